@@ -1,1 +1,30 @@
-//! skeleton
+//! rolecall: a background agent that hands out AWS role sessions to every tool.
+//!
+//! The map, from the edge inwards. `bin -> cli, client | agent + adapters -> protocol, config, aws_files -> domain`;
+//! a test (`tests/it/layers.rs`) reads the `use` lines and fails on a step against the stream.
+//!
+//! | module | owns |
+//! |---|---|
+//! | [`cli`] | what was typed, one file per command; output |
+//! | [`client`] | finding, checking and starting the agent; the fast path of `get` |
+//! | [`agent`] | the running agent: socket, sessions, audit, life cycle |
+//! | [`adapters`] | the real vault, STS and clocks behind the [`ports`] |
+//! | [`protocol`] | requests, answers and frames between the two binaries |
+//! | [`config`] | config.toml: text to a checked catalogue, and edits that keep comments |
+//! | [`aws_files`] | `~/.aws/config`, read and edited line by line |
+//! | [`domain`] | what the words mean; pure |
+
+#[cfg(feature = "agent")]
+pub mod adapters;
+#[cfg(feature = "agent")]
+pub mod agent;
+pub mod aws_files;
+pub mod cli;
+pub mod client;
+pub mod config;
+pub mod domain;
+pub mod files;
+pub mod paths;
+#[cfg(feature = "agent")]
+pub mod ports;
+pub mod protocol;

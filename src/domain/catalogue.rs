@@ -1,0 +1,292 @@
+//! The catalogue: every identity and role that the configuration names, each value checked once.
+
+use super::arn::{MfaSerial, RoleArn};
+use super::names::Name;
+use std::collections::{BTreeMap, HashMap};
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+/// An hour: STS's cap for a role assumed with temporary credentials, and the default life of a session.
+pub const HOUR: Duration = Duration::from_secs(3600);
+
+/// The most roles in one chain. AWS sets no limit; more than this is a mistake.
+pub const MAX_CHAIN: usize = 10;
+
+/// Which vault keeps long-term keys.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Default)]
+pub enum VaultKind {
+    /// The operating system's keyring.
+    #[default]
+    Os,
+    /// The encrypted file, for machines without a keyring.
+    File,
+}
+
+/// A way to ask a person.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum PromptKind {
+    /// A pinentry program.
+    Pinentry,
+    /// The caller's terminal.
+    Tty,
+}
+
+/// `[agent]`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct AgentSettings {
+    /// Every session is forgotten after this long without a request; `None` is never.
+    pub idle_lock: Option<Duration>,
+    /// Where long-term keys rest.
+    pub vault: VaultKind,
+    /// How a person is asked, in order.
+    pub prompts: Vec<PromptKind>,
+}
+
+impl Default for AgentSettings {
+    fn default() -> Self {
+        Self { idle_lock: Some(HOUR * 12), vault: VaultKind::Os, prompts: vec![PromptKind::Pinentry, PromptKind::Tty] }
+    }
+}
+
+/// `[aws]`: how AWS is reached. Comes from the configuration alone, never from a caller.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Default)]
+pub struct AwsSettings {
+    /// Where STS is asked instead of AWS's own host: https, or http to loopback.
+    pub sts_endpoint: Option<String>,
+    /// The same for IAM.
+    pub iam_endpoint: Option<String>,
+    /// The same for the console's sign-in.
+    pub signin_endpoint: Option<String>,
+    /// A PEM file whose certificates are trusted instead of the system's.
+    pub ca_bundle: Option<PathBuf>,
+    /// An HTTP proxy for calls to AWS.
+    pub https_proxy: Option<String>,
+    /// Whether FIPS hosts are used.
+    pub fips: bool,
+    /// Whether dual-stack hosts are used.
+    pub dual_stack: bool,
+}
+
+/// Where an identity's credentials come from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum IdentityKind {
+    /// The container endpoint of ECS or EKS.
+    Ecs,
+    /// The instance metadata service.
+    Ec2,
+    /// The agent's own environment.
+    Environment,
+    /// An access key in the vault.
+    IamUser,
+    /// Another program's `credential_process`.
+    Process,
+    /// A token file and AssumeRoleWithWebIdentity.
+    WebIdentity,
+}
+
+impl IdentityKind {
+    /// Gives the word that stands for it in the configuration.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Ecs => "ecs",
+            Self::Ec2 => "ec2",
+            Self::Environment => "environment",
+            Self::IamUser => "iam-user",
+            Self::Process => "process",
+            Self::WebIdentity => "web-identity",
+        }
+    }
+}
+
+/// Who one is before any role.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct Identity {
+    /// Its name.
+    pub name: Name,
+    /// Where its credentials come from.
+    pub kind: IdentityKind,
+    /// Its MFA device.
+    pub mfa_serial: Option<MfaSerial>,
+    /// How long one code lasts, 15 minutes to 36 hours.
+    pub mfa_session: Duration,
+    /// Whose STS is asked for its roles.
+    pub region: Option<String>,
+}
+
+/// How a role gets its MFA.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum MfaMode {
+    /// Each session takes a code of its own, and may last 12 hours.
+    Direct,
+    /// No MFA.
+    None,
+    /// One GetSessionToken session serves all roles of the identity.
+    Session,
+}
+
+/// What one can become.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct Role {
+    /// Its name.
+    pub name: Name,
+    /// The identity or role that assumes it.
+    pub source: Name,
+    /// Its ARN.
+    pub role_arn: RoleArn,
+    /// What the trust policy asks for.
+    pub external_id: Option<String>,
+    /// How long a session lasts; an hour where nothing is said.
+    pub duration: Option<Duration>,
+    /// How a session is called in CloudTrail; made from the user's name where nothing is said.
+    pub role_session_name: Option<String>,
+    /// The SourceIdentity to set.
+    pub source_identity: Option<String>,
+    /// Session tags.
+    pub session_tags: BTreeMap<String, String>,
+    /// The tags that pass on along a chain.
+    pub transitive_tag_keys: Vec<String>,
+    /// An inline session policy.
+    pub policy: Option<String>,
+    /// Managed session policies.
+    pub policy_arns: Vec<String>,
+    /// The region whose STS is asked, and that clients get.
+    pub region: Option<String>,
+    /// How MFA is done; by the identity's device where nothing is said.
+    pub mfa: Option<MfaMode>,
+    /// How the console shows it.
+    pub display_name: Option<String>,
+    /// In which colour the console shows it.
+    pub color: Option<String>,
+}
+
+/// Everything the configuration says, checked as a whole.
+#[derive(Clone, Debug, Default)]
+pub struct Catalogue {
+    /// `[agent]`.
+    pub agent: AgentSettings,
+    /// `[aws]`.
+    pub aws: Arc<AwsSettings>,
+    /// The identities by name.
+    pub identities: HashMap<Name, Identity>,
+    /// The roles by name.
+    pub roles: HashMap<Name, Role>,
+}
+
+/// A statement about the catalogue that does not hold, and where: table, entry, key.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Problem {
+    /// The path of keys to the culprit, as `["roles", "prod", "source"]`.
+    pub path: Vec<String>,
+    /// What is wrong, without the path.
+    pub message: String,
+}
+
+impl Problem {
+    fn role(name: &Name, key: &str, message: String) -> Self {
+        Self { path: vec!["roles".into(), name.to_string(), key.into()], message }
+    }
+}
+
+impl Catalogue {
+    /// Gives all names, of identities and roles.
+    pub fn names(&self) -> impl Iterator<Item = &str> {
+        self.identities.keys().chain(self.roles.keys()).map(Name::as_str)
+    }
+
+    /// Checks what no single value can show: unknown sources, loops, partitions, and AWS's limits along a chain.
+    pub fn problems(&self) -> Vec<Problem> {
+        let mut found = Vec::new();
+        for role in self.roles.values() {
+            if self.identities.contains_key(&role.name) {
+                found.push(Problem::role(&role.name, "source", "an identity has the same name".into()));
+            }
+            self.check_chain(role, &mut found);
+        }
+        found.sort_by(|a, b| a.path.cmp(&b.path));
+        found
+    }
+
+    fn check_chain(&self, role: &Role, found: &mut Vec<Problem>) {
+        let mut walked = vec![&role.name];
+        let mut at = role;
+        let identity = loop {
+            if let Some(identity) = self.identities.get(&at.source) {
+                break identity;
+            }
+            let Some(next) = self.roles.get(&at.source) else {
+                // Said once, at the role whose source it is.
+                if walked.len() == 1 {
+                    let near = super::names::nearest(at.source.as_str(), self.names());
+                    let near = near.first().map(|n| format!("; did you mean `{n}`?")).unwrap_or_default();
+                    found.push(Problem::role(
+                        &at.name,
+                        "source",
+                        format!("there is no identity or role called `{}`{near}", at.source),
+                    ));
+                }
+                return;
+            };
+            if next.name == role.name {
+                let loop_text = walked.iter().map(|n| n.as_str()).collect::<Vec<_>>().join(" -> ");
+                found.push(Problem::role(
+                    &role.name,
+                    "source",
+                    format!("the chain is a loop: {loop_text} -> {}", role.name),
+                ));
+                return;
+            }
+            if walked.len() >= MAX_CHAIN || walked.contains(&&next.name) {
+                if walked.len() == MAX_CHAIN {
+                    found.push(Problem::role(
+                        &role.name,
+                        "source",
+                        format!("the chain has more than {MAX_CHAIN} roles"),
+                    ));
+                }
+                return;
+            }
+            walked.push(&next.name);
+            at = next;
+        };
+        self.check_limits(role, identity, walked.len() > 1, found);
+    }
+
+    fn check_limits(&self, role: &Role, identity: &Identity, chained: bool, found: &mut Vec<Problem>) {
+        let mut say = |key: &str, message: &str| found.push(Problem::role(&role.name, key, message.into()));
+        let long = role.duration.is_some_and(|d| d > HOUR);
+        let mfa_session = identity.mfa_serial.is_some() && matches!(role.mfa, None | Some(MfaMode::Session));
+        if chained {
+            if long {
+                say("duration", "AWS limits a role assumed by another role to 1h");
+            }
+            if role.mfa.is_some_and(|m| m != MfaMode::None) {
+                say("mfa", "MFA belongs to the first role of a chain; a role's session cannot present a code");
+            }
+        } else {
+            if long && identity.kind != IdentityKind::IamUser {
+                say("duration", "AWS limits a role assumed with temporary credentials to 1h");
+            } else if long && mfa_session {
+                say("duration", "AWS limits a role assumed with an MFA session to 1h; `mfa = \"direct\"` allows 12h");
+            }
+            if role.mfa.is_some_and(|m| m != MfaMode::None) && identity.mfa_serial.is_none() {
+                say("mfa", &format!("identity `{}` has no mfa_serial", identity.name));
+            }
+        }
+        let source_partition = identity.region.as_deref().map(super::arn::Partition::of_region);
+        if source_partition.is_some_and(|p| p != role.role_arn.partition()) {
+            say(
+                "role_arn",
+                &format!("the role is in another partition than the region of identity `{}`", identity.name),
+            );
+        }
+        let own = role.region.as_deref().map(super::arn::Partition::of_region);
+        if own.is_some_and(|p| p != role.role_arn.partition()) {
+            say("region", "the region is in another partition than the role");
+        }
+    }
+}
+
+#[cfg(test)]
+#[path = "catalogue_tests.rs"]
+mod tests;

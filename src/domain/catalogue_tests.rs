@@ -1,0 +1,134 @@
+use super::*;
+use crate::domain::plan::{Plan, Step};
+
+fn identity(name: &str, mfa: bool) -> Identity {
+    Identity {
+        name: Name::new(name).expect("valid"),
+        kind: IdentityKind::IamUser,
+        mfa_serial: mfa.then(|| MfaSerial::new("arn:aws:iam::111111111111:mfa/richard").expect("valid")),
+        mfa_session: HOUR * 12,
+        region: Some("eu-west-1".into()),
+    }
+}
+
+fn role(name: &str, source: &str) -> Role {
+    Role {
+        name: Name::new(name).expect("valid"),
+        source: Name::new(source).expect("valid"),
+        role_arn: RoleArn::new(&format!("arn:aws:iam::222222222222:role/{name}")).expect("valid"),
+        external_id: None,
+        duration: None,
+        role_session_name: None,
+        source_identity: None,
+        session_tags: BTreeMap::new(),
+        transitive_tag_keys: Vec::new(),
+        policy: None,
+        policy_arns: Vec::new(),
+        region: None,
+        mfa: None,
+        display_name: None,
+        color: None,
+    }
+}
+
+fn catalogue(identities: Vec<Identity>, roles: Vec<Role>) -> Catalogue {
+    Catalogue {
+        identities: identities.into_iter().map(|i| (i.name.clone(), i)).collect(),
+        roles: roles.into_iter().map(|r| (r.name.clone(), r)).collect(),
+        ..Catalogue::default()
+    }
+}
+
+fn said(catalogue: &Catalogue) -> Vec<String> {
+    catalogue.problems().into_iter().map(|p| format!("{}: {}", p.path.join("."), p.message)).collect()
+}
+
+#[test]
+fn an_unknown_source_is_said_once_with_the_nearest_name() {
+    let found = said(&catalogue(vec![identity("auth", false)], vec![role("prod", "auht"), role("data", "prod")]));
+    assert_eq!(
+        found,
+        ["roles.prod.source: there is no identity or role called `auht`; did you mean `auth`?"],
+        "the role behind it is not to blame"
+    );
+}
+
+#[test]
+fn a_loop_is_shown_as_it_runs() {
+    let found = said(&catalogue(vec![], vec![role("a", "b"), role("b", "a")]));
+    assert_eq!(
+        found,
+        ["roles.a.source: the chain is a loop: a -> b -> a", "roles.b.source: the chain is a loop: b -> a -> b"]
+    );
+}
+
+#[test]
+fn a_role_that_leads_into_a_loop_does_not_hang_the_check() {
+    let found = said(&catalogue(vec![], vec![role("a", "b"), role("b", "c"), role("c", "b")]));
+    assert_eq!(found.len(), 2, "{found:?}");
+}
+
+#[test]
+fn aws_limits_are_checked_along_the_chain() {
+    let long = |name: &str, source: &str| Role { duration: Some(HOUR * 2), ..role(name, source) };
+    let plain = catalogue(vec![identity("auth", false)], vec![long("prod", "auth"), long("data", "prod")]);
+    assert_eq!(said(&plain), ["roles.data.duration: AWS limits a role assumed by another role to 1h"]);
+
+    let mfa = catalogue(vec![identity("auth", true)], vec![long("prod", "auth")]);
+    assert_eq!(
+        said(&mfa),
+        ["roles.prod.duration: AWS limits a role assumed with an MFA session to 1h; `mfa = \"direct\"` allows 12h"]
+    );
+    let direct = Role { mfa: Some(MfaMode::Direct), ..long("prod", "auth") };
+    assert!(said(&catalogue(vec![identity("auth", true)], vec![direct])).is_empty());
+}
+
+#[test]
+fn a_role_in_another_partition_is_noticed_before_sts_is_asked() {
+    let mut odd = role("prod", "auth");
+    odd.role_arn = RoleArn::new("arn:aws-cn:iam::222222222222:role/x").expect("valid");
+    assert_eq!(said(&catalogue(vec![identity("auth", false)], vec![odd])).len(), 1);
+}
+
+#[test]
+fn roles_of_one_identity_share_the_start_of_their_chains() {
+    let all =
+        catalogue(vec![identity("auth", true)], vec![role("prod", "auth"), role("data", "prod"), role("logs", "prod")]);
+    let [data, logs] = ["data", "logs"].map(|name| Plan::of(&all, name).expect("planned"));
+    assert_eq!(data.keys.len(), 3, "MFA session, prod, data");
+    assert_eq!(data.keys[..2], logs.keys[..2]);
+    assert_ne!(data.key(), logs.key());
+    assert!(matches!(data.keys[0].step(), Step::SessionToken(call) if call.mfa_serial.is_some()));
+}
+
+#[test]
+fn every_parameter_that_matters_changes_the_key_and_no_other_does() {
+    let base = role("prod", "auth");
+    let key = |role: &Role| {
+        let all = catalogue(vec![identity("auth", false)], vec![role.clone()]);
+        Plan::of(&all, "prod").expect("planned").key().clone()
+    };
+    let same = [
+        Role { display_name: Some("x".into()), ..base.clone() },
+        Role { color: Some("red".into()), ..base.clone() },
+        Role { duration: Some(HOUR), ..base.clone() },
+    ];
+    for role in &same {
+        assert_eq!(key(&base), key(role), "{role:?}");
+    }
+    let other = [
+        Role { role_arn: RoleArn::new("arn:aws:iam::222222222222:role/b").expect("valid"), ..base.clone() },
+        Role { external_id: Some("7f3a".into()), ..base.clone() },
+        Role { duration: Some(HOUR / 2), ..base.clone() },
+        Role { role_session_name: Some("me".into()), ..base.clone() },
+        Role { source_identity: Some("me".into()), ..base.clone() },
+        Role { session_tags: BTreeMap::from([("a".into(), "b".into())]), ..base.clone() },
+        Role { transitive_tag_keys: vec!["a".into()], ..base.clone() },
+        Role { policy: Some("{}".into()), ..base.clone() },
+        Role { policy_arns: vec!["arn:aws:iam::aws:policy/ReadOnlyAccess".into()], ..base.clone() },
+        Role { region: Some("us-east-1".into()), ..base.clone() },
+    ];
+    for role in &other {
+        assert_ne!(key(&base), key(role), "{role:?}");
+    }
+}

@@ -1,0 +1,223 @@
+//! Access keys, sessions, and the rule that says when a session may still be handed out.
+
+use super::arn::AccountId;
+use super::secret::{SecretKey, SessionToken};
+use chrono::{DateTime, TimeDelta, Utc};
+use std::time::Duration;
+
+/// A long-term access key of an IAM user.
+#[derive(Clone, Debug)]
+pub struct AccessKey {
+    /// The public half, `AKIA…`; an identifier, not a secret.
+    pub id: String,
+    /// The secret half.
+    pub secret: SecretKey,
+}
+
+impl AccessKey {
+    /// Checks the form of a key as AWS issues it: an id of 16 to 128 word characters, a secret without white space.
+    pub fn check(&self) -> Result<(), &'static str> {
+        if !(16..=128).contains(&self.id.len()) || !self.id.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_') {
+            return Err("an access key id has 16 to 128 letters and digits, as AKIAIOSFODNN7EXAMPLE");
+        }
+        if self.id.starts_with("ASIA") {
+            return Err("this is the key of a temporary session (ASIA…), not the long-term key of an IAM user (AKIA…)");
+        }
+        let secret = self.secret.expose();
+        if secret.len() < 16 || secret.len() > 256 || !secret.bytes().all(|b| b.is_ascii_graphic()) {
+            return Err("a secret access key has about 40 visible characters and no spaces");
+        }
+        Ok(())
+    }
+}
+
+/// Temporary credentials as STS issued them.
+#[derive(Clone, Debug)]
+pub struct Session {
+    /// The public half, `ASIA…`.
+    pub access_key_id: String,
+    /// The secret half.
+    pub secret: SecretKey,
+    /// The token that makes the pair valid.
+    pub token: SessionToken,
+    /// When STS ends it, by STS's clock.
+    pub expiration: DateTime<Utc>,
+    /// The account it acts in, where known.
+    pub account: Option<AccountId>,
+}
+
+/// What signs a call: the identity's own key or a session further up the chain.
+#[derive(Clone, Debug)]
+pub enum Signer {
+    /// A long-term key.
+    Key(AccessKey),
+    /// A session.
+    Session(Session),
+}
+
+/// The life of one session, measured on two clocks.
+///
+/// Threat: a stopped or stepped clock. The wall clock can be set; the boot-time clock cannot, but starts at zero. A
+/// session is valid only while both say so (rust-lang/rust #79462, rbw #207).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Lifetime {
+    /// When it ends, by the token service's clock.
+    pub expiration: DateTime<Utc>,
+    /// How far the service's clock was ahead of ours when it answered.
+    pub skew: TimeDelta,
+    /// How long it lives in all, from its issue.
+    pub life: Duration,
+    /// The boot-time clock when it was received.
+    pub received: Duration,
+}
+
+/// What two clocks read at one moment.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Now {
+    /// The wall clock.
+    pub wall: DateTime<Utc>,
+    /// Time since boot, sleep included.
+    pub boot: Duration,
+}
+
+impl Lifetime {
+    /// Measures a session that was received just now; `None` when it is over already.
+    pub fn begin(expiration: DateTime<Utc>, skew: TimeDelta, now: Now) -> Option<Self> {
+        let life = (expiration - (now.wall + skew)).to_std().ok()?;
+        (life > LAST_CALL).then_some(Self { expiration, skew, life, received: now.boot })
+    }
+
+    /// Tells how much is left: the smaller of what the two clocks say; zero when it is over.
+    pub fn left(&self, now: Now) -> Duration {
+        let by_wall = (self.expiration - (now.wall + self.skew)).to_std().unwrap_or_default();
+        // A boot clock that runs backwards would be another machine's: count the session as over.
+        let by_boot = now.boot.checked_sub(self.received).map_or(Duration::ZERO, |age| self.life.saturating_sub(age));
+        by_wall.min(by_boot)
+    }
+}
+
+/// The end of a session that is never handed out: a caller needs time to use what it gets.
+pub const LAST_CALL: Duration = Duration::from_secs(60);
+
+/// What is served has at least this long left: botocore asks again on every call below 15 minutes
+/// (`_DEFAULT_ADVISORY_REFRESH_TIMEOUT`), and 5 more cover slow networks and clocks.
+pub const FLOOR: Duration = Duration::from_secs(20 * 60);
+
+/// What can be done with a session at one moment.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Freshness {
+    /// Hand it out.
+    Fresh,
+    /// Hand it out, and renew it before anybody has to wait.
+    Due,
+    /// Renew it first; hand it out if that fails.
+    Low,
+    /// It is over.
+    Expired,
+}
+
+/// Decides by the life of a session and what is left of it. `jitter` in 0.0..=1.0 spreads renewals by a tenth.
+///
+/// Renewal falls at half the life, or two minutes above the floor where that is earlier, so that a role in use never
+/// sinks below the floor. A session too short for the floor is renewed at half its life and served meanwhile: callers
+/// ask for it on every call anyway, and minting for each would be the storm of aws-sdk-net #4313.
+pub fn freshness(life: Duration, left: Duration, floor: Duration, jitter: f64) -> Freshness {
+    const ABOVE_FLOOR: Duration = Duration::from_secs(120);
+    if left <= LAST_CALL {
+        return Freshness::Expired;
+    }
+    let half = life / 2;
+    if life < floor * 2 {
+        return if left <= half { Freshness::Due } else { Freshness::Fresh };
+    }
+    let renew_at = half.mul_f64(0.9 + 0.1 * jitter.clamp(0.0, 1.0)).max(floor + ABOVE_FLOOR);
+    match left {
+        left if left > renew_at => Freshness::Fresh,
+        left if left > floor => Freshness::Due,
+        _ => Freshness::Low,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use Freshness::{Due, Expired, Fresh, Low};
+
+    const fn min(n: u64) -> Duration {
+        Duration::from_secs(n * 60)
+    }
+
+    #[test]
+    fn the_rule_at_its_edges() {
+        for (life, left, want) in [
+            (60, 60, Fresh),
+            (60, 31, Fresh),
+            (60, 29, Due),
+            (60, 21, Due),
+            (60, 20, Low),
+            (60, 2, Low),
+            (60, 1, Expired),
+            (60, 0, Expired),
+            (12 * 60, 7 * 60, Fresh),
+            (12 * 60, 5 * 60, Due),
+            (12 * 60, 19, Low),
+            (15, 8, Fresh),
+            (15, 7, Due),
+            (15, 2, Due),
+            (15, 1, Expired),
+            (40, 23, Fresh),
+            (40, 22, Due),
+            (39, 20, Fresh),
+            (39, 19, Due),
+        ] {
+            assert_eq!(freshness(min(life), min(left), FLOOR, 1.0), want, "life {life} left {left}");
+        }
+    }
+
+    #[test]
+    fn jitter_only_moves_the_renewal_later_and_never_to_the_floor() {
+        for step in 0..=10u32 {
+            let jitter = f64::from(step) / 10.0;
+            assert_eq!(freshness(min(60), min(31), FLOOR, jitter), Fresh);
+            assert_eq!(freshness(min(60), min(22), FLOOR, jitter), Due);
+        }
+    }
+
+    fn at(wall: i64, boot: u64) -> Now {
+        Now { wall: DateTime::from_timestamp(wall, 0).expect("in range"), boot: Duration::from_secs(boot) }
+    }
+
+    #[test]
+    fn both_clocks_must_say_valid() {
+        let start = at(1_000_000, 500);
+        let life = Lifetime::begin(at(1_003_600, 0).wall, TimeDelta::zero(), start).expect("an hour");
+        assert_eq!(life.left(start), Duration::from_secs(3600));
+        assert_eq!(life.left(at(1_000_600, 1100)), Duration::from_secs(3000), "time passed");
+        assert_eq!(life.left(at(1_007_200, 500)), Duration::ZERO, "the wall clock was set forward");
+        assert_eq!(life.left(at(900_000, 4100)), Duration::ZERO, "the wall clock was set back: no longer life");
+        assert_eq!(life.left(at(1_000_000, 10)), Duration::ZERO, "the boot clock of another boot");
+    }
+
+    #[test]
+    fn a_wrong_wall_clock_is_corrected_by_the_services_own() {
+        // Ours is an hour behind: without the skew an hour's session would look two hours long.
+        let life = Lifetime::begin(at(1_007_200, 0).wall, TimeDelta::seconds(3600), at(1_000_000, 0)).expect("valid");
+        assert_eq!(life.life, Duration::from_secs(3600));
+    }
+
+    #[test]
+    fn an_answer_that_is_over_is_no_session() {
+        assert!(Lifetime::begin(at(1_000_000, 0).wall, TimeDelta::zero(), at(1_000_000, 0)).is_none());
+        assert!(Lifetime::begin(at(1_000_060, 0).wall, TimeDelta::zero(), at(1_000_000, 0)).is_none());
+    }
+
+    #[test]
+    fn a_session_key_is_not_a_long_term_key() {
+        let key = |id: &str, secret: &str| AccessKey { id: id.into(), secret: SecretKey::new(secret.into()) };
+        let secret = "wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY";
+        assert!(key("AKIAIOSFODNN7EXAMPLE", secret).check().is_ok());
+        assert!(key("ASIAIOSFODNN7EXAMPLE", secret).check().is_err());
+        assert!(key("AKIA", secret).check().is_err());
+        assert!(key("AKIAIOSFODNN7EXAMPLE", "two words are no secret key").check().is_err());
+    }
+}

@@ -1,0 +1,12 @@
+//! What the words mean: names, ARNs, secrets, credentials, plans and reports.
+//!
+//! Pure: functions of their input. Nothing here reads a clock, the environment, a file or a socket, and nothing here
+//! knows the AWS SDK, tokio or the shape of the configuration file. Everything else may import this; this imports nobody.
+
+pub mod arn;
+pub mod catalogue;
+pub mod credential;
+pub mod names;
+pub mod plan;
+pub mod report;
+pub mod secret;

@@ -1,0 +1,232 @@
+//! From a name to the calls that make its session: the identity, then one step per call, each with its cache key.
+
+use super::arn::{MfaSerial, RoleArn};
+use super::catalogue::{Catalogue, HOUR, Identity, IdentityKind, MAX_CHAIN, MfaMode, Role};
+use super::names::{Name, nearest};
+use super::report::{Kind, Report};
+use std::collections::BTreeMap;
+use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
+
+/// One AssumeRole call, with every parameter that AWS takes.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct AssumeRole {
+    /// The role.
+    pub role_arn: RoleArn,
+    /// The region whose STS is asked.
+    pub region: String,
+    /// The session's name; `None` lets the agent make one.
+    pub session_name: Option<String>,
+    /// How long the session lasts.
+    pub duration: Duration,
+    /// What the trust policy asks for.
+    pub external_id: Option<String>,
+    /// The SourceIdentity to set.
+    pub source_identity: Option<String>,
+    /// Session tags.
+    pub tags: BTreeMap<String, String>,
+    /// The tags that pass on along the chain.
+    pub transitive_tag_keys: Vec<String>,
+    /// An inline session policy.
+    pub policy: Option<String>,
+    /// Managed session policies.
+    pub policy_arns: Vec<String>,
+    /// The device whose code goes with the call itself.
+    pub mfa_serial: Option<MfaSerial>,
+}
+
+/// One GetSessionToken call.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct SessionTokenCall {
+    /// The region whose STS is asked.
+    pub region: String,
+    /// How long the session lasts.
+    pub duration: Duration,
+    /// The device whose code goes with the call.
+    pub mfa_serial: Option<MfaSerial>,
+}
+
+/// One call to STS.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub enum Step {
+    /// Becomes a role.
+    AssumeRole(AssumeRole),
+    /// Trades the long-term key, and a code where there is a device, for a session.
+    SessionToken(SessionTokenCall),
+}
+
+impl Step {
+    /// Tells which device's code the call itself needs.
+    pub fn mfa_serial(&self) -> Option<&MfaSerial> {
+        match self {
+            Self::AssumeRole(call) => call.mfa_serial.as_ref(),
+            Self::SessionToken(call) => call.mfa_serial.as_ref(),
+        }
+    }
+
+    /// Gives the region whose STS is asked.
+    pub fn region(&self) -> &str {
+        match self {
+            Self::AssumeRole(call) => &call.region,
+            Self::SessionToken(call) => &call.region,
+        }
+    }
+}
+
+/// What makes one session differ from another: the identity and every call so far, with every parameter.
+///
+/// Two names with equal keys share a session; a changed parameter is another key. (A key of profile name and MFA serial
+/// only, as rivals have, hands out the old session after an edit.)
+#[derive(Clone, PartialEq, Eq, Hash)]
+pub struct SessionKey(Arc<KeyParts>);
+
+/// Of the identity only its name and kind: what else it says is in the steps where it matters.
+#[derive(PartialEq, Eq, Hash)]
+struct KeyParts {
+    identity: Name,
+    kind: IdentityKind,
+    steps: Vec<Step>,
+}
+
+impl SessionKey {
+    /// Gives the name of the identity at the start.
+    pub fn identity(&self) -> &Name {
+        &self.0.identity
+    }
+
+    /// Gives the last step, whose session this is the key of.
+    pub fn step(&self) -> &Step {
+        self.0.steps.last().expect("a key is made with at least one step")
+    }
+}
+
+impl fmt::Debug for SessionKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "SessionKey({}, {} steps)", self.0.identity, self.0.steps.len())
+    }
+}
+
+/// The calls that make the session of one name.
+#[derive(Clone, Debug)]
+pub struct Plan {
+    /// The name that was asked for.
+    pub name: Name,
+    /// Where the chain starts.
+    pub identity: Identity,
+    /// One key per call, in order; the last one is the session to hand out.
+    pub keys: Vec<SessionKey>,
+}
+
+impl Plan {
+    /// Resolves a name: an identity gives its own session, a role the chain that leads to it.
+    pub fn of(catalogue: &Catalogue, name: &str) -> Result<Self, Report> {
+        if let Some(identity) = catalogue.identities.get(name) {
+            let call = SessionTokenCall {
+                region: identity_region(identity),
+                duration: identity.mfa_session,
+                mfa_serial: identity.mfa_serial.clone(),
+            };
+            return Ok(Self::new(identity.name.clone(), identity, vec![Step::SessionToken(call)]));
+        }
+        let role = catalogue.roles.get(name).ok_or_else(|| unknown(catalogue, name))?;
+        let (identity, chain) = chain(catalogue, role)?;
+        let mut steps = Vec::with_capacity(chain.len() + 1);
+        let mfa = match (&identity.mfa_serial, chain[0].mfa) {
+            (None, _) | (_, Some(MfaMode::None)) => None,
+            (Some(serial), Some(MfaMode::Direct)) => Some(serial.clone()),
+            (Some(serial), None | Some(MfaMode::Session)) => {
+                steps.push(Step::SessionToken(SessionTokenCall {
+                    region: identity_region(identity),
+                    duration: identity.mfa_session,
+                    mfa_serial: Some(serial.clone()),
+                }));
+                None
+            }
+        };
+        for (at, role) in chain.iter().enumerate() {
+            let direct = if at == 0 { mfa.clone() } else { None };
+            steps.push(Step::AssumeRole(call(role, identity, direct)));
+        }
+        Ok(Self::new(role.name.clone(), identity, steps))
+    }
+
+    fn new(name: Name, identity: &Identity, steps: Vec<Step>) -> Self {
+        let key = |steps: &[Step]| {
+            SessionKey(Arc::new(KeyParts {
+                identity: identity.name.clone(),
+                kind: identity.kind,
+                steps: steps.to_vec(),
+            }))
+        };
+        let keys = (1..=steps.len()).map(|n| key(&steps[..n])).collect();
+        Self { name, identity: identity.clone(), keys }
+    }
+
+    /// Gives the key of the session to hand out.
+    pub fn key(&self) -> &SessionKey {
+        self.keys.last().expect("a plan has at least one step")
+    }
+}
+
+fn unknown(catalogue: &Catalogue, name: &str) -> Report {
+    let shown = super::report::printable(name, 128);
+    let report = Report::new(Kind::Config, format!("there is no role or identity called `{shown}`"));
+    let near = nearest(name, catalogue.names());
+    if near.is_empty() {
+        return report.hint("`rolecall role list` shows the roles; `rolecall role add` adds one");
+    }
+    let near = near.iter().map(|n| format!("`{n}`")).collect::<Vec<_>>().join(", ");
+    report.hint(format!("did you mean {near}? `rolecall role list` shows all"))
+}
+
+fn chain<'a>(catalogue: &'a Catalogue, role: &'a Role) -> Result<(&'a Identity, Vec<&'a Role>), Report> {
+    let mut chain = vec![role];
+    loop {
+        let at = chain[chain.len() - 1];
+        if let Some(identity) = catalogue.identities.get(&at.source) {
+            chain.reverse();
+            return Ok((identity, chain));
+        }
+        let next = catalogue.roles.get(&at.source).filter(|_| chain.len() < MAX_CHAIN);
+        // The catalogue was checked as a whole before it was taken over, so this is not reached with a loaded one.
+        chain.push(next.ok_or_else(|| {
+            Report::new(Kind::Config, format!("role `{}` has a source that leads nowhere: `{}`", at.name, at.source))
+        })?);
+    }
+}
+
+fn identity_region(identity: &Identity) -> String {
+    identity.region.clone().unwrap_or_else(|| {
+        let partition = identity.mfa_serial.as_ref().and_then(|s| s.as_str().split(':').nth(1).map(str::to_owned));
+        match partition.as_deref() {
+            Some("aws-cn") => super::arn::Partition::Cn,
+            Some("aws-us-gov") => super::arn::Partition::UsGov,
+            Some("aws-eusc") => super::arn::Partition::Eusc,
+            _ => super::arn::Partition::Aws,
+        }
+        .default_region()
+        .to_owned()
+    })
+}
+
+fn call(role: &Role, identity: &Identity, mfa_serial: Option<MfaSerial>) -> AssumeRole {
+    let region = role.region.clone().or_else(|| identity.region.clone());
+    AssumeRole {
+        region: region.unwrap_or_else(|| role.role_arn.partition().default_region().to_owned()),
+        role_arn: role.role_arn.clone(),
+        session_name: role.role_session_name.clone(),
+        duration: role.duration.unwrap_or(HOUR),
+        external_id: role.external_id.clone(),
+        source_identity: role.source_identity.clone(),
+        tags: role.session_tags.clone(),
+        transitive_tag_keys: role.transitive_tag_keys.clone(),
+        policy: role.policy.clone(),
+        policy_arns: role.policy_arns.clone(),
+        mfa_serial,
+    }
+}
+
+#[cfg(test)]
+#[path = "plan_tests.rs"]
+mod tests;

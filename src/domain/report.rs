@@ -1,0 +1,135 @@
+//! What a person is told when something fails: a cause, and the command that fixes it.
+//!
+//! AWS SDKs paste the first line of our stderr into their own errors, so the message must make sense alone.
+
+use serde::{Deserialize, Serialize};
+use std::fmt;
+
+/// Classifies a failure; the number is the exit code of the command that met it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Kind {
+    /// Anything that has no class of its own.
+    Failed,
+    /// The command line was wrong.
+    Usage,
+    /// The configuration is wrong or names nothing of that name.
+    Config,
+    /// The vault is locked, or a person is needed.
+    Locked,
+    /// AWS answered and said no.
+    Refused,
+    /// AWS did not answer, or not in a way that can be understood.
+    Unreachable,
+    /// The agent could not be reached or speaks another protocol.
+    Agent,
+}
+
+impl Kind {
+    /// Gives the process exit code, as fixed for users' scripts.
+    pub const fn exit_code(self) -> u8 {
+        match self {
+            Self::Failed => 1,
+            Self::Usage => 2,
+            Self::Config => 3,
+            Self::Locked => 4,
+            Self::Refused => 5,
+            Self::Unreachable => 6,
+            Self::Agent => 7,
+        }
+    }
+}
+
+/// A failure as a person reads it. Never holds a secret.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Report {
+    /// Decides the exit code.
+    pub kind: Kind,
+    /// One line, lower case, no full stop: who, what, which file, key or ARN.
+    pub message: String,
+    /// What to do next, an imperative with a command in backticks.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub hint: Option<String>,
+}
+
+impl Report {
+    /// Makes a report without a hint.
+    pub fn new(kind: Kind, message: impl Into<String>) -> Self {
+        Self { kind, message: message.into(), hint: None }
+    }
+
+    /// Adds what to do next.
+    #[must_use]
+    pub fn hint(mut self, hint: impl Into<String>) -> Self {
+        self.hint = Some(hint.into());
+        self
+    }
+
+    /// Appends a further remark to the hint, as "the configuration on disk is not in use".
+    #[must_use]
+    pub fn also(mut self, remark: &str) -> Self {
+        self.hint = Some(match self.hint {
+            Some(hint) => format!("{hint}; {remark}"),
+            None => remark.to_owned(),
+        });
+        self
+    }
+}
+
+impl fmt::Display for Report {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.message)
+    }
+}
+
+impl std::error::Error for Report {}
+
+/// Makes text from outside safe for one line of a terminal or log: control and direction-changing characters are
+/// escaped, and what is longer than `max` characters is cut.
+///
+/// Threat: a role, path or server message carrying ESC sequences or a newline that forges a second log line
+/// (CVE-2024-50349, CVE-2018-12020).
+pub fn printable(text: &str, max: usize) -> String {
+    let mut out = String::with_capacity(text.len().min(max));
+    for (seen, c) in text.chars().enumerate() {
+        if seen == max {
+            out.push('…');
+            break;
+        }
+        let bidi =
+            matches!(c, '\u{200e}' | '\u{200f}' | '\u{061c}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
+        if c.is_control() || bidi || matches!(c, '\u{2028}' | '\u{2029}') {
+            out.extend(c.escape_unicode());
+        } else {
+            out.push(c);
+        }
+    }
+    out
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_kind_has_the_exit_code_that_scripts_rely_on() {
+        let codes = [
+            (Kind::Failed, 1),
+            (Kind::Usage, 2),
+            (Kind::Config, 3),
+            (Kind::Locked, 4),
+            (Kind::Refused, 5),
+            (Kind::Unreachable, 6),
+            (Kind::Agent, 7),
+        ];
+        for (kind, code) in codes {
+            assert_eq!(kind.exit_code(), code, "{kind:?}");
+        }
+    }
+
+    #[test]
+    fn printable_text_cannot_move_the_cursor_or_start_a_line() {
+        assert_eq!(printable("a\nb\u{1b}[2J\u{202e}x", 80), "a\\u{a}b\\u{1b}[2J\\u{202e}x");
+        assert_eq!(printable("abcdef", 3), "abc…");
+    }
+}

@@ -1,0 +1,123 @@
+//! Private directories and whole-file writes: what is on disk is the old content or the new, never half, never for others.
+
+use crate::domain::report::{Kind, Report};
+use rustix::fs::{Mode, OFlags};
+use std::fs;
+use std::io::{self, Write};
+use std::os::unix::fs::{DirBuilderExt, MetadataExt, PermissionsExt};
+use std::path::Path;
+
+/// Makes a directory and its missing parents with mode 0700, then checks it as [`verify_private_dir`] does.
+pub fn ensure_private_dir(dir: &Path) -> Result<(), Report> {
+    // mkdir with the mode, not chmod after: in between, others could open it.
+    let made = fs::DirBuilder::new().recursive(true).mode(0o700).create(dir);
+    made.map_err(|e| failed("cannot create directory", dir, &e))?;
+    verify_private_dir(dir)
+}
+
+/// Refuses a directory that another user could have prepared: a symlink, a foreign owner, or rights for group and others.
+///
+/// Threat: another uid pre-creates or replaces the socket's directory and answers in our place.
+pub fn verify_private_dir(dir: &Path) -> Result<(), Report> {
+    let meta = fs::symlink_metadata(dir).map_err(|e| failed("cannot look at directory", dir, &e))?;
+    let refuse = |why: &str, hint: String| Err(Report::new(Kind::Agent, format!("{} {why}", dir.display())).hint(hint));
+    if meta.file_type().is_symlink() {
+        return refuse("is a symlink, not a directory of its own", format!("remove it: `rm {}`", dir.display()));
+    }
+    if !meta.is_dir() {
+        return refuse("is not a directory", format!("move it away: `mv {0} {0}.old`", dir.display()));
+    }
+    let uid = rustix::process::geteuid().as_raw();
+    if meta.uid() != uid {
+        return refuse(
+            &format!("belongs to uid {}, not to you (uid {uid})", meta.uid()),
+            "set ROLECALL_SOCKET to a path in a directory of your own".into(),
+        );
+    }
+    if meta.mode() & 0o077 != 0 {
+        return refuse("can be entered by other users", format!("close it: `chmod 700 {}`", dir.display()));
+    }
+    Ok(())
+}
+
+/// Replaces a file by a whole new one: temporary file beside it, fsync, rename, fsync of the directory.
+///
+/// A symlink is followed and its target replaced, so that dotfile set-ups stay as they are. The mode of an existing file
+/// is kept; a new one gets 0600.
+pub fn write_atomically(path: &Path, content: &[u8]) -> Result<(), Report> {
+    let target = fs::canonicalize(path).unwrap_or_else(|_| path.to_path_buf());
+    let dir = target.parent().unwrap_or_else(|| Path::new("/"));
+    let write = || -> io::Result<()> {
+        let mut temp = tempfile::Builder::new().prefix(".rolecall-").tempfile_in(dir)?;
+        temp.write_all(content)?;
+        let mode = fs::metadata(&target).map_or(0o600, |meta| meta.permissions().mode() & 0o777);
+        temp.as_file().set_permissions(fs::Permissions::from_mode(mode))?;
+        temp.as_file().sync_all()?;
+        temp.persist(&target).map_err(|e| e.error)?;
+        fs::File::open(dir)?.sync_all()
+    };
+    write().map_err(|e| failed("cannot write", &target, &e))
+}
+
+/// Opens a file for appending, made with mode 0600 from its first instant; a symlink is not followed.
+pub fn open_private_append(path: &Path) -> io::Result<fs::File> {
+    let flags = OFlags::WRONLY | OFlags::APPEND | OFlags::CREATE | OFlags::CLOEXEC | OFlags::NOFOLLOW;
+    Ok(rustix::fs::open(path, flags, Mode::RUSR | Mode::WUSR)?.into())
+}
+
+fn failed(what: &str, path: &Path, error: &io::Error) -> Report {
+    let hint = match error.kind() {
+        io::ErrorKind::PermissionDenied => format!("look at its rights: `ls -ld {}`", path.display()),
+        io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => "free some space; nothing was changed".to_owned(),
+        io::ErrorKind::ReadOnlyFilesystem => "the file system is read-only; nothing was changed".to_owned(),
+        _ => "nothing was changed".to_owned(),
+    };
+    Report::new(Kind::Failed, format!("{what} {}: {error}", path.display())).hint(hint)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::os::unix::fs::symlink;
+
+    #[test]
+    fn a_directory_that_others_could_have_prepared_is_refused() {
+        let top = tempfile::tempdir().expect("tempdir");
+        let dir = top.path().join("a/b");
+        ensure_private_dir(&dir).expect("made");
+        assert_eq!(fs::metadata(&dir).expect("there").mode() & 0o777, 0o700);
+
+        fs::set_permissions(&dir, fs::Permissions::from_mode(0o750)).expect("chmod");
+        assert!(verify_private_dir(&dir).expect_err("open").message.contains("other users"));
+
+        let link = top.path().join("link");
+        symlink(top.path().join("a"), &link).expect("symlink");
+        assert!(verify_private_dir(&link).expect_err("link").message.contains("symlink"));
+
+        let file = top.path().join("file");
+        fs::write(&file, "").expect("write");
+        assert!(verify_private_dir(&file).expect_err("file").message.contains("not a directory"));
+    }
+
+    #[test]
+    fn a_write_replaces_the_target_of_a_symlink_and_keeps_its_mode() {
+        let top = tempfile::tempdir().expect("tempdir");
+        let target = top.path().join("target");
+        fs::write(&target, "old").expect("write");
+        fs::set_permissions(&target, fs::Permissions::from_mode(0o640)).expect("chmod");
+        let link = top.path().join("link");
+        symlink(&target, &link).expect("symlink");
+        write_atomically(&link, b"new").expect("written");
+        assert!(fs::symlink_metadata(&link).expect("there").file_type().is_symlink());
+        assert_eq!(fs::read(&target).expect("read"), b"new");
+        assert_eq!(fs::metadata(&target).expect("there").mode() & 0o777, 0o640);
+        assert_eq!(fs::read_dir(top.path()).expect("dir").count(), 2, "no temporary file is left");
+    }
+
+    #[test]
+    fn a_failed_write_leaves_the_old_content() {
+        let top = tempfile::tempdir().expect("tempdir");
+        let missing = top.path().join("no/such/dir/file");
+        assert!(write_atomically(&missing, b"x").is_err());
+    }
+}

@@ -1,0 +1,151 @@
+//! The four seams between the agent and the world: where keys rest, who issues sessions, who asks a person, what time it is.
+//!
+//! The agent is told its ports from outside and never names an adapter. Tests put decorators here, not switches there.
+
+use crate::domain::arn::AccountId;
+use crate::domain::catalogue::{AwsSettings, VaultKind};
+use crate::domain::credential::{AccessKey, Now, Session, Signer};
+use crate::domain::names::Name;
+use crate::domain::plan::{AssumeRole, SessionTokenCall};
+use crate::domain::report::Report;
+use crate::domain::secret::{MfaCode, Passphrase};
+use async_trait::async_trait;
+use chrono::{DateTime, TimeDelta, Utc};
+use std::sync::Arc;
+use std::time::Duration;
+
+/// An access key as the vault keeps it, with what is known of its owner.
+#[derive(Clone, Debug)]
+pub struct StoredKey {
+    /// The key.
+    pub key: AccessKey,
+    /// The user's ARN, as GetCallerIdentity gave it.
+    pub arn: String,
+    /// When it was stored.
+    pub stored: DateTime<Utc>,
+}
+
+/// Whether the vault would answer, found out without asking anybody.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum VaultState {
+    /// It can be read.
+    Ready,
+    /// A person must unlock it first.
+    Locked,
+    /// There is none, and why.
+    Absent(String),
+}
+
+/// Where long-term keys rest. Every call returns within 30 seconds and none unlocks anything unasked.
+#[async_trait]
+pub trait Vault: Send + Sync {
+    /// Chooses the kind of vault; the configuration's word, at start and after each change of it.
+    fn select(&self, kind: VaultKind);
+    /// Tells whether the vault would answer. Never prompts.
+    async fn state(&self) -> VaultState;
+    /// Reads a key; a missing one is a `Report` that names the identity and `rolecall identity add`.
+    async fn read(&self, identity: &Name) -> Result<StoredKey, Report>;
+    /// Stores a key, replacing one of the same name.
+    async fn write(&self, identity: &Name, key: &StoredKey) -> Result<(), Report>;
+    /// Deletes a key; tells whether there was one.
+    async fn delete(&self, identity: &Name) -> Result<bool, Report>;
+    /// Opens the vault: the file with its passphrase (created where there is none), the keyring through its own dialog.
+    async fn unlock(&self, passphrase: Option<Passphrase>) -> Result<(), Report>;
+    /// Forgets what `unlock` learned.
+    fn lock(&self);
+}
+
+/// A session as the token service issued it.
+#[derive(Clone, Debug)]
+pub struct Issued {
+    /// The credentials.
+    pub session: Session,
+    /// Who they are: the assumed-role ARN; `None` where the service does not say (GetSessionToken).
+    pub arn: Option<String>,
+    /// How far the service's clock is ahead of ours, by its Date header.
+    pub skew: TimeDelta,
+    /// The service's own id of the call.
+    pub request_id: Option<String>,
+}
+
+/// Who a key belongs to.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct CallerIdentity {
+    /// Its account.
+    pub account: AccountId,
+    /// Its ARN.
+    pub arn: String,
+    /// Its unique id.
+    pub user_id: String,
+}
+
+/// What a failed call means for the next one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Outlook {
+    /// The same call fails again until somebody changes something.
+    Permanent,
+    /// The signer has expired: renew it and try once more.
+    SignerExpired,
+    /// A later try may succeed.
+    Transient,
+    /// The MFA code was wrong or used already.
+    WrongCode,
+}
+
+/// A call that did not give a session.
+#[derive(Clone, Debug)]
+pub struct TokenError {
+    /// What a person is told; the adapter knows no names of identities, only ARNs.
+    pub report: Report,
+    /// What it means for the next call.
+    pub outlook: Outlook,
+    /// AWS's error code, as `AccessDenied`.
+    pub code: Option<String>,
+    /// The service's own id of the call.
+    pub request_id: Option<String>,
+}
+
+/// Who issues sessions. Every call returns within 10 seconds.
+#[async_trait]
+pub trait TokenService: Send + Sync {
+    /// Becomes a role. The answer is checked: the right account and role, a sane Expiration.
+    async fn assume_role(
+        &self,
+        aws: &Arc<AwsSettings>,
+        signer: &Signer,
+        call: &AssumeRole,
+        session_name: &str,
+        code: Option<&MfaCode>,
+    ) -> Result<Issued, TokenError>;
+    /// Trades a long-term key for a session.
+    async fn session_token(
+        &self,
+        aws: &Arc<AwsSettings>,
+        key: &AccessKey,
+        call: &SessionTokenCall,
+        code: Option<&MfaCode>,
+    ) -> Result<Issued, TokenError>;
+    /// Asks who a key belongs to; needs no permission.
+    async fn caller_identity(
+        &self,
+        aws: &Arc<AwsSettings>,
+        key: &AccessKey,
+        region: &str,
+    ) -> Result<CallerIdentity, TokenError>;
+}
+
+/// Who asks a person for a one-time code.
+#[async_trait]
+pub trait Prompter: Send + Sync {
+    /// Asks for the code of a device; `None` when there is nobody to ask.
+    async fn mfa_code(&self, identity: &Name, serial: &str) -> Option<MfaCode>;
+}
+
+/// What time it is, and waiting.
+#[async_trait]
+pub trait Clock: Send + Sync {
+    /// Reads both clocks.
+    fn now(&self) -> Now;
+    /// Returns when the boot-time clock, which counts sleep, has reached the given time.
+    async fn sleep_until(&self, boot: Duration);
+}
