@@ -1,2 +1,29 @@
-//! x
-fn main() {}
+//! The face: `get`'s fast path, and the command line behind it.
+
+use rolecall::paths::Paths;
+use rolecall::protocol::message::Context;
+use rolecall::{cli, client};
+use std::env;
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    // `get NAME` is in front of every AWS call of every tool: it is looked for before anything else is set up.
+    let mut args = env::args_os().skip(1);
+    match (args.next(), args.next(), args.next()) {
+        (Some(command), Some(name), None) if command == "get" => match name.to_str() {
+            Some(name) if !name.starts_with('-') => get(name),
+            _ => cli::run(),
+        },
+        _ => cli::run(),
+    }
+}
+
+fn get(name: &str) -> ExitCode {
+    let done = Paths::from_env()
+        .and_then(|paths| client::get(&paths, name, Context::from_env()))
+        .and_then(|line| cli::print_session(&line));
+    match done {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(report) => cli::fail(Some(name), &report),
+    }
+}

@@ -1,1 +1,134 @@
-//! To come.
+//! The face's way to the agent: find the socket, check its directory, connect, start an agent where there is none, ask once.
+//!
+//! Blocking and without a runtime: this is in front of every AWS call of every tool. It knows no secret of its own and
+//! copies the agent's bytes as they are.
+
+mod start;
+
+use crate::domain::report::{Kind, Report};
+use crate::files;
+use crate::paths::Paths;
+use crate::protocol::VERSION;
+use crate::protocol::frame::{self, Tag};
+use crate::protocol::message::{Answer, Call, Context, Request};
+use std::io;
+use std::os::unix::net::UnixStream;
+use std::time::Duration;
+use zeroize::Zeroizing;
+
+pub use start::{agent_command, start_agent};
+
+/// The agent answers sooner than this, a person's answer included (55 s); an agent that is stopped or stuck does not.
+const ANSWER_DEADLINE: Duration = Duration::from_secs(60);
+
+/// What came back.
+#[derive(Debug)]
+pub enum Reply {
+    /// Anything that is not a session.
+    Answer(Answer),
+    /// The line for stdout.
+    Session(Zeroizing<Vec<u8>>),
+}
+
+/// Whether an agent is started where there is none.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Autostart {
+    /// It is not: nothing to lock, stop or show.
+    No,
+    /// It is.
+    Yes,
+}
+
+/// Asks for the credentials of a name and gives the line to print.
+pub fn get(paths: &Paths, name: &str, context: Context) -> Result<Zeroizing<Vec<u8>>, Report> {
+    match call(paths, Request::Get { name: name.to_owned() }, context, Autostart::Yes)? {
+        // The frame's length has vouched for the whole; reading it again would be work in front of every AWS call.
+        Reply::Session(line) if !line.is_empty() => Ok(line),
+        Reply::Session(_) | Reply::Answer(_) => Err(odd_answer()),
+    }
+}
+
+/// Asks the agent one thing that is not a session.
+pub fn ask(paths: &Paths, request: Request, context: Context, autostart: Autostart) -> Result<Answer, Report> {
+    match call(paths, request, context, autostart)? {
+        Reply::Answer(answer) => Ok(answer),
+        Reply::Session(_) => Err(odd_answer()),
+    }
+}
+
+/// Makes the report of an answer that does not fit its request.
+pub fn odd_answer() -> Report {
+    Report::new(Kind::Agent, "the agent gave an answer that does not fit").hint("run `rolecall agent restart`")
+}
+
+fn call(paths: &Paths, request: Request, context: Context, autostart: Autostart) -> Result<Reply, Report> {
+    let call = Call { version: VERSION, request, context };
+    let mut payload = Zeroizing::new(Vec::with_capacity(1024));
+    serde_json::to_writer(&mut *payload, &call).expect("a request has only strings and numbers");
+    let mut stream = connect(paths, autostart)?;
+    exchange(&mut stream, &payload)
+}
+
+/// Connects to the agent of this user; tells `None` where no agent listens.
+pub fn connect_running(paths: &Paths) -> Result<Option<UnixStream>, Report> {
+    match UnixStream::connect(&paths.socket) {
+        Ok(stream) => {
+            // After connecting, not before: one system call less is not worth talking to a stranger's socket, and what
+            // is checked here cannot be swapped under an open connection.
+            files::verify_private_dir(paths.runtime_dir())?;
+            let deadline = stream.set_read_timeout(Some(ANSWER_DEADLINE));
+            deadline.map_err(|e| unreachable(paths, &e))?;
+            Ok(Some(stream))
+        }
+        Err(e) if matches!(e.kind(), io::ErrorKind::NotFound | io::ErrorKind::ConnectionRefused) => Ok(None),
+        Err(e) => {
+            // A foreign or closed directory shows as "permission denied"; say which.
+            files::verify_private_dir(paths.runtime_dir())?;
+            Err(unreachable(paths, &e))
+        }
+    }
+}
+
+fn connect(paths: &Paths, autostart: Autostart) -> Result<UnixStream, Report> {
+    if let Some(stream) = connect_running(paths)? {
+        return Ok(stream);
+    }
+    if autostart == Autostart::No {
+        return Err(Report::new(Kind::Agent, format!("no agent is running at {}", paths.socket.display()))
+            .hint("start it with `rolecall agent start`; `rolecall get NAME` starts it too"));
+    }
+    start_agent(paths)?;
+    connect_running(paths)?.ok_or_else(|| {
+        Report::new(Kind::Agent, format!("the agent started and is gone again: {}", paths.socket.display()))
+            .hint(format!("read its log: `tail {}`", paths.agent_log().display()))
+    })
+}
+
+fn exchange(stream: &mut UnixStream, payload: &[u8]) -> Result<Reply, Report> {
+    let lost = |error: &io::Error| {
+        let what = match error.kind() {
+            io::ErrorKind::WouldBlock | io::ErrorKind::TimedOut => {
+                "the agent did not answer within 60 seconds".to_owned()
+            }
+            io::ErrorKind::InvalidInput => return Report::new(Kind::Usage, error.to_string()),
+            _ => format!("the agent ended the connection without an answer: {error}"),
+        };
+        Report::new(Kind::Agent, what).hint("try again; if it stays so, run `rolecall agent restart`")
+    };
+    // An agent that turns us away answers before it reads: what it says is worth more than our broken pipe.
+    let written = frame::write_request(stream, payload);
+    let (tag, payload) = match (written, frame::read_answer(stream)) {
+        (_, Ok(answer)) => answer,
+        (Err(e), Err(_)) | (Ok(()), Err(e)) => return Err(lost(&e)),
+    };
+    match tag {
+        Tag::Session => Ok(Reply::Session(payload)),
+        Tag::Answer => serde_json::from_slice(&payload).map(Reply::Answer).map_err(|_| odd_answer()),
+        Tag::Refusal => Err(serde_json::from_slice(&payload).unwrap_or_else(|_| odd_answer())),
+    }
+}
+
+fn unreachable(paths: &Paths, error: &io::Error) -> Report {
+    Report::new(Kind::Agent, format!("cannot reach the agent at {}: {error}", paths.socket.display()))
+        .hint("run `rolecall agent restart`")
+}

@@ -1,0 +1,102 @@
+//! Starting the agent: one start at a time, and no return before it answers or has said why not.
+
+use crate::domain::report::{Kind, Report};
+use crate::files;
+use crate::paths::Paths;
+use crate::protocol::message::Startup;
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use rustix::fs::FlockOperation;
+use std::io::{BufRead, BufReader, Read};
+use std::process::{Child, Command, Stdio};
+
+/// A start takes some 20 ms; a machine that has just woken up needs longer.
+const START_DEADLINE: Timespec = Timespec { tv_sec: 10, tv_nsec: 0 };
+
+/// The environment that the agent inherits. Not the caller's: an `AWS_ENDPOINT_URL`, a proxy or an `LD_PRELOAD` of
+/// whoever happened to call first would steer everybody's sessions until logout.
+const ENVIRONMENT: [&str; 20] = [
+    "DBUS_SESSION_BUS_ADDRESS",
+    "DISPLAY",
+    "HOME",
+    "LANG",
+    "LC_ALL",
+    "LC_CTYPE",
+    "LC_MESSAGES",
+    "LOGNAME",
+    "PATH",
+    "ROLECALL_CONFIG",
+    "ROLECALL_SOCKET",
+    "TZ",
+    "USER",
+    "WAYLAND_DISPLAY",
+    "XAUTHORITY",
+    "XDG_CONFIG_HOME",
+    "XDG_DATA_HOME",
+    "XDG_RUNTIME_DIR",
+    "XDG_SESSION_ID",
+    "XDG_STATE_HOME",
+];
+
+/// Starts an agent and waits until it answers; returns as well when somebody else's start came first.
+pub fn start_agent(paths: &Paths) -> Result<(), Report> {
+    files::ensure_private_dir(paths.runtime_dir())?;
+    files::ensure_private_dir(&paths.state)?;
+    // Fifty tools that start at once start one agent: the others wait here and find it running.
+    let lock_path = paths.runtime_dir().join("start.lock");
+    let failed =
+        |what: &str, e: std::io::Error| Report::new(Kind::Agent, format!("cannot start the agent: {what}: {e}"));
+    let lock = files::open_private_append(&lock_path).map_err(|e| failed(&lock_path.display().to_string(), e))?;
+    rustix::fs::flock(&lock, FlockOperation::LockExclusive)
+        .map_err(|e| failed(&lock_path.display().to_string(), e.into()))?;
+    if super::connect_running(paths)?.is_some() {
+        return Ok(());
+    }
+    let mut child = spawn(paths)?;
+    match startup(&mut child) {
+        Some(Startup::Ready | Startup::AlreadyRunning) => Ok(()),
+        Some(Startup::Failed { report }) => Err(report),
+        None => {
+            let log = paths.agent_log();
+            Err(Report::new(Kind::Agent, "the agent did not start within 10 seconds")
+                .hint(format!("read its log: `tail {}`, or run it in sight: `rolecall agent run`", log.display())))
+        }
+    }
+}
+
+/// Makes the command that runs the `rolecalld` beside this program, with a clean environment.
+pub fn agent_command() -> Result<Command, Report> {
+    let face = std::env::current_exe()
+        .map_err(|e| Report::new(Kind::Agent, format!("cannot find out where rolecall itself lies: {e}")))?;
+    let program = face.with_file_name("rolecalld");
+    if !program.is_file() {
+        return Err(Report::new(Kind::Agent, format!("the agent's program is missing: {}", program.display()))
+            .hint("install rolecall and rolecalld into the same directory"));
+    }
+    let mut command = Command::new(program);
+    command.env_clear();
+    #[expect(clippy::disallowed_methods, reason = "hands an allow-list of variables on, and reads none of them")]
+    command.envs(ENVIRONMENT.iter().filter_map(|name| std::env::var_os(name).map(|value| (name, value))));
+    Ok(command)
+}
+
+fn spawn(paths: &Paths) -> Result<Child, Report> {
+    let mut command = agent_command()?;
+    let log_path = paths.agent_log();
+    let log = files::open_private_append(&log_path)
+        .map_err(|e| Report::new(Kind::Agent, format!("cannot open the agent's log {}: {e}", log_path.display())))?;
+    // The caller's pipes must not outlive the caller: an SDK waits until every writer of our stdout is gone.
+    command.arg("--detach").stdin(Stdio::null()).stdout(Stdio::piped()).stderr(log).current_dir("/");
+    let program = command.get_program().to_owned();
+    command
+        .spawn()
+        .map_err(|e| Report::new(Kind::Agent, format!("cannot run {}: {e}", std::path::Path::new(&program).display())))
+}
+
+fn startup(child: &mut Child) -> Option<Startup> {
+    let stdout = child.stdout.take()?;
+    let mut poll_fd = [PollFd::new(&stdout, PollFlags::IN)];
+    poll(&mut poll_fd, Some(&START_DEADLINE)).ok().filter(|ready| *ready > 0)?;
+    let mut line = String::new();
+    BufReader::new(stdout).take(64 * 1024).read_line(&mut line).ok()?;
+    serde_json::from_str(&line).ok()
+}

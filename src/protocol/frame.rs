@@ -1,0 +1,129 @@
+//! Frames: a length, a tag, a payload. Capped before anything is allocated, wiped after use.
+
+use std::io::{self, Read, Write};
+use zeroize::Zeroizing;
+
+/// The longest request: a session policy and 50 tags fit ten times over.
+pub const REQUEST_MAX: usize = 64 * 1024;
+
+/// The longest answer: `status` of ten thousand roles. The agent is trusted not to abuse it.
+pub const ANSWER_MAX: usize = 64 * 1024 * 1024;
+
+/// What an answer's payload is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Tag {
+    /// JSON of [`super::message::Answer`].
+    Answer,
+    /// JSON of [`crate::domain::report::Report`]. Its form never changes, so that any two versions can refuse each other.
+    Refusal,
+    /// The bytes for stdout, as they are.
+    Session,
+}
+
+impl Tag {
+    /// Gives the byte on the wire.
+    pub const fn byte(self) -> u8 {
+        match self {
+            Self::Answer => b'A',
+            Self::Refusal => b'E',
+            Self::Session => b'S',
+        }
+    }
+
+    fn parse(byte: u8) -> Option<Self> {
+        [Self::Answer, Self::Refusal, Self::Session].into_iter().find(|tag| tag.byte() == byte)
+    }
+}
+
+/// Reads the length word of a request; `None` for one that is empty or over the cap.
+pub fn request_length(word: [u8; 4]) -> Option<usize> {
+    usize::try_from(u32::from_be_bytes(word)).ok().filter(|length| (1..=REQUEST_MAX).contains(length))
+}
+
+/// Puts the length before a request; `None` if it is over the cap.
+pub fn request(payload: &[u8]) -> Option<Zeroizing<Vec<u8>>> {
+    let length = u32::try_from(payload.len()).ok().filter(|_| payload.len() <= REQUEST_MAX)?;
+    let mut frame = Zeroizing::new(Vec::with_capacity(4 + payload.len()));
+    frame.extend_from_slice(&length.to_be_bytes());
+    frame.extend_from_slice(payload);
+    Some(frame)
+}
+
+/// Gives the head of an answer: the length of tag and payload, and the tag.
+pub fn answer_head(tag: Tag, payload: usize) -> [u8; 5] {
+    let length = u32::try_from(payload + 1).unwrap_or(u32::MAX).to_be_bytes();
+    [length[0], length[1], length[2], length[3], tag.byte()]
+}
+
+/// Writes a request.
+pub fn write_request(stream: &mut impl Write, payload: &[u8]) -> io::Result<()> {
+    let frame = request(payload)
+        .ok_or_else(|| io::Error::new(io::ErrorKind::InvalidInput, "the request is longer than 64 KiB"))?;
+    stream.write_all(&frame)
+}
+
+/// Reads an answer.
+pub fn read_answer(stream: &mut impl Read) -> io::Result<(Tag, Zeroizing<Vec<u8>>)> {
+    let invalid = |why| io::Error::new(io::ErrorKind::InvalidData, why);
+    // One read takes head and payload of what `get` answers; no session comes near this size.
+    let mut buffer = Zeroizing::new(vec![0_u8; 16 * 1024]);
+    let mut filled = 0;
+    while filled < 5 {
+        match stream.read(&mut buffer[filled..])? {
+            0 => return Err(io::ErrorKind::UnexpectedEof.into()),
+            n => filled += n,
+        }
+    }
+    let length = u32::from_be_bytes([buffer[0], buffer[1], buffer[2], buffer[3]]);
+    let tag = Tag::parse(buffer[4]).ok_or_else(|| invalid("an answer of unknown kind"))?;
+    let payload = usize::try_from(length)
+        .ok()
+        .and_then(|length| length.checked_sub(1))
+        .filter(|payload| *payload <= ANSWER_MAX)
+        .ok_or_else(|| invalid("an answer of impossible length"))?;
+    if filled > 5 + payload {
+        return Err(invalid("an answer longer than it says"));
+    }
+    let mut out = Zeroizing::new(vec![0_u8; payload]);
+    out[..filled - 5].copy_from_slice(&buffer[5..filled]);
+    stream.read_exact(&mut out[filled - 5..])?;
+    Ok((tag, out))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn lengths_beyond_the_cap_are_refused_before_anything_is_allocated() {
+        assert_eq!(request_length(0_u32.to_be_bytes()), None);
+        assert_eq!(request_length(u32::MAX.to_be_bytes()), None);
+        assert_eq!(request_length(65_537_u32.to_be_bytes()), None);
+        assert_eq!(request_length(65_536_u32.to_be_bytes()), Some(65_536));
+        assert!(request(&vec![0; REQUEST_MAX + 1]).is_none());
+    }
+
+    #[test]
+    fn the_wire_is_as_it_always_was() {
+        // Fixtures: changing these bytes is a new protocol version.
+        assert_eq!(request(b"{}").expect("short").as_slice(), b"\0\0\0\x02{}");
+        assert_eq!(answer_head(Tag::Session, 2), *b"\0\0\0\x03S");
+        let (tag, payload) = read_answer(&mut &b"\0\0\0\x03E{}"[..]).expect("read");
+        assert_eq!((tag, payload.as_slice()), (Tag::Refusal, &b"{}"[..]));
+    }
+
+    #[test]
+    fn a_cut_false_or_endless_answer_is_an_error() {
+        for wire in [
+            &b""[..],
+            b"\0\0\0",
+            b"\0\0\0\x05S{}",
+            b"\0\0\0\0S",
+            b"\xff\xff\xff\xffS",
+            b"\0\0\0\x01Z",
+            b"\0\0\0\x01Sxx",
+        ] {
+            assert!(read_answer(&mut &wire[..]).is_err(), "{wire:?}");
+        }
+    }
+}

@@ -1,0 +1,204 @@
+//! Requests and answers, one JSON object each.
+
+use super::status::{KeyStatus, Status};
+use crate::domain::secret::{MfaCode, Passphrase, SecretKey};
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
+/// What a client sends.
+#[derive(Debug, Serialize, Deserialize)]
+pub struct Call {
+    /// The protocol version of the client.
+    pub version: u32,
+    /// What it wants.
+    pub request: Request,
+    /// Where the person may be found, if one must be asked.
+    #[serde(default)]
+    pub context: Context,
+}
+
+/// What a client says of its surroundings; used for prompts and for nothing else.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Context {
+    /// `$DISPLAY`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub display: Option<String>,
+    /// `$WAYLAND_DISPLAY`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub wayland_display: Option<String>,
+    /// `$LANG`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub lang: Option<String>,
+}
+
+impl Context {
+    /// Reads the allowed variables of this process.
+    pub fn from_env() -> Self {
+        #[expect(clippy::disallowed_methods, reason = "the allow-list of what a client says of its surroundings")]
+        let var = |name| std::env::var(name).ok().filter(|value| !value.is_empty());
+        Self { display: var("DISPLAY"), wayland_display: var("WAYLAND_DISPLAY"), lang: var("LANG") }
+    }
+}
+
+/// What a client wants.
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case", tag = "do")]
+pub enum Request {
+    /// Credentials of a role or identity; answered by a session frame.
+    Get {
+        /// Its name.
+        name: String,
+    },
+    /// Tries a key with GetCallerIdentity and stores it; answered by [`Answer::Key`].
+    IdentityAdd {
+        /// What the identity is called.
+        name: String,
+        /// The public half.
+        access_key_id: String,
+        /// The secret half.
+        #[serde(serialize_with = "expose", deserialize_with = "secret_key")]
+        secret_access_key: SecretKey,
+        /// Whose STS is asked.
+        region: Option<String>,
+        /// Whether a key that is there already is replaced.
+        replace: bool,
+    },
+    /// Deletes a key from the vault and its sessions; answered by [`Answer::Done`].
+    IdentityRemove {
+        /// Its name.
+        name: String,
+    },
+    /// What the vault holds of the identities in the configuration; answered by [`Answer::Keys`].
+    Keys,
+    /// Forgets every session and passphrase; answered by [`Answer::Done`].
+    Lock,
+    /// Reads the configuration again now; answered by [`Answer::Done`] or why it is not taken over.
+    Reload,
+    /// What there is to say; answered by [`Answer::Status`].
+    Status,
+    /// Ends the agent once the answers under way are given; answered by [`Answer::Done`].
+    Stop,
+    /// Takes the code of an identity's MFA device ahead of time; answered by [`Answer::Done`].
+    Unlock {
+        /// Whose device; the only one where nothing is said.
+        identity: Option<String>,
+        /// The code.
+        #[serde(serialize_with = "expose", deserialize_with = "mfa_code")]
+        code: MfaCode,
+    },
+    /// Opens the vault; answered by [`Answer::Done`].
+    UnlockVault {
+        /// What opens the encrypted file; the keyring asks by its own dialog.
+        #[serde(default, serialize_with = "expose_option", deserialize_with = "passphrase")]
+        passphrase: Option<Passphrase>,
+    },
+}
+
+/// What the agent answers, where it is not a session.
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case", tag = "answer")]
+pub enum Answer {
+    /// It is done; what there is to add.
+    Done {
+        /// One line, or nothing.
+        note: Option<String>,
+    },
+    /// Whose key was stored.
+    Key(KeyStatus),
+    /// What the vault holds.
+    Keys {
+        /// One for each identity of the configuration.
+        keys: Vec<KeyStatus>,
+    },
+    /// The state of everything.
+    Status(Box<Status>),
+}
+
+/// What an agent that is being started tells the one who starts it: one line of JSON on its standard output.
+#[derive(Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case", tag = "start")]
+pub enum Startup {
+    /// Another agent serves this socket.
+    AlreadyRunning,
+    /// It will not run, and why.
+    Failed {
+        /// The cause.
+        report: crate::domain::report::Report,
+    },
+    /// It answers on the socket.
+    Ready,
+}
+
+/// A secret that knows how to leave.
+trait Expose {
+    fn text(&self) -> &str;
+}
+
+macro_rules! wire_secret {
+    ($($name:ident: $type:ty),*) => {$(
+        impl Expose for $type {
+            fn text(&self) -> &str {
+                self.expose()
+            }
+        }
+
+        fn $name<'de, D: Deserializer<'de>>(from: D) -> Result<$type, D::Error> {
+            String::deserialize(from).map(<$type>::new)
+        }
+    )*};
+}
+
+wire_secret!(secret_key: SecretKey, mfa_code: MfaCode);
+
+impl Expose for Passphrase {
+    fn text(&self) -> &str {
+        self.expose()
+    }
+}
+
+fn passphrase<'de, D: Deserializer<'de>>(from: D) -> Result<Option<Passphrase>, D::Error> {
+    Ok(Option::<String>::deserialize(from)?.map(Passphrase::new))
+}
+
+fn expose<T: Expose, S: Serializer>(secret: &T, to: S) -> Result<S::Ok, S::Error> {
+    to.serialize_str(secret.text())
+}
+
+#[expect(clippy::ref_option, reason = "the signature that serde calls")]
+fn expose_option<T: Expose, S: Serializer>(secret: &Option<T>, to: S) -> Result<S::Ok, S::Error> {
+    match secret {
+        Some(secret) => to.serialize_some(secret.text()),
+        None => to.serialize_none(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// One request of each kind, as bytes that every later version must still read or refuse politely.
+    const WIRE: [&str; 9] = [
+        r#"{"version":1,"request":{"do":"get","name":"prod"},"context":{}}"#,
+        r#"{"version":1,"request":{"do":"identity-add","name":"a","access_key_id":"AKIA","secret_access_key":"s","region":null,"replace":false},"context":{}}"#,
+        r#"{"version":1,"request":{"do":"identity-remove","name":"a"},"context":{}}"#,
+        r#"{"version":1,"request":{"do":"keys"},"context":{}}"#,
+        r#"{"version":1,"request":{"do":"lock"},"context":{}}"#,
+        r#"{"version":1,"request":{"do":"reload"},"context":{}}"#,
+        r#"{"version":1,"request":{"do":"status"},"context":{"display":":0"}}"#,
+        r#"{"version":1,"request":{"do":"unlock","identity":null,"code":"123456"},"context":{}}"#,
+        r#"{"version":1,"request":{"do":"unlock-vault","passphrase":null},"context":{}}"#,
+    ];
+
+    #[test]
+    fn every_request_reads_and_writes_as_the_same_bytes() {
+        for wire in WIRE {
+            let call: Call = serde_json::from_str(wire).expect(wire);
+            assert_eq!(serde_json::to_string(&call).expect("written"), wire);
+        }
+    }
+
+    #[test]
+    fn the_debug_form_of_a_request_hides_its_secrets() {
+        let call: Call = serde_json::from_str(&WIRE[1].replace("\"s\"", "\"canary-1\"")).expect("read");
+        assert!(!format!("{call:?}").contains("canary-1"));
+    }
+}

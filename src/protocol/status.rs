@@ -1,0 +1,150 @@
+//! What `status` and the listings show; the same types are the documented `--json`.
+
+use crate::domain::report::Report;
+use chrono::{DateTime, Utc};
+use serde::{Deserialize, Serialize};
+
+/// The state of everything.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Status {
+    /// The agent itself.
+    pub agent: AgentStatus,
+    /// What a person should know, most urgent first.
+    pub warnings: Vec<Report>,
+    /// The vault that the configuration chose.
+    pub vault: VaultStatus,
+    /// By name.
+    pub identities: Vec<IdentityStatus>,
+    /// By name.
+    pub roles: Vec<RoleStatus>,
+    /// What has happened since the agent started.
+    pub counts: Counts,
+}
+
+/// The running agent.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct AgentStatus {
+    /// Its version.
+    pub version: String,
+    /// Its process.
+    pub pid: u32,
+    /// When it started.
+    pub started: DateTime<Utc>,
+    /// What time it has.
+    pub now: DateTime<Utc>,
+    /// Which file it reads.
+    pub config: String,
+    /// Where it answers.
+    pub socket: String,
+}
+
+/// The vault.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct VaultStatus {
+    /// `os` or `file`.
+    pub kind: String,
+    /// `ready`, `locked` or `absent`.
+    pub state: String,
+    /// Why it is absent.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub reason: Option<String>,
+}
+
+/// An identity.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct IdentityStatus {
+    /// Its name.
+    pub name: String,
+    /// Its kind, as in the configuration.
+    pub kind: String,
+    /// Its MFA device.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub mfa_serial: Option<String>,
+    /// Its own session (GetSessionToken), if there is one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub session: Option<SessionStatus>,
+}
+
+/// A role.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct RoleStatus {
+    /// Its name.
+    pub name: String,
+    /// What assumes it.
+    pub source: String,
+    /// Its ARN.
+    pub role_arn: String,
+    /// Its session, if there is one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub session: Option<SessionStatus>,
+    /// Why the last attempt to get or renew one failed.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub error: Option<Report>,
+    /// When it was last asked for.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub last_used: Option<DateTime<Utc>>,
+    /// By which program.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub last_caller: Option<String>,
+}
+
+/// A session; its secret stays where it is.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct SessionStatus {
+    /// Its public half: the key to find it by in CloudTrail (`userIdentity.accessKeyId`).
+    pub access_key_id: String,
+    /// When it ends.
+    pub expiration: DateTime<Utc>,
+    /// How many seconds are left, by the stricter of two clocks.
+    pub left_seconds: u64,
+    /// How many seconds it lives in all.
+    pub life_seconds: u64,
+    /// `fresh`, `due`, `low` or `expired`.
+    pub freshness: String,
+}
+
+/// A key in the vault; its secret stays where it is.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct KeyStatus {
+    /// The identity's name.
+    pub identity: String,
+    /// The identity's kind, as in the configuration.
+    pub kind: String,
+    /// The public half of the key, if there is one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub access_key_id: Option<String>,
+    /// Whose key it is.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub arn: Option<String>,
+    /// In which account.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub account: Option<String>,
+    /// When it was stored.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub stored: Option<DateTime<Utc>>,
+    /// Its MFA device.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub mfa_serial: Option<String>,
+    /// Why nothing is known of it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub error: Option<Report>,
+}
+
+/// What has happened since the agent started.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Counts {
+    /// Requests for credentials.
+    pub gets: u64,
+    /// Those answered with a session.
+    pub handed_out: u64,
+    /// Calls to STS.
+    pub sts_calls: u64,
+    /// Those that failed.
+    pub sts_failures: u64,
+    /// Reads of the vault.
+    pub vault_reads: u64,
+    /// Connections turned away: another user, too many at once.
+    pub turned_away: u64,
+    /// Audit lines that could not be written.
+    pub audit_lost: u64,
+}
