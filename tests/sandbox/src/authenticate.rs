@@ -18,7 +18,9 @@ pub(crate) enum Stranger {
     Unsigned,
     /// Its signature lacks a part.
     Incomplete(String),
-    /// Its signature is for something else.
+    /// Its signature is for another service.
+    WrongService { expected: &'static str, given: String },
+    /// Its signature is for another day, place or purpose.
     WrongScope(String),
     /// Its key does not exist, is inactive, or belongs to nobody any more.
     UnknownKey,
@@ -48,7 +50,7 @@ pub(crate) fn authenticate(
     now: DateTime<Utc>,
 ) -> Result<Caller, Stranger> {
     let presented = presented.map_err(|missing| Stranger::Incomplete(missing.clone()))?.ok_or(Stranger::Unsigned)?;
-    check_scope(presented)?;
+    check_scope(presented, service)?;
     let (caller, secret) = match state.sessions.find(&presented.access_key_id) {
         Some(_) => session_caller(state, presented, now)?,
         None => long_term_caller(state, presented)?,
@@ -64,8 +66,11 @@ pub(crate) fn authenticate(
     Ok(caller)
 }
 
-fn check_scope(presented: &Presented) -> Result<(), Stranger> {
+fn check_scope(presented: &Presented, service: Service) -> Result<(), Stranger> {
     let scope = &presented.scope;
+    if scope.service != service.signing_name() {
+        return Err(Stranger::WrongService { expected: service.signing_name(), given: scope.service.clone() });
+    }
     if !is_region(&scope.region) {
         return Err(Stranger::WrongScope("Credential should be scoped to a valid region. ".to_owned()));
     }

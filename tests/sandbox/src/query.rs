@@ -58,6 +58,10 @@ pub(crate) fn stranger(stranger: Stranger) -> ApiError {
             ApiError::new(403, "MissingAuthenticationToken", "Request is missing Authentication Token")
         }
         Stranger::Incomplete(missing) => ApiError::new(400, "IncompleteSignature", missing),
+        Stranger::WrongService { expected, .. } => {
+            let message = format!("Credential should be scoped to correct service: '{expected}'. ");
+            ApiError::new(403, "SignatureDoesNotMatch", message)
+        }
         Stranger::WrongScope(message) => ApiError::new(403, "SignatureDoesNotMatch", message),
         Stranger::UnknownKey | Stranger::WrongToken => {
             ApiError::new(403, "InvalidClientTokenId", "The security token included in the request is invalid.")

@@ -24,8 +24,16 @@ pub(crate) struct Request {
 pub(crate) enum Service {
     Sts,
     S3,
-    /// One it knows nothing of.
-    Other,
+}
+
+impl Service {
+    /// Returns the name a signature's scope must have.
+    pub(crate) fn signing_name(self) -> &'static str {
+        match self {
+            Self::Sts => "sts",
+            Self::S3 => "s3",
+        }
+    }
 }
 
 /// What a request asks for, before anybody asked whether it may.
@@ -65,10 +73,9 @@ impl Request {
         let service_name = presented.map_or("-", |presented| &presented.scope.service).to_owned();
         let (service, action) = match (service_name.as_str(), action) {
             ("sts", action) => (Service::Sts, action.unwrap_or_default()),
-            // Without a readable signature, a query with an action can only be meant for STS.
-            ("-", Some(action)) => (Service::Sts, action),
-            ("s3", _) | ("-", None) => (Service::S3, crate::s3::action(self)),
-            (_, action) => (Service::Other, action.unwrap_or_default()),
+            // A scope that names no service of ours: the form of the request says whom it is meant for.
+            (name, Some(action)) if name != "s3" => (Service::Sts, action),
+            _ => (Service::S3, crate::s3::action(self)),
         };
         Operation { service, service_name, action, parameters }
     }

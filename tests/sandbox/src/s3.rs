@@ -166,6 +166,12 @@ fn stranger(stranger: Stranger) -> ApiError {
             "AuthorizationHeaderMalformed",
             format!("The authorization header is malformed; {missing}"),
         ),
+        Stranger::WrongService { expected, given } => {
+            let message = format!(
+                "The authorization header is malformed; incorrect service \"{given}\". This endpoint belongs to \"{expected}\"."
+            );
+            ApiError::new(400, "AuthorizationHeaderMalformed", message)
+        }
         Stranger::UnknownKey | Stranger::WrongToken => ApiError::new(
             403,
             "InvalidAccessKeyId",

@@ -17,14 +17,13 @@ use tokio::sync::oneshot;
 
 use crate::answer::Answer;
 use crate::call::{self, Call};
-use crate::error::ApiError;
 use crate::exchange::Exchange;
 use crate::fault::{FaultKind, apply};
 use crate::mint;
 use crate::request::{Operation, Request, Service};
 use crate::shared::Shared;
 use crate::signature::Presented;
-use crate::{query, s3, sts};
+use crate::{s3, sts};
 
 /// A body as it goes out: at once, or over time.
 pub(crate) type Body = BoxBody<Bytes, io::Error>;
@@ -147,10 +146,6 @@ impl Arrival<'_> {
         let answer = match self.operation.service {
             Service::Sts => sts::answer(&mut exchange),
             Service::S3 => s3::answer(&mut exchange),
-            Service::Other => {
-                let message = format!("The sandbox has no service '{}'.", self.operation.service_name);
-                query::fault(&ApiError::new(501, "NotImplemented", message), &self.request_id)
-            }
         };
         (answer, exchange.caller_arn)
     }
