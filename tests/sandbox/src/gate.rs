@@ -21,14 +21,26 @@ pub struct Hold {
 #[derive(Debug)]
 pub(crate) struct Gate {
     pub(crate) when: Match,
+    /// Counted twice, for those who wait on a thread and those who wait in a task.
     arrived: Mutex<usize>,
     arrival: Condvar,
+    arrivals: watch::Sender<usize>,
     open: watch::Sender<bool>,
 }
 
 impl Gate {
     pub(crate) fn new(when: Match) -> Arc<Self> {
-        Arc::new(Self { when, arrived: Mutex::new(0), arrival: Condvar::new(), open: watch::Sender::new(false) })
+        Arc::new(Self {
+            when,
+            arrived: Mutex::new(0),
+            arrival: Condvar::new(),
+            arrivals: watch::Sender::new(0),
+            open: watch::Sender::new(false),
+        })
+    }
+
+    pub(crate) fn is_open(&self) -> bool {
+        *self.open.borrow()
     }
 
     /// Counts a request and waits until the gate is open.
@@ -36,6 +48,7 @@ impl Gate {
         let mut opening = self.open.subscribe();
         *self.arrived.lock().unwrap_or_else(PoisonError::into_inner) += 1;
         self.arrival.notify_all();
+        self.arrivals.send_modify(|count| *count += 1);
         // A gate that is gone is open.
         let _ = opening.wait_for(|open| *open).await;
     }
@@ -57,6 +70,13 @@ impl Hold {
         let outcome = self.gate.arrival.wait_timeout_while(arrived, PATIENCE, |arrived| *arrived < wanted);
         let (arrived, timeout) = outcome.unwrap_or_else(PoisonError::into_inner);
         assert!(!timeout.timed_out(), "{wanted} requests should have arrived, {} did", *arrived);
+    }
+
+    /// Waits in a task until so many requests have arrived; panics after half a minute.
+    pub async fn arrivals(&self, wanted: usize) {
+        let mut arrivals = self.gate.arrivals.subscribe();
+        let arrived = tokio::time::timeout(PATIENCE, arrivals.wait_for(|arrived| *arrived >= wanted)).await;
+        assert!(arrived.is_ok(), "{wanted} requests should have arrived, {} did", self.arrived());
     }
 
     /// Lets everything through, now and from now on.

@@ -68,6 +68,7 @@ pub(crate) fn error(error: &ApiError, request: &Request, request_id: &str) -> An
 }
 
 fn identified(answer: Answer, request_id: &str) -> Answer {
+    let answer = answer.with_header("server", "AmazonS3");
     answer.with_header("x-amz-request-id", request_id).with_header("x-amz-id-2", mint::s3_host_id())
 }
 

@@ -67,7 +67,7 @@ impl Sandbox {
         self.shared.clock.clone()
     }
 
-    /// Changes or reads the world while it runs.
+    /// Changes or reads the world while it runs; requests wait meanwhile.
     pub fn world<T>(&self, change: impl FnOnce(&mut World) -> T) -> T {
         change(&mut self.shared.state().world)
     }
@@ -139,7 +139,9 @@ impl Sandbox {
     /// Holds some requests back until the hold is released or dropped.
     pub fn hold_matching(&self, when: Match) -> Hold {
         let gate = Gate::new(when);
-        self.shared.gates().push(Arc::clone(&gate));
+        let mut gates = self.shared.gates();
+        gates.retain(|gate| !gate.is_open());
+        gates.push(Arc::clone(&gate));
         Hold::new(gate)
     }
 }

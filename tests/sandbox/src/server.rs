@@ -82,11 +82,7 @@ async fn exchange(request: http::Request<Incoming>, shared: Arc<Shared>) -> Resu
     };
     let mut response = Response::builder()
         .status(StatusCode::from_u16(status).expect("an answer has an HTTP status"))
-        .header("date", now.format("%a, %d %b %Y %H:%M:%S GMT").to_string())
-        .header("server", "AmazonS3");
-    if operation.service != Service::S3 {
-        response.headers_mut().expect("the head is well-formed").remove("server");
-    }
+        .header("date", now.format("%a, %d %b %Y %H:%M:%S GMT").to_string());
     for (name, value) in headers {
         response = response.header(name, value);
     }

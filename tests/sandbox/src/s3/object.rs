@@ -82,3 +82,33 @@ fn unchunk(body: &[u8]) -> Option<Vec<u8>> {
         rest = rest.get(end + 2 + size + 2..)?;
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::{resolve, unchunk};
+
+    /// "Signature calculations for the Authorization header: transferring payload in multiple chunks".
+    #[test]
+    fn chunks_are_joined() {
+        let body = b"5;chunk-signature=00\r\nhello\r\n1;chunk-signature=00\r\n!\r\n0;chunk-signature=00\r\nx-amz-checksum-crc32:AAAAAA==\r\n\r\n";
+        assert_eq!(unchunk(body).as_deref(), Some(b"hello!".as_slice()));
+        assert_eq!(unchunk(b"5\r\nhel"), None);
+        assert_eq!(unchunk(b""), None);
+    }
+
+    /// RFC 9110, section 14.1.2.
+    #[test]
+    fn ranges() {
+        let cases = [
+            ("0-3", Some((0, 3))),
+            ("5-", Some((5, 9))),
+            ("-2", Some((8, 9))),
+            ("0-99", Some((0, 9))),
+            ("10-", None),
+            ("x", None),
+        ];
+        for (range, expected) in cases {
+            assert_eq!(resolve(range, 10), expected, "{range}");
+        }
+    }
+}

@@ -2,12 +2,12 @@
 
 use std::io::{Read, Write};
 use std::net::TcpStream;
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime};
 
 use aws_credential_types::Credentials;
 use aws_sigv4::http_request::{
-    PayloadChecksumKind, PercentEncodingMode, SignableBody, SignableRequest, SigningSettings, UriPathNormalizationMode,
-    sign,
+    PayloadChecksumKind, PercentEncodingMode, SignableBody, SignableRequest, SignatureLocation, SigningSettings,
+    UriPathNormalizationMode, sign,
 };
 use aws_sigv4::sign::v4;
 use chrono::{DateTime, Utc};
@@ -110,6 +110,41 @@ impl Client {
         Ok(Reply { status, head: head.to_lowercase(), body: body.to_owned() })
     }
 
+    /// Returns the target of a presigned request.
+    pub(crate) fn presigned(&self, service: &str, target: &str, seconds: u64) -> String {
+        let identity = Credentials::new(&self.key, &self.secret, self.token.clone(), None, "test").into();
+        let mut settings = SigningSettings::default();
+        settings.signature_location = SignatureLocation::QueryParams;
+        settings.expires_in = Some(Duration::from_secs(seconds));
+        let mut body = SignableBody::Bytes(b"");
+        if service == "s3" {
+            settings.percent_encoding_mode = PercentEncodingMode::Single;
+            settings.uri_path_normalization_mode = UriPathNormalizationMode::Disabled;
+            body = SignableBody::UnsignedPayload;
+        }
+        let parameters = v4::SigningParams::builder()
+            .identity(&identity)
+            .region(&self.region)
+            .name(service)
+            .time(SystemTime::from(self.clock.now()))
+            .settings(settings)
+            .build()
+            .expect("every signing parameter is set")
+            .into();
+        let headers = [("host", self.address.as_str())];
+        let signable =
+            SignableRequest::new("GET", target, headers.into_iter(), body).expect("the request can be signed");
+        let (instructions, _) = sign(signable, &parameters).expect("the request can be signed").into_parts();
+        let query = form_urlencoded::Serializer::new(String::new()).extend_pairs(instructions.params()).finish();
+        format!("{target}{}{query}", if target.contains('?') { '&' } else { '?' })
+    }
+
+    /// Sends a request without a signature in its headers.
+    pub(crate) fn get(&self, target: &str) -> Reply {
+        let request = format!("GET {target} HTTP/1.1\r\nhost: {}\r\nconnection: close\r\n\r\n", self.address);
+        self.exchange(&request).expect("the sandbox answers")
+    }
+
     pub(crate) fn signed(&self, method: &str, service: &str, target: &str, body: &str) -> String {
         let now = self.clock.now() + chrono::TimeDelta::seconds(self.skew);
         let identity = Credentials::new(&self.key, &self.secret, self.token.clone(), None, "test").into();
@@ -136,7 +171,7 @@ impl Client {
             format!("{method} {target} HTTP/1.1\r\nconnection: close\r\ncontent-length: {}\r\n", body.len());
         let (instructions, _) = signed.into_parts();
         for (name, value) in headers.into_iter().chain(instructions.headers()) {
-            request += &format!("{name}: {value}\r\n");
+            request.extend([name, ": ", value, "\r\n"]);
         }
         request + "\r\n" + body
     }

@@ -135,6 +135,20 @@ fn a_gate_counts_those_who_wait() {
 }
 
 #[test]
+fn a_task_can_wait_for_arrivals() {
+    let (aws, richard) = tutorials();
+    let hold = aws.hold();
+    let caller = thread::spawn(move || richard.assume(ROLE_ARN, &[]).status);
+    tokio::runtime::Builder::new_current_thread()
+        .enable_time()
+        .build()
+        .expect("a runtime starts")
+        .block_on(hold.arrivals(1));
+    hold.release();
+    assert_eq!(caller.join().expect("the client ends"), 200);
+}
+
+#[test]
 fn dropping_the_sandbox_closes_its_port() {
     let (aws, _) = tutorials();
     let address = aws.url().trim_start_matches("http://").to_owned();

@@ -102,7 +102,7 @@ fn a_session_carries_its_code_into_roles() {
     let session = richard.with(&richard.sts("GetSessionToken", &[("SerialNumber", serial), ("TokenCode", &code)]));
     for _ in 0..3 {
         session.assume(ROLE_ARN, &[]).succeeds();
-        aws.clock().advance(Duration::from_secs(3600));
+        aws.clock().advance(Duration::from_hours(1));
     }
 }
 

@@ -1,7 +1,9 @@
 //! Signatures. Pages: IAM User Guide, "AWS Signature Version 4 for API requests" and "Troubleshoot Signature Version 4
 //! signing"; STS API Reference, "Common Error Types"; Amazon S3 API Reference, "Error responses".
 
-use rolecall_sandbox::tutorials::ROLE_ARN;
+use std::time::Duration;
+
+use rolecall_sandbox::tutorials::{BUCKET, ROLE_ARN};
 
 use crate::tutorials;
 
@@ -43,8 +45,7 @@ fn an_unsigned_request_is_nobodys() {
         format!("POST / HTTP/1.1\r\nhost: x\r\nconnection: close\r\ncontent-length: {}\r\n\r\n{body}", body.len());
     let reply = richard.exchange(&request).expect("an answer");
     reply.fails(403, "MissingAuthenticationToken", "Request is missing Authentication Token");
-    let reply = richard.exchange("GET / HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n").expect("an answer");
-    reply.fails(403, "AccessDenied", "Access Denied");
+    richard.get("/").fails(403, "AccessDenied", "Access Denied");
 }
 
 /// STS takes five minutes, either way, and says both times.
@@ -124,4 +125,28 @@ fn the_scope_must_fit() {
         "IncompleteSignature",
         "requires 'SignedHeaders' parameter",
     );
+}
+
+/// "Authenticating Requests: Using Query Parameters".
+#[test]
+fn a_presigned_request_is_good_for_its_time() {
+    let (aws, richard) = tutorials();
+    let session = richard.with(&richard.assume(ROLE_ARN, &[]));
+    let object = session.presigned("s3", &format!("/{BUCKET}/2026/10/usage%20report.csv"), 600);
+    let identity = richard.presigned("sts", "/?Action=GetCallerIdentity&Version=2011-06-15", 60);
+    assert_eq!(session.get(&object).succeeds().body, "day,requests\n2026-10-31,1204\n");
+    richard.get(&identity).succeeds();
+    session.get(&object.replace("/10/", "/11/")).fails(403, MISMATCH, "");
+    session.get(&object.replace("X-Amz-Expires=600", "X-Amz-Expires=6000")).fails(403, MISMATCH, "");
+    aws.clock().advance(Duration::from_secs(601));
+    session.get(&object).fails(403, "AccessDenied", "Request has expired");
+    richard.get(&identity).fails(403, MISMATCH, "");
+}
+
+/// "The CanonicalHeaders list must include … the host header."
+#[test]
+fn the_host_must_be_signed() {
+    let (_aws, richard) = tutorials();
+    let identity = richard.presigned("sts", "/?Action=GetCallerIdentity&Version=2011-06-15", 60);
+    richard.get(&identity.replace("SignedHeaders=host", "SignedHeaders=")).fails(403, MISMATCH, "");
 }
