@@ -3,3 +3,4 @@
 //! Adapters know the ports and the domain; nothing but the main of the agent knows adapters.
 
 pub mod clock;
+pub mod vault;
