@@ -36,6 +36,7 @@ pub(super) const REASON_MAX: usize = 200;
 
 /// Why the keyring did not do it.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[cfg_attr(not(target_os = "linux"), expect(dead_code, reason = "only the Secret Service is absent or refuses"))]
 pub(super) enum Trouble {
     /// It is locked, as far as this item goes.
     Locked,
