@@ -1,1 +1,6 @@
-//! To come.
+//! The real world behind the [`ports`](crate::ports): where keys rest, and what time it is.
+//!
+//! Adapters know the ports and the domain; nothing but the main of the agent knows adapters.
+
+pub mod clock;
+pub mod vault;

@@ -5,7 +5,7 @@
 
 use chrono::{DateTime, TimeDelta, Utc};
 
-use crate::caller::{Caller, Holder, Principal, SessionFacts};
+use crate::caller::{Caller, Holder, Principal};
 use crate::request::{Request, Service};
 use crate::signature::{Presented, compact};
 use crate::state::State;
@@ -131,7 +131,7 @@ fn session_caller(state: &State, presented: &Presented, now: DateTime<Utc>) -> R
         Holder::Role(role_session) => {
             let role = state.world.find_role(&role_session.role_arn);
             let role = role.filter(|role| role.id == role_session.role_id).ok_or(Stranger::UnknownKey)?;
-            (role.account.clone(), Principal::Role(role_session.clone()), SessionFacts { mfa: None, ..session.facts })
+            (role.account.clone(), Principal::Role(role_session.clone()), session.facts)
         }
     };
     Ok((Caller { account, principal, session: Some(facts) }, session.credentials.secret_access_key.clone()))

@@ -11,7 +11,7 @@ use crate::mint;
 use crate::policy::Policy;
 use crate::policy::context::Context;
 use crate::policy::principal::Names;
-use crate::world::User;
+use crate::world::{Role, User};
 
 /// An authenticated caller.
 #[derive(Clone, Debug)]
@@ -128,6 +128,20 @@ impl SessionCredentials {
 }
 
 impl RoleSession {
+    /// Returns a session of a role with nothing added to it.
+    pub(crate) fn plain(role: &Role, name: &str) -> Self {
+        Self {
+            role_arn: role.arn(),
+            role_name: role.name.clone(),
+            role_id: role.id.clone(),
+            name: name.to_owned(),
+            policies: None,
+            tags: BTreeMap::new(),
+            transitive: BTreeSet::new(),
+            source_identity: None,
+        }
+    }
+
     /// Returns the session's ARN, which has no path in it (AssumeRole, `AssumedRoleUser`).
     pub(crate) fn arn(&self, account: &str) -> String {
         format!("arn:aws:sts::{account}:assumed-role/{}/{}", self.role_name, self.name)

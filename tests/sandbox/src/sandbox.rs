@@ -13,6 +13,9 @@ use crate::clock::Clock;
 use crate::fault::{Fault, Match};
 use crate::gate::{Gate, Hold};
 use crate::mfa::SpentCodes;
+use crate::policy::context::Context;
+use crate::policy::principal::Names;
+use crate::policy::{Question, Trust};
 use crate::server;
 use crate::shared::Shared;
 use crate::state::State;
@@ -83,22 +86,25 @@ impl Sandbox {
         device.expect("the user has an MFA device").code_at(self.shared.clock.now())
     }
 
-    /// Issues a role session as an AWS service does for its own (an instance profile, a task role), without a call.
-    pub fn issue_role_session(&self, role_arn: &str, session_name: &str, seconds: i64) -> SessionCredentials {
+    /// Issues a role session to an AWS service (EC2 for an instance, ECS for a task); none if the role does not trust it.
+    pub fn issue_to_service(
+        &self,
+        service: &str,
+        role_arn: &str,
+        session_name: &str,
+        seconds: i64,
+    ) -> Option<SessionCredentials> {
         let mut state = self.shared.state();
-        let role = state.world.find_role(role_arn).expect("the role exists").clone();
-        let session = RoleSession {
-            role_arn: role.arn(),
-            role_name: role.name,
-            role_id: role.id,
-            name: session_name.to_owned(),
-            policies: None,
-            tags: std::collections::BTreeMap::new(),
-            transitive: std::collections::BTreeSet::new(),
-            source_identity: None,
-        };
+        let role = state.world.find_role(role_arn)?.clone();
+        let names =
+            Names { account: String::new(), arn: String::new(), role_arn: None, service: Some(service.to_owned()) };
+        let question = Question { action: "sts:AssumeRole", resource: role_arn, context: &Context::default() };
+        if !matches!(role.trust.trust(&question, &names), Trust::Allow(_)) {
+            return None;
+        }
+        let session = RoleSession::plain(&role, session_name);
         let facts = SessionFacts { issued: self.shared.clock.now(), mfa: None };
-        state.sessions.issue(Holder::Role(session), facts, TimeDelta::seconds(seconds))
+        Some(state.sessions.issue(Holder::Role(session), facts, TimeDelta::seconds(seconds)))
     }
 
     /// Returns when a session ends, if it was issued here.

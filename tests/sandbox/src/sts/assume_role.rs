@@ -82,14 +82,11 @@ pub(super) fn answer(exchange: &mut Exchange<'_>, caller: &Caller) -> Outcome {
     input.check_duration(&role, caller)?;
 
     let session = RoleSession {
-        role_arn: role.arn(),
-        role_name: role.name.clone(),
-        role_id: role.id.clone(),
-        name: input.session_name.to_owned(),
         policies,
         tags: tags.tags,
         transitive: tags.transitive,
         source_identity: source_identity.clone(),
+        ..RoleSession::plain(&role, input.session_name)
     };
     let (arn, id) = (session.arn(&role.account), session.id());
     let facts = SessionFacts { issued: exchange.now, mfa: None };

@@ -85,6 +85,14 @@ fn session_policies_only_take_away() {
         "because no identity-based policy allows the s3:PutObject action",
     );
 
+    let but_list = json!({"Statement": [
+        {"Effect": "Allow", "Action": "*", "Resource": "*"},
+        {"Effect": "Deny", "Action": "s3:ListBucket", "Resource": "*"},
+    ]});
+    let but_list = richard.with(&richard.assume(ROLE_ARN, &[("Policy", &but_list.to_string())]));
+    but_list.s3("/").succeeds();
+    but_list.s3(&bucket).fails(403, "AccessDenied", "with an explicit deny in a session policy");
+
     let by_arn = [("PolicyArns.member.1.arn", "arn:aws:iam::aws:policy/IAMReadOnlyAccess")];
     richard.with(&richard.assume(ROLE_ARN, &by_arn)).s3("/").is_denied();
     let both = [by_arn[0], ("Policy", only_list_buckets.as_str())];
@@ -110,7 +118,7 @@ fn a_change_of_permissions_counts_at_once() {
 
 #[test]
 fn get_session_token_wants_a_long_term_key() {
-    let (_aws, richard) = tutorials();
+    let (aws, richard) = tutorials();
     let of_user = richard.with(&richard.sts("GetSessionToken", &[]));
     let of_role = richard.with(&richard.assume(ROLE_ARN, &[]));
     for session in [&of_user, &of_role] {
@@ -122,6 +130,9 @@ fn get_session_token_wants_a_long_term_key() {
     }
     assert_eq!(of_user.sts("GetCallerIdentity", &[]).field("Arn"), USER_ARN);
     of_user.assume(ROLE_ARN, &[]).succeeds();
+    aws.world(|world| world.user(USER_ARN).permissions.inline.insert("all".to_owned(), allow("*").into()));
+    let info = richard.sts("GetAccessKeyInfo", &[("AccessKeyId", &of_role.key)]);
+    assert_eq!(info.succeeds().field("Account"), WORKLOAD_ACCOUNT);
     of_user.sts("GetAccessKeyInfo", &[("AccessKeyId", &of_role.key)]).is_denied();
 }
 
@@ -139,11 +150,20 @@ fn a_region_can_be_switched_off() {
     richard.sts("GetCallerIdentity", &[]).succeeds();
 }
 
+/// "AWS JSON policy elements: Principal", AWS service principals.
 #[test]
-fn a_service_can_be_given_a_session_without_a_call() {
+fn a_service_gets_sessions_of_roles_that_trust_it() {
     let (aws, client) = tutorials();
-    let session = aws.issue_role_session(ROLE_ARN, "i-0123456789abcdef0", 3600);
+    let service =
+        policy(&json!({"Effect": "Allow", "Principal": {"Service": "ec2.amazonaws.com"}, "Action": "sts:AssumeRole"}));
+    let role = add_role(&aws, AUTH_ACCOUNT, Role::new("Instance", service));
+    let issue = |service, role| aws.issue_to_service(service, role, "i-0123456789abcdef0", 3600);
+    let session = issue("ec2.amazonaws.com", &role).expect("the role trusts EC2");
     let who = client.with_session(&session).sts("GetCallerIdentity", &[]);
-    assert_eq!(who.field("Arn"), "arn:aws:sts::222222222222:assumed-role/AssumedRole/i-0123456789abcdef0");
+    assert_eq!(who.field("Arn"), "arn:aws:sts::111111111111:assumed-role/Instance/i-0123456789abcdef0");
     assert_eq!(aws.session_expiration(&session.access_key_id), Some(session.expiration));
+    assert!(issue("lambda.amazonaws.com", &role).is_none());
+    let nobody = add_role(&aws, "111111111111", Role::new("Mine", trust("111111111111")));
+    assert!(issue("ec2.amazonaws.com", &nobody).is_none());
+    client.assume(&role, &[]).is_denied();
 }

@@ -98,6 +98,10 @@ fn transitive_tags_pass_on_and_cannot_be_overridden() {
     let first = richard.with(&richard.assume(ROLE_ARN, &[TAG[0], TAG[1], TRANSITIVE]));
     let second = first.with(&first.assume(&next, &[]));
     second.s3("/").succeeds();
+    let untagged = json!({"Effect": "Allow", "Principal": {"AWS": ROLE_ARN}, "Action": "sts:AssumeRole"});
+    let untagged = add_role(&aws, WORKLOAD_ACCOUNT, Role::new("Untagged", policy(&untagged)));
+    plain.assume(&untagged, &[]).succeeds();
+    first.assume(&untagged, &[]).fails(403, "AccessDenied", "sts:TagSession");
     let other = [("Tags.member.1.Key", "TEAM"), ("Tags.member.1.Value", "blue")];
     first.assume(&next, &other).fails(
         400,
