@@ -1,1 +1,3 @@
-//! To come.
+//! What stands behind the ports: the real STS.
+
+pub mod sts;
