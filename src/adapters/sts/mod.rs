@@ -340,3 +340,5 @@ fn taken(credentials: Option<aws_sdk_sts::types::Credentials>, arn: Option<Strin
     }
 }
 
+#[cfg(test)]
+mod tests;
