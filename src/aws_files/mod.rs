@@ -11,8 +11,8 @@ pub mod document;
 pub mod entry;
 pub mod flaw;
 pub mod managed;
-//pub mod shadow;
-//pub mod sync;
+pub mod shadow;
+pub mod sync;
 
 /// The longest path shown in a message.
 const PATH_SHOWN: usize = 512;
