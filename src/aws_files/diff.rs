@@ -173,6 +173,10 @@ mod tests {
     use super::*;
     use proptest::prelude::*;
 
+    fn numbered(count: usize, letter: &str) -> String {
+        (0..count).fold(String::new(), |all, n| all + &format!("{letter}{n}\n"))
+    }
+
     fn diff(old: &str, new: &str) -> String {
         unified(Path::new("config"), old.as_bytes(), new.as_bytes())
     }
@@ -188,7 +192,7 @@ mod tests {
 
     #[test]
     fn changes_far_from_each_other_are_hunks_of_their_own() {
-        let old: String = (0..30).map(|n| format!("{n}\n")).collect();
+        let old = numbered(30, "");
         let new = old.replace("3\n4\n", "3\n").replace("\n25\n", "\nx\n");
         assert_eq!(diff(&old, &new).matches("@@ -").count(), 2);
     }
@@ -227,8 +231,8 @@ mod tests {
 
     #[test]
     fn a_huge_change_is_shown_as_replaced() {
-        let old: String = (0..5000).map(|n| format!("a{n}\n")).collect();
-        let new: String = (0..5000).map(|n| format!("b{n}\n")).collect();
+        let old = numbered(5000, "a");
+        let new = numbered(5000, "b");
         assert_eq!(diff(&old, &new).lines().count(), 3 + 10_000);
     }
 

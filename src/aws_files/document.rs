@@ -304,6 +304,10 @@ impl<'a> Parser<'a> {
         let Some(key) = section.keys.last_mut() else { return };
         key.last = number;
         if !key.written.is_empty() {
+            // A whole section disappears into the value, in every tool.
+            if content.starts_with(b"[") && content.ends_with(b"]") {
+                self.flaw(number, FlawKind::IndentedHeader);
+            }
             return;
         }
         match content.iter().position(|byte| *byte == b'=') {

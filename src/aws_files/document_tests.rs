@@ -102,7 +102,7 @@ fn headers_are_read_as_botocore_does() {
     }
 }
 
-// Both columns were checked against botocore 1.43 and the source of aws-runtime 1.10.
+// Both columns are what botocore 1.43 and aws-runtime 1.10 do when they are run.
 #[test]
 fn a_bad_line_is_noted_with_who_refuses_the_file() {
     let table: &[(&[u8], usize, FlawKind, bool, bool)] = &[
@@ -114,13 +114,14 @@ fn a_bad_line_is_noted_with_who_refuses_the_file() {
         (b"[profile a] junk\n", 1, FlawKind::HeaderTail, false, true),
         (b"[profile a#b]\n", 1, FlawKind::HeaderTail, false, true),
         (b"  [profile a]\n", 1, FlawKind::IndentedHeader, false, true),
+        (b"[default]\nx = 1\n  [profile a]\n", 3, FlawKind::IndentedHeader, false, true),
         (b"[default]\nnonsense\n", 2, FlawKind::NoEquals, true, true),
         (b"[default]\n= x\n", 2, FlawKind::NoName, true, true),
         (b"\nx = 1\n[default]\n", 2, FlawKind::BeforeSection, true, true),
         (b"[default]\n  x = 1\n", 2, FlawKind::IndentedKey, false, true),
         (b"[default]\nx: 1\n", 2, FlawKind::Colon, false, true),
         (b"[default]\ns3 =\n  path\n", 3, FlawKind::NestedNoEquals, true, true),
-        (b"[default]\nx = 1\n  # y\n", 3, FlawKind::IndentedComment, false, false),
+        (b"[default]\nx = 1\n  # y\n", 3, FlawKind::IndentedComment, false, true),
         (b"[default]\nx = 1\nX = 2\n", 3, FlawKind::DuplicateKey { first: 2 }, true, false),
         (b"[default]\n[a]\n[default]\n", 3, FlawKind::DuplicateSection { first: 1 }, true, false),
     ];

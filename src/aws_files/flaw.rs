@@ -77,7 +77,6 @@ impl FlawKind {
             Self::NotUtf8
                 | Self::BareReturn
                 | Self::EmptyHeader
-                | Self::IndentedComment
                 | Self::DuplicateKey { .. }
                 | Self::DuplicateSection { .. }
         )
@@ -115,14 +114,13 @@ impl FlawKind {
                 _ => "the AWS CLI and boto3 refuse the whole file",
             },
             (false, true) => match self {
-                Self::IndentedHeader | Self::IndentedKey => {
+                Self::IndentedHeader | Self::IndentedKey | Self::IndentedComment => {
                     "the Rust SDK refuses the whole file or takes the line for a part of the value above"
                 }
                 _ => "the Rust SDK refuses the whole file",
             },
             (false, false) => match self {
                 Self::BareReturn => "the AWS CLI and boto3 start a new line there, other tools do not",
-                Self::IndentedComment => "the Rust SDK takes it for a part of the value above",
                 _ => "tools read it differently",
             },
         }

@@ -21,7 +21,8 @@ fn synced(config: &str, served: &[&str]) -> Vec<u8> {
 }
 
 fn messages(warnings: &[Warning]) -> String {
-    warnings.iter().map(|w| format!("{:?} {}\n  {}\n", w.severity, w.message, w.hint)).collect()
+    let line = |w: &Warning| format!("{:?} {}\n  {}\n", w.severity, w.message, w.hint);
+    warnings.iter().fold(String::new(), |all, warning| all + &line(warning))
 }
 
 #[test]
@@ -73,7 +74,7 @@ fn a_profile_that_is_named_twice_in_two_ways_is_found() {
 #[test]
 fn the_same_section_twice_breaks_the_file_for_botocore() {
     let mut config = synced("", &["prod"]);
-    let lines = config.iter().filter(|byte| **byte == b'\n').count();
+    let lines = config.split_inclusive(|byte| *byte == b'\n').count();
     config.extend_from_slice(b"[profile prod]\nregion = x\n");
     let all = look(&config, b"", &["prod"], &[]);
     assert_eq!(all[0].severity, Severity::Breaks);

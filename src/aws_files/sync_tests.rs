@@ -15,7 +15,7 @@ impl Home {
     fn file(&self, name: &str, text: &str, mode: u32) -> PathBuf {
         let path = self.path(name);
         fs::create_dir_all(path.parent().expect("parent")).expect("dir");
-        fs::write(&path, text).expect("write");
+        fs::File::create(&path).and_then(|mut file| file.write_all(text.as_bytes())).expect("write");
         chmod(&path, mode);
         path
     }
