@@ -45,18 +45,32 @@ pub fn verify_private_dir(dir: &Path) -> Result<(), Report> {
 /// A symlink is followed and its target replaced, so that dotfile set-ups stay as they are. The mode of an existing file
 /// is kept; a new one gets 0600.
 pub fn write_atomically(path: &Path, content: &[u8]) -> Result<(), Report> {
+    write_atomically_if(path, content, || Ok(()))
+}
+
+/// Does the same, but asks `still` just before the rename: its error leaves everything as it was.
+pub fn write_atomically_if(
+    path: &Path,
+    content: &[u8],
+    still: impl FnOnce() -> Result<(), Report>,
+) -> Result<(), Report> {
     let target = fs::canonicalize(path).unwrap_or_else(|_| path.to_path_buf());
     let dir = target.parent().unwrap_or_else(|| Path::new("/"));
-    let write = || -> io::Result<()> {
+    let prepare = || -> io::Result<tempfile::NamedTempFile> {
         let mut temp = tempfile::Builder::new().prefix(".rolecall-").tempfile_in(dir)?;
         temp.write_all(content)?;
         let mode = fs::metadata(&target).map_or(0o600, |meta| meta.permissions().mode() & 0o777);
         temp.as_file().set_permissions(fs::Permissions::from_mode(mode))?;
         temp.as_file().sync_all()?;
+        Ok(temp)
+    };
+    let temp = prepare().map_err(|e| failed("cannot write", &target, &e))?;
+    still()?;
+    let finish = || -> io::Result<()> {
         temp.persist(&target).map_err(|e| e.error)?;
         fs::File::open(dir)?.sync_all()
     };
-    write().map_err(|e| failed("cannot write", &target, &e))
+    finish().map_err(|e| failed("cannot write", &target, &e))
 }
 
 /// Opens a file for appending, made with mode 0600 from its first instant; a symlink is not followed.
@@ -112,6 +126,17 @@ mod tests {
         assert_eq!(fs::read(&target).expect("read"), b"new");
         assert_eq!(fs::metadata(&target).expect("there").mode() & 0o777, 0o640);
         assert_eq!(fs::read_dir(top.path()).expect("dir").count(), 2, "no temporary file is left");
+    }
+
+    #[test]
+    fn a_write_that_is_called_off_before_the_rename_leaves_no_trace() {
+        let top = tempfile::tempdir().expect("tempdir");
+        let file = top.path().join("file");
+        fs::write(&file, "old").expect("write");
+        let off = || Err(Report::new(Kind::Failed, "called off"));
+        assert_eq!(write_atomically_if(&file, b"new", off).expect_err("off").message, "called off");
+        assert_eq!(fs::read(&file).expect("read"), b"old");
+        assert_eq!(fs::read_dir(top.path()).expect("dir").count(), 1, "no temporary file is left");
     }
 
     #[test]

@@ -1,0 +1,215 @@
+//! Reading and writing an AWS file on disk: whole, privately, once backed up, and never over somebody else's change.
+//!
+//! Knows nothing of what the text means. The file belongs to a person and to other tools, so everything odd about it is
+//! refused rather than worked round, and a failure changes nothing.
+
+use super::{managed, shown};
+use crate::domain::report::{Kind, Report};
+use crate::files;
+use rustix::fs::{Mode, OFlags};
+use std::fs;
+use std::io::{self, Read, Write};
+use std::os::unix::fs::{FileTypeExt, MetadataExt};
+use std::path::{Path, PathBuf};
+use zeroize::Zeroizing;
+
+/// The largest file taken: a thousand times what thousands of profiles need.
+const SIZE_MAX: u64 = 16 << 20;
+
+/// The most links followed, as the kernel's own limit.
+const LINKS_MAX: usize = 40;
+
+/// What is put after the file's name to name its backup.
+const BACKUP: &str = ".before-rolecall";
+
+/// Reads a file; a missing one is empty. It may hold secrets, so it is wiped when dropped.
+pub fn read(path: &Path) -> Result<Zeroizing<Vec<u8>>, Report> {
+    match target(path)? {
+        Some(target) => load(&target),
+        None => Ok(Zeroizing::default()),
+    }
+}
+
+/// Replaces the text that was read by a new one; gives the backup's path if it was made now.
+///
+/// The backup `NAME.before-rolecall` is made once, before the first change, and never touched afterwards. A missing file
+/// is made with mode 0600, a missing directory with 0700. Refused: a file that changed since it was read, is another
+/// user's, is no regular file, or is reached through a link that another user could turn.
+pub fn write(path: &Path, old: &[u8], new: &[u8]) -> Result<Option<PathBuf>, Report> {
+    replace(path, old, new, true)
+}
+
+/// Does the same without a backup, for a change that takes secrets out of a file.
+pub fn write_unbacked(path: &Path, old: &[u8], new: &[u8]) -> Result<(), Report> {
+    replace(path, old, new, false).map(drop)
+}
+
+/// Gives the path of the backup of a file.
+pub fn backup_path(path: &Path) -> PathBuf {
+    let mut name = path.as_os_str().to_owned();
+    name.push(BACKUP);
+    name.into()
+}
+
+fn replace(path: &Path, old: &[u8], new: &[u8], keep: bool) -> Result<Option<PathBuf>, Report> {
+    if old == new {
+        return Ok(None);
+    }
+    let path = &std::path::absolute(path).map_err(|e| failed(path, &format!("cannot be found: {e}")))?;
+    let found = target(path)?;
+    match &found {
+        Some(target) => verify_owned(path, target)?,
+        None => make_parent(path)?,
+    }
+    let mut backup = None;
+    let still = || {
+        // Another tool (`aws configure`, an editor) may have written since; its lines must not be lost.
+        if *read(path)? != old {
+            return Err(failed(path, "changed while rolecall was about to write it").hint("run the command again"));
+        }
+        if keep && found.is_some() && !bears_markers(old) {
+            backup = back_up(path, old)?;
+        }
+        Ok(())
+    };
+    let done = files::write_atomically_if(found.as_deref().unwrap_or(path), new, still);
+    if done.is_err()
+        && let Some(made) = &backup
+    {
+        // Else the next attempt would find this one, of a text that may be outdated by then.
+        let _ = fs::remove_file(made);
+    }
+    done.map(|()| backup)
+}
+
+/// A file with our markers has been changed by us before: it is no longer what it was before rolecall.
+fn bears_markers(text: &[u8]) -> bool {
+    super::split_lines(text).any(|line| line.trim_ascii() == managed::BEGIN.as_bytes())
+}
+
+/// Finds the regular file behind a path; `None` if there is nothing.
+fn target(path: &Path) -> Result<Option<PathBuf>, Report> {
+    let meta = match fs::symlink_metadata(path) {
+        Err(e) if e.kind() == io::ErrorKind::NotFound => return Ok(None),
+        Err(e) => return Err(failed(path, &format!("cannot be looked at: {e}"))),
+        Ok(meta) => meta,
+    };
+    let (target, meta) = if meta.file_type().is_symlink() {
+        // A file made through a dangling link would come to life at a place that nobody looked at.
+        let dangling = |e: io::Error| {
+            failed(path, &format!("is a symlink that leads nowhere: {e}"))
+                .hint(format!("look where it points with `ls -l {0}`, then remove it: `rm {0}`", shown(path)))
+        };
+        let target = fs::canonicalize(path).map_err(dangling)?;
+        let meta = fs::symlink_metadata(&target).map_err(dangling)?;
+        (target, meta)
+    } else {
+        (path.to_path_buf(), meta)
+    };
+    let kind = meta.file_type();
+    let what = match () {
+        () if kind.is_file() => return Ok(Some(target)),
+        () if kind.is_dir() => "a directory",
+        () if kind.is_fifo() => "a named pipe",
+        () if kind.is_socket() => "a socket",
+        () => "a device",
+    };
+    Err(failed(path, &format!("is {what}, not a file"))
+        .hint(format!("move it away: `mv {0} {0}.old`, or set AWS_CONFIG_FILE to a file", shown(path))))
+}
+
+fn load(target: &Path) -> Result<Zeroizing<Vec<u8>>, Report> {
+    let unreadable = |e: io::Error| {
+        failed(target, &format!("cannot be read: {e}")).hint(format!("look at its rights: `ls -l {}`", shown(target)))
+    };
+    // It was a regular file when it was looked at; NONBLOCK, so that a pipe put there since does not hang us.
+    let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::CLOEXEC;
+    let file: fs::File = rustix::fs::open(target, flags, Mode::empty()).map_err(|e| unreadable(e.into()))?.into();
+    let meta = file.metadata().map_err(unreadable)?;
+    if !meta.is_file() {
+        return Err(failed(target, "is not a file any more").hint("run the command again"));
+    }
+    if meta.len() > SIZE_MAX {
+        return Err(failed(target, "is larger than 16 MiB, which no AWS file is"));
+    }
+    // The room is taken at once: a buffer that grows leaves copies behind that are not wiped.
+    let mut text = Zeroizing::new(Vec::with_capacity(usize::try_from(meta.len()).unwrap_or(0) + 1));
+    file.take(SIZE_MAX).read_to_end(&mut text).map_err(unreadable)?;
+    Ok(text)
+}
+
+/// Refuses what another user could have prepared.
+///
+/// Threat: a link that someone else owns, or whose target's directory they can write, makes us replace a file of their
+/// choice or write our profiles to where they can change the command that SDKs run.
+fn verify_owned(path: &Path, target: &Path) -> Result<(), Report> {
+    let uid = rustix::process::geteuid().as_raw();
+    let look = |at: &Path| fs::symlink_metadata(at).map_err(|e| failed(at, &format!("cannot be looked at: {e}")));
+    let foreign = |at: &Path, owner: u32| {
+        failed(at, &format!("belongs to uid {owner}, not to you (uid {uid})"))
+            .hint(format!("look who owns it: `ls -l {}`", shown(at)))
+    };
+    let owner = look(target)?.uid();
+    if owner != uid {
+        return Err(foreign(target, owner));
+    }
+    let mut link = path.to_path_buf();
+    let mut linked = false;
+    for _ in 0..LINKS_MAX {
+        let meta = look(&link)?;
+        if !meta.file_type().is_symlink() {
+            break;
+        }
+        if meta.uid() != uid {
+            return Err(foreign(&link, meta.uid()));
+        }
+        let next = fs::read_link(&link).map_err(|e| failed(&link, &format!("cannot be followed: {e}")))?;
+        link = link.parent().unwrap_or(Path::new("/")).join(next);
+        linked = true;
+    }
+    let dir = target.parent().unwrap_or(Path::new("/"));
+    let meta = look(dir)?;
+    let (open, sticky) = (meta.mode() & 0o022 != 0, meta.mode() & 0o1000 != 0);
+    if linked && open && !sticky {
+        return Err(failed(path, &format!("leads into {}, where other users can write", shown(dir)))
+            .hint(format!("close it: `chmod go-w {}`", shown(dir))));
+    }
+    if linked && meta.uid() != uid && meta.uid() != 0 {
+        return Err(foreign(dir, meta.uid()));
+    }
+    Ok(())
+}
+
+fn make_parent(path: &Path) -> Result<(), Report> {
+    match path.parent() {
+        // What is there already stays as it is: many have ~/.aws with 0755, and only our files must be private.
+        Some(dir) if !dir.is_dir() => files::ensure_private_dir(dir),
+        _ => Ok(()),
+    }
+}
+
+/// Makes the backup, unless there is one; it is there whole or not at all.
+fn back_up(path: &Path, text: &[u8]) -> Result<Option<PathBuf>, Report> {
+    let backup = backup_path(path);
+    let dir = path.parent().unwrap_or(Path::new("/"));
+    let make = || -> io::Result<bool> {
+        let mut temp = tempfile::Builder::new().prefix(".rolecall-").tempfile_in(dir)?;
+        temp.write_all(text)?;
+        temp.as_file().sync_all()?;
+        match temp.persist_noclobber(&backup) {
+            Ok(_) => Ok(true),
+            Err(e) if e.error.kind() == io::ErrorKind::AlreadyExists => Ok(false),
+            Err(e) => Err(e.error),
+        }
+    };
+    let fresh = make().map_err(|e| failed(&backup, &format!("cannot be written: {e}")))?;
+    Ok(fresh.then_some(backup))
+}
+
+fn failed(path: &Path, what: &str) -> Report {
+    Report::new(Kind::Failed, format!("{} {what}; nothing was changed", shown(path)))
+}
+
+#[cfg(test)]
+#[path = "sync_tests.rs"]
+mod tests;
