@@ -82,28 +82,40 @@ Example:
   rolecall lock")]
     Lock,
     /// Long-term keys and other sources of credentials
-    #[command(subcommand, after_help = "\
+    #[command(
+        subcommand,
+        after_help = "\
 Examples:
   rolecall identity add auth
-  rolecall identity list")]
+  rolecall identity list"
+    )]
     Identity(IdentityCommand),
     /// Roles that identities and other roles can become
-    #[command(subcommand, after_help = "\
+    #[command(
+        subcommand,
+        after_help = "\
 Examples:
   rolecall role add prod --source auth --role-arn arn:aws:iam::222222222222:role/AssumedRole
-  rolecall role list")]
+  rolecall role list"
+    )]
     Role(RoleCommand),
     /// Profiles in ~/.aws/config for every role
-    #[command(subcommand, after_help = "\
+    #[command(
+        subcommand,
+        after_help = "\
 Examples:
   rolecall profiles diff
-  rolecall profiles sync")]
+  rolecall profiles sync"
+    )]
     Profiles(ProfilesCommand),
     /// The agent itself
-    #[command(subcommand, after_help = "\
+    #[command(
+        subcommand,
+        after_help = "\
 Examples:
   rolecall agent restart
-  rolecall agent run        in the foreground, for systemd or to look at it")]
+  rolecall agent run        in the foreground, for systemd or to look at it"
+    )]
     Agent(AgentCommand),
     /// Print the completion script of a shell
     #[command(after_help = "\
@@ -334,12 +346,11 @@ impl Command {
         let name = match self {
             Self::Get(GetArgs { name }) | Self::Env(EnvArgs { name, .. }) => name.as_str(),
             Self::Unlock(UnlockArgs { identity, .. }) => identity.as_ref()?.as_str(),
-            Self::Identity(IdentityCommand::Add(IdentityAddArgs { name, .. }))
-            | Self::Identity(IdentityCommand::Show(ShowArgs { name, .. }))
-            | Self::Identity(IdentityCommand::Remove(IdentityRemoveArgs { name, .. }))
-            | Self::Role(RoleCommand::Show(ShowArgs { name, .. })) => name.as_str(),
-            Self::Role(RoleCommand::Add(add)) => add.name.as_str(),
-            Self::Role(RoleCommand::Remove(remove)) => remove.name.as_str(),
+            Self::Identity(IdentityCommand::Add(args)) => args.name.as_str(),
+            Self::Identity(IdentityCommand::Remove(args)) => args.name.as_str(),
+            Self::Identity(IdentityCommand::Show(args)) | Self::Role(RoleCommand::Show(args)) => args.name.as_str(),
+            Self::Role(RoleCommand::Add(args)) => args.name.as_str(),
+            Self::Role(RoleCommand::Remove(args)) => args.name.as_str(),
             _ => return None,
         };
         Some(name.to_owned())

@@ -71,7 +71,8 @@ pub(super) fn reload(paths: &Paths) -> Result<(), Report> {
         return Ok(());
     }
     tell(paths, Request::Reload, Autostart::No).map(drop).map_err(|report| {
-        let message = format!("{} is written, but the agent has not taken it over: {}", shown(&paths.config), report.message);
+        let message =
+            format!("{} is written, but the agent has not taken it over: {}", shown(&paths.config), report.message);
         Report { message, ..report }
     })
 }

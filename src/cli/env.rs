@@ -108,7 +108,9 @@ fn render(session: &Session, region: Option<&str>, format: Format) -> Zeroizing<
 }
 
 fn push_all(out: &mut String, parts: &[&str]) {
-    parts.iter().for_each(|part| out.push_str(part));
+    for part in parts {
+        out.push_str(part);
+    }
 }
 
 #[cfg(test)]
@@ -156,8 +158,7 @@ mod tests {
     fn every_format_names_every_variable_and_no_region_that_nobody_said() {
         for format in [Format::Sh, Format::Fish, Format::Powershell, Format::Dotenv, Format::Json] {
             let text = render(&session("v"), None, format);
-            for name in
-                ["AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN", "AWS_CREDENTIAL_EXPIRATION"]
+            for name in ["AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN", "AWS_CREDENTIAL_EXPIRATION"]
             {
                 assert!(text.contains(name), "{format:?} {name}");
             }

@@ -6,12 +6,13 @@
 mod add;
 
 use super::args::{IdentityCommand, IdentityRemoveArgs, ShowArgs};
-use super::output::{self, Cell, Failure, Screen, Style, headings, span, table};
+use super::output::{self, Cell, Failure, Screen, Style, headings, remark, span, table};
 use super::{ask, config_file, tell};
 use crate::client::{self, Autostart};
-use crate::config::edit;
+use crate::config;
 use crate::domain::catalogue::{Catalogue, IdentityKind};
-use crate::domain::report::{Kind, Report, printable};
+use crate::domain::names::Name;
+use crate::domain::report::{Kind, Report};
 use crate::paths::Paths;
 use crate::protocol::message::{Answer, Context, Request};
 use crate::protocol::status::KeyStatus;
@@ -60,11 +61,8 @@ fn render_list(keys: &[KeyStatus], now: DateTime<Utc>, screen: Screen) -> String
     let mut out = table(screen, &rows);
     for key in keys {
         if let Some(error) = &key.error {
-            let name = printable(&key.identity, 128);
-            out.push_str(&format!("{} {name}: {}\n", screen.paint(Style::Warning, "!"), printable(&error.message, 2048)));
-            if let Some(hint) = &error.hint {
-                out.push_str(&format!("  {}\n", screen.paint(Style::Dim, &format!("hint: {}", printable(hint, 2048)))));
-            }
+            let message = format!("{}: {}", key.identity, error.message);
+            out.push_str(&remark(screen, (Style::Warning, "!"), &message, error.hint.as_deref()));
         }
     }
     out
@@ -134,14 +132,15 @@ fn render_show(shown: &Shown<'_>, now: DateTime<Utc>, screen: Screen) -> String 
 
 /// Names the roles that start from an identity, by way of others too.
 fn roles_of<'a>(catalogue: &'a Catalogue, identity: &str) -> Vec<&'a str> {
-    let starts_here = |name: &str| config_file::chain(catalogue, name).is_some_and(|(i, _)| i.name.as_str() == identity);
-    let mut roles: Vec<&str> = catalogue.roles.keys().map(|name| name.as_str()).filter(|n| starts_here(n)).collect();
+    let starts_here =
+        |name: &str| config_file::chain(catalogue, name).is_some_and(|(i, _)| i.name.as_str() == identity);
+    let mut roles: Vec<&str> = catalogue.roles.keys().map(Name::as_str).filter(|n| starts_here(n)).collect();
     roles.sort_unstable();
     roles
 }
 
 fn unknown(catalogue: &Catalogue, name: &str) -> Report {
-    config_file::unknown("identity", name, catalogue.identities.keys().map(|n| n.as_str()))
+    config_file::unknown("identity", name, catalogue.identities.keys().map(Name::as_str))
 }
 
 fn remove(paths: &Paths, args: &IdentityRemoveArgs) -> Result<(), Failure> {
@@ -150,7 +149,7 @@ fn remove(paths: &Paths, args: &IdentityRemoveArgs) -> Result<(), Failure> {
     let catalogue = config_file::load(paths)?;
     let Some(identity) = catalogue.identities.get(name) else { return Err(unknown(&catalogue, name).into()) };
     // Refused here while roles start from it, whatever was consented to: the configuration would be broken.
-    let edited = edit::remove_identity(&text, &paths.config, name)?;
+    let edited = config::remove_identity(&text, &paths.config, name)?;
     let has_key = identity.kind == IdentityKind::IamUser;
     if !args.yes {
         let what = if has_key { "its key in the vault, its sessions and its section" } else { "its section" };
@@ -172,11 +171,8 @@ fn remove(paths: &Paths, args: &IdentityRemoveArgs) -> Result<(), Failure> {
             .hint(format!("delete `[identities.{name}]` from {} by hand", config_file::shown(&paths.config)))
     })?;
     config_file::reload(paths)?;
-    let reminder = if has_key {
-        "; at AWS the key is still valid: delete it there with `aws iam delete-access-key`"
-    } else {
-        ""
-    };
+    let reminder =
+        if has_key { "; at AWS the key is still valid: delete it there with `aws iam delete-access-key`" } else { "" };
     output::print(&format!("{name} is removed{reminder}\n"))
 }
 
@@ -188,7 +184,6 @@ fn now() -> DateTime<Utc> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::config;
     use std::path::Path;
 
     fn key() -> KeyStatus {

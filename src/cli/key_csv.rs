@@ -102,7 +102,9 @@ mod tests {
                 "User name,Password,Access key ID,Secret access key,Console login link\n\
                  richard,,{ID},{SECRET},https://111111111111.signin.aws.amazon.com/console\n"
             ),
-            format!("\"User Name\",\"Access Key Id\",\"Secret Access Key\"\r\n\"a, \"\"b\"\"\",\"{ID}\",\"{SECRET}\"\r\n"),
+            format!(
+                "\"User Name\",\"Access Key Id\",\"Secret Access Key\"\r\n\"a, \"\"b\"\"\",\"{ID}\",\"{SECRET}\"\r\n"
+            ),
             format!(" access key id , SECRET ACCESS KEY \n {ID} , {SECRET} \n\n\n"),
             format!("access_key_id,secret_access_key\n{ID},{SECRET}\n"),
             format!("\nAccess key ID,Secret access key\r{ID},{SECRET}\r"),

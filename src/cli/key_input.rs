@@ -34,7 +34,8 @@ pub(super) fn from_stdin() -> Result<AccessKey, Report> {
 pub(super) fn from_file(path: &Path) -> Result<AccessKey, Report> {
     let shown = printable(&path.display().to_string(), 512);
     let mut file = File::open(path).map_err(|e| {
-        Report::new(Kind::Failed, format!("cannot open {shown}: {e}")).hint("give the CSV file that the console offered")
+        Report::new(Kind::Failed, format!("cannot open {shown}: {e}"))
+            .hint("give the CSV file that the console offered")
     })?;
     read(&mut file, &shown)
 }
@@ -100,9 +101,9 @@ fn read_json(text: &str) -> Result<AccessKey, String> {
     // serde's own words could repeat a value.
     let input: Input = serde_json::from_str(text)
         .map_err(|e| format!("its JSON cannot be read at line {}, column {}", e.line(), e.column()))?;
-    let input = input.access_key.map_or((input.access_key_id, input.secret_access_key), |inner| {
-        (inner.access_key_id, inner.secret_access_key)
-    });
+    let input = input
+        .access_key
+        .map_or((input.access_key_id, input.secret_access_key), |inner| (inner.access_key_id, inner.secret_access_key));
     match input {
         (Some(id), Some(secret)) => Ok(AccessKey { id, secret }),
         (None, _) => Err("its JSON has no `AccessKeyId`".into()),

@@ -10,6 +10,7 @@ use super::status::base_name;
 use crate::domain::report::{Kind, Report, printable};
 use crate::paths::Paths;
 use serde_json::{Map, Value};
+use std::fmt::Write;
 use std::io;
 use std::thread;
 use std::time::Duration;
@@ -28,29 +29,30 @@ pub(super) fn run(paths: &Paths, args: &LogArgs) -> Result<(), Failure> {
     let mut first = true;
     loop {
         let mut out = Vec::with_capacity(CHUNK);
-        files.read(|line| {
-            if args.json {
-                // Only what a reader of JSON can read.
-                if serde_json::from_slice::<Map<String, Value>>(line).is_ok() {
-                    out.extend_from_slice(line);
-                    out.push(b'\n');
+        files
+            .read(|line| {
+                if args.json {
+                    // Only what a reader of JSON can read.
+                    if serde_json::from_slice::<Map<String, Value>>(line).is_ok() {
+                        out.extend_from_slice(line);
+                        out.push(b'\n');
+                    }
+                } else {
+                    out.extend_from_slice(render(line, screen).as_bytes());
                 }
-            } else {
-                out.extend_from_slice(render(line, screen).as_bytes());
-            }
-            if out.len() < CHUNK {
-                return Ok(());
-            }
-            let done = output::print_bytes(&out);
-            out.clear();
-            done.map_err(Stop::Output)
-        })
-        .map_err(|stop| match stop {
-            Stop::Output(failure) => failure,
-            Stop::Input(e) => Report::new(Kind::Failed, format!("cannot read {}: {e}", path.display()))
-                .hint(format!("look at its rights: `ls -l {}`", path.display()))
-                .into(),
-        })?;
+                if out.len() < CHUNK {
+                    return Ok(());
+                }
+                let done = output::print_bytes(&out);
+                out.clear();
+                done.map_err(Stop::Output)
+            })
+            .map_err(|stop| match stop {
+                Stop::Output(failure) => failure,
+                Stop::Input(e) => Report::new(Kind::Failed, format!("cannot read {}: {e}", path.display()))
+                    .hint(format!("look at its rights: `ls -l {}`", path.display()))
+                    .into(),
+            })?;
         let nothing = first && out.is_empty() && !path.exists();
         output::print_bytes(&out)?;
         if !args.follow {
@@ -126,10 +128,10 @@ fn caller(caller: Option<&Value>) -> String {
     };
     let mut text = name(caller).unwrap_or_else(|| "unknown".to_owned());
     if let Some(pid) = caller.get("pid").and_then(Value::as_i64) {
-        text.push_str(&format!("[{pid}]"));
+        let _ = write!(text, "[{pid}]");
     }
     if let Some(parent) = caller.get("parent").and_then(name) {
-        text.push_str(&format!(" < {parent}"));
+        let _ = write!(text, " < {parent}");
     }
     printable(&text, 128)
 }

@@ -4,7 +4,7 @@
 //! agent renames it while somebody reads.
 
 use std::fs::{self, File};
-use std::io::{self, BufRead, BufReader, Seek, SeekFrom};
+use std::io::{self, BufRead, BufReader, Read, Seek, SeekFrom};
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
@@ -100,7 +100,7 @@ impl LogFiles {
         let Some(open) = &mut self.current else { return Ok(()) };
         loop {
             let room = LINE_MAX.saturating_sub(self.pending.len() as u64).max(1);
-            let read = io::Read::by_ref(&mut open.reader).take(room).read_until(b'\n', &mut self.pending)?;
+            let read = (&mut open.reader).take(room).read_until(b'\n', &mut self.pending)?;
             if read == 0 {
                 return Ok(());
             }

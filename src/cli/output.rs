@@ -177,6 +177,17 @@ impl Cell {
     }
 }
 
+/// Writes a remark from outside, and below it what to do.
+pub(super) fn remark(screen: Screen, label: (Style, &str), message: &str, hint: Option<&str>) -> String {
+    let mut out = format!("{} {}\n", screen.paint(label.0, label.1), printable(message, 2048));
+    if let Some(hint) = hint.filter(|hint| !hint.is_empty()) {
+        // The hint stands under its message.
+        let indent = label.1.len() - label.1.trim_start().len() + 2;
+        let _ = writeln!(out, "{}{} {}", " ".repeat(indent), screen.paint(Style::Dim, "hint:"), printable(hint, 2048));
+    }
+    out
+}
+
 /// Sets rows in columns; where they do not fit the screen, the widest columns are cut.
 pub(super) fn table(screen: Screen, rows: &[Vec<Cell>]) -> String {
     let columns = rows.iter().map(Vec::len).max().unwrap_or_default();
@@ -247,7 +258,11 @@ mod tests {
     fn rows() -> Vec<Vec<Cell>> {
         vec![
             headings(&["NAME", "ARN", ""]),
-            vec![Cell::plain("prod"), Cell::plain("arn:aws:iam::222222222222:role/AssumedRole"), Cell::plain("52m left")],
+            vec![
+                Cell::plain("prod"),
+                Cell::plain("arn:aws:iam::222222222222:role/AssumedRole"),
+                Cell::plain("52m left"),
+            ],
             vec![Cell::plain("x\u{1b}[2J"), Cell::default(), Cell::default()],
         ]
     }
@@ -256,8 +271,8 @@ mod tests {
     fn a_table_is_as_wide_as_its_text_and_has_no_trailing_spaces() {
         assert_eq!(
             table(Screen::default(), &rows()),
-            "NAME         ARN\n\
-             prod         arn:aws:iam::222222222222:role/AssumedRole  52m left\n\
+            "NAME        ARN\n\
+             prod        arn:aws:iam::222222222222:role/AssumedRole  52m left\n\
              x\\u{1b}[2J\n"
         );
     }
@@ -267,7 +282,7 @@ mod tests {
         let screen = Screen { width: Some(40), unicode: true, colour: false };
         let text = table(screen, &rows());
         assert!(text.lines().all(|line| line.chars().count() <= 40), "{text}");
-        assert!(text.contains("arn:aws:iam::222…  52m left"), "{text}");
+        assert!(text.contains("arn:aws:iam::2222…  52m left"), "{text}");
         let tiny = table(Screen { width: Some(3), ..screen }, &rows());
         assert_eq!(tiny.lines().count(), 3, "{tiny}");
     }

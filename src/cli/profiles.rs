@@ -5,7 +5,7 @@
 //! the block is left out and said, rather than nothing be written at all.
 
 use super::args::ProfilesCommand;
-use super::output::{self, Failure, Screen, Style};
+use super::output::{self, Failure, Screen, Style, remark};
 use super::{config_file, var, variables};
 use crate::aws_files::document::{Document, FileKind};
 use crate::aws_files::entry::Entry;
@@ -18,6 +18,7 @@ use crate::domain::report::{Kind, Report};
 use crate::paths::Paths;
 use serde::Serialize;
 use std::collections::BTreeMap;
+use std::fmt::Write;
 use std::path::{Path, PathBuf};
 use zeroize::Zeroizing;
 
@@ -132,28 +133,23 @@ impl Change {
             (_, true) => format!("{file} is up to date: {}\n", profiles(self.written())),
             (_, false) => format!("{file}: {}\n", profiles(self.written())),
         };
-        for (sign, style, names) in [
-            ("+", Style::Good, &self.added),
-            ("~", Style::Warning, &self.changed),
-            ("-", Style::Bad, &self.removed),
-        ] {
+        for (sign, style, names) in
+            [("+", Style::Good, &self.added), ("~", Style::Warning, &self.changed), ("-", Style::Bad, &self.removed)]
+        {
             for name in names {
-                out.push_str(&format!("  {} {name}\n", screen.paint(style, sign)));
+                let _ = writeln!(out, "  {} {name}", screen.paint(style, sign));
             }
         }
         if let Some(backup) = backup {
-            out.push_str(&format!("the file as it was is kept: {}\n", config_file::shown(backup)));
+            let _ = writeln!(out, "the file as it was is kept: {}", config_file::shown(backup));
         }
         for taken in &self.taken {
-            let remark = format!("left out: {}, whose profile stands outside rolecall's block already", taken.name);
-            out.push_str(&format!("{} {remark}\n", screen.paint(Style::Warning, "warning:")));
+            let message = format!("left out: {}, whose profile stands outside rolecall's block already", taken.name);
+            out.push_str(&remark(screen, (Style::Warning, "warning:"), &message, None));
         }
         for warning in warnings {
             let label = if warning.severity == Severity::Note { "note:" } else { "warning:" };
-            out.push_str(&format!("{} {}\n", screen.paint(Style::Warning, label), warning.message));
-            if !warning.hint.is_empty() {
-                out.push_str(&format!("  {} {}\n", screen.paint(Style::Dim, "hint:"), warning.hint));
-            }
+            out.push_str(&remark(screen, (Style::Warning, label), &warning.message, Some(&warning.hint)));
         }
         out
     }

@@ -44,7 +44,10 @@ fn every_role_gets_a_profile_and_identities_get_none() {
 
     let less = TEXT.split("[roles.data]").next().expect("the first part").replace("eu-west-1", "eu-central-1");
     let change = plan(&less, &paths.aws_config);
-    assert_eq!((change.changed.as_slice(), change.removed.as_slice()), (&["prod".to_owned()][..], &["data".to_owned()][..]));
+    assert_eq!(
+        (change.changed.as_slice(), change.removed.as_slice()),
+        (&["prod".to_owned()][..], &["data".to_owned()][..])
+    );
     let summary = change.summary(&paths, None, &[], Screen::default());
     assert!(summary.ends_with(": 1 profile\n  ~ prod\n  - data\n"), "{summary}");
 }
@@ -55,7 +58,9 @@ fn a_taken_name_is_left_out_and_said() {
     let paths = paths(dir.path());
     fs::create_dir(dir.path().join("aws")).expect("made");
     let mine = "[profile prod]\nrole_arn = arn:aws:iam::222222222222:role/AssumedRole\nsource_profile = me\n";
-    fs::File::create(&paths.aws_config).and_then(|mut f| std::io::Write::write_all(&mut f, mine.as_bytes())).expect("made");
+    fs::File::create(&paths.aws_config)
+        .and_then(|mut f| std::io::Write::write_all(&mut f, mine.as_bytes()))
+        .expect("made");
     let change = plan(TEXT, &paths.aws_config);
     assert!(change.new.starts_with(mine.as_bytes()));
     assert_eq!(change.added, ["data"]);

@@ -62,8 +62,11 @@ pub(super) fn dotenv(out: &mut String, value: &str) {
 
 /// Writes a word of a command line that a person may copy; bare where it can be.
 pub(super) fn word(value: &str) -> String {
+    if is_plain(value) {
+        return value.to_owned();
+    }
     let mut out = String::new();
-    if is_plain(value) { out.push_str(value) } else { sh(&mut out, value) }
+    sh(&mut out, value);
     out
 }
 

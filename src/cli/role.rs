@@ -5,9 +5,10 @@
 use super::args::{RoleCommand, RoleFlags, ShowArgs};
 use super::config_file;
 use super::output::{self, Cell, Failure, Screen, Style, headings, table};
-use crate::config::edit::{self, IfPresent};
 use crate::config::raw::RoleSection;
+use crate::config::{self, IfPresent};
 use crate::domain::catalogue::{Catalogue, MfaMode, Role};
+use crate::domain::names::Name;
 use crate::domain::report::{Kind, Report};
 use crate::paths::Paths;
 use serde::Serialize;
@@ -34,12 +35,15 @@ fn add(paths: &Paths, name: &str, flags: &RoleFlags, replace: bool) -> Result<()
     let text = config_file::read(paths)?;
     let known = config_file::load(paths)?.roles.contains_key(name);
     if known && !replace {
-        return Err(Report::new(Kind::Config, format!("there is a role of this name in {} already", config_file::shown(&paths.config)))
-            .hint("choose another name, or add `--replace` to write it anew; `rolecall role show NAME` shows it")
-            .into());
+        return Err(Report::new(
+            Kind::Config,
+            format!("there is a role of this name in {} already", config_file::shown(&paths.config)),
+        )
+        .hint("choose another name, or add `--replace` to write it anew; `rolecall role show NAME` shows it")
+        .into());
     }
     let present = if replace { IfPresent::Replace } else { IfPresent::Refuse };
-    let edited = edit::add_role(&text, &paths.config, name, &section(flags)?, present)?;
+    let edited = config::add_role(&text, &paths.config, name, &section(flags)?, present)?;
     config_file::write(paths, &text, &edited)?;
     config_file::reload(paths)?;
     let catalogue = config_file::load(paths)?;
@@ -97,7 +101,7 @@ fn policy(typed: &str) -> Result<String, Report> {
 
 fn remove(paths: &Paths, name: &str) -> Result<(), Failure> {
     let text = config_file::read(paths)?;
-    let edited = edit::remove_role(&text, &paths.config, name)?;
+    let edited = config::remove_role(&text, &paths.config, name)?;
     config_file::write(paths, &text, &edited)?;
     config_file::reload(paths)?;
     output::print(&format!(
@@ -205,7 +209,7 @@ fn list(paths: &Paths, json: bool) -> Result<(), Failure> {
 fn show(paths: &Paths, args: &ShowArgs) -> Result<(), Failure> {
     let catalogue = config_file::load(paths)?;
     let Some(role) = catalogue.roles.get(args.name.as_str()) else {
-        let known = catalogue.roles.keys().map(|name| name.as_str());
+        let known = catalogue.roles.keys().map(Name::as_str);
         return Err(config_file::unknown("role", args.name.as_str(), known).into());
     };
     let shown = Shown::new(&catalogue, role);

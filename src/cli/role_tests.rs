@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::cli::args::Cli;
-use crate::config;
+use crate::files::write_atomically;
 use clap::Parser;
 
 const BEFORE: &str = "# mine\n[identities.auth]\ntype = \"iam-user\" # the key\nregion = \"eu-west-1\"\n";
@@ -26,7 +26,7 @@ fn every_flag_becomes_its_key() {
     );
     let section = section(&flags).expect("a section");
     let file = Path::new("config.toml");
-    let text = edit::add_role(BEFORE, file, &name, &section, IfPresent::Refuse).expect("fits");
+    let text = config::add_role(BEFORE, file, &name, &section, IfPresent::Refuse).expect("fits");
     assert!(text.starts_with(BEFORE), "{text}");
     let catalogue = config::parse(&text, file).expect("valid");
     let shown = Shown::new(&catalogue, &catalogue.roles["prod"]);
@@ -57,12 +57,12 @@ transitive_tag_keys  team
 fn a_policy_file_is_read_and_pressed() {
     let dir = tempfile::tempdir().expect("tempdir");
     let path = dir.path().join("policy.json");
-    std::fs::write(&path, "{\n  \"Version\": \"2012-10-17\",\n  \"Statement\": []\n}\n").expect("written");
+    write_atomically(&path, "{\n  \"Version\": \"2012-10-17\",\n  \"Statement\": []\n}\n".as_bytes()).expect("written");
     let typed = format!("file://{}", path.display());
     assert_eq!(policy(&typed).expect("read"), r#"{"Statement":[],"Version":"2012-10-17"}"#);
     assert_eq!(policy("{ }").expect("as typed"), "{ }");
     assert!(policy("file:///no/such/file").expect_err("missing").message.contains("/no/such/file"));
-    std::fs::write(&path, "x".repeat(70_000)).expect("written");
+    write_atomically(&path, "x".repeat(70_000).as_bytes()).expect("written");
     assert!(policy(&typed).expect_err("long").message.contains("64 KiB"));
 }
 

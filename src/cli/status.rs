@@ -4,16 +4,17 @@
 //! a failure, and the names in the configuration are shown.
 
 use super::config_file;
-use super::output::{self, Cell, Failure, Screen, Style, span, table};
+use super::output::{self, Cell, Failure, Screen, Style, remark, span, table};
 use crate::client::{self, Autostart};
 use crate::domain::catalogue::Catalogue;
-use crate::domain::report::{Report, printable};
+use crate::domain::report::Report;
 use crate::paths::Paths;
 use crate::protocol::message::{Answer, Context, Request};
 use crate::protocol::status::{IdentityStatus, RoleStatus, SessionStatus, Status};
 use chrono::{DateTime, Utc};
 use serde::Serialize;
 use std::collections::BTreeMap;
+use std::fmt::Write;
 use std::path::Path;
 
 /// Shows the state of everything.
@@ -109,11 +110,10 @@ fn render(status: &Status, screen: Screen) -> String {
     let mut out = render_warnings(&status.warnings, screen);
     let agent = &status.agent;
     let up = span((agent.now - agent.started).num_seconds().unsigned_abs());
-    let mut facts =
-        vec![(Cell::plain("running"), format!("pid {}, up {up}, version {}", agent.pid, agent.version))];
+    let mut facts = vec![(Cell::plain("running"), format!("pid {}, up {up}, version {}", agent.pid, agent.version))];
     if agent.version != env!("CARGO_PKG_VERSION") {
         let own = env!("CARGO_PKG_VERSION");
-        facts[0].1.push_str(&format!("; this is {own}: `rolecall agent restart`"));
+        let _ = write!(facts[0].1, "; this is {own}: `rolecall agent restart`");
     }
     let vault = &status.vault;
     let (style, remark) = match (vault.state.as_str(), vault.kind.as_str()) {
@@ -145,14 +145,9 @@ fn join(value: Cell, remark: &str) -> Cell {
 }
 
 fn render_warnings(warnings: &[Report], screen: Screen) -> String {
-    let mut out = String::new();
-    for report in warnings {
-        let message = printable(&report.message, 2048);
-        out.push_str(&format!("{} {message}\n", screen.paint(Style::Warning, "warning:")));
-        if let Some(hint) = &report.hint {
-            out.push_str(&format!("{} {}\n", screen.paint(Style::Dim, "   hint:"), printable(hint, 2048)));
-        }
-    }
+    let label = (Style::Warning, "warning:");
+    let mut out: String =
+        warnings.iter().map(|report| remark(screen, label, &report.message, report.hint.as_deref())).collect();
     if !out.is_empty() {
         out.push('\n');
     }
@@ -191,7 +186,8 @@ fn render_tree(
         tree.identity(identity);
         tree.children(&identity.name, "");
     }
-    let orphans: Vec<&RoleStatus> = roles.iter().filter(|role| tree.by_source.contains_key(role.source.as_str())).collect();
+    let orphans: Vec<&RoleStatus> =
+        roles.iter().filter(|role| tree.by_source.contains_key(role.source.as_str())).collect();
     for role in orphans {
         tree.role(role, "");
     }
@@ -201,10 +197,7 @@ fn render_tree(
         out.push_str(text);
         out.push('\n');
         if let Some(error) = line.error {
-            out.push_str(&format!("     {} {}\n", screen.paint(Style::Bad, "!"), printable(&error.message, 2048)));
-            if let Some(hint) = &error.hint {
-                out.push_str(&format!("       {}\n", screen.paint(Style::Dim, &format!("hint: {}", printable(hint, 2048)))));
-            }
+            out.push_str(&remark(screen, (Style::Bad, "     !"), &error.message, error.hint.as_deref()));
         }
     }
     out
@@ -292,17 +285,14 @@ fn time_left(session: &SessionStatus) -> Cell {
 
 fn render_counts(status: &Status, screen: Screen) -> String {
     let counts = &status.counts;
-    let mut text = format!(
-        "{} of {} requests served, {} STS calls",
-        counts.handed_out, counts.gets, counts.sts_calls
-    );
+    let mut text = format!("{} of {} requests served, {} STS calls", counts.handed_out, counts.gets, counts.sts_calls);
     for (count, what) in [
         (counts.sts_failures, "of them failed"),
         (counts.turned_away, "connections turned away"),
         (counts.audit_lost, "audit lines lost"),
     ] {
         if count > 0 {
-            text.push_str(&format!(", {count} {what}"));
+            let _ = write!(text, ", {count} {what}");
         }
     }
     format!("\n{}\n", screen.paint(Style::Dim, &text))

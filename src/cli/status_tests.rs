@@ -60,7 +60,7 @@ fn warnings_come_first_and_the_vault_says_what_to_do() {
     status.vault.state = "locked".into();
     status.agent.version = "0.0.9".into();
     let text = render(&status, Screen::default());
-    assert!(text.starts_with("warning: config.toml:3: no\\u{1b}[2J\n   hint: correct it\n\nagent"), "{text}");
+    assert!(text.starts_with("warning: config.toml:3: no\\u{1b}[2J\n  hint: correct it\n\nagent"), "{text}");
     assert!(text.contains("keyring locked, it opens when you log in"), "{text}");
     assert!(text.contains("`rolecall agent restart`"), "{text}");
     assert!(text.contains("`- staging"), "{text}");

@@ -7,7 +7,7 @@ use super::args::UnlockArgs;
 use super::output::{self, Failure};
 use super::{ask, status, tell};
 use crate::client::Autostart;
-use crate::domain::names::nearest;
+use crate::domain::names::{Name, nearest};
 use crate::domain::report::{Kind, Report};
 use crate::domain::secret::{MfaCode, Passphrase};
 use crate::paths::Paths;
@@ -17,7 +17,7 @@ use zeroize::Zeroizing;
 
 /// Gives a code or a passphrase ahead of time.
 pub(super) fn unlock(paths: &Paths, args: &UnlockArgs) -> Result<(), Failure> {
-    let note = if args.vault { vault(paths)? } else { identity(paths, args.identity.as_ref().map(|n| n.as_str()))? };
+    let note = if args.vault { vault(paths)? } else { identity(paths, args.identity.as_ref().map(Name::as_str))? };
     output::print(&format!("{note}\n"))
 }
 

@@ -8,20 +8,22 @@ use super::output::{self, Failure, Screen};
 use crate::domain::report::{Kind, Report, printable};
 use clap::error::ErrorKind;
 use clap::{Command, CommandFactory};
+use std::fmt::Write;
 
 /// Gives the command line's definition, with the commands in groups.
 pub(super) fn command() -> Command {
     let command = Cli::command();
     let mut list = String::new();
     for (heading, names) in GROUPS {
-        list.push_str(&format!("\n{heading}:\n"));
+        let _ = writeln!(list, "\n{heading}:");
         for name in names {
             let about = command.find_subcommand(name).and_then(Command::get_about).map(ToString::to_string);
             let about = about.unwrap_or_else(|| "Print the help of a command".to_owned());
-            list.push_str(&format!("  {name:<13}{about}\n"));
+            let _ = writeln!(list, "  {name:<13}{about}");
         }
     }
-    command.help_template(format!("{{about}}\n\n{{usage-heading}} {{usage}}\n{list}\nOptions:\n{{options}}{{after-help}}"))
+    command
+        .help_template(format!("{{about}}\n\n{{usage-heading}} {{usage}}\n{list}\nOptions:\n{{options}}{{after-help}}"))
 }
 
 /// Answers a command line that is not run: help and version on stdout, anything else as a refusal.

@@ -7,14 +7,15 @@ use crate::cli::args::IdentityAddArgs;
 use crate::cli::output::{self, Failure};
 use crate::cli::{ask, config_file, key_input, quote};
 use crate::client::{self, Autostart};
-use crate::config::edit::{self, IfPresent};
 use crate::config::raw::IdentitySection;
+use crate::config::{self, IfPresent};
 use crate::domain::catalogue::IdentityKind;
 use crate::domain::credential::AccessKey;
 use crate::domain::report::{Kind, Report, printable};
 use crate::paths::Paths;
 use crate::protocol::message::{Answer, Context, Request};
 use crate::protocol::status::KeyStatus;
+use std::fmt::Write;
 use std::path::Path;
 
 /// Adds an identity.
@@ -30,8 +31,8 @@ pub(super) fn run(paths: &Paths, args: &IdentityAddArgs) -> Result<(), Failure> 
     let (section, present) = section(&text, args)?;
     let edited = match present {
         Present::AsWanted => text.clone(),
-        Present::No => edit::add_identity(&text, &paths.config, name, &section, IfPresent::Refuse)?,
-        Present::Other => edit::add_identity(&text, &paths.config, name, &section, IfPresent::Replace)?,
+        Present::No => config::add_identity(&text, &paths.config, name, &section, IfPresent::Refuse)?,
+        Present::Other => config::add_identity(&text, &paths.config, name, &section, IfPresent::Replace)?,
     };
     if !has_key {
         config_file::write(paths, &text, &edited)?;
@@ -47,8 +48,11 @@ pub(super) fn run(paths: &Paths, args: &IdentityAddArgs) -> Result<(), Failure> 
     let stored = store(paths, args, key, section.region.as_deref())?;
     let after = config_file::write(paths, &text, &edited)
         .map_err(|report| {
-            Report::new(report.kind, format!("the key is in the vault, but its section is not written: {}", report.message))
-                .hint(by_hand(paths, name, &section))
+            Report::new(
+                report.kind,
+                format!("the key is in the vault, but its section is not written: {}", report.message),
+            )
+            .hint(by_hand(paths, name, &section))
         })
         .and_then(|()| {
             config_file::reload(paths).map_err(|report| {
@@ -84,8 +88,11 @@ fn section(text: &str, args: &IdentityAddArgs) -> Result<(IdentitySection, Prese
     let old = |key: &str| old.get(key).and_then(toml::Value::as_str).map(str::to_owned);
     let old_kind = old("type").unwrap_or_default();
     if old_kind != args.kind && !args.replace {
-        return Err(Report::new(Kind::Config, format!("there is an identity of this name already, of type {old_kind}"))
-            .hint("choose another name, or add `--replace`"));
+        return Err(Report::new(
+            Kind::Config,
+            format!("there is an identity of this name already, of type {old_kind}"),
+        )
+        .hint("choose another name, or add `--replace`"));
     }
     let merged = IdentitySection {
         r#type: wanted.r#type,
@@ -141,7 +148,7 @@ fn said(paths: &Paths, stored: &KeyStatus, csv: Option<&Path>) -> String {
     // A pipe holds nothing any more.
     if let Some(csv) = csv.filter(|csv| csv.is_file()) {
         let path = quote::word(&csv.display().to_string());
-        out.push_str(&format!("the CSV file still holds the key; delete it: rm {}\n", printable(&path, 2048)));
+        let _ = writeln!(out, "the CSV file still holds the key; delete it: rm {}", printable(&path, 2048));
     }
     out.push_str(&next(&name));
     out
@@ -154,7 +161,6 @@ fn next(name: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::config;
     use crate::domain::names::Name;
 
     fn args(kind: &str, mfa: Option<&str>, replace: bool) -> IdentityAddArgs {
