@@ -27,4 +27,6 @@ pub mod files;
 pub mod paths;
 #[cfg(feature = "agent")]
 pub mod ports;
+#[cfg(feature = "agent")]
+pub mod process;
 pub mod protocol;

@@ -1,1 +1,7 @@
-//! To come.
+//! The real world behind the [`ports`](crate::ports): where keys rest, who issues sessions, and what time it is.
+//!
+//! Adapters know the ports and the domain; nothing but the main of the agent knows adapters.
+
+pub mod clock;
+pub mod sts;
+pub mod vault;

@@ -1,2 +1,130 @@
-//! x
-fn main() {}
+//! The agent's program: hardens itself, takes the socket, then runs the agent with the real ports.
+
+use rolecall::adapters::clock::SystemClock;
+use rolecall::adapters::sts::Sts;
+use rolecall::adapters::vault::Vaults;
+use rolecall::agent::server::{BindError, Socket, connections};
+use rolecall::agent::{Agent, Ports, lifecycle};
+use rolecall::domain::report::{Kind, Report};
+use rolecall::paths::Paths;
+use rolecall::protocol::message::Startup;
+use rolecall::{files, process};
+use std::env;
+use std::io::{self, Write};
+use std::process::ExitCode;
+use std::sync::Arc;
+
+/// Enough for callers at once; one more would only add memory.
+const WORKER_THREADS: usize = 2;
+
+fn main() -> ExitCode {
+    // Before anything else: what is inherited must not be kept open, and no secret may be there before the process is shut.
+    let activated = listenfd::ListenFd::from_env();
+    if activated.len() == 0 {
+        process::close_inherited();
+    }
+    let detached = env::args_os().nth(1).is_some_and(|arg| arg == "--detach");
+    if detached {
+        // Fails only where we lead a group already; then the caller's terminal cannot end us either.
+        let _ = rustix::process::setsid();
+    }
+    match start(activated) {
+        Ok((paths, socket)) => serve(paths, socket, detached),
+        Err(BindError::AlreadyRunning) => {
+            tell(detached, &Startup::AlreadyRunning);
+            ExitCode::SUCCESS
+        }
+        Err(BindError::Failed(report)) => {
+            let code = report.kind.exit_code();
+            tell(detached, &Startup::Failed { report });
+            ExitCode::from(code)
+        }
+    }
+}
+
+fn start(activated: listenfd::ListenFd) -> Result<(Paths, Socket), BindError> {
+    let failed = |what: &str, e: io::Error| BindError::Failed(Report::new(Kind::Agent, format!("{what}: {e}")));
+    process::harden().map_err(|e| failed("cannot shut the process off from others", e))?;
+    let paths = Paths::from_env().map_err(BindError::Failed)?;
+    files::ensure_private_dir(&paths.state).map_err(BindError::Failed)?;
+    let socket = match activation(activated)? {
+        Some(listener) => Socket::activated(listener),
+        None => Socket::bind(&paths)?,
+    };
+    Ok((paths, socket))
+}
+
+/// Takes the one socket that systemd hands over (sd_listen_fds(3)); anything else it hands over is refused.
+fn activation(mut given: listenfd::ListenFd) -> Result<Option<std::os::unix::net::UnixListener>, BindError> {
+    let refuse = |what: &str| {
+        BindError::Failed(
+            Report::new(Kind::Agent, format!("socket activation: {what}"))
+                .hint("rolecall.socket has one ListenStream= of a path"),
+        )
+    };
+    match given.len() {
+        0 => Ok(None),
+        1 => match given.take_unix_listener(0) {
+            Ok(Some(listener)) => Ok(Some(listener)),
+            Ok(None) | Err(_) => Err(refuse("the descriptor is not a listening unix socket")),
+        },
+        n => Err(refuse(&format!("{n} descriptors were handed over, one is expected"))),
+    }
+}
+
+fn serve(paths: Paths, socket: Socket, detached: bool) -> ExitCode {
+    tracing_subscriber::fmt()
+        .with_env_filter(tracing_subscriber::EnvFilter::new("rolecall=info"))
+        .with_writer(io::stderr)
+        .with_ansi(false)
+        .with_target(false)
+        .init();
+    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(WORKER_THREADS).enable_all().build();
+    let runtime = match runtime {
+        Ok(runtime) => runtime,
+        Err(e) => {
+            let report = Report::new(Kind::Agent, format!("cannot start the agent's threads: {e}"));
+            let code = report.kind.exit_code();
+            tell(detached, &Startup::Failed { report });
+            return ExitCode::from(code);
+        }
+    };
+    let slots = connections(process::raise_descriptor_limit());
+    let ended = runtime.block_on(async {
+        let clock = Arc::new(SystemClock);
+        let ports = Ports {
+            vault: Arc::new(Vaults::new(paths.vault_file.clone())),
+            tokens: Arc::new(Sts::new(clock.clone())),
+            clock,
+        };
+        let agent = Agent::new(ports, paths);
+        lifecycle::run(agent, socket, slots, || tell(detached, &Startup::Ready)).await
+    });
+    // A keyring that never answers must not keep the process: its thread is left behind.
+    runtime.shutdown_background();
+    match ended {
+        Ok(_) => ExitCode::SUCCESS,
+        Err(error) => {
+            tracing::error!(%error, "the agent ended");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+/// Reports the start to whoever waits for it on our standard output, then lets go of it; in the foreground, says a failure.
+fn tell(detached: bool, startup: &Startup) {
+    let line = match (detached, startup) {
+        (true, startup) => serde_json::to_string(startup).unwrap_or_default(),
+        (false, Startup::Failed { report }) => {
+            let hint = report.hint.as_deref().map(|hint| format!("\nhint: {hint}")).unwrap_or_default();
+            let _ = writeln!(io::stderr(), "rolecall: {report}{hint}");
+            return;
+        }
+        (false, Startup::AlreadyRunning) => "an agent is running already".to_owned(),
+        (false, Startup::Ready) => "the agent is running; Ctrl-C ends it".to_owned(),
+    };
+    let _ = writeln!(io::stdout(), "{line}");
+    if detached && let Ok(null) = std::fs::OpenOptions::new().read(true).write(true).open("/dev/null") {
+        let _ = rustix::stdio::dup2_stdout(&null);
+    }
+}

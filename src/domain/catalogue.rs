@@ -13,6 +13,10 @@ pub const HOUR: Duration = Duration::from_secs(3600);
 /// The most roles in one chain. AWS sets no limit; more than this is a mistake.
 pub const MAX_CHAIN: usize = 10;
 
+/// The most unknown sources for which the nearest name is looked for: one misspelt identity under ten thousand roles
+/// would else be compared a hundred million times.
+const GUESSES_MAX: usize = 20;
+
 /// Which vault keeps long-term keys.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Default)]
 pub enum VaultKind {
@@ -217,7 +221,11 @@ impl Catalogue {
             let Some(next) = self.roles.get(&at.source) else {
                 // Said once, at the role whose source it is.
                 if walked.len() == 1 {
-                    let near = super::names::nearest(at.source.as_str(), self.names());
+                    let near = if found.len() < GUESSES_MAX {
+                        super::names::nearest(at.source.as_str(), self.names())
+                    } else {
+                        Vec::new()
+                    };
                     let near = near.first().map(|n| format!("; did you mean `{n}`?")).unwrap_or_default();
                     found.push(Problem::role(
                         &at.name,

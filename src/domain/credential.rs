@@ -116,24 +116,24 @@ pub enum Freshness {
     Expired,
 }
 
-/// Decides by the life of a session and what is left of it. `jitter` in 0.0..=1.0 spreads renewals by a tenth.
+/// How much is left of a session when it is renewed in the background. `jitter` in 0.0..=1.0 spreads renewals by a tenth.
 ///
-/// Renewal falls at half the life, or two minutes above the floor where that is earlier, so that a role in use never
-/// sinks below the floor. A session too short for the floor is renewed at half its life and served meanwhile: callers
-/// ask for it on every call anyway, and minting for each would be the storm of aws-sdk-net #4313.
-pub fn freshness(life: Duration, left: Duration, floor: Duration, jitter: f64) -> Freshness {
+/// Half the life, or two minutes above the floor where that is earlier, so that a role in use never sinks below the floor.
+/// A session too short for the floor is renewed at half its life and served meanwhile: callers ask for it on every call
+/// anyway, and minting for each would be the storm of aws-sdk-net #4313.
+pub fn renewal_at(life: Duration, floor: Duration, jitter: f64) -> Duration {
     const ABOVE_FLOOR: Duration = Duration::from_secs(120);
-    if left <= LAST_CALL {
-        return Freshness::Expired;
-    }
     let half = life / 2;
-    if life < floor * 2 {
-        return if left <= half { Freshness::Due } else { Freshness::Fresh };
-    }
-    let renew_at = half.mul_f64(0.9 + 0.1 * jitter.clamp(0.0, 1.0)).max(floor + ABOVE_FLOOR);
+    if life < floor * 2 { half } else { half.mul_f64(0.9 + 0.1 * jitter.clamp(0.0, 1.0)).max(floor + ABOVE_FLOOR) }
+}
+
+/// Decides by the life of a session and what is left of it.
+pub fn freshness(life: Duration, left: Duration, floor: Duration, jitter: f64) -> Freshness {
+    let short = life < floor * 2;
     match left {
-        left if left > renew_at => Freshness::Fresh,
-        left if left > floor => Freshness::Due,
+        left if left <= LAST_CALL => Freshness::Expired,
+        left if left > renewal_at(life, floor, jitter) => Freshness::Fresh,
+        left if short || left > floor => Freshness::Due,
         _ => Freshness::Low,
     }
 }

@@ -1,0 +1,166 @@
+//! Which host is asked: AWS's regional STS, or the one that the configuration names.
+//!
+//! The SDK's own rules are not used: their partition table can be replaced by an environment variable
+//! (`SMITHY_CLIENT_SDK_CUSTOM_PARTITION`), and then any host would issue our sessions. A test holds this table against
+//! theirs.
+
+use crate::domain::arn::Partition;
+use crate::domain::catalogue::AwsSettings;
+use crate::domain::report::{Kind, Report, printable};
+use std::net::IpAddr;
+
+/// Where calls go.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Endpoint {
+    /// The whole address.
+    pub(super) url: String,
+    /// Its host, with the port where there is one; for messages.
+    pub(super) host: String,
+    /// Whether it is spoken to over TLS.
+    pub(super) tls: bool,
+    /// Whether it is this machine, which no proxy leads to.
+    pub(super) loopback: bool,
+}
+
+impl Endpoint {
+    /// Finds the STS of a region.
+    pub(super) fn of(aws: &AwsSettings, region: &str) -> Result<Self, Report> {
+        let label = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-';
+        if !(1..=63).contains(&region.len()) || !region.bytes().all(label) {
+            let shown = printable(region, 64);
+            return Err(Report::new(Kind::Config, format!("`{shown}` is not a region"))
+                .hint("set `region` to one like eu-central-1"));
+        }
+        let Some(url) = &aws.sts_endpoint else {
+            let url = regional(region, aws.fips, aws.dual_stack);
+            let host = url["https://".len()..].to_owned();
+            return Ok(Self { url, host, tls: true, loopback: false });
+        };
+        if aws.fips || aws.dual_stack {
+            return Err(Report::new(Kind::Config, "`fips` and `dual_stack` choose among AWS's own hosts")
+                .hint("remove them, or remove `sts_endpoint`, under `[aws]`"));
+        }
+        custom(url)
+    }
+}
+
+/// Builds the regional address (General Reference, "AWS STS endpoints"). Never the global one: its tokens are not valid
+/// in opt-in regions.
+fn regional(region: &str, fips: bool, dual_stack: bool) -> String {
+    let partition = Partition::of_region(region);
+    let (plain, dual) = match partition {
+        Partition::Aws | Partition::UsGov => ("amazonaws.com", "api.aws"),
+        Partition::Cn => ("amazonaws.com.cn", "api.amazonwebservices.com.cn"),
+        Partition::Eusc => ("amazonaws.eu", "api.amazonwebservices.eu"),
+        Partition::Iso => ("c2s.ic.gov", "api.aws.ic.gov"),
+        Partition::IsoB => ("sc2s.sgov.gov", "api.aws.scloud"),
+        Partition::IsoE => ("cloud.adc-e.uk", "api.cloud-aws.adc-e.uk"),
+        Partition::IsoF => ("csp.hci.ic.gov", "api.aws.hci.ic.gov"),
+    };
+    // GovCloud's ordinary host is its FIPS host.
+    let plain_is_fips = partition == Partition::UsGov && !dual_stack;
+    let service = if fips && !plain_is_fips { "sts-fips" } else { "sts" };
+    format!("https://{service}.{region}.{}", if dual_stack { dual } else { plain })
+}
+
+fn custom(url: &str) -> Result<Endpoint, Report> {
+    let refuse = |why: &str| {
+        Err(Report::new(Kind::Config, format!("`sts_endpoint` {why}: {}", printable(url, 200)))
+            .hint("set it under `[aws]` to an https address, or to http on this machine"))
+    };
+    let (tls, rest) = match (url.strip_prefix("https://"), url.strip_prefix("http://")) {
+        (Some(rest), _) => (true, rest),
+        (None, Some(rest)) => (false, rest),
+        (None, None) => return refuse("is not an address"),
+    };
+    let authority = rest.split(['/', '?', '#']).next().unwrap_or_default();
+    if authority.contains('@') {
+        return refuse("holds a user name");
+    }
+    let name = match authority.strip_prefix('[') {
+        Some(inner) => inner.split(']').next().unwrap_or_default(),
+        None => authority.split(':').next().unwrap_or_default(),
+    };
+    if name.is_empty() || !authority.bytes().all(|b| b.is_ascii_graphic()) {
+        return refuse("names no host");
+    }
+    let loopback =
+        name.eq_ignore_ascii_case("localhost") || name.parse::<IpAddr>().is_ok_and(|address| address.is_loopback());
+    if !tls && !loopback {
+        return refuse("would carry sessions unencrypted");
+    }
+    Ok(Endpoint { url: url.to_owned(), host: authority.to_owned(), tls, loopback })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use aws_sdk_sts::config::endpoint::{DefaultResolver, Params, ResolveEndpoint};
+
+    #[tokio::test]
+    async fn the_regional_hosts_are_those_of_the_sdks_own_rules() {
+        let resolver = DefaultResolver::new();
+        for region in [
+            "us-east-1",
+            "eu-central-1",
+            "ap-southeast-7",
+            "cn-north-1",
+            "us-gov-west-1",
+            "eusc-de-east-1",
+            "us-iso-east-1",
+            "us-isob-east-1",
+            "eu-isoe-west-1",
+            "us-isof-south-1",
+        ] {
+            for (fips, dual_stack) in [(false, false), (true, false), (false, true), (true, true)] {
+                let params = Params::builder()
+                    .region(region)
+                    .use_fips(fips)
+                    .use_dual_stack(dual_stack)
+                    .use_global_endpoint(false)
+                    .build()
+                    .expect("valid");
+                let theirs = resolver.resolve_endpoint(&params).await.expect("resolved");
+                assert_eq!(regional(region, fips, dual_stack), theirs.url(), "fips {fips} dual {dual_stack}");
+            }
+        }
+    }
+
+    #[test]
+    fn a_custom_host_is_https_or_this_machine() {
+        let of = |url: &str| {
+            let aws = AwsSettings { sts_endpoint: Some(url.into()), ..AwsSettings::default() };
+            Endpoint::of(&aws, "eu-central-1")
+        };
+        for (url, host, tls, loopback) in [
+            ("http://127.0.0.1:4566", "127.0.0.1:4566", false, true),
+            ("http://[::1]:4566/", "[::1]:4566", false, true),
+            ("https://localhost", "localhost", true, true),
+            (
+                "https://vpce-1.sts.eu-central-1.vpce.amazonaws.com",
+                "vpce-1.sts.eu-central-1.vpce.amazonaws.com",
+                true,
+                false,
+            ),
+        ] {
+            let want = Endpoint { url: url.into(), host: host.into(), tls, loopback };
+            assert_eq!(of(url).expect(url), want);
+        }
+        for url in
+            ["http://sts.example.com", "http://127.0.0.1.example.com", "sts.example.com", "https://a@b", "https://"]
+        {
+            let report = of(url).expect_err(url);
+            assert_eq!(report.kind, Kind::Config, "{url}");
+            assert!(report.message.contains("sts_endpoint"), "{url}");
+        }
+    }
+
+    #[test]
+    fn a_region_cannot_lead_to_another_host() {
+        for region in ["", "evil.com/", "eu-central-1.evil.com", "EU", "eu central"] {
+            assert_eq!(Endpoint::of(&AwsSettings::default(), region).expect_err(region).kind, Kind::Config);
+        }
+        let both = AwsSettings { sts_endpoint: Some("https://a.b".into()), fips: true, ..AwsSettings::default() };
+        assert!(Endpoint::of(&both, "eu-central-1").expect_err("both").message.contains("fips"));
+    }
+}

@@ -1,0 +1,277 @@
+//! From a failed call to what a person is told and what the agent does next. Pure.
+//!
+//! AWS's words come from outside: they are cleaned of secrets, cut and made printable before anybody sees them.
+
+use super::clean::clean;
+use super::failure::{Class, Failure};
+use crate::domain::arn::RoleArn;
+use crate::domain::report::{Kind, Report, printable};
+use crate::ports::{Outlook, TokenError};
+
+/// What was asked of STS.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Call<'a> {
+    /// Becoming a role.
+    AssumeRole(&'a RoleArn),
+    /// A session for a key.
+    SessionToken,
+    /// Whose key it is.
+    CallerIdentity,
+}
+
+/// A call as its failure is told.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Asked<'a> {
+    /// What was asked.
+    pub(super) call: Call<'a>,
+    /// The host that was asked.
+    pub(super) host: &'a str,
+    /// Its region.
+    pub(super) region: &'a str,
+    /// The id of what signed.
+    pub(super) key_id: &'a str,
+    /// Whether a session signed, not a long-term key.
+    pub(super) by_session: bool,
+    /// Whether a proxy is between.
+    pub(super) proxied: bool,
+    /// What must not be repeated: secret key, token, code.
+    pub(super) secrets: &'a [&'a str],
+}
+
+struct Verdict {
+    kind: Kind,
+    outlook: Outlook,
+    hint: Option<String>,
+}
+
+/// Tells a failure.
+pub(super) fn told(failure: &Failure, asked: &Asked<'_>) -> TokenError {
+    let request_id = failure.request_id.as_deref().map(|id| printable(id, 64));
+    let code = failure.code.as_deref().map(|code| clean(code, asked.secrets, 64));
+    let (message, verdict) = match (failure.class, &code) {
+        (Class::Refused, Some(code)) => {
+            let words = failure.message.as_deref().unwrap_or_default();
+            let verdict = of_code(code, &words.to_ascii_lowercase(), failure.status, asked);
+            let said = if verdict.kind == Kind::Refused { "AWS refused to" } else { "AWS could not" };
+            let words = match clean(words, asked.secrets, 300) {
+                words if words.is_empty() => String::new(),
+                words => format!(": {}", words.trim_end_matches('.')),
+            };
+            (format!("{said} {}{words} ({code}{})", what(asked), id_of(request_id.as_deref())), verdict)
+        }
+        (class, _) => {
+            let (why, hint) = on_the_way(class, failure.status, asked);
+            let tail = request_id.as_deref().map(|id| format!(" (request {id})")).unwrap_or_default();
+            let sent = class != Class::Unsent;
+            let verdict = Verdict {
+                kind: if sent { Kind::Unreachable } else { Kind::Failed },
+                outlook: if sent { Outlook::Transient } else { Outlook::Permanent },
+                hint,
+            };
+            (format!("cannot {}: {why}{tail}", what(asked)), verdict)
+        }
+    };
+    let report = Report { kind: verdict.kind, message, hint: verdict.hint };
+    TokenError { report, outlook: verdict.outlook, code, request_id }
+}
+
+/// Tells an answer that is not what was asked for.
+pub(super) fn odd(odd: super::answer::Odd, request_id: Option<String>, asked: &Asked<'_>) -> TokenError {
+    let message = format!("cannot {}: the answer of {} {}", what(asked), asked.host, odd.0);
+    let tail = request_id.as_deref().map(|id| format!(" (request {id})")).unwrap_or_default();
+    let report = Report::new(Kind::Unreachable, message + &tail)
+        .hint("look at `sts_endpoint` and `https_proxy` under `[aws]`, and at this machine's clock");
+    TokenError { report, outlook: odd.1, code: None, request_id }
+}
+
+fn what(asked: &Asked<'_>) -> String {
+    match asked.call {
+        Call::AssumeRole(role) => format!("assume {role}"),
+        Call::SessionToken => format!("start a session of access key {}", printable(asked.key_id, 128)),
+        Call::CallerIdentity => format!("tell whose access key {} is", printable(asked.key_id, 128)),
+    }
+}
+
+fn id_of(request_id: Option<&str>) -> String {
+    request_id.map(|id| format!(", request {id}")).unwrap_or_default()
+}
+
+const CLOCK: &str = if cfg!(target_os = "macos") {
+    "set this machine's clock: `sudo sntp -sS time.apple.com`"
+} else {
+    "set this machine's clock: `timedatectl set-ntp true`"
+};
+
+/// The codes of IAM User Guide "AWS STS API: common errors" and of the operations' own pages.
+fn of_code(code: &str, words: &str, status: Option<u16>, asked: &Asked<'_>) -> Verdict {
+    use Outlook::{Permanent, SignerExpired, Transient};
+    let code = code.strip_suffix("Exception").unwrap_or(code);
+    let no = |outlook, hint: String| Verdict { kind: Kind::Refused, outlook, hint: Some(hint) };
+    let later = |hint: &str| Verdict { kind: Kind::Unreachable, outlook: Transient, hint: Some(hint.to_owned()) };
+    match code {
+        "AccessDenied" => denied(words, asked),
+        // The base session is over, whichever way AWS says it; a long-term key cannot be.
+        "ExpiredToken" | "InvalidClientTokenId" | "UnrecognizedClient" | "InvalidAccessKeyId" if asked.by_session => {
+            no(SignerExpired, "ask again: the session that signed the call is no longer valid".into())
+        }
+        "InvalidClientTokenId" | "UnrecognizedClient" | "InvalidAccessKeyId" | "ExpiredToken" => no(
+            Permanent,
+            format!(
+                "the key was deleted, is inactive or is of another partition than {}: store a new one with \
+                 `rolecall identity add`",
+                asked.region
+            ),
+        ),
+        "RequestExpired" | "RequestTimeTooSkewed" | "RequestInTheFuture" | "SignatureExpired" => {
+            no(Transient, CLOCK.into())
+        }
+        "SignatureDoesNotMatch" | "InvalidSignature" | "IncompleteSignature" | "AuthFailure" => {
+            if words.contains("expired") || words.contains("not yet current") {
+                no(Transient, CLOCK.into())
+            } else if asked.by_session {
+                no(SignerExpired, "ask again; if it stays, look at `https_proxy` under `[aws]`".into())
+            } else {
+                no(
+                    Permanent,
+                    "the stored secret does not belong to the key id: store both again with `rolecall identity add`"
+                        .into(),
+                )
+            }
+        }
+        "RegionDisabled" | "OptInRequired" => {
+            no(Permanent, format!("enable STS for {} in IAM's account settings, or set another `region`", asked.region))
+        }
+        "ValidationError" | "Validation" | "InvalidParameterValue" => invalid(words, asked),
+        "MalformedPolicyDocument" => no(Permanent, "correct the role's `policy`: it must be a JSON policy".into()),
+        "PackedPolicyTooLarge" => no(Permanent, "shorten the role's `policy`, `policy_arns` or `session_tags`".into()),
+        "IDPCommunicationError" => later("try again in a moment"),
+        _ if code.contains("Throttl") || THROTTLES.contains(&code) || status == Some(429) => {
+            later("AWS limits how often it is asked: try again in a moment")
+        }
+        "InternalFailure" | "InternalError" | "InternalServerError" | "ServiceUnavailable" => later(AWS_IS_ILL),
+        _ if status.is_some_and(|s| s >= 500) => later(AWS_IS_ILL),
+        _ => Verdict { kind: Kind::Refused, outlook: Permanent, hint: None },
+    }
+}
+
+const THROTTLES: [&str; 6] = [
+    "TooManyRequests",
+    "RequestLimitExceeded",
+    "BandwidthLimitExceeded",
+    "LimitExceeded",
+    "SlowDown",
+    "PriorRequestNotComplete",
+];
+
+const AWS_IS_ILL: &str = "try again in a moment; https://health.aws.amazon.com shows outages";
+
+fn denied(words: &str, asked: &Asked<'_>) -> Verdict {
+    let no = |outlook, hint: String| Verdict { kind: Kind::Refused, outlook, hint: Some(hint) };
+    if words.contains("multifactorauthentication") {
+        if words.contains("invalid mfa one time pass code") {
+            return no(Outlook::WrongCode, "wait for the device's next code: each is accepted once".into());
+        }
+        let hint = "set the identity's `mfa_serial` to a device of its own user: `aws iam list-mfa-devices`";
+        return no(Outlook::Permanent, hint.into());
+    }
+    let Call::AssumeRole(role) = asked.call else {
+        return no(Outlook::Permanent, "an administrator's policy denies this call; ask them".into());
+    };
+    let name = role.name();
+    for (action, key) in [("sts:tagsession", "session_tags"), ("sts:setsourceidentity", "source_identity")] {
+        if words.contains(action) {
+            let hint = format!("the role's trust policy must allow {action} too, or remove `{key}` from the role");
+            return no(Outlook::Permanent, hint);
+        }
+    }
+    if words.contains("explicit deny") {
+        let hint = format!(
+            "a policy denies it outright: look at the user's policies and `aws iam get-role --role-name {name}`"
+        );
+        return no(Outlook::Permanent, hint);
+    }
+    // AWS says the same whether the role is missing, does not trust us, wants MFA or an external id, or our own policy
+    // is silent.
+    let hint = format!(
+        "compare the trust policy with the role's `external_id`, its `mfa` and the user's ARN: \
+         `aws iam get-role --role-name {name}`; the user's own policy must allow sts:AssumeRole on it"
+    );
+    no(Outlook::Permanent, hint)
+}
+
+fn invalid(words: &str, asked: &Asked<'_>) -> Verdict {
+    let no = |outlook, hint: String| Verdict { kind: Kind::Refused, outlook, hint: Some(hint) };
+    if words.contains("tokencode") {
+        return no(Outlook::WrongCode, "type the six digits that the device shows".into());
+    }
+    if words.contains("durationseconds") {
+        return match asked.call {
+            _ if words.contains("chaining") || words.contains("1 hour") => {
+                no(Outlook::Permanent, "set the role's `duration` to \"1h\", AWS's limit for chained roles".into())
+            }
+            Call::AssumeRole(role) => {
+                let name = role.name();
+                let hint = format!(
+                    "set the role's `duration` to at most its MaxSessionDuration: `aws iam get-role --role-name {name}`"
+                );
+                no(Outlook::Permanent, hint)
+            }
+            _ => no(Outlook::Permanent, "set the identity's `mfa_session` between 15m and 36h".into()),
+        };
+    }
+    no(Outlook::Permanent, "correct the setting that AWS names: `rolecall role list`".into())
+}
+
+fn on_the_way(class: Class, status: Option<u16>, asked: &Asked<'_>) -> (String, Option<String>) {
+    let host = asked.host;
+    let network = if asked.proxied {
+        "look at the network, and at `https_proxy` under `[aws]`"
+    } else {
+        "look at the network; behind a proxy, set `https_proxy` under `[aws]`"
+    };
+    let http = status.map(|s| format!(" (HTTP {s})")).unwrap_or_default();
+    let through = if asked.proxied { " through the proxy" } else { "" };
+    let (why, hint) = match class {
+        Class::Refused | Class::Garbled if status.is_some_and(|s| s >= 500) => {
+            (format!("{host} is out of order{http}"), AWS_IS_ILL)
+        }
+        Class::Refused | Class::Garbled => (
+            format!("what answered for {host} is not STS{http}"),
+            "sign in to the network if it has a sign-in page; look at `sts_endpoint` and `https_proxy` under `[aws]`",
+        ),
+        Class::TooLarge => (
+            format!("the answer of {host} is larger than any of STS's{http}"),
+            "look at `sts_endpoint` and `https_proxy` under `[aws]`",
+        ),
+        Class::Timeout => (format!("{host} did not answer within 10 seconds{through}"), network),
+        Class::ConnectTimeout => (format!("no connection to {host}{through} within 3 seconds"), network),
+        Class::Dns if asked.proxied => ("the name of the proxy or of its host is not known".to_owned(), network),
+        Class::Dns => (
+            format!("the name {host} is not known"),
+            "look at the network, and at `region`; FIPS hosts are in a few regions only",
+        ),
+        Class::NoListener if asked.proxied => ("nothing listens at the proxy's address".to_owned(), network),
+        Class::NoListener => (format!("nothing listens at {host}"), network),
+        Class::NoRoute => (format!("there is no way to {host}{through}"), network),
+        Class::Cut => (format!("{host} closed the connection{through}"), network),
+        Class::UnknownIssuer => (
+            format!("the certificate of {host} is from an unknown authority"),
+            "if your company inspects traffic, set `ca_bundle` under `[aws]` to its certificate",
+        ),
+        Class::WrongName => (format!("the certificate at {host} is another host's"), network),
+        Class::WrongDates => (format!("the certificate of {host} is not valid today, by this machine's clock"), CLOCK),
+        Class::Tls => (format!("{host} does not speak TLS as AWS does{through}"), network),
+        Class::ProxyPassword => (
+            "the proxy asks for a password".to_owned(),
+            "set `https_proxy` under `[aws]` to one like http://user:password@proxy.example.com:3128",
+        ),
+        Class::Proxy => (format!("the proxy does not connect to {host}"), "ask who runs the proxy to allow the host"),
+        Class::Network => (format!("the call to {host} failed on the way{through}"), network),
+        Class::Unsent => return ("the call could not be made".to_owned(), None),
+    };
+    (why, Some(hint.to_owned()))
+}
+
+#[cfg(test)]
+#[path = "errors_tests.rs"]
+mod tests;

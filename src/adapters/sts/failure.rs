@@ -1,0 +1,205 @@
+//! What went wrong, taken out of the SDK's error. Nothing of the raw answer comes along.
+//!
+//! The SDK's own texts are of no use: `Display` says "service error", and the long form prints the whole response.
+
+use super::connector::TooLarge;
+use aws_sdk_sts::error::{ProvideErrorMetadata, SdkError};
+use aws_sdk_sts::operation::RequestId;
+use aws_smithy_runtime_api::client::orchestrator::HttpResponse;
+use rustls::CertificateError as Cert;
+use std::error::Error;
+use std::io;
+
+/// How far a call came.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Class {
+    /// STS said no, with a code.
+    Refused,
+    /// Something answered, but not as STS does.
+    Garbled,
+    /// The answer was larger than the cap.
+    TooLarge,
+    /// No answer in time.
+    Timeout,
+    /// No connection in time.
+    ConnectTimeout,
+    /// The host's name has no address.
+    Dns,
+    /// Nothing listens there.
+    NoListener,
+    /// No way to the host.
+    NoRoute,
+    /// The connection ended early.
+    Cut,
+    /// The certificate is of an authority that is not trusted.
+    UnknownIssuer,
+    /// The certificate is another host's.
+    WrongName,
+    /// The certificate's dates do not fit the clock.
+    WrongDates,
+    /// Another failure of TLS.
+    Tls,
+    /// The proxy wants a password.
+    ProxyPassword,
+    /// The proxy did not connect.
+    Proxy,
+    /// The call was never sent.
+    Unsent,
+    /// Anything else on the way.
+    Network,
+}
+
+/// One failed call.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Failure {
+    /// How far it came.
+    pub(super) class: Class,
+    /// AWS's code.
+    pub(super) code: Option<String>,
+    /// AWS's own words, unchecked.
+    pub(super) message: Option<String>,
+    /// The HTTP status.
+    pub(super) status: Option<u16>,
+    /// AWS's id of the call.
+    pub(super) request_id: Option<String>,
+}
+
+impl Failure {
+    /// Makes one without an answer.
+    pub(super) const fn without_answer(class: Class) -> Self {
+        Self { class, code: None, message: None, status: None, request_id: None }
+    }
+
+    /// Takes the SDK's error apart.
+    pub(super) fn of<E>(error: &SdkError<E, HttpResponse>) -> Self
+    where
+        E: ProvideErrorMetadata + Error + 'static,
+    {
+        let class = match error {
+            SdkError::ServiceError(service) if service.err().code().is_some() => Class::Refused,
+            SdkError::ServiceError(_) | SdkError::ResponseError(_) => Class::Garbled,
+            SdkError::TimeoutError(_) => Class::Timeout,
+            SdkError::DispatchFailure(failure) => failure.as_connector_error().map_or(Class::Network, |e| {
+                // A broken configuration of the SDK ends here, not as a construction failure.
+                let default = if e.is_user() { Class::Unsent } else { Class::Network };
+                of_chain(e).unwrap_or(if e.is_timeout() { Class::Timeout } else { default })
+            }),
+            _ => Class::Unsent,
+        };
+        Self {
+            class,
+            code: error.code().map(str::to_owned),
+            message: error.message().map(str::to_owned),
+            status: error.raw_response().map(|answer| answer.status().as_u16()),
+            request_id: error.request_id().or_else(|| error.meta().request_id()).map(str::to_owned),
+        }
+    }
+}
+
+/// Looks for the first cause that says what happened. Types where there are types; hyper-util has only words.
+fn of_chain(error: &(dyn Error + 'static)) -> Option<Class> {
+    let mut cause = Some(error);
+    let mut by_words = None;
+    while let Some(error) = cause {
+        if error.is::<TooLarge>() {
+            return Some(Class::TooLarge);
+        }
+        if let Some(tls) = error.downcast_ref::<rustls::Error>() {
+            return Some(of_tls(tls));
+        }
+        let io = error.downcast_ref::<io::Error>();
+        let inner = io.and_then(io::Error::get_ref);
+        if let Some(kind) = io.filter(|_| inner.is_none()).map(io::Error::kind) {
+            return Some(by_words.unwrap_or(of_io(kind)));
+        }
+        by_words = by_words.or_else(|| of_words(&error.to_string()));
+        // An io::Error's `source` skips what it wraps.
+        cause = inner.map(|inner| inner as &(dyn Error + 'static)).or_else(|| error.source());
+    }
+    by_words
+}
+
+fn of_words(text: &str) -> Option<Class> {
+    [
+        ("dns error", Class::Dns),
+        ("HTTP connect timeout", Class::ConnectTimeout),
+        ("HTTP read timeout", Class::Timeout),
+        ("tunnel error: proxy authorization required", Class::ProxyPassword),
+        ("tunnel error: unsuccessful", Class::Proxy),
+        ("connection closed before message completed", Class::Cut),
+    ]
+    .into_iter()
+    .find_map(|(words, class)| text.starts_with(words).then_some(class))
+}
+
+fn of_io(kind: io::ErrorKind) -> Class {
+    use io::ErrorKind as K;
+    match kind {
+        K::ConnectionRefused => Class::NoListener,
+        K::NetworkUnreachable | K::HostUnreachable | K::NetworkDown | K::AddrNotAvailable => Class::NoRoute,
+        K::ConnectionReset | K::ConnectionAborted | K::BrokenPipe | K::UnexpectedEof => Class::Cut,
+        K::TimedOut => Class::ConnectTimeout,
+        _ => Class::Network,
+    }
+}
+
+fn of_tls(error: &rustls::Error) -> Class {
+    match error {
+        rustls::Error::InvalidCertificate(Cert::UnknownIssuer) => Class::UnknownIssuer,
+        rustls::Error::InvalidCertificate(Cert::NotValidForName | Cert::NotValidForNameContext { .. }) => {
+            Class::WrongName
+        }
+        rustls::Error::InvalidCertificate(
+            Cert::Expired | Cert::ExpiredContext { .. } | Cert::NotValidYet | Cert::NotValidYetContext { .. },
+        ) => Class::WrongDates,
+        _ => Class::Tls,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::fmt;
+
+    #[derive(Debug)]
+    struct Layer(&'static str, Option<Box<dyn Error + Send + Sync>>);
+
+    impl fmt::Display for Layer {
+        fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+            f.write_str(self.0)
+        }
+    }
+
+    impl Error for Layer {
+        fn source(&self) -> Option<&(dyn Error + 'static)> {
+            self.1.as_ref().map(|e| &**e as &(dyn Error + 'static))
+        }
+    }
+
+    fn layered(words: &'static str, inner: impl Into<Box<dyn Error + Send + Sync>>) -> Layer {
+        Layer("client error (Connect)", Some(Box::new(Layer(words, Some(inner.into())))))
+    }
+
+    #[test]
+    fn the_cause_that_says_what_happened_is_found_at_any_depth() {
+        let io = |kind| io::Error::from(kind);
+        let tls =
+            |e| io::Error::other(io::Error::new(io::ErrorKind::InvalidData, rustls::Error::InvalidCertificate(e)));
+        for (error, want) in [
+            (layered("dns error", io::Error::other("failed to lookup address information")), Class::Dns),
+            (layered("tcp connect error", io(io::ErrorKind::ConnectionRefused)), Class::NoListener),
+            (layered("tcp connect error", io(io::ErrorKind::NetworkUnreachable)), Class::NoRoute),
+            (layered("x", io(io::ErrorKind::ConnectionReset)), Class::Cut),
+            (layered("x", tls(Cert::UnknownIssuer)), Class::UnknownIssuer),
+            (layered("x", tls(Cert::NotValidForName)), Class::WrongName),
+            (layered("x", tls(Cert::Expired)), Class::WrongDates),
+            (layered("x", tls(Cert::BadSignature)), Class::Tls),
+            (layered("tunnel error: proxy authorization required", "x"), Class::ProxyPassword),
+            (layered("HTTP connect timeout occurred after 3s", "x"), Class::ConnectTimeout),
+            (layered("x", TooLarge), Class::TooLarge),
+        ] {
+            assert_eq!(of_chain(&error), Some(want), "{error:?}");
+        }
+        assert_eq!(of_chain(&layered("x", "y")), None);
+    }
+}

@@ -1,0 +1,145 @@
+//! What rides along with one call: it notes the server's clock and whether the answer is whole, says who we are, and has
+//! the SDK retry every clock error.
+
+use crate::ports::Clock;
+use aws_smithy_runtime_api::box_error::BoxError;
+use aws_smithy_runtime_api::client::interceptors::context::{
+    BeforeDeserializationInterceptorContextRef, BeforeTransmitInterceptorContextMut, InterceptorContext,
+};
+use aws_smithy_runtime_api::client::interceptors::{Intercept, dyn_dispatch_hint};
+use aws_smithy_runtime_api::client::retries::classifiers::{ClassifyRetry, RetryAction, RetryClassifierPriority};
+use aws_smithy_runtime_api::client::runtime_components::RuntimeComponents;
+use aws_smithy_types::config_bag::ConfigBag;
+use chrono::{DateTime, TimeDelta, Utc};
+use std::fmt;
+use std::sync::{Arc, Mutex, PoisonError};
+
+/// The Date header has whole seconds and is as old as the way back was long: less than this tells nothing.
+const NOISE: TimeDelta = TimeDelta::seconds(5);
+
+/// Notes, for one call, what the SDK does not tell about its answer.
+#[derive(Clone)]
+pub(super) struct Probe {
+    clock: Arc<dyn Clock>,
+    seen: Arc<Mutex<Seen>>,
+}
+
+#[derive(Clone, Copy, Default)]
+struct Seen {
+    skew: TimeDelta,
+    whole: bool,
+}
+
+impl Probe {
+    /// Makes one that has seen nothing.
+    pub(super) fn new(clock: Arc<dyn Clock>) -> Self {
+        Self { clock, seen: Arc::default() }
+    }
+
+    /// Tells how far the server's clock is ahead.
+    pub(super) fn skew(&self) -> TimeDelta {
+        self.seen().skew
+    }
+
+    /// Tells whether the answer reached its end. The SDK takes an XML that breaks off as one whose last elements are
+    /// empty, and a token that breaks off as the token.
+    pub(super) fn whole(&self) -> bool {
+        self.seen().whole
+    }
+
+    fn seen(&self) -> Seen {
+        *self.seen.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl fmt::Debug for Probe {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Probe")
+    }
+}
+
+#[dyn_dispatch_hint]
+impl Intercept for Probe {
+    fn name(&self) -> &'static str {
+        "rolecall-probe"
+    }
+
+    /// The SDK's own headers carry words of the environment (`AWS_EXECUTION_ENV`); ours are what CloudTrail shows.
+    fn modify_before_signing(
+        &self,
+        context: &mut BeforeTransmitInterceptorContextMut<'_>,
+        _: &RuntimeComponents,
+        _: &mut ConfigBag,
+    ) -> Result<(), BoxError> {
+        let headers = context.request_mut().headers_mut();
+        headers.remove("x-amz-user-agent");
+        headers.insert("user-agent", concat!("rolecall/", env!("CARGO_PKG_VERSION")));
+        Ok(())
+    }
+
+    fn read_before_deserialization(
+        &self,
+        context: &BeforeDeserializationInterceptorContextRef<'_>,
+        _: &RuntimeComponents,
+        _: &mut ConfigBag,
+    ) -> Result<(), BoxError> {
+        let date = context.response().headers().get("date").and_then(read);
+        let skew = date.map_or(TimeDelta::zero(), |theirs| noticeable(theirs - self.clock.now().wall));
+        let whole = context.response().body().bytes().is_some_and(|xml| xml.trim_ascii_end().ends_with(b"Response>"));
+        *self.seen.lock().unwrap_or_else(PoisonError::into_inner) = Seen { skew, whole };
+        Ok(())
+    }
+}
+
+fn read(date: &str) -> Option<DateTime<Utc>> {
+    DateTime::parse_from_rfc2822(date).ok().map(|date| date.to_utc())
+}
+
+fn noticeable(skew: TimeDelta) -> TimeDelta {
+    if skew.abs() < NOISE { TimeDelta::zero() } else { skew }
+}
+
+/// Retries the clock errors that the SDK does not know as such; it corrects its clock from any answer.
+#[derive(Debug)]
+pub(super) struct ClockErrors;
+
+impl ClassifyRetry for ClockErrors {
+    fn classify_retry(&self, context: &InterceptorContext) -> RetryAction {
+        let failed = context.output_or_error().is_some_and(|outcome| outcome.is_err());
+        let status = context.response().map(|answer| answer.status().as_u16());
+        let body = context.response().and_then(|answer| answer.body().bytes()).unwrap_or_default();
+        let code = |code: &str| contains(body, format!("<Code>{code}</Code>").as_bytes());
+        let skewed = ["RequestExpired", "RequestInTheFuture", "SignatureExpired"];
+        if failed && status.is_some_and(|s| (400..500).contains(&s)) && skewed.into_iter().any(code) {
+            RetryAction::client_error()
+        } else {
+            RetryAction::NoActionIndicated
+        }
+    }
+
+    fn name(&self) -> &'static str {
+        "rolecall-clock-errors"
+    }
+
+    fn priority(&self) -> RetryClassifierPriority {
+        RetryClassifierPriority::run_after(RetryClassifierPriority::http_status_code_classifier())
+    }
+}
+
+fn contains(body: &[u8], part: &[u8]) -> bool {
+    body.windows(part.len()).any(|window| window == part)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_servers_clock_is_read_from_its_date_and_small_differences_are_none() {
+        assert_eq!(read("Sun, 06 Nov 1994 08:49:37 GMT").map(|d| d.timestamp()), Some(784_111_777));
+        assert_eq!(read("yesterday"), None);
+        for (seconds, want) in [(0, 0), (4, 0), (-4, 0), (5, 5), (-5, -5), (3600, 3600)] {
+            assert_eq!(noticeable(TimeDelta::seconds(seconds)), TimeDelta::seconds(want));
+        }
+    }
+}

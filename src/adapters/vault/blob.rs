@@ -1,0 +1,149 @@
+//! The text of one stored key, the same in every vault: one JSON object under two kilobytes.
+//!
+//! It knows no vault. Short and UTF-8, because Windows' Credential Manager takes 2560 bytes and KWallet takes only text.
+
+use crate::domain::credential::AccessKey;
+use crate::domain::secret::SecretKey;
+use crate::ports::StoredKey;
+use chrono::{DateTime, Utc};
+use serde::{Deserialize, Serialize};
+use std::borrow::Cow;
+use zeroize::Zeroizing;
+
+/// The largest text of one key.
+pub(super) const BLOB_MAX: usize = 2000;
+
+/// The form written today.
+const VERSION: u32 = 1;
+
+/// Why a text is no key. Never holds any of the text: a parser's own message can quote it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Flaw {
+    /// It is not what rolecall writes.
+    Unreadable,
+    /// A later rolecall wrote it.
+    Newer,
+    /// It has more than `BLOB_MAX` bytes.
+    TooLong,
+}
+
+/// One key as JSON. The secret is borrowed, so that the parser makes no copy that nobody wipes; a secret written with
+/// JSON escapes would need one and is refused.
+#[derive(Serialize, Deserialize)]
+pub(super) struct Item<'a> {
+    v: u32,
+    #[serde(rename = "AccessKeyId", borrow)]
+    id: Cow<'a, str>,
+    #[serde(rename = "SecretAccessKey")]
+    secret: &'a str,
+    #[serde(rename = "Arn", borrow)]
+    arn: Cow<'a, str>,
+    #[serde(rename = "Stored")]
+    stored: DateTime<Utc>,
+}
+
+/// The part that every version has.
+#[derive(Deserialize)]
+struct Version {
+    v: u32,
+}
+
+impl<'a> Item<'a> {
+    /// Looks at a key as an item.
+    pub(super) fn of(key: &'a StoredKey) -> Self {
+        Self {
+            v: VERSION,
+            id: Cow::Borrowed(&key.key.id),
+            secret: key.key.secret.expose(),
+            arn: Cow::Borrowed(&key.arn),
+            stored: key.stored,
+        }
+    }
+
+    /// Takes the key out.
+    pub(super) fn to_key(&self) -> Result<StoredKey, Flaw> {
+        if self.v > VERSION {
+            return Err(Flaw::Newer);
+        }
+        Ok(StoredKey {
+            key: AccessKey { id: self.id.to_string(), secret: SecretKey::new(self.secret.to_owned()) },
+            arn: self.arn.to_string(),
+            stored: self.stored,
+        })
+    }
+}
+
+/// Writes a key as text.
+pub(super) fn encode(key: &StoredKey) -> Result<Zeroizing<Vec<u8>>, Flaw> {
+    to_json(&Item::of(key), BLOB_MAX)
+}
+
+/// Reads a key from its text.
+pub(super) fn decode(text: &[u8]) -> Result<StoredKey, Flaw> {
+    if text.len() > BLOB_MAX {
+        return Err(Flaw::TooLong);
+    }
+    let Version { v } = serde_json::from_slice(text).map_err(|_| Flaw::Unreadable)?;
+    if v > VERSION {
+        return Err(Flaw::Newer);
+    }
+    serde_json::from_slice::<Item<'_>>(text).map_err(|_| Flaw::Unreadable)?.to_key()
+}
+
+/// Writes JSON into a buffer of its final size: one that grows leaves copies of the secret behind.
+pub(super) fn to_json(value: &impl Serialize, max: usize) -> Result<Zeroizing<Vec<u8>>, Flaw> {
+    let mut text = Zeroizing::new(vec![0; max]);
+    let mut rest = &mut text[..];
+    serde_json::to_writer(&mut rest, value).map_err(|_| Flaw::TooLong)?;
+    let written = max - rest.len();
+    text.truncate(written);
+    Ok(text)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn key(arn: &str) -> StoredKey {
+        StoredKey {
+            key: AccessKey {
+                id: "AKIAIOSFODNN7EXAMPLE".into(),
+                secret: SecretKey::new("wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY".into()),
+            },
+            arn: arn.into(),
+            stored: DateTime::from_timestamp(1_790_000_000, 0).expect("in range"),
+        }
+    }
+
+    #[test]
+    fn the_text_is_what_other_tools_can_read() {
+        let text = encode(&key("arn:aws:iam::111111111111:user/richard")).expect("short");
+        assert_eq!(
+            std::str::from_utf8(&text).expect("text"),
+            r#"{"v":1,"AccessKeyId":"AKIAIOSFODNN7EXAMPLE","SecretAccessKey":"wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY","Arn":"arn:aws:iam::111111111111:user/richard","Stored":"2026-09-21T14:13:20Z"}"#
+        );
+        let back = decode(&text).expect("read");
+        assert_eq!(back.key.id, "AKIAIOSFODNN7EXAMPLE");
+        assert_eq!(back.key.secret.expose(), "wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY");
+        assert_eq!(back.stored, key("").stored);
+    }
+
+    #[test]
+    fn a_foreign_text_is_refused_and_never_quoted() {
+        let good = encode(&key("arn")).expect("short");
+        for end in 0..good.len() {
+            assert_eq!(decode(&good[..end]).expect_err("cut"), Flaw::Unreadable, "at {end}");
+        }
+        for foreign in ["", "null", "hunter2", r#"{"v":1}"#, r#"{"v":"canary"}"#, r#"{"v":-1}"#, "\u{0}"] {
+            assert_eq!(decode(foreign.as_bytes()).expect_err("foreign"), Flaw::Unreadable, "{foreign}");
+        }
+        assert_eq!(decode(br#"{"v":2,"Other":true}"#).expect_err("later"), Flaw::Newer);
+        assert_eq!(decode(&[b' '; BLOB_MAX + 1]).expect_err("long"), Flaw::TooLong);
+        assert_eq!(decode(&[0xff, 0xfe]).expect_err("no text"), Flaw::Unreadable);
+    }
+
+    #[test]
+    fn a_key_that_no_vault_could_hold_is_refused() {
+        assert_eq!(encode(&key(&"x".repeat(BLOB_MAX))).expect_err("long"), Flaw::TooLong);
+    }
+}

@@ -1,0 +1,354 @@
+//! The encrypted-file vault: one file that holds every key, for machines without a keyring.
+//!
+//! It knows no keyring and asks nobody for a passphrase. What it keeps between calls is the key that the passphrase made,
+//! never the passphrase and never a stored key. All of it runs on tokio's blocking threads: stretching a passphrase takes a
+//! fifth of a second, and a file can lie on a slow disk.
+
+use super::blob::{self, BLOB_MAX, Item};
+use super::sealed::{COST, Cost, Flaw, HEADER, Key};
+use crate::domain::names::Name;
+use crate::domain::report::{Kind, Report};
+use crate::domain::secret::Passphrase;
+use crate::files;
+use crate::ports::{StoredKey, VaultState};
+use rustix::fs::{Mode, OFlags};
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
+use std::fs::{self, File, TryLockError};
+use std::io::{self, Read};
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+use zeroize::Zeroizing;
+
+/// The largest file that is read: two thousand keys.
+const FILE_MAX: u64 = 4 * 1024 * 1024;
+
+/// The shortest passphrase of a new vault. Argon2id makes a guess cost a fifth of a second and 64 MiB; below this length
+/// even that runs out in days. It is counted in characters, not bytes.
+const PASSPHRASE_MIN: usize = 8;
+
+/// How long a call may take: the most expensive file that is accepted needs longer, and then the person is told so.
+const DEADLINE: Duration = Duration::from_secs(25);
+
+/// How long a write waits for another process's write, and in which steps: `flock` has no deadline of its own.
+const LOCK_WAIT: Duration = Duration::from_secs(5);
+const LOCK_STEP: Duration = Duration::from_millis(20);
+
+/// The form of the sealed text.
+const CONTENT_VERSION: u32 = 1;
+
+/// The sealed text: every key by the name of its identity.
+#[derive(Serialize, Deserialize)]
+struct Content<'a> {
+    v: u32,
+    #[serde(borrow)]
+    keys: BTreeMap<&'a str, Item<'a>>,
+}
+
+type Keys = BTreeMap<Name, StoredKey>;
+
+/// The encrypted-file vault at one path.
+#[derive(Clone)]
+pub(super) struct FileVault(Arc<Inner>);
+
+struct Inner {
+    path: PathBuf,
+    cost: Cost,
+    open: Mutex<Open>,
+    /// One passphrase is stretched at a time: each takes 64 MiB.
+    stretching: Mutex<()>,
+}
+
+#[derive(Default)]
+struct Open {
+    /// Counts `lock` calls, so that an `unlock` that was under way does not undo one.
+    locks: u64,
+    key: Option<Arc<Key>>,
+}
+
+impl FileVault {
+    /// Names the file; nothing is read or written yet.
+    pub(super) fn new(path: PathBuf) -> Self {
+        Self::with_cost(path, COST)
+    }
+
+    pub(super) fn with_cost(path: PathBuf, cost: Cost) -> Self {
+        Self(Arc::new(Inner { path, cost, open: Mutex::default(), stretching: Mutex::default() }))
+    }
+
+    /// Tells whether the file would open, without opening it.
+    pub(super) async fn state(&self) -> VaultState {
+        match self.run(|vault| vault.held().map(|_| ())).await {
+            Ok(()) => VaultState::Ready,
+            Err(report) if report.kind == Kind::Locked => VaultState::Locked,
+            Err(report) => VaultState::Absent(report.message),
+        }
+    }
+
+    /// Reads one key; `None` where there is none of that name.
+    pub(super) async fn read(&self, identity: &Name) -> Result<Option<StoredKey>, Report> {
+        let identity = identity.clone();
+        self.run(move |vault| {
+            let (_, mut keys) = vault.contents()?;
+            Ok(keys.remove(&identity))
+        })
+        .await
+    }
+
+    /// Stores one key.
+    pub(super) async fn write(&self, identity: &Name, key: &StoredKey) -> Result<(), Report> {
+        let (identity, new) = (identity.clone(), key.clone());
+        self.run(move |vault| {
+            blob::encode(&new).map_err(|_| too_long(&identity))?;
+            let _lock = vault.exclusive()?;
+            let (key, mut keys) = vault.contents()?;
+            keys.insert(identity, new);
+            vault.save(&key, &keys)
+        })
+        .await
+    }
+
+    /// Deletes one key; tells whether there was one.
+    pub(super) async fn delete(&self, identity: &Name) -> Result<bool, Report> {
+        let identity = identity.clone();
+        self.run(move |vault| {
+            let _lock = vault.exclusive()?;
+            let (key, mut keys) = vault.contents()?;
+            let found = keys.remove(&identity).is_some();
+            if found {
+                vault.save(&key, &keys)?;
+            }
+            Ok(found)
+        })
+        .await
+    }
+
+    /// Opens the file with its passphrase, or makes a new one where there is none.
+    pub(super) async fn unlock(&self, passphrase: Passphrase) -> Result<(), Report> {
+        let locks = self.0.open().locks;
+        self.run(move |vault| vault.unlock(&passphrase, locks)).await
+    }
+
+    /// Wipes the key.
+    pub(super) fn lock(&self) {
+        let mut open = self.0.open();
+        open.locks += 1;
+        open.key = None;
+    }
+
+    async fn run<T: Send + 'static>(
+        &self,
+        job: impl FnOnce(&Inner) -> Result<T, Report> + Send + 'static,
+    ) -> Result<T, Report> {
+        let inner = Arc::clone(&self.0);
+        let job = tokio::task::spawn_blocking(move || job(&inner));
+        match tokio::time::timeout(DEADLINE, job).await {
+            Ok(Ok(answer)) => answer,
+            Ok(Err(_)) => Err(self.0.fault("failed in a way that should not be possible")),
+            Err(_) => Err(self.0.fault(&format!("did not answer within {} s", DEADLINE.as_secs()))),
+        }
+    }
+}
+
+impl Inner {
+    fn open(&self) -> MutexGuard<'_, Open> {
+        // Nothing under this lock can be half done.
+        self.open.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Gives the key and the file that it fits.
+    fn held(&self) -> Result<(Arc<Key>, Vec<u8>), Report> {
+        let Some(bytes) = self.load()? else {
+            return Err(Report::new(Kind::Locked, format!("there is no vault file {} yet", self.path.display()))
+                .hint("choose its passphrase: `rolecall unlock --vault`"));
+        };
+        let locked = |what: &str| {
+            Report::new(Kind::Locked, format!("the vault file {} {what}", self.path.display()))
+                .hint("give its passphrase: `rolecall unlock --vault`")
+        };
+        let key = self.open().key.clone();
+        // A file that could not be opened anyway is told from a locked one, and before anybody types a passphrase.
+        match key {
+            Some(key) if key.fits(&bytes).map_err(|flaw| self.flaw(flaw))? => Ok((key, bytes)),
+            Some(_) => Err(locked("was replaced since it was unlocked")),
+            None => {
+                Key::check(&bytes).map_err(|flaw| self.flaw(flaw))?;
+                Err(locked("is locked"))
+            }
+        }
+    }
+
+    /// Opens the file with the key that is held.
+    fn contents(&self) -> Result<(Arc<Key>, Keys), Report> {
+        let (key, bytes) = self.held()?;
+        let keys = read_keys(&key, &bytes).map_err(|flaw| match flaw {
+            // The key opened this very salt before: it is not the passphrase that is wrong.
+            Flaw::Sealed => self.damaged("is damaged"),
+            flaw => self.flaw(flaw),
+        })?;
+        Ok((key, keys))
+    }
+
+    /// Opens the file, unless it was locked since the given count.
+    fn unlock(&self, passphrase: &Passphrase, locks: u64) -> Result<(), Report> {
+        let stretching = self.stretching.lock().unwrap_or_else(PoisonError::into_inner);
+        let key = match self.load()? {
+            Some(bytes) => self.derive(passphrase, &bytes)?,
+            None => self.create(passphrase)?,
+        };
+        drop(stretching);
+        let mut open = self.open();
+        if open.locks != locks {
+            return Err(Report::new(Kind::Locked, "the vault was locked again meanwhile")
+                .hint("give its passphrase again: `rolecall unlock --vault`"));
+        }
+        open.key = Some(Arc::new(key));
+        Ok(())
+    }
+
+    fn derive(&self, passphrase: &Passphrase, bytes: &[u8]) -> Result<Key, Report> {
+        let opened = Key::derive(passphrase, bytes).and_then(|key| read_keys(&key, bytes).map(|_| key));
+        opened.map_err(|flaw| self.flaw(flaw))
+    }
+
+    fn create(&self, passphrase: &Passphrase) -> Result<Key, Report> {
+        if passphrase.expose().chars().count() < PASSPHRASE_MIN {
+            let cause = format!("the passphrase of a new vault has at least {PASSPHRASE_MIN} characters");
+            return Err(Report::new(Kind::Usage, cause).hint("choose a longer one: `rolecall unlock --vault`"));
+        }
+        let _lock = self.exclusive()?;
+        // Another process may have been first.
+        if let Some(bytes) = self.load()? {
+            return self.derive(passphrase, &bytes);
+        }
+        let key = Key::create(passphrase, self.cost).map_err(|flaw| self.flaw(flaw))?;
+        self.save(&key, &Keys::new())?;
+        Ok(key)
+    }
+
+    /// Reads the file; `None` where there is none.
+    fn load(&self) -> Result<Option<Vec<u8>>, Report> {
+        match read_capped(&self.path) {
+            Ok(Loaded::Whole(bytes)) => Ok(Some(bytes)),
+            Ok(Loaded::NoFile) => Err(self.fault("is not a file")),
+            Ok(Loaded::TooLarge) => Err(self.fault(&format!("has more than {} MiB", FILE_MAX >> 20))),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+            Err(error) => Err(self.fault(&format!("cannot be read: {error}"))),
+        }
+    }
+
+    fn save(&self, key: &Key, keys: &Keys) -> Result<(), Report> {
+        let items = keys.iter().map(|(name, stored)| (name.as_str(), Item::of(stored))).collect();
+        let content = Content { v: CONTENT_VERSION, keys: items };
+        // A name has at most 128 characters; the rest is punctuation.
+        let most = (keys.len() + 1) * (BLOB_MAX + 256);
+        let full =
+            || self.fault("would become too large").hint("remove what is no longer used: `rolecall identity list`");
+        let text: Zeroizing<Vec<u8>> = blob::to_json(&content, most).map_err(|_| full())?;
+        let sealed = key.seal(text).map_err(|flaw| self.flaw(flaw))?;
+        if sealed.len() as u64 > FILE_MAX {
+            return Err(full());
+        }
+        files::write_atomically(&self.path, &sealed)
+    }
+
+    /// Keeps other processes from writing until the guard is dropped, and removes what a killed one left behind.
+    ///
+    /// The lock is on a file of its own, which is never removed: the vault itself is replaced by each write, and a lock
+    /// on a replaced file holds nobody.
+    fn exclusive(&self) -> Result<File, Report> {
+        let dir = self.path.parent().unwrap_or_else(|| Path::new("/"));
+        files::ensure_private_dir(dir)?;
+        let mut lock_path = self.path.clone().into_os_string();
+        lock_path.push(".lock");
+        let file = files::open_private_append(Path::new(&lock_path))
+            .map_err(|e| self.fault(&format!("cannot be locked for writing: {e}")))?;
+        for _ in 0..LOCK_WAIT.as_millis() / LOCK_STEP.as_millis() {
+            match file.try_lock() {
+                Ok(()) => {
+                    remove_leftovers(dir);
+                    return Ok(file);
+                }
+                Err(TryLockError::WouldBlock) => std::thread::sleep(LOCK_STEP),
+                Err(TryLockError::Error(e)) => return Err(self.fault(&format!("cannot be locked for writing: {e}"))),
+            }
+        }
+        Err(self.fault("is being written by another process").hint("try again; `fuser -v` on its .lock file names it"))
+    }
+
+    fn fault(&self, what: &str) -> Report {
+        Report::new(Kind::Failed, format!("the vault file {} {what}", self.path.display()))
+    }
+
+    fn damaged(&self, what: &str) -> Report {
+        let path = self.path.display();
+        self.fault(what)
+            .hint(format!("restore it from a backup, or move it away and begin a new one: `mv {path} {path}.old`"))
+    }
+
+    fn flaw(&self, flaw: Flaw) -> Report {
+        let path = self.path.display();
+        match flaw {
+            Flaw::Empty => self.damaged("is empty"),
+            Flaw::Foreign => self.damaged("is not a vault of rolecall"),
+            Flaw::Short => self.damaged("is cut short"),
+            Flaw::Cost => self.damaged("asks for more memory or time than a vault needs"),
+            Flaw::Newer => {
+                self.fault("was written by a later version").hint("upgrade: `rolecall --version` tells yours")
+            }
+            Flaw::Machine => self.fault("needs more memory or random bytes than this machine gives now"),
+            Flaw::Sealed => Report::new(Kind::Locked, format!("wrong passphrase, or the vault file {path} is damaged"))
+                .hint("give the passphrase again: `rolecall unlock --vault`"),
+        }
+    }
+}
+
+fn read_keys(key: &Key, bytes: &[u8]) -> Result<Keys, Flaw> {
+    let text = key.open(bytes)?;
+    // Only who knows the passphrase can have sealed this, so what cannot be read is a later version's.
+    let content: Content<'_> = serde_json::from_slice(&text).map_err(|_| Flaw::Newer)?;
+    if content.v > CONTENT_VERSION {
+        return Err(Flaw::Newer);
+    }
+    let read = |(name, item): (&&str, &Item<'_>)| Some((Name::new(name).ok()?, item.to_key().ok()?));
+    content.keys.iter().map(read).collect::<Option<Keys>>().ok_or(Flaw::Newer)
+}
+
+/// What reading a path came to.
+enum Loaded {
+    Whole(Vec<u8>),
+    NoFile,
+    TooLarge,
+}
+
+fn read_capped(path: &Path) -> io::Result<Loaded> {
+    // NONBLOCK: opening a FIFO that somebody put there would wait for ever.
+    let flags = OFlags::RDONLY | OFlags::CLOEXEC | OFlags::NONBLOCK;
+    let file = File::from(rustix::fs::open(path, flags, Mode::empty())?);
+    if !file.metadata()?.is_file() {
+        return Ok(Loaded::NoFile);
+    }
+    let mut bytes = Vec::with_capacity(HEADER + BLOB_MAX);
+    file.take(FILE_MAX + 1).read_to_end(&mut bytes)?;
+    Ok(if bytes.len() as u64 > FILE_MAX { Loaded::TooLarge } else { Loaded::Whole(bytes) })
+}
+
+/// Removes the temporary files of writes that were killed before their rename. They hold sealed bytes only; what cannot be
+/// removed does no harm.
+fn remove_leftovers(dir: &Path) {
+    let Ok(entries) = fs::read_dir(dir) else { return };
+    for entry in entries.flatten() {
+        if entry.file_name().as_encoded_bytes().starts_with(b".rolecall-") {
+            drop(fs::remove_file(entry.path()));
+        }
+    }
+}
+
+fn too_long(identity: &Name) -> Report {
+    Report::new(Kind::Failed, format!("the key of {identity} is too long to be stored"))
+}
+
+#[cfg(test)]
+#[path = "file_tests.rs"]
+mod tests;

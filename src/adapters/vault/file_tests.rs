@@ -1,0 +1,200 @@
+//! What the encrypted-file vault promises: nothing lost, nothing wrong, nothing without the passphrase.
+
+#![expect(clippy::disallowed_methods, reason = "the tests damage files as no part of rolecall would")]
+
+use super::*;
+use crate::domain::credential::AccessKey;
+use crate::domain::secret::SecretKey;
+use chrono::DateTime;
+use std::os::unix::fs::PermissionsExt;
+
+const CHEAP: Cost = Cost { memory_kib: 8, passes: 1, lanes: 1 };
+const PASSPHRASE: &str = "correct horse";
+const SECRET: &str = "canary/K7MDENG/bPxRfiCYEXAMPLEKEY";
+
+fn name(text: &str) -> Name {
+    Name::new(text).expect("a name")
+}
+
+fn key(id: &str) -> StoredKey {
+    StoredKey {
+        key: AccessKey { id: id.into(), secret: SecretKey::new(SECRET.into()) },
+        arn: "arn:aws:iam::111111111111:user/richard".into(),
+        stored: DateTime::from_timestamp(1_790_000_000, 0).expect("in range"),
+    }
+}
+
+fn words(text: &str) -> Passphrase {
+    Passphrase::new(text.into())
+}
+
+fn place() -> (tempfile::TempDir, PathBuf) {
+    let top = tempfile::tempdir().expect("tempdir");
+    let path = top.path().join("data/vault.rolecall");
+    (top, path)
+}
+
+/// Makes an open vault that holds one key, of `auth`.
+async fn filled(path: &Path) -> FileVault {
+    let vault = FileVault::with_cost(path.to_path_buf(), CHEAP);
+    vault.unlock(words(PASSPHRASE)).await.expect("made");
+    vault.write(&name("auth"), &key("AKIAAUTH")).await.expect("written");
+    vault
+}
+
+async fn id_of(vault: &FileVault, identity: &str) -> Option<String> {
+    vault.read(&name(identity)).await.expect("readable").map(|stored| stored.key.id)
+}
+
+#[tokio::test]
+async fn a_vault_is_made_by_its_first_unlock_and_opens_with_that_passphrase_only() {
+    let (_top, path) = place();
+    let vault = FileVault::with_cost(path.clone(), CHEAP);
+    assert_eq!(vault.state().await, VaultState::Locked);
+    let locked = vault.read(&name("auth")).await.expect_err("no file");
+    assert_eq!(locked.kind, Kind::Locked);
+    assert!(locked.hint.expect("a hint").contains("`rolecall unlock --vault`"));
+    assert_eq!(vault.unlock(words("7 chars")).await.expect_err("short").kind, Kind::Usage);
+    assert!(!path.exists(), "nothing is made before there is a passphrase");
+
+    let vault = filled(&path).await;
+    assert_eq!(vault.state().await, VaultState::Ready);
+    assert_eq!(id_of(&vault, "auth").await.as_deref(), Some("AKIAAUTH"));
+    let mode = |path: &Path| fs::metadata(path).expect("there").permissions().mode() & 0o777;
+    assert_eq!((mode(&path), mode(path.parent().expect("dir"))), (0o600, 0o700));
+    let bytes = fs::read(&path).expect("read");
+    assert!(!bytes.windows(6).any(|w| w == b"canary"), "the file is sealed");
+
+    vault.lock();
+    assert_eq!(vault.state().await, VaultState::Locked);
+    for locked in [
+        vault.read(&name("auth")).await.map(drop),
+        vault.write(&name("auth"), &key("AKIANEW")).await,
+        vault.delete(&name("auth")).await.map(drop),
+    ] {
+        assert_eq!(locked.expect_err("locked").kind, Kind::Locked);
+    }
+    let wrong = vault.unlock(words("correct house")).await.expect_err("wrong");
+    assert_eq!(wrong.kind, Kind::Locked);
+    assert!(wrong.message.starts_with("wrong passphrase, or the vault file"), "{wrong}");
+    vault.unlock(words(PASSPHRASE)).await.expect("right");
+    let read = vault.read(&name("auth")).await.expect("readable").expect("there");
+    assert_eq!((read.key.secret.expose(), read.stored), (SECRET, key("").stored));
+}
+
+#[tokio::test]
+async fn keys_are_replaced_and_deleted_one_by_one() {
+    let (_top, path) = place();
+    let vault = filled(&path).await;
+    vault.write(&name("other"), &key("AKIAOTHER")).await.expect("written");
+    vault.write(&name("auth"), &key("AKIANEW")).await.expect("replaced");
+    assert!(vault.delete(&name("other")).await.expect("deleted"));
+    assert!(!vault.delete(&name("other")).await.expect("nothing to delete"));
+    assert_eq!(id_of(&vault, "auth").await.as_deref(), Some("AKIANEW"));
+    assert_eq!(id_of(&vault, "other").await, None);
+    let long = StoredKey { arn: "x".repeat(5000), ..key("AKIALONG") };
+    assert!(vault.write(&name("long"), &long).await.expect_err("too long").message.contains("long"));
+}
+
+#[tokio::test]
+async fn two_processes_lose_no_key_to_each_other() {
+    let (_top, path) = place();
+    let one = filled(&path).await;
+    let two = FileVault::with_cost(path.clone(), CHEAP);
+    two.unlock(words(PASSPHRASE)).await.expect("opened");
+    let write_all = |vault: FileVault, who: &'static str| async move {
+        for n in 0..10 {
+            vault.write(&name(&format!("{who}{n}")), &key("AKIA")).await.expect("written");
+        }
+    };
+    tokio::join!(write_all(one.clone(), "one"), write_all(two.clone(), "two"));
+    for n in 0..10 {
+        assert!(id_of(&two, &format!("one{n}")).await.is_some());
+        assert!(id_of(&one, &format!("two{n}")).await.is_some());
+    }
+}
+
+#[tokio::test]
+async fn no_damage_to_the_file_yields_a_wrong_key_or_loses_the_file() {
+    let (_top, path) = place();
+    let vault = filled(&path).await;
+    let good = fs::read(&path).expect("read");
+    let mut damaged: Vec<Vec<u8>> = (0..good.len()).map(|end| good[..end].to_vec()).collect();
+    for at in 0..good.len() {
+        let mut flipped = good.clone();
+        flipped[at] ^= 0x10;
+        damaged.push(flipped);
+    }
+    damaged.push([&good[..], b"\0"].concat());
+    damaged.push(b"[default]\naws_access_key_id = AKIA".to_vec());
+    damaged.push(vec![0; usize::try_from(FILE_MAX).expect("fits") + 1]);
+    for bytes in damaged {
+        fs::write(&path, &bytes).expect("written");
+        let error = vault.read(&name("auth")).await.expect_err("damaged");
+        assert!(error.message.contains("vault file"), "{error}");
+        vault.write(&name("new"), &key("AKIANEW")).await.expect_err("nothing is written over it");
+        assert_eq!(fs::read(&path).expect("read"), bytes, "nothing is lost");
+    }
+    fs::write(&path, &good).expect("restored");
+    assert_eq!(id_of(&vault, "auth").await.as_deref(), Some("AKIAAUTH"));
+}
+
+#[tokio::test]
+async fn what_is_no_vault_is_said_to_be_none_and_is_left_alone() {
+    let (_top, path) = place();
+    files::ensure_private_dir(path.parent().expect("dir")).expect("made");
+    let vault = FileVault::with_cost(path.clone(), CHEAP);
+    for (content, want) in [(&b""[..], "is empty"), (b"hello, world", "not a vault"), (b"rolecall", "cut short")] {
+        fs::write(&path, content).expect("written");
+        for told in [
+            vault.unlock(words(PASSPHRASE)).await.expect_err("no vault"),
+            vault.read(&name("auth")).await.expect_err("no vault"),
+        ] {
+            assert!(told.message.contains(want) && told.kind == Kind::Failed, "{told:?}");
+            assert!(told.hint.expect("a hint").contains("`mv "));
+        }
+        assert!(matches!(vault.state().await, VaultState::Absent(why) if why.contains(want)));
+        assert_eq!(fs::read(&path).expect("read"), content);
+    }
+    fs::remove_file(&path).expect("removed");
+    fs::create_dir(&path).expect("made");
+    assert!(vault.unlock(words(PASSPHRASE)).await.expect_err("a directory").message.contains("not a file"));
+}
+
+#[tokio::test]
+async fn a_write_that_was_killed_before_its_rename_changed_nothing() {
+    let (_top, path) = place();
+    let vault = filled(&path).await;
+    let leftover = path.with_file_name(".rolecall-k1ll3d");
+    fs::write(&leftover, b"half a vau").expect("written");
+    assert_eq!(id_of(&vault, "auth").await.as_deref(), Some("AKIAAUTH"));
+    vault.write(&name("next"), &key("AKIANEXT")).await.expect("written");
+    assert!(!leftover.exists(), "the next write removes what the killed one left");
+    assert_eq!(id_of(&vault, "auth").await.as_deref(), Some("AKIAAUTH"));
+}
+
+#[tokio::test]
+async fn a_file_that_was_replaced_asks_for_its_own_passphrase() {
+    let (_top, path) = place();
+    let vault = filled(&path).await;
+    fs::remove_file(&path).expect("removed");
+    let gone = vault.write(&name("auth"), &key("AKIA")).await.expect_err("gone");
+    assert_eq!(gone.kind, Kind::Locked);
+    assert!(!path.exists(), "a vault is never made without a passphrase");
+
+    let other = FileVault::with_cost(path.clone(), CHEAP);
+    other.unlock(words("another passphrase")).await.expect("made");
+    let replaced = vault.read(&name("auth")).await.expect_err("replaced");
+    assert!(replaced.kind == Kind::Locked && replaced.message.contains("replaced"), "{replaced:?}");
+}
+
+#[tokio::test]
+async fn a_lock_during_an_unlock_wins() {
+    let (_top, path) = place();
+    let vault = filled(&path).await;
+    let asked = vault.0.open().locks;
+    vault.lock();
+    let undone = vault.0.unlock(&words(PASSPHRASE), asked).expect_err("locked meanwhile");
+    assert!(undone.kind == Kind::Locked && undone.message.contains("locked again"), "{undone:?}");
+    assert_eq!(vault.state().await, VaultState::Locked);
+}

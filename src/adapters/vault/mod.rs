@@ -1,0 +1,105 @@
+//! The vaults behind the [`Vault`] port: the operating system's keyring and the encrypted file, and the choice between them.
+//!
+//! It knows no AWS and no agent. The choice is the configuration's alone: a keyring that is missing is an error and never a
+//! reason to take the file instead, because a key that changed places unseen is a key that nobody finds to revoke.
+
+mod blob;
+mod file;
+#[cfg(not(target_os = "linux"))]
+mod native;
+mod os;
+mod sealed;
+#[cfg(target_os = "linux")]
+mod secret_service;
+mod worker;
+
+use crate::domain::catalogue::VaultKind;
+use crate::domain::names::Name;
+use crate::domain::report::{Kind, Report};
+use crate::domain::secret::Passphrase;
+use crate::ports::{StoredKey, Vault, VaultState};
+use async_trait::async_trait;
+use file::FileVault;
+use os::OsVault;
+use std::path::PathBuf;
+use std::sync::{Mutex, PoisonError};
+
+/// Both vaults, and which of them the configuration chose.
+pub struct Vaults {
+    kind: Mutex<VaultKind>,
+    os: OsVault,
+    file: FileVault,
+}
+
+impl Vaults {
+    /// Prepares both vaults and selects the keyring; touches neither.
+    pub fn new(vault_file: PathBuf) -> Self {
+        Self { kind: Mutex::default(), os: OsVault::new(), file: FileVault::new(vault_file) }
+    }
+
+    fn kind(&self) -> VaultKind {
+        *self.kind.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+#[async_trait]
+impl Vault for Vaults {
+    fn select(&self, kind: VaultKind) {
+        *self.kind.lock().unwrap_or_else(PoisonError::into_inner) = kind;
+        if kind == VaultKind::Os {
+            // A vault that is no longer in use has no reason to stay open.
+            self.file.lock();
+        }
+    }
+
+    async fn state(&self) -> VaultState {
+        match self.kind() {
+            VaultKind::Os => self.os.state().await,
+            VaultKind::File => self.file.state().await,
+        }
+    }
+
+    async fn read(&self, identity: &Name) -> Result<StoredKey, Report> {
+        let (found, place) = match self.kind() {
+            VaultKind::Os => (self.os.read(identity).await?, "the keyring"),
+            VaultKind::File => (self.file.read(identity).await?, "the vault file"),
+        };
+        found.ok_or_else(|| {
+            Report::new(Kind::Config, format!("{place} holds no key of {identity}"))
+                .hint(format!("store one: `rolecall identity add {identity}`"))
+        })
+    }
+
+    async fn write(&self, identity: &Name, key: &StoredKey) -> Result<(), Report> {
+        match self.kind() {
+            VaultKind::Os => self.os.write(identity, key).await,
+            VaultKind::File => self.file.write(identity, key).await,
+        }
+    }
+
+    async fn delete(&self, identity: &Name) -> Result<bool, Report> {
+        match self.kind() {
+            VaultKind::Os => self.os.delete(identity).await,
+            VaultKind::File => self.file.delete(identity).await,
+        }
+    }
+
+    async fn unlock(&self, passphrase: Option<Passphrase>) -> Result<(), Report> {
+        match (self.kind(), passphrase) {
+            (VaultKind::Os, None) => self.os.unlock().await,
+            (VaultKind::File, Some(passphrase)) => self.file.unlock(passphrase).await,
+            (VaultKind::Os, Some(_)) => Err(Report::new(
+                Kind::Usage,
+                "the keyring takes no passphrase from rolecall, it has a dialog of its own",
+            )
+            .hint("open it: `rolecall unlock --vault`")),
+            (VaultKind::File, None) => Err(Report::new(Kind::Locked, "the vault file opens with its passphrase")
+                .hint("give it: `rolecall unlock --vault`")),
+        }
+    }
+
+    fn lock(&self) {
+        // The keyring is the whole desktop's: other programs are not locked out of it because of us.
+        self.file.lock();
+    }
+}

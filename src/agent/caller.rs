@@ -1,0 +1,76 @@
+//! Who is on the other end of a connection: uid for the decision, the rest for the audit log.
+//!
+//! Only the uid is the kernel's word that nobody of the same machine can forge. A pid may be reused and a program's path
+//! says little (an interpreter, a deleted file): they are recorded, never trusted.
+
+use serde::Serialize;
+use std::fs;
+use std::path::Path;
+
+/// What is recorded of a caller.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct Caller {
+    /// Its process, where the kernel tells.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub pid: Option<i32>,
+    /// Its program.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub exe: Option<String>,
+    /// The program that started it: the tool that wants credentials, as the client itself is always `rolecall`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub parent: Option<String>,
+}
+
+impl Caller {
+    /// Looks a process up. Must be done before the caller is answered: afterwards it is gone.
+    pub fn of(pid: Option<i32>) -> Self {
+        // Pid 0 is a process of another pid namespace: nothing can be said of it, least of all from /proc/0.
+        let Some(pid) = pid.filter(|pid| *pid > 0) else { return Self::default() };
+        let proc = Path::new("/proc").join(pid.to_string());
+        let parent = fs::read(proc.join("stat")).ok().and_then(|stat| parent_pid(&stat));
+        Self {
+            pid: Some(pid),
+            exe: exe(&proc),
+            parent: parent.and_then(|p| exe(&Path::new("/proc").join(p.to_string()))),
+        }
+    }
+
+    /// Names the tool that asked, for people.
+    pub fn program(&self) -> Option<&str> {
+        let path = self.parent.as_deref().or(self.exe.as_deref())?;
+        Some(path.rsplit('/').next().unwrap_or(path))
+    }
+}
+
+fn exe(proc: &Path) -> Option<String> {
+    let path = fs::read_link(proc.join("exe")).ok()?;
+    Some(crate::domain::report::printable(&path.to_string_lossy(), 512))
+}
+
+/// Takes the parent out of `/proc/PID/stat`. The command name before it may hold spaces and brackets of its own
+/// (proc_pid_stat(5)), so the last bracket counts.
+fn parent_pid(stat: &[u8]) -> Option<i32> {
+    let stat = String::from_utf8_lossy(stat);
+    let after = &stat[stat.rfind(')')? + 1..];
+    after.split_whitespace().nth(1)?.parse().ok().filter(|pid| *pid > 0)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_command_name_cannot_forge_the_parent() {
+        assert_eq!(parent_pid(b"12 (a) S 1 2) S 77 12 12 0"), Some(77));
+        assert_eq!(parent_pid(b"12 (a b) R 5"), Some(5));
+        assert_eq!(parent_pid(b"garbage"), None);
+    }
+
+    #[cfg(target_os = "linux")]
+    #[test]
+    fn this_process_is_found_and_pid_zero_is_nobody() {
+        let own = Caller::of(i32::try_from(std::process::id()).ok());
+        assert!(own.exe.is_some() && own.parent.is_some(), "{own:?}");
+        assert_eq!(Caller::of(Some(0)), Caller::default());
+    }
+}

@@ -1,0 +1,207 @@
+//! One flight: from the long-term key or the session before, through one call to STS, to a session ready to hand out.
+
+use super::locked::LockedBytes;
+use super::sessions::{Failure, Pace, Sessions, Urgency, keep};
+use crate::domain::arn;
+use crate::domain::catalogue::AwsSettings;
+use crate::domain::credential::{LAST_CALL, Lifetime, Signer};
+use crate::domain::plan::{Plan, SessionKey, Step};
+use crate::domain::report::{Kind, Report};
+use crate::domain::secret::MfaCode;
+use crate::ports::{Issued, Outlook, TokenError};
+use crate::protocol::process_output;
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+
+/// What a flight brings.
+pub(super) type Outcome = Result<Arc<Held>, Failure>;
+
+/// A session at rest: its ready-made line in locked pages, and what is no secret beside it.
+#[derive(Debug)]
+pub(super) struct Held {
+    /// What `get` prints.
+    pub(super) line: LockedBytes,
+    /// Its public half.
+    pub(super) access_key_id: String,
+    /// The assumed-role ARN.
+    pub(super) arn: Option<String>,
+    /// How long it lasts.
+    pub(super) lifetime: Lifetime,
+    /// Where in the tenth before half its life it is renewed.
+    pub(super) jitter: f64,
+    /// Whose sessions these are: the start of the session names along the chain.
+    user: Arc<str>,
+}
+
+/// What signs a step's call, and for whom.
+struct Start {
+    signer: Signer,
+    user: Arc<str>,
+    account: Option<arn::AccountId>,
+}
+
+/// Names what a step leads to, for the audit log.
+pub(super) fn target(step: &Step) -> Option<String> {
+    match step {
+        Step::AssumeRole(call) => Some(call.role_arn.to_string()),
+        Step::SessionToken(_) => None,
+    }
+}
+
+impl Sessions {
+    /// Makes the session of one step; the steps before it are fetched or found on the way.
+    ///
+    /// Boxed: a step waits for the step before it, which is another flight of this same function.
+    pub(super) fn fly<'a>(
+        self: &'a Arc<Self>,
+        aws: &'a Arc<AwsSettings>,
+        plan: &'a Arc<Plan>,
+        at: usize,
+        pace: &'a Pace,
+        code: Option<MfaCode>,
+    ) -> Pin<Box<dyn Future<Output = Outcome> + Send + 'a>> {
+        Box::pin(self.make(aws, plan, at, pace, code))
+    }
+
+    async fn make(
+        self: &Arc<Self>,
+        aws: &Arc<AwsSettings>,
+        plan: &Arc<Plan>,
+        at: usize,
+        pace: &Pace,
+        code: Option<MfaCode>,
+    ) -> Outcome {
+        let key = &plan.keys[at];
+        if let (Some(_), None) = (key.step().mfa_serial(), &code) {
+            return Err(Failure::permanent(code_needed(plan, key)));
+        }
+        let mut renewed = false;
+        loop {
+            let start = self.start(plan, at, pace.urgency).await?;
+            let outcome = self.call(aws, plan, key, &start, pace, code.as_ref()).await;
+            match outcome {
+                // The session before this one is over in STS's eyes, whatever our clocks say: renew it, once.
+                Err(failure) if failure.outlook == Outlook::SignerExpired && at > 0 && !renewed => {
+                    renewed = true;
+                    self.drop_expired(&plan.keys[at - 1]);
+                }
+                outcome => return outcome,
+            }
+        }
+    }
+
+    /// Gets what signs the call: the vault's key for the first step, else the session of the step before.
+    async fn start(self: &Arc<Self>, plan: &Arc<Plan>, at: usize, urgency: Urgency) -> Result<Start, Failure> {
+        if at == 0 {
+            self.counters.vault_reads.fetch_add(1, Ordering::Relaxed);
+            let stored = self.ports.vault.read(&plan.identity.name).await.map_err(Failure::transient)?;
+            let user = stored.arn.rsplit('/').next().unwrap_or_default().into();
+            return Ok(Start { account: arn::account_of(&stored.arn), user, signer: Signer::Key(stored.key) });
+        }
+        let before = self.step(plan, at - 1, urgency).await?.held;
+        let session = process_output::parse(&before.line)
+            .ok_or_else(|| Failure::transient(Report::new(Kind::Failed, "a session in memory cannot be read back")))?;
+        Ok(Start { account: session.account.clone(), user: Arc::clone(&before.user), signer: Signer::Session(session) })
+    }
+
+    async fn call(
+        &self,
+        aws: &Arc<AwsSettings>,
+        plan: &Plan,
+        key: &SessionKey,
+        start: &Start,
+        pace: &Pace,
+        code: Option<&MfaCode>,
+    ) -> Outcome {
+        let _turn = self.turn(pace).await;
+        self.counters.sts_calls.fetch_add(1, Ordering::Relaxed);
+        let issued = match (key.step(), &start.signer) {
+            (Step::AssumeRole(call), signer) => {
+                let name = call.session_name.clone().unwrap_or_else(|| session_name(&start.user));
+                self.ports.tokens.assume_role(aws, signer, call, &name, code).await
+            }
+            (Step::SessionToken(call), Signer::Key(long_term)) => {
+                self.ports.tokens.session_token(aws, long_term, call, code).await
+            }
+            (Step::SessionToken(_), Signer::Session(_)) => {
+                // STS refuses it (GetSessionToken takes long-term keys only), and no plan asks for it.
+                return Err(Failure::permanent(Report::new(Kind::Failed, "a session cannot be traded for a session")));
+            }
+        };
+        let (outcome, request_id) = match issued {
+            Ok(issued) => (self.hold(&issued, start), issued.request_id),
+            Err(error) => (Err(failure(plan, &error)), error.request_id),
+        };
+        if outcome.is_err() {
+            self.counters.sts_failures.fetch_add(1, Ordering::Relaxed);
+        }
+        self.audit_call(plan, key, &outcome, request_id);
+        outcome
+    }
+
+    fn hold(&self, issued: &Issued, start: &Start) -> Outcome {
+        let now = self.ports.clock.now();
+        let odd = |what: &str| Failure::transient(Report::new(Kind::Unreachable, format!("STS gave a session {what}")));
+        let lifetime =
+            Lifetime::begin(issued.session.expiration, issued.skew, now).ok_or_else(|| odd("that is over already"))?;
+        let mut session = issued.session.clone();
+        session.account = session.account.or_else(|| start.account.clone());
+        let line = process_output::line(&session).ok_or_else(|| odd("too long for every SDK to read (8 KiB)"))?;
+        debug_assert!(lifetime.life > LAST_CALL, "Lifetime::begin gives none shorter");
+        Ok(Arc::new(Held {
+            line: keep(&line)?,
+            access_key_id: session.access_key_id.clone(),
+            arn: issued.arn.clone(),
+            lifetime,
+            jitter: super::random_fraction(),
+            user: Arc::clone(&start.user),
+        }))
+    }
+}
+
+/// Makes a session name that CloudTrail readers of both accounts can follow: the user, and a tag that our audit log has
+/// too. No host name: it would leave the company in the other account's logs.
+fn session_name(user: &str) -> String {
+    let user: String = user.chars().filter(|c| c.is_ascii_alphanumeric() || "_+=,.@-".contains(*c)).take(56).collect();
+    let user = if user.is_empty() { "rolecall" } else { &user };
+    format!("{user}-{}", super::random_tag())
+}
+
+fn code_needed(plan: &Plan, key: &SessionKey) -> Report {
+    let serial = key.step().mfa_serial().map(crate::domain::arn::MfaSerial::as_str).unwrap_or_default();
+    // An identity's session opens all its roles; a role with `mfa = "direct"` takes a code of its own.
+    let whom = match key.step() {
+        Step::SessionToken(_) => &plan.identity.name,
+        Step::AssumeRole(_) => &plan.name,
+    };
+    Report::new(Kind::Locked, format!("a code of MFA device {serial} is needed"))
+        .hint(format!("run `rolecall unlock {whom}`"))
+}
+
+fn failure(plan: &Plan, error: &TokenError) -> Failure {
+    let mut report = error.report.clone();
+    if let Some(hint) = &mut report.hint {
+        // The adapter knows ARNs; which identity's key it was is known here.
+        *hint = hint.replace("IDENTITY", plan.identity.name.as_str());
+    }
+    let code = error.code.clone().unwrap_or_else(|| super::sessions::class(report.kind));
+    Failure { report, outlook: error.outlook, code }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_session_name_is_the_user_and_a_tag_within_aws_limits() {
+        let name = session_name("richard");
+        assert!(name.starts_with("richard-"), "{name}");
+        assert_ne!(name, session_name("richard"), "the tag differs");
+        for user in ["", "ünïcode", &"x".repeat(200), "a b/c"] {
+            let name = session_name(user);
+            assert!(crate::domain::names::check_session_word(&name).is_ok(), "{name}");
+        }
+    }
+}

@@ -1,0 +1,97 @@
+//! From the bound socket to the last wiped session: what the agent does by itself, and the ways it ends.
+
+use super::audit::{Event, Line};
+use super::server::{self, Socket};
+use super::{Agent, watch};
+use std::io;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::signal::unix::{SignalKind, signal};
+use tokio::sync::Semaphore;
+use tokio::time::{sleep, timeout};
+
+/// What is under way at the end gets this long.
+const DRAIN: Duration = Duration::from_secs(5);
+
+/// How often the agent looks whether its socket is still its own and whether it has idled long enough.
+const LOOK_AROUND: Duration = Duration::from_secs(30);
+
+/// Why the agent ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Ending {
+    /// `rolecall agent stop`.
+    Asked,
+    /// The socket was removed or replaced: nobody finds this agent any more.
+    Displaced,
+    /// SIGTERM or SIGINT.
+    Signal,
+}
+
+/// Runs the agent until one of its endings; returns with every session wiped.
+pub async fn run(agent: Arc<Agent>, socket: Socket, connections: usize, ready: impl FnOnce()) -> io::Result<Ending> {
+    let listener = socket.listener()?;
+    let slots = Arc::new(Semaphore::new(connections));
+    let mut terminate = signal(SignalKind::terminate())?;
+    let mut interrupt = signal(SignalKind::interrupt())?;
+    // A closed terminal is no reason to end: the agent outlives the shell that started it.
+    let mut hangup = signal(SignalKind::hangup())?;
+    agent.audit.write(Line::new(agent.ports.clock.now().wall, Event::Start, "ok"));
+    ready();
+    let ending = tokio::select! {
+        () = server::serve(&agent, &listener, &slots) => Ending::Displaced,
+        () = refresh(&agent) => Ending::Displaced,
+        () = watch::watch(&agent.paths.config, || agent.reload()) => Ending::Displaced,
+        () = idle_lock(&agent) => Ending::Displaced,
+        () = displaced(&socket) => Ending::Displaced,
+        () = ignore(&mut hangup) => Ending::Displaced,
+        () = agent.stop.notified() => Ending::Asked,
+        _ = terminate.recv() => Ending::Signal,
+        _ = interrupt.recv() => Ending::Signal,
+    };
+    tracing::info!(?ending, "ending");
+    // From here a new caller finds no socket and starts a new agent, while those under way get their answers.
+    drop(listener);
+    let all = u32::try_from(connections).unwrap_or(u32::MAX);
+    let _ = timeout(DRAIN, slots.acquire_many(all)).await;
+    drop(socket);
+    agent.lock("ending", None);
+    agent.audit.write(Line::new(agent.ports.clock.now().wall, Event::Stop, "ok"));
+    Ok(ending)
+}
+
+/// Renews what is in use before anybody waits.
+async fn refresh(agent: &Agent) {
+    loop {
+        let next = agent.sessions.refresh();
+        tokio::select! {
+            () = agent.ports.clock.sleep_until(next) => {}
+            () = agent.sessions.changed.notified() => {}
+        }
+    }
+}
+
+async fn idle_lock(agent: &Agent) {
+    loop {
+        let limit = agent.configuration.catalogue().agent.idle_lock;
+        let idle = agent.idle();
+        if limit.is_some_and(|limit| idle >= limit) && !agent.sessions.is_empty() {
+            agent.lock("idle", None);
+        }
+        let rest =
+            limit.map_or(LOOK_AROUND, |limit| limit.saturating_sub(idle).clamp(Duration::from_secs(1), LOOK_AROUND));
+        let now = agent.ports.clock.now().boot;
+        agent.ports.clock.sleep_until(now + rest).await;
+    }
+}
+
+async fn displaced(socket: &Socket) {
+    while socket.is_in_place() {
+        sleep(LOOK_AROUND).await;
+    }
+    tracing::warn!("the socket was removed or replaced");
+}
+
+async fn ignore(signals: &mut tokio::signal::unix::Signal) {
+    while signals.recv().await.is_some() {}
+    std::future::pending().await
+}

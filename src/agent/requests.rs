@@ -1,0 +1,293 @@
+//! What each request may do.
+
+use super::audit::{Event, Line};
+use super::caller::Caller;
+use super::sessions::{Failure, class};
+use super::{Agent, flight};
+use crate::domain::arn;
+use crate::domain::catalogue::IdentityKind;
+use crate::domain::credential::AccessKey;
+use crate::domain::names::Name;
+use crate::domain::plan::Plan;
+use crate::domain::report::{Kind, Report};
+use crate::domain::secret::{MfaCode, Passphrase};
+use crate::ports::StoredKey;
+use crate::protocol::VERSION;
+use crate::protocol::message::{Answer, Call, Request};
+use crate::protocol::status::KeyStatus;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+
+/// What goes back.
+pub(super) enum Response {
+    /// Anything that is not a session.
+    Answer(Answer),
+    /// A session's line, from the pages where it rests.
+    Session(Arc<flight::Held>),
+}
+
+impl Agent {
+    /// Does what a request asks.
+    pub(super) async fn handle(&self, payload: &[u8], caller: &Caller) -> Result<Response, Report> {
+        let call: Call = serde_json::from_slice(payload).map_err(|_| {
+            // Not what the parser says: it quotes the input, and the input may be a secret.
+            Report::new(Kind::Agent, "the request cannot be read").hint("run `rolecall agent restart` after an upgrade")
+        })?;
+        if call.version != VERSION {
+            return Err(Report::new(
+                Kind::Agent,
+                format!("the client speaks protocol {}, the running agent {VERSION}", call.version),
+            )
+            .hint("run `rolecall agent restart`"));
+        }
+        let done = |note| Ok(Response::Answer(Answer::Done { note }));
+        match call.request {
+            Request::Get { name } => self.get(&name, caller).await,
+            Request::IdentityAdd { name, access_key_id, secret_access_key, region, replace } => {
+                let key = AccessKey { id: access_key_id, secret: secret_access_key };
+                self.add_identity(&name, key, region, replace, caller).await
+            }
+            Request::IdentityRemove { name } => done(self.remove_identity(&name, caller).await?),
+            Request::Keys => Ok(Response::Answer(Answer::Keys { keys: self.keys().await })),
+            Request::Lock => {
+                self.lock("asked", Some(caller.clone()));
+                done(None)
+            }
+            Request::Reload => {
+                self.reload();
+                self.configuration.problem().map_or_else(|| done(None), Err)
+            }
+            Request::Status => Ok(Response::Answer(Answer::Status(Box::new(self.status().await)))),
+            Request::Stop => {
+                self.stop.notify_one();
+                done(None)
+            }
+            Request::Unlock { identity, code } => done(Some(self.unlock(identity, code, caller).await?)),
+            Request::UnlockVault { passphrase } => done(self.unlock_vault(passphrase, caller).await?),
+        }
+    }
+
+    async fn get(&self, name: &str, caller: &Caller) -> Result<Response, Report> {
+        self.counters.gets.fetch_add(1, Ordering::Relaxed);
+        let plan = self.plan(name)?;
+        let result = self.sessions.get(&plan).await;
+        let mut line = Line::new(self.ports.clock.now().wall, Event::Get, "ok");
+        line.name = Some(plan.name.to_string());
+        line.role_arn = flight::target(plan.key().step());
+        line.caller = Some(caller.clone());
+        if let Some(program) = caller.program() {
+            self.last_callers
+                .lock()
+                .unwrap_or_else(std::sync::PoisonError::into_inner)
+                .insert(plan.name.to_string(), program.to_owned());
+        }
+        match result {
+            Ok(given) => {
+                self.counters.handed_out.fetch_add(1, Ordering::Relaxed);
+                line.role_arn = given.held.arn.clone().or(line.role_arn);
+                line.access_key_id = Some(given.held.access_key_id.clone());
+                line.expiration = Some(given.held.lifetime.expiration);
+                line.cached = Some(given.cached);
+                self.audit.write(line);
+                Ok(Response::Session(given.held))
+            }
+            Err(Failure { report, code, .. }) => {
+                line.result = code;
+                line.message = Some(report.message.clone());
+                self.audit.write(line);
+                Err(self.with_remark(report))
+            }
+        }
+    }
+
+    /// Finds the plan of a name; one that is unknown may have been written to the file a moment ago.
+    fn plan(&self, name: &str) -> Result<Arc<Plan>, Report> {
+        self.configuration
+            .plan(name)
+            .or_else(|_| {
+                self.reload();
+                self.configuration.plan(name)
+            })
+            .and_then(|plan| {
+                if plan.identity.kind == IdentityKind::IamUser {
+                    return Ok(plan);
+                }
+                let (identity, kind) = (&plan.identity.name, plan.identity.kind.as_str());
+                Err(Report::new(
+                    Kind::Config,
+                    format!("identity `{identity}` is of type {kind}, which is not served yet"),
+                )
+                .hint("use an identity of type iam-user"))
+            })
+            .map_err(|report| self.with_remark(report))
+    }
+
+    /// Adds to a failure that the file on disk is not what is in use: it may be the reason.
+    fn with_remark(&self, report: Report) -> Report {
+        match self.configuration.problem() {
+            Some(problem) => report.also(&format!("the configuration on disk is not in use: {}", problem.message)),
+            None => report,
+        }
+    }
+
+    async fn add_identity(
+        &self,
+        name: &str,
+        key: AccessKey,
+        region: Option<String>,
+        replace: bool,
+        caller: &Caller,
+    ) -> Result<Response, Report> {
+        let usage = |why: &str| Report::new(Kind::Usage, why);
+        let name = Name::new(name).map_err(usage)?;
+        key.check().map_err(usage)?;
+        let catalogue = self.configuration.catalogue();
+        if catalogue.roles.contains_key(&name) {
+            return Err(Report::new(Kind::Usage, format!("`{name}` is the name of a role"))
+                .hint("identities and roles share one namespace: choose another name"));
+        }
+        if !replace && let Ok(there) = self.ports.vault.read(&name).await {
+            return Err(Report::new(
+                Kind::Usage,
+                format!("the vault has a key of identity `{name}` already: {}", there.key.id),
+            )
+            .hint("`--replace` stores the new one in its place"));
+        }
+        let region = region.unwrap_or_else(|| {
+            let known = catalogue.identities.get(&name).and_then(|identity| identity.region.clone());
+            known.unwrap_or_else(|| arn::Partition::Aws.default_region().to_owned())
+        });
+        crate::domain::names::check_region(&region).map_err(usage)?;
+        // Tried before it is stored: a key with a typing error is found now, not at the first `get`.
+        let who = self.ports.tokens.caller_identity(&catalogue.aws, &key, &region).await;
+        let who = who.map_err(|error| {
+            let mut report = error.report;
+            report.hint = report.hint.map(|hint| hint.replace("IDENTITY", name.as_str()));
+            report.also("nothing was stored")
+        })?;
+        if who.arn.ends_with(":root") {
+            return Err(Report::new(
+                Kind::Refused,
+                format!("this key belongs to the root user of account {}", who.account),
+            )
+            .hint("AWS lets no root user assume a role: make an IAM user, and delete the root user's access key"));
+        }
+        let stored = StoredKey { key, arn: who.arn.clone(), stored: self.ports.clock.now().wall };
+        self.ports.vault.write(&name, &stored).await?;
+        self.sessions.forget(&name);
+        self.audit_identity(&name, "stored", &stored.key.id, caller);
+        Ok(Response::Answer(Answer::Key(KeyStatus {
+            identity: name.to_string(),
+            kind: IdentityKind::IamUser.as_str().to_owned(),
+            access_key_id: Some(stored.key.id.clone()),
+            arn: Some(who.arn),
+            account: Some(who.account.to_string()),
+            stored: Some(stored.stored),
+            mfa_serial: None,
+            error: None,
+        })))
+    }
+
+    async fn remove_identity(&self, name: &str, caller: &Caller) -> Result<Option<String>, Report> {
+        let name = Name::new(name).map_err(|why| Report::new(Kind::Usage, why))?;
+        let there = self.ports.vault.delete(&name).await?;
+        self.sessions.forget(&name);
+        if there {
+            self.audit_identity(&name, "removed", "", caller);
+        }
+        Ok((!there).then(|| format!("the vault had no key of identity `{name}`")))
+    }
+
+    fn audit_identity(&self, name: &Name, what: &str, access_key_id: &str, caller: &Caller) {
+        let mut line = Line::new(self.ports.clock.now().wall, Event::Identity, "ok");
+        line.name = Some(name.to_string());
+        line.message = Some(what.to_owned());
+        line.access_key_id = Some(access_key_id.to_owned()).filter(|id| !id.is_empty());
+        line.caller = Some(caller.clone());
+        self.audit.write(line);
+    }
+
+    async fn keys(&self) -> Vec<KeyStatus> {
+        let catalogue = self.configuration.catalogue();
+        let mut keys = Vec::new();
+        for identity in catalogue.identities.values() {
+            let mut key = KeyStatus {
+                identity: identity.name.to_string(),
+                kind: identity.kind.as_str().to_owned(),
+                access_key_id: None,
+                arn: None,
+                account: None,
+                stored: None,
+                mfa_serial: identity.mfa_serial.as_ref().map(|serial| serial.as_str().to_owned()),
+                error: None,
+            };
+            if identity.kind == IdentityKind::IamUser {
+                match self.ports.vault.read(&identity.name).await {
+                    Ok(stored) => {
+                        key.access_key_id = Some(stored.key.id.clone());
+                        key.account = arn::account_of(&stored.arn).map(|account| account.to_string());
+                        key.arn = Some(stored.arn);
+                        key.stored = Some(stored.stored);
+                    }
+                    Err(report) => key.error = Some(report),
+                }
+            }
+            keys.push(key);
+        }
+        keys.sort_by(|a, b| a.identity.cmp(&b.identity));
+        keys
+    }
+
+    async fn unlock(&self, name: Option<String>, code: MfaCode, caller: &Caller) -> Result<String, Report> {
+        if code.expose().len() != 6 || !code.expose().bytes().all(|b| b.is_ascii_digit()) {
+            return Err(
+                Report::new(Kind::Usage, "an MFA code is six digits").hint("take the one that the device shows now")
+            );
+        }
+        let catalogue = self.configuration.catalogue();
+        let name = match name {
+            Some(name) => name,
+            None => {
+                let mut devices = catalogue.identities.values().filter(|identity| identity.mfa_serial.is_some());
+                match (devices.next(), devices.next()) {
+                    (Some(only), None) => only.name.to_string(),
+                    (None, _) => {
+                        return Err(Report::new(Kind::Config, "no identity has an MFA device")
+                            .hint("set `mfa_serial` in its section of the configuration"));
+                    }
+                    (Some(_), Some(_)) => {
+                        return Err(Report::new(Kind::Usage, "more than one identity has an MFA device")
+                            .hint("name one: `rolecall unlock IDENTITY`"));
+                    }
+                }
+            }
+        };
+        let plan = self.plan(&name)?;
+        let at = plan.keys.iter().position(|key| key.step().mfa_serial().is_some()).ok_or_else(|| {
+            Report::new(Kind::Usage, format!("`{name}` needs no MFA code"))
+                .hint("set `mfa_serial` on its identity if it should")
+        })?;
+        let result = self.sessions.unlock(&plan, at, code).await;
+        let outcome = result.as_ref().map_or_else(|failure| failure.code.clone(), |()| "ok".to_owned());
+        let mut line = Line::new(self.ports.clock.now().wall, Event::Unlock, outcome);
+        line.name = Some(plan.name.to_string());
+        line.caller = Some(caller.clone());
+        self.audit.write(line);
+        result.map_err(|failure| self.with_remark(failure.report))?;
+        let left =
+            self.sessions.glance(&plan.keys[at]).and_then(|glance| glance.held).map(|held| held.lifetime.expiration);
+        let until =
+            left.map(|end| format!(" until {}", crate::protocol::process_output::timestamp(end))).unwrap_or_default();
+        Ok(format!("`{}` is unlocked{until}", plan.name))
+    }
+
+    async fn unlock_vault(&self, passphrase: Option<Passphrase>, caller: &Caller) -> Result<Option<String>, Report> {
+        let result = self.ports.vault.unlock(passphrase).await;
+        let outcome = result.as_ref().map_or_else(|report| class(report.kind), |()| "ok".to_owned());
+        let mut line = Line::new(self.ports.clock.now().wall, Event::Unlock, outcome);
+        line.message = Some("vault".into());
+        line.caller = Some(caller.clone());
+        self.audit.write(line);
+        result.map(|()| Some("the vault is open".into()))
+    }
+}

@@ -1,0 +1,228 @@
+//! The socket: who may connect, how many at once, how long they may take.
+//!
+//! One request per connection. A bad connection costs itself and nobody else: a failed accept backs off, a slow reader or
+//! writer is cut, a caller of another user is closed without a byte.
+
+use super::Agent;
+use super::audit::{Event, Line};
+use super::caller::Caller;
+use super::requests::Response;
+use crate::domain::report::{Kind, Report};
+use crate::files;
+use crate::paths::Paths;
+use crate::protocol::frame::{self, Tag};
+use rustix::fs::FlockOperation;
+use rustix::process::geteuid;
+use std::fs::{self, File};
+use std::io;
+use std::os::unix::fs::{FileTypeExt, MetadataExt};
+use std::os::unix::net as unix;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::{UnixListener, UnixStream};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::time::{sleep, timeout};
+use zeroize::Zeroizing;
+
+/// A request comes in one piece; a caller that needs longer is stuck or hostile.
+const READ_DEADLINE: Duration = Duration::from_secs(10);
+
+/// An answer of `get` fits the socket's buffer, so only a listing to a caller that does not read takes time.
+const WRITE_DEADLINE: Duration = Duration::from_secs(10);
+
+/// Descriptors that are not connections: log, audit, bus, watches, calls to STS.
+const RESERVED_DESCRIPTORS: u64 = 128;
+
+/// More callers than this at once are told so; it is far above what a parallel Terraform makes.
+const CONNECTIONS_MAX: u64 = 4096;
+
+/// The bound socket and what makes it ours.
+#[derive(Debug)]
+pub struct Socket {
+    listener: unix::UnixListener,
+    /// What to remove at the end; `None` for a socket that systemd gave us and keeps.
+    own: Option<Own>,
+}
+
+#[derive(Debug)]
+struct Own {
+    path: PathBuf,
+    inode: (u64, u64),
+    /// Held as long as we live; never unlinked, or two agents could each lock a file of that name.
+    _lock: File,
+}
+
+/// Why there is no socket.
+#[derive(Debug)]
+pub enum BindError {
+    /// Another agent serves it.
+    AlreadyRunning,
+    /// It cannot be had.
+    Failed(Report),
+}
+
+impl Socket {
+    /// Takes the socket: lock, then remove what a dead agent left, then bind with mode 0600 from its first instant.
+    ///
+    /// Called before any thread is started: the umask belongs to the whole process.
+    pub fn bind(paths: &Paths) -> Result<Self, BindError> {
+        files::ensure_private_dir(paths.runtime_dir()).map_err(BindError::Failed)?;
+        let lock_path = paths.runtime_dir().join("agent.lock");
+        let lock = files::open_private_append(&lock_path).map_err(|e| failed(&lock_path, &e))?;
+        match rustix::fs::flock(&lock, FlockOperation::NonBlockingLockExclusive) {
+            Ok(()) => {}
+            Err(rustix::io::Errno::WOULDBLOCK) => return Err(BindError::AlreadyRunning),
+            Err(e) => return Err(failed(&lock_path, &e.into())),
+        }
+        remove_stale(&paths.socket)?;
+        let old = rustix::process::umask(rustix::fs::Mode::from_raw_mode(0o177));
+        let bound = unix::UnixListener::bind(&paths.socket);
+        rustix::process::umask(old);
+        let listener = bound.map_err(|e| failed(&paths.socket, &e))?;
+        let inode = inode(&paths.socket).map_err(|e| failed(&paths.socket, &e))?;
+        Ok(Self { listener, own: Some(Own { path: paths.socket.clone(), inode, _lock: lock }) })
+    }
+
+    /// Takes the socket that systemd listens on for us.
+    pub fn activated(listener: unix::UnixListener) -> Self {
+        Self { listener, own: None }
+    }
+
+    /// Tells whether the path still leads to us: a removed or replaced socket means that nobody finds this agent.
+    pub(super) fn is_in_place(&self) -> bool {
+        self.own.as_ref().is_none_or(|own| inode(&own.path).is_ok_and(|found| found == own.inode))
+    }
+
+    pub(super) fn listener(&self) -> io::Result<UnixListener> {
+        let listener = self.listener.try_clone()?;
+        listener.set_nonblocking(true)?;
+        UnixListener::from_std(listener)
+    }
+}
+
+impl Drop for Socket {
+    fn drop(&mut self) {
+        // Only our own: a successor may have bound the path meanwhile.
+        if let Some(own) = self.own.as_ref().filter(|_| self.is_in_place()) {
+            let _ = fs::remove_file(&own.path);
+        }
+    }
+}
+
+fn inode(path: &Path) -> io::Result<(u64, u64)> {
+    fs::symlink_metadata(path).map(|meta| (meta.dev(), meta.ino()))
+}
+
+/// Removes the socket of an agent that is gone; we hold the lock, so no living one owns it. Anything else is left alone.
+fn remove_stale(path: &Path) -> Result<(), BindError> {
+    match fs::symlink_metadata(path) {
+        Ok(meta) if meta.file_type().is_socket() => fs::remove_file(path).map_err(|e| failed(path, &e)),
+        Ok(_) => Err(BindError::Failed(
+            Report::new(Kind::Agent, format!("{} is in the way and is no socket", path.display()))
+                .hint(format!("move it away: `mv {0} {0}.old`", path.display())),
+        )),
+        Err(e) if e.kind() == io::ErrorKind::NotFound => Ok(()),
+        Err(e) => Err(failed(path, &e)),
+    }
+}
+
+fn failed(path: &Path, error: &io::Error) -> BindError {
+    BindError::Failed(Report::new(Kind::Agent, format!("cannot take the socket: {}: {error}", path.display())))
+}
+
+/// Tells how many connections are served at once, by the descriptors there are.
+pub fn connections(descriptors: u64) -> usize {
+    let number = descriptors.saturating_sub(RESERVED_DESCRIPTORS).clamp(8, CONNECTIONS_MAX);
+    usize::try_from(number).unwrap_or(8)
+}
+
+/// Accepts connections for ever; cancelled by dropping. Each is served by a task that holds one of `slots`.
+pub(super) async fn serve(agent: &Arc<Agent>, listener: &UnixListener, slots: &Arc<Semaphore>) {
+    let mut backoff = Duration::from_millis(10);
+    loop {
+        match listener.accept().await {
+            Ok((stream, _)) => {
+                backoff = Duration::from_millis(10);
+                match Arc::clone(slots).try_acquire_owned() {
+                    Ok(slot) => drop(tokio::spawn(connection(Arc::clone(agent), stream, slot))),
+                    Err(_) => busy(agent, &stream),
+                }
+            }
+            Err(error) => {
+                // No descriptor or no memory: what is being served frees some. Ending here would end everybody's work.
+                tracing::warn!(%error, "cannot accept a connection");
+                sleep(backoff).await;
+                backoff = (backoff * 2).min(Duration::from_secs(1));
+            }
+        }
+    }
+}
+
+/// Says that there are too many callers; without waiting, as that would be one more to serve.
+fn busy(agent: &Agent, stream: &UnixStream) {
+    agent.counters.turned_away.fetch_add(1, Ordering::Relaxed);
+    let report = Report::new(Kind::Agent, "the agent is busy: too many requests at once").hint("try again in a moment");
+    let payload = serde_json::to_vec(&report).unwrap_or_default();
+    let mut answer = frame::answer_head(Tag::Refusal, payload.len()).to_vec();
+    answer.extend_from_slice(&payload);
+    let _ = stream.try_write(&answer);
+}
+
+async fn connection(agent: Arc<Agent>, mut stream: UnixStream, slot: OwnedSemaphorePermit) {
+    // The kernel's word, before a byte is read. Root is refused like any other uid: a container with our socket mounted
+    // would come as root.
+    let peer = match stream.peer_cred() {
+        Ok(peer) if peer.uid() == geteuid().as_raw() => peer,
+        stranger => {
+            refuse(&agent, stranger.ok().map(|peer| peer.uid()));
+            return;
+        }
+    };
+    let Ok(Some(payload)) = timeout(READ_DEADLINE, read_request(&mut stream)).await else { return };
+    agent.touch();
+    let caller = Caller::of(peer.pid());
+    let response = agent.handle(&payload, &caller).await;
+    drop(payload);
+    let written = timeout(WRITE_DEADLINE, write_response(&mut stream, response)).await;
+    if !matches!(written, Ok(Ok(()))) {
+        tracing::debug!("a caller did not take its answer");
+    }
+    drop(slot);
+}
+
+fn refuse(agent: &Agent, uid: Option<u32>) {
+    let before = agent.counters.turned_away.fetch_add(1, Ordering::Relaxed);
+    // One line in a thousand: another user must not be able to fill our disk.
+    if before % 1000 == 0 {
+        let mut line = Line::new(agent.ports.clock.now().wall, Event::Refuse, "foreign-uid");
+        line.message = uid.map(|uid| format!("a connection of uid {uid} was closed"));
+        agent.audit.write(line);
+    }
+}
+
+async fn read_request(stream: &mut UnixStream) -> Option<Zeroizing<Vec<u8>>> {
+    let mut word = [0_u8; 4];
+    stream.read_exact(&mut word).await.ok()?;
+    let mut payload = Zeroizing::new(vec![0_u8; frame::request_length(word)?]);
+    stream.read_exact(&mut payload).await.ok()?;
+    Some(payload)
+}
+
+async fn write_response(stream: &mut UnixStream, response: Result<Response, Report>) -> io::Result<()> {
+    let (tag, payload) = match &response {
+        Ok(Response::Session(held)) => {
+            // One write, so that the caller's one read has it all.
+            let mut answer = Zeroizing::new(Vec::with_capacity(held.line.len() + 5));
+            answer.extend_from_slice(&frame::answer_head(Tag::Session, held.line.len()));
+            answer.extend_from_slice(&held.line);
+            return stream.write_all(&answer).await;
+        }
+        Ok(Response::Answer(answer)) => (Tag::Answer, serde_json::to_vec(answer)?),
+        Err(report) => (Tag::Refusal, serde_json::to_vec(report)?),
+    };
+    stream.write_all(&frame::answer_head(tag, payload.len())).await?;
+    stream.write_all(&payload).await
+}

@@ -1,0 +1,138 @@
+//! Notices that the configuration file changed: also through symlinks, editors' renames, and a file that is not there yet.
+//!
+//! Watching the file itself misses every second atomic rename, watching its directory misses symlinked targets. So every
+//! directory on the way is watched: of each symlink met, of the file, and of the nearest part that exists where one is
+//! missing. The set is made anew after each event, then the file is read, in that order: a change between the two wakes us
+//! again.
+
+use notify::{EventKind, RecommendedWatcher, RecursiveMode, Watcher};
+use std::collections::BTreeSet;
+use std::fs;
+use std::path::{Component, Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::sync::Notify;
+use tokio::time::{sleep, timeout};
+
+/// Editors write in several steps: wait until they are through.
+const SETTLE: Duration = Duration::from_millis(40);
+
+/// Looks without being told, for file systems that tell nothing (NFS, WSL).
+const POLL: Duration = Duration::from_secs(60);
+
+/// As many symlinks as Linux itself follows (`MAXSYMLINKS`).
+const LINKS_MAX: usize = 40;
+
+/// Calls `changed` after every change that could concern the file; never returns.
+pub(super) async fn watch(file: &Path, changed: impl Fn()) {
+    let woken = Arc::new(Notify::new());
+    let wake = Arc::clone(&woken);
+    let handler = move |event: notify::Result<notify::Event>| {
+        // Our own reading is an event too (Access): it must not wake us.
+        if event.is_ok_and(|event| !matches!(event.kind, EventKind::Access(_))) {
+            wake.notify_one();
+        }
+    };
+    let mut watcher = notify::recommended_watcher(handler)
+        .inspect_err(|error| tracing::warn!(%error, "changes are looked for once a minute only"))
+        .ok();
+    let mut watched = BTreeSet::new();
+    loop {
+        if let Some(watcher) = &mut watcher {
+            rewatch(watcher, &mut watched, file);
+        }
+        changed();
+        if timeout(POLL, woken.notified()).await.is_ok() {
+            sleep(SETTLE).await;
+        }
+    }
+}
+
+fn rewatch(watcher: &mut RecommendedWatcher, watched: &mut BTreeSet<PathBuf>, file: &Path) {
+    let wanted = directories(file);
+    for gone in watched.difference(&wanted) {
+        let _ = watcher.unwatch(gone);
+    }
+    // Also those already watched: a directory that was removed and made again is another one of the same name.
+    watched.clear();
+    for directory in wanted {
+        if watcher.watch(&directory, RecursiveMode::NonRecursive).is_ok() {
+            watched.insert(directory);
+        }
+    }
+}
+
+/// Gives every directory in which a change could make the path lead to something else.
+fn directories(file: &Path) -> BTreeSet<PathBuf> {
+    let mut found = BTreeSet::new();
+    let mut links = 0;
+    let mut rest: Vec<PathBuf> = components(file);
+    let mut at = PathBuf::from("/");
+    while let Some(next) = rest.pop() {
+        if next.as_os_str() == ".." {
+            at.pop();
+            continue;
+        }
+        let step = at.join(&next);
+        match fs::symlink_metadata(&step) {
+            Ok(meta) if meta.file_type().is_symlink() && links < LINKS_MAX => {
+                links += 1;
+                found.insert(at.clone());
+                let Ok(target) = fs::read_link(&step) else { continue };
+                if target.is_absolute() {
+                    at = PathBuf::from("/");
+                }
+                rest.extend(components(&target));
+            }
+            Ok(meta) if meta.is_dir() => at = step,
+            // The file itself, or the first part that is missing: its parent exists.
+            _ => break,
+        }
+    }
+    // The parent as well: the directory itself may be removed and made again.
+    if let Some(parent) = at.parent() {
+        found.insert(parent.to_path_buf());
+    }
+    found.insert(at);
+    found
+}
+
+/// Gives a path's parts, last first.
+fn components(path: &Path) -> Vec<PathBuf> {
+    let parts = path.components().filter(|part| matches!(part, Component::Normal(_) | Component::ParentDir));
+    let mut parts: Vec<PathBuf> = parts.map(|part| PathBuf::from(part.as_os_str())).collect();
+    parts.reverse();
+    parts
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::os::unix::fs::symlink;
+
+    #[test]
+    fn every_directory_on_the_way_is_watched() {
+        let top = tempfile::tempdir().expect("tempdir");
+        let top = top.path().canonicalize().expect("there");
+        for dir in ["real/sub", "dots"] {
+            fs::create_dir_all(top.join(dir)).expect("mkdir");
+        }
+        fs::write(top.join("real/sub/config.toml"), "").expect("write");
+        symlink("../real/sub/config.toml", top.join("dots/link.toml")).expect("symlink");
+        symlink(top.join("dots"), top.join("dir-link")).expect("symlink");
+        let found = directories(&top.join("dir-link/link.toml"));
+        for wanted in ["", "dots", "real", "real/sub"] {
+            assert!(found.contains(&top.join(wanted).components().collect::<PathBuf>()), "{wanted}: {found:?}");
+        }
+    }
+
+    #[test]
+    fn a_missing_file_is_awaited_in_the_nearest_directory_and_a_link_loop_ends() {
+        let top = tempfile::tempdir().expect("tempdir");
+        let top = top.path().canonicalize().expect("there");
+        assert!(directories(&top.join("no/such/config.toml")).contains(&top));
+        symlink("b", top.join("a")).expect("symlink");
+        symlink("a", top.join("b")).expect("symlink");
+        assert!(directories(&top.join("a")).contains(&top));
+    }
+}

@@ -1,0 +1,320 @@
+//! Adds and removes entries in the text of config.toml; comments, order and every other byte stay as they are.
+//!
+//! Text comes in and goes out; writing it is the caller's. What goes out has been read again by [`parse`], and is the old
+//! catalogue but for the one entry: an edit cannot make a file that the agent refuses, nor change what was not asked for.
+
+use super::raw::{IdentitySection, RoleSection};
+use super::{ConfigError, lines, parse};
+use crate::domain::catalogue::Catalogue;
+use crate::domain::names::{Name, nearest};
+use crate::domain::report::{Kind, Report, printable};
+use std::path::Path;
+use toml_edit::{DocumentMut, InlineTable, Item, Table, TableLike, Value};
+
+/// What a new file starts with.
+const HEADER: &str = "\
+# rolecall: who you are (identities) and what you can become (roles).
+# Saving this file is enough; `rolecall status` says whether the agent took it over.
+";
+
+/// What happens to an entry that is there already.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum IfPresent {
+    /// It stays, and the edit is refused.
+    Refuse,
+    /// It gets the new values; comments at its keys stay.
+    Replace,
+}
+
+/// The two tables that hold entries.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Kinds {
+    Identities,
+    Roles,
+}
+
+impl Kinds {
+    fn table(self) -> &'static str {
+        if self == Self::Identities { "identities" } else { "roles" }
+    }
+
+    fn one(self) -> &'static str {
+        if self == Self::Identities { "identity" } else { "role" }
+    }
+
+    fn names(self, catalogue: &Catalogue) -> impl Iterator<Item = &str> {
+        let identities = catalogue.identities.keys().filter(move |_| self == Self::Identities);
+        identities.chain(catalogue.roles.keys().filter(move |_| self == Self::Roles)).map(Name::as_str)
+    }
+}
+
+/// Adds a role to the text of a configuration, which may be empty.
+pub fn add_role(text: &str, file: &Path, name: &str, role: &RoleSection, present: IfPresent) -> Result<String, Report> {
+    add(text, file, Kinds::Roles, name, &toml::Table::try_from(role), present)
+}
+
+/// Adds an identity to the text of a configuration, which may be empty.
+pub fn add_identity(
+    text: &str,
+    file: &Path,
+    name: &str,
+    identity: &IdentitySection,
+    present: IfPresent,
+) -> Result<String, Report> {
+    add(text, file, Kinds::Identities, name, &toml::Table::try_from(identity), present)
+}
+
+/// Removes a role; refused while another role is assumed from it.
+pub fn remove_role(text: &str, file: &Path, name: &str) -> Result<String, Report> {
+    remove(text, file, Kinds::Roles, name)
+}
+
+/// Removes an identity; refused while a role is assumed from it.
+pub fn remove_identity(text: &str, file: &Path, name: &str) -> Result<String, Report> {
+    remove(text, file, Kinds::Identities, name)
+}
+
+fn add(
+    text: &str,
+    file: &Path,
+    kind: Kinds,
+    name: &str,
+    values: &Result<toml::Table, toml::ser::Error>,
+    present: IfPresent,
+) -> Result<String, Report> {
+    let before = parse(text, file).map_err(|e| broken(&e))?;
+    let shown = printable(name, 128);
+    Name::new(name).map_err(|why| Report::new(Kind::Usage, format!("{} `{shown}`: {why}", kind.one())))?;
+    let values = values.as_ref().map_err(|e| Report::new(Kind::Failed, format!("cannot write `{shown}`: {e}")))?;
+    let other = if kind == Kinds::Roles { Kinds::Identities } else { Kinds::Roles };
+    if other.names(&before).any(|n| n == name) {
+        let message = format!("`{shown}` is the name of an {} already", other.one()).replace("an role", "a role");
+        return Err(
+            Report::new(Kind::Config, message).hint("identities and roles share one namespace; choose another name")
+        );
+    }
+    let exists = kind.names(&before).any(|n| n == name);
+    if exists && present == IfPresent::Refuse {
+        let message =
+            format!("{} `{shown}` is in {} already", kind.one(), printable(&file.display().to_string(), 4096));
+        return Err(Report::new(Kind::Config, message)
+            .hint(format!("remove it first: `rolecall {} remove {shown}`, or edit the file", kind.one())));
+    }
+
+    let is_empty = text.trim_start_matches('\u{feff}').trim().is_empty();
+    let started = if is_empty { HEADER.to_owned() } else { text.to_owned() };
+    let mut document = open(&started, file)?;
+    if exists {
+        replace(&mut document, kind, name, values);
+    } else {
+        insert(&mut document, kind, name, values)
+            .ok_or_else(|| by_hand(file, &format!("`{}` is not a table", kind.table())))?;
+    }
+    let after = lines::restore(&started, &document.to_string());
+    check(&before, &after, file, kind, name)?;
+    Ok(after)
+}
+
+fn remove(text: &str, file: &Path, kind: Kinds, name: &str) -> Result<String, Report> {
+    let before = parse(text, file).map_err(|e| broken(&e))?;
+    let shown = printable(name, 128);
+    if !kind.names(&before).any(|n| n == name) {
+        let near = nearest(name, kind.names(&before)).first().map(|n| format!("; did you mean `{n}`?"));
+        let message = format!("there is no {} called `{shown}`{}", kind.one(), near.unwrap_or_default());
+        return Err(
+            Report::new(Kind::Config, message).hint(format!("`rolecall {} list` shows what there is", kind.one()))
+        );
+    }
+    let mut users: Vec<&str> =
+        before.roles.values().filter(|role| role.source.as_str() == name).map(|role| role.name.as_str()).collect();
+    users.sort_unstable();
+    if let Some(user) = users.first() {
+        let more = if users.len() > 1 { format!(" and {} more", users.len() - 1) } else { String::new() };
+        return Err(Report::new(Kind::Config, format!("`{shown}` is the source of role `{user}`{more}"))
+            .hint(format!("remove or move what depends on it first: `rolecall role remove {user}`")));
+    }
+
+    let mut document = open(text, file)?;
+    take_out(&mut document, kind, name);
+    let rendered = document.to_string();
+    let body = text.trim_start_matches('\u{feff}');
+    let rendered = if body.starts_with(['\n', '\r']) { rendered.as_str() } else { rendered.trim_start_matches('\n') };
+    let after = lines::restore(text, rendered);
+    check(&before, &after, file, kind, name)?;
+    Ok(after)
+}
+
+fn open(text: &str, file: &Path) -> Result<DocumentMut, Report> {
+    let document: DocumentMut = text.parse().map_err(|_| by_hand(file, "it is read but cannot be edited"))?;
+    // The writer may order what is legal but unusual in its own way (dotted keys apart from each other).
+    if lines::same_lines(text, &document.to_string()) {
+        Ok(document)
+    } else {
+        Err(by_hand(file, "its keys would be put into another order"))
+    }
+}
+
+/// Puts a new table behind the others of its kind.
+fn insert(document: &mut DocumentMut, kind: Kinds, name: &str, values: &toml::Table) -> Option<()> {
+    let trailing = document.trailing().as_str().unwrap_or_default().to_owned();
+    let end = document.iter().filter_map(|(_, item)| last_position(item)).max();
+    let group = document.entry(kind.table()).or_insert_with(|| {
+        let mut group = Table::new();
+        group.set_implicit(true);
+        Item::Table(group)
+    });
+    if let Some(group) = group.as_inline_table_mut() {
+        let mut entry = InlineTable::new();
+        fill(&mut entry, values);
+        group.insert(name, Value::InlineTable(entry));
+        return Some(());
+    }
+    let place = last_position(group).or(end);
+    let mut entry = Table::new();
+    fill(&mut entry, values);
+    entry.set_position(place);
+    entry.decor_mut().set_prefix("\n");
+    // Comments at the end of the file stay where they are: before a table that is now the last.
+    let takes_trailing = place == end && !trailing.trim().is_empty();
+    if takes_trailing {
+        let gap = if trailing.ends_with('\n') { "\n" } else { "\n\n" };
+        entry.decor_mut().set_prefix(format!("{trailing}{gap}"));
+    }
+    group.as_table_mut()?.insert(name, Item::Table(entry));
+    if takes_trailing {
+        document.set_trailing("");
+    }
+    Some(())
+}
+
+/// Gives the place of the last header within an item; what is written in one line has none.
+fn last_position(item: &Item) -> Option<isize> {
+    let within = |table: &Table| {
+        let inner = table.iter().filter_map(|(_, item)| last_position(item)).max();
+        inner.max(table.position())
+    };
+    match item {
+        Item::Table(table) => within(table),
+        Item::ArrayOfTables(tables) => tables.iter().filter_map(within).max(),
+        Item::None | Item::Value(_) => None,
+    }
+}
+
+/// Removes an entry with the comment right above it. A comment that a blank line parts from it (a file's first words, a
+/// heading) goes to the table that follows.
+fn take_out(document: &mut DocumentMut, kind: Kinds, name: &str) {
+    let Some(group) = document.get_mut(kind.table()).and_then(Item::as_table_like_mut) else { return };
+    let Some(Item::Table(entry)) = group.remove(name) else { return };
+    let prefix = entry.decor().prefix().and_then(|p| p.as_str()).unwrap_or_default().replace("\r\n", "\n");
+    let comment = prefix.rfind("\n\n").map_or("", |at| &prefix[..=at]);
+    let Some(position) = entry.position().filter(|_| !comment.trim().is_empty()) else { return };
+    if let Some(next) = next_table(document.as_table_mut(), position) {
+        let old = next.decor().prefix().and_then(|p| p.as_str()).unwrap_or_default().to_owned();
+        next.decor_mut().set_prefix(format!("{comment}{old}"));
+    } else {
+        let old = document.trailing().as_str().unwrap_or_default().to_owned();
+        document.set_trailing(format!("{comment}{old}"));
+    }
+}
+
+/// Gives the table whose header comes first after a position.
+fn next_table(table: &mut Table, after: isize) -> Option<&mut Table> {
+    let mut best: Option<&mut Table> = None;
+    for (_, item) in table.iter_mut() {
+        if let Item::Table(inner) = item {
+            let own = inner.position().filter(|p| *p > after && !inner.is_implicit() && !inner.is_dotted());
+            let found = if own.is_some() { Some(inner) } else { next_table(inner, after) };
+            best = match (best, found) {
+                (Some(old), Some(new)) if new.position() < old.position() => Some(new),
+                (None, new) => new,
+                (old, _) => old,
+            };
+        }
+    }
+    best
+}
+
+fn fill(entry: &mut dyn TableLike, values: &toml::Table) {
+    for (key, value) in values {
+        entry.insert(key, Item::Value(to_edit(value)));
+    }
+}
+
+/// Sets the keys of an entry; those that stay keep their place and comments.
+fn replace(document: &mut DocumentMut, kind: Kinds, name: &str, values: &toml::Table) {
+    let entry = document.get_mut(kind.table()).and_then(|group| group.get_mut(name));
+    let Some(entry) = entry.and_then(Item::as_table_like_mut) else { return };
+    let gone: Vec<String> =
+        entry.iter().map(|(key, _)| key.to_owned()).filter(|key| !values.contains_key(key)).collect();
+    for key in gone {
+        entry.remove(&key);
+    }
+    for (key, value) in values {
+        let mut new = to_edit(value);
+        if let Some(Item::Value(old)) = entry.get_mut(key) {
+            *new.decor_mut() = old.decor().clone();
+            *old = new;
+        } else {
+            entry.remove(key);
+            entry.insert(key, Item::Value(new));
+        }
+    }
+}
+
+/// Turns a value into the form in which it is written: tables inside an entry on one line.
+fn to_edit(value: &toml::Value) -> Value {
+    match value {
+        toml::Value::String(text) => Value::from(text.as_str()),
+        toml::Value::Integer(number) => Value::from(*number),
+        toml::Value::Float(number) => Value::from(*number),
+        toml::Value::Boolean(yes) => Value::from(*yes),
+        toml::Value::Datetime(time) => Value::from(time.to_string()),
+        toml::Value::Array(elements) => Value::Array(elements.iter().map(to_edit).collect()),
+        toml::Value::Table(table) => {
+            let mut inline = InlineTable::new();
+            fill(&mut inline, table);
+            Value::InlineTable(inline)
+        }
+    }
+}
+
+/// Reads the edited text again, and makes sure that nothing but the one entry differs.
+fn check(before: &Catalogue, after: &str, file: &Path, kind: Kinds, name: &str) -> Result<(), Report> {
+    let now = parse(after, file).map_err(|e| refused(&e, kind, name))?;
+    let others = |c: &Catalogue| {
+        let identities = c.identities.values().filter(|i| kind != Kinds::Identities || i.name.as_str() != name);
+        let roles = c.roles.values().filter(|r| kind != Kinds::Roles || r.name.as_str() != name);
+        let identities: std::collections::HashSet<_> = identities.cloned().collect();
+        let roles: std::collections::HashSet<_> = roles.cloned().collect();
+        (identities, roles, c.agent.clone(), c.aws.clone())
+    };
+    if others(before) == others(&now) { Ok(()) } else { Err(by_hand(file, "other entries would change")) }
+}
+
+fn broken(error: &ConfigError) -> Report {
+    error.report().also("nothing was changed")
+}
+
+/// Says what is wrong with a new entry, or what its new values break elsewhere.
+fn refused(error: &ConfigError, kind: Kinds, name: &str) -> Report {
+    let prefix = format!("{}.{}.", kind.table(), super::walk::key_text(name));
+    let own = error.problems.iter().find_map(|p| p.path.strip_prefix(&prefix).map(|key| (key, &p.message)));
+    let message = match (own, error.problems.first()) {
+        (Some((key, message)), _) => format!("{} `{}`: {key}: {message}", kind.one(), printable(name, 128)),
+        (None, Some(problem)) => {
+            format!("{} `{}`: {}: {}", kind.one(), printable(name, 128), problem.path, problem.message)
+        }
+        (None, None) => format!("{} `{}` does not fit", kind.one(), printable(name, 128)),
+    };
+    Report::new(Kind::Usage, message).hint("correct the value and try again; nothing was changed")
+}
+
+fn by_hand(file: &Path, why: &str) -> Report {
+    let file = printable(&file.display().to_string(), 4096);
+    Report::new(Kind::Failed, format!("cannot edit {file}: {why}"))
+        .hint(format!("change `{file}` by hand; nothing was changed"))
+}
+
+#[cfg(test)]
+#[path = "edit_tests.rs"]
+mod tests;

@@ -1,0 +1,181 @@
+//! The sections as they are written: text in the order in which it is written down.
+//!
+//! Nothing here is checked, that is `sections`' work. Edits write these types, and the schema for editors is made from
+//! them: the first line of each comment is what an editor shows beside the key.
+
+use super::values::{self, IDENTITY_TYPES, MFA_MODES, PROMPTS, VAULTS};
+use schemars::JsonSchema;
+use serde::Serialize;
+use std::collections::BTreeMap;
+
+/// What a name may look like, as `domain::names::Name` checks it.
+const NAME: &str = "^[A-Za-z0-9_][A-Za-z0-9_.@+/=:-]{0,127}$";
+const DURATION: &str = "^([0-9]+[dhms])+$";
+const IDLE_LOCK: &str = "^(never|([0-9]+[dhms])+)$";
+const ROLE_ARN: &str = "^arn:aws[a-z-]*:iam::[0-9]{12}:role/[!-~]+$";
+const POLICY_ARN: &str = "^arn:aws[a-z-]*:iam::(aws|[0-9]{12}):policy/.+$";
+const REGION: &str = "^[a-z0-9]+(-[a-z0-9]+){1,3}-[0-9]+$";
+const URL: &str = "^https?://[^/@?#]+(/[^?#]*)?$";
+const SESSION_WORD: &str = "^[A-Za-z0-9_+=,.@-]{2,64}$";
+const EXTERNAL_ID: &str = "^[A-Za-z0-9_+=,.@:/-]{2,1224}$";
+const MFA_SERIAL: &str = "^[A-Za-z0-9_+=/:,.@-]{9,256}$";
+const COLOR: &str = "^(red|orange|yellow|green|blue|[0-9A-Fa-f]{6})$";
+
+fn words<T>(table: &[(&'static str, T)]) -> Vec<&'static str> {
+    table.iter().map(|(word, _)| *word).collect()
+}
+
+/// The configuration of rolecall: who you are, and what you can become.
+#[derive(Clone, Debug, Default, Serialize, JsonSchema)]
+#[schemars(deny_unknown_fields)]
+pub struct Configuration {
+    /// The agent itself.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub agent: Option<AgentSection>,
+    /// How AWS is reached: proxies, private endpoints, tests. AWS's own hosts where nothing is said.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub aws: Option<AwsSection>,
+    /// Who you are before any role, by name. Identities and roles share one namespace.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    #[schemars(default, extend("propertyNames" = { "pattern": NAME }))]
+    pub identities: BTreeMap<String, IdentitySection>,
+    /// What you can become, by name. Identities and roles share one namespace.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    #[schemars(default, extend("propertyNames" = { "pattern": NAME }))]
+    pub roles: BTreeMap<String, RoleSection>,
+}
+
+/// The agent itself.
+#[derive(Clone, Debug, Default, Serialize, JsonSchema)]
+#[schemars(deny_unknown_fields)]
+pub struct AgentSection {
+    /// Every session is forgotten after this long without a request: 1m to 365d, or "never". 12h where nothing is said.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(regex(pattern = IDLE_LOCK))]
+    pub idle_lock: Option<String>,
+    /// Where long-term keys rest: "os" is the keyring, "file" an encrypted file for machines without one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(extend("enum" = words(&VAULTS)))]
+    pub vault: Option<String>,
+    /// How a person is asked, in order. An empty list asks nobody.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(extend("items" = { "type": "string", "enum": words(&PROMPTS) }, "uniqueItems" = true))]
+    pub prompts: Option<Vec<String>>,
+}
+
+/// How AWS is reached.
+#[derive(Clone, Debug, Default, Serialize, JsonSchema)]
+#[schemars(deny_unknown_fields)]
+pub struct AwsSection {
+    /// Asked instead of AWS's own hosts: https, or http to 127.0.0.1, [::1] and localhost.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(regex(pattern = URL))]
+    pub endpoint_url: Option<String>,
+    /// The same for STS alone; goes before endpoint_url.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(regex(pattern = URL))]
+    pub endpoint_url_sts: Option<String>,
+    /// The same for IAM alone; goes before endpoint_url.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(regex(pattern = URL))]
+    pub endpoint_url_iam: Option<String>,
+    /// The same for the console's sign-in alone; goes before endpoint_url.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(regex(pattern = URL))]
+    pub endpoint_url_signin: Option<String>,
+    /// A PEM file whose certificates are trusted instead of the system's; an absolute path.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(regex(pattern = "^/"))]
+    pub ca_bundle: Option<String>,
+    /// The HTTP proxy for calls to AWS, as http://proxy:3128; without user and password.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(regex(pattern = URL))]
+    pub https_proxy: Option<String>,
+    /// Whether AWS's FIPS hosts are used; excludes any endpoint_url.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub use_fips_endpoint: Option<bool>,
+    /// Whether AWS's dual-stack hosts are used; excludes any endpoint_url.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub use_dualstack_endpoint: Option<bool>,
+}
+
+/// Who one is before any role.
+#[derive(Clone, Debug, Default, Serialize, JsonSchema)]
+#[schemars(deny_unknown_fields)]
+pub struct IdentitySection {
+    /// Where the credentials come from; "iam-user" is an access key in the vault.
+    #[schemars(extend("enum" = words(&IDENTITY_TYPES)))]
+    pub r#type: String,
+    /// The MFA device: its ARN, or the serial number of a hardware one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(regex(pattern = MFA_SERIAL))]
+    pub mfa_serial: Option<String>,
+    /// How long one code lasts: 15m to 36h. 12h where nothing is said.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(regex(pattern = DURATION))]
+    pub mfa_session: Option<String>,
+    /// The region whose STS is asked for this identity's roles.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(regex(pattern = REGION))]
+    pub region: Option<String>,
+}
+
+/// What one can become.
+#[derive(Clone, Debug, Default, Serialize, JsonSchema)]
+#[schemars(deny_unknown_fields)]
+pub struct RoleSection {
+    /// The identity or role that assumes this one.
+    #[schemars(regex(pattern = NAME))]
+    pub source: String,
+    /// The role's ARN.
+    #[schemars(regex(pattern = ROLE_ARN))]
+    pub role_arn: String,
+    /// What the role's trust policy asks for.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(regex(pattern = EXTERNAL_ID))]
+    pub external_id: Option<String>,
+    /// How long a session lasts: 15m to 12h. AWS allows 1h behind an MFA session or another role; 1h where nothing is said.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(regex(pattern = DURATION))]
+    pub duration: Option<String>,
+    /// How sessions are called in CloudTrail.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(regex(pattern = SESSION_WORD))]
+    pub role_session_name: Option<String>,
+    /// The SourceIdentity to set; it stays along a chain.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(regex(pattern = SESSION_WORD))]
+    pub source_identity: Option<String>,
+    /// Session tags, up to 50; AWS takes keys that differ in case only for one.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    #[schemars(default, extend("maxProperties" = values::TAGS_MAX))]
+    pub session_tags: BTreeMap<String, String>,
+    /// The keys of tags that pass on along a chain: tags of this role or inherited ones.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    #[schemars(default, length(max = values::TAGS_MAX), extend("uniqueItems" = true))]
+    pub transitive_tag_keys: Vec<String>,
+    /// An inline session policy, as JSON.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = values::POLICY_MAX))]
+    pub policy: Option<String>,
+    /// The ARNs of managed session policies, up to 10.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    #[schemars(default, length(max = values::POLICY_ARNS_MAX), inner(regex(pattern = POLICY_ARN)), extend("uniqueItems" = true))]
+    pub policy_arns: Vec<String>,
+    /// The region whose STS is asked, and that tools get.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(regex(pattern = REGION))]
+    pub region: Option<String>,
+    /// How MFA is done: one code for all roles, a code per session of up to 12h, or none.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(extend("enum" = words(&MFA_MODES)))]
+    pub mfa: Option<String>,
+    /// How the console shows the role.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(length(min = 1, max = values::DISPLAY_NAME_MAX))]
+    pub display_name: Option<String>,
+    /// In which colour the console shows the role: red, orange, yellow, green, blue or six hexadecimal digits.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(regex(pattern = COLOR))]
+    pub color: Option<String>,
+}

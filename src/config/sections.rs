@@ -1,0 +1,386 @@
+//! The sections and their keys: each key with the one check that turns its value into its type.
+//!
+//! A key is added here, to the draft it fills, and to `raw`; a test holds the two lists together. What is wrong with one
+//! value never hides what is wrong with the next, and an entry that is wrong itself causes no complaint elsewhere.
+
+use super::problem::{QUOTE_MAX, Sink};
+use super::walk::{At, Field, Section, Spot};
+use super::{urls, values};
+use crate::domain::arn::{MfaSerial, RoleArn, check_policy_arn};
+use crate::domain::catalogue::{AgentSettings, AwsSettings, Catalogue, Identity, IdentityKind, MfaMode, Role};
+use crate::domain::names::{Name, check_external_id, check_region, check_session_word};
+use crate::domain::report::printable;
+use std::collections::{BTreeMap, BTreeSet, HashSet};
+use std::ops::RangeInclusive;
+use std::sync::Arc;
+use std::time::Duration;
+use toml::de::{DeTable, DeValue};
+
+/// How long one MFA code lasts where nothing is said.
+const MFA_SESSION_DEFAULT: Duration = Duration::from_hours(12);
+
+const SECRET_ADVICE: &str =
+    "access keys do not belong in this file: `rolecall identity add NAME` puts them into the vault";
+
+/// The document as it fills up; `broken` are the entries that are wrong themselves.
+#[derive(Default)]
+struct Draft {
+    catalogue: Catalogue,
+    aws: AwsDraft,
+    broken: HashSet<String>,
+    unreadable: bool,
+}
+
+static ROOT: Section<Draft> = Section {
+    fields: &[
+        Field { key: "agent", read: |d, s| AGENT.read(&mut d.catalogue.agent, s) },
+        Field { key: "aws", read: |d, s| AWS.read(&mut d.aws, s) },
+        Field { key: "identities", read: |d, s| d.entries(s, read_identity) },
+        Field {
+            key: "roles",
+            read: |d, s| {
+                d.catalogue.roles.reserve(s.value.get_ref().as_table().map_or(0, DeTable::len));
+                d.entries(s, read_role);
+            },
+        },
+    ],
+    advice: &[("profile", "AWS profiles live in ~/.aws/config; here they are [roles.NAME]")],
+};
+
+static AGENT: Section<AgentSettings> = Section {
+    fields: &[
+        Field {
+            key: "idle_lock",
+            read: |d, s| match s.value.get_ref().as_str() {
+                Some("never") => d.idle_lock = None,
+                _ => d.idle_lock = duration(s, &values::IDLE_LOCK),
+            },
+        },
+        Field { key: "vault", read: |d, s| d.vault = s.word(&values::VAULTS).unwrap_or_default() },
+        Field {
+            key: "prompts",
+            read: |d, s| d.prompts = unique_list(s, |s| s.word(&values::PROMPTS)).unwrap_or_default(),
+        },
+    ],
+    advice: &[],
+};
+
+#[derive(Default)]
+struct AwsDraft {
+    settings: AwsSettings,
+    endpoint: Option<String>,
+}
+
+static AWS: Section<AwsDraft> = Section {
+    fields: &[
+        Field { key: "endpoint_url", read: |d, s| d.endpoint = s.text(urls::check_endpoint) },
+        Field { key: "endpoint_url_sts", read: |d, s| d.settings.sts_endpoint = s.text(urls::check_endpoint) },
+        Field { key: "endpoint_url_iam", read: |d, s| d.settings.iam_endpoint = s.text(urls::check_endpoint) },
+        Field { key: "endpoint_url_signin", read: |d, s| d.settings.signin_endpoint = s.text(urls::check_endpoint) },
+        Field { key: "ca_bundle", read: |d, s| d.settings.ca_bundle = s.checked(values::absolute_path) },
+        Field { key: "https_proxy", read: |d, s| d.settings.https_proxy = s.text(urls::check_proxy) },
+        Field { key: "use_fips_endpoint", read: |d, s| d.settings.fips = s.boolean().unwrap_or_default() },
+        Field { key: "use_dualstack_endpoint", read: |d, s| d.settings.dual_stack = s.boolean().unwrap_or_default() },
+    ],
+    advice: &[
+        ("http_proxy", "AWS is spoken to by https only: `https_proxy`"),
+        ("region", "a region belongs to [identities.NAME] or [roles.NAME]"),
+    ],
+};
+
+#[derive(Default)]
+struct IdentityDraft {
+    kind: Option<IdentityKind>,
+    mfa_serial: Option<MfaSerial>,
+    mfa_session: Option<Duration>,
+    region: Option<String>,
+}
+
+static IDENTITY: Section<IdentityDraft> = Section {
+    fields: &[
+        Field { key: "type", read: |d, s| d.kind = s.word(&values::IDENTITY_TYPES) },
+        Field { key: "mfa_serial", read: |d, s| d.mfa_serial = s.checked(MfaSerial::new) },
+        Field { key: "mfa_session", read: |d, s| d.mfa_session = duration(s, &values::MFA_SESSION) },
+        Field { key: "region", read: |d, s| d.region = s.text(check_region) },
+    ],
+    advice: &[
+        ("aws_access_key_id", SECRET_ADVICE),
+        ("aws_secret_access_key", SECRET_ADVICE),
+        ("aws_session_token", SECRET_ADVICE),
+        ("access_key_id", SECRET_ADVICE),
+        ("secret_access_key", SECRET_ADVICE),
+        ("role_arn", "a role is a section of its own: [roles.NAME]"),
+        ("credential_source", "say it by `type`: ec2, ecs or environment"),
+    ],
+};
+
+#[derive(Default)]
+struct RoleDraft {
+    source: Option<Name>,
+    role_arn: Option<RoleArn>,
+    external_id: Option<String>,
+    duration: Option<Duration>,
+    role_session_name: Option<String>,
+    source_identity: Option<String>,
+    session_tags: BTreeMap<String, String>,
+    transitive_tag_keys: Vec<String>,
+    policy: Option<String>,
+    policy_arns: Vec<String>,
+    region: Option<String>,
+    mfa: Option<MfaMode>,
+    display_name: Option<String>,
+    color: Option<String>,
+}
+
+static ROLE: Section<RoleDraft> = Section {
+    fields: &[
+        Field { key: "source", read: |d, s| d.source = s.checked(Name::new) },
+        Field { key: "role_arn", read: |d, s| d.role_arn = s.checked(RoleArn::new) },
+        Field { key: "external_id", read: |d, s| d.external_id = s.text(check_external_id) },
+        Field { key: "duration", read: |d, s| d.duration = duration(s, &values::ROLE_DURATION) },
+        Field { key: "role_session_name", read: |d, s| d.role_session_name = s.text(check_session_word) },
+        Field { key: "source_identity", read: |d, s| d.source_identity = s.text(values::check_source_identity) },
+        Field { key: "session_tags", read: |d, s| d.session_tags = tags(s) },
+        Field { key: "transitive_tag_keys", read: |d, s| d.transitive_tag_keys = transitive_tag_keys(s) },
+        Field { key: "policy", read: |d, s| d.policy = s.text(values::check_policy) },
+        Field { key: "policy_arns", read: |d, s| d.policy_arns = policy_arns(s) },
+        Field { key: "region", read: |d, s| d.region = s.text(check_region) },
+        Field { key: "mfa", read: |d, s| d.mfa = s.word(&values::MFA_MODES) },
+        Field { key: "display_name", read: |d, s| d.display_name = s.text(values::check_display_name) },
+        Field { key: "color", read: |d, s| d.color = s.text(values::check_color) },
+    ],
+    advice: &[
+        ("source_profile", "here it is `source`, the name of an identity or role"),
+        ("credential_source", "here it is an identity of type ec2, ecs or environment, named by `source`"),
+        ("duration_seconds", "here it is `duration`, as \"1h\""),
+        ("mfa_serial", "it belongs to the identity that the chain starts from"),
+        ("mfa_session", "it belongs to the identity that the chain starts from"),
+        ("type", "only identities have a type; every role is assumed from its `source`"),
+        ("aws_access_key_id", SECRET_ADVICE),
+        ("aws_secret_access_key", SECRET_ADVICE),
+        ("aws_session_token", SECRET_ADVICE),
+    ],
+};
+
+/// Reads a whole document; what is wrong goes into `sink`, and then the catalogue is not to be used.
+pub(super) fn read(document: &DeTable<'_>, sink: &mut Sink) -> Catalogue {
+    let mut draft = Draft::default();
+    ROOT.read_table(&mut draft, document, &At::ROOT, sink);
+    let Draft { mut catalogue, aws, broken, unreadable } = draft;
+    let place = |path: &[String]| offset_of(document, path);
+    catalogue.aws = Arc::new(finish_aws(aws, &place, sink));
+    if unreadable {
+        return catalogue;
+    }
+    for problem in catalogue.problems() {
+        // A source that is there but wrong has been complained about where it stands.
+        let source = problem.path.get(1).and_then(|n| catalogue.roles.get(n.as_str())).map(|r| r.source.as_str());
+        let follows = problem.path.last().is_some_and(|k| k == "source") && source.is_some_and(|s| broken.contains(s));
+        if !follows {
+            let keys: Vec<String> = problem.path.iter().map(|key| super::walk::key_text(key)).collect();
+            sink.at_offset(place(&problem.path), &keys.join("."), problem.message);
+        }
+    }
+    catalogue
+}
+
+impl Draft {
+    fn entries(&mut self, spot: &mut Spot<'_>, read: fn(&mut Catalogue, Name, &mut Spot<'_>)) {
+        self.unreadable |= !spot.value.get_ref().is_table();
+        spot.each(|key, spot| {
+            let before = spot.sink.total();
+            match Name::new(key) {
+                Ok(name) => read(&mut self.catalogue, name, spot),
+                Err(why) => spot.wrong(why),
+            }
+            if spot.sink.total() > before {
+                self.broken.insert(key.to_owned());
+            }
+        });
+    }
+}
+
+fn read_identity(catalogue: &mut Catalogue, name: Name, spot: &mut Spot<'_>) {
+    let mut draft = IdentityDraft::default();
+    let before = spot.sink.total();
+    IDENTITY.read(&mut draft, spot);
+    if !has_key(spot, "type") {
+        spot.about("type", "is missing; it is iam-user, ec2, ecs, environment, web-identity or process");
+    }
+    let Some(kind) = draft.kind else { return };
+    let temporary = matches!(kind, IdentityKind::Ec2 | IdentityKind::Ecs | IdentityKind::WebIdentity);
+    if temporary && draft.mfa_serial.is_some() {
+        spot.about("mfa_serial", "AWS takes MFA codes from the keys of an IAM user only");
+    }
+    // What roles need of it cannot be told from half an identity.
+    if spot.sink.total() > before {
+        return;
+    }
+    let mfa_session = draft.mfa_session.unwrap_or(MFA_SESSION_DEFAULT);
+    let identity =
+        Identity { kind, mfa_serial: draft.mfa_serial, mfa_session, region: draft.region, name: name.clone() };
+    catalogue.identities.insert(name, identity);
+}
+
+fn read_role(catalogue: &mut Catalogue, name: Name, spot: &mut Spot<'_>) {
+    let mut draft = RoleDraft::default();
+    let before = spot.sink.total();
+    ROLE.read(&mut draft, spot);
+    if !is_misplaced_table(spot) {
+        for (key, why) in [
+            ("source", "is missing; it names the identity or role that assumes this one"),
+            ("role_arn", "is missing; it looks like arn:aws:iam::222222222222:role/Name"),
+        ] {
+            if !has_key(spot, key) {
+                spot.about(key, why);
+            }
+        }
+    }
+    let (Some(source), Some(role_arn)) = (draft.source, draft.role_arn) else { return };
+    // Nor can limits along a chain be told from half a role.
+    if spot.sink.total() > before {
+        return;
+    }
+    let role = Role {
+        name: name.clone(),
+        source,
+        role_arn,
+        external_id: draft.external_id,
+        duration: draft.duration,
+        role_session_name: draft.role_session_name,
+        source_identity: draft.source_identity,
+        session_tags: draft.session_tags,
+        transitive_tag_keys: draft.transitive_tag_keys,
+        policy: draft.policy,
+        policy_arns: draft.policy_arns,
+        region: draft.region,
+        mfa: draft.mfa,
+        display_name: draft.display_name,
+        color: draft.color,
+    };
+    catalogue.roles.insert(name, role);
+}
+
+fn finish_aws(draft: AwsDraft, place: &impl Fn(&[String]) -> usize, sink: &mut Sink) -> AwsSettings {
+    let AwsDraft { mut settings, endpoint } = draft;
+    for own in [&mut settings.sts_endpoint, &mut settings.iam_endpoint, &mut settings.signin_endpoint] {
+        if own.is_none() {
+            own.clone_from(&endpoint);
+        }
+    }
+    let custom =
+        settings.sts_endpoint.is_some() || settings.iam_endpoint.is_some() || settings.signin_endpoint.is_some();
+    for (key, on) in [("use_fips_endpoint", settings.fips), ("use_dualstack_endpoint", settings.dual_stack)] {
+        if on && custom {
+            let path = ["aws".to_owned(), key.to_owned()];
+            sink.at_offset(place(&path), &path.join("."), "AWS's own hosts and an endpoint_url exclude each other");
+        }
+    }
+    settings
+}
+
+impl Spot<'_> {
+    /// Tells about a key of the table that is here, whether it is there or not.
+    fn about(&mut self, key: &str, message: &str) {
+        let offset = self.value.get_ref().get(key).map_or(self.at.offset, |v| v.span().start);
+        self.sink.say(&self.at.child(key, offset), message);
+    }
+}
+
+/// Tells whether a key is there; where there is no table at all, that has been said.
+fn has_key(spot: &Spot<'_>, key: &str) -> bool {
+    spot.value.get_ref().as_table().is_none_or(|table| table.contains_key(key))
+}
+
+/// Tells a role that holds nothing but unknown tables: `[roles.team.prod]`, whose name lacks its quotes.
+fn is_misplaced_table(spot: &Spot<'_>) -> bool {
+    let Some(table) = spot.value.get_ref().as_table() else { return true };
+    let foreign = |key: &str| ROLE.fields.iter().all(|field| field.key != key);
+    !table.is_empty() && table.iter().all(|(key, value)| value.get_ref().is_table() && foreign(key.get_ref()))
+}
+
+fn duration(spot: &mut Spot<'_>, range: &RangeInclusive<u64>) -> Option<Duration> {
+    if let DeValue::Integer(number) = spot.value.get_ref() {
+        let digits = if number.radix() == 10 { printable(number.as_str(), 12) } else { "3600".to_owned() };
+        spot.wrong(format!("a duration is text with a unit: \"{digits}s\", or \"1h\""));
+        return None;
+    }
+    spot.checked(|text| values::duration_in(text, range).map_err(|e| printable(&e, 120)))
+}
+
+fn unique_list<T: PartialEq>(spot: &mut Spot<'_>, mut read: impl FnMut(&mut Spot<'_>) -> Option<T>) -> Option<Vec<T>> {
+    let mut seen: Vec<T> = Vec::new();
+    spot.list(|spot| {
+        let value = read(spot)?;
+        if seen.contains(&value) {
+            spot.wrong("is listed twice");
+        } else {
+            seen.push(value);
+        }
+        Some(())
+    })?;
+    Some(seen)
+}
+
+/// Reads an array of texts; its length is checked first, so that a hostile one is not compared with itself.
+fn text_list(spot: &mut Spot<'_>, max: usize, check: fn(&str) -> Result<(), &'static str>) -> Vec<String> {
+    let length = spot.value.get_ref().as_array().map_or(0, |array| array.len());
+    if length > max {
+        spot.wrong(format!("has {length} elements, AWS takes {max}"));
+        return Vec::new();
+    }
+    unique_list(spot, |spot| spot.text(check)).unwrap_or_default()
+}
+
+fn transitive_tag_keys(spot: &mut Spot<'_>) -> Vec<String> {
+    text_list(spot, values::TAGS_MAX, values::check_tag_key)
+}
+
+fn policy_arns(spot: &mut Spot<'_>) -> Vec<String> {
+    text_list(spot, values::POLICY_ARNS_MAX, check_policy_arn)
+}
+
+fn tags(spot: &mut Spot<'_>) -> BTreeMap<String, String> {
+    let mut found = BTreeMap::new();
+    let count = spot.value.get_ref().as_table().map_or(0, DeTable::len);
+    if count > values::TAGS_MAX {
+        spot.wrong(format!("has {count} tags, AWS takes {}", values::TAGS_MAX));
+        return found;
+    }
+    let mut folded = BTreeSet::new();
+    spot.each(|key, spot| {
+        if let Err(why) = values::check_tag_key(key) {
+            spot.wrong(why);
+        }
+        // AWS compares tag keys without regard to case.
+        if !folded.insert(key.to_lowercase()) {
+            spot.wrong(format!("AWS takes `{}` for a tag that is already there", printable(key, QUOTE_MAX)));
+        }
+        if let Some(value) = spot.text(values::check_tag_value) {
+            found.insert(key.to_owned(), value);
+        }
+    });
+    found
+}
+
+/// Gives where a path of keys stands; where its end is missing, the table it would be in.
+fn offset_of(document: &DeTable<'_>, path: &[String]) -> usize {
+    let Some((first, rest)) = path.split_first() else { return 0 };
+    let Some(mut at) = document.get(first.as_str()) else { return 0 };
+    for key in rest {
+        match at.get_ref().get(key.as_str()) {
+            Some(next) => at = next,
+            None => break,
+        }
+    }
+    at.span().start
+}
+
+/// Gives the keys of each section, for the test that holds the schema to them.
+#[cfg(test)]
+pub(super) fn keys() -> [(&'static str, Vec<&'static str>); 5] {
+    fn of<T>(section: &Section<T>) -> Vec<&'static str> {
+        section.fields.iter().map(|field| field.key).collect()
+    }
+    [("", of(&ROOT)), ("agent", of(&AGENT)), ("aws", of(&AWS)), ("identities", of(&IDENTITY)), ("roles", of(&ROLE))]
+}

@@ -1,0 +1,45 @@
+//! Our own process: what others may see of it, how much it may open, and what it inherited.
+
+use rustix::process::{DumpableBehavior, Resource, Rlimit};
+use std::io;
+
+/// Shuts the process off: no core dump, and no other process of the same user may read its memory or environment.
+///
+/// Before the first secret and in every start mode (ssh-agent sets its core limit on one path only).
+pub fn harden() -> io::Result<()> {
+    #[cfg(target_os = "linux")]
+    rustix::process::set_dumpable_behavior(DumpableBehavior::NotDumpable)?;
+    rustix::process::setrlimit(Resource::Core, Rlimit { current: Some(0), maximum: Some(0) })?;
+    Ok(())
+}
+
+/// Raises the number of descriptors to what the system allows, and gives it.
+///
+/// The usual soft limit of 1024 is below a thousand callers at once.
+pub fn raise_descriptor_limit() -> u64 {
+    let limit = rustix::process::getrlimit(Resource::Nofile);
+    let wanted = limit.maximum.unwrap_or(65_536).min(65_536);
+    let raised = Rlimit { current: Some(wanted), maximum: limit.maximum };
+    match rustix::process::setrlimit(Resource::Nofile, raised) {
+        Ok(()) => wanted,
+        Err(_) => limit.current.unwrap_or(wanted),
+    }
+}
+
+/// Closes every descriptor beyond standard error that the caller left open.
+///
+/// The agent outlives its caller: a script's `flock` on descriptor 3, or a pipe that somebody reads to its end, would be
+/// held until logout.
+#[cfg(target_os = "linux")]
+#[allow(unsafe_code, reason = "the system call has no safe form; this is the one place")]
+pub fn close_inherited() {
+    // SAFETY: called first thing in `main`, before anything of ours owns a descriptor beyond 2, so that nothing that is
+    // closed here is used again.
+    unsafe {
+        libc::close_range(3, libc::c_uint::MAX, 0);
+    }
+}
+
+/// Does nothing where the system has no call for it.
+#[cfg(not(target_os = "linux"))]
+pub fn close_inherited() {}

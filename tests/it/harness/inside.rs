@@ -1,0 +1,197 @@
+//! The real agent in this process: real socket, real client, real STS adapter, and a clock and a vault of the test's.
+
+use super::clock::TestClock;
+use super::leaks::Canaries;
+use super::memory_vault::MemoryVault;
+use rolecall::adapters::sts::Sts;
+use rolecall::agent::server::Socket;
+use rolecall::agent::{Agent, Ports, lifecycle};
+use rolecall::client::{self, Autostart};
+use rolecall::domain::credential::{AccessKey, Session};
+use rolecall::domain::report::Report;
+use rolecall::domain::secret::SecretKey;
+use rolecall::paths::Paths;
+use rolecall::ports::StoredKey;
+use rolecall::protocol::message::{Answer, Context, Request};
+use rolecall::protocol::process_output;
+use rolecall::protocol::status::{RoleStatus, Status};
+use rolecall_sandbox::tutorials::USER_ARN;
+use rolecall_sandbox::{Clock, Sandbox, World};
+use std::path::Path;
+use std::sync::Arc;
+use std::sync::mpsc::channel;
+use std::thread::JoinHandle;
+use std::time::Duration;
+use tempfile::TempDir;
+
+/// The tutorials' configuration; `ENDPOINT` is the sandbox.
+pub(crate) const TUTORIAL: &str = r#"
+[aws]
+endpoint_url_sts = "ENDPOINT"
+
+[identities.auth]
+type = "iam-user"
+region = "eu-west-1"
+
+[roles.prod]
+source = "auth"
+role_arn = "arn:aws:iam::222222222222:role/AssumedRole"
+"#;
+
+pub(crate) struct Inside {
+    pub(crate) aws: Sandbox,
+    pub(crate) clock: Arc<TestClock>,
+    pub(crate) vault: Arc<MemoryVault>,
+    pub(crate) paths: Paths,
+    pub(crate) canaries: Canaries,
+    thread: Option<JoinHandle<()>>,
+    dir: TempDir,
+}
+
+impl Inside {
+    /// Starts the tutorials' world with a configuration.
+    pub(crate) fn start(config: &str) -> Self {
+        Self::start_in(World::tutorials(), config)
+    }
+
+    pub(crate) fn start_in(world: World, config: &str) -> Self {
+        let wall = Clock::at("2026-11-22T08:00:00Z");
+        let aws = Sandbox::start(world, wall.clone());
+        let clock = Arc::new(TestClock::new(wall));
+        let dir = tempfile::tempdir().unwrap();
+        let paths = paths(dir.path());
+        write_config(&paths.config, config, &aws.url());
+        let vault = Arc::new(MemoryVault::new());
+        let canaries = Canaries::default();
+        let key = aws.access_key(USER_ARN);
+        canaries.add(&key.secret);
+        vault.put("auth", stored(&key.id, &key.secret));
+        let thread = run(&paths, &clock, &vault);
+        Self { aws, clock, vault, paths, canaries, thread: Some(thread), dir }
+    }
+
+    /// Replaces the configuration as an editor does, and waits until the agent has seen it.
+    pub(crate) fn edit(&self, config: &str) -> Result<(), Report> {
+        write_config(&self.paths.config, config, &self.aws.url());
+        self.ask(Request::Reload).map(drop)
+    }
+
+    pub(crate) fn get(&self, name: &str) -> Result<Session, Report> {
+        let line = client::get(&self.paths, name, Context::default());
+        match &line {
+            Ok(line) => {
+                let session = process_output::parse(line).expect("a complete line");
+                self.canaries.add(session.secret.expose());
+                self.canaries.add(session.token.expose());
+                Ok(session)
+            }
+            Err(report) => {
+                self.canaries.shown(&format!("{report:?}"));
+                Err(report.clone())
+            }
+        }
+    }
+
+    pub(crate) fn ask(&self, request: Request) -> Result<Answer, Report> {
+        client::ask(&self.paths, request, Context::default(), Autostart::No)
+    }
+
+    pub(crate) fn status(&self) -> Status {
+        match self.ask(Request::Status).unwrap() {
+            Answer::Status(status) => *status,
+            other => panic!("not a status: {other:?}"),
+        }
+    }
+
+    pub(crate) fn role(&self, name: &str) -> RoleStatus {
+        self.status().roles.into_iter().find(|role| role.name == name).expect("the role is in the configuration")
+    }
+
+    /// Lets time pass and waits until what is due is renewed or has failed to be.
+    pub(crate) fn pass(&self, time: Duration) {
+        self.clock.advance(time);
+        self.settle();
+    }
+
+    /// Waits until no renewal is under way.
+    pub(crate) fn settle(&self) {
+        until("renewals are over", || {
+            self.status().roles.iter().all(|role| {
+                let at_rest = role.session.as_ref().is_none_or(|s| s.freshness == "fresh" || s.freshness == "expired");
+                at_rest || role.error.is_some()
+            })
+        });
+    }
+
+    pub(crate) fn dir(&self) -> &Path {
+        self.dir.path()
+    }
+}
+
+impl Drop for Inside {
+    fn drop(&mut self) {
+        let asked = self.ask(Request::Stop);
+        if let Some(thread) = self.thread.take() {
+            let ended = thread.join();
+            if std::thread::panicking() {
+                return;
+            }
+            assert!(asked.is_ok() && ended.is_ok(), "the agent ends when it is asked to");
+        }
+        self.canaries.scan(self.dir.path());
+    }
+}
+
+/// Waits for a condition that the agent brings about by itself. The deadline only turns a hang into a failure.
+#[track_caller]
+#[expect(clippy::disallowed_methods, reason = "a deadline for a test that would hang")]
+pub(crate) fn until(what: &str, condition: impl Fn() -> bool) {
+    let deadline = std::time::Instant::now() + Duration::from_secs(30);
+    while !condition() {
+        assert!(std::time::Instant::now() < deadline, "not within 30 s: {what}");
+        // Leaves the processor to whom the condition depends on; the result does not depend on how long.
+        std::thread::park_timeout(Duration::from_millis(1));
+    }
+}
+
+pub(crate) fn stored(id: &str, secret: &str) -> StoredKey {
+    StoredKey {
+        key: AccessKey { id: id.to_owned(), secret: SecretKey::new(secret.to_owned()) },
+        arn: USER_ARN.to_owned(),
+        stored: Clock::at("2026-11-01T00:00:00Z").now(),
+    }
+}
+
+fn paths(dir: &Path) -> Paths {
+    Paths {
+        config: dir.join("config/config.toml"),
+        socket: dir.join("run/agent.sock"),
+        state: dir.join("state"),
+        vault_file: dir.join("data/vault"),
+        aws_config: dir.join("aws/config"),
+        aws_credentials: dir.join("aws/credentials"),
+    }
+}
+
+pub(crate) fn write_config(path: &Path, config: &str, endpoint: &str) {
+    rolecall::files::ensure_private_dir(path.parent().unwrap()).unwrap();
+    rolecall::files::write_atomically(path, config.replace("ENDPOINT", endpoint).as_bytes()).unwrap();
+}
+
+fn run(paths: &Paths, clock: &Arc<TestClock>, vault: &Arc<MemoryVault>) -> JoinHandle<()> {
+    rolecall::files::ensure_private_dir(&paths.state).unwrap();
+    let socket = Socket::bind(paths).expect("the socket is free");
+    let ports = Ports { vault: vault.clone(), tokens: Arc::new(Sts::new(clock.clone())), clock: clock.clone() };
+    let paths = paths.clone();
+    let (ready, is_ready) = channel();
+    let thread = std::thread::spawn(move || {
+        let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
+        runtime.block_on(async {
+            let agent = Agent::new(ports, paths);
+            lifecycle::run(agent, socket, 4096, || ready.send(()).unwrap()).await.unwrap();
+        });
+        runtime.shutdown_background();
+    });
+    is_ready.recv().unwrap();
+    thread
+}

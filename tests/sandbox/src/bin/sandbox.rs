@@ -1,0 +1,26 @@
+//! Runs the tutorials' world for a shell script, until its standard input is closed.
+
+use std::io::{Read, Write, stdin, stdout};
+
+use rolecall_sandbox::{Clock, Sandbox, World, tutorials};
+use serde_json::json;
+
+fn main() -> std::io::Result<()> {
+    let port = match std::env::args().nth(1) {
+        Some(text) => text.parse().map_err(|_| std::io::Error::other("usage: rolecall-sandbox [PORT]"))?,
+        None => 0,
+    };
+    let aws = Sandbox::start_on(World::tutorials(), Clock::system(), port);
+    let key = aws.access_key(tutorials::USER_ARN);
+    let line = json!({
+        "url": aws.url(),
+        "access_key_id": key.id,
+        "secret_access_key": key.secret,
+        "role_arn": tutorials::ROLE_ARN,
+        "bucket": tutorials::BUCKET,
+        "region": tutorials::REGION,
+    });
+    writeln!(stdout(), "{line}")?;
+    stdin().read_to_end(&mut Vec::new())?;
+    Ok(())
+}

@@ -1,0 +1,37 @@
+//! One request being answered: what the services work on.
+
+use chrono::{DateTime, Utc};
+
+use crate::authenticate::{Stranger, authenticate};
+use crate::caller::Caller;
+use crate::request::{Operation, Request};
+use crate::signature::Presented;
+use crate::state::State;
+
+/// A request together with the world it is judged in.
+#[derive(Debug)]
+pub(crate) struct Exchange<'a> {
+    pub(crate) state: &'a mut State,
+    pub(crate) request: &'a Request,
+    pub(crate) operation: &'a Operation,
+    pub(crate) presented: &'a Result<Option<Presented>, String>,
+    pub(crate) now: DateTime<Utc>,
+    pub(crate) request_id: &'a str,
+    /// Who was found to have asked, for the log.
+    pub(crate) caller_arn: Option<String>,
+}
+
+impl Exchange<'_> {
+    /// Finds out who asked.
+    pub(crate) fn authenticate(&mut self) -> Result<Caller, Stranger> {
+        let presented = self.presented.as_ref().map(Option::as_ref);
+        let caller = authenticate(self.state, self.request, presented, self.operation.service, self.now)?;
+        self.caller_arn = Some(caller.arn());
+        Ok(caller)
+    }
+
+    /// Returns the region the request was signed for.
+    pub(crate) fn region(&self) -> &str {
+        self.presented.as_ref().ok().and_then(Option::as_ref).map_or("us-east-1", |presented| &presented.scope.region)
+    }
+}

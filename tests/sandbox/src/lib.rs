@@ -1,0 +1,43 @@
+//! An AWS on loopback that enforces AWS's rules.
+//!
+//! It is no stub: signatures, policies, sessions, one-time codes and limits are decided as AWS decides them, so that a
+//! client that is wrong fails here as it would there. It keeps everything in memory, listens on 127.0.0.1 only, and lives
+//! by a clock that tests move.
+//!
+//! The way of a request: `server` reads it, `signature` and `request` say what it presents and asks for, a gate may
+//! hold it, a fault may befall it, `authenticate` finds the caller, then `sts` or `s3` decide with `authority` and
+//! `policy` over the `world`. A further service is a module beside those two and an arm in `server`.
+
+mod answer;
+mod authenticate;
+mod authority;
+mod call;
+mod caller;
+mod clock;
+mod error;
+mod exchange;
+mod fault;
+mod gate;
+mod mfa;
+mod mint;
+mod policy;
+mod query;
+mod request;
+mod s3;
+mod sandbox;
+mod server;
+mod shared;
+mod signature;
+mod state;
+mod sts;
+pub mod world;
+mod xml;
+
+pub use self::call::Call;
+pub use self::caller::SessionCredentials;
+pub use self::clock::Clock;
+pub use self::fault::{Fault, FaultKind, Match};
+pub use self::gate::Hold;
+pub use self::policy::{MalformedPolicy, Policy};
+pub use self::sandbox::Sandbox;
+pub use self::world::{AccessKey, Account, Bucket, KeyStatus, MfaDevice, Role, User, World, tutorials};

@@ -1,0 +1,65 @@
+//! One-time codes: real ones, by the sandbox's clock, each accepted once.
+//!
+//! Rules: RFC 6238 (30 s, SHA-1, six digits, one step of tolerance; section 5.2: a code is accepted once) and IAM User
+//! Guide, "Assign a virtual MFA device". AWS answers a code used twice as it answers a wrong one.
+
+use std::collections::BTreeSet;
+
+use chrono::{DateTime, Utc};
+use totp_rs::{Builder, Secret, Totp};
+
+use crate::error::ApiError;
+use crate::world::MfaDevice;
+
+/// The codes that have been accepted: the device's serial and the time step.
+#[derive(Debug, Default)]
+pub(crate) struct SpentCodes {
+    spent: BTreeSet<(String, u64)>,
+}
+
+impl MfaDevice {
+    /// Returns the code the device shows at an instant.
+    pub fn code_at(&self, instant: DateTime<Utc>) -> String {
+        totp(&self.secret).generate(seconds(instant)).to_string()
+    }
+}
+
+impl SpentCodes {
+    /// Accepts a code of one of a user's devices, once, or answers as AWS does.
+    pub(crate) fn accept(
+        &mut self,
+        devices: &[MfaDevice],
+        serial: Option<&str>,
+        code: Option<&str>,
+        now: DateTime<Utc>,
+    ) -> Result<bool, ApiError> {
+        let (serial, code) = match (serial, code) {
+            (None, None) => return Ok(false),
+            (Some(serial), Some(code)) => (serial, code),
+            _ => {
+                return Err(denied(
+                    "MultiFactorAuthentication failed, must provide both MFA serial number and one time pass code. ",
+                ));
+            }
+        };
+        let device = devices.iter().find(|device| device.serial == serial).ok_or_else(|| {
+            denied("MultiFactorAuthentication failed, unable to validate MFA code.  Please verify your MFA serial number is valid and associated with this user.")
+        })?;
+        let wrong = || denied("MultiFactorAuthentication failed with invalid MFA one time pass code. ");
+        let step = totp(&device.secret).check(code, seconds(now)).ok_or_else(wrong)?;
+        if self.spent.insert((serial.to_owned(), step)) { Ok(true) } else { Err(wrong()) }
+    }
+}
+
+fn totp(secret: &str) -> Totp {
+    let secret = Secret::try_from_base32(secret).expect("a device's secret is base32");
+    Builder::new().with_secret(secret).build_noncompliant()
+}
+
+fn seconds(instant: DateTime<Utc>) -> u64 {
+    u64::try_from(instant.timestamp()).expect("the sandbox lives after 1970")
+}
+
+fn denied(message: &str) -> ApiError {
+    ApiError::new(403, "AccessDenied", message)
+}

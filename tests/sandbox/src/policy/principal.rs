@@ -1,0 +1,106 @@
+//! The Principal element, and how closely it names a caller.
+//!
+//! Rules: IAM User Guide, "AWS JSON policy elements: Principal". A wildcard is only allowed as the whole of it.
+
+use serde_json::Value;
+
+use super::MalformedPolicy;
+
+/// How closely a principal element names a caller; a closer one is greater.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Reach {
+    /// The caller's account: it delegates to the account, whose own policies must allow.
+    Account,
+    /// The caller's role: any session of it, within that session's own limits.
+    Role,
+    /// The caller itself: the user, the session, or anyone.
+    Caller,
+}
+
+/// The names a caller answers to.
+#[derive(Clone, Debug)]
+pub(crate) struct Names {
+    pub(crate) account: String,
+    /// The user's or the session's ARN.
+    pub(crate) arn: String,
+    /// The ARN of the role a session is of.
+    pub(crate) role_arn: Option<String>,
+    /// The service that acts, when no identity of an account does.
+    pub(crate) service: Option<String>,
+}
+
+#[derive(Clone, Debug)]
+pub(crate) enum PrincipalClause {
+    Only(Vec<Principal>),
+    AllBut(Vec<Principal>),
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Principal {
+    Anyone,
+    Account(String),
+    Arn(String),
+    Service(String),
+    /// A federated identity or a canonical user: nobody here is one.
+    Other,
+}
+
+impl PrincipalClause {
+    /// Says how closely the element names a caller, if it does.
+    pub(crate) fn reach(&self, names: &Names) -> Option<Reach> {
+        match self {
+            Self::Only(principals) => principals.iter().filter_map(|principal| principal.reach(names)).max(),
+            Self::AllBut(principals) => {
+                principals.iter().all(|principal| principal.reach(names).is_none()).then_some(Reach::Caller)
+            }
+        }
+    }
+}
+
+impl Principal {
+    fn reach(&self, names: &Names) -> Option<Reach> {
+        match self {
+            Self::Anyone => Some(Reach::Caller),
+            Self::Account(id) => (names.service.is_none() && *id == names.account).then_some(Reach::Account),
+            Self::Arn(arn) if *arn == names.arn => Some(Reach::Caller),
+            Self::Arn(arn) => (names.role_arn.as_ref() == Some(arn)).then_some(Reach::Role),
+            Self::Service(service) => (names.service.as_ref() == Some(service)).then_some(Reach::Caller),
+            Self::Other => None,
+        }
+    }
+}
+
+/// Parses the value of a Principal or NotPrincipal element.
+pub(crate) fn parse(value: &Value) -> Result<Vec<Principal>, MalformedPolicy> {
+    let malformed = || MalformedPolicy("Syntax errors in policy.".to_owned());
+    if value == "*" {
+        return Ok(vec![Principal::Anyone]);
+    }
+    let mut principals = Vec::new();
+    for (kind, names) in value.as_object().ok_or_else(malformed)? {
+        for name in super::statement::strings(names)? {
+            principals.push(match kind.as_str() {
+                "AWS" => aws(&name)?,
+                "Service" => Principal::Service(name),
+                "Federated" | "CanonicalUser" => Principal::Other,
+                _ => return Err(malformed()),
+            });
+        }
+    }
+    Ok(principals)
+}
+
+fn aws(name: &str) -> Result<Principal, MalformedPolicy> {
+    let invalid = || MalformedPolicy(format!("Invalid principal in policy: \"AWS\":\"{name}\""));
+    if name == "*" {
+        return Ok(Principal::Anyone);
+    }
+    if name.len() == 12 && name.bytes().all(|byte| byte.is_ascii_digit()) {
+        return Ok(Principal::Account(name.to_owned()));
+    }
+    match name.splitn(6, ':').collect::<Vec<_>>()[..] {
+        ["arn", _, "iam", "", account, "root"] => Ok(Principal::Account(account.to_owned())),
+        ["arn", _, "iam" | "sts", "", _, rest] if !rest.contains(['*', '?']) => Ok(Principal::Arn(name.to_owned())),
+        _ => Err(invalid()),
+    }
+}

@@ -1,0 +1,165 @@
+//! The handle of a running sandbox.
+
+use std::sync::Arc;
+use std::thread::{self, JoinHandle};
+
+use chrono::{DateTime, TimeDelta, Utc};
+use tokio::net::TcpListener;
+use tokio::sync::oneshot;
+
+use crate::call::Call;
+use crate::caller::{Holder, RoleSession, SessionCredentials, SessionFacts, Sessions};
+use crate::clock::Clock;
+use crate::fault::{Fault, Match};
+use crate::gate::{Gate, Hold};
+use crate::mfa::SpentCodes;
+use crate::policy::context::Context;
+use crate::policy::principal::Names;
+use crate::policy::{Question, Trust};
+use crate::server;
+use crate::shared::Shared;
+use crate::state::State;
+use crate::world::{AccessKey, World};
+
+/// A running sandbox; dropping it stops it.
+///
+/// It has a thread of its own, so that tests with and without a runtime can use it alike.
+#[derive(Debug)]
+pub struct Sandbox {
+    shared: Arc<Shared>,
+    url: String,
+    stop: Option<oneshot::Sender<()>>,
+    thread: Option<JoinHandle<()>>,
+}
+
+impl Sandbox {
+    /// Starts a sandbox on a free port of 127.0.0.1.
+    pub fn start(world: World, clock: Clock) -> Self {
+        Self::start_on(world, clock, 0)
+    }
+
+    /// Starts a sandbox on a port of 127.0.0.1; 0 is a free one.
+    pub fn start_on(world: World, clock: Clock, port: u16) -> Self {
+        let state = State { world, sessions: Sessions::default(), spent_codes: SpentCodes::default() };
+        let shared = Arc::new(Shared::new(clock, state));
+        let listener = std::net::TcpListener::bind(("127.0.0.1", port)).expect("a port of 127.0.0.1 is free");
+        listener.set_nonblocking(true).expect("a socket can be made non-blocking");
+        let address = listener.local_addr().expect("a bound socket has an address");
+        let (stop, stopped) = oneshot::channel();
+        let thread = thread::Builder::new().name("sandbox".to_owned()).spawn({
+            let shared = Arc::clone(&shared);
+            move || {
+                let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+                runtime.expect("the system gives an event queue").block_on(async {
+                    let listener = TcpListener::from_std(listener).expect("the socket fits the runtime");
+                    server::serve(listener, shared, stopped).await;
+                });
+            }
+        });
+        let thread = thread.expect("the system gives a thread");
+        Self { shared, url: format!("http://{address}"), stop: Some(stop), thread: Some(thread) }
+    }
+
+    /// Returns the address of every service, without a slash at its end.
+    pub fn url(&self) -> String {
+        self.url.clone()
+    }
+
+    /// Returns the clock it lives by.
+    pub fn clock(&self) -> Clock {
+        self.shared.clock.clone()
+    }
+
+    /// Changes or reads the world while it runs; requests wait meanwhile.
+    pub fn world<T>(&self, change: impl FnOnce(&mut World) -> T) -> T {
+        change(&mut self.shared.state().world)
+    }
+
+    /// Returns the first access key of a user.
+    pub fn access_key(&self, user_arn: &str) -> AccessKey {
+        self.world(|world| world.user(user_arn).access_keys.first().cloned()).expect("the user has an access key")
+    }
+
+    /// Returns the code that a user's first MFA device shows now.
+    pub fn mfa_code(&self, user_arn: &str) -> String {
+        let device = self.world(|world| world.user(user_arn).mfa_devices.first().cloned());
+        device.expect("the user has an MFA device").code_at(self.shared.clock.now())
+    }
+
+    /// Issues a role session to an AWS service (EC2 for an instance, ECS for a task); none if the role does not trust it.
+    pub fn issue_to_service(
+        &self,
+        service: &str,
+        role_arn: &str,
+        session_name: &str,
+        seconds: i64,
+    ) -> Option<SessionCredentials> {
+        let mut state = self.shared.state();
+        let role = state.world.find_role(role_arn)?.clone();
+        let names =
+            Names { account: String::new(), arn: String::new(), role_arn: None, service: Some(service.to_owned()) };
+        let question = Question { action: "sts:AssumeRole", resource: role_arn, context: &Context::default() };
+        if !matches!(role.trust.trust(&question, &names), Trust::Allow(_)) {
+            return None;
+        }
+        let session = RoleSession::plain(&role, session_name);
+        let facts = SessionFacts { issued: self.shared.clock.now(), mfa: None };
+        Some(state.sessions.issue(Holder::Role(session), facts, TimeDelta::seconds(seconds)))
+    }
+
+    /// Returns when a session ends, if it was issued here.
+    pub fn session_expiration(&self, access_key_id: &str) -> Option<DateTime<Utc>> {
+        self.shared.state().sessions.find(access_key_id).map(|session| session.credentials.expiration)
+    }
+
+    /// Returns the calls so far, in the order they were answered.
+    pub fn calls(&self) -> Vec<Call> {
+        self.shared.calls().clone()
+    }
+
+    /// Forgets the calls so far.
+    pub fn clear_calls(&self) {
+        self.shared.calls().clear();
+    }
+
+    /// Returns how many calls there were to an operation.
+    pub fn count(&self, action: &str) -> usize {
+        self.shared.calls().iter().filter(|call| call.action == action).count()
+    }
+
+    /// Sets a fault.
+    pub fn fault(&self, fault: Fault) {
+        self.shared.faults().add(fault);
+    }
+
+    /// Forgets all faults.
+    pub fn clear_faults(&self) {
+        self.shared.faults().clear();
+    }
+
+    /// Holds all requests back until the hold is released or dropped.
+    pub fn hold(&self) -> Hold {
+        self.hold_matching(Match::any())
+    }
+
+    /// Holds some requests back until the hold is released or dropped.
+    pub fn hold_matching(&self, when: Match) -> Hold {
+        let gate = Gate::new(when);
+        let mut gates = self.shared.gates();
+        gates.retain(|gate| !gate.is_open());
+        gates.push(Arc::clone(&gate));
+        Hold::new(gate)
+    }
+}
+
+impl Drop for Sandbox {
+    fn drop(&mut self) {
+        // Either end may be gone already; then there is nothing left to stop.
+        if let Some(stop) = self.stop.take() {
+            let _ = stop.send(());
+        }
+        if let Some(thread) = self.thread.take() {
+            let _ = thread.join();
+        }
+    }
+}

@@ -1,0 +1,13 @@
+//! Everything that changes while the sandbox runs.
+
+use crate::caller::Sessions;
+use crate::mfa::SpentCodes;
+use crate::world::World;
+
+/// The world, and what has been issued and used up in it.
+#[derive(Debug)]
+pub(crate) struct State {
+    pub(crate) world: World,
+    pub(crate) sessions: Sessions,
+    pub(crate) spent_codes: SpentCodes,
+}

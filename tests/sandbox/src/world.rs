@@ -1,0 +1,198 @@
+//! The world as data: accounts, users, roles, policies, buckets.
+//!
+//! Plain fields that a test builds, reads and changes while the sandbox runs. What follows from them (who may do what)
+//! is decided elsewhere, at each request, so a change counts at once.
+
+mod identity;
+mod managed;
+pub mod tutorials;
+
+use std::collections::{BTreeMap, BTreeSet};
+
+pub use self::identity::{AccessKey, KeyStatus, MfaDevice, Permissions, Role, User};
+use crate::policy::Policy;
+
+/// Everything that exists.
+#[derive(Clone, Debug)]
+pub struct World {
+    /// The accounts by their id.
+    pub accounts: BTreeMap<String, Account>,
+    /// The managed policies by their ARN.
+    pub managed_policies: BTreeMap<String, Policy>,
+    /// The buckets by their name, which is unique over all accounts.
+    pub buckets: BTreeMap<String, Bucket>,
+}
+
+/// One AWS account.
+#[derive(Clone, Debug)]
+pub struct Account {
+    /// Its twelve digits.
+    pub id: String,
+    /// Its users by name.
+    pub users: BTreeMap<String, User>,
+    /// Its roles by name.
+    pub roles: BTreeMap<String, Role>,
+    /// The root user's access keys.
+    pub root_keys: Vec<AccessKey>,
+    /// The regions where its STS is switched off.
+    pub disabled_regions: BTreeSet<String>,
+}
+
+/// One S3 bucket.
+#[derive(Clone, Debug)]
+pub struct Bucket {
+    /// The account that owns it.
+    pub account: String,
+    /// The region it lives in.
+    pub region: String,
+    /// The objects by their key.
+    pub objects: BTreeMap<String, Vec<u8>>,
+}
+
+/// Who a long-term access key belongs to.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum KeyHolder<'a> {
+    Root(&'a Account),
+    User(&'a User),
+}
+
+impl KeyHolder<'_> {
+    pub(crate) fn account(&self) -> &str {
+        match self {
+            Self::Root(account) => &account.id,
+            Self::User(user) => &user.account,
+        }
+    }
+}
+
+impl World {
+    /// Returns a world with AWS's own managed policies and nobody in it.
+    pub fn empty() -> Self {
+        Self { accounts: BTreeMap::new(), managed_policies: managed::policies(), buckets: BTreeMap::new() }
+    }
+
+    /// Adds an account.
+    #[must_use]
+    pub fn with_account(mut self, account: Account) -> Self {
+        self.accounts.insert(account.id.clone(), account);
+        self
+    }
+
+    /// Adds a bucket.
+    #[must_use]
+    pub fn with_bucket(mut self, name: &str, bucket: Bucket) -> Self {
+        self.buckets.insert(name.to_owned(), bucket);
+        self
+    }
+
+    /// Returns an account that is known to exist.
+    pub fn account(&mut self, id: &str) -> &mut Account {
+        self.accounts.get_mut(id).expect("the account exists")
+    }
+
+    /// Returns a user that is known to exist, by ARN.
+    pub fn user(&mut self, arn: &str) -> &mut User {
+        let (account, name) = named(arn, "user").expect("the ARN names a user");
+        self.account(account).users.get_mut(name).expect("the user exists")
+    }
+
+    /// Returns a role that is known to exist, by ARN.
+    pub fn role(&mut self, arn: &str) -> &mut Role {
+        let (account, name) = named(arn, "role").expect("the ARN names a role");
+        self.account(account).roles.get_mut(name).expect("the role exists")
+    }
+
+    /// Returns a bucket that is known to exist.
+    pub fn bucket(&mut self, name: &str) -> &mut Bucket {
+        self.buckets.get_mut(name).expect("the bucket exists")
+    }
+
+    /// Finds a role by its whole ARN: a wrong path or partition names nothing.
+    pub(crate) fn find_role(&self, arn: &str) -> Option<&Role> {
+        let (account, name) = named(arn, "role")?;
+        self.accounts.get(account)?.roles.get(name).filter(|role| role.arn() == arn)
+    }
+
+    /// Finds a user by its whole ARN.
+    pub(crate) fn find_user(&self, arn: &str) -> Option<&User> {
+        let (account, name) = named(arn, "user")?;
+        self.accounts.get(account)?.users.get(name).filter(|user| user.arn() == arn)
+    }
+
+    /// Finds a long-term access key and its holder.
+    pub(crate) fn find_key(&self, id: &str) -> Option<(KeyHolder<'_>, &AccessKey)> {
+        self.accounts.values().find_map(|account| {
+            let of_root = account.root_keys.iter().map(|key| (KeyHolder::Root(account), key));
+            let of_users = account
+                .users
+                .values()
+                .flat_map(|user| user.access_keys.iter().map(move |key| (KeyHolder::User(user), key)));
+            of_root.chain(of_users).find(|(_, key)| key.id == id)
+        })
+    }
+
+    /// Collects the policies that a set of permissions stands for; an attached policy that does not exist grants nothing.
+    pub(crate) fn policies(&self, permissions: &Permissions) -> Vec<Policy> {
+        let attached = permissions.attached.iter().filter_map(|arn| self.managed_policies.get(arn));
+        permissions.inline.values().chain(attached).cloned().collect()
+    }
+}
+
+impl Account {
+    /// Returns an account with nobody in it.
+    pub fn new(id: &str) -> Self {
+        Self {
+            id: id.to_owned(),
+            users: BTreeMap::new(),
+            roles: BTreeMap::new(),
+            root_keys: Vec::new(),
+            disabled_regions: BTreeSet::new(),
+        }
+    }
+
+    /// Adds a user.
+    #[must_use]
+    pub fn with_user(mut self, user: User) -> Self {
+        self.users.insert(user.name.clone(), User { account: self.id.clone(), ..user });
+        self
+    }
+
+    /// Adds a role.
+    #[must_use]
+    pub fn with_role(mut self, role: Role) -> Self {
+        self.roles.insert(role.name.clone(), Role { account: self.id.clone(), ..role });
+        self
+    }
+
+    /// Gives the root user an access key.
+    #[must_use]
+    pub fn with_root_key(mut self, key: AccessKey) -> Self {
+        self.root_keys.push(key);
+        self
+    }
+}
+
+impl Bucket {
+    /// Returns an empty bucket.
+    pub fn new(account: &str, region: &str) -> Self {
+        Self { account: account.to_owned(), region: region.to_owned(), objects: BTreeMap::new() }
+    }
+
+    /// Adds an object.
+    #[must_use]
+    pub fn with_object(mut self, key: &str, content: impl Into<Vec<u8>>) -> Self {
+        self.objects.insert(key.to_owned(), content.into());
+        self
+    }
+}
+
+/// Splits `arn:P:iam::ACCOUNT:KIND/[path/]NAME` into account and name.
+pub(crate) fn named<'a>(arn: &'a str, kind: &str) -> Option<(&'a str, &'a str)> {
+    let mut parts = arn.splitn(6, ':');
+    let ["arn", _, "iam", "", account, resource] = std::array::from_fn(|_| parts.next().unwrap_or_default()) else {
+        return None;
+    };
+    let (found, rest) = resource.split_once('/')?;
+    let name = rest.rsplit('/').next()?;
+    (found == kind && !name.is_empty()).then_some((account, name))
+}

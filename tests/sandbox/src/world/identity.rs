@@ -1,0 +1,222 @@
+//! Users, roles and what belongs to them.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use crate::mint;
+use crate::policy::Policy;
+
+/// A role lasts an hour unless it says otherwise (CreateRole, `MaxSessionDuration`).
+const DEFAULT_MAX_SESSION_SECONDS: i64 = 3600;
+
+/// Identity-based policies: inline ones by name, managed ones by ARN.
+#[derive(Clone, Debug, Default)]
+pub struct Permissions {
+    /// The inline policies by name.
+    pub inline: BTreeMap<String, Policy>,
+    /// The ARNs of the attached managed policies.
+    pub attached: BTreeSet<String>,
+}
+
+/// An IAM user.
+#[derive(Clone, Debug)]
+pub struct User {
+    /// The account it is in; set when it is added to one.
+    pub account: String,
+    /// Its name.
+    pub name: String,
+    /// Its path, `/` if none.
+    pub path: String,
+    /// Its unique id, `AIDA…`.
+    pub id: String,
+    /// Its access keys; AWS allows two.
+    pub access_keys: Vec<AccessKey>,
+    /// Its policies.
+    pub permissions: Permissions,
+    /// Its MFA devices.
+    pub mfa_devices: Vec<MfaDevice>,
+    /// Its tags.
+    pub tags: BTreeMap<String, String>,
+}
+
+/// An IAM role.
+#[derive(Clone, Debug)]
+pub struct Role {
+    /// The account it is in; set when it is added to one.
+    pub account: String,
+    /// Its name.
+    pub name: String,
+    /// Its path, `/` if none.
+    pub path: String,
+    /// Its unique id, `AROA…`; a role that is deleted and made again gets another one.
+    pub id: String,
+    /// Its trust policy.
+    pub trust: Policy,
+    /// Its permission policies.
+    pub permissions: Permissions,
+    /// The longest session it grants, in seconds.
+    pub max_session_seconds: i64,
+    /// Its tags.
+    pub tags: BTreeMap<String, String>,
+}
+
+/// A long-term access key.
+#[derive(Clone, Debug)]
+pub struct AccessKey {
+    /// The access key id, `AKIA…`.
+    pub id: String,
+    /// The secret access key.
+    pub secret: String,
+    /// Whether it can be used.
+    pub status: KeyStatus,
+}
+
+/// Whether an access key can be used.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum KeyStatus {
+    /// It can.
+    Active,
+    /// It cannot; AWS then answers as if it did not exist.
+    Inactive,
+}
+
+/// A virtual MFA device.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct MfaDevice {
+    /// Its serial number, an ARN.
+    pub serial: String,
+    /// The base32 secret behind its codes.
+    pub secret: String,
+}
+
+impl User {
+    /// Returns a user without keys, policies or devices.
+    pub fn new(name: &str) -> Self {
+        Self {
+            account: String::new(),
+            name: name.to_owned(),
+            path: "/".to_owned(),
+            id: mint::identifier("AIDA"),
+            access_keys: Vec::new(),
+            permissions: Permissions::default(),
+            mfa_devices: Vec::new(),
+            tags: BTreeMap::new(),
+        }
+    }
+
+    /// Sets the path.
+    #[must_use]
+    pub fn with_path(mut self, path: &str) -> Self {
+        path.clone_into(&mut self.path);
+        self
+    }
+
+    /// Adds an access key.
+    #[must_use]
+    pub fn with_key(mut self, key: AccessKey) -> Self {
+        self.access_keys.push(key);
+        self
+    }
+
+    /// Adds an inline policy.
+    #[must_use]
+    pub fn with_policy(mut self, name: &str, policy: impl Into<Policy>) -> Self {
+        self.permissions.inline.insert(name.to_owned(), policy.into());
+        self
+    }
+
+    /// Attaches a managed policy.
+    #[must_use]
+    pub fn with_managed_policy(mut self, arn: &str) -> Self {
+        self.permissions.attached.insert(arn.to_owned());
+        self
+    }
+
+    /// Adds an MFA device.
+    #[must_use]
+    pub fn with_mfa_device(mut self, device: MfaDevice) -> Self {
+        self.mfa_devices.push(device);
+        self
+    }
+
+    /// Adds a tag.
+    #[must_use]
+    pub fn with_tag(mut self, key: &str, value: &str) -> Self {
+        self.tags.insert(key.to_owned(), value.to_owned());
+        self
+    }
+
+    /// Returns its ARN.
+    pub fn arn(&self) -> String {
+        format!("arn:aws:iam::{}:user{}{}", self.account, self.path, self.name)
+    }
+}
+
+impl Role {
+    /// Returns a role that may do nothing yet.
+    pub fn new(name: &str, trust: impl Into<Policy>) -> Self {
+        Self {
+            account: String::new(),
+            name: name.to_owned(),
+            path: "/".to_owned(),
+            id: mint::identifier("AROA"),
+            trust: trust.into(),
+            permissions: Permissions::default(),
+            max_session_seconds: DEFAULT_MAX_SESSION_SECONDS,
+            tags: BTreeMap::new(),
+        }
+    }
+
+    /// Sets the path.
+    #[must_use]
+    pub fn with_path(mut self, path: &str) -> Self {
+        path.clone_into(&mut self.path);
+        self
+    }
+
+    /// Adds an inline policy.
+    #[must_use]
+    pub fn with_policy(mut self, name: &str, policy: impl Into<Policy>) -> Self {
+        self.permissions.inline.insert(name.to_owned(), policy.into());
+        self
+    }
+
+    /// Attaches a managed policy.
+    #[must_use]
+    pub fn with_managed_policy(mut self, arn: &str) -> Self {
+        self.permissions.attached.insert(arn.to_owned());
+        self
+    }
+
+    /// Sets the longest session it grants.
+    #[must_use]
+    pub fn with_max_session_seconds(mut self, seconds: i64) -> Self {
+        self.max_session_seconds = seconds;
+        self
+    }
+
+    /// Adds a tag.
+    #[must_use]
+    pub fn with_tag(mut self, key: &str, value: &str) -> Self {
+        self.tags.insert(key.to_owned(), value.to_owned());
+        self
+    }
+
+    /// Returns its ARN.
+    pub fn arn(&self) -> String {
+        format!("arn:aws:iam::{}:role{}{}", self.account, self.path, self.name)
+    }
+}
+
+impl AccessKey {
+    /// Returns a new, active key.
+    pub fn generate() -> Self {
+        Self { id: mint::identifier("AKIA"), secret: mint::secret_key(), status: KeyStatus::Active }
+    }
+}
+
+impl MfaDevice {
+    /// Returns a new device for a user; a user's device carries the user's name by custom.
+    pub fn generate(account: &str, name: &str) -> Self {
+        Self { serial: format!("arn:aws:iam::{account}:mfa/{name}"), secret: mint::totp_secret() }
+    }
+}

@@ -1,0 +1,48 @@
+//! The world of the two tutorials: an authentication account with a user, a workload account with a role.
+
+use serde_json::json;
+
+use super::{AccessKey, Account, Bucket, Role, User, World};
+
+/// The authentication account.
+pub const AUTH_ACCOUNT: &str = "111111111111";
+/// The workload account.
+pub const WORKLOAD_ACCOUNT: &str = "222222222222";
+/// The user in the authentication account.
+pub const USER_ARN: &str = "arn:aws:iam::111111111111:user/richard";
+/// The role in the workload account.
+pub const ROLE_ARN: &str = "arn:aws:iam::222222222222:role/AssumedRole";
+/// The bucket with objects in the workload account.
+pub const BUCKET: &str = "workload-reports-222222222222";
+/// A second bucket there, with nothing in it.
+pub const EMPTY_BUCKET: &str = "workload-archive-222222222222";
+/// The region of both buckets.
+pub const REGION: &str = "eu-west-1";
+
+impl World {
+    /// Returns the world in which `richard` may assume `AssumedRole`, which may read S3.
+    pub fn tutorials() -> Self {
+        let user = User::new("richard").with_key(AccessKey::generate()).with_policy(
+            "AllowAssumeRole",
+            json!({"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Action": "sts:AssumeRole", "Resource": ROLE_ARN}]}),
+        );
+        let role = Role::new(
+            "AssumedRole",
+            json!({"Version": "2012-10-17", "Statement": [{
+                "Effect": "Allow",
+                "Principal": {"AWS": format!("arn:aws:iam::{AUTH_ACCOUNT}:root")},
+                "Action": "sts:AssumeRole",
+            }]}),
+        )
+        .with_managed_policy("arn:aws:iam::aws:policy/AmazonS3ReadOnlyAccess");
+        let reports = Bucket::new(WORKLOAD_ACCOUNT, REGION)
+            .with_object("readme.txt", "Reports of the workload account.\n")
+            .with_object("2026/10/usage report.csv", "day,requests\n2026-10-31,1204\n")
+            .with_object("2026/11/usage report.csv", "day,requests\n2026-11-21,1377\n");
+        Self::empty()
+            .with_account(Account::new(AUTH_ACCOUNT).with_user(user))
+            .with_account(Account::new(WORKLOAD_ACCOUNT).with_role(role))
+            .with_bucket(BUCKET, reports)
+            .with_bucket(EMPTY_BUCKET, Bucket::new(WORKLOAD_ACCOUNT, REGION))
+    }
+}
