@@ -21,6 +21,12 @@ pub(super) fn load(paths: &Paths) -> Result<Catalogue, Report> {
     config::parse_bytes(&read_bytes(&paths.config)?, &paths.config).map_err(|e| e.report())
 }
 
+/// Lists everything that is wrong with the configuration, a line each.
+pub(super) fn problems(paths: &Paths) -> Vec<String> {
+    let bytes = read_bytes(&paths.config).unwrap_or_default();
+    config::parse_bytes(&bytes, &paths.config).map_or_else(|e| e.lines().collect(), |_| Vec::new())
+}
+
 /// Reads the text of the configuration, for an edit.
 pub(super) fn read(paths: &Paths) -> Result<String, Report> {
     let bytes = read_bytes(&paths.config)?;
@@ -106,6 +112,14 @@ pub(super) fn chain<'a>(catalogue: &'a Catalogue, name: &str) -> Option<(&'a Ide
         at = role.source.as_str();
     }
     None
+}
+
+/// Takes away the name that stands before every message of the command anyway.
+pub(super) fn about(what: &str, name: &str, report: Report) -> Report {
+    match report.message.strip_prefix(&format!("{what} `{name}`: ")) {
+        Some(message) => Report { message: message.to_owned(), ..report },
+        None => report,
+    }
 }
 
 /// Makes the report of a name that is not there.

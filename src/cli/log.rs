@@ -9,6 +9,8 @@ use super::output::{self, Failure, Screen, Style};
 use super::status::base_name;
 use crate::domain::report::{Kind, Report, printable};
 use crate::paths::Paths;
+use crate::protocol::process_output::timestamp;
+use chrono::DateTime;
 use serde_json::{Map, Value};
 use std::fmt::Write;
 use std::io;
@@ -100,7 +102,7 @@ fn render(line: &[u8], screen: Screen) -> String {
         }
     }
     let columns = [
-        (Style::Dim, text("time"), 20),
+        (Style::Dim, time(&text("time")), 20),
         (Style::Plain, text("event"), 8),
         (style, result, 11),
         (Style::Heading, text("name"), 16),
@@ -117,7 +119,12 @@ fn render(line: &[u8], screen: Screen) -> String {
     out
 }
 
-/// Says who asked: program, process, and the program that started it.
+/// Gives a time in whole seconds, UTC as in CloudTrail; what is no time stays as it is.
+fn time(text: &str) -> String {
+    DateTime::parse_from_rfc3339(text).map_or_else(|_| text.to_owned(), |time| timestamp(time.to_utc()))
+}
+
+/// Says who asked: the program that started the client, since the client itself is always `rolecall`.
 fn caller(caller: Option<&Value>) -> String {
     let Some(caller) = caller else { return String::new() };
     let name = |value: &Value| match value {
@@ -126,12 +133,15 @@ fn caller(caller: Option<&Value>) -> String {
         Value::Number(pid) => Some(format!("pid {pid}")),
         _ => None,
     };
-    let mut text = name(caller).unwrap_or_else(|| "unknown".to_owned());
+    let (own, parent) = (name(caller), caller.get("parent").and_then(name));
+    let mut text = match (own, parent) {
+        (Some(own), Some(parent)) if own == "rolecall" => parent,
+        (Some(own), Some(parent)) => format!("{own} < {parent}"),
+        (Some(own), None) => own,
+        (None, parent) => parent.unwrap_or_else(|| "unknown".to_owned()),
+    };
     if let Some(pid) = caller.get("pid").and_then(Value::as_i64) {
-        let _ = write!(text, "[{pid}]");
-    }
-    if let Some(parent) = caller.get("parent").and_then(name) {
-        let _ = write!(text, " < {parent}");
+        let _ = write!(text, " ({pid})");
     }
     printable(&text, 128)
 }
@@ -148,12 +158,12 @@ mod tests {
     fn a_line_says_when_what_which_who_and_how() {
         assert_eq!(
             shown(
-                r#"{"v":1,"time":"2026-11-22T00:00:00Z","seq":7,"event":"get","result":"ok","name":"prod",
+                r#"{"v":1,"time":"2026-11-22T00:00:00.713351273Z","seq":7,"event":"get","result":"ok","name":"prod",
                 "role_arn":"arn:aws:iam::222222222222:role/AssumedRole","access_key_id":"ASIAEXAMPLE",
                 "expiration":"2026-11-22T01:00:00Z","cached":true,
-                "caller":{"pid":4242,"exe":"/usr/bin/aws","parent":"/usr/bin/make"}}"#
+                "caller":{"pid":4242,"exe":"/usr/bin/rolecall","parent":"/usr/bin/make"}}"#
             ),
-            "2026-11-22T00:00:00Z  get       ok           prod              aws[4242] < make          \
+            "2026-11-22T00:00:00Z  get       ok           prod              make (4242)               \
              cached, ASIAEXAMPLE, until 2026-11-22T01:00:00Z\n"
         );
         assert_eq!(
@@ -172,7 +182,7 @@ mod tests {
         ] {
             assert_eq!(shown(line).lines().count(), 1, "{line}");
         }
-        assert!(shown(r#"{"caller":{"pid":2,"exe":"/a/b","parent":{"exe":"/c/d"}}}"#).contains("b[2] < d"));
+        assert!(shown(r#"{"caller":{"pid":2,"exe":"/a/b","parent":{"exe":"/c/d"}}}"#).contains("b < d (2)"));
     }
 
     #[test]

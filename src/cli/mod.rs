@@ -40,16 +40,18 @@ use crate::protocol::message::{Answer, Context, Request};
 use args::{Cli, Command};
 use clap::FromArgMatches;
 use output::Failure;
+use std::ffi::OsString;
 use std::io::{self, Write};
 use std::process::ExitCode;
 use zeroize::Zeroizing;
 
 /// Runs the command line of this process and gives its exit code.
 pub fn run() -> ExitCode {
-    let typed = usage::command().try_get_matches().and_then(|matches| Cli::from_arg_matches(&matches));
-    let (subject, done) = match typed {
+    let typed: Vec<OsString> = std::env::args_os().collect();
+    let cli = usage::command().try_get_matches_from(&typed).and_then(|matches| Cli::from_arg_matches(&matches));
+    let (subject, done) = match cli {
         Ok(cli) => (cli.command.subject(), dispatch(cli.command)),
-        Err(e) => (None, usage::answer(&e)),
+        Err(e) => (None, usage::answer(&e, &typed)),
     };
     match done {
         // Whoever closed the pipe has what they wanted.

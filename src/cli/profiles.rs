@@ -131,7 +131,7 @@ impl Change {
         let mut out = match (self.written(), *self.old == *self.new) {
             (0, true) => format!("no roles, no profiles: {file} is as it was\n"),
             (_, true) => format!("{file} is up to date: {}\n", profiles(self.written())),
-            (_, false) => format!("{file}: {}\n", profiles(self.written())),
+            (_, false) => format!("wrote {file}: {}\n", profiles(self.written())),
         };
         for (sign, style, names) in
             [("+", Style::Good, &self.added), ("~", Style::Warning, &self.changed), ("-", Style::Bad, &self.removed)]

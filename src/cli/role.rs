@@ -43,7 +43,8 @@ fn add(paths: &Paths, name: &str, flags: &RoleFlags, replace: bool) -> Result<()
         .into());
     }
     let present = if replace { IfPresent::Replace } else { IfPresent::Refuse };
-    let edited = config::add_role(&text, &paths.config, name, &section(flags)?, present)?;
+    let edited = config::add_role(&text, &paths.config, name, &section(flags)?, present)
+        .map_err(|report| config_file::about("role", name, report))?;
     config_file::write(paths, &text, &edited)?;
     config_file::reload(paths)?;
     let catalogue = config_file::load(paths)?;

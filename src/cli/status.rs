@@ -23,7 +23,11 @@ pub(super) fn run(paths: &Paths, json: bool) -> Result<(), Failure> {
         return without_agent(paths, json);
     }
     let status = fetch(paths, Autostart::No)?;
-    if json { output::print_json(&status) } else { output::print(&render(&status, Screen::stdout())) }
+    if json {
+        return output::print_json(&status);
+    }
+    let screen = Screen::stdout();
+    output::print(&(render_problems(&config_file::problems(paths), screen) + &render(&status, screen)))
 }
 
 /// Asks the agent for its state.
@@ -56,7 +60,7 @@ fn without_agent(paths: &Paths, json: bool) -> Result<(), Failure> {
         return output::print_json(&WithoutAgent { agent: None, config, warnings, identities, roles });
     }
     let screen = Screen::stdout();
-    let mut out = render_warnings(&warnings, screen);
+    let mut out = render_problems(&config_file::problems(paths), screen) + &render_warnings(&warnings, screen);
     out.push_str(&table(
         screen,
         &[
@@ -142,6 +146,14 @@ fn render(status: &Status, screen: Screen) -> String {
 
 fn join(value: Cell, remark: &str) -> Cell {
     if remark.is_empty() { value } else { value.and(", ", remark) }
+}
+
+/// Lists what is wrong with the file, where it is more than the one thing that a warning can say.
+fn render_problems(problems: &[String], screen: Screen) -> String {
+    match problems {
+        [] | [_] => String::new(),
+        several => several.iter().map(|line| remark(screen, (Style::Bad, "error:"), line, None)).collect(),
+    }
 }
 
 fn render_warnings(warnings: &[Report], screen: Screen) -> String {

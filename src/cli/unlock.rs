@@ -90,6 +90,15 @@ fn whose_device<'a>(status: &'a Status, asked: Option<&str>) -> Result<&'a Ident
     }
 }
 
+/// Asks for the passphrase of a file vault that is not open.
+pub(super) fn open_file_vault(paths: &Paths) -> Result<(), Report> {
+    let vault = status::fetch(paths, Autostart::Yes)?.vault;
+    if vault.kind == "file" && vault.state != "ready" {
+        tell(paths, Request::UnlockVault { passphrase: Some(passphrase(paths)?) }, Autostart::Yes)?;
+    }
+    Ok(())
+}
+
 fn vault(paths: &Paths) -> Result<String, Report> {
     let status = status::fetch(paths, Autostart::Yes)?;
     // The keyring asks by its own dialog; only the encrypted file has a passphrase that we may hold.

@@ -8,6 +8,7 @@ use super::output::{self, Failure, Screen};
 use crate::domain::report::{Kind, Report, printable};
 use clap::error::ErrorKind;
 use clap::{Command, CommandFactory};
+use std::ffi::OsString;
 use std::fmt::Write;
 
 /// Gives the command line's definition, with the commands in groups.
@@ -27,7 +28,7 @@ pub(super) fn command() -> Command {
 }
 
 /// Answers a command line that is not run: help and version on stdout, anything else as a refusal.
-pub(super) fn answer(error: &clap::Error) -> Result<(), Failure> {
+pub(super) fn answer(error: &clap::Error, typed: &[OsString]) -> Result<(), Failure> {
     let styled = error.render();
     match error.kind() {
         ErrorKind::DisplayHelp | ErrorKind::DisplayVersion => {
@@ -39,23 +40,19 @@ pub(super) fn answer(error: &clap::Error) -> Result<(), Failure> {
             output::complain_bytes(&if colour { styled.ansi().to_string() } else { styled.to_string() });
             Err(Failure::Told(Kind::Usage))
         }
-        _ => Err(refusal(&styled.to_string()).into()),
+        _ => Err(refusal(&styled.to_string(), typed).into()),
     }
 }
 
-/// Makes a report of clap's text: a first paragraph, perhaps tips, perhaps a usage line.
-fn refusal(text: &str) -> Report {
+/// Makes a report of clap's text: a first paragraph, perhaps tips.
+fn refusal(text: &str, typed: &[OsString]) -> Report {
     let mut paragraphs = text.split("\n\n");
     let first = paragraphs.next().unwrap_or_default();
     let mut lines = first.lines().map(str::trim);
     let head = lines.next().unwrap_or_default();
     let details: Vec<&str> = lines.filter(|line| !line.is_empty()).collect();
     let cause = format!("{} {}", head.strip_prefix("error: ").unwrap_or(head), details.join(", "));
-    let help = text
-        .lines()
-        .find_map(|line| line.strip_prefix("Usage: "))
-        .map(|usage| usage.split(' ').take_while(|word| word.starts_with(|c: char| c.is_ascii_lowercase())))
-        .map_or_else(|| "rolecall".to_owned(), |words| words.collect::<Vec<_>>().join(" "));
+    let help = meant(typed);
     let tips: Vec<&str> = text.lines().filter_map(|line| line.trim_start().strip_prefix("tip: ")).collect();
     let hint = match tips.as_slice() {
         [] => format!("run `{help} --help`"),
@@ -65,13 +62,26 @@ fn refusal(text: &str) -> Report {
     Report::new(Kind::Usage, printable(cause.trim(), 1024)).hint(printable(&hint, 1024))
 }
 
+/// Gives the command as far as it was understood, as `rolecall role add`.
+fn meant(typed: &[OsString]) -> String {
+    let mut command = &Cli::command();
+    let mut path = "rolecall".to_owned();
+    for word in typed.iter().skip(1).filter_map(|word| word.to_str()) {
+        let Some(sub) = command.find_subcommand(word) else { break };
+        path = format!("{path} {}", sub.get_name());
+        command = sub;
+    }
+    path
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
 
     fn refused(line: &str) -> Report {
-        let error = command().try_get_matches_from(line.split(' ')).expect_err(line);
-        refusal(&error.render().to_string())
+        let typed: Vec<OsString> = line.split(' ').map(OsString::from).collect();
+        let error = command().try_get_matches_from(&typed).expect_err(line);
+        refusal(&error.render().to_string(), &typed)
     }
 
     #[test]
@@ -92,6 +102,7 @@ mod tests {
     fn what_was_typed_cannot_forge_a_line() {
         let report = refused("rolecall identity show a\u{1b}[2Jb");
         assert!(!report.message.contains('\u{1b}'), "{}", report.message);
+        assert_eq!(report.hint.as_deref(), Some("run `rolecall identity show --help`"));
     }
 
     #[test]

@@ -5,7 +5,7 @@
 
 use crate::cli::args::IdentityAddArgs;
 use crate::cli::output::{self, Failure};
-use crate::cli::{ask, config_file, key_input, quote};
+use crate::cli::{ask, config_file, key_input, quote, unlock};
 use crate::client::{self, Autostart};
 use crate::config::raw::IdentitySection;
 use crate::config::{self, IfPresent};
@@ -30,15 +30,20 @@ pub(super) fn run(paths: &Paths, args: &IdentityAddArgs) -> Result<(), Failure> 
     let text = config_file::read(paths)?;
     let (section, present) = section(&text, args)?;
     let edited = match present {
-        Present::AsWanted => text.clone(),
-        Present::No => config::add_identity(&text, &paths.config, name, &section, IfPresent::Refuse)?,
-        Present::Other => config::add_identity(&text, &paths.config, name, &section, IfPresent::Replace)?,
-    };
+        Present::AsWanted => Ok(text.clone()),
+        Present::No => config::add_identity(&text, &paths.config, name, &section, IfPresent::Refuse),
+        Present::Other => config::add_identity(&text, &paths.config, name, &section, IfPresent::Replace),
+    }
+    .map_err(|report| config_file::about("identity", name, report))?;
     if !has_key {
         config_file::write(paths, &text, &edited)?;
         config_file::reload(paths)?;
         let file = config_file::shown(&paths.config);
         return output::print(&format!("[identities.{name}] is in {file}\n{}", next(name)));
+    }
+    if ask::is_possible() {
+        // Before the key is typed: the agent cannot ask for the passphrase of a file, and the typing would be lost.
+        unlock::open_file_vault(paths)?;
     }
     let key = match &args.csv {
         Some(file) => key_input::from_file(file)?,
