@@ -211,6 +211,8 @@ impl Agent {
     async fn keys(&self) -> Vec<KeyStatus> {
         let catalogue = self.configuration.catalogue();
         let mut keys = Vec::new();
+        // A vault that does not answer is asked once, not once for each identity: every question takes seconds.
+        let mut silent: Option<Report> = None;
         for identity in catalogue.identities.values() {
             let mut key = KeyStatus {
                 identity: identity.name.to_string(),
@@ -223,14 +225,21 @@ impl Agent {
                 error: None,
             };
             if identity.kind == IdentityKind::IamUser {
-                match self.ports.vault.read(&identity.name).await {
+                let read = match silent.clone() {
+                    Some(report) => Err(report),
+                    None => self.ports.vault.read(&identity.name).await,
+                };
+                match read {
                     Ok(stored) => {
                         key.access_key_id = Some(stored.key.id.clone());
                         key.account = arn::account_of(&stored.arn).map(|account| account.to_string());
                         key.arn = Some(stored.arn);
                         key.stored = Some(stored.stored);
                     }
-                    Err(report) => key.error = Some(report),
+                    Err(report) => {
+                        silent = Some(report.clone()).filter(|report| report.kind != Kind::Config);
+                        key.error = Some(report);
+                    }
                 }
             }
             keys.push(key);

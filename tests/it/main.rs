@@ -8,4 +8,5 @@ mod harness;
 
 mod get;
 mod layers;
+mod mfa;
 mod sessions;
