@@ -93,5 +93,5 @@ async fn displaced(socket: &Socket) {
 
 async fn ignore(signals: &mut tokio::signal::unix::Signal) {
     while signals.recv().await.is_some() {}
-    std::future::pending().await
+    std::future::pending::<()>().await;
 }

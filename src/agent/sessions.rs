@@ -16,14 +16,14 @@ use crate::domain::report::{Kind, Report};
 use crate::domain::secret::MfaCode;
 use crate::ports::Outlook;
 use std::collections::{BTreeSet, HashMap};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, Once, PoisonError};
 use std::time::Duration;
 use tokio::sync::{Notify, Semaphore, SemaphorePermit, watch};
 use tokio::task::AbortHandle;
 use tokio::time::timeout;
 
 /// Roles asked for within this time are renewed before anybody waits; others lapse.
-pub(super) const IN_USE: Duration = Duration::from_secs(30 * 60);
+pub(super) const IN_USE: Duration = Duration::from_mins(30);
 
 /// The whole of a request, however long its chain.
 const DEADLINE: Duration = Duration::from_secs(20);
@@ -351,7 +351,7 @@ impl Sessions {
 
     /// Starts what is due and tells when to look again, by the boot-time clock.
     pub(super) fn refresh(self: &Arc<Self>) -> Duration {
-        const LOOK_AGAIN: Duration = Duration::from_secs(60);
+        const LOOK_AGAIN: Duration = Duration::from_mins(1);
         let now = self.ports.clock.now();
         let mut entries = self.entries();
         let mut next = now.boot + LOOK_AGAIN;
@@ -509,6 +509,13 @@ impl Held {
 
 /// Keeps a line in locked pages.
 pub(super) fn keep(line: &[u8]) -> Result<LockedBytes, Failure> {
-    LockedBytes::new(line)
-        .map_err(|e| Failure::transient(Report::new(Kind::Failed, format!("no memory for a session: {e}"))))
+    static SAID: Once = Once::new();
+    let bytes = LockedBytes::new(line)
+        .map_err(|e| Failure::transient(Report::new(Kind::Failed, format!("no memory for a session: {e}"))))?;
+    if !bytes.is_locked() {
+        SAID.call_once(|| {
+            tracing::warn!("sessions may be swapped out: the limit of locked memory is reached (ulimit -l)");
+        });
+    }
+    Ok(bytes)
 }
