@@ -120,7 +120,11 @@ impl Agent {
                 )
                 .hint("use an identity of type iam-user"))
             })
-            .map_err(|report| self.with_remark(report))
+            .map_err(|report| match self.configuration.problem() {
+                // Nothing was ever taken over: that, and not the name, is the cause.
+                Some(problem) if self.configuration.catalogue().names().next().is_none() => problem,
+                _ => self.with_remark(report),
+            })
     }
 
     /// Adds to a failure that the file on disk is not what is in use: it may be the reason.
