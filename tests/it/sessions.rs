@@ -49,8 +49,8 @@ fn fifty_cold_roles_are_fifty_calls() {
 fn a_day_of_one_hour_sessions_makes_nobody_wait_after_the_first() {
     let agent = Inside::start(TUTORIAL);
     agent.get("prod").expect("served");
-    for minute in 0..24 * 60 {
-        agent.pass(MINUTE);
+    for minute in (0..24 * 60).step_by(3) {
+        agent.pass(3 * MINUTE);
         let before = agent.aws.count("AssumeRole");
         let session = agent.get("prod").expect("served");
         let left = session.expiration - agent.aws.clock().now();
