@@ -5,7 +5,7 @@
 
 use serde::Serialize;
 use std::fs;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 /// What is recorded of a caller.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
@@ -27,12 +27,7 @@ impl Caller {
         // Pid 0 is a process of another pid namespace: nothing can be said of it, least of all from /proc/0.
         let Some(pid) = pid.filter(|pid| *pid > 0) else { return Self::default() };
         let proc = Path::new("/proc").join(pid.to_string());
-        let parent = fs::read(proc.join("stat")).ok().and_then(|stat| parent_pid(&stat));
-        Self {
-            pid: Some(pid),
-            exe: exe(&proc),
-            parent: parent.and_then(|p| exe(&Path::new("/proc").join(p.to_string()))),
-        }
+        Self { pid: Some(pid), exe: exe(&proc), parent: tool(&proc) }
     }
 
     /// Names the tool that asked, for people.
@@ -40,6 +35,33 @@ impl Caller {
         let path = self.parent.as_deref().or(self.exe.as_deref())?;
         Some(path.rsplit('/').next().unwrap_or(path))
     }
+}
+
+/// Names the program that started a process. Most SDKs run `credential_process` through `sh -c`, and not every shell makes
+/// way for its command: such a shell is passed over, or half of all callers would be called `dash`.
+fn tool(proc: &Path) -> Option<String> {
+    let parent = parent(proc)?;
+    let program = exe(&parent)?;
+    let runs_one_command = is_shell(&program) && fs::read(parent.join("cmdline")).is_ok_and(|line| has_command(&line));
+    if runs_one_command {
+        return self::parent(&parent).and_then(|grandparent| exe(&grandparent)).or(Some(program));
+    }
+    Some(program)
+}
+
+fn parent(proc: &Path) -> Option<PathBuf> {
+    let pid = parent_pid(&fs::read(proc.join("stat")).ok()?)?;
+    Some(Path::new("/proc").join(pid.to_string()))
+}
+
+fn is_shell(program: &str) -> bool {
+    let name = program.rsplit('/').next().unwrap_or(program);
+    ["ash", "bash", "busybox", "dash", "ksh", "mksh", "sh", "zsh"].contains(&name)
+}
+
+/// Tells whether a shell was given its command as an argument. The arguments are looked at, never kept.
+fn has_command(cmdline: &[u8]) -> bool {
+    cmdline.split(|byte| *byte == 0).nth(1) == Some(b"-c")
 }
 
 fn exe(proc: &Path) -> Option<String> {
@@ -64,6 +86,30 @@ mod tests {
         assert_eq!(parent_pid(b"12 (a) S 1 2) S 77 12 12 0"), Some(77));
         assert_eq!(parent_pid(b"12 (a b) R 5"), Some(5));
         assert_eq!(parent_pid(b"garbage"), None);
+    }
+
+    #[test]
+    fn only_a_shell_with_a_command_for_an_argument_is_passed_over() {
+        assert!(is_shell("/usr/bin/dash") && is_shell("/bin/sh") && !is_shell("/usr/bin/python3.11"));
+        assert!(has_command(b"/bin/sh\0-c\0/usr/bin/rolecall get prod\0"));
+        assert!(!has_command(b"-bash\0") && !has_command(b"bash\0deploy.sh\0-c\0"));
+    }
+
+    #[cfg(target_os = "linux")]
+    #[test]
+    fn the_shell_between_a_tool_and_its_credential_process_is_passed_over() {
+        use std::io::{BufRead, BufReader};
+        // The second command keeps the shell from making way for the first.
+        let mut shell = std::process::Command::new("sh");
+        shell.args(["-c", "sh -c 'echo $$; read x; :'; :"]).stdin(std::process::Stdio::piped());
+        let mut child = shell.stdout(std::process::Stdio::piped()).spawn().expect("sh runs");
+        let mut line = String::new();
+        BufReader::new(child.stdout.take().expect("piped")).read_line(&mut line).expect("a line");
+        let inner = Caller::of(line.trim().parse().ok());
+        drop(child.stdin.take());
+        child.wait().expect("it ends");
+        let own = std::env::current_exe().expect("this program");
+        assert_eq!(inner.parent.as_deref(), own.to_str(), "{inner:?}");
     }
 
     #[cfg(target_os = "linux")]

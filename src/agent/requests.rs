@@ -42,6 +42,11 @@ impl Agent {
         }
         let answer = |answer| Ok(Response::Answer(Box::new(answer)));
         let done = |note| answer(Answer::Done { note });
+        // A script that edits the file and goes on at once is faster than the watch; whether it stores a key in the keyring
+        // or in the file must not hang on that. A `get` need not look: it is in front of every AWS call.
+        if !matches!(call.request, Request::Get { .. } | Request::Lock | Request::Stop) {
+            self.reload();
+        }
         match call.request {
             Request::Get { name } => self.get(&name, caller).await,
             Request::IdentityAdd { name, access_key_id, secret_access_key, region, replace } => {
@@ -54,10 +59,7 @@ impl Agent {
                 self.lock("asked", Some(caller.clone()));
                 done(None)
             }
-            Request::Reload => {
-                self.reload();
-                self.configuration.problem().map_or_else(|| done(None), Err)
-            }
+            Request::Reload => self.configuration.problem().map_or_else(|| done(None), Err),
             Request::Status => answer(Answer::Status(Box::new(self.status().await))),
             Request::Stop => {
                 self.stop.notify_one();
