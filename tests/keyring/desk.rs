@@ -1,4 +1,4 @@
-//! The private desktop of the keyring tests: a bus, a keyring and the vault's process, each a child that ends with its test.
+//! A private desktop: a bus, a real gnome-keyring on it and an independent reader, each a child that ends with its test.
 
 use rolecall::adapters::clock::SystemClock;
 use rolecall::ports::Clock;
@@ -6,16 +6,11 @@ use rustix::process::{Pid, Signal, kill_process};
 use std::fs;
 use std::io::{BufRead, BufReader, Write};
 use std::path::Path;
-use std::process::{Child, ChildStdin, Command, Stdio};
-use std::sync::mpsc::{Receiver, channel};
+use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
 /// What starting a program or a bus name may take on a busy machine.
 const PATIENCE: Duration = Duration::from_secs(20);
-/// The port's promise, with room for a busy machine.
-pub(crate) const PROMISE: Duration = Duration::from_secs(30);
-/// What nobody would call waiting: no dialog was shown, no deadline was met.
-const AT_ONCE: Duration = Duration::from_millis(1500);
 
 /// A home, a runtime directory and a bus address that nobody else uses.
 pub(crate) struct Desk {
@@ -39,7 +34,17 @@ impl Desk {
         Self { top }
     }
 
-    fn command(&self, program: impl AsRef<std::ffi::OsStr>) -> Command {
+    /// The directory that holds all of it.
+    pub(crate) fn path(&self) -> &Path {
+        self.top.path()
+    }
+
+    /// What `DBUS_SESSION_BUS_ADDRESS` is for programs of this desktop, whether the bus runs or not.
+    pub(crate) fn address(&self) -> String {
+        address(self.top.path())
+    }
+
+    pub(crate) fn command(&self, program: impl AsRef<std::ffi::OsStr>) -> Command {
         let top = self.top.path();
         let mut command = Command::new(program);
         command
@@ -48,7 +53,7 @@ impl Desk {
             .env("HOME", top.join("home"))
             .env("XDG_RUNTIME_DIR", top.join("run"))
             .env("XDG_DATA_HOME", top.join("data"))
-            .env("DBUS_SESSION_BUS_ADDRESS", address(top));
+            .env("DBUS_SESSION_BUS_ADDRESS", self.address());
         command
     }
 
@@ -135,23 +140,6 @@ impl Desk {
         process.child.stdin.take().expect("piped").write_all(secret.as_bytes()).expect("it reads the secret");
         process.wait();
     }
-
-    pub(crate) fn vault(&self) -> Helper {
-        let mut command = self.command(std::env::current_exe().expect("this binary"));
-        command.args(["--exact", "the_vault_under_test", "--ignored", "--nocapture"]);
-        command.env("KEYRING_TEST_FILE", self.top.path().join("file/vault.rolecall"));
-        let mut process = Process::start(command.stdin(Stdio::piped()).stdout(Stdio::piped()));
-        let (input, output) = (process.child.stdin.take(), process.child.stdout.take().expect("piped"));
-        let (sender, answers) = channel();
-        std::thread::spawn(move || {
-            for line in BufReader::new(output).lines().map_while(Result::ok) {
-                if Answer::parse(&line).is_some_and(|answer| sender.send(answer).is_err()) {
-                    return;
-                }
-            }
-        });
-        Helper { process, input, answers, sent: 0 }
-    }
 }
 
 const SERVICE: &[&str] = &["string:org.freedesktop.secrets"];
@@ -166,11 +154,11 @@ fn missing(program: &str) -> String {
 
 /// A child process that does not outlive its test.
 pub(crate) struct Process {
-    child: Child,
+    pub(crate) child: Child,
 }
 
 impl Process {
-    fn start(command: &mut Command) -> Self {
+    pub(crate) fn start(command: &mut Command) -> Self {
         let program = command.get_program().to_string_lossy().into_owned();
         Self { child: command.spawn().unwrap_or_else(|e| panic!("{}: {e}", missing(&program))) }
     }
@@ -179,7 +167,7 @@ impl Process {
         kill_process(Pid::from_child(&self.child), signal).expect("it runs");
     }
 
-    fn wait(&mut self) {
+    pub(crate) fn wait(&mut self) {
         let status = self.child.wait().expect("it ends");
         assert!(status.success() || std::thread::panicking(), "{status}");
     }
@@ -190,70 +178,5 @@ impl Drop for Process {
         // By its handle, never by name; one that has ended already is not an error.
         drop(self.child.kill());
         drop(self.child.wait());
-    }
-}
-
-/// The process above, as the tests see it.
-pub(crate) struct Helper {
-    process: Process,
-    input: Option<ChildStdin>,
-    answers: Receiver<Answer>,
-    sent: u32,
-}
-
-/// One answer of it.
-#[derive(Debug)]
-pub(crate) struct Answer {
-    pub(crate) tag: u32,
-    pub(crate) took: Duration,
-    pub(crate) text: String,
-}
-
-impl Answer {
-    pub(crate) fn ok(self) {
-        assert!(self.text.starts_with("ok"), "{self:?}");
-    }
-
-    pub(crate) fn at_once(self) -> Self {
-        assert!(self.took < AT_ONCE, "{self:?}");
-        self
-    }
-
-    fn parse(line: &str) -> Option<Self> {
-        let mut parts = line.strip_prefix("=> ")?.splitn(3, ' ');
-        let tag = parts.next()?.parse().ok()?;
-        let took = Duration::from_millis(parts.next()?.parse().ok()?);
-        Some(Self { tag, took, text: parts.next()?.to_owned() })
-    }
-}
-
-impl Helper {
-    pub(crate) fn send(&mut self, command: &str) -> u32 {
-        self.sent += 1;
-        let input = self.input.as_mut().expect("open until the end");
-        writeln!(input, "{} {command}", self.sent).expect("the vault's process listens");
-        self.sent
-    }
-
-    pub(crate) fn next(&mut self) -> Answer {
-        // Twice the promise: an answer that comes late is a better failure than none.
-        let answer = self.answers.recv_timeout(PROMISE * 2).expect("an answer from the vault's process");
-        writeln!(std::io::stderr(), "{} ms: {}", answer.took.as_millis(), answer.text).expect("stderr");
-        answer
-    }
-
-    pub(crate) fn ask(&mut self, command: &str) -> Answer {
-        let tag = self.send(command);
-        let answer = self.next();
-        assert_eq!(answer.tag, tag, "{answer:?}");
-        answer
-    }
-}
-
-impl Drop for Helper {
-    fn drop(&mut self) {
-        // It ends at the end of its input; the process guard then only collects it.
-        self.input = None;
-        self.process.wait();
     }
 }

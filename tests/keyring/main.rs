@@ -8,9 +8,11 @@
 #![cfg(target_os = "linux")]
 
 mod desk;
+mod helper;
 
 use chrono::DateTime;
-use desk::{Desk, PROMISE};
+use desk::Desk;
+use helper::PROMISE;
 use rolecall::adapters::clock::SystemClock;
 use rolecall::adapters::vault::Vaults;
 use rolecall::domain::catalogue::VaultKind;

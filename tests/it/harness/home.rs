@@ -56,6 +56,7 @@ pub(crate) fn chained_world() -> World {
 pub(crate) struct Home {
     pub(crate) aws: Sandbox,
     pub(crate) canaries: Canaries,
+    environment: Vec<(&'static str, String)>,
     dir: TempDir,
 }
 
@@ -64,7 +65,7 @@ impl Home {
     pub(crate) fn bare(config: &str) -> Self {
         let aws = Sandbox::start(World::tutorials(), Clock::system());
         let dir = tempfile::Builder::new().prefix("rolecall-").tempdir().unwrap();
-        let home = Self { aws, canaries: Canaries::default(), dir };
+        let home = Self { aws, canaries: Canaries::default(), environment: Vec::new(), dir };
         std::fs::create_dir(home.path("run")).unwrap();
         std::os::unix::fs::chown(home.path("run"), None, None).unwrap();
         set_mode(&home.path("run"), 0o700);
@@ -99,6 +100,12 @@ impl Home {
         write_config(&self.config(), config, &self.aws.url());
     }
 
+    /// Sets a variable of every command from now on.
+    pub(crate) fn set(&mut self, name: &'static str, value: impl Into<String>) {
+        self.environment.retain(|(other, _)| *other != name);
+        self.environment.push((name, value.into()));
+    }
+
     pub(crate) fn path(&self, below: &str) -> PathBuf {
         self.dir.path().join(below)
     }
@@ -115,7 +122,7 @@ impl Home {
         std::fs::read_to_string(self.path(".local/state/rolecall/audit.jsonl")).unwrap_or_default()
     }
 
-    /// Makes a command of any program in this home, with nothing of the outer environment but the PATH.
+    /// Makes a command of any program in this home, with nothing of the outer environment.
     pub(crate) fn command(&self, program: impl AsRef<OsStr>) -> Command {
         let mut command = Command::new(program);
         command
@@ -124,6 +131,7 @@ impl Home {
             .env("USER", "richard")
             .env("PATH", "/usr/local/bin:/usr/bin:/bin")
             .env("XDG_RUNTIME_DIR", self.path("run"))
+            .envs(self.environment.iter().map(|(name, value)| (name, value)))
             .current_dir(self.dir.path())
             .stdin(Stdio::null());
         command

@@ -1,6 +1,8 @@
 //! Two ways to run rolecall: [`home::Home`] starts the real binaries in a home of their own, [`inside::Inside`] runs the
 //! real agent in this process, where its clock can be moved. Both scan for leaked secrets when they end.
 
+#![allow(dead_code, reason = "shared by several test programs, none of which needs all of it")]
+
 pub(crate) mod clock;
 pub(crate) mod home;
 pub(crate) mod inside;
