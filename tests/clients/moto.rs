@@ -1,0 +1,38 @@
+//! moto, an AWS that others wrote: it shows that a stranger takes our signed calls and that its sessions work.
+//!
+//! It shows nothing about refusals: trust across accounts, MFA and expiry are ignored there. Those are the sandbox's.
+
+use crate::peers::{self, program};
+use crate::person::Cloud;
+use serde_json::Value;
+use std::io::{BufRead, BufReader};
+use std::process::{Child, Command, Stdio};
+
+/// A running moto; dropping it ends it.
+pub(crate) struct Moto {
+    pub(crate) cloud: Cloud,
+    process: Child,
+}
+
+impl Moto {
+    /// Starts it with the tutorials' accounts and waits until it enforces what it can.
+    pub(crate) fn start() -> Self {
+        let mut command = Command::new(peers::python());
+        command.arg(program("run_moto.py")).env_clear().env("PATH", "/usr/local/bin:/usr/bin:/bin");
+        // It ends with its standard input, so that it outlives no test, not even one that was killed.
+        let mut process = command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().expect("python runs");
+        let mut line = String::new();
+        BufReader::new(process.stdout.take().unwrap()).read_line(&mut line).unwrap();
+        let said: Value = serde_json::from_str(&line).expect("moto starts; its complaint is above");
+        let text = |name: &str| said[name].as_str().expect("a text").to_owned();
+        Self { cloud: Cloud { url: text("url"), key_id: text("id"), secret: text("secret") }, process }
+    }
+}
+
+impl Drop for Moto {
+    fn drop(&mut self) {
+        drop(self.process.stdin.take());
+        drop(self.process.kill());
+        drop(self.process.wait());
+    }
+}
