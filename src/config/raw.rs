@@ -67,7 +67,7 @@ pub struct AgentSection {
 #[derive(Clone, Debug, Default, Serialize, JsonSchema)]
 #[schemars(deny_unknown_fields)]
 pub struct AwsSection {
-    /// Asked instead of AWS's own hosts: https, or http to 127.0.0.1, [::1] and localhost.
+    /// Asked instead of AWS's own hosts: https, or http to 127.0.0.1, ::1 and localhost.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(regex(pattern = URL))]
     pub endpoint_url: Option<String>,

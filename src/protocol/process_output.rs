@@ -58,7 +58,7 @@ struct Input {
     account_id: Option<String>,
 }
 
-/// Reads a line that [`line`] wrote.
+/// Reads a line that [`line()`] wrote.
 pub fn parse(line: &[u8]) -> Option<Session> {
     let input: Input = serde_json::from_slice(line).ok()?;
     Some(Session {
