@@ -35,8 +35,10 @@ fn identity(paths: &Paths, asked: Option<&str>) -> Result<String, Report> {
         let status = status::fetch(paths, Autostart::Yes)?;
         let identity = whose_device(&status, asked)?;
         let serial = identity.mfa_serial.as_deref().unwrap_or_default();
-        let code = ask::hidden(&format!("MFA code for {} ({serial}): ", identity.name))?;
-        (Some(identity.name.clone()), code)
+        // A role is unlocked by its own name where it takes a code of its own; which one it is, the agent knows.
+        let name = asked.unwrap_or(&identity.name).to_owned();
+        let code = ask::hidden(&format!("MFA code for {name} ({serial}): "))?;
+        (Some(name), code)
     } else {
         (asked.map(str::to_owned), ask::line_of_stdin()?)
     };
@@ -56,24 +58,26 @@ fn six_digits(code: &Zeroizing<String>) -> Result<&str, Report> {
     }
 }
 
-/// Finds the identity whose code is to be asked for: the one that was named, or the only one with a device.
+/// Finds the identity whose code is to be asked for: the one that was named or that a named role starts from, else the
+/// only one with a device.
 fn whose_device<'a>(status: &'a Status, asked: Option<&str>) -> Result<&'a IdentityStatus, Report> {
     let with_device: Vec<&IdentityStatus> = status.identities.iter().filter(|i| i.mfa_serial.is_some()).collect();
     let refuse = |message: String, hint: String| Err(Report::new(Kind::Config, message).hint(hint));
     match (asked, with_device.as_slice()) {
-        (Some(asked), _) => match status.identities.iter().find(|i| i.name == asked) {
+        (Some(asked), _) => match start_of(status, asked) {
             Some(identity) if identity.mfa_serial.is_some() => Ok(identity),
-            Some(_) => refuse(
-                "this identity has no mfa_serial, so there is no code to give".into(),
+            Some(identity) => refuse(
+                format!("identity `{}` has no mfa_serial, so there is no code to give", identity.name),
                 format!("run `rolecall get {asked}` as it is"),
             ),
             None => {
-                let near = nearest(asked, status.identities.iter().map(|i| i.name.as_str()));
+                let roles = status.roles.iter().map(|r| r.name.as_str());
+                let near = nearest(asked, status.identities.iter().map(|i| i.name.as_str()).chain(roles));
                 let hint = match near.first() {
                     Some(name) => format!("did you mean `rolecall unlock {name}`?"),
                     None => "see `rolecall identity list`".to_owned(),
                 };
-                refuse(format!("there is no identity called `{asked}`"), hint)
+                refuse(format!("there is no identity or role called `{asked}`"), hint)
             }
         },
         (None, [only]) => Ok(only),
@@ -90,13 +94,30 @@ fn whose_device<'a>(status: &'a Status, asked: Option<&str>) -> Result<&'a Ident
     }
 }
 
-/// Asks for the passphrase of a file vault that is not open.
-pub(super) fn open_file_vault(paths: &Paths) -> Result<(), Report> {
-    let vault = status::fetch(paths, Autostart::Yes)?.vault;
-    if vault.kind == "file" && vault.state != "ready" {
-        tell(paths, Request::UnlockVault { passphrase: Some(passphrase(paths)?) }, Autostart::Yes)?;
+/// Finds the identity that a name stands for: itself, or the start of a role's chain.
+fn start_of<'a>(status: &'a Status, name: &str) -> Option<&'a IdentityStatus> {
+    let mut at = name;
+    // A catalogue has no loops; this ends on one that has.
+    for _ in 0..=status.roles.len() {
+        if let Some(identity) = status.identities.iter().find(|i| i.name == at) {
+            return Some(identity);
+        }
+        at = &status.roles.iter().find(|r| r.name == at)?.source;
     }
-    Ok(())
+    None
+}
+
+/// Makes sure that the vault can take a key, before a person types one: asks for the passphrase of a file that is not open,
+/// lets a locked keyring ask by its own dialog, and says where there is none.
+pub(super) fn ready_vault(paths: &Paths) -> Result<(), Report> {
+    let vault = status::fetch(paths, Autostart::Yes)?.vault;
+    let passphrase = match (vault.state.as_str(), vault.kind.as_str()) {
+        ("ready", _) => return Ok(()),
+        (_, "file") => Some(passphrase(paths)?),
+        // The agent knows why there is none, and what to do; for a locked one it opens the dialog.
+        (_, _) => None,
+    };
+    tell(paths, Request::UnlockVault { passphrase }, Autostart::Yes).map(drop)
 }
 
 fn vault(paths: &Paths) -> Result<String, Report> {
@@ -141,6 +162,8 @@ mod tests {
         assert_eq!(whose_device(&status, Some("auth")).expect("named").name, "auth");
         let report = whose_device(&status, Some("auht")).expect_err("unknown");
         assert_eq!(report.hint.as_deref(), Some("did you mean `rolecall unlock auth`?"));
+        let role = status.roles.iter().find(|r| r.source == "auth").expect("one starts from it").name.clone();
+        assert_eq!(whose_device(&status, Some(&role)).expect("its start").name, "auth");
         assert!(whose_device(&status, Some("instance")).expect_err("no device").message.contains("no mfa_serial"));
         let mut second = status.identities[0].clone();
         second.name = "other".into();
