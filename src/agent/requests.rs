@@ -120,7 +120,11 @@ impl Agent {
                 )
                 .hint("use an identity of type iam-user"))
             })
-            .map_err(|report| self.with_remark(report))
+            .map_err(|report| match self.configuration.problem() {
+                // Nothing was ever taken over: that, and not the name, is the cause.
+                Some(problem) if self.configuration.catalogue().names().next().is_none() => problem,
+                _ => self.with_remark(report),
+            })
     }
 
     /// Adds to a failure that the file on disk is not what is in use: it may be the reason.
@@ -211,6 +215,8 @@ impl Agent {
     async fn keys(&self) -> Vec<KeyStatus> {
         let catalogue = self.configuration.catalogue();
         let mut keys = Vec::new();
+        // A vault that does not answer is asked once, not once for each identity: every question takes seconds.
+        let mut silent: Option<Report> = None;
         for identity in catalogue.identities.values() {
             let mut key = KeyStatus {
                 identity: identity.name.to_string(),
@@ -223,14 +229,21 @@ impl Agent {
                 error: None,
             };
             if identity.kind == IdentityKind::IamUser {
-                match self.ports.vault.read(&identity.name).await {
+                let read = match silent.clone() {
+                    Some(report) => Err(report),
+                    None => self.ports.vault.read(&identity.name).await,
+                };
+                match read {
                     Ok(stored) => {
                         key.access_key_id = Some(stored.key.id.clone());
                         key.account = arn::account_of(&stored.arn).map(|account| account.to_string());
                         key.arn = Some(stored.arn);
                         key.stored = Some(stored.stored);
                     }
-                    Err(report) => key.error = Some(report),
+                    Err(report) => {
+                        silent = Some(report.clone()).filter(|report| report.kind != Kind::Config);
+                        key.error = Some(report);
+                    }
                 }
             }
             keys.push(key);

@@ -8,6 +8,7 @@ use crate::domain::report::{Kind, Report};
 use clap::{Command, CommandFactory};
 use clap_complete::Shell;
 use clap_mangen::Man;
+use std::io::{self, Write};
 use std::path::Path;
 
 /// Prints the completion script of a shell.
@@ -22,7 +23,9 @@ pub(super) fn man(dir: Option<&Path>) -> Result<(), Failure> {
     // The groups are for the screen; the page has the list of commands in its own form.
     let command = super::args::Cli::command();
     let Some(dir) = dir else {
-        return output::print_bytes(&page(command)?);
+        let page =
+            page(&command).map_err(|e| Report::new(Kind::Failed, format!("cannot make the manual page: {e}")))?;
+        return output::print_bytes(&page);
     };
     std::fs::create_dir_all(dir)
         .map_err(|e| Report::new(Kind::Failed, format!("cannot create directory {}: {e}", dir.display())))?;
@@ -37,18 +40,35 @@ fn write_pages(command: &Command, dir: &Path, written: &mut usize) -> Result<(),
     for sub in command.get_subcommands().filter(|sub| !sub.is_hide_set()) {
         write_pages(sub, dir, written)?;
     }
+    let file = dir.join(Man::new(command.clone()).get_filename());
     // Not as our own files are written: a page is for everybody to read.
-    Man::new(command.clone())
-        .generate_to(dir)
-        .map_err(|e| Report::new(Kind::Failed, format!("cannot write a page into {}: {e}", dir.display())))?;
+    std::fs::File::create(&file)
+        .and_then(|mut to| to.write_all(&page(command)?))
+        .map_err(|e| Report::new(Kind::Failed, format!("cannot write {}: {e}", file.display())))?;
     *written += 1;
     Ok(())
 }
 
-fn page(command: Command) -> Result<Vec<u8>, Report> {
+/// Makes a page. All but the examples is clap's: it would fill them like prose, and break the commands in them.
+fn page(command: &Command) -> io::Result<Vec<u8>> {
+    let man = Man::new(command.clone());
     let mut page = Vec::new();
-    let rendered = Man::new(command).render(&mut page);
-    rendered.map_err(|e| Report::new(Kind::Failed, format!("cannot make the manual page: {e}")))?;
+    man.render_title(&mut page)?;
+    man.render_name_section(&mut page)?;
+    man.render_synopsis_section(&mut page)?;
+    man.render_description_section(&mut page)?;
+    man.render_options_section(&mut page)?;
+    if command.has_subcommands() {
+        man.render_subcommands_section(&mut page)?;
+    }
+    if let Some(text) = command.get_after_help() {
+        page.extend_from_slice(b".SH EXAMPLES\n.nf\n");
+        for line in text.to_string().lines() {
+            // A first `.` or `'` would be a request, a `-` a hyphen that does not work when it is copied.
+            writeln!(page, "\\&{}", line.replace('\\', "\\e").replace('-', "\\-"))?;
+        }
+        page.extend_from_slice(b".fi\n");
+    }
     Ok(page)
 }
 
@@ -63,9 +83,9 @@ mod tests {
         command.build();
         let mut written = 0;
         write_pages(&command, dir.path(), &mut written).expect("written");
-        for page in ["rolecall.1", "rolecall-env.1", "rolecall-identity-add.1", "rolecall-agent-restart.1"] {
+        for page in ["rolecall-env.1", "rolecall-role-add.1", "rolecall-agent-restart.1"] {
             let text = std::fs::read_to_string(dir.path().join(page)).expect(page);
-            assert!(text.contains(".SH SYNOPSIS"), "{page}");
+            assert!(text.contains(".SH SYNOPSIS") && text.contains(".SH EXAMPLES\n.nf\n\\&Example"), "{page}");
         }
     }
 

@@ -22,12 +22,13 @@ pub(super) fn run(paths: &Paths, json: bool) -> Result<(), Failure> {
     if client::connect_running(paths)?.is_none() {
         return without_agent(paths, json);
     }
-    let status = fetch(paths, Autostart::No)?;
+    let mut status = fetch(paths, Autostart::No)?;
     if json {
         return output::print_json(&status);
     }
     let screen = Screen::stdout();
-    output::print(&(render_problems(&config_file::problems(paths), screen) + &render(&status, screen)))
+    let problems = render_problems(&config_file::problems(paths), &mut status.warnings, screen);
+    output::print(&(problems + &render(&status, screen)))
 }
 
 /// Asks the agent for its state.
@@ -49,7 +50,7 @@ struct WithoutAgent<'a> {
 }
 
 fn without_agent(paths: &Paths, json: bool) -> Result<(), Failure> {
-    let (catalogue, warnings) = match config_file::load(paths) {
+    let (catalogue, mut warnings) = match config_file::load(paths) {
         Ok(catalogue) => (catalogue, Vec::new()),
         Err(report) => (Catalogue::default(), vec![report]),
     };
@@ -60,7 +61,8 @@ fn without_agent(paths: &Paths, json: bool) -> Result<(), Failure> {
         return output::print_json(&WithoutAgent { agent: None, config, warnings, identities, roles });
     }
     let screen = Screen::stdout();
-    let mut out = render_problems(&config_file::problems(paths), screen) + &render_warnings(&warnings, screen);
+    let mut out = render_problems(&config_file::problems(paths), &mut warnings, screen);
+    out.push_str(&render_warnings(&warnings, screen));
     out.push_str(&table(
         screen,
         &[
@@ -148,12 +150,15 @@ fn join(value: Cell, remark: &str) -> Cell {
     if remark.is_empty() { value } else { value.and(", ", remark) }
 }
 
-/// Lists what is wrong with the file, where it is more than the one thing that a warning can say.
-fn render_problems(problems: &[String], screen: Screen) -> String {
-    match problems {
-        [] | [_] => String::new(),
-        several => several.iter().map(|line| remark(screen, (Style::Bad, "error:"), line, None)).collect(),
-    }
+/// Lists all that is wrong with the file, and takes the warning away that says the first of it.
+fn render_problems(problems: &[String], warnings: &mut Vec<Report>, screen: Screen) -> String {
+    let Some(first) = problems.first() else { return String::new() };
+    warnings.retain(|warning| !warning.message.starts_with(first));
+    let label = (Style::Bad, "error:");
+    let hint = "correct the file and save it; until then the agent goes on with the configuration it has";
+    let hint_at = problems.len() - 1;
+    let lines = problems.iter().enumerate();
+    lines.map(|(at, line)| remark(screen, label, line, (at == hint_at).then_some(hint))).collect::<String>() + "\n"
 }
 
 fn render_warnings(warnings: &[Report], screen: Screen) -> String {

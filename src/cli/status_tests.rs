@@ -100,3 +100,13 @@ fn no_agent_shows_the_names_that_are_configured() {
     assert_eq!(text, "\nauth     iam-user\n`- prod  222222222222 R\n");
     assert!(render_tree(&[], &[], None, Screen::default()).contains("identity add"));
 }
+
+#[test]
+fn all_that_is_wrong_with_the_file_is_listed_once() {
+    let problems = ["c:1: a".to_owned(), "c:2: b".to_owned()];
+    let mut warnings = vec![Report::new(Kind::Config, "c:1: a (and 1 more)"), Report::new(Kind::Failed, "other")];
+    let text = render_problems(&problems, &mut warnings, Screen::default());
+    assert!(text.starts_with("error: c:1: a\nerror: c:2: b\n  hint: correct"), "{text}");
+    assert_eq!(warnings.len(), 1);
+    assert_eq!(render_problems(&[], &mut warnings, Screen::default()), "");
+}

@@ -6,6 +6,8 @@
 
 mod harness;
 
+mod docs;
 mod get;
 mod layers;
+mod mfa;
 mod sessions;

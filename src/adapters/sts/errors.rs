@@ -118,7 +118,7 @@ fn of_code(code: &str, words: &str, status: Option<u16>, asked: &Asked<'_>) -> V
             Permanent,
             format!(
                 "the key was deleted, is inactive or is of another partition than {}: store a new one with \
-                 `rolecall identity add`",
+                 `rolecall identity add IDENTITY --replace`",
                 asked.region
             ),
         ),
@@ -133,7 +133,7 @@ fn of_code(code: &str, words: &str, status: Option<u16>, asked: &Asked<'_>) -> V
             } else {
                 no(
                     Permanent,
-                    "the stored secret does not belong to the key id: store both again with `rolecall identity add`"
+                    "the stored secret does not belong to the key id: store both again with `rolecall identity add IDENTITY --replace`"
                         .into(),
                 )
             }
@@ -263,8 +263,8 @@ fn on_the_way(class: Class, status: Option<u16>, asked: &Asked<'_>) -> (String, 
         Class::Tls => (format!("{host} does not speak TLS as AWS does{through}"), network),
         Class::ProxyPassword => (
             "the proxy asks for a password".to_owned(),
-            "rolecall gives no password to a proxy: ask who runs it to let this machine through, or run a relay such as \
-             cntlm and set `https_proxy` under `[aws]` to it",
+            // No password belongs into a configuration file, and the configuration refuses one.
+            "run a proxy of your own that adds it (cntlm, px) and set `https_proxy` under `[aws]` to that",
         ),
         Class::Proxy => (format!("the proxy does not connect to {host}"), "ask who runs the proxy to allow the host"),
         Class::Network => (format!("the call to {host} failed on the way{through}"), network),
