@@ -33,11 +33,8 @@ pub(super) fn lock(paths: &Paths) -> Result<(), Failure> {
 fn identity(paths: &Paths, asked: Option<&str>) -> Result<String, Report> {
     let (name, code) = if ask::is_possible() {
         let status = status::fetch(paths, Autostart::Yes)?;
-        let identity = whose_device(&status, asked)?;
-        let serial = identity.mfa_serial.as_deref().unwrap_or_default();
-        // A role is unlocked by its own name where it takes a code of its own; which one it is, the agent knows.
-        let name = asked.unwrap_or(&identity.name).to_owned();
-        let code = ask::hidden(&format!("MFA code for {name} ({serial}): "))?;
+        let (name, device) = whose_code(&status, asked)?;
+        let code = ask::hidden(&format!("MFA code for {name}{device}: "))?;
         (Some(name), code)
     } else {
         (asked.map(str::to_owned), ask::line_of_stdin()?)
@@ -58,26 +55,35 @@ fn six_digits(code: &Zeroizing<String>) -> Result<&str, Report> {
     }
 }
 
-/// Finds the identity whose code is to be asked for: the one that was named or that a named role starts from, else the
-/// only one with a device.
+/// Gives whom a code is for and, in brackets, the device that shows it.
+///
+/// A role with `mfa = "direct"` takes a code of its own; whether it does, and of which device, is the agent's to say.
+fn whose_code(status: &Status, asked: Option<&str>) -> Result<(String, String), Report> {
+    if let Some(role) = status.roles.iter().find(|role| Some(role.name.as_str()) == asked) {
+        return Ok((role.name.clone(), String::new()));
+    }
+    let identity = whose_device(status, asked)?;
+    Ok((identity.name.clone(), format!(" ({})", identity.mfa_serial.as_deref().unwrap_or_default())))
+}
+
+/// Finds the identity whose code is to be asked for: the one that was named, or the only one with a device.
 fn whose_device<'a>(status: &'a Status, asked: Option<&str>) -> Result<&'a IdentityStatus, Report> {
     let with_device: Vec<&IdentityStatus> = status.identities.iter().filter(|i| i.mfa_serial.is_some()).collect();
     let refuse = |message: String, hint: String| Err(Report::new(Kind::Config, message).hint(hint));
     match (asked, with_device.as_slice()) {
-        (Some(asked), _) => match start_of(status, asked) {
+        (Some(asked), _) => match status.identities.iter().find(|i| i.name == asked) {
             Some(identity) if identity.mfa_serial.is_some() => Ok(identity),
-            Some(identity) => refuse(
-                format!("identity `{}` has no mfa_serial, so there is no code to give", identity.name),
+            Some(_) => refuse(
+                "this identity has no mfa_serial, so there is no code to give".into(),
                 format!("run `rolecall get {asked}` as it is"),
             ),
             None => {
-                let roles = status.roles.iter().map(|r| r.name.as_str());
-                let near = nearest(asked, status.identities.iter().map(|i| i.name.as_str()).chain(roles));
+                let near = nearest(asked, status.identities.iter().map(|i| i.name.as_str()));
                 let hint = match near.first() {
                     Some(name) => format!("did you mean `rolecall unlock {name}`?"),
                     None => "see `rolecall identity list`".to_owned(),
                 };
-                refuse(format!("there is no identity or role called `{asked}`"), hint)
+                refuse(format!("there is no identity called `{asked}`"), hint)
             }
         },
         (None, [only]) => Ok(only),
@@ -92,19 +98,6 @@ fn whose_device<'a>(status: &'a Status, asked: Option<&str>) -> Result<&'a Ident
             })
         }
     }
-}
-
-/// Finds the identity that a name stands for: itself, or the start of a role's chain.
-fn start_of<'a>(status: &'a Status, name: &str) -> Option<&'a IdentityStatus> {
-    let mut at = name;
-    // A catalogue has no loops; this ends on one that has.
-    for _ in 0..=status.roles.len() {
-        if let Some(identity) = status.identities.iter().find(|i| i.name == at) {
-            return Some(identity);
-        }
-        at = &status.roles.iter().find(|r| r.name == at)?.source;
-    }
-    None
 }
 
 /// Makes sure that the vault can take a key, before a person types one: asks for the passphrase of a file that is not open,
@@ -162,8 +155,6 @@ mod tests {
         assert_eq!(whose_device(&status, Some("auth")).expect("named").name, "auth");
         let report = whose_device(&status, Some("auht")).expect_err("unknown");
         assert_eq!(report.hint.as_deref(), Some("did you mean `rolecall unlock auth`?"));
-        let role = status.roles.iter().find(|r| r.source == "auth").expect("one starts from it").name.clone();
-        assert_eq!(whose_device(&status, Some(&role)).expect("its start").name, "auth");
         assert!(whose_device(&status, Some("instance")).expect_err("no device").message.contains("no mfa_serial"));
         let mut second = status.identities[0].clone();
         second.name = "other".into();
@@ -171,6 +162,16 @@ mod tests {
         assert!(whose_device(&status, None).expect_err("two").message.contains("auth, other"));
         status.identities.clear();
         assert!(whose_device(&status, None).is_err());
+    }
+
+    #[test]
+    fn a_role_may_take_a_code_of_its_own() {
+        let status = example();
+        let role = status.roles[0].name.clone();
+        assert_eq!(whose_code(&status, Some(&role)), Ok((role, String::new())));
+        let (name, device) = whose_code(&status, None).expect("the only device");
+        assert_eq!(name, "auth");
+        assert!(device.contains("mfa/"), "{device}");
     }
 
     #[test]

@@ -145,7 +145,10 @@ fn use_it(stage: &Stage, page: Page, session: &Session) -> Step {
         token: Some(session.part("SessionToken")),
     };
     let objects = bucket::list(&stage.aws().url(), BUCKET, &keys)?;
-    page.command(&format!("aws s3 ls --recursive s3://{BUCKET} --profile prod"), "the same request, signed and sent by this demo");
+    page.command(
+        &format!("aws s3 ls --recursive s3://{BUCKET} --profile prod"),
+        "the same request, signed and sent by this demo",
+    );
     for (name, size) in &objects {
         page.line(&format!("{size:>6}  {name}"));
     }

@@ -49,7 +49,12 @@ impl Page {
     /// What a person types, and a remark beside it.
     pub(crate) fn command(self, typed: &str, remark: &str) {
         let remark = if remark.is_empty() { String::new() } else { format!("   # {remark}") };
-        Self::write(&format!("\n   {} {}{}", self.paint(GREEN, "$"), self.paint(BOLD, typed), self.paint(DIM, &remark)));
+        Self::write(&format!(
+            "\n   {} {}{}",
+            self.paint(GREEN, "$"),
+            self.paint(BOLD, typed),
+            self.paint(DIM, &remark)
+        ));
     }
 
     pub(crate) fn line(self, text: &str) {
