@@ -36,7 +36,7 @@ fn main() -> ExitCode {
         Ok(stage) => stage,
         Err(why) => return page.failed(&why),
     };
-    let played = play(&stage, page);
+    let played = play(&stage, &page);
     let cleaned = stage.strike();
     match played.and(cleaned) {
         Ok(()) => {
@@ -55,7 +55,7 @@ fn is_filtered_out() -> bool {
     words.any(|word| word == "--list" || (!word.starts_with('-') && !"demo".contains(&word)))
 }
 
-fn play(stage: &Stage, page: Page) -> Step {
+fn play(stage: &Stage, page: &Page) -> Step {
     opening(page);
     key(stage, page)?;
     role(stage, page)?;
@@ -66,7 +66,7 @@ fn play(stage: &Stage, page: Page) -> Step {
     finish(stage, page, &session)
 }
 
-fn opening(page: Page) {
+fn opening(page: &Page) {
     page.title("rolecall, end to end");
     page.say("Nothing leaves this machine: a throw-away home, and a small AWS of our own that checks");
     page.say("signatures, policies and sessions as AWS does. It has two accounts:");
@@ -75,7 +75,7 @@ fn opening(page: Page) {
     page.say("222222222222   role AssumedRole  trusts the first account, may read S3");
 }
 
-fn key(stage: &Stage, page: Page) -> Step {
+fn key(stage: &Stage, page: &Page) -> Step {
     page.heading("1", "The key goes into the vault");
     page.say("The vault is your desktop's keyring, and then this is one command. A throw-away home has");
     page.say("no keyring, so config.toml says `vault = \"file\"`, and a passphrase opens the file.");
@@ -90,7 +90,7 @@ fn key(stage: &Stage, page: Page) -> Step {
     must(added.contains("user richard in account 111111111111"), "AWS was not asked whose key it is")
 }
 
-fn role(stage: &Stage, page: Page) -> Step {
+fn role(stage: &Stage, page: &Page) -> Step {
     page.heading("2", "The role, and a profile for every tool");
     let added = stage.run(&["role", "add", "prod", "--source", "auth", "--role-arn", ROLE_ARN], None)?;
     page.command(&format!("rolecall role add prod --source auth --role-arn {ROLE_ARN}"), "");
@@ -116,7 +116,7 @@ impl Session {
     }
 }
 
-fn first_get(stage: &Stage, page: Page) -> Result<Session, String> {
+fn first_get(stage: &Stage, page: &Page) -> Result<Session, String> {
     page.heading("3", "What every AWS tool runs: the first time");
     let before = Instant::now();
     let line = stage.run(&["get", "prod"], None)?;
@@ -137,7 +137,7 @@ fn first_get(stage: &Stage, page: Page) -> Result<Session, String> {
     Ok(session)
 }
 
-fn use_it(stage: &Stage, page: Page, session: &Session) -> Step {
+fn use_it(stage: &Stage, page: &Page, session: &Session) -> Step {
     page.heading("4", "Exactly these credentials list the bucket");
     let keys = bucket::Credentials {
         access_key_id: session.part("AccessKeyId"),
@@ -161,7 +161,7 @@ fn use_it(stage: &Stage, page: Page, session: &Session) -> Step {
     Ok(())
 }
 
-fn second_get(stage: &Stage, page: Page, session: &Session) -> Step {
+fn second_get(stage: &Stage, page: &Page, session: &Session) -> Step {
     page.heading("5", "Every time after that");
     let mut times = Vec::with_capacity(RUNS + 1);
     for _ in 0..=RUNS {
@@ -179,7 +179,7 @@ fn second_get(stage: &Stage, page: Page, session: &Session) -> Step {
     must(stage.aws().count("AssumeRole") == 1, "STS was asked again")
 }
 
-fn look(stage: &Stage, page: Page, session: &Session) -> Step {
+fn look(stage: &Stage, page: &Page, session: &Session) -> Step {
     page.heading("6", "Who got what");
     let status = stage.run(&["status"], None)?;
     page.command("rolecall status", "");
@@ -189,10 +189,10 @@ fn look(stage: &Stage, page: Page, session: &Session) -> Step {
     let deadline = Instant::now() + AUDIT_DEADLINE;
     let logged = loop {
         let lines = stage.run(&["log", "--json"], None)?;
-        let gets = lines.lines().filter_map(|line| serde_json::from_str::<Value>(line).ok());
+        let logged = lines.lines().filter_map(|line| serde_json::from_str::<Value>(line).ok());
         let mine = |line: &Value| line["event"] == "get" && line["access_key_id"] == id;
-        if let Some(first) = gets.filter(mine).last() {
-            break first;
+        if let Some(latest) = logged.filter(mine).next_back() {
+            break latest;
         }
         must(Instant::now() < deadline, "the audit log does not show the hand-out")?;
     };
@@ -203,7 +203,7 @@ fn look(stage: &Stage, page: Page, session: &Session) -> Step {
     Ok(())
 }
 
-fn finish(stage: &Stage, page: Page, session: &Session) -> Step {
+fn finish(stage: &Stage, page: &Page, session: &Session) -> Step {
     page.heading("7", "Nothing stays");
     let secrets = [
         stage.aws().access_key(USER_ARN).secret,

@@ -4,8 +4,8 @@ use std::io::{self, IsTerminal, Write};
 use std::process::ExitCode;
 
 /// Where the demo is written.
-#[derive(Clone, Copy)]
 pub(crate) struct Page {
+    out: io::Stdout,
     colour: bool,
 }
 
@@ -18,57 +18,53 @@ const CYAN: &str = "36";
 impl Page {
     pub(crate) fn new() -> Self {
         let wanted = std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty());
-        Self { colour: wanted && io::stdout().is_terminal() }
+        let out = io::stdout();
+        Self { colour: wanted && out.is_terminal(), out }
     }
 
-    fn paint(self, code: &str, text: &str) -> String {
+    fn paint(&self, code: &str, text: &str) -> String {
         if self.colour && !text.is_empty() { format!("\u{1b}[{code}m{text}\u{1b}[0m") } else { text.to_owned() }
     }
 
     /// A reader who has gone (`cargo demo | head`) ends nothing: the clean-up must still run.
-    fn write(text: &str) {
-        let _ = writeln!(io::stdout(), "{text}");
+    fn write(&self, text: &str) {
+        let _ = writeln!(self.out.lock(), "{text}");
     }
 
-    pub(crate) fn gap(self) {
-        Self::write("");
+    pub(crate) fn gap(&self) {
+        self.write("");
     }
 
-    pub(crate) fn title(self, text: &str) {
-        Self::write(&format!("\n{}\n", self.paint(BOLD, text)));
+    pub(crate) fn title(&self, text: &str) {
+        self.write(&format!("\n{}\n", self.paint(BOLD, text)));
     }
 
-    pub(crate) fn heading(self, number: &str, text: &str) {
-        Self::write(&format!("\n{}  {}", self.paint(CYAN, number), self.paint(BOLD, text)));
+    pub(crate) fn heading(&self, number: &str, text: &str) {
+        self.write(&format!("\n{}  {}", self.paint(CYAN, number), self.paint(BOLD, text)));
     }
 
-    pub(crate) fn say(self, text: &str) {
-        Self::write(&format!("   {text}"));
+    pub(crate) fn say(&self, text: &str) {
+        self.write(&format!("   {text}"));
     }
 
     /// What a person types, and a remark beside it.
-    pub(crate) fn command(self, typed: &str, remark: &str) {
+    pub(crate) fn command(&self, typed: &str, remark: &str) {
         let remark = if remark.is_empty() { String::new() } else { format!("   # {remark}") };
-        Self::write(&format!(
-            "\n   {} {}{}",
-            self.paint(GREEN, "$"),
-            self.paint(BOLD, typed),
-            self.paint(DIM, &remark)
-        ));
+        self.write(&format!("\n   {} {}{}", self.paint(GREEN, "$"), self.paint(BOLD, typed), self.paint(DIM, &remark)));
     }
 
-    pub(crate) fn line(self, text: &str) {
-        Self::write(&format!("   {text}"));
+    pub(crate) fn line(&self, text: &str) {
+        self.write(&format!("   {text}"));
     }
 
     /// What a command printed.
-    pub(crate) fn output(self, text: &str) {
+    pub(crate) fn output(&self, text: &str) {
         for line in text.lines() {
-            Self::write(format!("   {line}").trim_end());
+            self.write(format!("   {line}").trim_end());
         }
     }
 
-    pub(crate) fn failed(self, why: &str) -> ExitCode {
+    pub(crate) fn failed(&self, why: &str) -> ExitCode {
         let _ = writeln!(io::stderr(), "\n{}: {why}", self.paint(RED, "the demo failed"));
         ExitCode::FAILURE
     }

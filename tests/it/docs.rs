@@ -20,7 +20,10 @@ fn quoted(line: &str) -> impl Iterator<Item = &str> {
 
 /// Gives the references to tests in a line, as `path/to/file.rs::test_name`.
 fn tests_named(line: &str) -> Vec<(&str, &str)> {
-    quoted(line).filter_map(|word| word.split_once("::")).filter(|(file, _)| file.ends_with(".rs")).collect()
+    quoted(line)
+        .filter_map(|word| word.split_once("::"))
+        .filter(|(file, _)| file.rsplit('.').next() == Some("rs"))
+        .collect()
 }
 
 /// Tells whether a source text has a test of this name that is run.
