@@ -145,10 +145,7 @@ fn use_it(stage: &Stage, page: &Page, session: &Session) -> Step {
         token: Some(session.part("SessionToken")),
     };
     let objects = bucket::list(&stage.aws().url(), BUCKET, &keys)?;
-    page.command(
-        &format!("aws s3 ls --recursive s3://{BUCKET} --profile prod"),
-        "the same request, signed and sent by this demo",
-    );
+    page.command(&format!("aws s3 ls --recursive s3://{BUCKET} --profile prod"), "the same request, sent by this demo");
     for (name, size) in &objects {
         page.line(&format!("{size:>6}  {name}"));
     }
@@ -189,9 +186,9 @@ fn look(stage: &Stage, page: &Page, session: &Session) -> Step {
     let deadline = Instant::now() + AUDIT_DEADLINE;
     let logged = loop {
         let lines = stage.run(&["log", "--json"], None)?;
-        let logged = lines.lines().filter_map(|line| serde_json::from_str::<Value>(line).ok());
+        let mut logged = lines.lines().filter_map(|line| serde_json::from_str::<Value>(line).ok());
         let mine = |line: &Value| line["event"] == "get" && line["access_key_id"] == id;
-        if let Some(latest) = logged.filter(mine).next_back() {
+        if let Some(latest) = logged.rfind(mine) {
             break latest;
         }
         must(Instant::now() < deadline, "the audit log does not show the hand-out")?;
