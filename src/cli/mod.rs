@@ -14,8 +14,20 @@ pub fn run() -> ExitCode {
 
 /// Writes what a `credential_process` prints: everything in one write, or an error.
 pub fn print_session(line: &Zeroizing<Vec<u8>>) -> Result<(), Report> {
-    let written = io::stdout().lock().write_all(line);
-    written.map_err(|e| {
+    // Not through std's stdout: its buffer would be filled and flushed line by line, in front of every AWS call.
+    let mut rest = line.as_slice();
+    let mut write = || -> io::Result<()> {
+        while !rest.is_empty() {
+            match rustix::io::write(rustix::stdio::stdout(), rest) {
+                Ok(0) => return Err(io::ErrorKind::WriteZero.into()),
+                Ok(written) => rest = &rest[written..],
+                Err(rustix::io::Errno::INTR) => {}
+                Err(e) => return Err(e.into()),
+            }
+        }
+        Ok(())
+    };
+    write().map_err(|e| {
         Report::new(crate::domain::report::Kind::Failed, format!("cannot write the credentials to stdout: {e}"))
     })
 }
