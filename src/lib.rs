@@ -14,6 +14,8 @@
 //! | [`aws_files`] | `~/.aws/config`, read and edited line by line |
 //! | [`domain`] | what the words mean; pure |
 
+#![cfg_attr(test, allow(clippy::disallowed_methods, reason = "tests prepare files of their own"))]
+
 #[cfg(feature = "agent")]
 pub mod adapters;
 #[cfg(feature = "agent")]

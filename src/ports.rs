@@ -1,4 +1,4 @@
-//! The four seams between the agent and the world: where keys rest, who issues sessions, who asks a person, what time it is.
+//! The seams between the agent and the world: where keys rest, who issues sessions, what time it is.
 //!
 //! The agent is told its ports from outside and never names an adapter. Tests put decorators here, not switches there.
 
@@ -36,7 +36,8 @@ pub enum VaultState {
     Absent(String),
 }
 
-/// Where long-term keys rest. Every call returns within 30 seconds and none unlocks anything unasked.
+/// Where long-term keys rest. Every call but `unlock`, which waits for a person, returns within 30
+/// seconds, and none unlocks anything unasked.
 #[async_trait]
 pub trait Vault: Send + Sync {
     /// Chooses the kind of vault; the configuration's word, at start and after each change of it.
@@ -132,13 +133,6 @@ pub trait TokenService: Send + Sync {
         key: &AccessKey,
         region: &str,
     ) -> Result<CallerIdentity, TokenError>;
-}
-
-/// Who asks a person for a one-time code.
-#[async_trait]
-pub trait Prompter: Send + Sync {
-    /// Asks for the code of a device; `None` when there is nobody to ask.
-    async fn mfa_code(&self, identity: &Name, serial: &str) -> Option<MfaCode>;
 }
 
 /// What time it is, and waiting.

@@ -72,9 +72,6 @@ pub(crate) fn run(programs: &Programs, sheet: &mut Sheet) {
         };
         sheet.at_most(&format!("{ours} : {theirs}, medians"), a.wall.median() / b.wall.median(), target, "");
         sheet.at_most(&format!("{ours} : {theirs}, minima"), a.wall.min() / b.wall.min(), target, "");
-        sheet.note(
-            &format!("{ours} : {theirs}, processor time"),
-            &format!("{:.2}", a.cpu.median() / b.cpu.median()),
-        );
+        sheet.note(&format!("{ours} : {theirs}, processor time"), &format!("{:.2}", a.cpu.median() / b.cpu.median()));
     }
 }

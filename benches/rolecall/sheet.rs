@@ -33,7 +33,10 @@ impl Sheet {
 
     /// Prints a number that does not depend on the machine, and fails if it is another.
     pub(crate) fn exactly(&mut self, what: &str, measured: u64, wanted: u64) {
-        say(&format!("  {what:<58} {measured:>16} target {wanted}: {}", if measured == wanted { "ok" } else { "wrong" }));
+        say(&format!(
+            "  {what:<58} {measured:>16} target {wanted}: {}",
+            if measured == wanted { "ok" } else { "wrong" }
+        ));
         assert_eq!(measured, wanted, "{what}");
     }
 

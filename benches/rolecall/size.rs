@@ -43,7 +43,10 @@ pub(crate) fn idle(programs: &Programs, sheet: &mut Sheet) {
             std::thread::sleep(REST);
             let look = Look::at(stage.pid);
             sheet.at_most(&format!("{name}, {when}"), megabytes(look.resident), IDLE, " MB");
-            sheet.note(&format!("{name}, {when}: of it not the program's file"), &format!("{:.2} MB", megabytes(look.anonymous)));
+            sheet.note(
+                &format!("{name}, {when}: of it not the program's file"),
+                &format!("{:.2} MB", megabytes(look.anonymous)),
+            );
         };
         show("key stored");
         stage.get("r0");
@@ -122,10 +125,7 @@ pub(crate) fn reload(programs: &Programs, sheet: &mut Sheet) {
     big.get(&last);
     let gets = measure::interleave(
         5000,
-        &mut [
-            &mut || measure::time(|| small.get(&first)),
-            &mut || measure::time(|| big.get(&last)),
-        ],
+        &mut [&mut || measure::time(|| small.get(&first)), &mut || measure::time(|| big.get(&last))],
     );
     sheet.note("a warm get with one role, without a process, median", &format!("{:.0} µs", gets[0].median()));
     sheet.at_most(
@@ -135,5 +135,8 @@ pub(crate) fn reload(programs: &Programs, sheet: &mut Sheet) {
         "",
     );
     assert_eq!(big.aws.count("AssumeRole"), 51, "every session survived every reload");
-    sheet.note(&format!("resident memory with {ROLES} roles"), &format!("{:.1} MB", megabytes(Look::at(big.pid).resident)));
+    sheet.note(
+        &format!("resident memory with {ROLES} roles"),
+        &format!("{:.1} MB", megabytes(Look::at(big.pid).resident)),
+    );
 }

@@ -27,7 +27,7 @@ const QUEUE: usize = 4096;
 /// What happened.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "kebab-case")]
-pub enum Event {
+pub(super) enum Event {
     /// A request for credentials.
     Get,
     /// A key was stored or removed.
@@ -50,7 +50,7 @@ pub enum Event {
 
 /// One line.
 #[derive(Clone, Debug, Serialize)]
-pub struct Line {
+pub(super) struct Line {
     /// The version of this form.
     pub v: u8,
     /// When, by the wall clock.
@@ -89,7 +89,7 @@ pub struct Line {
 
 impl Line {
     /// Makes a line of an event; the log fills in its number.
-    pub fn new(time: DateTime<Utc>, event: Event, result: impl Into<String>) -> Self {
+    pub(super) fn new(time: DateTime<Utc>, event: Event, result: impl Into<String>) -> Self {
         Self {
             v: 1,
             time,
@@ -110,7 +110,7 @@ impl Line {
 
 /// The open log.
 #[derive(Debug)]
-pub struct Audit {
+pub(super) struct Audit {
     queue: Option<SyncSender<Line>>,
     writer: Option<JoinHandle<()>>,
     seq: AtomicU64,
@@ -119,7 +119,7 @@ pub struct Audit {
 
 impl Audit {
     /// Starts the writer. A log that cannot be opened is tried again with each line.
-    pub fn open(path: &Path) -> Self {
+    pub(super) fn open(path: &Path) -> Self {
         let (queue, lines) = sync_channel(QUEUE);
         let lost = Arc::new(AtomicU64::new(0));
         let file = LogFile { path: path.to_path_buf(), file: None, size: 0 };
@@ -129,7 +129,7 @@ impl Audit {
     }
 
     /// Writes a line, soon.
-    pub fn write(&self, mut line: Line) {
+    pub(super) fn write(&self, mut line: Line) {
         line.seq = self.seq.fetch_add(1, Ordering::Relaxed);
         let sent = self.queue.as_ref().is_some_and(|queue| queue.try_send(line).is_ok());
         if !sent {
@@ -138,7 +138,7 @@ impl Audit {
     }
 
     /// Tells how many lines could not be written.
-    pub fn lost(&self) -> u64 {
+    pub(super) fn lost(&self) -> u64 {
         self.lost.load(Ordering::Relaxed)
     }
 }
@@ -237,9 +237,9 @@ mod tests {
         let dir = tempfile::tempdir().expect("tempdir");
         let path = dir.path().join("audit.jsonl");
         let mut log = LogFile { path: path.clone(), file: None, size: 0 };
-        let long = line(&"x".repeat(1024 * 1024));
+        let megabyte = line(&"x".repeat(1024 * 1024));
         for _ in 0..45 {
-            log.write(&long).expect("written");
+            log.write(&megabyte).expect("written");
         }
         let mut sizes: Vec<u64> =
             fs::read_dir(dir.path()).expect("dir").map(|e| e.expect("entry").metadata().expect("meta").len()).collect();

@@ -9,7 +9,7 @@ use std::path::Path;
 
 /// What is recorded of a caller.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
-pub struct Caller {
+pub(super) struct Caller {
     /// Its process, where the kernel tells.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub pid: Option<i32>,
@@ -23,7 +23,7 @@ pub struct Caller {
 
 impl Caller {
     /// Looks a process up. Must be done before the caller is answered: afterwards it is gone.
-    pub fn of(pid: Option<i32>) -> Self {
+    pub(super) fn of(pid: Option<i32>) -> Self {
         // Pid 0 is a process of another pid namespace: nothing can be said of it, least of all from /proc/0.
         let Some(pid) = pid.filter(|pid| *pid > 0) else { return Self::default() };
         let proc = Path::new("/proc").join(pid.to_string());
@@ -36,7 +36,7 @@ impl Caller {
     }
 
     /// Names the tool that asked, for people.
-    pub fn program(&self) -> Option<&str> {
+    pub(super) fn program(&self) -> Option<&str> {
         let path = self.parent.as_deref().or(self.exe.as_deref())?;
         Some(path.rsplit('/').next().unwrap_or(path))
     }

@@ -75,7 +75,8 @@ impl Sessions {
     ) -> Outcome {
         let key = &plan.keys[at];
         if let (Some(_), None) = (key.step().mfa_serial(), &code) {
-            return Err(Failure::permanent(code_needed(plan, key)));
+            // Not remembered: it costs STS nothing to say it again, and the code may come the next moment.
+            return Err(Failure::transient(code_needed(plan, key)));
         }
         let mut renewed = false;
         loop {

@@ -51,9 +51,9 @@ pub async fn run(agent: Arc<Agent>, socket: Socket, connections: usize, ready: i
     tracing::info!(?ending, "ending");
     // From here a new caller finds no socket and starts a new agent, while those under way get their answers.
     drop(listener);
+    drop(socket);
     let all = u32::try_from(connections).unwrap_or(u32::MAX);
     let _ = timeout(DRAIN, slots.acquire_many(all)).await;
-    drop(socket);
     agent.lock("ending", None);
     agent.audit.write(Line::new(agent.ports.clock.now().wall, Event::Stop, "ok"));
     Ok(ending)
@@ -93,5 +93,5 @@ async fn displaced(socket: &Socket) {
 
 async fn ignore(signals: &mut tokio::signal::unix::Signal) {
     while signals.recv().await.is_some() {}
-    std::future::pending().await
+    std::future::pending::<()>().await;
 }

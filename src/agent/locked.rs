@@ -7,7 +7,7 @@ use std::ops::Deref;
 use zeroize::Zeroize;
 
 /// A secret at rest in memory. A session is one of these: the ready-made line that `get` prints.
-pub struct LockedBytes {
+pub(super) struct LockedBytes {
     pages: MmapMut,
     length: usize,
     locked: bool,
@@ -15,7 +15,7 @@ pub struct LockedBytes {
 
 impl LockedBytes {
     /// Copies the bytes into fresh pages. An error means that there is no memory.
-    pub fn new(bytes: &[u8]) -> io::Result<Self> {
+    pub(super) fn new(bytes: &[u8]) -> io::Result<Self> {
         let mut pages = MmapMut::map_anon(bytes.len().max(1))?;
         // A small limit (RLIMIT_MEMLOCK) is not a reason to fail: status says it once.
         let locked = pages.lock().is_ok();
@@ -26,7 +26,7 @@ impl LockedBytes {
     }
 
     /// Tells whether the pages are kept out of swap.
-    pub fn is_locked(&self) -> bool {
+    pub(super) fn is_locked(&self) -> bool {
         self.locked
     }
 }

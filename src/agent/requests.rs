@@ -21,7 +21,7 @@ use std::sync::atomic::Ordering;
 /// What goes back.
 pub(super) enum Response {
     /// Anything that is not a session.
-    Answer(Answer),
+    Answer(Box<Answer>),
     /// A session's line, from the pages where it rests.
     Session(Arc<flight::Held>),
 }
@@ -40,7 +40,8 @@ impl Agent {
             )
             .hint("run `rolecall agent restart`"));
         }
-        let done = |note| Ok(Response::Answer(Answer::Done { note }));
+        let answer = |answer| Ok(Response::Answer(Box::new(answer)));
+        let done = |note| answer(Answer::Done { note });
         match call.request {
             Request::Get { name } => self.get(&name, caller).await,
             Request::IdentityAdd { name, access_key_id, secret_access_key, region, replace } => {
@@ -48,7 +49,7 @@ impl Agent {
                 self.add_identity(&name, key, region, replace, caller).await
             }
             Request::IdentityRemove { name } => done(self.remove_identity(&name, caller).await?),
-            Request::Keys => Ok(Response::Answer(Answer::Keys { keys: self.keys().await })),
+            Request::Keys => answer(Answer::Keys { keys: self.keys().await }),
             Request::Lock => {
                 self.lock("asked", Some(caller.clone()));
                 done(None)
@@ -57,7 +58,7 @@ impl Agent {
                 self.reload();
                 self.configuration.problem().map_or_else(|| done(None), Err)
             }
-            Request::Status => Ok(Response::Answer(Answer::Status(Box::new(self.status().await)))),
+            Request::Status => answer(Answer::Status(Box::new(self.status().await))),
             Request::Stop => {
                 self.stop.notify_one();
                 done(None)
@@ -119,7 +120,11 @@ impl Agent {
                 )
                 .hint("use an identity of type iam-user"))
             })
-            .map_err(|report| self.with_remark(report))
+            .map_err(|report| match self.configuration.problem() {
+                // Nothing was ever taken over: that, and not the name, is the cause.
+                Some(problem) if self.configuration.catalogue().names().next().is_none() => problem,
+                _ => self.with_remark(report),
+            })
     }
 
     /// Adds to a failure that the file on disk is not what is in use: it may be the reason.
@@ -176,7 +181,7 @@ impl Agent {
         self.ports.vault.write(&name, &stored).await?;
         self.sessions.forget(&name);
         self.audit_identity(&name, "stored", &stored.key.id, caller);
-        Ok(Response::Answer(Answer::Key(KeyStatus {
+        Ok(Response::Answer(Box::new(Answer::Key(KeyStatus {
             identity: name.to_string(),
             kind: IdentityKind::IamUser.as_str().to_owned(),
             access_key_id: Some(stored.key.id.clone()),
@@ -185,7 +190,7 @@ impl Agent {
             stored: Some(stored.stored),
             mfa_serial: None,
             error: None,
-        })))
+        }))))
     }
 
     async fn remove_identity(&self, name: &str, caller: &Caller) -> Result<Option<String>, Report> {
@@ -210,6 +215,8 @@ impl Agent {
     async fn keys(&self) -> Vec<KeyStatus> {
         let catalogue = self.configuration.catalogue();
         let mut keys = Vec::new();
+        // A vault that does not answer is asked once, not once for each identity: every question takes seconds.
+        let mut silent: Option<Report> = None;
         for identity in catalogue.identities.values() {
             let mut key = KeyStatus {
                 identity: identity.name.to_string(),
@@ -222,14 +229,21 @@ impl Agent {
                 error: None,
             };
             if identity.kind == IdentityKind::IamUser {
-                match self.ports.vault.read(&identity.name).await {
+                let read = match silent.clone() {
+                    Some(report) => Err(report),
+                    None => self.ports.vault.read(&identity.name).await,
+                };
+                match read {
                     Ok(stored) => {
                         key.access_key_id = Some(stored.key.id.clone());
                         key.account = arn::account_of(&stored.arn).map(|account| account.to_string());
                         key.arn = Some(stored.arn);
                         key.stored = Some(stored.stored);
                     }
-                    Err(report) => key.error = Some(report),
+                    Err(report) => {
+                        silent = Some(report.clone()).filter(|report| report.kind != Kind::Config);
+                        key.error = Some(report);
+                    }
                 }
             }
             keys.push(key);
@@ -244,24 +258,7 @@ impl Agent {
                 Report::new(Kind::Usage, "an MFA code is six digits").hint("take the one that the device shows now")
             );
         }
-        let catalogue = self.configuration.catalogue();
-        let name = match name {
-            Some(name) => name,
-            None => {
-                let mut devices = catalogue.identities.values().filter(|identity| identity.mfa_serial.is_some());
-                match (devices.next(), devices.next()) {
-                    (Some(only), None) => only.name.to_string(),
-                    (None, _) => {
-                        return Err(Report::new(Kind::Config, "no identity has an MFA device")
-                            .hint("set `mfa_serial` in its section of the configuration"));
-                    }
-                    (Some(_), Some(_)) => {
-                        return Err(Report::new(Kind::Usage, "more than one identity has an MFA device")
-                            .hint("name one: `rolecall unlock IDENTITY`"));
-                    }
-                }
-            }
-        };
+        let name = name.map_or_else(|| self.only_device(), Ok)?;
         let plan = self.plan(&name)?;
         let at = plan.keys.iter().position(|key| key.step().mfa_serial().is_some()).ok_or_else(|| {
             Report::new(Kind::Usage, format!("`{name}` needs no MFA code"))
@@ -279,6 +276,19 @@ impl Agent {
         let until =
             left.map(|end| format!(" until {}", crate::protocol::process_output::timestamp(end))).unwrap_or_default();
         Ok(format!("`{}` is unlocked{until}", plan.name))
+    }
+
+    /// Gives the identity with an MFA device, if there is one and no more.
+    fn only_device(&self) -> Result<String, Report> {
+        let catalogue = self.configuration.catalogue();
+        let mut devices = catalogue.identities.values().filter(|identity| identity.mfa_serial.is_some());
+        match (devices.next(), devices.next()) {
+            (Some(only), None) => Ok(only.name.to_string()),
+            (None, _) => Err(Report::new(Kind::Config, "no identity has an MFA device")
+                .hint("set `mfa_serial` in its section of the configuration")),
+            (Some(_), Some(_)) => Err(Report::new(Kind::Usage, "more than one identity has an MFA device")
+                .hint("name one: `rolecall unlock IDENTITY`")),
+        }
     }
 
     async fn unlock_vault(&self, passphrase: Option<Passphrase>, caller: &Caller) -> Result<Option<String>, Report> {

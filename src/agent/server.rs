@@ -196,7 +196,7 @@ async fn connection(agent: Arc<Agent>, mut stream: UnixStream, slot: OwnedSemaph
 fn refuse(agent: &Agent, uid: Option<u32>) {
     let before = agent.counters.turned_away.fetch_add(1, Ordering::Relaxed);
     // One line in a thousand: another user must not be able to fill our disk.
-    if before % 1000 == 0 {
+    if before.is_multiple_of(1000) {
         let mut line = Line::new(agent.ports.clock.now().wall, Event::Refuse, "foreign-uid");
         line.message = uid.map(|uid| format!("a connection of uid {uid} was closed"));
         agent.audit.write(line);

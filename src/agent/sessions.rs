@@ -16,14 +16,14 @@ use crate::domain::report::{Kind, Report};
 use crate::domain::secret::MfaCode;
 use crate::ports::Outlook;
 use std::collections::{BTreeSet, HashMap};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, Once, PoisonError};
 use std::time::Duration;
 use tokio::sync::{Notify, Semaphore, SemaphorePermit, watch};
 use tokio::task::AbortHandle;
 use tokio::time::timeout;
 
 /// Roles asked for within this time are renewed before anybody waits; others lapse.
-pub(super) const IN_USE: Duration = Duration::from_secs(30 * 60);
+pub(super) const IN_USE: Duration = Duration::from_mins(30);
 
 /// The whole of a request, however long its chain.
 const DEADLINE: Duration = Duration::from_secs(20);
@@ -40,6 +40,9 @@ const BACKGROUND_FLIGHTS: usize = 4;
 
 /// The least time between two background calls to STS: three a second.
 const BACKGROUND_PACE: Duration = Duration::from_millis(334);
+
+/// The audit log's word for a flight that `lock` called off.
+const CALLED_OFF: &str = "called-off";
 
 /// Why there is no session.
 #[derive(Clone, Debug)]
@@ -64,10 +67,10 @@ impl Failure {
         Self { outlook: Outlook::Transient, ..Self::permanent(report) }
     }
 
-    fn locked() -> Self {
-        Self::transient(
-            Report::new(Kind::Locked, "rolecall was locked while this was under way").hint("ask again to unlock"),
-        )
+    /// Makes the failure of those who waited for a flight that was called off.
+    fn called_off() -> Self {
+        let report = Report::new(Kind::Locked, "rolecall was locked while this was under way").hint("ask again");
+        Self { code: CALLED_OFF.to_owned(), ..Self::transient(report) }
     }
 }
 
@@ -205,7 +208,8 @@ impl Sessions {
                 // There is a session that would do: wait for a better one, but not long, and not at its cost.
                 match timeout(LOW_PATIENCE, flight.outcome()).await {
                     Ok(Ok(held)) => Ok(HandOut { held, cached: false }),
-                    Ok(Err(failure)) if failure.report.kind == Kind::Locked => Err(failure),
+                    // What was locked meanwhile is not to be handed out; what only failed to be renewed is.
+                    Ok(Err(failure)) if failure.code == CALLED_OFF => Err(failure),
                     Ok(Err(_)) | Err(_) => Ok(HandOut { held, cached: true }),
                 }
             }
@@ -226,8 +230,11 @@ impl Sessions {
         let resting = now.boot < entry.retry_at;
         let held = entry.held.clone();
         let fresh = held.as_ref().map_or(Freshness::Expired, |held| held.freshness(now));
+        // What takes a code is renewed by a person, who is not asked while there is a session.
+        let renewable = key.step().mfa_serial().is_none();
         let wait = match (fresh, held) {
             (Freshness::Fresh, Some(held)) => return Decision::Serve(held),
+            (Freshness::Due | Freshness::Low, Some(held)) if !renewable => return Decision::Serve(held),
             (Freshness::Due, Some(held)) => {
                 if !resting {
                     self.board(&mut entries, plan, at, Urgency::Background, None);
@@ -351,7 +358,7 @@ impl Sessions {
 
     /// Starts what is due and tells when to look again, by the boot-time clock.
     pub(super) fn refresh(self: &Arc<Self>) -> Duration {
-        const LOOK_AGAIN: Duration = Duration::from_secs(60);
+        const LOOK_AGAIN: Duration = Duration::from_mins(1);
         let now = self.ports.clock.now();
         let mut entries = self.entries();
         let mut next = now.boot + LOOK_AGAIN;
@@ -472,9 +479,9 @@ pub(super) struct Glance {
 impl Waiting {
     async fn outcome(mut self) -> Outcome {
         match self.outcome.wait_for(Option::is_some).await {
-            Ok(outcome) => outcome.clone().unwrap_or_else(|| Err(Failure::locked())),
+            Ok(outcome) => outcome.clone().unwrap_or_else(|| Err(Failure::called_off())),
             // The flight was called off.
-            Err(_) => Err(Failure::locked()),
+            Err(_) => Err(Failure::called_off()),
         }
     }
 }
@@ -509,6 +516,13 @@ impl Held {
 
 /// Keeps a line in locked pages.
 pub(super) fn keep(line: &[u8]) -> Result<LockedBytes, Failure> {
-    LockedBytes::new(line)
-        .map_err(|e| Failure::transient(Report::new(Kind::Failed, format!("no memory for a session: {e}"))))
+    static SAID: Once = Once::new();
+    let bytes = LockedBytes::new(line)
+        .map_err(|e| Failure::transient(Report::new(Kind::Failed, format!("no memory for a session: {e}"))))?;
+    if !bytes.is_locked() {
+        SAID.call_once(|| {
+            tracing::warn!("sessions may be swapped out: the limit of locked memory is reached (ulimit -l)");
+        });
+    }
+    Ok(bytes)
 }

@@ -18,7 +18,7 @@ use tokio::time::{sleep, timeout};
 const SETTLE: Duration = Duration::from_millis(40);
 
 /// Looks without being told, for file systems that tell nothing (NFS, WSL).
-const POLL: Duration = Duration::from_secs(60);
+const POLL: Duration = Duration::from_mins(1);
 
 /// As many symlinks as Linux itself follows (`MAXSYMLINKS`).
 const LINKS_MAX: usize = 40;
@@ -36,10 +36,10 @@ pub(super) async fn watch(file: &Path, changed: impl Fn()) {
     let mut watcher = notify::recommended_watcher(handler)
         .inspect_err(|error| tracing::warn!(%error, "changes are looked for once a minute only"))
         .ok();
-    let mut watched = BTreeSet::new();
+    let mut under_watch = BTreeSet::new();
     loop {
         if let Some(watcher) = &mut watcher {
-            rewatch(watcher, &mut watched, file);
+            rewatch(watcher, &mut under_watch, file);
         }
         changed();
         if timeout(POLL, woken.notified()).await.is_ok() {
@@ -48,16 +48,16 @@ pub(super) async fn watch(file: &Path, changed: impl Fn()) {
     }
 }
 
-fn rewatch(watcher: &mut RecommendedWatcher, watched: &mut BTreeSet<PathBuf>, file: &Path) {
+fn rewatch(watcher: &mut RecommendedWatcher, under_watch: &mut BTreeSet<PathBuf>, file: &Path) {
     let wanted = directories(file);
-    for gone in watched.difference(&wanted) {
+    for gone in under_watch.difference(&wanted) {
         let _ = watcher.unwatch(gone);
     }
     // Also those already watched: a directory that was removed and made again is another one of the same name.
-    watched.clear();
+    under_watch.clear();
     for directory in wanted {
         if watcher.watch(&directory, RecursiveMode::NonRecursive).is_ok() {
-            watched.insert(directory);
+            under_watch.insert(directory);
         }
     }
 }

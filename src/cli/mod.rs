@@ -1,47 +1,113 @@
 //! What was typed, one file per command: a request to the agent or an edit of a file, then output.
 //!
-//! The one place that prints. It imports no SDK, no runtime and nothing of the agent.
+//! The one place that prints. It imports no SDK, no runtime and nothing of the agent, so that the program which untrusted
+//! tools start stays small.
+//!
+//! | file | owns |
+//! |---|---|
+//! | `args`, `usage` | the command line as typed; help, and the refusal of a wrong one |
+//! | `output` | stdout and stderr: text, JSON, tables, colour |
+//! | `key_input`, `key_csv` | an access key from a terminal, JSON or CSV |
+//! | `quote` | values written for shells |
+//! | `ask` | questions on the terminal |
+//! | `log_files` | the audit log's files and their rotation |
+//! | `config_file` | config.toml read, edited and written, and the agent told |
+//! | the others | one command each |
 
-use crate::domain::report::{Report, printable};
-use std::io::{self, Write};
+mod agent;
+mod args;
+mod ask;
+mod config_file;
+mod env;
+mod identity;
+mod key_csv;
+mod key_input;
+mod log;
+mod log_files;
+mod output;
+mod profiles;
+mod quote;
+mod role;
+mod shell_files;
+mod status;
+mod unlock;
+mod usage;
+
+use crate::client::{self, Autostart};
+use crate::domain::report::{Kind, Report};
+use crate::paths::Paths;
+use crate::protocol::message::{Answer, Context, Request};
+use args::{Cli, Command};
+use clap::FromArgMatches;
+use output::Failure;
+use std::ffi::OsString;
 use std::process::ExitCode;
 use zeroize::Zeroizing;
 
 /// Runs the command line of this process and gives its exit code.
 pub fn run() -> ExitCode {
-    ExitCode::from(2)
+    let typed: Vec<OsString> = std::env::args_os().collect();
+    let cli = usage::command().try_get_matches_from(&typed).and_then(|matches| Cli::from_arg_matches(&matches));
+    let (subject, done) = match cli {
+        Ok(cli) => (cli.command.subject(), dispatch(cli.command)),
+        Err(e) => (None, usage::answer(&e, &typed)),
+    };
+    match done {
+        // Whoever closed the pipe has what they wanted.
+        Ok(()) | Err(Failure::PipeClosed) => ExitCode::SUCCESS,
+        Err(Failure::Told(kind)) => ExitCode::from(kind.exit_code()),
+        Err(Failure::Report(report)) => fail(subject.as_deref(), &report),
+    }
 }
 
 /// Writes what a `credential_process` prints: everything in one write, or an error.
 pub fn print_session(line: &Zeroizing<Vec<u8>>) -> Result<(), Report> {
-    // Not through std's stdout: its buffer would be filled and flushed line by line, in front of every AWS call.
-    let mut rest = line.as_slice();
-    let mut write = || -> io::Result<()> {
-        while !rest.is_empty() {
-            match rustix::io::write(rustix::stdio::stdout(), rest) {
-                Ok(0) => return Err(io::ErrorKind::WriteZero.into()),
-                Ok(written) => rest = &rest[written..],
-                Err(rustix::io::Errno::INTR) => {}
-                Err(e) => return Err(e.into()),
-            }
-        }
-        Ok(())
-    };
-    write().map_err(|e| {
-        Report::new(crate::domain::report::Kind::Failed, format!("cannot write the credentials to stdout: {e}"))
-    })
+    let written = output::write_stdout(line);
+    written.map_err(|e| Report::new(Kind::Failed, format!("cannot write the credentials to stdout: {e}")))
 }
 
 /// Writes a failure to stderr, cause first, and gives its exit code.
 pub fn fail(subject: Option<&str>, report: &Report) -> ExitCode {
-    let subject = subject.map(|s| format!("{}: ", printable(s, 128))).unwrap_or_default();
-    let mut text = format!("rolecall: {subject}{}\n", report.message);
-    if let Some(hint) = &report.hint {
-        text.push_str("hint: ");
-        text.push_str(hint);
-        text.push('\n');
-    }
-    // Nobody is left to tell when stderr is gone; the exit code still says it.
-    let _ = io::stderr().lock().write_all(text.as_bytes());
+    output::complain(subject, report);
     ExitCode::from(report.kind.exit_code())
+}
+
+fn dispatch(command: Command) -> Result<(), Failure> {
+    // Asked for in each arm: completions and pages must be made where there is no home, as in the build of a package.
+    let paths = Paths::from_env;
+    match command {
+        Command::Agent(command) => agent::run(&paths()?, &command),
+        Command::Completions(args) => shell_files::completions(args.shell),
+        Command::Env(args) => env::run(&paths()?, &args),
+        Command::Get(args) => Ok(print_session(&client::get(&paths()?, &args.name, Context::from_env())?)?),
+        Command::Identity(command) => identity::run(&paths()?, &command),
+        Command::Lock => unlock::lock(&paths()?),
+        Command::Log(args) => log::run(&paths()?, &args),
+        Command::Man(args) => shell_files::man(args.dir.as_deref()),
+        Command::Profiles(command) => profiles::run(&paths()?, &command),
+        Command::Role(command) => role::run(&paths()?, &command),
+        Command::Status(args) => status::run(&paths()?, args.json),
+        Command::Unlock(args) => unlock::unlock(&paths()?, &args),
+    }
+}
+
+/// Asks the agent for something that is done and gives its remark, if it has one.
+fn tell(paths: &Paths, request: Request, autostart: Autostart) -> Result<Option<String>, Report> {
+    match client::ask(paths, request, Context::from_env(), autostart)? {
+        Answer::Done { note } => Ok(note),
+        _ => Err(client::odd_answer()),
+    }
+}
+
+/// Reads a variable of this process that says how its output should be.
+#[expect(clippy::disallowed_methods, reason = "shell, colour and locale of the one who reads the output")]
+fn var(name: &str) -> Option<String> {
+    std::env::var(name).ok().filter(|value| !value.is_empty())
+}
+
+/// Names the variables of this process that are set, for a look at what tools will make of them; no value is read.
+#[expect(clippy::disallowed_methods, reason = "names only, to warn of those that shadow a profile")]
+fn variables() -> Vec<String> {
+    let set = std::env::vars_os().filter(|(_, value)| !value.is_empty());
+    set.filter_map(|(name, _)| name.into_string().ok()).collect()
 }

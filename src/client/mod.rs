@@ -19,7 +19,7 @@ use zeroize::Zeroizing;
 pub use start::{agent_command, start_agent};
 
 /// The agent answers sooner than this, a person's answer included (55 s); an agent that is stopped or stuck does not.
-const ANSWER_DEADLINE: Duration = Duration::from_secs(60);
+const ANSWER_DEADLINE: Duration = Duration::from_mins(1);
 
 /// What came back.
 #[derive(Debug)]

@@ -6,11 +6,15 @@ use crate::paths::Paths;
 use crate::protocol::message::Startup;
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::fs::FlockOperation;
+use std::fs;
 use std::io::{BufRead, BufReader, Read};
 use std::process::{Child, Command, Stdio};
 
 /// A start takes some 20 ms; a machine that has just woken up needs longer.
 const START_DEADLINE: Timespec = Timespec { tv_sec: 10, tv_nsec: 0 };
+
+/// The agent's log is rotated beyond this, at a start.
+const LOG_MAX: u64 = 1024 * 1024;
 
 /// The environment that the agent inherits. Not the caller's: an `AWS_ENDPOINT_URL`, a proxy or an `LD_PRELOAD` of
 /// whoever happened to call first would steer everybody's sessions until logout.
@@ -82,6 +86,10 @@ pub fn agent_command() -> Result<Command, Report> {
 fn spawn(paths: &Paths) -> Result<Child, Report> {
     let mut command = agent_command()?;
     let log_path = paths.agent_log();
+    if fs::metadata(&log_path).is_ok_and(|meta| meta.len() > LOG_MAX) {
+        // Two files of a megabyte tell enough of the past; a failure to rotate is no reason not to start.
+        let _ = fs::rename(&log_path, log_path.with_extension("log.1"));
+    }
     let log = files::open_private_append(&log_path)
         .map_err(|e| Report::new(Kind::Agent, format!("cannot open the agent's log {}: {e}", log_path.display())))?;
     // The caller's pipes must not outlive the caller: an SDK waits until every writer of our stdout is gone.

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 /// An hour: STS's cap for a role assumed with temporary credentials, and the default life of a session.
-pub const HOUR: Duration = Duration::from_secs(3600);
+pub const HOUR: Duration = Duration::from_hours(1);
 
 /// The most roles in one chain. AWS sets no limit; more than this is a mistake.
 pub const MAX_CHAIN: usize = 10;
@@ -257,41 +257,38 @@ impl Catalogue {
             walked.push(&next.name);
             at = next;
         };
-        self.check_limits(role, identity, walked.len() > 1, found);
+        check_limits(role, identity, walked.len() > 1, found);
     }
+}
 
-    fn check_limits(&self, role: &Role, identity: &Identity, chained: bool, found: &mut Vec<Problem>) {
-        let mut say = |key: &str, message: &str| found.push(Problem::role(&role.name, key, message.into()));
-        let long = role.duration.is_some_and(|d| d > HOUR);
-        let mfa_session = identity.mfa_serial.is_some() && matches!(role.mfa, None | Some(MfaMode::Session));
-        if chained {
-            if long {
-                say("duration", "AWS limits a role assumed by another role to 1h");
-            }
-            if role.mfa.is_some_and(|m| m != MfaMode::None) {
-                say("mfa", "MFA belongs to the first role of a chain; a role's session cannot present a code");
-            }
-        } else {
-            if long && identity.kind != IdentityKind::IamUser {
-                say("duration", "AWS limits a role assumed with temporary credentials to 1h");
-            } else if long && mfa_session {
-                say("duration", "AWS limits a role assumed with an MFA session to 1h; `mfa = \"direct\"` allows 12h");
-            }
-            if role.mfa.is_some_and(|m| m != MfaMode::None) && identity.mfa_serial.is_none() {
-                say("mfa", &format!("identity `{}` has no mfa_serial", identity.name));
-            }
+fn check_limits(role: &Role, identity: &Identity, chained: bool, found: &mut Vec<Problem>) {
+    let mut say = |key: &str, message: &str| found.push(Problem::role(&role.name, key, message.into()));
+    let long = role.duration.is_some_and(|d| d > HOUR);
+    let mfa_session = identity.mfa_serial.is_some() && matches!(role.mfa, None | Some(MfaMode::Session));
+    if chained {
+        if long {
+            say("duration", "AWS limits a role assumed by another role to 1h");
         }
-        let source_partition = identity.region.as_deref().map(super::arn::Partition::of_region);
-        if source_partition.is_some_and(|p| p != role.role_arn.partition()) {
-            say(
-                "role_arn",
-                &format!("the role is in another partition than the region of identity `{}`", identity.name),
-            );
+        if role.mfa.is_some_and(|m| m != MfaMode::None) {
+            say("mfa", "MFA belongs to the first role of a chain; a role's session cannot present a code");
         }
-        let own = role.region.as_deref().map(super::arn::Partition::of_region);
-        if own.is_some_and(|p| p != role.role_arn.partition()) {
-            say("region", "the region is in another partition than the role");
+    } else {
+        if long && identity.kind != IdentityKind::IamUser {
+            say("duration", "AWS limits a role assumed with temporary credentials to 1h");
+        } else if long && mfa_session {
+            say("duration", "AWS limits a role assumed with an MFA session to 1h; `mfa = \"direct\"` allows 12h");
         }
+        if role.mfa.is_some_and(|m| m != MfaMode::None) && identity.mfa_serial.is_none() {
+            say("mfa", &format!("identity `{}` has no mfa_serial", identity.name));
+        }
+    }
+    let source_partition = identity.region.as_deref().map(super::arn::Partition::of_region);
+    if source_partition.is_some_and(|p| p != role.role_arn.partition()) {
+        say("role_arn", &format!("the role is in another partition than the region of identity `{}`", identity.name));
+    }
+    let own = role.region.as_deref().map(super::arn::Partition::of_region);
+    if own.is_some_and(|p| p != role.role_arn.partition()) {
+        say("region", "the region is in another partition than the role");
     }
 }
 

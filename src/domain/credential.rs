@@ -97,11 +97,11 @@ impl Lifetime {
 }
 
 /// The end of a session that is never handed out: a caller needs time to use what it gets.
-pub const LAST_CALL: Duration = Duration::from_secs(60);
+pub const LAST_CALL: Duration = Duration::from_mins(1);
 
 /// What is served has at least this long left: botocore asks again on every call below 15 minutes
 /// (`_DEFAULT_ADVISORY_REFRESH_TIMEOUT`), and 5 more cover slow networks and clocks.
-pub const FLOOR: Duration = Duration::from_secs(20 * 60);
+pub const FLOOR: Duration = Duration::from_mins(20);
 
 /// What can be done with a session at one moment.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -122,7 +122,7 @@ pub enum Freshness {
 /// A session too short for the floor is renewed at half its life and served meanwhile: callers ask for it on every call
 /// anyway, and minting for each would be the storm of aws-sdk-net #4313.
 pub fn renewal_at(life: Duration, floor: Duration, jitter: f64) -> Duration {
-    const ABOVE_FLOOR: Duration = Duration::from_secs(120);
+    const ABOVE_FLOOR: Duration = Duration::from_mins(2);
     let half = life / 2;
     if life < floor * 2 { half } else { half.mul_f64(0.9 + 0.1 * jitter.clamp(0.0, 1.0)).max(floor + ABOVE_FLOOR) }
 }
@@ -191,8 +191,8 @@ mod tests {
     fn both_clocks_must_say_valid() {
         let start = at(1_000_000, 500);
         let life = Lifetime::begin(at(1_003_600, 0).wall, TimeDelta::zero(), start).expect("an hour");
-        assert_eq!(life.left(start), Duration::from_secs(3600));
-        assert_eq!(life.left(at(1_000_600, 1100)), Duration::from_secs(3000), "time passed");
+        assert_eq!(life.left(start), Duration::from_hours(1));
+        assert_eq!(life.left(at(1_000_600, 1100)), Duration::from_mins(50), "time passed");
         assert_eq!(life.left(at(1_007_200, 500)), Duration::ZERO, "the wall clock was set forward");
         assert_eq!(life.left(at(900_000, 4100)), Duration::ZERO, "the wall clock was set back: no longer life");
         assert_eq!(life.left(at(1_000_000, 10)), Duration::ZERO, "the boot clock of another boot");
@@ -202,7 +202,7 @@ mod tests {
     fn a_wrong_wall_clock_is_corrected_by_the_services_own() {
         // Ours is an hour behind: without the skew an hour's session would look two hours long.
         let life = Lifetime::begin(at(1_007_200, 0).wall, TimeDelta::seconds(3600), at(1_000_000, 0)).expect("valid");
-        assert_eq!(life.life, Duration::from_secs(3600));
+        assert_eq!(life.life, Duration::from_hours(1));
     }
 
     #[test]

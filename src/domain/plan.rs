@@ -48,6 +48,7 @@ pub struct SessionTokenCall {
 }
 
 /// One call to STS.
+#[expect(clippy::large_enum_variant, reason = "a plan has a handful of steps and is made once")]
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum Step {
     /// Becomes a role.
@@ -127,7 +128,7 @@ impl Plan {
                 duration: identity.mfa_session,
                 mfa_serial: identity.mfa_serial.clone(),
             };
-            return Ok(Self::new(identity.name.clone(), identity, vec![Step::SessionToken(call)]));
+            return Ok(Self::new(identity.name.clone(), identity, &[Step::SessionToken(call)]));
         }
         let role = catalogue.roles.get(name).ok_or_else(|| unknown(catalogue, name))?;
         let (identity, chain) = chain(catalogue, role)?;
@@ -148,10 +149,10 @@ impl Plan {
             let direct = if at == 0 { mfa.clone() } else { None };
             steps.push(Step::AssumeRole(call(role, identity, direct)));
         }
-        Ok(Self::new(role.name.clone(), identity, steps))
+        Ok(Self::new(role.name.clone(), identity, &steps))
     }
 
-    fn new(name: Name, identity: &Identity, steps: Vec<Step>) -> Self {
+    fn new(name: Name, identity: &Identity, steps: &[Step]) -> Self {
         let key = |steps: &[Step]| {
             SessionKey(Arc::new(KeyParts {
                 identity: identity.name.clone(),

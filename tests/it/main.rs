@@ -1,8 +1,12 @@
 //! What users rely on, seen from outside: the real binaries, or the real agent on a clock that tests can move, against an
 //! AWS that enforces AWS's rules.
 
+#![expect(clippy::disallowed_methods, reason = "tests prepare files and deadlines of their own")]
+#![expect(clippy::unwrap_used, reason = "in a test, a panic is the report")]
+
 mod harness;
 
 mod get;
 mod layers;
+mod mfa;
 mod sessions;

@@ -9,7 +9,7 @@ use std::collections::BTreeSet;
 use std::sync::Barrier;
 use std::time::Duration;
 
-const MINUTE: Duration = Duration::from_secs(60);
+const MINUTE: Duration = Duration::from_mins(1);
 
 #[test]
 fn a_thousand_callers_of_a_cold_role_are_one_vault_read_and_one_call() {
@@ -31,12 +31,7 @@ fn a_thousand_callers_of_a_cold_role_are_one_vault_read_and_one_call() {
 
 #[test]
 fn fifty_cold_roles_are_fifty_calls() {
-    let roles: String = (0..50)
-        .map(|n| {
-            format!("[roles.r{n}]\nsource = \"auth\"\nrole_arn = \"{ROLE_ARN}\"\nrole_session_name = \"role-{n}\"\n")
-        })
-        .collect();
-    let agent = Inside::start(&format!("{TUTORIAL}{roles}"));
+    let agent = Inside::start(&with_roles(50));
     let start = Barrier::new(200);
     std::thread::scope(|scope| {
         for n in 0..200 {
@@ -54,8 +49,8 @@ fn fifty_cold_roles_are_fifty_calls() {
 fn a_day_of_one_hour_sessions_makes_nobody_wait_after_the_first() {
     let agent = Inside::start(TUTORIAL);
     agent.get("prod").expect("served");
-    for minute in 0..24 * 60 {
-        agent.pass(MINUTE);
+    for minute in (0..24 * 60).step_by(3) {
+        agent.pass(3 * MINUTE);
         let before = agent.aws.count("AssumeRole");
         let session = agent.get("prod").expect("served");
         let left = session.expiration - agent.aws.clock().now();
@@ -264,4 +259,48 @@ fn another_role_is_served_while_one_hangs() {
         agent.ask(Request::Lock).unwrap();
         assert!(stuck.join().unwrap().is_err());
     });
+}
+
+#[test]
+fn background_renewals_are_three_a_second() {
+    let agent = Inside::start(&with_roles(8));
+    for n in 0..8 {
+        agent.get(&format!("r{n}")).expect("served");
+    }
+    agent.aws.clear_calls();
+    agent.clock.advance(25 * MINUTE);
+    for n in 0..8 {
+        agent.get(&format!("r{n}")).expect("served");
+    }
+    // All eight are due at once. The clock stands still, so only the first has its turn.
+    agent.clock.advance(10 * MINUTE);
+    until("the first is renewed", || agent.aws.count("AssumeRole") == 1);
+    agent.clock.advance(Duration::from_millis(340));
+    until("the second is renewed", || agent.aws.count("AssumeRole") == 2);
+    assert_eq!(agent.status().counts.sts_calls, 8 + 2);
+    until("all are renewed", || {
+        agent.clock.advance(Duration::from_millis(340));
+        agent.aws.count("AssumeRole") == 8
+    });
+}
+
+#[test]
+fn a_locked_vault_or_a_missing_code_costs_nobody_a_valid_session() {
+    let agent = Inside::start(TUTORIAL);
+    let first = agent.get("prod").expect("served");
+    agent.vault.set(crate::harness::memory_vault::Mood::Locked);
+    agent.clock.advance(45 * MINUTE);
+    assert_eq!(agent.get("prod").expect("still valid").access_key_id, first.access_key_id);
+    agent.clock.advance(15 * MINUTE);
+    assert_eq!(agent.get("prod").expect_err("over").kind, Kind::Locked);
+}
+
+/// Makes so many roles of one ARN, told apart by their session names.
+fn with_roles(number: usize) -> String {
+    use std::fmt::Write;
+    (0..number).fold(TUTORIAL.to_owned(), |mut text, n| {
+        write!(text, "[roles.r{n}]\nsource = \"auth\"\nrole_arn = \"{ROLE_ARN}\"\nrole_session_name = \"role-{n}\"\n")
+            .expect("a string takes everything");
+        text
+    })
 }

@@ -38,7 +38,7 @@ impl Endpoint {
         };
         if aws.fips || aws.dual_stack {
             return Err(Report::new(Kind::Config, "`fips` and `dual_stack` choose among AWS's own hosts")
-                .hint("remove them, or remove `sts_endpoint`, under `[aws]`"));
+                .hint("remove them, or remove `endpoint_url_sts`, under `[aws]`"));
         }
         custom(url)
     }
@@ -65,7 +65,7 @@ fn regional(region: &str, fips: bool, dual_stack: bool) -> String {
 
 fn custom(url: &str) -> Result<Endpoint, Report> {
     let refuse = |why: &str| {
-        Err(Report::new(Kind::Config, format!("`sts_endpoint` {why}: {}", printable(url, 200)))
+        Err(Report::new(Kind::Config, format!("`endpoint_url_sts` {why}: {}", printable(url, 200)))
             .hint("set it under `[aws]` to an https address, or to http on this machine"))
     };
     let (tls, rest) = match (url.strip_prefix("https://"), url.strip_prefix("http://")) {
@@ -151,7 +151,7 @@ mod tests {
         {
             let report = of(url).expect_err(url);
             assert_eq!(report.kind, Kind::Config, "{url}");
-            assert!(report.message.contains("sts_endpoint"), "{url}");
+            assert!(report.message.contains("endpoint_url_sts"), "{url}");
         }
     }
 

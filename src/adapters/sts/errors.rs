@@ -80,7 +80,7 @@ pub(super) fn odd(odd: super::answer::Odd, request_id: Option<String>, asked: &A
     let message = format!("cannot {}: the answer of {} {}", what(asked), asked.host, odd.0);
     let tail = request_id.as_deref().map(|id| format!(" (request {id})")).unwrap_or_default();
     let report = Report::new(Kind::Unreachable, message + &tail)
-        .hint("look at `sts_endpoint` and `https_proxy` under `[aws]`, and at this machine's clock");
+        .hint("look at `endpoint_url_sts` and `https_proxy` under `[aws]`, and at this machine's clock");
     TokenError { report, outlook: odd.1, code: None, request_id }
 }
 
@@ -118,7 +118,7 @@ fn of_code(code: &str, words: &str, status: Option<u16>, asked: &Asked<'_>) -> V
             Permanent,
             format!(
                 "the key was deleted, is inactive or is of another partition than {}: store a new one with \
-                 `rolecall identity add`",
+                 `rolecall identity add IDENTITY --replace`",
                 asked.region
             ),
         ),
@@ -133,7 +133,7 @@ fn of_code(code: &str, words: &str, status: Option<u16>, asked: &Asked<'_>) -> V
             } else {
                 no(
                     Permanent,
-                    "the stored secret does not belong to the key id: store both again with `rolecall identity add`"
+                    "the stored secret does not belong to the key id: store both again with `rolecall identity add IDENTITY --replace`"
                         .into(),
                 )
             }
@@ -237,11 +237,11 @@ fn on_the_way(class: Class, status: Option<u16>, asked: &Asked<'_>) -> (String, 
         }
         Class::Refused | Class::Garbled => (
             format!("what answered for {host} is not STS{http}"),
-            "sign in to the network if it has a sign-in page; look at `sts_endpoint` and `https_proxy` under `[aws]`",
+            "sign in to the network if it has a sign-in page; look at `endpoint_url_sts` and `https_proxy` under `[aws]`",
         ),
         Class::TooLarge => (
             format!("the answer of {host} is larger than any of STS's{http}"),
-            "look at `sts_endpoint` and `https_proxy` under `[aws]`",
+            "look at `endpoint_url_sts` and `https_proxy` under `[aws]`",
         ),
         Class::Timeout => (format!("{host} did not answer within 10 seconds{through}"), network),
         Class::ConnectTimeout => (format!("no connection to {host}{through} within 3 seconds"), network),
@@ -263,7 +263,8 @@ fn on_the_way(class: Class, status: Option<u16>, asked: &Asked<'_>) -> (String, 
         Class::Tls => (format!("{host} does not speak TLS as AWS does{through}"), network),
         Class::ProxyPassword => (
             "the proxy asks for a password".to_owned(),
-            "set `https_proxy` under `[aws]` to one like http://user:password@proxy.example.com:3128",
+            // No password belongs into a configuration file, and the configuration refuses one.
+            "run a proxy of your own that adds it (cntlm, px) and set `https_proxy` under `[aws]` to that",
         ),
         Class::Proxy => (format!("the proxy does not connect to {host}"), "ask who runs the proxy to allow the host"),
         Class::Network => (format!("the call to {host} failed on the way{through}"), network),

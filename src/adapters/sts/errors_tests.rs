@@ -102,7 +102,7 @@ const SAID: &[Row] = &[
         false,
         Kind::Refused,
         Permanent,
-        "`rolecall identity add`",
+        "`rolecall identity add IDENTITY --replace`",
     ),
     (
         403,
@@ -120,7 +120,7 @@ const SAID: &[Row] = &[
         false,
         Kind::Refused,
         Permanent,
-        "`rolecall identity add`",
+        "`rolecall identity add IDENTITY --replace`",
     ),
     (
         403,

@@ -144,7 +144,6 @@ impl Drop for Inside {
 
 /// Waits for a condition that the agent brings about by itself. The deadline only turns a hang into a failure.
 #[track_caller]
-#[expect(clippy::disallowed_methods, reason = "a deadline for a test that would hang")]
 pub(crate) fn until(what: &str, condition: impl Fn() -> bool) {
     let deadline = std::time::Instant::now() + Duration::from_secs(30);
     while !condition() {

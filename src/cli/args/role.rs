@@ -1,0 +1,108 @@
+//! The flags of `role`: one for each key of `[roles.NAME]`, dashes for underscores.
+
+use super::{JsonArgs, ShowArgs, name};
+use crate::domain::names::Name;
+use clap::{Args, Subcommand};
+
+#[derive(Debug, Subcommand)]
+pub(in super::super) enum RoleCommand {
+    /// Write a role into config.toml; its comments stay
+    #[command(after_help = "\
+Examples:
+  rolecall role add prod --source auth --role-arn arn:aws:iam::222222222222:role/AssumedRole
+  rolecall role add data --source prod --role-arn arn:aws:iam::333333333333:role/DataReader
+  rolecall role add ci --source auth --role-arn ARN --external-id 7f3a --session-tag team=web \\
+      --session-tag stage=prod --transitive-tag-key team --policy file://policy.json
+  rolecall role add prod --source auth --role-arn ARN --replace")]
+    Add(Box<RoleAddArgs>),
+    /// List roles
+    #[command(after_help = "\
+Examples:
+  rolecall role list
+  rolecall role list --json | jq -r '.[].role_arn'")]
+    List(JsonArgs),
+    /// Show one role and its chain
+    #[command(after_help = "\
+Example:
+  rolecall role show prod")]
+    Show(ShowArgs),
+    /// Take a role out of config.toml
+    #[command(after_help = "\
+Nothing at AWS changes, and `rolecall role add` brings it back: no question is asked.
+
+Example:
+  rolecall role remove prod")]
+    Remove(RoleRemoveArgs),
+}
+
+#[derive(Debug, Args)]
+pub(in super::super) struct RoleAddArgs {
+    /// What to call it; also the AWS profile's name
+    #[arg(value_parser = name)]
+    pub(in super::super) name: Name,
+    #[command(flatten)]
+    pub(in super::super) flags: RoleFlags,
+    /// Write the section anew if the role is there already
+    #[arg(long)]
+    pub(in super::super) replace: bool,
+}
+
+#[derive(Debug, Args)]
+pub(in super::super) struct RoleFlags {
+    /// The role's ARN
+    #[arg(long, value_name = "ARN")]
+    pub(in super::super) role_arn: String,
+    /// The identity or role that assumes it
+    #[arg(long, value_name = "NAME")]
+    pub(in super::super) source: String,
+    /// What the role's trust policy asks for
+    #[arg(long, value_name = "ID")]
+    pub(in super::super) external_id: Option<String>,
+    /// How long a session lasts, 15m to 12h; AWS allows 1h behind an MFA session or another role
+    #[arg(long)]
+    pub(in super::super) duration: Option<String>,
+    /// How sessions are called in CloudTrail
+    #[arg(long, value_name = "WORD")]
+    pub(in super::super) role_session_name: Option<String>,
+    /// The SourceIdentity to set
+    #[arg(long, value_name = "WORD")]
+    pub(in super::super) source_identity: Option<String>,
+    /// A session tag; may be repeated
+    #[arg(long = "session-tag", visible_alias = "session-tags", value_name = "KEY=VALUE", value_parser = tag)]
+    pub(in super::super) session_tags: Vec<(String, String)>,
+    /// The key of a tag that passes on along the chain; may be repeated
+    #[arg(long = "transitive-tag-key", visible_alias = "transitive-tag-keys", value_name = "KEY")]
+    pub(in super::super) transitive_tag_keys: Vec<String>,
+    /// A session policy, as JSON or as file://PATH
+    #[arg(long, value_name = "JSON")]
+    pub(in super::super) policy: Option<String>,
+    /// The ARN of a managed session policy; may be repeated
+    #[arg(long = "policy-arn", visible_alias = "policy-arns", value_name = "ARN")]
+    pub(in super::super) policy_arns: Vec<String>,
+    /// The region whose STS is asked, and that tools get
+    #[arg(long)]
+    pub(in super::super) region: Option<String>,
+    /// One code for all roles, a code for each session, or none
+    #[arg(long, value_parser = ["session", "direct", "none"])]
+    pub(in super::super) mfa: Option<String>,
+    /// How the console shows it
+    #[arg(long, value_name = "TEXT")]
+    pub(in super::super) display_name: Option<String>,
+    /// In which colour the console shows it: red, orange, yellow, green, blue or six hexadecimal digits
+    #[arg(long)]
+    pub(in super::super) color: Option<String>,
+}
+
+#[derive(Debug, Args)]
+pub(in super::super) struct RoleRemoveArgs {
+    /// Which one
+    #[arg(value_parser = name)]
+    pub(in super::super) name: Name,
+}
+
+fn tag(text: &str) -> Result<(String, String), &'static str> {
+    match text.split_once('=') {
+        Some((key, value)) if !key.is_empty() => Ok((key.to_owned(), value.to_owned())),
+        _ => Err("a tag is written KEY=VALUE"),
+    }
+}

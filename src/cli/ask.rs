@@ -1,0 +1,85 @@
+//! Questions on the terminal, and the one line of stdin that stands for an answer where there is none.
+//!
+//! It knows no command. A person is asked only when stdin is a terminal, so that nothing in a script ever waits; what is
+//! typed goes from `/dev/tty` into memory that is wiped.
+
+use crate::domain::report::{Kind, Report};
+use std::fs::OpenOptions;
+use std::io::{self, IsTerminal, Read, Write};
+use zeroize::Zeroizing;
+
+/// The longest line that is taken: a key has 40 characters, a passphrase perhaps a hundred.
+const LINE_MAX: usize = 4096;
+
+/// Tells whether there is somebody to ask.
+pub(super) fn is_possible() -> bool {
+    io::stdin().is_terminal()
+}
+
+/// Asks for what may be seen while it is typed.
+pub(super) fn visible(prompt: &str) -> Result<Zeroizing<String>, Report> {
+    let tty = OpenOptions::new().read(true).write(true).open("/dev/tty");
+    let mut tty = tty.map_err(|e| no_terminal(&e))?;
+    tty.write_all(prompt.as_bytes()).map_err(|e| no_terminal(&e))?;
+    read_line(&mut tty, "the terminal")
+}
+
+/// Asks for what must not be seen.
+pub(super) fn hidden(prompt: &str) -> Result<Zeroizing<String>, Report> {
+    rpassword::prompt_password(prompt).map(Zeroizing::new).map_err(|e| no_terminal(&e))
+}
+
+/// Asks a question whose answer is yes or, by default, no.
+pub(super) fn consent(question: &str) -> Result<bool, Report> {
+    let answer = visible(&format!("{question} [y/N] "))?;
+    Ok(matches!(answer.trim().to_ascii_lowercase().as_str(), "y" | "yes"))
+}
+
+/// Takes one line from stdin, without its line end.
+pub(super) fn line_of_stdin() -> Result<Zeroizing<String>, Report> {
+    read_line(&mut io::stdin().lock(), "stdin")
+}
+
+/// Byte by byte, so that no buffered reader keeps a copy, or takes what belongs to the next program.
+fn read_line(from: &mut impl Read, what: &str) -> Result<Zeroizing<String>, Report> {
+    let failed = |why: &str| Report::new(Kind::Failed, format!("cannot read from {what}: {why}"));
+    let mut line = Zeroizing::new(Vec::with_capacity(LINE_MAX));
+    let mut byte = Zeroizing::new([0]);
+    loop {
+        match from.read(&mut *byte) {
+            Ok(0) => break,
+            Ok(_) if byte[0] == b'\n' => break,
+            Ok(_) if line.len() == LINE_MAX => return Err(failed("the line is longer than 4096 characters")),
+            Ok(_) => line.push(byte[0]),
+            Err(e) if e.kind() == io::ErrorKind::Interrupted => {}
+            Err(e) => return Err(failed(&e.to_string())),
+        }
+    }
+    let text = std::str::from_utf8(&line).map_err(|_| failed("the line is not UTF-8"))?;
+    Ok(Zeroizing::new(text.trim_end_matches('\r').to_owned()))
+}
+
+fn no_terminal(error: &io::Error) -> Report {
+    Report::new(Kind::Locked, format!("cannot ask on the terminal: {error}"))
+        .hint("give the answer on stdin: `… | rolecall …`")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn one_line_is_taken_and_the_rest_left() {
+        let mut from: &[u8] = b"123456\r\nnext\n";
+        assert_eq!(read_line(&mut from, "x").expect("a line").as_str(), "123456");
+        assert_eq!(from, b"next\n");
+        assert_eq!(read_line(&mut &b"no end"[..], "x").expect("a line").as_str(), "no end");
+        assert_eq!(read_line(&mut &b""[..], "x").expect("nothing").as_str(), "");
+    }
+
+    #[test]
+    fn an_endless_or_binary_line_is_refused() {
+        assert!(read_line(&mut io::repeat(b'x'), "x").is_err());
+        assert!(read_line(&mut &b"\xff\n"[..], "x").is_err());
+    }
+}

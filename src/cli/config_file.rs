@@ -1,0 +1,194 @@
+//! config.toml as a file: read whole, edited as text, written back, and the agent told.
+//!
+//! What is right or wrong in it is for `config` to say. A missing file is an empty one: the first command of a new user
+//! makes it.
+
+use super::tell;
+use crate::client::{self, Autostart};
+use crate::config::{self, MAX_BYTES};
+use crate::domain::catalogue::{Catalogue, Identity};
+use crate::domain::names::nearest;
+use crate::domain::report::{Kind, Report, printable};
+use crate::files;
+use crate::paths::Paths;
+use crate::protocol::message::Request;
+use std::fs::File;
+use std::io::{self, Read};
+use std::path::Path;
+
+/// Reads and checks the configuration.
+pub(super) fn load(paths: &Paths) -> Result<Catalogue, Report> {
+    config::parse_bytes(&read_bytes(&paths.config)?, &paths.config).map_err(|e| e.report())
+}
+
+/// Lists everything that is wrong with the configuration, a line each.
+pub(super) fn problems(paths: &Paths) -> Vec<String> {
+    let bytes = read_bytes(&paths.config).unwrap_or_default();
+    config::parse_bytes(&bytes, &paths.config).map_or_else(|e| e.lines().collect(), |_| Vec::new())
+}
+
+/// Reads the text of the configuration, for an edit.
+pub(super) fn read(paths: &Paths) -> Result<String, Report> {
+    let bytes = read_bytes(&paths.config)?;
+    // What is no text is explained by the reader that explains everything else.
+    config::parse_bytes(&bytes, &paths.config).map_err(|e| e.report().also("nothing was changed"))?;
+    String::from_utf8(bytes).map_err(|_| Report::new(Kind::Config, format!("{} is not UTF-8", shown(&paths.config))))
+}
+
+/// Names the file for a message.
+pub(super) fn shown(path: &Path) -> String {
+    printable(&path.display().to_string(), 512)
+}
+
+fn read_bytes(path: &Path) -> Result<Vec<u8>, Report> {
+    let mut bytes = Vec::new();
+    let limit = u64::try_from(MAX_BYTES).unwrap_or(u64::MAX).saturating_add(1);
+    match File::open(path).and_then(|file| file.take(limit).read_to_end(&mut bytes)) {
+        Ok(_) => Ok(bytes),
+        Err(e) if e.kind() == io::ErrorKind::NotFound => Ok(Vec::new()),
+        Err(e) => Err(Report::new(Kind::Config, format!("cannot read {}: {e}", shown(path)))
+            .hint(format!("look at its rights: `ls -l {}`", shown(path)))),
+    }
+}
+
+/// Writes an edited text, unless somebody else wrote the file since it was read.
+pub(super) fn write(paths: &Paths, old: &str, new: &str) -> Result<(), Report> {
+    let path = &paths.config;
+    if old == new {
+        return Ok(());
+    }
+    match path.parent() {
+        // One that is there keeps its mode: it may be a dotfile repository's.
+        Some(dir) if !dir.is_dir() => files::ensure_private_dir(dir)?,
+        _ => {}
+    }
+    files::write_atomically_if(path, new.as_bytes(), || {
+        if read_bytes(path)? == old.as_bytes() {
+            return Ok(());
+        }
+        Err(Report::new(Kind::Failed, format!("{} changed while it was being edited", shown(path)))
+            .hint("run the command again; nothing was changed"))
+    })
+}
+
+/// Makes a running agent take the file over now; where none runs, the next one reads it anyway.
+pub(super) fn reload(paths: &Paths) -> Result<(), Report> {
+    if client::connect_running(paths)?.is_none() {
+        return Ok(());
+    }
+    tell(paths, Request::Reload, Autostart::No).map(drop).map_err(|report| {
+        let message =
+            format!("{} is written, but the agent has not taken it over: {}", shown(&paths.config), report.message);
+        Report { message, ..report }
+    })
+}
+
+/// Gives the region that tools should use in a role or identity: its own, else that of the identity it starts from.
+///
+/// A configuration that cannot be read has none: the agent goes on with the one it has, and says so in `status`.
+pub(super) fn region_of(paths: &Paths, name: &str) -> Option<String> {
+    region_in(&load(paths).ok()?, name)
+}
+
+/// The same, of a catalogue that is there already.
+pub(super) fn region_in(catalogue: &Catalogue, name: &str) -> Option<String> {
+    let own = catalogue.roles.get(name).and_then(|role| role.region.clone());
+    own.or_else(|| chain(catalogue, name).and_then(|(identity, _)| identity.region.clone()))
+}
+
+/// Gives the identity at the start of a chain, and the names from it to the role.
+pub(super) fn chain<'a>(catalogue: &'a Catalogue, name: &str) -> Option<(&'a Identity, Vec<&'a str>)> {
+    let mut names = Vec::new();
+    let mut at = name;
+    // A catalogue has no loops; this ends on one that has.
+    for _ in 0..=catalogue.roles.len() {
+        if let Some(identity) = catalogue.identities.get(at) {
+            names.push(identity.name.as_str());
+            names.reverse();
+            return Some((identity, names));
+        }
+        let role = catalogue.roles.get(at)?;
+        names.push(role.name.as_str());
+        at = role.source.as_str();
+    }
+    None
+}
+
+/// Takes away the name that stands before every message of the command anyway.
+pub(super) fn about(what: &str, name: &str, report: Report) -> Report {
+    match report.message.strip_prefix(&format!("{what} `{name}`: ")) {
+        Some(message) => Report { message: message.to_owned(), ..report },
+        None => report,
+    }
+}
+
+/// Makes the report of a name that is not there.
+pub(super) fn unknown<'a>(what: &str, name: &str, known: impl Iterator<Item = &'a str>) -> Report {
+    let hint = match nearest(name, known).first() {
+        Some(near) => format!("did you mean `{near}`? `rolecall {what} list` shows what there is"),
+        None => format!("`rolecall {what} list` shows what there is"),
+    };
+    Report::new(Kind::Config, format!("there is no {what} called `{name}`")).hint(hint)
+}
+
+#[cfg(test)]
+pub(super) mod tests {
+    use super::*;
+    use std::fs;
+    use std::path::PathBuf;
+
+    const TEXT: &str = r#"
+        [identities.auth]
+        type = "iam-user"
+        region = "eu-west-1"
+        [roles.prod]
+        source = "auth"
+        role_arn = "arn:aws:iam::222222222222:role/AssumedRole"
+        [roles.data]
+        source = "prod"
+        role_arn = "arn:aws:iam::333333333333:role/DataReader"
+        region = "eu-central-1"
+    "#;
+
+    pub(in crate::cli) fn paths(dir: &Path) -> Paths {
+        let at = |name: &str| -> PathBuf { dir.join(name) };
+        Paths {
+            config: at("c/config.toml"),
+            socket: at("r/agent.sock"),
+            state: at("s"),
+            vault_file: at("vault"),
+            aws_config: at("aws/config"),
+            aws_credentials: at("aws/credentials"),
+        }
+    }
+
+    #[test]
+    fn a_region_is_the_roles_own_or_that_of_its_identity() {
+        let catalogue = config::parse(TEXT, Path::new("config.toml")).expect("valid");
+        assert_eq!(region_in(&catalogue, "prod").as_deref(), Some("eu-west-1"));
+        assert_eq!(region_in(&catalogue, "data").as_deref(), Some("eu-central-1"));
+        assert_eq!(region_in(&catalogue, "auth").as_deref(), Some("eu-west-1"));
+        assert_eq!(region_in(&catalogue, "nobody"), None);
+        assert_eq!(chain(&catalogue, "data").expect("chain").1, ["auth", "prod", "data"]);
+    }
+
+    #[test]
+    fn a_missing_file_is_empty_and_made_on_the_first_write() {
+        let dir = tempfile::tempdir().expect("tempdir");
+        let paths = paths(dir.path());
+        assert!(load(&paths).expect("empty").roles.is_empty());
+        let old = read(&paths).expect("empty");
+        write(&paths, &old, TEXT).expect("written");
+        assert_eq!(load(&paths).expect("valid").roles.len(), 2);
+    }
+
+    #[test]
+    fn somebody_elses_change_is_not_overwritten() {
+        let dir = tempfile::tempdir().expect("tempdir");
+        let paths = paths(dir.path());
+        write(&paths, "", TEXT).expect("written");
+        let report = write(&paths, "", "# mine").expect_err("changed");
+        assert!(report.message.contains("changed while"), "{}", report.message);
+        assert_eq!(fs::read_to_string(&paths.config).expect("read"), TEXT);
+    }
+}

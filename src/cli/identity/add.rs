@@ -1,0 +1,224 @@
+//! `identity add`: a key into the vault, its section into config.toml, in an order that is safe to break off.
+//!
+//! The edit is tried out before anything happens, so that a name or value that does not fit costs nothing; then the agent
+//! asks AWS about the key and stores it; then the file is written. What is said on failure names what has happened so far.
+
+use crate::cli::args::IdentityAddArgs;
+use crate::cli::output::{self, Failure};
+use crate::cli::{ask, config_file, key_input, quote, unlock};
+use crate::client::{self, Autostart};
+use crate::config::raw::IdentitySection;
+use crate::config::{self, IfPresent};
+use crate::domain::catalogue::IdentityKind;
+use crate::domain::credential::AccessKey;
+use crate::domain::report::{Kind, Report, printable};
+use crate::paths::Paths;
+use crate::protocol::message::{Answer, Context, Request};
+use crate::protocol::status::KeyStatus;
+use std::fmt::Write;
+use std::path::Path;
+
+/// Adds an identity.
+pub(super) fn run(paths: &Paths, args: &IdentityAddArgs) -> Result<(), Failure> {
+    let name = args.name.as_str();
+    let has_key = args.kind == IdentityKind::IamUser.as_str();
+    if args.csv.is_some() && !has_key {
+        return Err(Report::new(Kind::Usage, format!("an identity of type {} has no key to read", args.kind))
+            .hint(format!("leave out `--csv`, or `--type {}`", args.kind))
+            .into());
+    }
+    let text = config_file::read(paths)?;
+    let (section, present) = section(&text, args)?;
+    let edited = match present {
+        Present::AsWanted => Ok(text.clone()),
+        Present::No => config::add_identity(&text, &paths.config, name, &section, IfPresent::Refuse),
+        Present::Other => config::add_identity(&text, &paths.config, name, &section, IfPresent::Replace),
+    }
+    .map_err(|report| config_file::about("identity", name, report))?;
+    if !has_key {
+        config_file::write(paths, &text, &edited)?;
+        config_file::reload(paths)?;
+        let file = config_file::shown(&paths.config);
+        return output::print(&format!("[identities.{name}] is in {file}\n{}", next(name)));
+    }
+    if ask::is_possible() {
+        // Before the key is typed: the agent cannot ask for the passphrase of a file, and the typing would be lost.
+        unlock::open_file_vault(paths)?;
+    }
+    let key = match &args.csv {
+        Some(file) => key_input::from_file(file)?,
+        None if ask::is_possible() => key_input::from_terminal()?,
+        None => key_input::from_stdin()?,
+    };
+    let stored = store(paths, args, key, section.region.as_deref())?;
+    let after = config_file::write(paths, &text, &edited)
+        .map_err(|report| {
+            Report::new(
+                report.kind,
+                format!("the key is in the vault, but its section is not written: {}", report.message),
+            )
+            .hint(by_hand(paths, name, &section))
+        })
+        .and_then(|()| {
+            config_file::reload(paths).map_err(|report| {
+                let message = format!("the key is in the vault; {}", report.message);
+                Report { message, ..report }
+            })
+        });
+    after?;
+    output::print(&said(paths, &stored, args.csv.as_deref()))
+}
+
+/// How the section that is there compares with the one that is wanted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Present {
+    AsWanted,
+    No,
+    Other,
+}
+
+/// Makes the section: what was typed, and what the file says already where nothing was typed.
+fn section(text: &str, args: &IdentityAddArgs) -> Result<(IdentitySection, Present), Report> {
+    let wanted = IdentitySection {
+        r#type: args.kind.clone(),
+        mfa_serial: args.mfa_serial.clone(),
+        mfa_session: args.mfa_session.clone(),
+        region: args.region.clone(),
+    };
+    // The text has been read and checked; here it is looked up as written, since "12h" is to stay "12h".
+    let document: toml::Table = toml::from_str(text.trim_start_matches('\u{feff}')).unwrap_or_default();
+    let Some(old) = document.get("identities").and_then(|t| t.get(args.name.as_str())) else {
+        return Ok((wanted, Present::No));
+    };
+    let old = |key: &str| old.get(key).and_then(toml::Value::as_str).map(str::to_owned);
+    let old_kind = old("type").unwrap_or_default();
+    if old_kind != args.kind && !args.replace {
+        return Err(Report::new(
+            Kind::Config,
+            format!("there is an identity of this name already, of type {old_kind}"),
+        )
+        .hint("choose another name, or add `--replace`"));
+    }
+    let merged = IdentitySection {
+        r#type: wanted.r#type,
+        mfa_serial: wanted.mfa_serial.or_else(|| old("mfa_serial")),
+        mfa_session: wanted.mfa_session.or_else(|| old("mfa_session")),
+        region: wanted.region.or_else(|| old("region")),
+    };
+    let same = (Some(&merged.r#type), &merged.mfa_serial, &merged.mfa_session, &merged.region)
+        == (old("type").as_ref(), &old("mfa_serial"), &old("mfa_session"), &old("region"));
+    Ok((merged, if same { Present::AsWanted } else { Present::Other }))
+}
+
+fn store(paths: &Paths, args: &IdentityAddArgs, key: AccessKey, region: Option<&str>) -> Result<KeyStatus, Report> {
+    let request = Request::IdentityAdd {
+        name: args.name.to_string(),
+        access_key_id: key.id,
+        secret_access_key: key.secret,
+        region: region.map(str::to_owned),
+        replace: args.replace,
+    };
+    match client::ask(paths, request, Context::from_env(), Autostart::Yes)? {
+        Answer::Key(status) => Ok(status),
+        _ => Err(client::odd_answer()),
+    }
+}
+
+fn by_hand(paths: &Paths, name: &str, section: &IdentitySection) -> String {
+    let keys: Vec<String> = [
+        ("type", Some(&section.r#type)),
+        ("mfa_serial", section.mfa_serial.as_ref()),
+        ("mfa_session", section.mfa_session.as_ref()),
+        ("region", section.region.as_ref()),
+    ]
+    .into_iter()
+    .filter_map(|(key, value)| Some(format!("{key} = \"{}\"", printable(value?, 2048))))
+    .collect();
+    let file = config_file::shown(&paths.config);
+    format!("put `identities.\"{name}\" = {{ {} }}` into the first lines of {file} by hand", keys.join(", "))
+}
+
+fn said(paths: &Paths, stored: &KeyStatus, csv: Option<&Path>) -> String {
+    let name = printable(&stored.identity, 128);
+    let whose = match (stored.arn.as_deref(), stored.account.as_deref()) {
+        (Some(arn), Some(account)) => {
+            format!("user {} in account {account}\n{}  {arn}", super::user(arn), " ".repeat(name.len()))
+        }
+        _ => "stored".to_owned(),
+    };
+    let whose = whose.lines().map(|line| printable(line, 2048)).collect::<Vec<_>>().join("\n");
+    let key = printable(stored.access_key_id.as_deref().unwrap_or("the key"), 128);
+    let file = config_file::shown(&paths.config);
+    let mut out = format!("{name}: {whose}\n{key} is in the vault, [identities.{name}] in {file}\n");
+    // A pipe holds nothing any more.
+    if let Some(csv) = csv.filter(|csv| csv.is_file()) {
+        let path = quote::word(&csv.display().to_string());
+        let _ = writeln!(out, "the CSV file still holds the key; delete it: rm {}", printable(&path, 2048));
+    }
+    out.push_str(&next(&name));
+    out
+}
+
+fn next(name: &str) -> String {
+    format!("next: `rolecall role add NAME --source {name} --role-arn ARN`\n")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::names::Name;
+
+    fn args(kind: &str, mfa: Option<&str>, replace: bool) -> IdentityAddArgs {
+        IdentityAddArgs {
+            name: Name::new("auth").expect("valid"),
+            csv: None,
+            kind: kind.into(),
+            mfa_serial: mfa.map(str::to_owned),
+            mfa_session: None,
+            region: None,
+            replace,
+        }
+    }
+
+    #[test]
+    fn a_section_that_is_there_keeps_what_was_not_typed() {
+        let text = "[identities.auth]\ntype = \"iam-user\"\nmfa_session = \"12h\"\nregion = \"eu-west-1\"\n";
+        assert_eq!(section("", &args("iam-user", None, false)).expect("new").1, Present::No);
+        assert_eq!(section(text, &args("iam-user", None, false)).expect("same").1, Present::AsWanted);
+        let (merged, present) = section(text, &args("iam-user", Some("GAHT12345678"), false)).expect("more");
+        assert_eq!((present, merged.mfa_session.as_deref()), (Present::Other, Some("12h")));
+        assert!(section(text, &args("ec2", None, false)).expect_err("other type").hint.is_some());
+        assert_eq!(section(text, &args("ec2", None, true)).expect("replaced").1, Present::Other);
+    }
+
+    #[test]
+    fn the_line_to_put_in_by_hand_is_one_that_is_understood() {
+        let paths = config_file::tests::paths(Path::new("/x"));
+        let (section, _) = section("", &args("iam-user", Some("arn:aws:iam::111111111111:mfa/r"), false)).expect("new");
+        let hint = by_hand(&paths, "auth", &section);
+        let line = hint.split('`').nth(1).expect("in backticks");
+        let catalogue = config::parse(line, Path::new("c")).unwrap_or_else(|e| panic!("{line}: {e}"));
+        assert!(catalogue.identities["auth"].mfa_serial.is_some());
+    }
+
+    #[test]
+    fn it_says_whose_key_it_is_and_where_the_key_still_lies() {
+        let dir = tempfile::tempdir().expect("tempdir");
+        let csv = dir.path().join("my keys.csv");
+        std::fs::File::create(&csv).expect("made");
+        let stored = KeyStatus {
+            identity: "auth".into(),
+            kind: "iam-user".into(),
+            access_key_id: Some("AKIAIOSFODNN7EXAMPLE".into()),
+            arn: Some("arn:aws:iam::111111111111:user/richard".into()),
+            account: Some("111111111111".into()),
+            stored: None,
+            mfa_serial: None,
+            error: None,
+        };
+        let text = said(&config_file::tests::paths(Path::new("/x")), &stored, Some(&csv));
+        assert!(text.starts_with("auth: user richard in account 111111111111\n"), "{text}");
+        assert!(text.contains("  arn:aws:iam::111111111111:user/richard\n"), "{text}");
+        assert!(text.contains(&format!("rm '{}'", csv.display())), "{text}");
+    }
+}

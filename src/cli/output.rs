@@ -1,0 +1,319 @@
+//! The one writer of stdout and stderr: text, JSON, tables, colour.
+//!
+//! It knows no command. Data goes to stdout and causes to stderr, never both for one outcome, since SDKs take a byte on
+//! stderr for a failure; a closed pipe ends the program quietly, since `rolecall log | head` is no failure either.
+
+use super::var;
+use crate::domain::report::{Kind, Report, printable};
+use rustix::termios;
+use serde::Serialize;
+use std::fmt::Write as _;
+use std::io::{self, IsTerminal, Write};
+use std::iter::repeat_n;
+use zeroize::Zeroizing;
+
+/// No column of a table is made narrower than this.
+const COLUMN_MIN: usize = 8;
+
+/// What stands between two columns.
+const GAP: &str = "  ";
+
+/// Why a command ends early.
+#[derive(Debug)]
+pub(super) enum Failure {
+    /// Nobody reads stdout any more.
+    PipeClosed,
+    /// The cause is on stderr already.
+    Told(Kind),
+    /// Something to tell.
+    Report(Report),
+}
+
+impl From<Report> for Failure {
+    fn from(report: Report) -> Self {
+        Self::Report(report)
+    }
+}
+
+/// Writes text to stdout.
+pub(super) fn print(text: &str) -> Result<(), Failure> {
+    print_bytes(text.as_bytes())
+}
+
+/// Writes bytes to stdout.
+pub(super) fn print_bytes(bytes: &[u8]) -> Result<(), Failure> {
+    match write_stdout(bytes) {
+        Ok(()) => Ok(()),
+        Err(e) if e.kind() == io::ErrorKind::BrokenPipe => Err(Failure::PipeClosed),
+        Err(e) => Err(Report::new(Kind::Failed, format!("cannot write to stdout: {e}")).into()),
+    }
+}
+
+/// Writes bytes to stdout, in one write where the system takes them so.
+///
+/// Not by way of std's buffer: what is written here is whole already, and making that buffer would cost `get` more than
+/// the write does.
+pub(super) fn write_stdout(mut bytes: &[u8]) -> io::Result<()> {
+    while !bytes.is_empty() {
+        match rustix::io::write(rustix::stdio::stdout(), bytes) {
+            Ok(0) => return Err(io::ErrorKind::WriteZero.into()),
+            Ok(written) => bytes = &bytes[written..],
+            Err(rustix::io::Errno::INTR) => {}
+            Err(e) => return Err(e.into()),
+        }
+    }
+    Ok(())
+}
+
+/// Writes a value to stdout as JSON.
+pub(super) fn print_json<T: Serialize>(value: &T) -> Result<(), Failure> {
+    let mut text = serde_json::to_string_pretty(value).expect("keys are strings and numbers are finite");
+    text.push('\n');
+    print(&text)
+}
+
+/// Writes a failure to stderr: the cause, which must make sense alone, then the hint.
+pub(super) fn complain(subject: Option<&str>, report: &Report) {
+    let subject = subject.map(|s| format!("{}: ", printable(s, 128))).unwrap_or_default();
+    let mut text = format!("rolecall: {subject}{}\n", report.message);
+    if let Some(hint) = &report.hint {
+        text.push_str("hint: ");
+        text.push_str(hint);
+        text.push('\n');
+    }
+    complain_bytes(&text);
+}
+
+/// Writes text to stderr.
+pub(super) fn complain_bytes(text: &str) {
+    // Nobody is left to tell when stderr is gone; the exit code still says it.
+    let _ = io::stderr().lock().write_all(text.as_bytes());
+}
+
+/// What the place where output goes can show.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct Screen {
+    /// Whether it shows colour.
+    pub(super) colour: bool,
+    /// Whether it shows more than ASCII.
+    pub(super) unicode: bool,
+    /// How many characters fit in a line; `None` where there is no limit.
+    pub(super) width: Option<usize>,
+}
+
+impl Screen {
+    /// Looks at stdout.
+    pub(super) fn stdout() -> Self {
+        let stdout = io::stdout();
+        let size = stdout.is_terminal().then(|| termios::tcgetwinsize(&stdout).ok()).flatten();
+        Self {
+            colour: colour(stdout.is_terminal()),
+            unicode: unicode(),
+            width: size.map(|s| usize::from(s.ws_col)).filter(|columns| *columns > 0),
+        }
+    }
+
+    /// Looks at stderr.
+    pub(super) fn stderr() -> Self {
+        Self { colour: colour(io::stderr().is_terminal()), unicode: unicode(), width: None }
+    }
+
+    /// Dresses text in a style, if there is colour.
+    pub(super) fn paint(self, style: Style, text: &str) -> String {
+        match style.code() {
+            Some(code) if self.colour => format!("\u{1b}[{code}m{text}\u{1b}[0m"),
+            _ => text.to_owned(),
+        }
+    }
+}
+
+/// <https://no-color.org>: any value counts, an empty one does not.
+fn colour(terminal: bool) -> bool {
+    terminal && var("NO_COLOR").is_none() && var("TERM").is_some_and(|term| term != "dumb")
+}
+
+fn unicode() -> bool {
+    let locale = ["LC_ALL", "LC_CTYPE", "LANG"].into_iter().find_map(var).unwrap_or_default().to_lowercase();
+    locale.contains("utf-8") || locale.contains("utf8")
+}
+
+/// How a piece of text is to be noticed.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) enum Style {
+    Bad,
+    Dim,
+    Good,
+    Heading,
+    #[default]
+    Plain,
+    Warning,
+}
+
+impl Style {
+    const fn code(self) -> Option<&'static str> {
+        match self {
+            Self::Bad => Some("31"),
+            Self::Dim => Some("2"),
+            Self::Good => Some("32"),
+            Self::Heading => Some("1"),
+            Self::Plain => None,
+            Self::Warning => Some("33"),
+        }
+    }
+}
+
+/// One field of a table.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(super) struct Cell {
+    text: String,
+    style: Style,
+}
+
+impl Cell {
+    /// Takes text that may come from outside.
+    pub(super) fn new(style: Style, text: &str) -> Self {
+        Self { text: printable(text, 512), style }
+    }
+
+    /// Takes text without a style.
+    pub(super) fn plain(text: &str) -> Self {
+        Self::new(Style::Plain, text)
+    }
+
+    /// Appends a remark.
+    pub(super) fn and(mut self, separator: &str, remark: &str) -> Self {
+        self.text.push_str(separator);
+        self.text.push_str(&printable(remark, 512));
+        self
+    }
+
+    fn width(&self) -> usize {
+        self.text.chars().count()
+    }
+}
+
+/// Writes a remark from outside, and below it what to do.
+pub(super) fn remark(screen: Screen, label: (Style, &str), message: &str, hint: Option<&str>) -> String {
+    let mut out = format!("{} {}\n", screen.paint(label.0, label.1), printable(message, 2048));
+    if let Some(hint) = hint.filter(|hint| !hint.is_empty()) {
+        // The hint stands under its message.
+        let indent = label.1.len() - label.1.trim_start().len() + 2;
+        let _ = writeln!(out, "{}{} {}", " ".repeat(indent), screen.paint(Style::Dim, "hint:"), printable(hint, 2048));
+    }
+    out
+}
+
+/// Sets rows in columns; where they do not fit the screen, the widest columns are cut.
+pub(super) fn table(screen: Screen, rows: &[Vec<Cell>]) -> String {
+    let columns = rows.iter().map(Vec::len).max().unwrap_or_default();
+    let mut widths: Vec<usize> =
+        (0..columns).map(|c| rows.iter().filter_map(|r| r.get(c)).map(Cell::width).max().unwrap_or(0)).collect();
+    if let Some(limit) = screen.width {
+        shrink(&mut widths, limit);
+    }
+    let mut out = String::new();
+    for row in rows {
+        let last = row.iter().rposition(|cell| !cell.text.is_empty()).map_or(0, |at| at + 1);
+        for (at, (cell, width)) in row.iter().zip(&widths).take(last).enumerate() {
+            let text = cut(&cell.text, *width, screen.unicode);
+            let padding = if at + 1 == last { 0 } else { width - text.chars().count() };
+            let gap = if at == 0 { "" } else { GAP };
+            let _ = write!(out, "{gap}{}", screen.paint(cell.style, &text));
+            out.extend(repeat_n(' ', padding));
+        }
+        out.push('\n');
+    }
+    out
+}
+
+/// Makes the first row of a table.
+pub(super) fn headings(words: &[&str]) -> Vec<Cell> {
+    words.iter().map(|word| Cell::new(Style::Heading, word)).collect()
+}
+
+fn shrink(widths: &mut [usize], limit: usize) {
+    let gaps = GAP.len() * widths.len().saturating_sub(1);
+    while widths.iter().sum::<usize>() + gaps > limit {
+        match widths.iter_mut().max() {
+            Some(widest) if *widest > COLUMN_MIN => *widest -= 1,
+            _ => return,
+        }
+    }
+}
+
+fn cut(text: &str, width: usize, unicode: bool) -> String {
+    if text.chars().count() <= width {
+        return text.to_owned();
+    }
+    let mark = if unicode { "…" } else { "." };
+    text.chars().take(width.saturating_sub(1)).chain(mark.chars()).collect()
+}
+
+/// Writes a length of time as people say it: `45s`, `52m`, `11h 20m`, `3d`.
+pub(super) fn span(seconds: u64) -> String {
+    let (minutes, hours, days) = (seconds / 60, seconds / 3600, seconds / 86_400);
+    match () {
+        () if seconds < 60 => format!("{seconds}s"),
+        () if hours == 0 => format!("{minutes}m"),
+        () if days < 2 && minutes % 60 == 0 => format!("{hours}h"),
+        () if days < 2 => format!("{hours}h {}m", minutes % 60),
+        () => format!("{days}d"),
+    }
+}
+
+/// Makes a buffer for a secret that is written piece by piece: growing would leave copies behind.
+pub(super) fn secret_buffer(capacity: usize) -> Zeroizing<String> {
+    Zeroizing::new(String::with_capacity(capacity))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn rows() -> Vec<Vec<Cell>> {
+        vec![
+            headings(&["NAME", "ARN", ""]),
+            vec![
+                Cell::plain("prod"),
+                Cell::plain("arn:aws:iam::222222222222:role/AssumedRole"),
+                Cell::plain("52m left"),
+            ],
+            vec![Cell::plain("x\u{1b}[2J"), Cell::default(), Cell::default()],
+        ]
+    }
+
+    #[test]
+    fn a_table_is_as_wide_as_its_text_and_has_no_trailing_spaces() {
+        assert_eq!(
+            table(Screen::default(), &rows()),
+            "NAME        ARN\n\
+             prod        arn:aws:iam::222222222222:role/AssumedRole  52m left\n\
+             x\\u{1b}[2J\n"
+        );
+    }
+
+    #[test]
+    fn on_a_narrow_screen_the_widest_column_gives_way() {
+        let screen = Screen { width: Some(40), unicode: true, colour: false };
+        let text = table(screen, &rows());
+        assert!(text.lines().all(|line| line.chars().count() <= 40), "{text}");
+        assert!(text.contains("arn:aws:iam::2222…  52m left"), "{text}");
+        let tiny = table(Screen { width: Some(3), ..screen }, &rows());
+        assert_eq!(tiny.lines().count(), 3, "{tiny}");
+    }
+
+    #[test]
+    fn colour_does_not_change_the_columns() {
+        let screen = Screen { colour: true, ..Screen::default() };
+        let text = table(screen, &[vec![Cell::new(Style::Bad, "a"), Cell::plain("b")], vec![Cell::plain("aa")]]);
+        assert_eq!(text, "\u{1b}[31ma\u{1b}[0m   b\naa\n");
+    }
+
+    #[test]
+    fn lengths_of_time_are_short() {
+        let said = [(0, "0s"), (59, "59s"), (3120, "52m"), (3600, "1h"), (40_800, "11h 20m"), (172_800, "2d")];
+        for (seconds, text) in said {
+            assert_eq!(span(seconds), text);
+        }
+    }
+}

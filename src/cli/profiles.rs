@@ -1,0 +1,235 @@
+//! `profiles`: for every role a profile in `~/.aws/config` that asks rolecall, so that each AWS tool knows it by name.
+//!
+//! How such a file is read and edited is for `aws_files` to know; here is decided which profiles there are. Identities get
+//! none: a person's own `[profile auth]` with a key often has the identity's name. A role whose name is taken outside
+//! the block is left out and said, rather than nothing be written at all.
+
+use super::args::ProfilesCommand;
+use super::output::{self, Failure, Screen, Style, remark};
+use super::{config_file, var, variables};
+use crate::aws_files::document::{Document, FileKind};
+use crate::aws_files::entry::Entry;
+use crate::aws_files::managed::{self, Taken};
+use crate::aws_files::shadow::{self, Scene, Severity, Warning};
+use crate::aws_files::{diff, sync};
+use crate::domain::catalogue::Catalogue;
+use crate::domain::names::Name;
+use crate::domain::report::{Kind, Report};
+use crate::paths::Paths;
+use serde::Serialize;
+use std::collections::BTreeMap;
+use std::fmt::Write;
+use std::path::{Path, PathBuf};
+use zeroize::Zeroizing;
+
+/// Does what was typed.
+pub(super) fn run(paths: &Paths, command: &ProfilesCommand) -> Result<(), Failure> {
+    let catalogue = config_file::load(paths)?;
+    let change = Change::plan(&catalogue, &paths.aws_config, &program()?)?;
+    match command {
+        ProfilesCommand::Diff(args) => {
+            let text = diff::unified(&paths.aws_config, &change.old, &change.new);
+            if args.json {
+                return output::print_json(&change.shown(paths, Some(text), None, Vec::new()));
+            }
+            output::print(&paint_diff(&text, Screen::stdout()))
+        }
+        ProfilesCommand::Sync(args) => {
+            let backup = sync::write(&paths.aws_config, &change.old, &change.new)?;
+            let warnings = change.warnings(paths);
+            if args.json {
+                return output::print_json(&change.shown(paths, None, backup, warnings));
+            }
+            output::print(&change.summary(paths, backup.as_deref(), &warnings, Screen::stdout()))
+        }
+    }
+}
+
+/// What the file is, what it will be, and what that means for the profiles.
+struct Change {
+    old: Zeroizing<Vec<u8>>,
+    new: Zeroizing<Vec<u8>>,
+    names: Vec<Name>,
+    taken: Vec<Taken>,
+    added: Vec<String>,
+    changed: Vec<String>,
+    removed: Vec<String>,
+}
+
+/// What `--json` prints.
+#[derive(Serialize)]
+struct Shown<'a> {
+    file: String,
+    profiles: usize,
+    added: &'a [String],
+    changed: &'a [String],
+    removed: &'a [String],
+    /// Roles without a profile, since their name is taken outside the block.
+    left_out: Vec<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    diff: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    backup: Option<String>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    warnings: Vec<ShownWarning>,
+}
+
+#[derive(Serialize)]
+struct ShownWarning {
+    severity: &'static str,
+    message: String,
+    hint: String,
+}
+
+impl Change {
+    fn plan(catalogue: &Catalogue, file: &Path, program: &Path) -> Result<Self, Report> {
+        let mut names: Vec<Name> = catalogue.roles.keys().cloned().collect();
+        names.sort();
+        let old = sync::read(file)?;
+        let taken = managed::taken(file, &old, &names)?;
+        let free = names.iter().filter(|name| !taken.iter().any(|taken| taken.name == **name));
+        let entries = free
+            .map(|name| Entry::new(name.clone(), program, config_file::region_in(catalogue, name.as_str()).as_deref()))
+            .collect::<Result<Vec<Entry>, Report>>()?;
+        let new = Zeroizing::new(managed::replace(file, &old, &managed::render(&entries))?);
+        let (before, after) = (sections(file, &old)?, sections(file, &new)?);
+        let in_only = |one: &BTreeMap<String, Vec<u8>>, other: &BTreeMap<String, Vec<u8>>| -> Vec<String> {
+            one.keys().filter(|name| !other.contains_key(*name)).cloned().collect()
+        };
+        let differs = |(name, text): &(&String, &Vec<u8>)| before.get(*name).is_some_and(|old| old != *text);
+        Ok(Self {
+            added: in_only(&after, &before),
+            removed: in_only(&before, &after),
+            changed: after.iter().filter(differs).map(|(name, _)| name.clone()).collect(),
+            old,
+            new,
+            names,
+            taken,
+        })
+    }
+
+    fn written(&self) -> usize {
+        self.names.len() - self.taken.len()
+    }
+
+    /// Looks for what is in the way, in both files and in the environment of whoever calls.
+    fn warnings(&self, paths: &Paths) -> Vec<Warning> {
+        // One that cannot be read is another tool's business, and that tool will say so.
+        let credentials = sync::read(&paths.aws_credentials).unwrap_or_default();
+        let variables = variables();
+        let variables: Vec<&str> = variables.iter().map(String::as_str).collect();
+        shadow::warnings(&Scene {
+            config: (&paths.aws_config, &self.new),
+            credentials: (&paths.aws_credentials, &credentials),
+            names: &self.names,
+            variables: &variables,
+        })
+    }
+
+    fn summary(&self, paths: &Paths, backup: Option<&Path>, warnings: &[Warning], screen: Screen) -> String {
+        let file = config_file::shown(&paths.aws_config);
+        let mut out = match (self.written(), *self.old == *self.new) {
+            (0, true) => format!("no roles, no profiles: {file} is as it was\n"),
+            (_, true) => format!("{file} is up to date: {}\n", profiles(self.written())),
+            (_, false) => format!("wrote {file}: {}\n", profiles(self.written())),
+        };
+        for (sign, style, names) in
+            [("+", Style::Good, &self.added), ("~", Style::Warning, &self.changed), ("-", Style::Bad, &self.removed)]
+        {
+            for name in names {
+                let _ = writeln!(out, "  {} {name}", screen.paint(style, sign));
+            }
+        }
+        if let Some(backup) = backup {
+            let _ = writeln!(out, "the file as it was is kept: {}", config_file::shown(backup));
+        }
+        for taken in &self.taken {
+            let message = format!("left out: {}, whose profile stands outside rolecall's block already", taken.name);
+            out.push_str(&remark(screen, (Style::Warning, "warning:"), &message, None));
+        }
+        for warning in warnings {
+            let label = if warning.severity == Severity::Note { "note:" } else { "warning:" };
+            out.push_str(&remark(screen, (Style::Warning, label), &warning.message, Some(&warning.hint)));
+        }
+        out
+    }
+
+    fn shown(&self, paths: &Paths, diff: Option<String>, backup: Option<PathBuf>, warnings: Vec<Warning>) -> Shown<'_> {
+        Shown {
+            file: paths.aws_config.display().to_string(),
+            profiles: self.written(),
+            added: &self.added,
+            changed: &self.changed,
+            removed: &self.removed,
+            left_out: self.taken.iter().map(|taken| taken.name.as_str()).collect(),
+            diff,
+            backup: backup.map(|path| path.display().to_string()),
+            warnings: warnings
+                .into_iter()
+                .map(|warning| ShownWarning {
+                    severity: match warning.severity {
+                        Severity::Breaks => "breaks",
+                        Severity::Note => "note",
+                        Severity::Shadows => "shadows",
+                    },
+                    message: warning.message,
+                    hint: warning.hint,
+                })
+                .collect(),
+        }
+    }
+}
+
+fn profiles(count: usize) -> String {
+    if count == 1 { "1 profile".to_owned() } else { format!("{count} profiles") }
+}
+
+/// Gives the sections of the block by name, each with its lines.
+fn sections(file: &Path, text: &[u8]) -> Result<BTreeMap<String, Vec<u8>>, Report> {
+    let block = managed::find(file, text)?.map_or(0..0, |span| span.lines);
+    let document = Document::parse(text, FileKind::Config);
+    let lines_of = |range: std::ops::Range<usize>| {
+        let lines = document.lines().get(range.start - 1..range.end - 1).unwrap_or_default();
+        lines.iter().flat_map(|line| line.raw).copied().collect()
+    };
+    let own = document.sections().iter().filter(|section| block.contains(&section.line));
+    Ok(own.map(|section| (section.name.clone(), lines_of(section.range()))).collect())
+}
+
+fn paint_diff(text: &str, screen: Screen) -> String {
+    let mut out = String::with_capacity(text.len());
+    for line in text.lines() {
+        let style = match line.as_bytes().first() {
+            _ if line.starts_with("--- ") || line.starts_with("+++ ") => Style::Heading,
+            Some(b'+') => Style::Good,
+            Some(b'-') => Style::Bad,
+            Some(b'@') => Style::Dim,
+            _ => Style::Plain,
+        };
+        out.push_str(&screen.paint(style, line));
+        out.push('\n');
+    }
+    out
+}
+
+/// Finds the path of this program that will still be right after the next update.
+///
+/// The kernel gives the file behind all links, as `…/Cellar/rolecall/0.1.0/bin/rolecall`, which an update deletes. The
+/// first `rolecall` in `PATH` is taken instead if it leads to the same file.
+fn program() -> Result<PathBuf, Report> {
+    let own = std::env::current_exe()
+        .map_err(|e| Report::new(Kind::Failed, format!("cannot find out where rolecall itself lies: {e}")))?;
+    let search = var("PATH").unwrap_or_default();
+    Ok(stable(&own, std::env::split_paths(&search)).unwrap_or(own))
+}
+
+fn stable(own: &Path, mut search: impl Iterator<Item = PathBuf>) -> Option<PathBuf> {
+    let own = own.canonicalize().ok()?;
+    let name = own.file_name()?;
+    let found = search.find_map(|dir| Some(dir.join(name)).filter(|path| dir.is_absolute() && path.is_file()))?;
+    (found.canonicalize().ok()? == own).then_some(found)
+}
+
+#[cfg(test)]
+#[path = "profiles_tests.rs"]
+mod tests;

@@ -1,0 +1,253 @@
+//! `role`: the roles of config.toml, listed, shown and edited. The agent is only told that the file changed.
+//!
+//! A value is judged by `config` alone, after the edit and as a whole, so that a flag cannot write what the agent refuses.
+
+use super::args::{RoleCommand, RoleFlags, ShowArgs};
+use super::config_file;
+use super::output::{self, Cell, Failure, Screen, Style, headings, table};
+use crate::config::raw::RoleSection;
+use crate::config::{self, IfPresent};
+use crate::domain::catalogue::{Catalogue, MfaMode, Role};
+use crate::domain::names::Name;
+use crate::domain::report::{Kind, Report};
+use crate::paths::Paths;
+use serde::Serialize;
+use std::collections::BTreeMap;
+use std::fs::File;
+use std::io::Read;
+use std::path::Path;
+use std::time::Duration;
+
+/// AWS takes 2048 characters of session policy; white space that is taken out may be as much again, many times.
+const POLICY_FILE_MAX: u64 = 64 * 1024;
+
+/// Does what was typed.
+pub(super) fn run(paths: &Paths, command: &RoleCommand) -> Result<(), Failure> {
+    match command {
+        RoleCommand::Add(args) => add(paths, args.name.as_str(), &args.flags, args.replace),
+        RoleCommand::List(args) => list(paths, args.json),
+        RoleCommand::Show(args) => show(paths, args),
+        RoleCommand::Remove(args) => remove(paths, args.name.as_str()),
+    }
+}
+
+fn add(paths: &Paths, name: &str, flags: &RoleFlags, replace: bool) -> Result<(), Failure> {
+    let text = config_file::read(paths)?;
+    let known = config_file::load(paths)?.roles.contains_key(name);
+    if known && !replace {
+        return Err(Report::new(
+            Kind::Config,
+            format!("there is a role of this name in {} already", config_file::shown(&paths.config)),
+        )
+        .hint("choose another name, or add `--replace` to write it anew; `rolecall role show NAME` shows it")
+        .into());
+    }
+    let present = if replace { IfPresent::Replace } else { IfPresent::Refuse };
+    let edited = config::add_role(&text, &paths.config, name, &section(flags)?, present)
+        .map_err(|report| config_file::about("role", name, report))?;
+    config_file::write(paths, &text, &edited)?;
+    config_file::reload(paths)?;
+    let catalogue = config_file::load(paths)?;
+    let chain = config_file::chain(&catalogue, name).map(|(_, names)| names.join(" -> ")).unwrap_or_default();
+    let what = if known { "changed" } else { "added" };
+    output::print(&format!(
+        "role {what} in {}: {chain}\nnext: `rolecall profiles sync`, then any tool with `--profile {name}`\n",
+        config_file::shown(&paths.config)
+    ))
+}
+
+fn section(flags: &RoleFlags) -> Result<RoleSection, Report> {
+    let mut session_tags = BTreeMap::new();
+    for (key, value) in &flags.session_tags {
+        if session_tags.insert(key.clone(), value.clone()).is_some() {
+            return Err(Report::new(Kind::Usage, format!("the session tag `{key}` is given twice"))
+                .hint("give each `--session-tag` once"));
+        }
+    }
+    Ok(RoleSection {
+        source: flags.source.clone(),
+        role_arn: flags.role_arn.clone(),
+        external_id: flags.external_id.clone(),
+        duration: flags.duration.clone(),
+        role_session_name: flags.role_session_name.clone(),
+        source_identity: flags.source_identity.clone(),
+        session_tags,
+        transitive_tag_keys: flags.transitive_tag_keys.clone(),
+        policy: flags.policy.as_deref().map(policy).transpose()?,
+        policy_arns: flags.policy_arns.clone(),
+        region: flags.region.clone(),
+        mfa: flags.mfa.clone(),
+        display_name: flags.display_name.clone(),
+        color: flags.color.clone(),
+    })
+}
+
+/// Takes a policy as it is typed, or reads it from `file://PATH` as the AWS CLI does.
+fn policy(typed: &str) -> Result<String, Report> {
+    let Some(path) = typed.strip_prefix("file://") else { return Ok(typed.to_owned()) };
+    let shown = config_file::shown(Path::new(path));
+    let mut text = String::new();
+    let read = File::open(path).and_then(|file| file.take(POLICY_FILE_MAX + 1).read_to_string(&mut text));
+    read.map_err(|e| {
+        Report::new(Kind::Failed, format!("cannot read the policy {shown}: {e}")).hint("give `--policy file://PATH`")
+    })?;
+    if text.len() as u64 > POLICY_FILE_MAX {
+        return Err(Report::new(Kind::Usage, format!("the policy {shown} is longer than 64 KiB"))
+            .hint("AWS takes 2048 characters; use `--policy-arn` for a larger one"));
+    }
+    // AWS counts white space. What is no JSON stays as it is, to be refused with the reason.
+    let compact = serde_json::from_str::<serde_json::Value>(&text).map(|value| value.to_string());
+    Ok(compact.unwrap_or(text))
+}
+
+fn remove(paths: &Paths, name: &str) -> Result<(), Failure> {
+    let text = config_file::read(paths)?;
+    let edited = config::remove_role(&text, &paths.config, name)?;
+    config_file::write(paths, &text, &edited)?;
+    config_file::reload(paths)?;
+    output::print(&format!(
+        "role removed from {}\nnext: `rolecall profiles sync` takes its profile away\n",
+        config_file::shown(&paths.config)
+    ))
+}
+
+/// A role as `--json` prints it: the configuration's keys and values.
+#[derive(Serialize)]
+struct Shown<'a> {
+    name: &'a str,
+    source: &'a str,
+    role_arn: &'a str,
+    /// From the identity to the role itself.
+    chain: Vec<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    external_id: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    duration: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    role_session_name: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    source_identity: Option<&'a str>,
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    session_tags: &'a BTreeMap<String, String>,
+    #[serde(skip_serializing_if = "<[_]>::is_empty")]
+    transitive_tag_keys: &'a [String],
+    #[serde(skip_serializing_if = "Option::is_none")]
+    policy: Option<&'a str>,
+    #[serde(skip_serializing_if = "<[_]>::is_empty")]
+    policy_arns: &'a [String],
+    /// The role's own, or that of its identity.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    region: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    mfa: Option<&'static str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    display_name: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    color: Option<&'a str>,
+}
+
+impl<'a> Shown<'a> {
+    fn new(catalogue: &'a Catalogue, role: &'a Role) -> Self {
+        let name = role.name.as_str();
+        Self {
+            name,
+            source: role.source.as_str(),
+            role_arn: role.role_arn.as_str(),
+            chain: config_file::chain(catalogue, name).map(|(_, names)| names).unwrap_or_default(),
+            external_id: role.external_id.as_deref(),
+            duration: role.duration.map(duration),
+            role_session_name: role.role_session_name.as_deref(),
+            source_identity: role.source_identity.as_deref(),
+            session_tags: &role.session_tags,
+            transitive_tag_keys: &role.transitive_tag_keys,
+            policy: role.policy.as_deref(),
+            policy_arns: &role.policy_arns,
+            region: config_file::region_in(catalogue, name),
+            mfa: role.mfa.map(|mode| match mode {
+                MfaMode::Direct => "direct",
+                MfaMode::None => "none",
+                MfaMode::Session => "session",
+            }),
+            display_name: role.display_name.as_deref(),
+            color: role.color.as_deref(),
+        }
+    }
+}
+
+/// Writes a duration as the configuration does.
+fn duration(duration: Duration) -> String {
+    match duration.as_secs() {
+        s if s % 3600 == 0 => format!("{}h", s / 3600),
+        s if s % 60 == 0 => format!("{}m", s / 60),
+        s => format!("{s}s"),
+    }
+}
+
+fn list(paths: &Paths, json: bool) -> Result<(), Failure> {
+    let catalogue = config_file::load(paths)?;
+    let mut roles: Vec<&Role> = catalogue.roles.values().collect();
+    roles.sort_by(|a, b| a.name.cmp(&b.name));
+    if json {
+        let shown: Vec<Shown<'_>> = roles.iter().map(|role| Shown::new(&catalogue, role)).collect();
+        return output::print_json(&shown);
+    }
+    if roles.is_empty() {
+        return output::print("no roles yet; start with `rolecall role add NAME --source IDENTITY --role-arn ARN`\n");
+    }
+    let mut rows = vec![headings(&["NAME", "ACCOUNT", "ROLE", "SOURCE", "REGION"])];
+    for role in roles {
+        rows.push(vec![
+            Cell::new(Style::Heading, role.name.as_str()),
+            Cell::plain(role.role_arn.account().as_str()),
+            Cell::plain(role.role_arn.name()),
+            Cell::plain(role.source.as_str()),
+            Cell::plain(config_file::region_in(&catalogue, role.name.as_str()).as_deref().unwrap_or("-")),
+        ]);
+    }
+    output::print(&table(Screen::stdout(), &rows))
+}
+
+fn show(paths: &Paths, args: &ShowArgs) -> Result<(), Failure> {
+    let catalogue = config_file::load(paths)?;
+    let Some(role) = catalogue.roles.get(args.name.as_str()) else {
+        let known = catalogue.roles.keys().map(Name::as_str);
+        return Err(config_file::unknown("role", args.name.as_str(), known).into());
+    };
+    let shown = Shown::new(&catalogue, role);
+    if args.json { output::print_json(&shown) } else { output::print(&render_show(&shown, Screen::stdout())) }
+}
+
+/// Writes the same keys as the JSON, a line each: one list of them cannot forget what the other has.
+fn render_show(shown: &Shown<'_>, screen: Screen) -> String {
+    let serde_json::Value::Object(fields) = serde_json::to_value(shown).expect("keys are strings") else {
+        return String::new();
+    };
+    let order = ["name", "chain", "role_arn", "source"];
+    let first = order.iter().filter_map(|key| fields.get_key_value(*key));
+    let rest = fields.iter().filter(|(key, _)| !order.contains(&key.as_str()));
+    let rows: Vec<Vec<Cell>> = first
+        .chain(rest)
+        .map(|(key, value)| vec![Cell::new(Style::Dim, key), Cell::plain(&text_of(key, value))])
+        .collect();
+    // Facts to copy are not cut.
+    table(Screen { width: None, ..screen }, &rows)
+}
+
+fn text_of(key: &str, value: &serde_json::Value) -> String {
+    match value {
+        serde_json::Value::String(text) => text.clone(),
+        serde_json::Value::Array(items) => {
+            let items: Vec<&str> = items.iter().filter_map(serde_json::Value::as_str).collect();
+            items.join(if key == "chain" { " -> " } else { ", " })
+        }
+        serde_json::Value::Object(pairs) => {
+            let pairs: Vec<String> = pairs.iter().map(|(k, v)| format!("{k}={}", text_of(k, v))).collect();
+            pairs.join(", ")
+        }
+        other => other.to_string(),
+    }
+}
+
+#[cfg(test)]
+#[path = "role_tests.rs"]
+mod tests;

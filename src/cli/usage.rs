@@ -1,0 +1,172 @@
+//! Help, and the refusal of a command line, in the form that all refusals have.
+//!
+//! clap finds the mistake and its words; the shape is ours, so that a script that reads `rolecall: cause` and `hint:`
+//! need not know a second one.
+
+use super::args::{Cli, GROUPS};
+use super::output::{self, Failure, Screen};
+use crate::domain::report::{Kind, Report, printable};
+use clap::error::ErrorKind;
+use clap::{Command, CommandFactory};
+use std::ffi::OsString;
+use std::fmt::Write;
+
+/// Gives the command line's definition, with the commands in groups.
+pub(super) fn command() -> Command {
+    let command = Cli::command();
+    let mut list = String::new();
+    for (heading, names) in GROUPS {
+        let _ = writeln!(list, "\n{heading}:");
+        for name in names {
+            let about = command.find_subcommand(name).and_then(Command::get_about).map(ToString::to_string);
+            let about = about.unwrap_or_else(|| "Print the help of a command".to_owned());
+            let _ = writeln!(list, "  {name:<13}{about}");
+        }
+    }
+    command
+        .help_template(format!("{{about}}\n\n{{usage-heading}} {{usage}}\n{list}\nOptions:\n{{options}}{{after-help}}"))
+}
+
+/// Answers a command line that is not run: help and version on stdout, anything else as a refusal.
+pub(super) fn answer(error: &clap::Error, typed: &[OsString]) -> Result<(), Failure> {
+    let styled = error.render();
+    match error.kind() {
+        ErrorKind::DisplayHelp | ErrorKind::DisplayVersion => {
+            output::print(&if Screen::stdout().colour { styled.ansi().to_string() } else { styled.to_string() })
+        }
+        // Nobody asked for this help: it goes where errors go, and the exit code is that of one.
+        ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand => {
+            let colour = Screen::stderr().colour;
+            output::complain_bytes(&if colour { styled.ansi().to_string() } else { styled.to_string() });
+            Err(Failure::Told(Kind::Usage))
+        }
+        _ => Err(refusal(&styled.to_string(), typed).into()),
+    }
+}
+
+/// Makes a report of clap's text: a first paragraph, perhaps tips.
+fn refusal(text: &str, typed: &[OsString]) -> Report {
+    let mut paragraphs = text.split("\n\n");
+    let first = paragraphs.next().unwrap_or_default();
+    let mut lines = first.lines().map(str::trim);
+    let head = lines.next().unwrap_or_default();
+    let details: Vec<&str> = lines.filter(|line| !line.is_empty()).collect();
+    let cause = format!("{} {}", head.strip_prefix("error: ").unwrap_or(head), details.join(", "));
+    let help = meant(typed);
+    let tips: Vec<&str> = text.lines().filter_map(|line| line.trim_start().strip_prefix("tip: ")).collect();
+    let hint = match tips.as_slice() {
+        [] => format!("run `{help} --help`"),
+        tips => format!("{}; or run `{help} --help`", tips.join("; ").replace('\'', "`")),
+    };
+    // What was typed is repeated in it.
+    Report::new(Kind::Usage, printable(cause.trim(), 1024)).hint(printable(&hint, 1024))
+}
+
+/// Gives the command as far as it was understood, as `rolecall role add`.
+fn meant(typed: &[OsString]) -> String {
+    let mut command = &Cli::command();
+    let mut path = "rolecall".to_owned();
+    for word in typed.iter().skip(1).filter_map(|word| word.to_str()) {
+        let Some(sub) = command.find_subcommand(word) else { break };
+        path = format!("{path} {}", sub.get_name());
+        command = sub;
+    }
+    path
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn refused(line: &str) -> Report {
+        let typed: Vec<OsString> = line.split(' ').map(OsString::from).collect();
+        let error = command().try_get_matches_from(&typed).expect_err(line);
+        refusal(&error.render().to_string(), &typed)
+    }
+
+    #[test]
+    fn a_wrong_command_line_is_refused_in_two_lines() {
+        let report = refused("rolecall env prod --fromat sh");
+        assert_eq!((report.kind, report.message.as_str()), (Kind::Usage, "unexpected argument '--fromat' found"));
+        assert_eq!(report.hint.as_deref(), Some("a similar argument exists: `--format`; or run `rolecall env --help`"));
+
+        let report = refused("rolecall role add prod");
+        assert!(report.message.ends_with("not provided: --role-arn <ARN>, --source <NAME>"), "{}", report.message);
+        assert_eq!(report.hint.as_deref(), Some("run `rolecall role add --help`"));
+
+        let report = refused("rolecall stauts");
+        assert!(report.hint.expect("hint").contains("`status`"));
+    }
+
+    #[test]
+    fn what_was_typed_cannot_forge_a_line() {
+        let report = refused("rolecall identity show a\u{1b}[2Jb");
+        assert!(!report.message.contains('\u{1b}'), "{}", report.message);
+        assert_eq!(report.hint.as_deref(), Some("run `rolecall identity show --help`"));
+    }
+
+    #[test]
+    fn every_command_is_in_a_group_of_the_help() {
+        let mut grouped: Vec<&str> = GROUPS.iter().flat_map(|(_, names)| names.iter().copied()).collect();
+        let command = command();
+        let mut known: Vec<&str> = command.get_subcommands().map(Command::get_name).chain(["help"]).collect();
+        grouped.sort_unstable();
+        known.sort_unstable();
+        assert_eq!(grouped, known);
+    }
+
+    #[test]
+    fn every_command_shows_examples() {
+        fn walk(command: &Command, path: &str) {
+            for sub in command.get_subcommands().filter(|s| s.get_name() != "help") {
+                let path = format!("{path} {}", sub.get_name());
+                let after = sub.get_after_help().map(ToString::to_string).unwrap_or_default();
+                assert!(after.contains("Example"), "{path} has no example");
+                assert!(sub.get_about().is_some(), "{path} does not say what it does");
+                walk(sub, &path);
+            }
+        }
+        command().debug_assert();
+        walk(&command(), "rolecall");
+    }
+
+    #[test]
+    fn the_commands_that_users_were_promised_parse() {
+        for line in [
+            "rolecall get prod",
+            "rolecall env prod",
+            "rolecall env prod --format powershell",
+            "rolecall identity add auth --csv f.csv --mfa-serial arn:aws:iam::111111111111:mfa/r --region eu-west-1",
+            "rolecall identity add here --type ec2",
+            "rolecall identity list --json",
+            "rolecall identity show auth",
+            "rolecall identity remove auth --yes",
+            "rolecall role add p --role-arn A --source s --external-id x --duration 1h --role-session-name n \
+             --source-identity i --session-tag k=v --session-tag a=b --transitive-tag-key k --policy {} --policy-arn A \
+             --region r --mfa direct --display-name D --color red --replace",
+            "rolecall role list --json",
+            "rolecall role show p --json",
+            "rolecall role remove p",
+            "rolecall profiles sync",
+            "rolecall profiles diff --json",
+            "rolecall status --json",
+            "rolecall log --follow --json",
+            "rolecall unlock",
+            "rolecall unlock auth",
+            "rolecall unlock --vault",
+            "rolecall lock",
+            "rolecall agent run",
+            "rolecall agent start",
+            "rolecall agent stop",
+            "rolecall agent restart",
+            "rolecall completions zsh",
+            "rolecall man",
+            "rolecall man --dir d",
+        ] {
+            let words = line.split_whitespace();
+            if let Err(e) = command().try_get_matches_from(words) {
+                panic!("{line}: {e}");
+            }
+        }
+    }
+}

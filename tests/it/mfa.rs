@@ -1,0 +1,82 @@
+//! MFA as far as it goes without a prompt: a code given to `unlock` opens every role of the identity.
+
+use crate::harness::inside::{Inside, TUTORIAL};
+use rolecall::domain::report::{Kind, Report};
+use rolecall::domain::secret::MfaCode;
+use rolecall::protocol::message::Request;
+use rolecall_sandbox::tutorials::{AUTH_ACCOUNT, ROLE_ARN, USER_ARN};
+use rolecall_sandbox::{MfaDevice, World};
+use serde_json::json;
+use std::time::Duration;
+
+const HOUR: Duration = Duration::from_hours(1);
+
+/// The tutorials' world, where the role demands MFA.
+fn world() -> World {
+    let mut world = World::tutorials();
+    world.user(USER_ARN).mfa_devices.push(MfaDevice::generate(AUTH_ACCOUNT, "richard"));
+    world.role(ROLE_ARN).trust = json!({"Version": "2012-10-17", "Statement": [{
+        "Effect": "Allow", "Principal": {"AWS": format!("arn:aws:iam::{AUTH_ACCOUNT}:root")}, "Action": "sts:AssumeRole",
+        "Condition": {"Bool": {"aws:MultiFactorAuthPresent": "true"}}}]})
+    .into();
+    world
+}
+
+fn config(role: &str) -> String {
+    let serial = "mfa_serial = \"arn:aws:iam::111111111111:mfa/richard\"\n";
+    TUTORIAL.replace("region = \"eu-west-1\"\n", &format!("region = \"eu-west-1\"\n{serial}")) + role
+}
+
+fn unlock(agent: &Inside, name: &str, code: &str) -> Result<(), Report> {
+    let code = MfaCode::new(code.to_owned());
+    agent.ask(Request::Unlock { identity: Some(name.to_owned()), code }).map(drop)
+}
+
+#[test]
+fn one_code_opens_the_role_for_the_whole_session_and_renewals_ask_nobody() {
+    let agent = Inside::start_in(world(), &config(""));
+    let asked = agent.get("prod").expect_err("nobody gave a code");
+    assert_eq!(asked.kind, Kind::Locked);
+    assert_eq!(asked.hint.as_deref(), Some("run `rolecall unlock auth`"));
+    assert!(agent.aws.calls().is_empty(), "STS is not asked what is known here");
+    let code = agent.aws.mfa_code(USER_ARN);
+    unlock(&agent, "auth", &code).expect("the right code");
+    agent.get("prod").expect("served at once after the code");
+    for _ in 0..11 {
+        for _ in 0..6 {
+            agent.pass(HOUR / 6);
+            agent.get("prod").expect("served");
+        }
+    }
+    assert_eq!(agent.aws.count("GetSessionToken"), 1, "one code for eleven hours");
+    assert!(agent.aws.count("AssumeRole") > 11, "renewed silently");
+    agent.clock.advance(HOUR * 2);
+    assert_eq!(agent.get("prod").expect_err("the twelve hours are over").kind, Kind::Locked);
+}
+
+#[test]
+fn a_direct_role_takes_a_code_of_its_own_and_lasts_longer_than_an_hour() {
+    let mut world = world();
+    world.role(ROLE_ARN).max_session_seconds = 12 * 3600;
+    let agent = Inside::start_in(world, &config("mfa = \"direct\"\nduration = \"12h\"\n"));
+    assert_eq!(agent.get("prod").expect_err("no code").hint.as_deref(), Some("run `rolecall unlock prod`"));
+    let code = agent.aws.mfa_code(USER_ARN);
+    unlock(&agent, "prod", &code).expect("the right code");
+    let session = agent.get("prod").expect("served");
+    assert!((session.expiration - agent.aws.clock().now()).num_hours() >= 11);
+}
+
+#[test]
+fn a_wrong_or_used_code_is_refused_and_the_next_one_works() {
+    let agent = Inside::start_in(world(), &config(""));
+    let right = agent.aws.mfa_code(USER_ARN);
+    let wrong = if right == "000000" { "000001" } else { "000000" };
+    assert_eq!(unlock(&agent, "auth", wrong).expect_err("wrong").kind, Kind::Refused);
+    assert_eq!(unlock(&agent, "auth", "12ab56").expect_err("no code").kind, Kind::Usage);
+    unlock(&agent, "auth", &right).expect("right");
+    assert_eq!(unlock(&agent, "auth", &right).expect_err("used").kind, Kind::Refused);
+    assert!(agent.get("prod").is_ok(), "a refused second code takes nothing away");
+    agent.clock.advance(Duration::from_secs(30));
+    let next = agent.aws.mfa_code(USER_ARN);
+    unlock(&agent, "auth", &next).expect("the next code");
+}
