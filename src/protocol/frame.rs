@@ -12,9 +12,9 @@ pub const ANSWER_MAX: usize = 64 * 1024 * 1024;
 /// The length word and the tag of an answer.
 const HEAD: usize = 5;
 
-/// What is asked for at first: a session with a long token fits, so that one read takes it whole. Not more, because a page
-/// that is touched costs as much as several system calls, in front of every AWS call.
-const FIRST_READ: usize = 4096;
+/// What is asked for at first: a session fits, so that one read takes it whole. Not more, because each page that is touched
+/// costs as much as several system calls, in front of every AWS call.
+const FIRST_READ: usize = 2048;
 
 /// What an answer's payload is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -72,7 +72,8 @@ pub fn write_request(stream: &mut impl Write, payload: &[u8]) -> io::Result<()> 
 /// Reads an answer.
 pub fn read_answer(stream: &mut impl Read) -> io::Result<(Tag, Zeroizing<Vec<u8>>)> {
     let invalid = |why| io::Error::new(io::ErrorKind::InvalidData, why);
-    let mut buffer = Zeroizing::new(vec![0_u8; FIRST_READ]);
+    // On the stack, which is there already.
+    let mut buffer = Zeroizing::new([0_u8; FIRST_READ]);
     let mut filled = 0;
     while filled < HEAD {
         match stream.read(&mut buffer[filled..])? {
@@ -90,13 +91,6 @@ pub fn read_answer(stream: &mut impl Read) -> io::Result<(Tag, Zeroizing<Vec<u8>
     if filled > HEAD + payload {
         return Err(invalid("an answer longer than it says"));
     }
-    if HEAD + payload <= buffer.len() {
-        stream.read_exact(&mut buffer[filled..HEAD + payload])?;
-        buffer.truncate(HEAD + payload);
-        buffer.drain(..HEAD);
-        return Ok((tag, buffer));
-    }
-    // A vector that grows by itself would leave what it held behind, unwiped.
     let mut out = Zeroizing::new(vec![0_u8; payload]);
     out[..filled - HEAD].copy_from_slice(&buffer[HEAD..filled]);
     stream.read_exact(&mut out[filled - HEAD..])?;
