@@ -33,10 +33,9 @@ pub(super) fn lock(paths: &Paths) -> Result<(), Failure> {
 fn identity(paths: &Paths, asked: Option<&str>) -> Result<String, Report> {
     let (name, code) = if ask::is_possible() {
         let status = status::fetch(paths, Autostart::Yes)?;
-        let identity = whose_device(&status, asked)?;
-        let serial = identity.mfa_serial.as_deref().unwrap_or_default();
-        let code = ask::hidden(&format!("MFA code for {} ({serial}): ", identity.name))?;
-        (Some(identity.name.clone()), code)
+        let (name, device) = whose_code(&status, asked)?;
+        let code = ask::hidden(&format!("MFA code for {name}{device}: "))?;
+        (Some(name), code)
     } else {
         (asked.map(str::to_owned), ask::line_of_stdin()?)
     };
@@ -54,6 +53,17 @@ fn six_digits(code: &Zeroizing<String>) -> Result<&str, Report> {
         _ => Err(Report::new(Kind::Usage, "an MFA code has six digits")
             .hint("read it off the device and run `rolecall unlock` again")),
     }
+}
+
+/// Gives whom a code is for and, in brackets, the device that shows it.
+///
+/// A role with `mfa = "direct"` takes a code of its own; whether it does, and of which device, is the agent's to say.
+fn whose_code(status: &Status, asked: Option<&str>) -> Result<(String, String), Report> {
+    if let Some(role) = status.roles.iter().find(|role| Some(role.name.as_str()) == asked) {
+        return Ok((role.name.clone(), String::new()));
+    }
+    let identity = whose_device(status, asked)?;
+    Ok((identity.name.clone(), format!(" ({})", identity.mfa_serial.as_deref().unwrap_or_default())))
 }
 
 /// Finds the identity whose code is to be asked for: the one that was named, or the only one with a device.
@@ -148,6 +158,16 @@ mod tests {
         assert!(whose_device(&status, None).expect_err("two").message.contains("auth, other"));
         status.identities.clear();
         assert!(whose_device(&status, None).is_err());
+    }
+
+    #[test]
+    fn a_role_may_take_a_code_of_its_own() {
+        let status = example();
+        let role = status.roles[0].name.clone();
+        assert_eq!(whose_code(&status, Some(&role)), Ok((role, String::new())));
+        let (name, device) = whose_code(&status, None).expect("the only device");
+        assert_eq!(name, "auth");
+        assert!(device.contains("mfa/"), "{device}");
     }
 
     #[test]

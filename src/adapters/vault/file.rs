@@ -114,6 +114,9 @@ impl FileVault {
         let identity = identity.clone();
         self.run(move |vault| {
             let _lock = vault.exclusive()?;
+            if vault.load()?.is_none() {
+                return Ok(false);
+            }
             let (key, mut keys) = vault.contents()?;
             let found = keys.remove(&identity).is_some();
             if found {

@@ -97,6 +97,14 @@ async fn keys_are_replaced_and_deleted_one_by_one() {
 }
 
 #[tokio::test]
+async fn there_is_nothing_to_delete_where_there_is_no_vault() {
+    let (_top, path) = place();
+    let vault = FileVault::with_cost(path.clone(), CHEAP);
+    assert_eq!(vault.delete(&name("auth")).await, Ok(false));
+    assert!(!path.exists());
+}
+
+#[tokio::test]
 async fn two_processes_lose_no_key_to_each_other() {
     let (_top, path) = place();
     let one = filled(&path).await;
