@@ -32,8 +32,11 @@ pub(crate) struct Programs {
     pub(crate) c_musl: Option<PathBuf>,
 }
 
+/// A part of the table.
+type Section = fn(&Programs, &mut Sheet);
+
 /// The sections, by the names that `--only` takes.
-const SECTIONS: [(&str, fn(&Programs, &mut Sheet)); 5] = [
+const SECTIONS: [(&str, Section); 5] = [
     ("clients", clients::run),
     ("crowd", crowd::run),
     ("idle", size::idle),
@@ -59,7 +62,7 @@ fn main() -> ExitCode {
         return ExitCode::SUCCESS;
     };
     let programs = Programs { agent, plain, released, c_glibc, c_musl };
-    let mut sheet = Sheet::default();
+    let mut sheet = Sheet::new();
     for (name, section) in SECTIONS {
         if only.as_ref().is_none_or(|only| only == name) {
             section(&programs, &mut sheet);

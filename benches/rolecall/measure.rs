@@ -65,6 +65,7 @@ pub(crate) struct Run {
 }
 
 /// Runs a program as an SDK does: stdout is a pipe that is read to its end.
+#[expect(clippy::zombie_processes, reason = "it is waited for below, with its processor time")]
 pub(crate) fn run(command: &mut Command) -> Run {
     let start = now();
     let mut child = command.stdin(Stdio::null()).stdout(Stdio::piped()).spawn().expect("the program can be run");
