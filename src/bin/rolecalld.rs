@@ -19,6 +19,7 @@ const WORKER_THREADS: usize = 2;
 
 fn main() -> ExitCode {
     // Before anything else: what is inherited must not be kept open, and no secret may be there before the process is shut.
+    process::share_heap();
     let activated = listenfd::ListenFd::from_env();
     if activated.len() == 0 {
         process::close_inherited();
