@@ -6,7 +6,14 @@
 
 mod harness;
 
+mod disk;
+mod endings;
+mod faults;
 mod get;
 mod layers;
+mod lifecycle;
 mod mfa;
+mod reload;
 mod sessions;
+mod socket;
+mod strangers;
