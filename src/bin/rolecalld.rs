@@ -19,6 +19,7 @@ const WORKER_THREADS: usize = 2;
 
 fn main() -> ExitCode {
     // Before anything else: what is inherited must not be kept open, and no secret may be there before the process is shut.
+    process::share_heap();
     let activated = listenfd::ListenFd::from_env();
     process::close_inherited(activated.len());
     let detached = env::args_os().nth(1).is_some_and(|arg| arg == "--detach");

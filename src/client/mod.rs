@@ -21,6 +21,9 @@ pub use start::{agent_command, start_agent};
 /// The agent answers sooner than this, a person's answer included (55 s); an agent that is stopped or stuck does not.
 const ANSWER_DEADLINE: Duration = Duration::from_mins(1);
 
+/// The room of a request: a key, two names and the person's display, all of them short.
+const REQUEST_ROOM: usize = 1000;
+
 /// What came back.
 #[derive(Debug)]
 pub enum Reply {
@@ -92,7 +95,8 @@ impl From<Report> for Lost {
 
 fn call(paths: &Paths, request: Request, context: Context, autostart: Autostart) -> Result<Reply, Lost> {
     let call = Call { version: VERSION, request, context };
-    let mut payload = Zeroizing::new(Vec::with_capacity(1024));
+    // Made in one piece, as growing would leave a secret behind unwiped; small enough to share a page with the answer.
+    let mut payload = Zeroizing::new(Vec::with_capacity(REQUEST_ROOM));
     serde_json::to_writer(&mut *payload, &call).expect("a request has only strings and numbers");
     let mut stream = connect(paths, autostart)?;
     exchange(&mut stream, &payload)

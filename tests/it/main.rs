@@ -7,6 +7,7 @@
 mod harness;
 
 mod disk;
+mod docs;
 mod endings;
 mod faults;
 mod get;
