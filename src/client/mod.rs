@@ -24,6 +24,9 @@ const ANSWER_DEADLINE: Duration = Duration::from_mins(1);
 /// The room of a request: a key, two names and the person's display, all of them short.
 const REQUEST_ROOM: usize = 1000;
 
+/// How often an agent is started for one request before it is given up.
+const STARTS: u32 = 3;
+
 /// What came back.
 #[derive(Debug)]
 pub enum Reply {
@@ -130,11 +133,15 @@ fn connect(paths: &Paths, autostart: Autostart) -> Result<UnixStream, Report> {
         return Err(Report::new(Kind::Agent, format!("no agent is running at {}", paths.socket.display()))
             .hint("start it with `rolecall agent start`; `rolecall get NAME` starts it too"));
     }
-    start_agent(paths)?;
-    connect_running(paths)?.ok_or_else(|| {
-        Report::new(Kind::Agent, format!("the agent started and is gone again: {}", paths.socket.display()))
-            .hint(format!("read its log: `tail {}`", paths.agent_log().display()))
-    })
+    // One that has started may be stopped again before we come: by a restart, an update, somebody's `agent stop`.
+    for _ in 0..STARTS {
+        start_agent(paths)?;
+        if let Some(stream) = connect_running(paths)? {
+            return Ok(stream);
+        }
+    }
+    Err(Report::new(Kind::Agent, format!("the agent starts and is gone again: {}", paths.socket.display()))
+        .hint(format!("read its log: `tail {}`", paths.agent_log().display())))
 }
 
 fn exchange(stream: &mut UnixStream, payload: &[u8]) -> Result<Reply, Lost> {
