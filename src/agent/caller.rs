@@ -19,6 +19,9 @@ pub(super) struct Caller {
     /// The program that started it: the tool that wants credentials, as the client itself is always `rolecall`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub parent: Option<String>,
+    /// Whether it has a terminal, where a person could be asked.
+    #[serde(skip)]
+    pub terminal: bool,
 }
 
 impl Caller {
@@ -27,12 +30,10 @@ impl Caller {
         // Pid 0 is a process of another pid namespace: nothing can be said of it, least of all from /proc/0.
         let Some(pid) = pid.filter(|pid| *pid > 0) else { return Self::default() };
         let proc = Path::new("/proc").join(pid.to_string());
-        let parent = fs::read(proc.join("stat")).ok().and_then(|stat| parent_pid(&stat));
-        Self {
-            pid: Some(pid),
-            exe: exe(&proc),
-            parent: parent.and_then(|p| exe(&Path::new("/proc").join(p.to_string()))),
-        }
+        let stat = fs::read(proc.join("stat")).ok();
+        let (parent, terminal) = stat.and_then(|stat| parent_and_terminal(&stat)).unwrap_or_default();
+        let parent = parent.and_then(|pid| exe(&Path::new("/proc").join(pid.to_string())));
+        Self { pid: Some(pid), exe: exe(&proc), parent, terminal }
     }
 
     /// Names the tool that asked, for people.
@@ -47,12 +48,13 @@ fn exe(proc: &Path) -> Option<String> {
     Some(crate::domain::report::printable(&path.to_string_lossy(), 512))
 }
 
-/// Takes the parent out of `/proc/PID/stat`. The command name before it may hold spaces and brackets of its own
-/// (proc_pid_stat(5)), so the last bracket counts.
-fn parent_pid(stat: &[u8]) -> Option<i32> {
+/// Takes the parent, and whether there is a controlling terminal, out of `/proc/PID/stat`. The command name before them
+/// may hold spaces and brackets of its own (proc_pid_stat(5)), so the last bracket counts.
+fn parent_and_terminal(stat: &[u8]) -> Option<(Option<i32>, bool)> {
     let stat = String::from_utf8_lossy(stat);
-    let after = &stat[stat.rfind(')')? + 1..];
-    after.split_whitespace().nth(1)?.parse().ok().filter(|pid| *pid > 0)
+    let fields: Vec<&str> = stat[stat.rfind(')')? + 1..].split_whitespace().take(5).collect();
+    let parent = fields.get(1)?.parse().ok().filter(|pid| *pid > 0);
+    Some((parent, fields.get(4).is_some_and(|tty| *tty != "0")))
 }
 
 #[cfg(test)]
@@ -61,9 +63,9 @@ mod tests {
 
     #[test]
     fn a_command_name_cannot_forge_the_parent() {
-        assert_eq!(parent_pid(b"12 (a) S 1 2) S 77 12 12 0"), Some(77));
-        assert_eq!(parent_pid(b"12 (a b) R 5"), Some(5));
-        assert_eq!(parent_pid(b"garbage"), None);
+        assert_eq!(parent_and_terminal(b"12 (a) S 1 2) S 77 12 12 0"), Some((Some(77), false)));
+        assert_eq!(parent_and_terminal(b"12 (a b) R 5 5 5 34816 5"), Some((Some(5), true)));
+        assert_eq!(parent_and_terminal(b"garbage"), None);
     }
 
     #[cfg(target_os = "linux")]

@@ -4,7 +4,9 @@
 //! copies the agent's bytes as they are.
 
 mod start;
+mod terminal;
 
+use crate::domain::question::Question;
 use crate::domain::report::{Kind, Report};
 use crate::files;
 use crate::paths::Paths;
@@ -116,12 +118,27 @@ fn exchange(stream: &mut UnixStream, payload: &[u8]) -> Result<Reply, Report> {
         Report::new(Kind::Agent, what).hint("try again; if it stays so, run `rolecall agent restart`")
     };
     // An agent that turns us away answers before it reads: what it says is worth more than our broken pipe.
-    let written = frame::write_request(stream, payload);
-    let (tag, payload) = match (written, frame::read_answer(stream)) {
-        (_, Ok(answer)) => answer,
-        (Err(e), Err(_)) | (Ok(()), Err(e)) => return Err(lost(&e)),
+    let mut written = frame::write_request(stream, payload);
+    let (tag, payload) = loop {
+        let (tag, payload) = match (written, frame::read_answer(stream)) {
+            (_, Ok(answer)) => answer,
+            (Err(e), Err(_)) | (Ok(()), Err(e)) => return Err(lost(&e)),
+        };
+        if tag != Tag::Question {
+            break (tag, payload);
+        }
+        let question: Question = serde_json::from_slice(&payload).map_err(|_| odd_answer())?;
+        written = match terminal::ask(&question, stream) {
+            Some(reply) => {
+                let mut payload = Zeroizing::new(Vec::with_capacity(256));
+                serde_json::to_writer(&mut *payload, &reply).expect("a reply has only strings");
+                frame::write_request(stream, &payload)
+            }
+            None => Ok(()),
+        };
     };
     match tag {
+        Tag::Question => Err(odd_answer()),
         Tag::Session => Ok(Reply::Session(payload)),
         Tag::Answer => serde_json::from_slice(&payload).map(Reply::Answer).map_err(|_| odd_answer()),
         Tag::Refusal => Err(serde_json::from_slice(&payload).unwrap_or_else(|_| odd_answer())),

@@ -14,6 +14,8 @@ pub const ANSWER_MAX: usize = 64 * 1024 * 1024;
 pub enum Tag {
     /// JSON of [`super::message::Answer`].
     Answer,
+    /// JSON of [`crate::domain::question::Question`]: the client asks its person and sends a [`super::message::Reply`].
+    Question,
     /// JSON of [`crate::domain::report::Report`]. Its form never changes, so that any two versions can refuse each other.
     Refusal,
     /// The bytes for stdout, as they are.
@@ -25,13 +27,14 @@ impl Tag {
     pub const fn byte(self) -> u8 {
         match self {
             Self::Answer => b'A',
+            Self::Question => b'Q',
             Self::Refusal => b'E',
             Self::Session => b'S',
         }
     }
 
     fn parse(byte: u8) -> Option<Self> {
-        [Self::Answer, Self::Refusal, Self::Session].into_iter().find(|tag| tag.byte() == byte)
+        [Self::Answer, Self::Question, Self::Refusal, Self::Session].into_iter().find(|tag| tag.byte() == byte)
     }
 }
 
