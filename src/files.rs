@@ -11,8 +11,11 @@ use std::path::Path;
 pub fn ensure_private_dir(dir: &Path) -> Result<(), Report> {
     // mkdir with the mode, not chmod after: in between, others could open it.
     let made = fs::DirBuilder::new().recursive(true).mode(0o700).create(dir);
-    made.map_err(|e| failed("cannot create directory", dir, &e))?;
-    verify_private_dir(dir)
+    match made {
+        Err(e) if e.kind() != io::ErrorKind::AlreadyExists => Err(failed("cannot create directory", dir, &e)),
+        // What exists already and is no directory is told of like any other flaw.
+        _ => verify_private_dir(dir),
+    }
 }
 
 /// Refuses a directory that another user could have prepared: a symlink, a foreign owner, or rights for group and others.

@@ -1,4 +1,4 @@
-//! Our own process: what others may see of it, how much it may open, and what it inherited.
+//! Our own process: what others may see of it, how much it may open, what it inherited, and how it keeps its memory.
 
 use rustix::process::{DumpableBehavior, Resource, Rlimit};
 use std::io;
@@ -26,20 +26,38 @@ pub fn raise_descriptor_limit() -> u64 {
     }
 }
 
-/// Closes every descriptor beyond standard error that the caller left open.
+/// Closes every descriptor beyond standard error that the caller left open, but the first `kept` of them.
 ///
 /// The agent outlives its caller: a script's `flock` on descriptor 3, or a pipe that somebody reads to its end, would be
 /// held until logout.
 #[cfg(target_os = "linux")]
-#[allow(unsafe_code, reason = "the system call has no safe form; this is the one place")]
-pub fn close_inherited() {
-    // SAFETY: called first thing in `main`, before anything of ours owns a descriptor beyond 2, so that nothing that is
-    // closed here is used again.
+#[allow(unsafe_code, reason = "the system call has no safe form; this file is the one place")]
+pub fn close_inherited(kept: usize) {
+    let first = libc::c_uint::try_from(kept).unwrap_or(0).saturating_add(3);
+    // SAFETY: called first thing in `main`, before anything of ours owns a descriptor beyond those that are kept, so that
+    // nothing that is closed here is used again.
     unsafe {
-        libc::close_range(3, libc::c_uint::MAX, 0);
+        libc::close_range(first, libc::c_uint::MAX, 0);
     }
 }
 
 /// Does nothing where the system has no call for it.
 #[cfg(not(target_os = "linux"))]
-pub fn close_inherited() {}
+pub fn close_inherited(_kept: usize) {}
+
+/// Has all threads allocate from one heap.
+///
+/// glibc gives each thread its own and keeps what each has ever needed: a configuration of ten thousand roles, read again
+/// by whichever thread is free, stayed in memory once for every thread. Ours allocate too little to get in each other's way.
+#[cfg(all(target_os = "linux", target_env = "gnu"))]
+#[allow(unsafe_code, reason = "the C library's switch has no safe form")]
+pub fn share_heap() {
+    // SAFETY: called first thing in `main`, before there is a second thread; a number goes in, nothing is kept.
+    unsafe {
+        libc::mallopt(libc::M_ARENA_MAX, 1);
+    }
+}
+
+/// Does nothing where the C library has no such switch.
+#[cfg(not(all(target_os = "linux", target_env = "gnu")))]
+pub fn share_heap() {}

@@ -8,12 +8,13 @@ use crate::files;
 use chrono::{DateTime, Utc};
 use serde::Serialize;
 use std::fs::{self, File};
-use std::io::Write;
+use std::io::{Read, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::thread::JoinHandle;
+use std::time::Duration;
 
 /// A file is rotated beyond this.
 const FILE_MAX: u64 = 10 * 1024 * 1024;
@@ -23,6 +24,9 @@ const OLD_FILES: u32 = 2;
 
 /// Lines that wait for the disk; more are counted as lost rather than kept in memory without end.
 const QUEUE: usize = 4096;
+
+/// How long the agent's end waits for the disk.
+const FLUSH: Duration = Duration::from_secs(1);
 
 /// What happened.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
@@ -108,10 +112,18 @@ impl Line {
     }
 }
 
+/// What the writer is given.
+#[derive(Debug)]
+enum Item {
+    Line(Box<Line>),
+    /// Asks for a sign when everything before it is written.
+    Flush(SyncSender<()>),
+}
+
 /// The open log.
 #[derive(Debug)]
 pub(super) struct Audit {
-    queue: Option<SyncSender<Line>>,
+    queue: Option<SyncSender<Item>>,
     writer: Option<JoinHandle<()>>,
     seq: AtomicU64,
     lost: Arc<AtomicU64>,
@@ -131,9 +143,17 @@ impl Audit {
     /// Writes a line, soon.
     pub(super) fn write(&self, mut line: Line) {
         line.seq = self.seq.fetch_add(1, Ordering::Relaxed);
-        let sent = self.queue.as_ref().is_some_and(|queue| queue.try_send(line).is_ok());
+        let sent = self.queue.as_ref().is_some_and(|queue| queue.try_send(Item::Line(Box::new(line))).is_ok());
         if !sent {
             self.lost.fetch_add(1, Ordering::Relaxed);
+        }
+    }
+
+    /// Waits until everything is written, but not for a disk that hangs.
+    pub(super) fn flush(&self) {
+        let (done, is_done) = sync_channel(1);
+        if self.queue.as_ref().is_some_and(|queue| queue.try_send(Item::Flush(done)).is_ok()) {
+            let _ = is_done.recv_timeout(FLUSH);
         }
     }
 
@@ -159,11 +179,17 @@ struct LogFile {
     size: u64,
 }
 
-fn write_all(lines: &Receiver<Line>, mut log: LogFile, lost: &AtomicU64) {
-    for line in lines {
-        if log.write(&line).is_err() {
-            log.file = None;
-            lost.fetch_add(1, Ordering::Relaxed);
+fn write_all(items: &Receiver<Item>, mut log: LogFile, lost: &AtomicU64) {
+    for item in items {
+        match item {
+            Item::Line(line) => {
+                if log.write(&line).is_err() {
+                    log.file = None;
+                    lost.fetch_add(1, Ordering::Relaxed);
+                }
+            }
+            // Who asked may have given up.
+            Item::Flush(done) => drop(done.send(())),
         }
     }
 }
@@ -181,6 +207,10 @@ impl LogFile {
             none => {
                 let file = files::open_private_append(&self.path)?;
                 self.size = file.metadata()?.len();
+                // A full disk or a killed agent may have left half a line: ours must not become its end.
+                if self.size > 0 && !ends_a_line(&self.path) {
+                    bytes.insert(0, b'\n');
+                }
                 none.insert(file)
             }
         };
@@ -201,6 +231,18 @@ impl LogFile {
         }
         Ok(())
     }
+}
+
+/// Tells whether a file ends with a whole line; one that cannot be read is taken at its best.
+fn ends_a_line(path: &Path) -> bool {
+    let last = || -> std::io::Result<u8> {
+        let mut file = File::open(path)?;
+        file.seek(SeekFrom::End(-1))?;
+        let mut byte = [0];
+        file.read_exact(&mut byte)?;
+        Ok(byte[0])
+    };
+    last().map_or(true, |byte| byte == b'\n')
 }
 
 #[cfg(test)]

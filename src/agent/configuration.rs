@@ -4,6 +4,7 @@ use crate::config;
 use crate::domain::catalogue::Catalogue;
 use crate::domain::plan::Plan;
 use crate::domain::report::{Kind, Report};
+use rustix::fs::{Mode, OFlags};
 use std::collections::HashMap;
 use std::fs::File;
 use std::hash::{DefaultHasher, Hash, Hasher};
@@ -54,7 +55,12 @@ impl Configuration {
             return None;
         }
         // Parsed outside the lock: a request meanwhile is served by the old catalogue.
+        let in_use = self.catalogue();
         let parsed = content.and_then(|bytes| match bytes {
+            // An editor that has moved the file away or emptied it is about to write it; a full disk leaves it empty. Neither
+            // is a wish to forget every role and its session.
+            None if !in_use.is_empty() => Err(self.missing("is gone")),
+            Some(bytes) if bytes.is_empty() && !in_use.is_empty() => Err(self.missing("is empty")),
             Some(bytes) => config::parse_bytes(&bytes, &self.file).map_err(|e| e.report()),
             None => Ok(Catalogue::default()),
         });
@@ -72,6 +78,11 @@ impl Configuration {
                 Err(report)
             }
         })
+    }
+
+    fn missing(&self, what: &str) -> Report {
+        Report::new(Kind::Config, format!("{} {what}", self.file.display()))
+            .hint("what it said last stays in use; `rolecall agent restart` does without it")
     }
 
     /// Gives the catalogue in use.
@@ -110,8 +121,10 @@ fn read_trusted(path: &Path) -> Result<Option<Vec<u8>>, Report> {
         Report::new(Kind::Config, format!("cannot read {}: {e}", path.display()))
             .hint(format!("look at its rights: `ls -lL {}`", path.display()))
     };
-    let file = match File::open(path) {
-        Ok(file) => file,
+    // Without waiting: a pipe in its place would keep the agent until somebody writes into it.
+    let opened = rustix::fs::open(path, OFlags::RDONLY | OFlags::CLOEXEC | OFlags::NONBLOCK, Mode::empty());
+    let file = match opened.map_err(io::Error::from) {
+        Ok(file) => File::from(file),
         Err(e) if e.kind() == io::ErrorKind::NotFound => return Ok(None),
         Err(e) => return Err(failed(&e)),
     };

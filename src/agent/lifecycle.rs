@@ -7,11 +7,15 @@ use std::io;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::signal::unix::{SignalKind, signal};
-use tokio::sync::Semaphore;
-use tokio::time::{sleep, timeout};
+use tokio::sync::{Notify, Semaphore};
+use tokio::time::timeout;
 
-/// What is under way at the end gets this long.
-const DRAIN: Duration = Duration::from_secs(5);
+/// What is under way at the end gets this long. Together with the last word it stays below the five seconds that tools
+/// such as systemd's smallest settings and impatient people give.
+const DRAIN: Duration = Duration::from_millis(4500);
+
+/// Who still waits then is told that it is over, and this is the time to say it in.
+const LAST_WORD: Duration = Duration::from_millis(250);
 
 /// How often the agent looks whether its socket is still its own and whether it has idled long enough.
 const LOOK_AROUND: Duration = Duration::from_secs(30);
@@ -42,20 +46,29 @@ pub async fn run(agent: Arc<Agent>, socket: Socket, connections: usize, ready: i
         () = refresh(&agent) => Ending::Displaced,
         () = watch::watch(&agent.paths.config, || agent.reload()) => Ending::Displaced,
         () = idle_lock(&agent) => Ending::Displaced,
-        () = displaced(&socket) => Ending::Displaced,
+        () = displaced(&agent, &socket) => Ending::Displaced,
         () = ignore(&mut hangup) => Ending::Displaced,
         () = agent.stop.notified() => Ending::Asked,
         _ = terminate.recv() => Ending::Signal,
         _ = interrupt.recv() => Ending::Signal,
     };
     tracing::info!(?ending, "ending");
-    // From here a new caller finds no socket and starts a new agent, while those under way get their answers.
+    // From here a new caller finds no socket and starts a new agent, while those under way get their answers: who has
+    // connected already is let in before the socket and its lock are given up.
+    socket.unlink();
+    server::let_in(&agent, &socket, &slots);
     drop(listener);
     drop(socket);
+    agent.closing.send_replace(true);
     let all = u32::try_from(connections).unwrap_or(u32::MAX);
-    let _ = timeout(DRAIN, slots.acquire_many(all)).await;
+    let drained = timeout(DRAIN, slots.acquire_many(all)).await.is_ok();
+    agent.sessions.end();
+    if !drained {
+        let _ = timeout(LAST_WORD, slots.acquire_many(all)).await;
+    }
     agent.lock("ending", None);
     agent.audit.write(Line::new(agent.ports.clock.now().wall, Event::Stop, "ok"));
+    agent.audit.flush();
     Ok(ending)
 }
 
@@ -72,21 +85,22 @@ async fn refresh(agent: &Agent) {
 
 async fn idle_lock(agent: &Agent) {
     loop {
-        let limit = agent.configuration.catalogue().agent.idle_lock;
-        let idle = agent.idle();
-        if limit.is_some_and(|limit| idle >= limit) && !agent.sessions.is_empty() {
-            agent.lock("idle", None);
-        }
-        let rest =
-            limit.map_or(LOOK_AROUND, |limit| limit.saturating_sub(idle).clamp(Duration::from_secs(1), LOOK_AROUND));
+        let rest = agent.lock_if_idle().map_or(LOOK_AROUND, |left| left.clamp(Duration::from_secs(1), LOOK_AROUND));
         let now = agent.ports.clock.now().boot;
         agent.ports.clock.sleep_until(now + rest).await;
     }
 }
 
-async fn displaced(socket: &Socket) {
+async fn displaced(agent: &Agent, socket: &Socket) {
+    let woken = Arc::new(Notify::new());
+    let _watcher = watch::wake(agent.paths.runtime_dir(), &woken);
     while socket.is_in_place() {
-        sleep(LOOK_AROUND).await;
+        let next = agent.ports.clock.now().boot + LOOK_AROUND;
+        tokio::select! {
+            // Told at once: as long as we hold the lock, nobody can start an agent that would be found.
+            () = woken.notified() => {}
+            () = agent.ports.clock.sleep_until(next) => {}
+        }
     }
     tracing::warn!("the socket was removed or replaced");
 }

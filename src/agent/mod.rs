@@ -21,8 +21,8 @@ use caller::Caller;
 use configuration::Configuration;
 use sessions::Sessions;
 use std::collections::HashMap;
-use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 use tokio::sync::Notify;
 
@@ -47,6 +47,7 @@ pub(crate) struct Counters {
     pub(crate) sts_calls: AtomicU64,
     pub(crate) sts_failures: AtomicU64,
     pub(crate) vault_reads: AtomicU64,
+    pub(crate) strangers: AtomicU64,
     pub(crate) turned_away: AtomicU64,
 }
 
@@ -61,10 +62,16 @@ pub struct Agent {
     /// Who last asked for a name, for `status`.
     last_callers: Mutex<HashMap<String, String>>,
     started: chrono::DateTime<chrono::Utc>,
-    /// When a request last came, by the boot-time clock, in seconds.
-    last_request: AtomicU64,
+    /// Held while the configuration is read and taken over: two readings at once could end with the older one.
+    reloading: Mutex<()>,
+    /// When credentials were last asked for or the vault was last opened, by the boot-time clock, in seconds.
+    last_use: AtomicU64,
+    /// Whether nothing was used since everything was last forgotten for lack of use.
+    is_idle: AtomicBool,
     /// Told by a `stop` request.
     stop: Notify,
+    /// Set when the agent is at its end: who has not said what it wants by then is not waited for.
+    closing: tokio::sync::watch::Sender<bool>,
 }
 
 impl Agent {
@@ -84,8 +91,11 @@ impl Agent {
             counters,
             last_callers: Mutex::default(),
             started: now.wall,
-            last_request: AtomicU64::new(now.boot.as_secs()),
+            reloading: Mutex::default(),
+            last_use: AtomicU64::new(now.boot.as_secs()),
+            is_idle: AtomicBool::new(false),
             stop: Notify::new(),
+            closing: tokio::sync::watch::Sender::new(false),
         });
         agent.reload();
         agent
@@ -93,6 +103,7 @@ impl Agent {
 
     /// Reads the configuration again; what did not change costs nothing.
     fn reload(&self) {
+        let _one_at_a_time = self.reloading.lock().unwrap_or_else(PoisonError::into_inner);
         let Some(taken) = self.configuration.reload() else { return };
         let now = self.ports.clock.now();
         let mut line = Line::new(now.wall, Event::Reload, if taken.is_ok() { "ok" } else { "config" });
@@ -109,6 +120,9 @@ impl Agent {
     fn take_over(&self, catalogue: &Arc<Catalogue>) {
         self.ports.vault.select(catalogue.agent.vault);
         self.sessions.questions.take_over(&catalogue.agent);
+        let mut callers = self.last_callers.lock().unwrap_or_else(PoisonError::into_inner);
+        callers.retain(|name, _| catalogue.identities.contains_key(&**name) || catalogue.roles.contains_key(&**name));
+        drop(callers);
         self.sessions.retain(&catalogue.aws, |name| crate::domain::plan::Plan::of(catalogue, name.as_str()).ok());
         tracing::info!(
             identities = catalogue.identities.len(),
@@ -127,13 +141,26 @@ impl Agent {
         self.audit.write(line);
     }
 
+    /// Takes note of a use. A status that is looked at is none, or a widget would keep everything open for ever.
     fn touch(&self) {
-        self.last_request.store(self.ports.clock.now().boot.as_secs(), Ordering::Relaxed);
+        // The first to ask after a long sleep may come before the timer does.
+        self.lock_if_idle();
+        self.last_use.store(self.ports.clock.now().boot.as_secs(), Ordering::Relaxed);
+        self.is_idle.store(false, Ordering::Relaxed);
     }
 
-    fn idle(&self) -> Duration {
-        let last = Duration::from_secs(self.last_request.load(Ordering::Relaxed));
-        self.ports.clock.now().boot.saturating_sub(last)
+    /// Forgets everything, once, when nothing has been used for as long as the configuration allows. Gives the time that
+    /// is left until then, if it is not over and there is a limit.
+    ///
+    /// Sessions lapse long before; what opens the vault does not, so it is locked whether or not there is a session.
+    fn lock_if_idle(&self) -> Option<Duration> {
+        let limit = self.configuration.catalogue().agent.idle_lock?;
+        let last = Duration::from_secs(self.last_use.load(Ordering::Relaxed));
+        let left = limit.checked_sub(self.ports.clock.now().boot.saturating_sub(last)).filter(|left| !left.is_zero());
+        if left.is_none() && !self.is_idle.swap(true, Ordering::Relaxed) {
+            self.lock("idle", None);
+        }
+        left
     }
 }
 

@@ -16,6 +16,7 @@ use crate::ports::StoredKey;
 use crate::protocol::VERSION;
 use crate::protocol::message::{Answer, Call, Context, Reply, Request};
 use crate::protocol::status::KeyStatus;
+use serde::Deserialize;
 use std::pin::pin;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -36,16 +37,9 @@ impl Agent {
         caller: &Caller,
         connection: &mut Connection,
     ) -> Result<Response, Report> {
-        let call: Call = serde_json::from_slice(payload).map_err(|_| {
-            // Not what the parser says: it quotes the input, and the input may be a secret.
-            Report::new(Kind::Agent, "the request cannot be read").hint("run `rolecall agent restart` after an upgrade")
-        })?;
+        let call: Call = serde_json::from_slice(payload).map_err(|_| unreadable(payload))?;
         if call.version != VERSION {
-            return Err(Report::new(
-                Kind::Agent,
-                format!("the client speaks protocol {}, the running agent {VERSION}", call.version),
-            )
-            .hint("run `rolecall agent restart`"));
+            return Err(other_version(call.version));
         }
         let answer = |answer| Ok(Response::Answer(Box::new(answer)));
         let done = |note| answer(Answer::Done { note });
@@ -83,6 +77,7 @@ impl Agent {
         connection: &mut Connection,
     ) -> Result<Response, Report> {
         self.counters.gets.fetch_add(1, Ordering::Relaxed);
+        self.touch();
         let plan = self.plan(name)?;
         let result = match plan.mfa_serial() {
             None => self.sessions.get(&plan).await,
@@ -302,6 +297,7 @@ impl Agent {
                 Report::new(Kind::Usage, "an MFA code is six digits").hint("take the one that the device shows now")
             );
         }
+        self.touch();
         let name = name.map_or_else(|| self.only_device(), Ok)?;
         let plan = self.plan(&name)?;
         let at = plan.keys.iter().position(|key| key.step().mfa_serial().is_some()).ok_or_else(|| {
@@ -342,6 +338,7 @@ impl Agent {
     }
 
     async fn unlock_vault(&self, passphrase: Option<Passphrase>, caller: &Caller) -> Result<Option<String>, Report> {
+        self.touch();
         let result = self.ports.vault.unlock(passphrase).await;
         let outcome = result.as_ref().map_or_else(|report| class(report.kind), |()| "ok".to_owned());
         let mut line = Line::new(self.ports.clock.now().wall, Event::Unlock, outcome);
@@ -350,4 +347,25 @@ impl Agent {
         self.audit.write(line);
         result.map(|()| Some("the vault is open".into()))
     }
+}
+
+/// The form of every version's request, as far as another version can tell.
+#[derive(Deserialize)]
+struct AnyCall {
+    version: u32,
+}
+
+/// Says why a request cannot be read. Not what the parser says: it quotes the input, and the input may be a secret.
+fn unreadable(payload: &[u8]) -> Report {
+    match serde_json::from_slice::<AnyCall>(payload) {
+        Ok(call) if call.version != VERSION => other_version(call.version),
+        _ => {
+            Report::new(Kind::Agent, "the request cannot be read").hint("run `rolecall agent restart` after an upgrade")
+        }
+    }
+}
+
+fn other_version(client: u32) -> Report {
+    Report::new(Kind::Agent, format!("the client speaks protocol {client}, the running agent {VERSION}"))
+        .hint("run `rolecall agent restart`")
 }

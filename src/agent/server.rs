@@ -32,6 +32,13 @@ use zeroize::Zeroizing;
 /// A request comes in one piece; a caller that needs longer is stuck or hostile.
 const READ_DEADLINE: Duration = Duration::from_secs(10);
 
+/// Who has connected before the agent's end but said nothing yet gets this long: a client writes at once.
+const READ_DEADLINE_AT_THE_END: Duration = Duration::from_millis(250);
+
+/// How long no connection is accepted after a failure to: from here to there, doubling.
+const BACKOFF_MIN: Duration = Duration::from_millis(10);
+const BACKOFF_MAX: Duration = Duration::from_secs(1);
+
 /// An answer of `get` fits the socket's buffer, so only a listing to a caller that does not read takes time.
 const WRITE_DEADLINE: Duration = Duration::from_secs(10);
 
@@ -93,6 +100,13 @@ impl Socket {
         Self { listener, own: None }
     }
 
+    /// Removes the socket from its path, so that nobody new connects. Only our own: a successor may have bound the path.
+    pub(super) fn unlink(&self) {
+        if let Some(own) = self.own.as_ref().filter(|_| self.is_in_place()) {
+            let _ = fs::remove_file(&own.path);
+        }
+    }
+
     /// Tells whether the path still leads to us: a removed or replaced socket means that nobody finds this agent.
     pub(super) fn is_in_place(&self) -> bool {
         self.own.as_ref().is_none_or(|own| inode(&own.path).is_ok_and(|found| found == own.inode))
@@ -107,10 +121,7 @@ impl Socket {
 
 impl Drop for Socket {
     fn drop(&mut self) {
-        // Only our own: a successor may have bound the path meanwhile.
-        if let Some(own) = self.own.as_ref().filter(|_| self.is_in_place()) {
-            let _ = fs::remove_file(&own.path);
-        }
+        self.unlink();
     }
 }
 
@@ -143,23 +154,51 @@ pub fn connections(descriptors: u64) -> usize {
 
 /// Accepts connections for ever; cancelled by dropping. Each is served by a task that holds one of `slots`.
 pub(super) async fn serve(agent: &Arc<Agent>, listener: &UnixListener, slots: &Arc<Semaphore>) {
-    let mut backoff = Duration::from_millis(10);
+    let mut backoff = BACKOFF_MIN;
     loop {
         match listener.accept().await {
             Ok((stream, _)) => {
-                backoff = Duration::from_millis(10);
-                match Arc::clone(slots).try_acquire_owned() {
-                    Ok(slot) => drop(tokio::spawn(connection(Arc::clone(agent), stream, slot))),
-                    Err(_) => busy(agent, &stream),
-                }
+                backoff = BACKOFF_MIN;
+                welcome(agent, stream, slots);
             }
             Err(error) => {
                 // No descriptor or no memory: what is being served frees some. Ending here would end everybody's work.
-                tracing::warn!(%error, "cannot accept a connection");
+                if backoff == BACKOFF_MIN {
+                    tracing::warn!(%error, "cannot accept a connection");
+                }
                 sleep(backoff).await;
-                backoff = (backoff * 2).min(Duration::from_secs(1));
+                backoff = (backoff * 2).min(BACKOFF_MAX);
             }
         }
+    }
+}
+
+/// Lets those in who have connected already, and waits for nobody. At systemd's socket the next agent does it.
+pub(super) fn let_in(agent: &Arc<Agent>, socket: &Socket, slots: &Arc<Semaphore>) {
+    if socket.own.is_none() {
+        return;
+    }
+    // Not by tokio: a connection that its event queue has not told of yet is one all the same.
+    while let Ok((stream, _)) = socket.listener.accept() {
+        if let Ok(stream) = stream.set_nonblocking(true).and_then(|()| UnixStream::from_std(stream)) {
+            welcome(agent, stream, slots);
+        }
+    }
+}
+
+fn welcome(agent: &Arc<Agent>, stream: UnixStream, slots: &Arc<Semaphore>) {
+    // The kernel's word, before anything else: a stranger takes no room and learns nothing, not even that there is none.
+    // Root is refused like any other uid: a container with our socket mounted would come as root.
+    let peer = match stream.peer_cred() {
+        Ok(peer) if peer.uid() == geteuid().as_raw() => peer,
+        stranger => {
+            refuse(agent, stranger.ok().map(|peer| peer.uid()));
+            return;
+        }
+    };
+    match Arc::clone(slots).try_acquire_owned() {
+        Ok(slot) => drop(tokio::spawn(connection(Arc::clone(agent), stream, peer.pid(), slot))),
+        Err(_) => busy(agent, &stream),
     }
 }
 
@@ -188,19 +227,13 @@ impl Connection {
     }
 }
 
-async fn connection(agent: Arc<Agent>, mut stream: UnixStream, slot: OwnedSemaphorePermit) {
-    // The kernel's word, before a byte is read. Root is refused like any other uid: a container with our socket mounted
-    // would come as root.
-    let peer = match stream.peer_cred() {
-        Ok(peer) if peer.uid() == geteuid().as_raw() => peer,
-        stranger => {
-            refuse(&agent, stranger.ok().map(|peer| peer.uid()));
-            return;
-        }
+async fn connection(agent: Arc<Agent>, mut stream: UnixStream, pid: Option<i32>, slot: OwnedSemaphorePermit) {
+    let payload = tokio::select! {
+        payload = timeout(READ_DEADLINE, read_request(&mut stream)) => payload,
+        () = closed(&agent) => return,
     };
-    let Ok(Some(payload)) = timeout(READ_DEADLINE, read_request(&mut stream)).await else { return };
-    agent.touch();
-    let caller = Caller::of(peer.pid());
+    let Ok(Some(payload)) = payload else { return };
+    let caller = Caller::of(pid);
     let mut connection = Connection(stream);
     let response = agent.handle(&payload, &caller, &mut connection).await;
     drop(payload);
@@ -211,8 +244,17 @@ async fn connection(agent: Arc<Agent>, mut stream: UnixStream, slot: OwnedSemaph
     drop(slot);
 }
 
+/// Returns when a caller that says nothing has had its time at the agent's end.
+async fn closed(agent: &Agent) {
+    let mut closing = agent.closing.subscribe();
+    // The sender lives as long as the agent.
+    let _ = closing.wait_for(|closing| *closing).await;
+    sleep(READ_DEADLINE_AT_THE_END).await;
+}
+
 fn refuse(agent: &Agent, uid: Option<u32>) {
-    let before = agent.counters.turned_away.fetch_add(1, Ordering::Relaxed);
+    agent.counters.turned_away.fetch_add(1, Ordering::Relaxed);
+    let before = agent.counters.strangers.fetch_add(1, Ordering::Relaxed);
     // One line in a thousand: another user must not be able to fill our disk.
     if before.is_multiple_of(1000) {
         let mut line = Line::new(agent.ports.clock.now().wall, Event::Refuse, "foreign-uid");

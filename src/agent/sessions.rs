@@ -46,9 +46,6 @@ const BACKGROUND_FLIGHTS: usize = 4;
 /// The least time between two background calls to STS: three a second.
 const BACKGROUND_PACE: Duration = Duration::from_millis(334);
 
-/// The audit log's word for a flight that `lock` called off.
-const CALLED_OFF: &str = "called-off";
-
 /// Why there is no session.
 #[derive(Clone, Debug)]
 pub(super) struct Failure {
@@ -72,10 +69,22 @@ impl Failure {
         Self { outlook: Outlook::Transient, ..Self::permanent(report) }
     }
 
-    /// Makes the failure of those who waited for a flight that was called off.
+    fn locked() -> Self {
+        Self::transient(Report::new(Kind::Locked, "rolecall was locked while this was under way").hint("ask again"))
+    }
+
+    fn ending() -> Self {
+        Self::transient(
+            Report::new(Kind::Agent, "the agent ended while this was under way")
+                .hint("ask again: that starts a new agent"),
+        )
+    }
+
     fn called_off() -> Self {
-        let report = Report::new(Kind::Locked, "rolecall was locked while this was under way").hint("ask again");
-        Self { code: CALLED_OFF.to_owned(), ..Self::transient(report) }
+        Self::transient(
+            Report::new(Kind::Failed, "this was called off before its end")
+                .hint("ask again; `rolecall log` shows whether the identity's key was changed meanwhile"),
+        )
     }
 }
 
@@ -154,8 +163,19 @@ pub(super) struct Sessions {
 struct Entries {
     map: HashMap<SessionKey, Entry>,
     flights: u64,
+    /// Flights that no entry has any more, as an edit or a code came between; somebody may wait for them.
+    strays: Vec<Stray>,
+    /// How often everything was forgotten: what was asked for before is not handed out after.
+    locks: u64,
+    /// Why there is nothing more to come, where the agent is at its end.
+    is_ending: bool,
     next_background: Duration,
     aws: Arc<AwsSettings>,
+}
+
+struct Stray {
+    identity: Name,
+    task: AbortHandle,
 }
 
 /// A session to hand out.
@@ -169,7 +189,7 @@ pub(super) struct HandOut {
 enum Decision {
     Serve(Arc<Held>),
     Fail(Failure),
-    Wait { flight: Waiting, fallback: Option<Arc<Held>> },
+    Wait { flight: Waiting, fallback: Option<Arc<Held>>, locks: u64 },
 }
 
 struct Waiting {
@@ -210,21 +230,19 @@ impl Sessions {
         match self.decide(plan, at, urgency) {
             Decision::Serve(held) => Ok(HandOut { held, cached: true }),
             Decision::Fail(failure) => Err(failure),
-            Decision::Wait { flight, fallback: None } => {
-                let held = match urgency {
-                    Urgency::Background => flight.outcome().await,
+            Decision::Wait { flight, fallback, locks } => {
+                let outcome = match (&fallback, urgency) {
+                    (None, Urgency::Background) => flight.outcome().await,
                     // The flight goes on when this caller has given up: the next one finds its result.
-                    Urgency::Foreground => self.patiently(plan, flight).await,
-                }?;
-                Ok(HandOut { held, cached: false })
-            }
-            Decision::Wait { flight, fallback: Some(held) } => {
-                // There is a session that would do: wait for a better one, but not long, and not at its cost.
-                match timeout(LOW_PATIENCE, flight.outcome()).await {
-                    Ok(Ok(held)) => Ok(HandOut { held, cached: false }),
-                    // What was locked meanwhile is not to be handed out; what only failed to be renewed is.
-                    Ok(Err(failure)) if failure.code == CALLED_OFF => Err(failure),
-                    Ok(Err(_)) | Err(_) => Ok(HandOut { held, cached: true }),
+                    (None, Urgency::Foreground) => self.patiently(plan, flight).await,
+                    // There is a session that would do: wait for a better one, but not long, and not at its cost.
+                    (Some(_), _) => timeout(LOW_PATIENCE, flight.outcome()).await.unwrap_or_else(|_| Err(too_slow())),
+                };
+                self.called_off_since(locks)?;
+                match (outcome, fallback) {
+                    (Ok(held), _) => Ok(HandOut { held, cached: false }),
+                    (Err(_), Some(held)) => Ok(HandOut { held, cached: true }),
+                    (Err(failure), None) => Err(failure),
                 }
             }
         }
@@ -244,6 +262,16 @@ impl Sessions {
         }
     }
 
+    /// Fails when everything has been forgotten since, whichever flight brought a session and however far it was.
+    fn called_off_since(&self, locks: u64) -> Result<(), Failure> {
+        let entries = self.entries();
+        match entries.locks == locks {
+            true => Ok(()),
+            false if entries.is_ending => Err(Failure::ending()),
+            false => Err(Failure::locked()),
+        }
+    }
+
     fn decide(self: &Arc<Self>, plan: &Arc<Plan>, at: usize, urgency: Urgency) -> Decision {
         let now = self.ports.clock.now();
         let key = &plan.keys[at];
@@ -252,9 +280,7 @@ impl Sessions {
         if urgency == Urgency::Foreground {
             entry.last_used = Some(now.boot);
         }
-        if !entry.names.contains(&plan.name) {
-            entry.names.insert(plan.name.clone());
-        }
+        entry.remember(plan, at);
         let resting = now.boot < entry.retry_at;
         let held = entry.held.clone();
         let fresh = held.as_ref().map_or(Freshness::Expired, |held| held.freshness(now));
@@ -285,13 +311,18 @@ impl Sessions {
             return Decision::Fail(failure);
         }
         let flight = self.board(&mut entries, plan, at, urgency, None);
-        Decision::Wait { flight, fallback: wait }
+        Decision::Wait { flight, fallback: wait, locks: entries.locks }
     }
 
     /// Fetches the session of a step with a code that a person has just given, whatever is there already.
     pub(super) async fn unlock(self: &Arc<Self>, plan: &Arc<Plan>, at: usize, code: MfaCode) -> Result<(), Failure> {
-        let flight = self.board(&mut self.entries(), plan, at, Urgency::Foreground, Some(code));
-        flight.outcome().await.map(|_| ())
+        let (flight, locks) = {
+            let mut entries = self.entries();
+            (self.board(&mut entries, plan, at, Urgency::Foreground, Some(code)), entries.locks)
+        };
+        let outcome = flight.outcome().await;
+        self.called_off_since(locks)?;
+        outcome.map(|_| ())
     }
 
     /// Joins the flight for a key, or starts it.
@@ -308,7 +339,7 @@ impl Sessions {
         let id = entries.flights;
         let aws = Arc::clone(&entries.aws);
         let entry = entries.map.entry(key.clone()).or_default();
-        entry.plan = Some((Arc::clone(plan), at));
+        entry.remember(plan, at);
         // A flight that ended without landing has panicked; it must not keep its key for ever.
         // Nor may one that asks nobody keep a caller from being asked.
         let asks_nobody = |flight: &Flight| {
@@ -326,7 +357,7 @@ impl Sessions {
         }
         let (send, outcome) = watch::channel(None);
         let hurry = Arc::new(Notify::new());
-        let (sessions, plan) = (Arc::clone(self), Arc::clone(plan));
+        let (sessions, plan, identity) = (Arc::clone(self), Arc::clone(plan), &plan.identity.name);
         let pace = Pace { urgency, hurry: Arc::clone(&hurry) };
         let task = tokio::spawn(async move {
             let outcome = sessions.fly(&aws, &plan, at, &pace, code).await;
@@ -334,7 +365,11 @@ impl Sessions {
             // Nobody waits any more: the result is in the cache all the same.
             let _ = send.send(Some(outcome));
         });
-        entry.flight = Some(Flight { id, outcome: outcome.clone(), urgency, hurry, task: task.abort_handle() });
+        let flight = Flight { id, outcome: outcome.clone(), urgency, hurry, task: task.abort_handle() };
+        if let Some(replaced) = entry.flight.replace(flight) {
+            entries.strays.push(Stray { identity: identity.clone(), task: replaced.task });
+        }
+        entries.strays.retain(|stray| !stray.task.is_finished());
         Waiting { outcome }
     }
 
@@ -423,42 +458,52 @@ impl Sessions {
     /// Forgets everything and hands nothing out that is under way.
     pub(super) fn lock(&self) {
         self.questions.lock();
-        let forgotten = std::mem::take(&mut self.entries().map);
-        for entry in forgotten.into_values() {
-            if let Some(flight) = entry.flight {
-                flight.task.abort();
-            }
-        }
+        let (forgotten, strays) = {
+            let mut entries = self.entries();
+            entries.locks += 1;
+            (std::mem::take(&mut entries.map), std::mem::take(&mut entries.strays))
+        };
+        let flights = forgotten.into_values().filter_map(|entry| Some(entry.flight?.task));
+        flights.chain(strays.into_iter().map(|stray| stray.task)).for_each(|task| task.abort());
     }
 
-    /// Tells whether there is nothing to forget.
-    pub(super) fn is_empty(&self) -> bool {
-        self.entries().map.is_empty()
+    /// Does the same for good: who waits is told that the agent ends.
+    pub(super) fn end(&self) {
+        self.entries().is_ending = true;
+        self.lock();
     }
 
     /// Takes a new configuration over: what means the same keeps its session.
     pub(super) fn retain(&self, aws: &Arc<AwsSettings>, plan_of: impl Fn(&Name) -> Option<Plan>) {
         let mut entries = self.entries();
-        let moved = entries.aws != *aws;
-        entries.aws = Arc::clone(aws);
-        entries.map.retain(|key, entry| {
+        let Entries { map, strays, aws: used, .. } = &mut *entries;
+        let moved = used != aws;
+        *used = Arc::clone(aws);
+        map.retain(|key, entry| {
             entry.names.retain(|name| plan_of(name).is_some_and(|plan| plan.keys.contains(key)));
             // A failure may be what the edit has mended.
             entry.retry_at = Duration::ZERO;
             entry.failure = None;
-            !moved && !entry.names.is_empty()
+            let keep = !moved && !entry.names.is_empty();
+            // Who waits for it asked before the edit, and is answered; but a lock must still find it.
+            if let Some(flight) = entry.flight.as_ref().filter(|_| !keep) {
+                strays.push(Stray { identity: key.identity().clone(), task: flight.task.clone() });
+            }
+            keep
         });
     }
 
     /// Forgets the sessions of one identity, as its key is another now.
     pub(super) fn forget(&self, identity: &Name) {
-        self.entries().map.retain(|key, entry| {
+        let mut entries = self.entries();
+        entries.map.retain(|key, entry| {
             let keep = key.identity() != identity;
             if let Some(flight) = entry.flight.as_ref().filter(|_| !keep) {
                 flight.task.abort();
             }
             keep
         });
+        entries.strays.iter().filter(|stray| stray.identity == *identity).for_each(|stray| stray.task.abort());
     }
 
     /// Forgets a session that STS no longer takes.
@@ -515,13 +560,20 @@ impl Waiting {
     async fn outcome(mut self) -> Outcome {
         match self.outcome.wait_for(Option::is_some).await {
             Ok(outcome) => outcome.clone().unwrap_or_else(|| Err(Failure::called_off())),
-            // The flight was called off.
             Err(_) => Err(Failure::called_off()),
         }
     }
 }
 
 impl Entry {
+    /// Takes note of whose session this is: what an edit keeps, and how it is renewed.
+    fn remember(&mut self, plan: &Arc<Plan>, at: usize) {
+        if !self.names.contains(&plan.name) {
+            self.names.insert(plan.name.clone());
+        }
+        self.plan = Some((Arc::clone(plan), at));
+    }
+
     /// Tells whether there is a reason to remember it.
     fn is_of_use(&self, now: Now) -> bool {
         let valid = self.held.as_ref().is_some_and(|held| held.freshness(now) != Freshness::Expired);

@@ -26,16 +26,8 @@ const LINKS_MAX: usize = 40;
 /// Calls `changed` after every change that could concern the file; never returns.
 pub(super) async fn watch(file: &Path, changed: impl Fn()) {
     let woken = Arc::new(Notify::new());
-    let wake = Arc::clone(&woken);
-    let handler = move |event: notify::Result<notify::Event>| {
-        // Our own reading is an event too (Access): it must not wake us.
-        if event.is_ok_and(|event| !matches!(event.kind, EventKind::Access(_))) {
-            wake.notify_one();
-        }
-    };
-    let mut watcher = notify::recommended_watcher(handler)
-        .inspect_err(|error| tracing::warn!(%error, "changes are looked for once a minute only"))
-        .ok();
+    let mut watcher =
+        watcher(&woken).inspect_err(|error| tracing::warn!(%error, "changes are looked for once a minute only")).ok();
     let mut under_watch = BTreeSet::new();
     loop {
         if let Some(watcher) = &mut watcher {
@@ -46,6 +38,23 @@ pub(super) async fn watch(file: &Path, changed: impl Fn()) {
             sleep(SETTLE).await;
         }
     }
+}
+
+/// Wakes somebody after every change in a directory, as long as what it gives is kept.
+pub(super) fn wake(directory: &Path, woken: &Arc<Notify>) -> Option<impl Send + use<>> {
+    let mut watcher = watcher(woken).ok()?;
+    watcher.watch(directory, RecursiveMode::NonRecursive).ok()?;
+    Some(watcher)
+}
+
+fn watcher(woken: &Arc<Notify>) -> notify::Result<RecommendedWatcher> {
+    let wake = Arc::clone(woken);
+    notify::recommended_watcher(move |event: notify::Result<notify::Event>| {
+        // Our own reading is an event too (Access): it must not wake us.
+        if event.is_ok_and(|event| !matches!(event.kind, EventKind::Access(_))) {
+            wake.notify_one();
+        }
+    })
 }
 
 fn rewatch(watcher: &mut RecommendedWatcher, under_watch: &mut BTreeSet<PathBuf>, file: &Path) {

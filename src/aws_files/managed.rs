@@ -160,7 +160,7 @@ fn refuse_twice(file: &Path, text: &[u8]) -> Result<(), Report> {
         Kind::Config,
         format!("{at}: [{}] is already there, and the AWS CLI refuses a file that has a section twice", twin.header),
     )
-    .hint("take it over with `rolecall import`, or delete that section, then run `rolecall profiles sync`"))
+    .hint("delete that section, or rename it, then run `rolecall profiles sync`"))
 }
 
 fn damaged(file: &Path, line: usize, what: &str) -> Report {

@@ -186,7 +186,7 @@ fn foreign_section(
         name: Some(name.clone()),
         at: Some((file.to_path_buf(), section.line)),
         message: format!("{}: [{}] {consequence}", place(file, section.line), printable(&section.header, 128)),
-        hint: "take it over with `rolecall import`, or delete it, then run `rolecall profiles sync`".into(),
+        hint: "delete it, or rename it, then run `rolecall profiles sync`".into(),
     });
 }
 
@@ -200,9 +200,9 @@ fn asks_us(section: &Section<'_>, name: &Name) -> bool {
 
 fn winning_keys(file: &Path, name: &Name, section: &Section<'_>, in_credentials: bool, found: &mut Vec<Warning>) {
     let hint = if in_credentials {
-        format!("take them over with `rolecall import`, or delete [{name}] from the credentials file")
+        format!("store the key with `rolecall identity add`, then delete [{name}] from the credentials file")
     } else {
-        format!("take it over with `rolecall import`, or delete it, so that {name} has only `credential_process`")
+        format!("delete it, so that {name} has only `credential_process`")
     };
     for rival in &RIVALS {
         let Some(key) = rival.keys.iter().find_map(|key| section.key(key)) else { continue };

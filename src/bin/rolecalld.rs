@@ -20,10 +20,9 @@ const WORKER_THREADS: usize = 2;
 
 fn main() -> ExitCode {
     // Before anything else: what is inherited must not be kept open, and no secret may be there before the process is shut.
+    process::share_heap();
     let activated = listenfd::ListenFd::from_env();
-    if activated.len() == 0 {
-        process::close_inherited();
-    }
+    process::close_inherited(activated.len());
     let detached = env::args_os().nth(1).is_some_and(|arg| arg == "--detach");
     if detached {
         // Fails only where we lead a group already; then the caller's terminal cannot end us either.
@@ -66,8 +65,11 @@ fn activation(mut given: listenfd::ListenFd) -> Result<Option<std::os::unix::net
     match given.len() {
         0 => Ok(None),
         1 => match given.take_unix_listener(0) {
-            Ok(Some(listener)) => Ok(Some(listener)),
-            Ok(None) | Err(_) => Err(refuse("the descriptor is not a listening unix socket")),
+            // One that does not listen would be accepted on for ever, in vain.
+            Ok(Some(listener)) if rustix::net::sockopt::socket_acceptconn(&listener).unwrap_or(false) => {
+                Ok(Some(listener))
+            }
+            Ok(_) | Err(_) => Err(refuse("the descriptor is not a listening unix socket")),
         },
         n => Err(refuse(&format!("{n} descriptors were handed over, one is expected"))),
     }

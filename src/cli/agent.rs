@@ -10,6 +10,8 @@ use crate::client::{self, Autostart};
 use crate::domain::report::{Kind, Report};
 use crate::paths::Paths;
 use crate::protocol::message::Request;
+use rustix::process::{Pid, Signal};
+use std::os::unix::net::UnixStream;
 use std::os::unix::process::CommandExt;
 use std::thread;
 use std::time::Duration;
@@ -56,17 +58,25 @@ fn pid(paths: &Paths) -> String {
 /// Ends the agent and waits until it is gone; tells whether there was one.
 fn stop(paths: &Paths) -> Result<bool, Report> {
     let Some(connection) = client::connect_running(paths)? else { return Ok(false) };
+    let process = status::fetch(paths, Autostart::No).ok().and_then(|status| i32::try_from(status.agent.pid).ok());
+    let process = process.or_else(|| agent_behind(&connection));
     if let Err(refusal) = tell(paths, Request::Stop, Autostart::No) {
         if client::connect_running(paths)?.is_none() {
             return Ok(true);
         }
-        if !terminate(&connection) {
+        if !process.is_some_and(terminate) {
             return Err(refusal);
         }
     }
     drop(connection);
     for _ in 0..LOOKS {
-        if client::connect_running(paths)?.is_none() {
+        // Not by the socket where the process is known: somebody's `get` may have started the next agent already, or
+        // systemd listens on for it.
+        let gone = match process.map(is_gone) {
+            Some(gone) => gone,
+            None => client::connect_running(paths)?.is_none(),
+        };
+        if gone {
             return Ok(true);
         }
         thread::sleep(LOOK_AGAIN);
@@ -75,21 +85,31 @@ fn stop(paths: &Paths) -> Result<bool, Report> {
         .hint(format!("read its log: `tail {}`", paths.agent_log().display())))
 }
 
-/// Asks the process behind the socket to end, if it is an agent; tells whether it was asked.
+/// Gives the process behind the socket, if it is an agent.
 ///
 /// The kernel names the process, no file does: a pid file could be old and its number somebody else's. And only a
 /// `rolecalld` is ever signalled: behind a socket that systemd opened stands systemd itself.
 #[cfg(target_os = "linux")]
-fn terminate(connection: &std::os::unix::net::UnixStream) -> bool {
-    let Ok(peer) = rustix::net::sockopt::socket_peercred(connection) else { return false };
-    let Ok(program) = std::fs::read_link(format!("/proc/{}/exe", peer.pid.as_raw_nonzero())) else { return false };
-    // An update has replaced the file of the running agent, and Linux says so.
-    let name = program.file_name().and_then(|name| name.to_str()).unwrap_or_default();
-    name.strip_suffix(" (deleted)").unwrap_or(name) == "rolecalld"
-        && rustix::process::kill_process(peer.pid, rustix::process::Signal::TERM).is_ok()
+fn agent_behind(connection: &UnixStream) -> Option<i32> {
+    let process = rustix::net::sockopt::socket_peercred(connection).ok()?.pid.as_raw_nonzero().get();
+    // Its name, not its program: the link to that is closed to all but root, as the agent shuts itself off.
+    let name = std::fs::read_to_string(format!("/proc/{process}/comm")).ok()?;
+    (name.trim_end() == "rolecalld").then_some(process)
 }
 
 #[cfg(not(target_os = "linux"))]
-fn terminate(_: &std::os::unix::net::UnixStream) -> bool {
-    false
+fn agent_behind(_: &UnixStream) -> Option<i32> {
+    None
+}
+
+/// Asks a process to end; tells whether it was asked.
+fn terminate(process: i32) -> bool {
+    Pid::from_raw(process).is_some_and(|process| rustix::process::kill_process(process, Signal::TERM).is_ok())
+}
+
+/// Tells whether a process has ended. One that its parent has not taken note of yet (a zombie) has.
+fn is_gone(process: i32) -> bool {
+    let zombie = std::fs::read_to_string(format!("/proc/{process}/stat"))
+        .is_ok_and(|stat| stat.rsplit(')').next().is_some_and(|rest| rest.trim_start().starts_with('Z')));
+    zombie || Pid::from_raw(process).is_none_or(|process| rustix::process::test_kill_process(process).is_err())
 }

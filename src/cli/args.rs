@@ -73,6 +73,7 @@ Examples:
 Examples:
   rolecall unlock                         asks for the code of the only MFA device
   rolecall unlock auth                    asks for the code of this identity's device
+  rolecall unlock audit                   the same, for a role with mfa = \"direct\"
   oathtool --totp -b - < seed | rolecall unlock auth
   rolecall unlock --vault                 asks for the file vault's passphrase")]
     Unlock(UnlockArgs),
@@ -189,7 +190,7 @@ pub(super) struct LogArgs {
 
 #[derive(Debug, Args)]
 pub(super) struct UnlockArgs {
-    /// Whose MFA device [default: the only one]
+    /// Whose MFA device, or a role with `mfa = "direct"` [default: the only device]
     #[arg(value_parser = name)]
     pub(super) identity: Option<Name>,
     /// Open the vault instead

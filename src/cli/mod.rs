@@ -41,7 +41,6 @@ use args::{Cli, Command};
 use clap::FromArgMatches;
 use output::Failure;
 use std::ffi::OsString;
-use std::io::{self, Write};
 use std::process::ExitCode;
 use zeroize::Zeroizing;
 
@@ -63,7 +62,7 @@ pub fn run() -> ExitCode {
 
 /// Writes what a `credential_process` prints: everything in one write, or an error.
 pub fn print_session(line: &Zeroizing<Vec<u8>>) -> Result<(), Report> {
-    let written = io::stdout().lock().write_all(line);
+    let written = output::write_stdout(line);
     written.map_err(|e| Report::new(Kind::Failed, format!("cannot write the credentials to stdout: {e}")))
 }
 

@@ -42,12 +42,27 @@ pub(super) fn print(text: &str) -> Result<(), Failure> {
 
 /// Writes bytes to stdout.
 pub(super) fn print_bytes(bytes: &[u8]) -> Result<(), Failure> {
-    let mut stdout = io::stdout().lock();
-    match stdout.write_all(bytes).and_then(|()| stdout.flush()) {
+    match write_stdout(bytes) {
         Ok(()) => Ok(()),
         Err(e) if e.kind() == io::ErrorKind::BrokenPipe => Err(Failure::PipeClosed),
         Err(e) => Err(Report::new(Kind::Failed, format!("cannot write to stdout: {e}")).into()),
     }
+}
+
+/// Writes bytes to stdout, in one write where the system takes them so.
+///
+/// Not by way of std's buffer: what is written here is whole already, and making that buffer would cost `get` more than
+/// the write does.
+pub(super) fn write_stdout(mut bytes: &[u8]) -> io::Result<()> {
+    while !bytes.is_empty() {
+        match rustix::io::write(rustix::stdio::stdout(), bytes) {
+            Ok(0) => return Err(io::ErrorKind::WriteZero.into()),
+            Ok(written) => bytes = &bytes[written..],
+            Err(rustix::io::Errno::INTR) => {}
+            Err(e) => return Err(e.into()),
+        }
+    }
+    Ok(())
 }
 
 /// Writes a value to stdout as JSON.

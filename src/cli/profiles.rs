@@ -129,7 +129,8 @@ impl Change {
     fn summary(&self, paths: &Paths, backup: Option<&Path>, warnings: &[Warning], screen: Screen) -> String {
         let file = config_file::shown(&paths.aws_config);
         let mut out = match (self.written(), *self.old == *self.new) {
-            (0, true) => format!("no roles, no profiles: {file} is as it was\n"),
+            (0, true) if self.names.is_empty() => format!("no roles, no profiles: {file} is as it was\n"),
+            (0, true) => format!("no profile can be written: {file} is as it was\n"),
             (_, true) => format!("{file} is up to date: {}\n", profiles(self.written())),
             (_, false) => format!("wrote {file}: {}\n", profiles(self.written())),
         };

@@ -67,7 +67,7 @@ fn a_taken_name_is_left_out_and_said() {
     let warnings = change.warnings(&paths);
     let summary = change.summary(&paths, Some(Path::new("/b")), &warnings, Screen::default());
     assert!(summary.contains("left out: prod"), "{summary}");
-    assert!(summary.contains("rolecall import"), "{summary}");
+    assert!(summary.contains("rename it"), "{summary}");
     assert!(summary.contains("kept: /b"), "{summary}");
     let json = serde_json::to_value(change.shown(&paths, None, None, warnings)).expect("JSON");
     assert_eq!((&json["left_out"][0], &json["profiles"]), (&"prod".into(), &1.into()));

@@ -302,7 +302,9 @@ fn time_left(session: &SessionStatus) -> Cell {
 
 fn render_counts(status: &Status, screen: Screen) -> String {
     let counts = &status.counts;
-    let mut text = format!("{} of {} requests served, {} STS calls", counts.handed_out, counts.gets, counts.sts_calls);
+    let calls = if counts.sts_calls == 1 { "call" } else { "calls" };
+    let mut text =
+        format!("{} of {} requests served, {} STS {calls}", counts.handed_out, counts.gets, counts.sts_calls);
     for (count, what) in [
         (counts.sts_failures, "of them failed"),
         (counts.turned_away, "connections turned away"),

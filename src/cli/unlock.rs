@@ -100,13 +100,17 @@ fn whose_device<'a>(status: &'a Status, asked: Option<&str>) -> Result<&'a Ident
     }
 }
 
-/// Asks for the passphrase of a file vault that is not open.
-pub(super) fn open_file_vault(paths: &Paths) -> Result<(), Report> {
+/// Makes sure that the vault can take a key, before a person types one: asks for the passphrase of a file that is not open,
+/// lets a locked keyring ask by its own dialog, and says where there is none.
+pub(super) fn ready_vault(paths: &Paths) -> Result<(), Report> {
     let vault = status::fetch(paths, Autostart::Yes)?.vault;
-    if vault.kind == "file" && vault.state != "ready" {
-        tell(paths, Request::UnlockVault { passphrase: Some(passphrase(paths)?) }, Autostart::Yes)?;
-    }
-    Ok(())
+    let passphrase = match (vault.state.as_str(), vault.kind.as_str()) {
+        ("ready", _) => return Ok(()),
+        (_, "file") => Some(passphrase(paths)?),
+        // The agent knows why there is none, and what to do; for a locked one it opens the dialog.
+        (_, _) => None,
+    };
+    tell(paths, Request::UnlockVault { passphrase }, Autostart::Yes).map(drop)
 }
 
 fn vault(paths: &Paths) -> Result<String, Report> {

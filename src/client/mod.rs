@@ -23,6 +23,9 @@ pub use start::{agent_command, start_agent};
 /// The agent answers sooner than this, a person's answer included (55 s); an agent that is stopped or stuck does not.
 const ANSWER_DEADLINE: Duration = Duration::from_mins(1);
 
+/// The room of a request: a key, two names and the person's display, all of them short.
+const REQUEST_ROOM: usize = 1000;
+
 /// What came back.
 #[derive(Debug)]
 pub enum Reply {
@@ -43,7 +46,14 @@ pub enum Autostart {
 
 /// Asks for the credentials of a name and gives the line to print.
 pub fn get(paths: &Paths, name: &str, context: Context) -> Result<Zeroizing<Vec<u8>>, Report> {
-    match call(paths, Request::Get { name: name.to_owned() }, context, Autostart::Yes)? {
+    let ask = |context| call(paths, Request::Get { name: name.to_owned() }, context, Autostart::Yes);
+    let reply = match ask(context.clone()) {
+        // An agent that was killed, or is just being replaced, has given no answer: asking again does no harm, and once
+        // is enough.
+        Err(Lost::Ended(_)) => ask(context),
+        reply => reply,
+    };
+    match reply? {
         // The frame's length has vouched for the whole; reading it again would be work in front of every AWS call.
         Reply::Session(line) if !line.is_empty() => Ok(line),
         Reply::Session(_) | Reply::Answer(_) => Err(odd_answer()),
@@ -63,9 +73,32 @@ pub fn odd_answer() -> Report {
     Report::new(Kind::Agent, "the agent gave an answer that does not fit").hint("run `rolecall agent restart`")
 }
 
-fn call(paths: &Paths, request: Request, context: Context, autostart: Autostart) -> Result<Reply, Report> {
+/// Why there is no reply.
+enum Lost {
+    /// The connection was ended without a byte of an answer.
+    Ended(Report),
+    /// Anything else.
+    For(Report),
+}
+
+impl From<Lost> for Report {
+    fn from(lost: Lost) -> Self {
+        match lost {
+            Lost::Ended(report) | Lost::For(report) => report,
+        }
+    }
+}
+
+impl From<Report> for Lost {
+    fn from(report: Report) -> Self {
+        Self::For(report)
+    }
+}
+
+fn call(paths: &Paths, request: Request, context: Context, autostart: Autostart) -> Result<Reply, Lost> {
     let call = Call { version: VERSION, request, context };
-    let mut payload = Zeroizing::new(Vec::with_capacity(1024));
+    // Made in one piece, as growing would leave a secret behind unwiped; small enough to share a page with the answer.
+    let mut payload = Zeroizing::new(Vec::with_capacity(REQUEST_ROOM));
     serde_json::to_writer(&mut *payload, &call).expect("a request has only strings and numbers");
     let mut stream = connect(paths, autostart)?;
     exchange(&mut stream, &payload)
@@ -106,16 +139,22 @@ fn connect(paths: &Paths, autostart: Autostart) -> Result<UnixStream, Report> {
     })
 }
 
-fn exchange(stream: &mut UnixStream, payload: &[u8]) -> Result<Reply, Report> {
+fn exchange(stream: &mut UnixStream, payload: &[u8]) -> Result<Reply, Lost> {
     let lost = |error: &io::Error| {
         let what = match error.kind() {
             io::ErrorKind::WouldBlock | io::ErrorKind::TimedOut => {
                 "the agent did not answer within 60 seconds".to_owned()
             }
-            io::ErrorKind::InvalidInput => return Report::new(Kind::Usage, error.to_string()),
+            io::ErrorKind::InvalidInput => return Lost::For(Report::new(Kind::Usage, error.to_string())),
             _ => format!("the agent ended the connection without an answer: {error}"),
         };
-        Report::new(Kind::Agent, what).hint("try again; if it stays so, run `rolecall agent restart`")
+        let report = Report::new(Kind::Agent, what).hint("try again; if it stays so, run `rolecall agent restart`");
+        match error.kind() {
+            io::ErrorKind::UnexpectedEof | io::ErrorKind::ConnectionReset | io::ErrorKind::BrokenPipe => {
+                Lost::Ended(report)
+            }
+            _ => Lost::For(report),
+        }
     };
     // An agent that turns us away answers before it reads: what it says is worth more than our broken pipe.
     let mut written = frame::write_request(stream, payload);
@@ -138,10 +177,10 @@ fn exchange(stream: &mut UnixStream, payload: &[u8]) -> Result<Reply, Report> {
         };
     };
     match tag {
-        Tag::Question => Err(odd_answer()),
+        Tag::Question => Err(odd_answer().into()),
         Tag::Session => Ok(Reply::Session(payload)),
-        Tag::Answer => serde_json::from_slice(&payload).map(Reply::Answer).map_err(|_| odd_answer()),
-        Tag::Refusal => Err(serde_json::from_slice(&payload).unwrap_or_else(|_| odd_answer())),
+        Tag::Answer => Ok(Reply::Answer(serde_json::from_slice(&payload).map_err(|_| odd_answer())?)),
+        Tag::Refusal => Err(serde_json::from_slice::<Report>(&payload).unwrap_or_else(|_| odd_answer()).into()),
     }
 }
 

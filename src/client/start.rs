@@ -9,9 +9,15 @@ use rustix::fs::FlockOperation;
 use std::fs;
 use std::io::{BufRead, BufReader, Read};
 use std::process::{Child, Command, Stdio};
+use std::thread;
+use std::time::Duration;
 
 /// A start takes some 20 ms; a machine that has just woken up needs longer.
 const START_DEADLINE: Timespec = Timespec { tv_sec: 10, tv_nsec: 0 };
+
+/// How often an agent is started while another one still holds the lock, and the time between: two seconds in all.
+const TRIES: u32 = 100;
+const PAUSE: Duration = Duration::from_millis(20);
 
 /// The agent's log is rotated beyond this, at a start.
 const LOG_MAX: u64 = 1024 * 1024;
@@ -52,19 +58,31 @@ pub fn start_agent(paths: &Paths) -> Result<(), Report> {
     let lock = files::open_private_append(&lock_path).map_err(|e| failed(&lock_path.display().to_string(), e))?;
     rustix::fs::flock(&lock, FlockOperation::LockExclusive)
         .map_err(|e| failed(&lock_path.display().to_string(), e.into()))?;
-    if super::connect_running(paths)?.is_some() {
-        return Ok(());
-    }
-    let mut child = spawn(paths)?;
-    match startup(&mut child) {
-        Some(Startup::Ready | Startup::AlreadyRunning) => Ok(()),
-        Some(Startup::Failed { report }) => Err(report),
-        None => {
-            let log = paths.agent_log();
-            Err(Report::new(Kind::Agent, "the agent did not start within 10 seconds")
-                .hint(format!("read its log: `tail {}`, or run it in sight: `rolecall agent run`", log.display())))
+    for _ in 0..TRIES {
+        if super::connect_running(paths)?.is_some() {
+            return Ok(());
+        }
+        let mut child = spawn(paths)?;
+        match startup(&mut child) {
+            Some(Startup::Ready) => return Ok(()),
+            // One that is just ending has unlinked its socket, or lost it, and is about to let go of its lock.
+            Some(Startup::AlreadyRunning) => {
+                // It has told all that it will: not reaped, each try would leave a zombie as long as we live.
+                let _ = child.wait();
+                thread::sleep(PAUSE);
+            }
+            Some(Startup::Failed { report }) => return Err(report),
+            None => {
+                return Err(Report::new(Kind::Agent, "the agent did not start within 10 seconds").hint(look(paths)));
+            }
         }
     }
+    // It may have come up in the last pause; if not, the caller's own attempt to connect says so.
+    Ok(())
+}
+
+fn look(paths: &Paths) -> String {
+    format!("read its log: `tail {}`, or run it in sight: `rolecall agent run`", paths.agent_log().display())
 }
 
 /// Makes the command that runs the `rolecalld` beside this program, with a clean environment.

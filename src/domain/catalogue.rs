@@ -200,6 +200,11 @@ impl Problem {
 }
 
 impl Catalogue {
+    /// Tells whether it names nobody.
+    pub fn is_empty(&self) -> bool {
+        self.identities.is_empty() && self.roles.is_empty()
+    }
+
     /// Gives all names, of identities and roles.
     pub fn names(&self) -> impl Iterator<Item = &str> {
         self.identities.keys().chain(self.roles.keys()).map(Name::as_str)

@@ -51,6 +51,10 @@ impl Borrow<str> for Name {
 
 /// Finds up to three known names that a person may have meant, nearest first.
 pub fn nearest<'a>(asked: &str, known: impl Iterator<Item = &'a str>) -> Vec<&'a str> {
+    // What cannot be a name is not like one, and comparing a book with ten thousand names takes minutes.
+    if asked.len() > NAME_MAX {
+        return Vec::new();
+    }
     let mut near: Vec<(f64, &str)> = known
         .map(|name| (strsim::jaro_winkler(&asked.to_lowercase(), &name.to_lowercase()), name))
         .filter(|(score, _)| *score >= 0.75)

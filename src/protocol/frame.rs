@@ -9,6 +9,13 @@ pub const REQUEST_MAX: usize = 64 * 1024;
 /// The longest answer: `status` of ten thousand roles. The agent is trusted not to abuse it.
 pub const ANSWER_MAX: usize = 64 * 1024 * 1024;
 
+/// The length word and the tag of an answer.
+const HEAD: usize = 5;
+
+/// What is asked for at first: a session fits, so that one read takes it whole. Not more, because each page that is touched
+/// costs as much as several system calls, in front of every AWS call.
+const FIRST_READ: usize = 2048;
+
 /// What an answer's payload is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Tag {
@@ -53,7 +60,7 @@ pub fn request(payload: &[u8]) -> Option<Zeroizing<Vec<u8>>> {
 }
 
 /// Gives the head of an answer: the length of tag and payload, and the tag.
-pub fn answer_head(tag: Tag, payload: usize) -> [u8; 5] {
+pub fn answer_head(tag: Tag, payload: usize) -> [u8; HEAD] {
     let length = u32::try_from(payload + 1).unwrap_or(u32::MAX).to_be_bytes();
     [length[0], length[1], length[2], length[3], tag.byte()]
 }
@@ -66,12 +73,12 @@ pub fn write_request(stream: &mut impl Write, payload: &[u8]) -> io::Result<()> 
 }
 
 /// Reads an answer.
-pub fn read_answer(stream: &mut impl Read) -> io::Result<(Tag, Zeroizing<Vec<u8>>)> {
+pub fn read_answer(stream: &mut dyn Read) -> io::Result<(Tag, Zeroizing<Vec<u8>>)> {
     let invalid = |why| io::Error::new(io::ErrorKind::InvalidData, why);
-    // One read takes head and payload of what `get` answers; no session comes near this size.
-    let mut buffer = Zeroizing::new(vec![0_u8; 16 * 1024]);
+    // On the stack, which is there already.
+    let mut buffer = Zeroizing::new([0_u8; FIRST_READ]);
     let mut filled = 0;
-    while filled < 5 {
+    while filled < HEAD {
         match stream.read(&mut buffer[filled..])? {
             0 => return Err(io::ErrorKind::UnexpectedEof.into()),
             n => filled += n,
@@ -84,12 +91,17 @@ pub fn read_answer(stream: &mut impl Read) -> io::Result<(Tag, Zeroizing<Vec<u8>
         .and_then(|length| length.checked_sub(1))
         .filter(|payload| *payload <= ANSWER_MAX)
         .ok_or_else(|| invalid("an answer of impossible length"))?;
-    if filled > 5 + payload {
-        return Err(invalid("an answer longer than it says"));
+    if filled > HEAD + payload {
+        if tag != Tag::Question {
+            return Err(invalid("an answer longer than it says"));
+        }
+        // What follows a question that nobody has answered yet is its answer from elsewhere: the question is over.
+        let rest = Zeroizing::new(buffer[HEAD + payload..filled].to_vec());
+        return read_answer(&mut rest.as_slice().chain(stream));
     }
     let mut out = Zeroizing::new(vec![0_u8; payload]);
-    out[..filled - 5].copy_from_slice(&buffer[5..filled]);
-    stream.read_exact(&mut out[filled - 5..])?;
+    out[..filled - HEAD].copy_from_slice(&buffer[HEAD..filled]);
+    stream.read_exact(&mut out[filled - HEAD..])?;
     Ok((tag, out))
 }
 
@@ -113,6 +125,36 @@ mod tests {
         assert_eq!(answer_head(Tag::Session, 2), *b"\0\0\0\x03S");
         let (tag, payload) = read_answer(&mut &b"\0\0\0\x03E{}"[..]).expect("read");
         assert_eq!((tag, payload.as_slice()), (Tag::Refusal, &b"{}"[..]));
+    }
+
+    #[test]
+    fn a_question_that_is_over_before_it_was_read_is_passed_over() {
+        let (tag, payload) = read_answer(&mut &b"\0\0\0\x03Q{}\0\0\0\x02Sx"[..]).expect("read");
+        assert_eq!((tag, payload.as_slice()), (Tag::Session, &b"x"[..]));
+        let (tag, payload) = read_answer(&mut &b"\0\0\0\x03Q{}"[..]).expect("read");
+        assert_eq!((tag, payload.as_slice()), (Tag::Question, &b"{}"[..]));
+    }
+
+    #[test]
+    fn an_answer_of_any_length_in_any_pieces_is_read_whole() {
+        /// Gives at most so many bytes at once.
+        struct Pieces<'a>(&'a [u8], usize);
+        impl Read for Pieces<'_> {
+            fn read(&mut self, into: &mut [u8]) -> io::Result<usize> {
+                let most = self.1.min(into.len());
+                self.0.read(&mut into[..most])
+            }
+        }
+        for length in [0, 1, FIRST_READ - HEAD - 1, FIRST_READ - HEAD, FIRST_READ - HEAD + 1, 3 * FIRST_READ] {
+            let payload: Vec<u8> = (0..=250).cycle().take(length).collect();
+            let wire = [answer_head(Tag::Session, length).as_slice(), &payload].concat();
+            for piece in [1, 3, 4096, usize::MAX] {
+                let (tag, read) = read_answer(&mut Pieces(&wire, piece)).expect("read");
+                assert_eq!((tag, read.as_slice()), (Tag::Session, payload.as_slice()), "{length} bytes by {piece}");
+            }
+            let cut = &wire[..wire.len() - 1];
+            assert!(read_answer(&mut Pieces(cut, usize::MAX)).is_err(), "{length} bytes, cut");
+        }
     }
 
     #[test]

@@ -6,7 +6,15 @@
 
 mod harness;
 
+mod disk;
+mod docs;
+mod endings;
+mod faults;
 mod get;
 mod layers;
+mod lifecycle;
 mod mfa;
+mod reload;
 mod sessions;
+mod socket;
+mod strangers;

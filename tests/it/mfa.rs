@@ -83,7 +83,7 @@ fn a_wrong_or_used_code_is_refused_and_the_next_one_works() {
 
 /// A caller at a terminal of its own: `rolecall get` under `script`-like control, by a pseudo-terminal.
 mod at_a_terminal {
-    use super::{TUTORIAL, world};
+    use super::world;
     use crate::harness::home::{Home, text};
     use crate::harness::inside::until;
     use rolecall_sandbox::tutorials::USER_ARN;

@@ -57,8 +57,9 @@ fn a_day_of_one_hour_sessions_makes_nobody_wait_after_the_first() {
         assert!(left.num_minutes() >= 20, "minute {minute}: {left} left");
         assert_eq!(agent.aws.count("AssumeRole"), before, "minute {minute}: a caller waited for STS");
     }
+    // Each is renewed when it is 30 to 33 minutes old, as far as steps of three minutes see it.
     let calls = agent.aws.count("AssumeRole");
-    assert!((45..=60).contains(&calls), "{calls} calls in a day");
+    assert!((43..=60).contains(&calls), "{calls} calls in a day");
 }
 
 #[test]

@@ -37,7 +37,8 @@ impl Endpoint {
             return Ok(Self { url, host, tls: true, loopback: false });
         };
         if aws.fips || aws.dual_stack {
-            return Err(Report::new(Kind::Config, "`fips` and `dual_stack` choose among AWS's own hosts")
+            let keys = "`use_fips_endpoint` and `use_dualstack_endpoint`";
+            return Err(Report::new(Kind::Config, format!("{keys} choose among AWS's own hosts"))
                 .hint("remove them, or remove `endpoint_url_sts`, under `[aws]`"));
         }
         custom(url)

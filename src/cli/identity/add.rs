@@ -42,8 +42,8 @@ pub(super) fn run(paths: &Paths, args: &IdentityAddArgs) -> Result<(), Failure> 
         return output::print(&format!("[identities.{name}] is in {file}\n{}", next(name)));
     }
     if ask::is_possible() {
-        // Before the key is typed: the agent cannot ask for the passphrase of a file, and the typing would be lost.
-        unlock::open_file_vault(paths)?;
+        // Before the key is typed: with a vault that cannot take it, the typing would be lost.
+        unlock::ready_vault(paths)?;
     }
     let key = match &args.csv {
         Some(file) => key_input::from_file(file)?,

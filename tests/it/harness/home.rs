@@ -9,7 +9,7 @@ use serde_json::json;
 use std::ffi::OsStr;
 use std::io::Write;
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Output, Stdio};
+use std::process::{Command, Output, Stdio};
 use tempfile::TempDir;
 
 /// A chain of three roles; `ENDPOINT` is the sandbox.
@@ -164,12 +164,6 @@ impl Home {
         let output = self.run(["status", "--json"]);
         let status: serde_json::Value = serde_json::from_slice(&output.stdout).expect("status is JSON");
         i32::try_from(status["agent"]["pid"].as_i64().expect("a running agent")).unwrap()
-    }
-
-    /// Starts an agent in the foreground, with the words to run it given.
-    pub(crate) fn foreground(&self) -> Child {
-        let program = env!("CARGO_BIN_EXE_rolecalld");
-        self.command(program).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap()
     }
 }
 

@@ -55,18 +55,40 @@ impl Inside {
     }
 
     pub(crate) fn start_in(world: World, config: &str) -> Self {
+        Self::start_with(world, config, 4096)
+    }
+
+    /// Starts an agent that serves so many connections at once.
+    pub(crate) fn start_with(world: World, config: &str, slots: usize) -> Self {
+        Self::make(world, Some(config), slots, |_| {})
+    }
+
+    /// Starts an agent on a disk that was prepared for it.
+    pub(crate) fn start_after(config: &str, prepare: impl FnOnce(&Paths)) -> Self {
+        Self::make(World::tutorials(), Some(config), 4096, prepare)
+    }
+
+    pub(crate) fn start_without_config(world: World) -> Self {
+        Self::make(world, None, 4096, |_| {})
+    }
+
+    fn make(world: World, config: Option<&str>, slots: usize, prepare: impl FnOnce(&Paths)) -> Self {
         let wall = Clock::at("2026-11-22T08:00:00Z");
         let aws = Sandbox::start(world, wall.clone());
         let clock = Arc::new(TestClock::new(wall));
         let dir = tempfile::tempdir().unwrap();
         let paths = paths(dir.path());
-        write_config(&paths.config, config, &aws.url());
+        if let Some(config) = config {
+            write_config(&paths.config, config, &aws.url());
+        }
+        rolecall::files::ensure_private_dir(&paths.state).unwrap();
+        prepare(&paths);
         let vault = Arc::new(MemoryVault::new());
         let canaries = Canaries::default();
         let key = aws.access_key(USER_ARN);
         canaries.add(&key.secret);
         vault.put("auth", stored(&key.id, &key.secret));
-        let thread = run(&paths, &clock, &vault);
+        let thread = run(&paths, &clock, &vault, slots);
         Self { aws, clock, vault, paths, canaries, thread: Some(thread), dir }
     }
 
@@ -123,6 +145,20 @@ impl Inside {
         });
     }
 
+    /// Waits for an end that the agent comes to by itself.
+    pub(crate) fn end(&mut self) {
+        let thread = self.thread.take().expect("it has not ended before");
+        until("the agent ends", || thread.is_finished());
+        thread.join().expect("it ends in good order");
+    }
+
+    /// Gives the audit log's lines of one kind of event, as far as they are written.
+    pub(crate) fn audit(&self, event: &str) -> Vec<serde_json::Value> {
+        let text = std::fs::read_to_string(self.paths.audit_log()).unwrap_or_default();
+        let lines = text.lines().filter_map(|line| serde_json::from_str::<serde_json::Value>(line).ok());
+        lines.filter(|line| line["event"] == event).collect()
+    }
+
     pub(crate) fn dir(&self) -> &Path {
         self.dir.path()
     }
@@ -130,13 +166,13 @@ impl Inside {
 
 impl Drop for Inside {
     fn drop(&mut self) {
-        let asked = self.ask(Request::Stop);
+        let asked = self.thread.as_ref().map(|_| self.ask(Request::Stop));
         if let Some(thread) = self.thread.take() {
             let ended = thread.join();
             if std::thread::panicking() {
                 return;
             }
-            assert!(asked.is_ok() && ended.is_ok(), "the agent ends when it is asked to");
+            assert!(asked.is_some_and(|asked| asked.is_ok()) && ended.is_ok(), "the agent ends when it is asked to");
         }
         self.canaries.scan(self.dir.path());
     }
@@ -177,8 +213,7 @@ pub(crate) fn write_config(path: &Path, config: &str, endpoint: &str) {
     rolecall::files::write_atomically(path, config.replace("ENDPOINT", endpoint).as_bytes()).unwrap();
 }
 
-fn run(paths: &Paths, clock: &Arc<TestClock>, vault: &Arc<MemoryVault>) -> JoinHandle<()> {
-    rolecall::files::ensure_private_dir(&paths.state).unwrap();
+fn run(paths: &Paths, clock: &Arc<TestClock>, vault: &Arc<MemoryVault>, slots: usize) -> JoinHandle<()> {
     let socket = Socket::bind(paths).expect("the socket is free");
     let ports = Ports {
         vault: vault.clone(),
@@ -192,7 +227,7 @@ fn run(paths: &Paths, clock: &Arc<TestClock>, vault: &Arc<MemoryVault>) -> JoinH
         let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
         runtime.block_on(async {
             let agent = Agent::new(ports, paths);
-            lifecycle::run(agent, socket, 4096, || ready.send(()).unwrap()).await.unwrap();
+            lifecycle::run(agent, socket, slots, || ready.send(()).unwrap()).await.unwrap();
         });
         runtime.shutdown_background();
     });

@@ -22,11 +22,17 @@ pub(crate) struct MemoryVault {
     keys: Mutex<HashMap<Name, StoredKey>>,
     mood: Mutex<Mood>,
     reads: AtomicUsize,
+    locks: AtomicUsize,
 }
 
 impl MemoryVault {
     pub(crate) fn new() -> Self {
-        Self { keys: Mutex::default(), mood: Mutex::new(Mood::Well), reads: AtomicUsize::new(0) }
+        Self {
+            keys: Mutex::default(),
+            mood: Mutex::new(Mood::Well),
+            reads: AtomicUsize::new(0),
+            locks: AtomicUsize::new(0),
+        }
     }
 
     pub(crate) fn put(&self, name: &str, key: StoredKey) {
@@ -35,6 +41,11 @@ impl MemoryVault {
 
     pub(crate) fn set(&self, mood: Mood) {
         *self.mood.lock().unwrap() = mood;
+    }
+
+    /// Tells how often it was told to forget what opened it.
+    pub(crate) fn locks(&self) -> usize {
+        self.locks.load(Ordering::SeqCst)
     }
 
     pub(crate) fn reads(&self) -> usize {
@@ -77,5 +88,7 @@ impl Vault for MemoryVault {
         Ok(())
     }
 
-    fn lock(&self) {}
+    fn lock(&self) {
+        self.locks.fetch_add(1, Ordering::SeqCst);
+    }
 }

@@ -6,3 +6,5 @@ pub(crate) mod home;
 pub(crate) mod inside;
 pub(crate) mod leaks;
 pub(crate) mod memory_vault;
+pub(crate) mod process;
+pub(crate) mod wire;

@@ -1,0 +1,79 @@
+//! Bytes on the agent's socket, as a client that is none of ours would send them, and as another user would.
+
+use rolecall::domain::report::Report;
+use rolecall::protocol::frame::{self, Tag};
+use rustix::process::Uid;
+use std::io::{Read, Write};
+use std::os::unix::net::UnixStream;
+use std::path::Path;
+use std::time::Duration;
+
+/// Nobody, as every system calls it.
+pub(crate) const NOBODY: u32 = 65534;
+
+/// What came back on a raw connection.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) enum Heard {
+    /// Not a byte.
+    Nothing,
+    /// A refusal.
+    Refusal(Report),
+    /// Anything else.
+    Else(Vec<u8>),
+}
+
+/// Puts the length word before a payload, whatever the payload is.
+pub(crate) fn framed(payload: &[u8]) -> Vec<u8> {
+    let mut bytes = u32::try_from(payload.len()).unwrap().to_be_bytes().to_vec();
+    bytes.extend_from_slice(payload);
+    bytes
+}
+
+/// Sends bytes, then listens until the agent closes.
+pub(crate) fn send(socket: &Path, bytes: &[u8]) -> Heard {
+    let mut stream = UnixStream::connect(socket).unwrap();
+    stream.set_read_timeout(Some(Duration::from_secs(20))).unwrap();
+    // The agent may have closed before it has read everything.
+    let _ = stream.write_all(bytes);
+    listen(&mut stream)
+}
+
+/// Listens until the agent closes.
+pub(crate) fn listen(stream: &mut UnixStream) -> Heard {
+    let mut heard = Vec::new();
+    let mut part = [0; 4096];
+    loop {
+        match stream.read(&mut part) {
+            Ok(0) => break,
+            Ok(n) => heard.extend_from_slice(&part[..n]),
+            Err(e) if e.kind() == std::io::ErrorKind::ConnectionReset => break,
+            Err(e) => panic!("the agent neither answers nor closes: {e}"),
+        }
+    }
+    if heard.is_empty() {
+        return Heard::Nothing;
+    }
+    match frame::read_answer(&mut heard.as_slice()) {
+        Ok((Tag::Refusal, payload)) => Heard::Refusal(serde_json::from_slice(&payload).expect("a report")),
+        _ => Heard::Else(heard),
+    }
+}
+
+/// Does something as another user, on a thread of its own: credentials belong to threads.
+pub(crate) fn as_user<T: Send>(uid: u32, act: impl FnOnce() -> T + Send) -> T {
+    need_root();
+    std::thread::scope(|scope| {
+        let thread = scope.spawn(|| {
+            let uid = Uid::from_raw(uid);
+            rustix::thread::set_thread_res_uid(uid, uid, uid).unwrap();
+            act()
+        });
+        thread.join().unwrap()
+    })
+}
+
+/// Fails a test that cannot be done without a second user.
+#[track_caller]
+pub(crate) fn need_root() {
+    assert!(rustix::process::geteuid().is_root(), "this test needs root, to act as another user");
+}
