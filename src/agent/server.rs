@@ -7,10 +7,12 @@ use super::Agent;
 use super::audit::{Event, Line};
 use super::caller::Caller;
 use super::requests::Response;
+use crate::domain::question::Question;
 use crate::domain::report::{Kind, Report};
 use crate::files;
 use crate::paths::Paths;
 use crate::protocol::frame::{self, Tag};
+use crate::protocol::message::Reply;
 use rustix::fs::{FlockOperation, Mode};
 use rustix::net;
 use rustix::process::geteuid;
@@ -227,6 +229,21 @@ fn busy(agent: &Agent, stream: &UnixStream) {
     let _ = stream.try_write(&answer);
 }
 
+/// A connection whose request has been read.
+pub(super) struct Connection(UnixStream);
+
+impl Connection {
+    /// Asks the person at the client's terminal; `None` when the client is gone.
+    pub(super) async fn ask(&mut self, question: &Question) -> Option<Reply> {
+        let payload = serde_json::to_vec(question).ok()?;
+        self.0.write_all(&frame::answer_head(Tag::Question, payload.len())).await.ok()?;
+        self.0.write_all(&payload).await.ok()?;
+        // As long as the person needs: what ends the wait is the answer, here or elsewhere, or the client's end.
+        let reply = read_request(&mut self.0).await?;
+        serde_json::from_slice(&reply).ok()
+    }
+}
+
 async fn connection(agent: Arc<Agent>, mut stream: UnixStream, pid: Option<i32>, slot: OwnedSemaphorePermit) {
     let payload = tokio::select! {
         payload = timeout(READ_DEADLINE, read_request(&mut stream)) => payload,
@@ -234,9 +251,10 @@ async fn connection(agent: Arc<Agent>, mut stream: UnixStream, pid: Option<i32>,
     };
     let Ok(Some(payload)) = payload else { return };
     let caller = Caller::of(pid);
-    let response = agent.handle(&payload, &caller).await;
+    let mut connection = Connection(stream);
+    let response = agent.handle(&payload, &caller, &mut connection).await;
     drop(payload);
-    let written = timeout(WRITE_DEADLINE, write_response(&mut stream, response)).await;
+    let written = timeout(WRITE_DEADLINE, write_response(&mut connection.0, response)).await;
     if !matches!(written, Ok(Ok(()))) {
         tracing::debug!("a caller did not take its answer");
     }

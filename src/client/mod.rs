@@ -4,7 +4,9 @@
 //! copies the agent's bytes as they are.
 
 mod start;
+mod terminal;
 
+use crate::domain::question::Question;
 use crate::domain::report::{Kind, Report};
 use crate::files;
 use crate::paths::Paths;
@@ -162,12 +164,27 @@ fn exchange(stream: &mut UnixStream, payload: &[u8]) -> Result<Reply, Lost> {
         }
     };
     // An agent that turns us away answers before it reads: what it says is worth more than our broken pipe.
-    let written = frame::write_request(stream, payload);
-    let (tag, payload) = match (written, frame::read_answer(stream)) {
-        (_, Ok(answer)) => answer,
-        (Err(e), Err(_)) | (Ok(()), Err(e)) => return Err(lost(&e)),
+    let mut written = frame::write_request(stream, payload);
+    let (tag, payload) = loop {
+        let (tag, payload) = match (written, frame::read_answer(stream)) {
+            (_, Ok(answer)) => answer,
+            (Err(e), Err(_)) | (Ok(()), Err(e)) => return Err(lost(&e)),
+        };
+        if tag != Tag::Question {
+            break (tag, payload);
+        }
+        let question: Question = serde_json::from_slice(&payload).map_err(|_| odd_answer())?;
+        written = match terminal::ask(&question, stream) {
+            Some(reply) => {
+                let mut payload = Zeroizing::new(Vec::with_capacity(256));
+                serde_json::to_writer(&mut *payload, &reply).expect("a reply has only strings");
+                frame::write_request(stream, &payload)
+            }
+            None => Ok(()),
+        };
     };
     match tag {
+        Tag::Question => Err(odd_answer().into()),
         Tag::Session => Ok(Reply::Session(payload)),
         Tag::Answer => Ok(Reply::Answer(serde_json::from_slice(&payload).map_err(|_| odd_answer())?)),
         Tag::Refusal => Err(serde_json::from_slice::<Report>(&payload).unwrap_or_else(|_| odd_answer()).into()),
