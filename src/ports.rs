@@ -1,4 +1,4 @@
-//! The seams between the agent and the world: where keys rest, who issues sessions, what time it is.
+//! The four seams between the agent and the world: where keys rest, who issues sessions, who asks a person, what time it is.
 //!
 //! The agent is told its ports from outside and never names an adapter. Tests put decorators here, not switches there.
 
@@ -7,10 +7,12 @@ use crate::domain::catalogue::{AwsSettings, VaultKind};
 use crate::domain::credential::{AccessKey, Now, Session, Signer};
 use crate::domain::names::Name;
 use crate::domain::plan::{AssumeRole, SessionTokenCall};
+use crate::domain::question::{Question, Surroundings};
 use crate::domain::report::Report;
 use crate::domain::secret::{MfaCode, Passphrase};
 use async_trait::async_trait;
 use chrono::{DateTime, TimeDelta, Utc};
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -133,6 +135,24 @@ pub trait TokenService: Send + Sync {
         key: &AccessKey,
         region: &str,
     ) -> Result<CallerIdentity, TokenError>;
+}
+
+/// What became of a question.
+#[derive(Clone, Debug)]
+pub enum Prompted {
+    /// The person does not want to answer.
+    Cancelled,
+    /// The answer.
+    Code(MfaCode),
+    /// Nobody could be asked.
+    Nobody,
+}
+
+/// Who asks a person in a window of its own. Waits as long as the person does.
+#[async_trait]
+pub trait Prompter: Send + Sync {
+    /// Asks for the code of an MFA device, by the program that the configuration names or the system's own.
+    async fn mfa_code(&self, program: Option<&Path>, question: &Question, surroundings: &Surroundings) -> Prompted;
 }
 
 /// What time it is, and waiting.

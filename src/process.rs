@@ -1,14 +1,17 @@
 //! Our own process: what others may see of it, how much it may open, what it inherited, and how it keeps its memory.
 
+use rustix::fs::Mode;
 use rustix::process::{DumpableBehavior, Resource, Rlimit};
 use std::io;
 
-/// Shuts the process off: no core dump, and no other process of the same user may read its memory or environment.
+/// Shuts the process off: no core dump, no other process of the same user may read its memory or environment, and what
+/// it makes on disk is its user's alone, whatever the caller's umask was.
 ///
 /// Before the first secret and in every start mode (ssh-agent sets its core limit on one path only).
 pub fn harden() -> io::Result<()> {
     #[cfg(target_os = "linux")]
     rustix::process::set_dumpable_behavior(DumpableBehavior::NotDumpable)?;
+    rustix::process::umask(Mode::RWXG | Mode::RWXO);
     rustix::process::setrlimit(Resource::Core, Rlimit { current: Some(0), maximum: Some(0) })?;
     Ok(())
 }

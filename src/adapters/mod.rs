@@ -3,5 +3,6 @@
 //! Adapters know the ports and the domain; nothing but the main of the agent knows adapters.
 
 pub mod clock;
+pub mod pinentry;
 pub mod sts;
 pub mod vault;

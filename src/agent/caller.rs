@@ -19,6 +19,9 @@ pub(super) struct Caller {
     /// The program that started it: the tool that wants credentials, as the client itself is always `rolecall`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub parent: Option<String>,
+    /// Whether it has a terminal, where a person could be asked.
+    #[serde(skip)]
+    pub terminal: bool,
 }
 
 impl Caller {
@@ -27,7 +30,8 @@ impl Caller {
         // Pid 0 is a process of another pid namespace: nothing can be said of it, least of all from /proc/0.
         let Some(pid) = pid.filter(|pid| *pid > 0) else { return Self::default() };
         let proc = Path::new("/proc").join(pid.to_string());
-        Self { pid: Some(pid), exe: exe(&proc), parent: tool(&proc) }
+        let (parent, terminal) = origin(&proc);
+        Self { pid: Some(pid), exe: exe(&proc), parent: parent.and_then(|parent| tool(&parent)), terminal }
     }
 
     /// Names the tool that asked, for people.
@@ -39,19 +43,20 @@ impl Caller {
 
 /// Names the program that started a process. Most SDKs run `credential_process` through `sh -c`, and not every shell makes
 /// way for its command: such a shell is passed over, or half of all callers would be called `dash`.
-fn tool(proc: &Path) -> Option<String> {
-    let parent = parent(proc)?;
-    let program = exe(&parent)?;
+fn tool(parent: &Path) -> Option<String> {
+    let program = exe(parent)?;
     let runs_one_command = is_shell(&program) && fs::read(parent.join("cmdline")).is_ok_and(|line| has_command(&line));
     if runs_one_command {
-        return self::parent(&parent).and_then(|grandparent| exe(&grandparent)).or(Some(program));
+        return origin(parent).0.and_then(|grandparent| exe(&grandparent)).or(Some(program));
     }
     Some(program)
 }
 
-fn parent(proc: &Path) -> Option<PathBuf> {
-    let pid = parent_pid(&fs::read(proc.join("stat")).ok()?)?;
-    Some(Path::new("/proc").join(pid.to_string()))
+/// Gives a process's parent, and whether it has a terminal.
+fn origin(proc: &Path) -> (Option<PathBuf>, bool) {
+    let stat = fs::read(proc.join("stat")).ok();
+    let (parent, terminal) = stat.and_then(|stat| parent_and_terminal(&stat)).unwrap_or_default();
+    (parent.map(|pid| Path::new("/proc").join(pid.to_string())), terminal)
 }
 
 fn is_shell(program: &str) -> bool {
@@ -69,12 +74,13 @@ fn exe(proc: &Path) -> Option<String> {
     Some(crate::domain::report::printable(&path.to_string_lossy(), 512))
 }
 
-/// Takes the parent out of `/proc/PID/stat`. The command name before it may hold spaces and brackets of its own
-/// (proc_pid_stat(5)), so the last bracket counts.
-fn parent_pid(stat: &[u8]) -> Option<i32> {
+/// Takes the parent, and whether there is a controlling terminal, out of `/proc/PID/stat`. The command name before them
+/// may hold spaces and brackets of its own (proc_pid_stat(5)), so the last bracket counts.
+fn parent_and_terminal(stat: &[u8]) -> Option<(Option<i32>, bool)> {
     let stat = String::from_utf8_lossy(stat);
-    let after = &stat[stat.rfind(')')? + 1..];
-    after.split_whitespace().nth(1)?.parse().ok().filter(|pid| *pid > 0)
+    let fields: Vec<&str> = stat[stat.rfind(')')? + 1..].split_whitespace().take(5).collect();
+    let parent = fields.get(1)?.parse().ok().filter(|pid| *pid > 0);
+    Some((parent, fields.get(4).is_some_and(|tty| *tty != "0")))
 }
 
 #[cfg(test)]
@@ -83,9 +89,9 @@ mod tests {
 
     #[test]
     fn a_command_name_cannot_forge_the_parent() {
-        assert_eq!(parent_pid(b"12 (a) S 1 2) S 77 12 12 0"), Some(77));
-        assert_eq!(parent_pid(b"12 (a b) R 5"), Some(5));
-        assert_eq!(parent_pid(b"garbage"), None);
+        assert_eq!(parent_and_terminal(b"12 (a) S 1 2) S 77 12 12 0"), Some((Some(77), false)));
+        assert_eq!(parent_and_terminal(b"12 (a b) R 5 5 5 34816 5"), Some((Some(5), true)));
+        assert_eq!(parent_and_terminal(b"garbage"), None);
     }
 
     #[test]

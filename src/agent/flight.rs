@@ -1,6 +1,7 @@
 //! One flight: from the long-term key or the session before, through one call to STS, to a session ready to hand out.
 
 use super::locked::LockedBytes;
+use super::questions::{NoCode, unanswered};
 use super::sessions::{Failure, Pace, Sessions, Urgency, keep};
 use crate::domain::arn;
 use crate::domain::catalogue::AwsSettings;
@@ -8,12 +9,15 @@ use crate::domain::credential::{LAST_CALL, Lifetime, Signer};
 use crate::domain::plan::{Plan, SessionKey, Step};
 use crate::domain::report::{Kind, Report};
 use crate::domain::secret::MfaCode;
-use crate::ports::{Issued, Outlook, TokenError};
+use crate::ports::{Issued, Outlook, TokenError, VaultState};
 use crate::protocol::process_output;
 use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
+
+/// How often a person may type a code before it is taken for the wrong device.
+const TRIES: usize = 3;
 
 /// What a flight brings.
 pub(super) type Outcome = Result<Arc<Held>, Failure>;
@@ -73,15 +77,57 @@ impl Sessions {
         pace: &Pace,
         code: Option<MfaCode>,
     ) -> Outcome {
-        let key = &plan.keys[at];
-        if let (Some(_), None) = (key.step().mfa_serial(), &code) {
-            // Not remembered: it costs STS nothing to say it again, and the code may come the next moment.
-            return Err(Failure::transient(code_needed(plan, key)));
+        let step = plan.keys[at].step();
+        let Some(serial) = step.mfa_serial() else { return self.call_renewing(aws, plan, at, pace, None).await };
+        if let Some(code) = code {
+            self.questions.spend(serial, &code);
+            return self.call_renewing(aws, plan, at, pace, Some(&code)).await;
         }
+        // An identity's session opens all its roles; a role with `mfa = "direct"` takes a code of its own.
+        let whom = match step {
+            Step::SessionToken(_) => &plan.identity.name,
+            Step::AssumeRole(_) => &plan.name,
+        };
+        if pace.urgency == Urgency::Background {
+            return Err(Failure::transient(unanswered(NoCode::Nobody, serial, whom)));
+        }
+        // A code is typed for nothing if there is no key to go with it.
+        if at == 0 && self.ports.vault.state().await != VaultState::Ready {
+            drop(self.start(plan, at, pace.urgency).await?);
+        }
+        let mut reason = None;
+        for _ in 0..TRIES {
+            let code = self.questions.ask(&plan.identity.name, serial, &plan.name, reason).await.map_err(|no| {
+                let report = unanswered(no, serial, whom);
+                // A person who said no is left alone for a moment, whatever retries behind them; where nobody was asked
+                // the code may come the next moment.
+                if no == NoCode::Cancelled { Failure::permanent(report) } else { Failure::transient(report) }
+            })?;
+            match self.call_renewing(aws, plan, at, pace, Some(&code)).await {
+                Err(failure) if failure.outlook == Outlook::WrongCode => {
+                    reason = Some("AWS did not accept that code; wait for the device's next one".to_owned());
+                }
+                outcome => return outcome,
+            }
+        }
+        Err(Failure::permanent(
+            Report::new(Kind::Refused, format!("AWS accepted none of {TRIES} codes of MFA device {}", serial.as_str()))
+                .hint("compare the device with `mfa_serial` in the configuration, and its clock with this machine's"),
+        ))
+    }
+
+    async fn call_renewing(
+        self: &Arc<Self>,
+        aws: &Arc<AwsSettings>,
+        plan: &Arc<Plan>,
+        at: usize,
+        pace: &Pace,
+        code: Option<&MfaCode>,
+    ) -> Outcome {
         let mut renewed = false;
         loop {
             let start = self.start(plan, at, pace.urgency).await?;
-            let outcome = self.call(aws, plan, key, &start, pace, code.as_ref()).await;
+            let outcome = self.call(aws, plan, &plan.keys[at], &start, pace, code).await;
             match outcome {
                 // The session before this one is over in STS's eyes, whatever our clocks say: renew it, once.
                 Err(failure) if failure.outlook == Outlook::SignerExpired && at > 0 && !renewed => {
@@ -168,17 +214,6 @@ fn session_name(user: &str) -> String {
     let user: String = user.chars().filter(|c| c.is_ascii_alphanumeric() || "_+=,.@-".contains(*c)).take(56).collect();
     let user = if user.is_empty() { "rolecall" } else { &user };
     format!("{user}-{}", super::random_tag())
-}
-
-fn code_needed(plan: &Plan, key: &SessionKey) -> Report {
-    let serial = key.step().mfa_serial().map(crate::domain::arn::MfaSerial::as_str).unwrap_or_default();
-    // An identity's session opens all its roles; a role with `mfa = "direct"` takes a code of its own.
-    let whom = match key.step() {
-        Step::SessionToken(_) => &plan.identity.name,
-        Step::AssumeRole(_) => &plan.name,
-    };
-    Report::new(Kind::Locked, format!("a code of MFA device {serial} is needed"))
-        .hint(format!("run `rolecall unlock {whom}`"))
 }
 
 fn failure(plan: &Plan, error: &TokenError) -> Failure {

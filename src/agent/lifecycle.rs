@@ -40,13 +40,18 @@ pub async fn run(agent: Arc<Agent>, socket: Socket, connections: usize, ready: i
     // A closed terminal is no reason to end: the agent outlives the shell that started it.
     let mut hangup = signal(SignalKind::hangup())?;
     agent.audit.write(Line::new(agent.ports.clock.now().wall, Event::Start, "ok"));
+    let look = Notify::new();
+    let changed = || {
+        agent.reload();
+        look.notify_one();
+    };
     ready();
     let ending = tokio::select! {
         () = server::serve(&agent, &listener, &slots) => Ending::Displaced,
         () = refresh(&agent) => Ending::Displaced,
-        () = watch::watch(&agent.paths.config, || agent.reload()) => Ending::Displaced,
+        () = watch::watch(&agent.paths.config, agent.paths.runtime_dir(), changed) => Ending::Displaced,
         () = idle_lock(&agent) => Ending::Displaced,
-        () = displaced(&agent, &socket) => Ending::Displaced,
+        () = displaced(&agent, &socket, &look) => Ending::Displaced,
         () = ignore(&mut hangup) => Ending::Displaced,
         () = agent.stop.notified() => Ending::Asked,
         _ = terminate.recv() => Ending::Signal,
@@ -91,14 +96,12 @@ async fn idle_lock(agent: &Agent) {
     }
 }
 
-async fn displaced(agent: &Agent, socket: &Socket) {
-    let woken = Arc::new(Notify::new());
-    let _watcher = watch::wake(agent.paths.runtime_dir(), &woken);
+async fn displaced(agent: &Agent, socket: &Socket, look: &Notify) {
     while socket.is_in_place() {
         let next = agent.ports.clock.now().boot + LOOK_AROUND;
         tokio::select! {
             // Told at once: as long as we hold the lock, nobody can start an agent that would be found.
-            () = woken.notified() => {}
+            () = look.notified() => {}
             () = agent.ports.clock.sleep_until(next) => {}
         }
     }

@@ -6,6 +6,7 @@ mod configuration;
 mod flight;
 pub mod lifecycle;
 mod locked;
+mod questions;
 mod requests;
 pub mod server;
 mod sessions;
@@ -14,7 +15,7 @@ mod watch;
 
 use crate::domain::catalogue::Catalogue;
 use crate::paths::Paths;
-use crate::ports::{Clock, TokenService, Vault};
+use crate::ports::{Clock, Prompter, TokenService, Vault};
 use audit::{Audit, Event, Line};
 use caller::Caller;
 use configuration::Configuration;
@@ -32,6 +33,8 @@ pub struct Ports {
     pub vault: Arc<dyn Vault>,
     /// Who issues sessions.
     pub tokens: Arc<dyn TokenService>,
+    /// Who asks a person.
+    pub prompter: Arc<dyn Prompter>,
     /// What time it is.
     pub clock: Arc<dyn Clock>,
 }
@@ -116,6 +119,7 @@ impl Agent {
 
     fn take_over(&self, catalogue: &Arc<Catalogue>) {
         self.ports.vault.select(catalogue.agent.vault);
+        self.sessions.questions.take_over(&catalogue.agent);
         let mut callers = self.last_callers.lock().unwrap_or_else(PoisonError::into_inner);
         callers.retain(|name, _| catalogue.identities.contains_key(&**name) || catalogue.roles.contains_key(&**name));
         drop(callers);

@@ -2,6 +2,7 @@
 
 use super::audit::{Event, Line};
 use super::caller::Caller;
+use super::server::Connection;
 use super::sessions::{Failure, class};
 use super::{Agent, flight};
 use crate::domain::arn;
@@ -13,9 +14,10 @@ use crate::domain::report::{Kind, Report};
 use crate::domain::secret::{MfaCode, Passphrase};
 use crate::ports::StoredKey;
 use crate::protocol::VERSION;
-use crate::protocol::message::{Answer, Call, Request};
+use crate::protocol::message::{Answer, Call, Context, Reply, Request};
 use crate::protocol::status::KeyStatus;
 use serde::Deserialize;
+use std::pin::pin;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
@@ -29,7 +31,12 @@ pub(super) enum Response {
 
 impl Agent {
     /// Does what a request asks.
-    pub(super) async fn handle(&self, payload: &[u8], caller: &Caller) -> Result<Response, Report> {
+    pub(super) async fn handle(
+        &self,
+        payload: &[u8],
+        caller: &Caller,
+        connection: &mut Connection,
+    ) -> Result<Response, Report> {
         let call: Call = serde_json::from_slice(payload).map_err(|_| unreadable(payload))?;
         if call.version != VERSION {
             return Err(other_version(call.version));
@@ -42,7 +49,7 @@ impl Agent {
             self.reload();
         }
         match call.request {
-            Request::Get { name } => self.get(&name, caller).await,
+            Request::Get { name } => self.get(&name, caller, &call.context, connection).await,
             Request::IdentityAdd { name, access_key_id, secret_access_key, region, replace } => {
                 let key = AccessKey { id: access_key_id, secret: secret_access_key };
                 self.add_identity(&name, key, region, replace, caller).await
@@ -64,11 +71,48 @@ impl Agent {
         }
     }
 
-    async fn get(&self, name: &str, caller: &Caller) -> Result<Response, Report> {
+    async fn get(
+        &self,
+        name: &str,
+        caller: &Caller,
+        context: &Context,
+        connection: &mut Connection,
+    ) -> Result<Response, Report> {
         self.counters.gets.fetch_add(1, Ordering::Relaxed);
         self.touch();
         let plan = self.plan(name)?;
-        let result = self.sessions.get(&plan).await;
+        let result = match plan.mfa_serial() {
+            None => self.sessions.get(&plan).await,
+            Some(serial) => {
+                let program = caller.program().map(str::to_owned);
+                let surroundings = context.surroundings();
+                let mut seat = self.sessions.questions.sit(serial, caller.terminal, program, surroundings);
+                let mut session = pin!(self.sessions.get(&plan));
+                loop {
+                    let asking = tokio::select! {
+                        biased;
+                        result = &mut session => break result,
+                        asking = seat.asked() => asking,
+                    };
+                    // The answer may come from elsewhere while this person is still typing.
+                    let reply = tokio::select! {
+                        biased;
+                        result = &mut session => break result,
+                        reply = connection.ask(&asking.question) => reply,
+                    };
+                    match reply {
+                        Some(Reply::Code { code }) => drop(asking.answer.send(Some(code))),
+                        Some(Reply::Cancelled) => drop(asking.answer.send(None)),
+                        // No terminal after all, or nobody: the question moves on.
+                        Some(Reply::NoTerminal) => drop(asking),
+                        None => {
+                            drop(asking);
+                            break session.await;
+                        }
+                    }
+                }
+            }
+        };
         let mut line = Line::new(self.ports.clock.now().wall, Event::Get, "ok");
         line.name = Some(plan.name.to_string());
         line.role_arn = flight::target(plan.key().step());
@@ -262,7 +306,13 @@ impl Agent {
             Report::new(Kind::Usage, format!("`{name}` needs no MFA code"))
                 .hint("set `mfa_serial` on its identity if it should")
         })?;
-        let result = self.sessions.unlock(&plan, at, code).await;
+        let key = &plan.keys[at];
+        let serial = key.step().mfa_serial().expect("the step was chosen by its device");
+        let result = match self.sessions.questions.answer(serial, code) {
+            // Somebody is being asked right now: the code is the answer to that.
+            Ok(()) => return Ok("the code answers the question that is open".to_owned()),
+            Err(code) => self.sessions.unlock(&plan, at, code).await,
+        };
         let outcome = result.as_ref().map_or_else(|failure| failure.code.clone(), |()| "ok".to_owned());
         let mut line = Line::new(self.ports.clock.now().wall, Event::Unlock, outcome);
         line.name = Some(plan.name.to_string());

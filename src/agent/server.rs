@@ -7,11 +7,14 @@ use super::Agent;
 use super::audit::{Event, Line};
 use super::caller::Caller;
 use super::requests::Response;
+use crate::domain::question::Question;
 use crate::domain::report::{Kind, Report};
 use crate::files;
 use crate::paths::Paths;
 use crate::protocol::frame::{self, Tag};
-use rustix::fs::FlockOperation;
+use crate::protocol::message::Reply;
+use rustix::fs::{FlockOperation, Mode};
+use rustix::net;
 use rustix::process::geteuid;
 use std::fs::{self, File};
 use std::io;
@@ -46,6 +49,9 @@ const RESERVED_DESCRIPTORS: u64 = 128;
 /// More callers than this at once are told so; it is far above what a parallel Terraform makes.
 const CONNECTIONS_MAX: u64 = 4096;
 
+/// Connections that wait to be accepted; the system cuts it to its own limit.
+const BACKLOG: i32 = 4096;
+
 /// The bound socket and what makes it ours.
 #[derive(Debug)]
 pub struct Socket {
@@ -73,8 +79,6 @@ pub enum BindError {
 
 impl Socket {
     /// Takes the socket: lock, then remove what a dead agent left, then bind with mode 0600 from its first instant.
-    ///
-    /// Called before any thread is started: the umask belongs to the whole process.
     pub fn bind(paths: &Paths) -> Result<Self, BindError> {
         files::ensure_private_dir(paths.runtime_dir()).map_err(BindError::Failed)?;
         let lock_path = paths.runtime_dir().join("agent.lock");
@@ -85,10 +89,7 @@ impl Socket {
             Err(e) => return Err(failed(&lock_path, &e.into())),
         }
         remove_stale(&paths.socket)?;
-        let old = rustix::process::umask(rustix::fs::Mode::from_raw_mode(0o177));
-        let bound = unix::UnixListener::bind(&paths.socket);
-        rustix::process::umask(old);
-        let listener = bound.map_err(|e| failed(&paths.socket, &e))?;
+        let listener = listen(&paths.socket).map_err(|e| failed(&paths.socket, &e))?;
         let inode = inode(&paths.socket).map_err(|e| failed(&paths.socket, &e))?;
         Ok(Self { listener, own: Some(Own { path: paths.socket.clone(), inode, _lock: lock }) })
     }
@@ -121,6 +122,24 @@ impl Drop for Socket {
     fn drop(&mut self) {
         self.unlink();
     }
+}
+
+/// Makes a socket that only its owner may connect to and gives it its path.
+///
+/// Not by the umask: that belongs to the whole process, and what another thread makes meanwhile would get odd rights.
+fn listen(path: &Path) -> io::Result<unix::UnixListener> {
+    const OWNER: Mode = Mode::RUSR.union(Mode::WUSR);
+    let socket = net::socket_with(net::AddressFamily::UNIX, net::SocketType::STREAM, net::SocketFlags::CLOEXEC, None)?;
+    // Linux gives the path the mode that the socket has; elsewhere the directory alone must do until the mode is set.
+    if cfg!(target_os = "linux") {
+        rustix::fs::fchmod(&socket, OWNER)?;
+    }
+    net::bind(&socket, &net::SocketAddrUnix::new(path)?)?;
+    if !cfg!(target_os = "linux") {
+        rustix::fs::chmod(path, OWNER)?;
+    }
+    net::listen(&socket, BACKLOG)?;
+    Ok(socket.into())
 }
 
 fn inode(path: &Path) -> io::Result<(u64, u64)> {
@@ -210,6 +229,21 @@ fn busy(agent: &Agent, stream: &UnixStream) {
     let _ = stream.try_write(&answer);
 }
 
+/// A connection whose request has been read.
+pub(super) struct Connection(UnixStream);
+
+impl Connection {
+    /// Asks the person at the client's terminal; `None` when the client is gone.
+    pub(super) async fn ask(&mut self, question: &Question) -> Option<Reply> {
+        let payload = serde_json::to_vec(question).ok()?;
+        self.0.write_all(&frame::answer_head(Tag::Question, payload.len())).await.ok()?;
+        self.0.write_all(&payload).await.ok()?;
+        // As long as the person needs: what ends the wait is the answer, here or elsewhere, or the client's end.
+        let reply = read_request(&mut self.0).await?;
+        serde_json::from_slice(&reply).ok()
+    }
+}
+
 async fn connection(agent: Arc<Agent>, mut stream: UnixStream, pid: Option<i32>, slot: OwnedSemaphorePermit) {
     let payload = tokio::select! {
         payload = timeout(READ_DEADLINE, read_request(&mut stream)) => payload,
@@ -217,9 +251,10 @@ async fn connection(agent: Arc<Agent>, mut stream: UnixStream, pid: Option<i32>,
     };
     let Ok(Some(payload)) = payload else { return };
     let caller = Caller::of(pid);
-    let response = agent.handle(&payload, &caller).await;
+    let mut connection = Connection(stream);
+    let response = agent.handle(&payload, &caller, &mut connection).await;
     drop(payload);
-    let written = timeout(WRITE_DEADLINE, write_response(&mut stream, response)).await;
+    let written = timeout(WRITE_DEADLINE, write_response(&mut connection.0, response)).await;
     if !matches!(written, Ok(Ok(()))) {
         tracing::debug!("a caller did not take its answer");
     }

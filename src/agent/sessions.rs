@@ -7,6 +7,7 @@
 use super::audit::{Audit, Event, Line};
 use super::flight::{Held, Outcome};
 use super::locked::LockedBytes;
+use super::questions::Questions;
 use super::{Counters, Ports};
 use crate::domain::catalogue::AwsSettings;
 use crate::domain::credential::{FLOOR, Freshness, Now, freshness, renewal_at};
@@ -16,6 +17,7 @@ use crate::domain::report::{Kind, Report};
 use crate::domain::secret::MfaCode;
 use crate::ports::Outlook;
 use std::collections::{BTreeSet, HashMap};
+use std::pin::pin;
 use std::sync::{Arc, Mutex, MutexGuard, Once, PoisonError};
 use std::time::Duration;
 use tokio::sync::{Notify, Semaphore, SemaphorePermit, watch};
@@ -27,6 +29,9 @@ pub(super) const IN_USE: Duration = Duration::from_mins(30);
 
 /// The whole of a request, however long its chain.
 const DEADLINE: Duration = Duration::from_secs(20);
+
+/// The same while a person is being asked: SDKs give up between 5 and 60 seconds, and leave us running.
+const PERSON_DEADLINE: Duration = Duration::from_secs(55);
 
 /// How long a caller waits for a renewal while there is a session that would do (the JS SDK's patience is a second,
 /// older Rust SDKs' five).
@@ -83,6 +88,13 @@ impl Failure {
     }
 }
 
+fn still_asking(plan: &Plan) -> Failure {
+    Failure::transient(
+        Report::new(Kind::Locked, "nobody has answered the question for an MFA code within 55 seconds")
+            .hint(format!("answer it and ask again, or run `rolecall unlock {}`", plan.identity.name)),
+    )
+}
+
 fn too_slow() -> Failure {
     Failure::transient(
         Report::new(Kind::Unreachable, "no session within 20 seconds")
@@ -113,6 +125,7 @@ struct Entry {
 struct Flight {
     id: u64,
     outcome: watch::Receiver<Option<Outcome>>,
+    urgency: Urgency,
     hurry: Arc<Notify>,
     task: AbortHandle,
 }
@@ -142,6 +155,7 @@ pub(super) struct Sessions {
     pub(super) ports: Ports,
     pub(super) audit: Arc<Audit>,
     pub(super) counters: Arc<Counters>,
+    pub(super) questions: Arc<Questions>,
     background: Semaphore,
 }
 
@@ -184,12 +198,14 @@ struct Waiting {
 
 impl Sessions {
     pub(super) fn new(ports: Ports, audit: Arc<Audit>, counters: Arc<Counters>) -> Arc<Self> {
+        let questions = Questions::new(Arc::clone(&ports.clock), Arc::clone(&ports.prompter));
         Arc::new(Self {
             entries: Mutex::default(),
             changed: Notify::new(),
             ports,
             audit,
             counters,
+            questions,
             background: Semaphore::new(BACKGROUND_FLIGHTS),
         })
     }
@@ -218,9 +234,7 @@ impl Sessions {
                 let outcome = match (&fallback, urgency) {
                     (None, Urgency::Background) => flight.outcome().await,
                     // The flight goes on when this caller has given up: the next one finds its result.
-                    (None, Urgency::Foreground) => {
-                        timeout(DEADLINE, flight.outcome()).await.unwrap_or_else(|_| Err(too_slow()))
-                    }
+                    (None, Urgency::Foreground) => self.patiently(plan, flight).await,
                     // There is a session that would do: wait for a better one, but not long, and not at its cost.
                     (Some(_), _) => timeout(LOW_PATIENCE, flight.outcome()).await.unwrap_or_else(|_| Err(too_slow())),
                 };
@@ -231,6 +245,20 @@ impl Sessions {
                     (Err(failure), None) => Err(failure),
                 }
             }
+        }
+    }
+
+    /// Waits for a flight as long as a caller can; longer while a person is being asked.
+    async fn patiently(&self, plan: &Plan, flight: Waiting) -> Outcome {
+        let mut outcome = pin!(flight.outcome());
+        if let Ok(outcome) = timeout(DEADLINE, &mut outcome).await {
+            return outcome;
+        }
+        match plan.mfa_serial() {
+            Some(serial) if self.questions.is_open(serial) => {
+                timeout(PERSON_DEADLINE - DEADLINE, outcome).await.unwrap_or_else(|_| Err(still_asking(plan)))
+            }
+            _ => Err(too_slow()),
         }
     }
 
@@ -313,7 +341,13 @@ impl Sessions {
         let entry = entries.map.entry(key.clone()).or_default();
         entry.remember(plan, at);
         // A flight that ended without landing has panicked; it must not keep its key for ever.
-        let under_way = entry.flight.as_ref().filter(|flight| code.is_none() && !flight.task.is_finished());
+        // Nor may one that asks nobody keep a caller from being asked.
+        let asks_nobody = |flight: &Flight| {
+            urgency == Urgency::Foreground
+                && flight.urgency == Urgency::Background
+                && plan.keys[at].step().mfa_serial().is_some()
+        };
+        let under_way = entry.flight.as_ref().filter(|f| code.is_none() && !f.task.is_finished() && !asks_nobody(f));
         if let Some(outcome) = under_way.map(|flight| flight.outcome.clone()) {
             if urgency == Urgency::Foreground {
                 let flights = plan.keys[..=at].iter().filter_map(|key| entries.map.get(key)?.flight.as_ref());
@@ -331,7 +365,7 @@ impl Sessions {
             // Nobody waits any more: the result is in the cache all the same.
             let _ = send.send(Some(outcome));
         });
-        let flight = Flight { id, outcome: outcome.clone(), hurry, task: task.abort_handle() };
+        let flight = Flight { id, outcome: outcome.clone(), urgency, hurry, task: task.abort_handle() };
         if let Some(replaced) = entry.flight.replace(flight) {
             entries.strays.push(Stray { identity: identity.clone(), task: replaced.task });
         }
@@ -423,6 +457,7 @@ impl Sessions {
 
     /// Forgets everything and hands nothing out that is under way.
     pub(super) fn lock(&self) {
+        self.questions.lock();
         let (forgotten, strays) = {
             let mut entries = self.entries();
             entries.locks += 1;

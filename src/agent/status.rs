@@ -80,6 +80,7 @@ impl Agent {
                 socket: self.paths.socket.display().to_string(),
             },
             warnings,
+            questions: self.sessions.questions.status(),
             vault: VaultStatus { kind: kind.to_owned(), state: state.to_owned(), reason },
             identities,
             roles,

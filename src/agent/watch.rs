@@ -23,28 +23,26 @@ const POLL: Duration = Duration::from_mins(1);
 /// As many symlinks as Linux itself follows (`MAXSYMLINKS`).
 const LINKS_MAX: usize = 40;
 
-/// Calls `changed` after every change that could concern the file; never returns.
-pub(super) async fn watch(file: &Path, changed: impl Fn()) {
+/// Looks this often where the system has no watch left for us: its number is limited per user, and editors take many.
+const POLL_BLIND: Duration = Duration::from_secs(2);
+
+/// Calls `changed` after every change that could concern the file or is in the other directory; never returns.
+///
+/// One watch for both: the system gives a user only some hundred of them.
+pub(super) async fn watch(file: &Path, other: &Path, changed: impl Fn()) {
     let woken = Arc::new(Notify::new());
     let mut watcher =
-        watcher(&woken).inspect_err(|error| tracing::warn!(%error, "changes are looked for once a minute only")).ok();
+        watcher(&woken).inspect_err(|error| tracing::warn!(%error, "changes are looked for every two seconds")).ok();
     let mut under_watch = BTreeSet::new();
     loop {
-        if let Some(watcher) = &mut watcher {
-            rewatch(watcher, &mut under_watch, file);
-        }
+        let mut wanted = directories(file);
+        wanted.insert(other.to_path_buf());
+        let seeing = watcher.as_mut().is_some_and(|watcher| rewatch(watcher, &mut under_watch, wanted));
         changed();
-        if timeout(POLL, woken.notified()).await.is_ok() {
+        if timeout(if seeing { POLL } else { POLL_BLIND }, woken.notified()).await.is_ok() {
             sleep(SETTLE).await;
         }
     }
-}
-
-/// Wakes somebody after every change in a directory, as long as what it gives is kept.
-pub(super) fn wake(directory: &Path, woken: &Arc<Notify>) -> Option<impl Send + use<>> {
-    let mut watcher = watcher(woken).ok()?;
-    watcher.watch(directory, RecursiveMode::NonRecursive).ok()?;
-    Some(watcher)
 }
 
 fn watcher(woken: &Arc<Notify>) -> notify::Result<RecommendedWatcher> {
@@ -57,18 +55,16 @@ fn watcher(woken: &Arc<Notify>) -> notify::Result<RecommendedWatcher> {
     })
 }
 
-fn rewatch(watcher: &mut RecommendedWatcher, under_watch: &mut BTreeSet<PathBuf>, file: &Path) {
-    let wanted = directories(file);
+/// Makes the watched directories those that are wanted; tells whether it could.
+fn rewatch(watcher: &mut RecommendedWatcher, under_watch: &mut BTreeSet<PathBuf>, wanted: BTreeSet<PathBuf>) -> bool {
     for gone in under_watch.difference(&wanted) {
         let _ = watcher.unwatch(gone);
     }
     // Also those already watched: a directory that was removed and made again is another one of the same name.
     under_watch.clear();
-    for directory in wanted {
-        if watcher.watch(&directory, RecursiveMode::NonRecursive).is_ok() {
-            under_watch.insert(directory);
-        }
-    }
+    let number = wanted.len();
+    under_watch.extend(wanted.into_iter().filter(|dir| watcher.watch(dir, RecursiveMode::NonRecursive).is_ok()));
+    under_watch.len() == number
 }
 
 /// Gives every directory in which a change could make the path lead to something else.

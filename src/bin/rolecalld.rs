@@ -1,6 +1,7 @@
 //! The agent's program: hardens itself, takes the socket, then runs the agent with the real ports.
 
 use rolecall::adapters::clock::SystemClock;
+use rolecall::adapters::pinentry::Pinentry;
 use rolecall::adapters::sts::Sts;
 use rolecall::adapters::vault::Vaults;
 use rolecall::agent::server::{BindError, Socket, connections};
@@ -97,6 +98,7 @@ fn serve(paths: Paths, socket: Socket, detached: bool) -> ExitCode {
         let ports = Ports {
             vault: Arc::new(Vaults::new(paths.vault_file.clone())),
             tokens: Arc::new(Sts::new(clock.clone())),
+            prompter: Arc::new(Pinentry),
             clock,
         };
         let agent = Agent::new(ports, paths);

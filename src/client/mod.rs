@@ -4,7 +4,9 @@
 //! copies the agent's bytes as they are.
 
 mod start;
+mod terminal;
 
+use crate::domain::question::Question;
 use crate::domain::report::{Kind, Report};
 use crate::files;
 use crate::paths::Paths;
@@ -23,6 +25,9 @@ const ANSWER_DEADLINE: Duration = Duration::from_mins(1);
 
 /// The room of a request: a key, two names and the person's display, all of them short.
 const REQUEST_ROOM: usize = 1000;
+
+/// How often an agent is started for one request before it is given up.
+const STARTS: u32 = 3;
 
 /// What came back.
 #[derive(Debug)]
@@ -130,11 +135,15 @@ fn connect(paths: &Paths, autostart: Autostart) -> Result<UnixStream, Report> {
         return Err(Report::new(Kind::Agent, format!("no agent is running at {}", paths.socket.display()))
             .hint("start it with `rolecall agent start`; `rolecall get NAME` starts it too"));
     }
-    start_agent(paths)?;
-    connect_running(paths)?.ok_or_else(|| {
-        Report::new(Kind::Agent, format!("the agent started and is gone again: {}", paths.socket.display()))
-            .hint(format!("read its log: `tail {}`", paths.agent_log().display()))
-    })
+    // One that has started may be stopped again before we come: by a restart, an update, somebody's `agent stop`.
+    for _ in 0..STARTS {
+        start_agent(paths)?;
+        if let Some(stream) = connect_running(paths)? {
+            return Ok(stream);
+        }
+    }
+    Err(Report::new(Kind::Agent, format!("the agent starts and is gone again: {}", paths.socket.display()))
+        .hint(format!("read its log: `tail {}`", paths.agent_log().display())))
 }
 
 fn exchange(stream: &mut UnixStream, payload: &[u8]) -> Result<Reply, Lost> {
@@ -155,12 +164,27 @@ fn exchange(stream: &mut UnixStream, payload: &[u8]) -> Result<Reply, Lost> {
         }
     };
     // An agent that turns us away answers before it reads: what it says is worth more than our broken pipe.
-    let written = frame::write_request(stream, payload);
-    let (tag, payload) = match (written, frame::read_answer(stream)) {
-        (_, Ok(answer)) => answer,
-        (Err(e), Err(_)) | (Ok(()), Err(e)) => return Err(lost(&e)),
+    let mut written = frame::write_request(stream, payload);
+    let (tag, payload) = loop {
+        let (tag, payload) = match (written, frame::read_answer(stream)) {
+            (_, Ok(answer)) => answer,
+            (Err(e), Err(_)) | (Ok(()), Err(e)) => return Err(lost(&e)),
+        };
+        if tag != Tag::Question {
+            break (tag, payload);
+        }
+        let question: Question = serde_json::from_slice(&payload).map_err(|_| odd_answer())?;
+        written = match terminal::ask(&question, stream) {
+            Some(reply) => {
+                let mut payload = Zeroizing::new(Vec::with_capacity(256));
+                serde_json::to_writer(&mut *payload, &reply).expect("a reply has only strings");
+                frame::write_request(stream, &payload)
+            }
+            None => Ok(()),
+        };
     };
     match tag {
+        Tag::Question => Err(odd_answer().into()),
         Tag::Session => Ok(Reply::Session(payload)),
         Tag::Answer => Ok(Reply::Answer(serde_json::from_slice(&payload).map_err(|_| odd_answer())?)),
         Tag::Refusal => Err(serde_json::from_slice::<Report>(&payload).unwrap_or_else(|_| odd_answer()).into()),

@@ -5,7 +5,7 @@ use crate::files;
 use crate::paths::Paths;
 use crate::protocol::message::Startup;
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
-use rustix::fs::FlockOperation;
+use rustix::fs::{FlockOperation, Mode};
 use std::fs;
 use std::io::{BufRead, BufReader, Read};
 use std::process::{Child, Command, Stdio};
@@ -49,8 +49,11 @@ const ENVIRONMENT: [&str; 20] = [
 
 /// Starts an agent and waits until it answers; returns as well when somebody else's start came first.
 pub fn start_agent(paths: &Paths) -> Result<(), Report> {
-    files::ensure_private_dir(paths.runtime_dir())?;
-    files::ensure_private_dir(&paths.state)?;
+    // A caller's umask may be so strict that a directory could not be entered by its owner.
+    let callers = rustix::process::umask(Mode::RWXG | Mode::RWXO);
+    let made = files::ensure_private_dir(paths.runtime_dir()).and_then(|()| files::ensure_private_dir(&paths.state));
+    rustix::process::umask(callers);
+    made?;
     // Fifty tools that start at once start one agent: the others wait here and find it running.
     let lock_path = paths.runtime_dir().join("start.lock");
     let failed =

@@ -61,6 +61,9 @@ pub struct AgentSection {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(extend("items" = { "type": "string", "enum": words(&PROMPTS) }, "uniqueItems" = true))]
     pub prompts: Option<Vec<String>>,
+    /// The program that asks in a window, an absolute path; the system's `pinentry` where nothing is said.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub pinentry_program: Option<String>,
 }
 
 /// How AWS is reached.

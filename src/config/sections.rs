@@ -61,6 +61,7 @@ static AGENT: Section<AgentSettings> = Section {
             key: "prompts",
             read: |d, s| d.prompts = unique_list(s, |s| s.word(&values::PROMPTS)).unwrap_or_default(),
         },
+        Field { key: "pinentry_program", read: |d, s| d.pinentry_program = s.checked(values::absolute_path) },
     ],
     advice: &[],
 };

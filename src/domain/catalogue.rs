@@ -45,11 +45,18 @@ pub struct AgentSettings {
     pub vault: VaultKind,
     /// How a person is asked, in order.
     pub prompts: Vec<PromptKind>,
+    /// The program that asks in a window; the system's own where nothing is said.
+    pub pinentry_program: Option<PathBuf>,
 }
 
 impl Default for AgentSettings {
     fn default() -> Self {
-        Self { idle_lock: Some(HOUR * 12), vault: VaultKind::Os, prompts: vec![PromptKind::Pinentry, PromptKind::Tty] }
+        Self {
+            idle_lock: Some(HOUR * 12),
+            vault: VaultKind::Os,
+            prompts: vec![PromptKind::Pinentry, PromptKind::Tty],
+            pinentry_program: None,
+        }
     }
 }
 

@@ -8,5 +8,6 @@ pub mod catalogue;
 pub mod credential;
 pub mod names;
 pub mod plan;
+pub mod question;
 pub mod report;
 pub mod secret;

@@ -164,6 +164,11 @@ impl Plan {
         Self { name, identity: identity.clone(), keys }
     }
 
+    /// Gives the device whose code the chain needs, if it needs one.
+    pub fn mfa_serial(&self) -> Option<&MfaSerial> {
+        self.keys.iter().find_map(|key| key.step().mfa_serial())
+    }
+
     /// Gives the key of the session to hand out.
     pub fn key(&self) -> &SessionKey {
         self.keys.last().expect("a plan has at least one step")

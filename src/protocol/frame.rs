@@ -21,6 +21,8 @@ const FIRST_READ: usize = 2048;
 pub enum Tag {
     /// JSON of [`super::message::Answer`].
     Answer,
+    /// JSON of [`crate::domain::question::Question`]: the client asks its person and sends a [`super::message::Reply`].
+    Question,
     /// JSON of [`crate::domain::report::Report`]. Its form never changes, so that any two versions can refuse each other.
     Refusal,
     /// The bytes for stdout, as they are.
@@ -32,13 +34,14 @@ impl Tag {
     pub const fn byte(self) -> u8 {
         match self {
             Self::Answer => b'A',
+            Self::Question => b'Q',
             Self::Refusal => b'E',
             Self::Session => b'S',
         }
     }
 
     fn parse(byte: u8) -> Option<Self> {
-        [Self::Answer, Self::Refusal, Self::Session].into_iter().find(|tag| tag.byte() == byte)
+        [Self::Answer, Self::Question, Self::Refusal, Self::Session].into_iter().find(|tag| tag.byte() == byte)
     }
 }
 
@@ -70,7 +73,7 @@ pub fn write_request(stream: &mut impl Write, payload: &[u8]) -> io::Result<()> 
 }
 
 /// Reads an answer.
-pub fn read_answer(stream: &mut impl Read) -> io::Result<(Tag, Zeroizing<Vec<u8>>)> {
+pub fn read_answer(stream: &mut dyn Read) -> io::Result<(Tag, Zeroizing<Vec<u8>>)> {
     let invalid = |why| io::Error::new(io::ErrorKind::InvalidData, why);
     // On the stack, which is there already.
     let mut buffer = Zeroizing::new([0_u8; FIRST_READ]);
@@ -89,7 +92,12 @@ pub fn read_answer(stream: &mut impl Read) -> io::Result<(Tag, Zeroizing<Vec<u8>
         .filter(|payload| *payload <= ANSWER_MAX)
         .ok_or_else(|| invalid("an answer of impossible length"))?;
     if filled > HEAD + payload {
-        return Err(invalid("an answer longer than it says"));
+        if tag != Tag::Question {
+            return Err(invalid("an answer longer than it says"));
+        }
+        // What follows a question that nobody has answered yet is its answer from elsewhere: the question is over.
+        let rest = Zeroizing::new(buffer[HEAD + payload..filled].to_vec());
+        return read_answer(&mut rest.as_slice().chain(stream));
     }
     let mut out = Zeroizing::new(vec![0_u8; payload]);
     out[..filled - HEAD].copy_from_slice(&buffer[HEAD..filled]);
@@ -117,6 +125,14 @@ mod tests {
         assert_eq!(answer_head(Tag::Session, 2), *b"\0\0\0\x03S");
         let (tag, payload) = read_answer(&mut &b"\0\0\0\x03E{}"[..]).expect("read");
         assert_eq!((tag, payload.as_slice()), (Tag::Refusal, &b"{}"[..]));
+    }
+
+    #[test]
+    fn a_question_that_is_over_before_it_was_read_is_passed_over() {
+        let (tag, payload) = read_answer(&mut &b"\0\0\0\x03Q{}\0\0\0\x02Sx"[..]).expect("read");
+        assert_eq!((tag, payload.as_slice()), (Tag::Session, &b"x"[..]));
+        let (tag, payload) = read_answer(&mut &b"\0\0\0\x03Q{}"[..]).expect("read");
+        assert_eq!((tag, payload.as_slice()), (Tag::Question, &b"{}"[..]));
     }
 
     #[test]

@@ -1,6 +1,7 @@
 //! Requests and answers, one JSON object each.
 
 use super::status::{KeyStatus, Status};
+use crate::domain::question::Surroundings;
 use crate::domain::secret::{MfaCode, Passphrase, SecretKey};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
@@ -36,6 +37,15 @@ impl Context {
         #[expect(clippy::disallowed_methods, reason = "the allow-list of what a client says of its surroundings")]
         let var = |name| std::env::var(name).ok().filter(|value| !value.is_empty());
         Self { display: var("DISPLAY"), wayland_display: var("WAYLAND_DISPLAY"), lang: var("LANG") }
+    }
+
+    /// Gives the displays.
+    pub fn surroundings(&self) -> Surroundings {
+        Surroundings {
+            display: self.display.clone(),
+            wayland_display: self.wayland_display.clone(),
+            lang: self.lang.clone(),
+        }
     }
 }
 
@@ -111,6 +121,22 @@ pub enum Answer {
     },
     /// The state of everything.
     Status(Box<Status>),
+}
+
+/// What the person said.
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case", tag = "reply")]
+pub enum Reply {
+    /// Nothing, and does not want to.
+    Cancelled,
+    /// A code.
+    Code {
+        /// The code.
+        #[serde(serialize_with = "expose", deserialize_with = "mfa_code")]
+        code: MfaCode,
+    },
+    /// There is no terminal to ask on.
+    NoTerminal,
 }
 
 /// What an agent that is being started tells the one who starts it: one line of JSON on its standard output.

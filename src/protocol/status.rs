@@ -13,6 +13,9 @@ pub struct Status {
     pub warnings: Vec<Report>,
     /// The vault that the configuration chose.
     pub vault: VaultStatus,
+    /// What a person is being asked, or was and did not answer.
+    #[serde(default)]
+    pub questions: Vec<QuestionStatus>,
     /// By name.
     pub identities: Vec<IdentityStatus>,
     /// By name.
@@ -48,6 +51,23 @@ pub struct VaultStatus {
     /// Why it is absent.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub reason: Option<String>,
+}
+
+/// A question for an MFA code.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct QuestionStatus {
+    /// Whose code.
+    pub identity: String,
+    /// Of which device.
+    pub serial: String,
+    /// For which role or identity.
+    pub name: String,
+    /// Since when it is wanted.
+    pub since: DateTime<Utc>,
+    /// Whether a person is looking at it; otherwise nobody could be asked.
+    pub open: bool,
+    /// What answers it.
+    pub answer_with: String,
 }
 
 /// An identity.

@@ -3,10 +3,9 @@
 use crate::harness::home::{Home, set_mode, text};
 use crate::harness::inside::{Inside, TUTORIAL, until};
 use crate::harness::process::{Running, signal};
-use crate::harness::wire::{NOBODY, need_root};
+use crate::harness::wire::{NOBODY, give_to_nobody, need_root};
 use rustix::process::Signal;
 use std::fs;
-use std::os::unix::fs::chown;
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -41,14 +40,10 @@ fn a_symlink_in_the_place_of_the_audit_log_is_not_followed() {
 
 #[test]
 fn a_state_directory_that_cannot_be_written_costs_lines_and_no_session() {
-    need_root();
     let home = Home::bare(&format!("[agent]\nvault = \"file\"\n{TUTORIAL}"));
     let state = home.path(".local/state/rolecall");
     rolecall::files::ensure_private_dir(&state).unwrap();
-    for path in ["", "run", ".config", ".config/rolecall", ".config/rolecall/config.toml", ".local", ".local/state"] {
-        chown(home.path(path), Some(NOBODY), Some(NOBODY)).unwrap();
-    }
-    chown(&state, Some(NOBODY), Some(NOBODY)).unwrap();
+    give_to_nobody(&home.path(""));
     set_mode(&state, 0o500);
     let agent = Running::agent_by(home.command(env!("CARGO_BIN_EXE_rolecalld")).uid(NOBODY).gid(NOBODY));
     let run = |args: &[&str]| home.rolecall(args).uid(NOBODY).gid(NOBODY).output().unwrap();

@@ -71,6 +71,7 @@ fn while_an_agent_ends_the_next_get_has_a_new_one() {
         let get = scope.spawn(|| home.run(["get", "prod"]));
         hold.wait_for_arrivals(1);
         agent.signal(Signal::TERM);
+        until("nobody new finds it", || !home.socket().exists());
         for _ in 0..5 {
             let next = home.run(["get", "prod"]);
             assert_eq!(next.status.code(), Some(4), "a new agent with a locked vault: {}", text(&next.stderr));

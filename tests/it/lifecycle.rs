@@ -3,7 +3,7 @@
 use crate::harness::home::{Home, text};
 use crate::harness::inside::{TUTORIAL, until};
 use crate::harness::process::{Running, descriptors, lives, of, signal, stat};
-use crate::harness::wire::{NOBODY, need_root};
+use crate::harness::wire::{NOBODY, give_to_nobody};
 use rustix::process::Signal;
 use std::os::unix::fs::{MetadataExt, chown};
 use std::os::unix::process::CommandExt;
@@ -199,12 +199,9 @@ fn an_activated_agent_keeps_nothing_else_that_it_inherited() {
 
 #[test]
 fn no_core_is_dumped_and_no_other_process_may_look_inside_however_it_is_started() {
-    need_root();
     for way in ["foreground", "first get", "systemd"] {
         let home = home();
-        for path in ["", "run", ".config", ".config/rolecall", ".config/rolecall/config.toml"] {
-            chown(home.path(path), Some(NOBODY), Some(NOBODY)).unwrap();
-        }
+        give_to_nobody(&home.path(""));
         let get = || home.rolecall(["get", "prod"]).uid(NOBODY).gid(NOBODY).stdout(Stdio::null()).output().unwrap();
         let status = || home.rolecall(["status", "--json"]).uid(NOBODY).gid(NOBODY).output().unwrap();
         let agent = match way {

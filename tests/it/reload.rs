@@ -1,12 +1,14 @@
 //! Saving the file is enough: however an editor or a dotfile manager does it, the agent notices without being told.
 
-use crate::harness::home::set_mode;
+use crate::harness::home::{Home, set_mode, text};
 use crate::harness::inside::{Inside, TUTORIAL, until};
-use crate::harness::wire::{NOBODY, need_root};
+use crate::harness::process::Running;
+use crate::harness::wire::{NOBODY, as_user, give_to_nobody, need_root};
 use rolecall_sandbox::World;
 use std::fs;
 use std::io::Write;
 use std::os::unix::fs::{chown, symlink};
+use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 
 /// The configuration with one more role; its name is what a test waits for.
@@ -203,6 +205,25 @@ fn a_file_that_cannot_be_read_or_is_none_is_refused_and_never_waited_for() {
     fs::write(file(&agent), with_role(&agent, "mended")).unwrap();
     noticed(&agent, "mended");
     until("mended", || agent.status().warnings.is_empty());
+}
+
+#[test]
+fn an_edit_is_noticed_when_other_programs_have_taken_every_watch_the_system_gives() {
+    let home = Home::bare(TUTORIAL);
+    give_to_nobody(&home.path(""));
+    let mut taken = Vec::new();
+    as_user(NOBODY, || {
+        while let Ok(watch) = rustix::fs::inotify::init(rustix::fs::inotify::CreateFlags::CLOEXEC) {
+            taken.push(watch);
+        }
+    });
+    let _agent = Running::agent_by(home.command(env!("CARGO_BIN_EXE_rolecalld")).uid(NOBODY).gid(NOBODY));
+    let edited = TUTORIAL.replace("roles.prod", "roles.edited");
+    fs::write(home.config(), edited.replace("ENDPOINT", &home.aws.url())).unwrap();
+    until("it is noticed", || {
+        let status = home.rolecall(["status", "--json"]).uid(NOBODY).gid(NOBODY).output().unwrap();
+        text(&status.stdout).contains("\"edited\"")
+    });
 }
 
 #[test]

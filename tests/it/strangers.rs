@@ -3,7 +3,7 @@
 use crate::harness::home::{Home, set_mode, text};
 use crate::harness::inside::{Inside, TUTORIAL, until};
 use crate::harness::process::Running;
-use crate::harness::wire::{Heard, NOBODY, as_user, framed, need_root, send};
+use crate::harness::wire::{Heard, NOBODY, as_user, framed, give_to_nobody, need_root, send};
 use rolecall_sandbox::World;
 use std::io::ErrorKind;
 use std::os::unix::fs::{MetadataExt, PermissionsExt, chown, symlink};
@@ -71,11 +71,8 @@ fn another_user_gets_no_byte_from_a_busy_agent_either_and_is_noted_all_the_same(
 
 /// A home that belongs to nobody, and its agent.
 fn nobodys_agent() -> (Home, Running) {
-    need_root();
     let home = Home::bare(&format!("[agent]\nvault = \"file\"\n{TUTORIAL}"));
-    for way in ["", "run", ".config", ".config/rolecall", ".config/rolecall/config.toml"] {
-        chown(home.path(way), Some(NOBODY), Some(NOBODY)).unwrap();
-    }
+    give_to_nobody(&home.path(""));
     let agent = Running::agent_by(home.command(env!("CARGO_BIN_EXE_rolecalld")).uid(NOBODY).gid(NOBODY));
     (home, agent)
 }
@@ -111,11 +108,11 @@ fn the_directory_and_the_socket_are_private_from_their_first_instant() {
             }
             seen
         });
-        for _ in 0..10 {
+        // The widest umask there is, where nothing but the agent's own care keeps the modes down, and one that is too tight.
+        for umask in ["0", "0", "0", "0", "0777"] {
             let _ = std::fs::remove_dir_all(&dir);
-            // The widest umask there is: nothing but the agent's own care keeps the modes down.
             let mut shell = home.command("sh");
-            shell.args(["-c", "umask 0; exec \"$0\"", env!("CARGO_BIN_EXE_rolecalld")]);
+            shell.args(["-c", &format!("umask {umask}; exec \"$0\""), env!("CARGO_BIN_EXE_rolecalld")]);
             drop(Running::agent_by(&mut shell));
         }
         done.store(true, Ordering::Relaxed);

@@ -215,7 +215,12 @@ pub(crate) fn write_config(path: &Path, config: &str, endpoint: &str) {
 
 fn run(paths: &Paths, clock: &Arc<TestClock>, vault: &Arc<MemoryVault>, slots: usize) -> JoinHandle<()> {
     let socket = Socket::bind(paths).expect("the socket is free");
-    let ports = Ports { vault: vault.clone(), tokens: Arc::new(Sts::new(clock.clone())), clock: clock.clone() };
+    let ports = Ports {
+        vault: vault.clone(),
+        tokens: Arc::new(Sts::new(clock.clone())),
+        prompter: Arc::new(rolecall::adapters::pinentry::Pinentry),
+        clock: clock.clone(),
+    };
     let paths = paths.clone();
     let (ready, is_ready) = channel();
     let thread = std::thread::spawn(move || {

@@ -72,6 +72,16 @@ pub(crate) fn as_user<T: Send>(uid: u32, act: impl FnOnce() -> T + Send) -> T {
     })
 }
 
+/// Gives everything below a directory to nobody.
+pub(crate) fn give_to_nobody(dir: &Path) {
+    need_root();
+    std::os::unix::fs::lchown(dir, Some(NOBODY), Some(NOBODY)).unwrap();
+    let Ok(entries) = std::fs::read_dir(dir) else { return };
+    for entry in entries {
+        give_to_nobody(&entry.unwrap().path());
+    }
+}
+
 /// Fails a test that cannot be done without a second user.
 #[track_caller]
 pub(crate) fn need_root() {

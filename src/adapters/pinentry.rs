@@ -1,0 +1,222 @@
+//! A window that asks for an MFA code: any pinentry program, spoken to in its own protocol (Assuan).
+//!
+//! The program comes from the configuration or from the system's own directories, never from a caller's PATH. Whatever it
+//! does (dies, hangs, floods), it costs this question and nothing else.
+
+use crate::domain::question::{Question, Surroundings};
+use crate::domain::report::printable;
+use crate::domain::secret::MfaCode;
+use crate::ports::{Prompted, Prompter};
+use async_trait::async_trait;
+use std::path::{Path, PathBuf};
+use std::process::Stdio;
+use std::time::Duration;
+use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
+use tokio::process::{Child, ChildStdin, ChildStdout, Command};
+use tokio::time::timeout;
+use zeroize::Zeroizing;
+
+/// Where a pinentry lies when the configuration names none.
+const PROGRAMS: [&str; 4] =
+    ["/usr/bin/pinentry", "/usr/local/bin/pinentry", "/opt/homebrew/bin/pinentry-mac", "/usr/local/bin/pinentry-mac"];
+
+/// How long a person may look for the device.
+const PATIENCE: Duration = Duration::from_mins(5);
+
+/// How long the program may take for anything but a person.
+const STEP: Duration = Duration::from_secs(10);
+
+/// The longest line of the protocol (Assuan manual, "Client requests").
+const LINE_MAX: u64 = 1002;
+
+/// Lines that are not an answer (status, comments); more are a flood.
+const LINES_MAX: usize = 64;
+
+/// The last 16 bits of the error codes that mean the person said no (libgpg-error: CANCELED, FULLY_CANCELED).
+const SAID_NO: [u32; 2] = [99, 198];
+
+/// Pinentry programs.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Pinentry;
+
+#[async_trait]
+impl Prompter for Pinentry {
+    async fn mfa_code(&self, program: Option<&Path>, question: &Question, surroundings: &Surroundings) -> Prompted {
+        let found = || PROGRAMS.iter().map(PathBuf::from).find(|program| program.is_file());
+        let Some(program) = program.map(Path::to_path_buf).or_else(found) else { return Prompted::Nobody };
+        match ask(&program, question, surroundings).await {
+            Some(prompted) => prompted,
+            None => {
+                tracing::warn!(program = %program.display(), "pinentry did not do its part");
+                Prompted::Nobody
+            }
+        }
+    }
+}
+
+struct Dialog {
+    to: ChildStdin,
+    from: BufReader<ChildStdout>,
+    /// Killed when the dialog is dropped, as when the code came from elsewhere.
+    _child: Child,
+}
+
+enum Said {
+    /// What it gave, if anything.
+    Ok(Option<Zeroizing<String>>),
+    Err(u32),
+}
+
+async fn ask(program: &Path, question: &Question, surroundings: &Surroundings) -> Option<Prompted> {
+    let mut command = Command::new(program);
+    command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::null()).kill_on_drop(true);
+    for (name, value) in [
+        ("DISPLAY", &surroundings.display),
+        ("WAYLAND_DISPLAY", &surroundings.wayland_display),
+        ("LANG", &surroundings.lang),
+    ] {
+        if let Some(value) = value {
+            command.env(name, value);
+        }
+    }
+    let mut child = command.spawn().ok()?;
+    let (to, from) = (child.stdin.take()?, BufReader::new(child.stdout.take()?));
+    let mut dialog = Dialog { to, from, _child: child };
+    timeout(STEP, dialog.hear()).await.ok()??;
+    for line in preparations(question) {
+        // An option that this pinentry does not know is no reason to give up.
+        timeout(STEP, dialog.say(&line)).await.ok()??;
+    }
+    match timeout(PATIENCE, dialog.say("GETPIN")).await.ok()?? {
+        Said::Ok(Some(code)) => Some(Prompted::Code(MfaCode::new(code.trim().to_owned()))),
+        Said::Ok(None) => Some(Prompted::Cancelled),
+        Said::Err(code) if SAID_NO.contains(&(code & 0xffff)) => Some(Prompted::Cancelled),
+        Said::Err(_) => None,
+    }
+}
+
+fn preparations(question: &Question) -> Vec<String> {
+    let shown = |text: &str| escaped(&printable(text, 200));
+    let program = question.program.as_deref().map(|p| format!(" for {}", shown(p))).unwrap_or_default();
+    let mut lines = vec![
+        "SETTITLE rolecall".to_owned(),
+        format!(
+            "SETDESC {} is wanted{program}.%0AMFA code of {}%0A{}",
+            shown(&question.name),
+            shown(&question.identity),
+            shown(&question.serial)
+        ),
+        "SETPROMPT Code:".to_owned(),
+        format!("SETTIMEOUT {}", PATIENCE.as_secs()),
+    ];
+    lines.extend(question.reason.as_deref().map(|reason| format!("SETERROR {}", shown(reason))));
+    lines
+}
+
+/// Escapes what has a meaning in the protocol.
+fn escaped(text: &str) -> String {
+    text.replace('%', "%25").replace('\r', "%0D").replace('\n', "%0A")
+}
+
+impl Dialog {
+    async fn say(&mut self, line: &str) -> Option<Said> {
+        self.to.write_all(format!("{line}\n").as_bytes()).await.ok()?;
+        self.hear().await
+    }
+
+    async fn hear(&mut self) -> Option<Said> {
+        let mut given = None;
+        for _ in 0..LINES_MAX {
+            let mut line = Zeroizing::new(Vec::with_capacity(1024));
+            (&mut self.from).take(LINE_MAX).read_until(b'\n', &mut line).await.ok()?;
+            if line.pop() != Some(b'\n') {
+                return None;
+            }
+            let line = Zeroizing::new(String::from_utf8(line.to_vec()).ok()?);
+            match line.split_once(' ').unwrap_or((line.as_str(), "")) {
+                ("OK", _) => return Some(Said::Ok(given)),
+                ("ERR", rest) => return Some(Said::Err(rest.split(' ').next()?.parse().ok()?)),
+                ("D", data) => given = Some(Zeroizing::new(data.to_owned())),
+                // Status and comments.
+                _ => {}
+            }
+        }
+        None
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::os::unix::fs::PermissionsExt;
+
+    fn question() -> Question {
+        Question {
+            identity: "auth".into(),
+            serial: "arn:aws:iam::111111111111:mfa/richard".into(),
+            name: "prod".into(),
+            program: Some("a\nGETPIN%".into()),
+            reason: None,
+        }
+    }
+
+    /// Runs a shell script as the pinentry.
+    async fn with(script: &str) -> Prompted {
+        let dir = tempfile::tempdir().expect("tempdir");
+        let program = dir.path().join("pinentry");
+        std::fs::write(&program, format!("#!/bin/sh\n{script}\n")).expect("written");
+        std::fs::set_permissions(&program, std::fs::Permissions::from_mode(0o700)).expect("chmod");
+        Pinentry.mfa_code(Some(&program), &question(), &Surroundings::default()).await
+    }
+
+    const POLITE: &str = "echo OK hello; while read -r verb rest; do case $verb in GETPIN)";
+
+    #[tokio::test]
+    async fn the_code_is_what_the_person_typed() {
+        let answer =
+            with(&format!("{POLITE} echo 'S PASSWORD_FROM_CACHE'; echo 'D 123456'; echo OK;; *) echo OK;; esac; done"))
+                .await;
+        assert!(matches!(answer, Prompted::Code(code) if code.expose() == "123456"));
+    }
+
+    #[tokio::test]
+    async fn a_person_who_cancels_has_said_no() {
+        let answer =
+            with(&format!("{POLITE} echo 'ERR 83886179 Operation cancelled <Pinentry>';; *) echo OK;; esac; done"))
+                .await;
+        assert!(matches!(answer, Prompted::Cancelled), "{answer:?}");
+    }
+
+    #[tokio::test]
+    async fn an_unknown_option_is_no_reason_to_give_up() {
+        let answer = with(&format!(
+            "{POLITE} echo 'D 654321'; echo OK;; SETTIMEOUT) echo 'ERR 536871187 Unknown';; *) echo OK;; esac; done"
+        ))
+        .await;
+        assert!(matches!(answer, Prompted::Code(_)), "{answer:?}");
+    }
+
+    #[tokio::test]
+    async fn a_pinentry_that_dies_floods_or_babbles_asked_nobody() {
+        for script in [
+            "exit 1",
+            "echo OK; exit 0",
+            "yes 'S flood'",
+            "head -c 5000 /dev/zero | tr '\\0' x; echo",
+            "printf '\\377\\376\\n'",
+            "echo ERR no number",
+        ] {
+            let answer = with(script).await;
+            assert!(matches!(answer, Prompted::Nobody), "{script}: {answer:?}");
+        }
+        let missing = Pinentry.mfa_code(Some(Path::new("/nowhere")), &question(), &Surroundings::default()).await;
+        assert!(matches!(missing, Prompted::Nobody));
+    }
+
+    #[test]
+    fn a_hostile_name_cannot_speak_the_protocol() {
+        let lines = preparations(&question());
+        assert!(lines.iter().all(|line| !line.contains('\n')), "{lines:?}");
+        assert!(lines[1].contains("a\\u{a}GETPIN%25"), "{lines:?}");
+    }
+}

@@ -1,0 +1,325 @@
+//! Questions to the person: one per MFA device at a time, where the person is, answered once for all who wait.
+//!
+//! Callers that wait take a *seat*: a terminal where the question may be shown. The first seat is asked; if its caller goes
+//! away the question moves on to the next. A code is taken once: a second use is refused here, before AWS refuses it.
+
+use crate::domain::arn::MfaSerial;
+use crate::domain::catalogue::{AgentSettings, PromptKind};
+use crate::domain::names::Name;
+use crate::domain::question::{Question, Surroundings};
+use crate::domain::report::{Kind, Report};
+use crate::domain::secret::MfaCode;
+use crate::ports::{Clock, Prompted, Prompter};
+use crate::protocol::status::QuestionStatus;
+use chrono::{DateTime, Utc};
+use std::collections::HashMap;
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+use tokio::sync::{Mutex as Turn, mpsc, oneshot};
+
+/// A device shows a code for 30 seconds and AWS takes the one before and after as well.
+const CODE_LIFE: Duration = Duration::from_secs(120);
+
+/// What nobody could be asked is shown in `status` for so long.
+const REMEMBERED: Duration = Duration::from_mins(10);
+
+/// All questions.
+pub(super) struct Questions {
+    state: Mutex<State>,
+    clock: Arc<dyn Clock>,
+    prompter: Arc<dyn Prompter>,
+}
+
+#[derive(Default)]
+struct State {
+    seats: Vec<Place>,
+    seat_ids: u64,
+    prompts: Vec<PromptKind>,
+    pinentry: Option<PathBuf>,
+    turns: HashMap<MfaSerial, Arc<Turn<()>>>,
+    wanted: HashMap<MfaSerial, Wanted>,
+    spent: HashMap<MfaSerial, (MfaCode, Duration)>,
+}
+
+/// A caller that waits for a device's code.
+struct Place {
+    id: u64,
+    serial: MfaSerial,
+    terminal: bool,
+    surroundings: Surroundings,
+    program: Option<String>,
+    asks: mpsc::UnboundedSender<Asking>,
+}
+
+struct Wanted {
+    question: Question,
+    since: DateTime<Utc>,
+    since_boot: Duration,
+    /// Takes a code from `unlock` while the question is open.
+    given: Option<mpsc::UnboundedSender<MfaCode>>,
+}
+
+/// A question on its way to a seat, and the way back.
+pub(super) struct Asking {
+    /// What to ask.
+    pub(super) question: Question,
+    /// `None` when the person does not want to answer; dropped when the seat is gone.
+    pub(super) answer: oneshot::Sender<Option<MfaCode>>,
+}
+
+/// A caller's seat; dropping it gives it up.
+pub(super) struct Seat {
+    questions: Arc<Questions>,
+    id: u64,
+    asks: mpsc::UnboundedReceiver<Asking>,
+}
+
+impl Seat {
+    /// Waits until this seat is asked.
+    pub(super) async fn asked(&mut self) -> Asking {
+        match self.asks.recv().await {
+            Some(asking) => asking,
+            // The sender lies in the state as long as the seat is taken.
+            None => std::future::pending().await,
+        }
+    }
+}
+
+impl Drop for Seat {
+    fn drop(&mut self) {
+        self.questions.state().seats.retain(|place| place.id != self.id);
+    }
+}
+
+/// Why there is no code.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum NoCode {
+    /// The person said no.
+    Cancelled,
+    /// There is nobody to ask.
+    Nobody,
+}
+
+impl Questions {
+    pub(super) fn new(clock: Arc<dyn Clock>, prompter: Arc<dyn Prompter>) -> Arc<Self> {
+        Arc::new(Self { state: Mutex::default(), clock, prompter })
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Takes over how a person is asked.
+    pub(super) fn take_over(&self, settings: &AgentSettings) {
+        let mut state = self.state();
+        state.prompts.clone_from(&settings.prompts);
+        state.pinentry.clone_from(&settings.pinentry_program);
+    }
+
+    /// Gives a caller a seat for the code of a device.
+    pub(super) fn sit(
+        self: &Arc<Self>,
+        serial: &MfaSerial,
+        terminal: bool,
+        program: Option<String>,
+        surroundings: Surroundings,
+    ) -> Seat {
+        let (asks, asked) = mpsc::unbounded_channel();
+        let mut state = self.state();
+        state.seat_ids += 1;
+        let id = state.seat_ids;
+        state.seats.push(Place { id, serial: serial.clone(), terminal, surroundings, program, asks });
+        Seat { questions: Arc::clone(self), id, asks: asked }
+    }
+
+    /// Tells whether a person is being asked for a device's code.
+    pub(super) fn is_open(&self, serial: &MfaSerial) -> bool {
+        self.state().wanted.get(serial).is_some_and(|wanted| wanted.given.is_some())
+    }
+
+    /// Gives a code to an open question; gives it back if there is none.
+    pub(super) fn answer(&self, serial: &MfaSerial, code: MfaCode) -> Result<(), MfaCode> {
+        let state = self.state();
+        match state.wanted.get(serial).and_then(|wanted| wanted.given.as_ref()) {
+            Some(given) => given.send(code).map_err(|unsent| unsent.0),
+            None => Err(code),
+        }
+    }
+
+    /// Asks for a device's code, where the person is. Two questions for one device are never open at once.
+    pub(super) async fn ask(
+        &self,
+        identity: &Name,
+        serial: &MfaSerial,
+        name: &Name,
+        reason: Option<String>,
+    ) -> Result<MfaCode, NoCode> {
+        let turn = Arc::clone(self.state().turns.entry(serial.clone()).or_default());
+        let _turn = turn.lock().await;
+        let mut reason = reason;
+        loop {
+            let program =
+                self.state().seats.iter().find(|place| place.serial == *serial).and_then(|p| p.program.clone());
+            let question = Question {
+                identity: identity.to_string(),
+                serial: serial.as_str().to_owned(),
+                name: name.to_string(),
+                program,
+                reason: reason.take(),
+            };
+            let (given, mut codes) = mpsc::unbounded_channel();
+            let open = Opened::new(self, serial, &question, given);
+            let code = tokio::select! {
+                code = self.ask_around(serial, &question) => code,
+                Some(code) = codes.recv() => Ok(code),
+            };
+            match code {
+                Ok(code) if !six_digits(&code) => reason = Some("an MFA code is six digits".to_owned()),
+                Ok(code) if self.is_spent(serial, &code) => {
+                    reason = Some("that code was used already; wait for the device's next one".to_owned());
+                }
+                Ok(code) => {
+                    open.answered();
+                    self.spend(serial, &code);
+                    return Ok(code);
+                }
+                Err(no) => return Err(no),
+            }
+        }
+    }
+
+    async fn ask_around(&self, serial: &MfaSerial, question: &Question) -> Result<MfaCode, NoCode> {
+        let (prompts, program) = {
+            let state = self.state();
+            (state.prompts.clone(), state.pinentry.clone())
+        };
+        for prompt in prompts {
+            match prompt {
+                PromptKind::Pinentry => {
+                    let surroundings = {
+                        let state = self.state();
+                        let mut seats = state.seats.iter().filter(|place| place.serial == *serial);
+                        seats.find(|place| place.surroundings.has_display()).map(|place| place.surroundings.clone())
+                    };
+                    let Some(surroundings) = surroundings else { continue };
+                    match self.prompter.mfa_code(program.as_deref(), question, &surroundings).await {
+                        Prompted::Code(code) => return Ok(code),
+                        Prompted::Cancelled => return Err(NoCode::Cancelled),
+                        Prompted::Nobody => {}
+                    }
+                }
+                PromptKind::Tty => {
+                    while let Some((id, asks)) = self.first_terminal(serial) {
+                        let (answer, answered) = oneshot::channel();
+                        let sent = asks.send(Asking { question: question.clone(), answer });
+                        match (sent, answered.await) {
+                            (Ok(()), Ok(Some(code))) => return Ok(code),
+                            (Ok(()), Ok(None)) => return Err(NoCode::Cancelled),
+                            // Its caller is gone, or has no terminal after all: the next one is asked.
+                            _ => self.state().seats.retain(|place| place.id != id),
+                        }
+                    }
+                }
+            }
+        }
+        Err(NoCode::Nobody)
+    }
+
+    fn first_terminal(&self, serial: &MfaSerial) -> Option<(u64, mpsc::UnboundedSender<Asking>)> {
+        let state = self.state();
+        let place = state.seats.iter().find(|place| place.terminal && place.serial == *serial)?;
+        Some((place.id, place.asks.clone()))
+    }
+
+    /// Remembers a code that is on its way to AWS.
+    pub(super) fn spend(&self, serial: &MfaSerial, code: &MfaCode) {
+        let until = self.clock.now().boot + CODE_LIFE;
+        self.state().spent.insert(serial.clone(), (code.clone(), until));
+    }
+
+    fn is_spent(&self, serial: &MfaSerial, code: &MfaCode) -> bool {
+        let now = self.clock.now().boot;
+        let state = self.state();
+        state.spent.get(serial).is_some_and(|(spent, until)| now < *until && spent.expose() == code.expose())
+    }
+
+    /// Forgets every question and code.
+    pub(super) fn lock(&self) {
+        let mut state = self.state();
+        state.wanted.clear();
+        state.spent.clear();
+    }
+
+    /// Gives what `status` shows.
+    pub(super) fn status(&self) -> Vec<QuestionStatus> {
+        let now = self.clock.now().boot;
+        let mut state = self.state();
+        state.wanted.retain(|_, w| w.given.is_some() || now.saturating_sub(w.since_boot) <= REMEMBERED);
+        let mut all: Vec<QuestionStatus> = state
+            .wanted
+            .values()
+            .map(|wanted| QuestionStatus {
+                identity: wanted.question.identity.clone(),
+                serial: wanted.question.serial.clone(),
+                name: wanted.question.name.clone(),
+                since: wanted.since,
+                open: wanted.given.is_some(),
+                answer_with: format!("rolecall unlock {}", wanted.question.identity),
+            })
+            .collect();
+        all.sort_by(|a, b| a.since.cmp(&b.since));
+        all
+    }
+}
+
+/// An open question; what is not answered stays in `status` as wanted.
+struct Opened<'a> {
+    questions: &'a Questions,
+    serial: &'a MfaSerial,
+}
+
+impl<'a> Opened<'a> {
+    fn new(
+        questions: &'a Questions,
+        serial: &'a MfaSerial,
+        question: &Question,
+        given: mpsc::UnboundedSender<MfaCode>,
+    ) -> Self {
+        let now = questions.clock.now();
+        let mut state = questions.state();
+        let since = state.wanted.get(serial).map_or((now.wall, now.boot), |before| (before.since, before.since_boot));
+        let wanted = Wanted { question: question.clone(), since: since.0, since_boot: since.1, given: Some(given) };
+        state.wanted.insert(serial.clone(), wanted);
+        drop(state);
+        Self { questions, serial }
+    }
+
+    fn answered(self) {
+        self.questions.state().wanted.remove(self.serial);
+    }
+}
+
+impl Drop for Opened<'_> {
+    fn drop(&mut self) {
+        if let Some(wanted) = self.questions.state().wanted.get_mut(self.serial) {
+            wanted.given = None;
+        }
+    }
+}
+
+fn six_digits(code: &MfaCode) -> bool {
+    code.expose().len() == 6 && code.expose().bytes().all(|b| b.is_ascii_digit())
+}
+
+/// Says that nobody answered, and what answers.
+pub(super) fn unanswered(no: NoCode, serial: &MfaSerial, whom: &Name) -> Report {
+    let (what, hint) = match no {
+        NoCode::Cancelled => {
+            ("the question for a code of MFA device", format!("ask again, or run `rolecall unlock {whom}`"))
+        }
+        NoCode::Nobody => ("a code of MFA device", format!("run `rolecall unlock {whom}`")),
+    };
+    let end = if no == NoCode::Cancelled { "was cancelled" } else { "is needed" };
+    Report::new(Kind::Locked, format!("{what} {} {end}", serial.as_str())).hint(hint)
+}

@@ -1,0 +1,113 @@
+//! The question for an MFA code on the caller's own terminal, while the connection to the agent is open.
+//!
+//! Asked on `/dev/tty`: stdin and stdout belong to the SDK that runs us. What is typed is not shown. The answer may come
+//! from elsewhere meanwhile (another terminal, `rolecall unlock`): then the question goes away by itself.
+
+use crate::domain::question::Question;
+use crate::domain::report::printable;
+use crate::domain::secret::MfaCode;
+use crate::protocol::message::Reply;
+use rustix::event::{PollFd, PollFlags, poll};
+use rustix::termios::{LocalModes, OptionalActions, Termios, tcgetattr, tcsetattr};
+use std::fs::{File, OpenOptions};
+use std::io::{Read, Write};
+use std::os::unix::net::UnixStream;
+use zeroize::Zeroizing;
+
+/// A code has six digits; what is longer was not meant for us.
+const TYPED_MAX: usize = 64;
+
+const CTRL_C: u8 = 3;
+const CTRL_D: u8 = 4;
+const CTRL_U: u8 = 21;
+const ESCAPE: u8 = 27;
+const BACKSPACE: [u8; 2] = [8, 127];
+
+/// Asks, and gives the reply; `None` when the agent spoke first.
+pub(super) fn ask(question: &Question, agent: &UnixStream) -> Option<Reply> {
+    let Ok(tty) = OpenOptions::new().read(true).write(true).open("/dev/tty") else { return Some(Reply::NoTerminal) };
+    let Some(mut silent) = Silent::new(tty) else { return Some(Reply::NoTerminal) };
+    let reply =
+        silent.tty.write_all(text(question).as_bytes()).map_or(Some(Reply::NoTerminal), |()| typed(&mut silent, agent));
+    let word = match &reply {
+        None => "(answered elsewhere)\r\n",
+        Some(Reply::Cancelled) => "(cancelled)\r\n",
+        Some(Reply::Code { .. } | Reply::NoTerminal) => "\r\n",
+    };
+    // The terminal may be gone; the reply stands.
+    let _ = silent.tty.write_all(word.as_bytes());
+    reply
+}
+
+fn text(question: &Question) -> String {
+    let shown = |text: &str| printable(text, 200);
+    let reason =
+        question.reason.as_deref().map(|reason| format!("rolecall: {}\r\n", shown(reason))).unwrap_or_default();
+    let program = question.program.as_deref().map(|program| format!(" for {}", shown(program))).unwrap_or_default();
+    format!(
+        "{reason}rolecall: `{}` wanted{program}: MFA code of {} ({}), Ctrl-C cancels: ",
+        shown(&question.name),
+        shown(&question.identity),
+        shown(&question.serial)
+    )
+}
+
+/// Reads keys until a line, a cancellation, or a word of the agent.
+fn typed(silent: &mut Silent, agent: &UnixStream) -> Option<Reply> {
+    let mut line = Zeroizing::new(Vec::with_capacity(TYPED_MAX));
+    loop {
+        let ready = {
+            let mut wanted = [PollFd::new(&silent.tty, PollFlags::IN), PollFd::new(agent, PollFlags::IN)];
+            match poll(&mut wanted, None) {
+                Ok(_) => (wanted[0].revents(), wanted[1].revents()),
+                Err(rustix::io::Errno::INTR) => continue,
+                Err(_) => return Some(Reply::NoTerminal),
+            }
+        };
+        if !ready.1.is_empty() {
+            return None;
+        }
+        let mut key = Zeroizing::new([0_u8]);
+        match silent.tty.read(&mut *key) {
+            Ok(1) => {}
+            // The terminal was closed.
+            _ => return Some(Reply::NoTerminal),
+        }
+        match key[0] {
+            b'\r' | b'\n' => {
+                let code = String::from_utf8_lossy(&line).trim().to_owned();
+                return Some(if code.is_empty() { Reply::Cancelled } else { Reply::Code { code: MfaCode::new(code) } });
+            }
+            CTRL_C | CTRL_D | ESCAPE => return Some(Reply::Cancelled),
+            CTRL_U => line.clear(),
+            key if BACKSPACE.contains(&key) => drop(line.pop()),
+            key if line.len() < TYPED_MAX => line.push(key),
+            _ => {}
+        }
+    }
+}
+
+/// A terminal that shows nothing of what is typed, until it is dropped.
+///
+/// Signals are off as well: Ctrl-C would end us with the terminal left silent.
+struct Silent {
+    tty: File,
+    before: Termios,
+}
+
+impl Silent {
+    fn new(tty: File) -> Option<Self> {
+        let before = tcgetattr(&tty).ok()?;
+        let mut quiet = before.clone();
+        quiet.local_modes -= LocalModes::ECHO | LocalModes::ICANON | LocalModes::ISIG;
+        // What was typed before the question was not meant for it.
+        tcsetattr(&tty, OptionalActions::Flush, &quiet).ok()?;
+        Some(Self { tty, before })
+    }
+}
+
+impl Drop for Silent {
+    fn drop(&mut self) {
+        let _ = tcsetattr(&self.tty, OptionalActions::Drain, &self.before);
+    }
+}
