@@ -72,8 +72,9 @@ pub(crate) fn flat(programs: &Programs, sheet: &mut Sheet) {
     sheet.part(&format!("After {REQUESTS} more requests of {CALLERS} callers"));
     #[expect(clippy::cast_precision_loss, reason = "a number to look at")]
     sheet.note("requests per second", &format!("{:.0}", REQUESTS as f64 / taken.as_secs_f64()));
-    let growth = megabytes(after.resident) - megabytes(before.resident);
-    sheet.at_most("resident memory grew by", growth, GROWTH, " MB");
+    // The program's own pages: those of its file come and go as the system likes.
+    let growth = megabytes(after.anonymous) - megabytes(before.anonymous);
+    sheet.at_most("memory of its own grew by", growth, GROWTH, " MB");
     sheet.at_most("resident memory", megabytes(after.resident), IDLE, " MB");
     // Fewer is well: a connection that STS was asked over, or a thread that waited for work, may have ended meanwhile.
     sheet.no_more("threads", before.threads, after.threads);
