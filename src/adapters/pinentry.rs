@@ -44,13 +44,10 @@ impl Prompter for Pinentry {
     async fn mfa_code(&self, program: Option<&Path>, question: &Question, surroundings: &Surroundings) -> Prompted {
         let found = || PROGRAMS.iter().map(PathBuf::from).find(|program| program.is_file());
         let Some(program) = program.map(Path::to_path_buf).or_else(found) else { return Prompted::Nobody };
-        match ask(&program, question, surroundings).await {
-            Some(prompted) => prompted,
-            None => {
-                tracing::warn!(program = %program.display(), "pinentry did not do its part");
-                Prompted::Nobody
-            }
-        }
+        ask(&program, question, surroundings).await.unwrap_or_else(|| {
+            tracing::warn!(program = %program.display(), "pinentry did not do its part");
+            Prompted::Nobody
+        })
     }
 }
 

@@ -19,7 +19,7 @@ use std::time::Duration;
 use tokio::sync::{Mutex as Turn, mpsc, oneshot};
 
 /// A device shows a code for 30 seconds and AWS takes the one before and after as well.
-const CODE_LIFE: Duration = Duration::from_secs(120);
+const CODE_LIFE: Duration = Duration::from_mins(2);
 
 /// What nobody could be asked is shown in `status` for so long.
 const REMEMBERED: Duration = Duration::from_mins(10);
@@ -268,7 +268,7 @@ impl Questions {
                 answer_with: format!("rolecall unlock {}", wanted.question.identity),
             })
             .collect();
-        all.sort_by(|a, b| a.since.cmp(&b.since));
+        all.sort_by_key(|question| question.since);
         all
     }
 }

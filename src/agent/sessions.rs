@@ -256,7 +256,9 @@ impl Sessions {
         }
         match plan.mfa_serial() {
             Some(serial) if self.questions.is_open(serial) => {
-                timeout(PERSON_DEADLINE - DEADLINE, outcome).await.unwrap_or_else(|_| Err(still_asking(plan)))
+                timeout(PERSON_DEADLINE.saturating_sub(DEADLINE), outcome)
+                    .await
+                    .unwrap_or_else(|_| Err(still_asking(plan)))
             }
             _ => Err(too_slow()),
         }

@@ -10,7 +10,7 @@ use crate::domain::catalogue::Catalogue;
 use crate::domain::report::Report;
 use crate::paths::Paths;
 use crate::protocol::message::{Answer, Context, Request};
-use crate::protocol::status::{IdentityStatus, RoleStatus, SessionStatus, Status};
+use crate::protocol::status::{IdentityStatus, QuestionStatus, RoleStatus, SessionStatus, Status};
 use chrono::{DateTime, Utc};
 use serde::Serialize;
 use std::collections::BTreeMap;
@@ -113,7 +113,7 @@ fn roles(catalogue: &Catalogue) -> Vec<RoleStatus> {
 }
 
 fn render(status: &Status, screen: Screen) -> String {
-    let mut out = render_warnings(&status.warnings, screen);
+    let mut out = render_questions(&status.questions, screen) + &render_warnings(&status.warnings, screen);
     let agent = &status.agent;
     let up = span((agent.now - agent.started).num_seconds().unsigned_abs());
     let mut facts = vec![(Cell::plain("running"), format!("pid {}, up {up}, version {}", agent.pid, agent.version))];
@@ -159,6 +159,17 @@ fn render_problems(problems: &[String], warnings: &mut Vec<Report>, screen: Scre
     let hint_at = problems.len() - 1;
     let lines = problems.iter().enumerate();
     lines.map(|(at, line)| remark(screen, label, line, (at == hint_at).then_some(hint))).collect::<String>() + "\n"
+}
+
+/// Says which codes are wanted: the one thing here that only a person can do.
+fn render_questions(questions: &[QuestionStatus], screen: Screen) -> String {
+    let lines = questions.iter().map(|question| {
+        let what = format!("MFA code of {} ({}) for {}", question.identity, question.serial, question.name);
+        let hint = if question.open { "answer it where it is asked, or" } else { "nobody could be asked: run" };
+        remark(screen, (Style::Warning, "wanted:"), &what, Some(&format!("{hint} `{}`", question.answer_with)))
+    });
+    let text: String = lines.collect();
+    if text.is_empty() { text } else { text + "\n" }
 }
 
 fn render_warnings(warnings: &[Report], screen: Screen) -> String {

@@ -54,6 +54,23 @@ instance    ec2
 }
 
 #[test]
+fn a_wanted_code_is_the_first_line_and_says_what_answers_it() {
+    let mut status = example();
+    status.questions = vec![QuestionStatus {
+        identity: "auth".into(),
+        serial: "arn:aws:iam::111111111111:mfa/richard".into(),
+        name: "prod".into(),
+        since: status.agent.now,
+        open: false,
+        answer_with: "rolecall unlock auth".into(),
+    }];
+    let text = render(&status, Screen::default());
+    let lines: Vec<&str> = text.lines().collect();
+    assert_eq!(lines[0], "wanted: MFA code of auth (arn:aws:iam::111111111111:mfa/richard) for prod");
+    assert!(lines[1].contains("nobody could be asked: run `rolecall unlock auth`"), "{text}");
+}
+
+#[test]
 fn warnings_come_first_and_the_vault_says_what_to_do() {
     let mut status = example();
     status.warnings = vec![Report::new(Kind::Config, "config.toml:3: no\u{1b}[2J").hint("correct it")];

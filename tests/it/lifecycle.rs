@@ -7,6 +7,7 @@ use crate::harness::wire::{NOBODY, give_to_nobody};
 use rustix::process::Signal;
 use std::os::unix::fs::{MetadataExt, chown};
 use std::os::unix::process::CommandExt;
+use std::path::Path;
 use std::process::{Command, Stdio};
 use std::time::Duration;
 
@@ -125,6 +126,14 @@ fn the_agent_outlives_the_session_and_the_terminal_of_its_first_caller() {
     assert_eq!(home.agent_pid(), pid);
 }
 
+/// Tells whether somebody listens at a path: it exists an instant before.
+fn listens(path: &Path) -> bool {
+    let sockets = std::fs::read_to_string("/proc/net/unix").unwrap();
+    // The fourth column is `__SO_ACCEPTCON`.
+    let of = |line: &str| line.split_whitespace().nth(3) == Some("00010000") && line.ends_with(path.to_str().unwrap());
+    sockets.lines().any(of)
+}
+
 fn activate(home: &Home, paths: &[&str]) -> Command {
     rolecall::files::ensure_private_dir(&home.path("run/rolecall")).unwrap();
     let mut command = home.command("systemd-socket-activate");
@@ -139,7 +148,7 @@ fn activate(home: &Home, paths: &[&str]) -> Command {
 fn the_first_get_over_systemds_socket_is_served() {
     let home = home();
     let mut agent = Running::start(&mut activate(&home, &["run/rolecall/agent.sock"]));
-    until("systemd listens", || home.socket().exists());
+    until("systemd listens", || listens(&home.socket()));
     let inode = std::fs::metadata(home.socket()).unwrap().ino();
     let output = home.run(["get", "prod"]);
     assert_eq!(output.status.code(), ANSWERED, "{}", text(&output.stderr));
@@ -153,7 +162,7 @@ fn the_first_get_over_systemds_socket_is_served() {
 fn two_sockets_or_something_else_from_systemd_are_refused() {
     let home = home();
     let mut agent = Running::start(&mut activate(&home, &["run/rolecall/agent.sock", "run/rolecall/other.sock"]));
-    until("systemd listens", || home.path("run/rolecall/other.sock").exists());
+    until("systemd listens", || listens(&home.path("run/rolecall/other.sock")));
     drop(std::os::unix::net::UnixStream::connect(home.socket()).unwrap());
     assert_eq!(agent.end().code(), Some(7));
     assert!(agent.complaint().contains("2 descriptors were handed over, one is expected"));
@@ -191,7 +200,7 @@ fn an_activated_agent_keeps_nothing_else_that_it_inherited() {
     command = home.command("bash");
     command.args(["-c", "exec 9>held; exec \"$0\" \"$@\""]).arg(program).args(args);
     let agent = Running::start(&mut command);
-    until("systemd listens", || home.socket().exists());
+    until("systemd listens", || listens(&home.socket()));
     assert_eq!(home.run(["get", "prod"]).status.code(), ANSWERED);
     let held = descriptors(agent.pid());
     assert!(!held.contains(&home.path("held")), "{held:?}");
@@ -210,7 +219,7 @@ fn no_core_is_dumped_and_no_other_process_may_look_inside_however_it_is_started(
                 let mut command = activate(&home, &["run/rolecall/agent.sock"]);
                 chown(home.path("run/rolecall"), Some(NOBODY), Some(NOBODY)).unwrap();
                 let agent = Running::start(command.uid(NOBODY).gid(NOBODY));
-                until("systemd listens", || home.socket().exists());
+                until("systemd listens", || listens(&home.socket()));
                 Some(agent)
             }
             _ => None,

@@ -14,12 +14,16 @@ const HOUR: Duration = Duration::from_hours(1);
 /// The tutorials' world, where the role demands MFA.
 fn world() -> World {
     let mut world = World::tutorials();
+    demand_mfa(&mut world);
+    world
+}
+
+fn demand_mfa(world: &mut World) {
     world.user(USER_ARN).mfa_devices.push(MfaDevice::generate(AUTH_ACCOUNT, "richard"));
     world.role(ROLE_ARN).trust = json!({"Version": "2012-10-17", "Statement": [{
         "Effect": "Allow", "Principal": {"AWS": format!("arn:aws:iam::{AUTH_ACCOUNT}:root")}, "Action": "sts:AssumeRole",
         "Condition": {"Bool": {"aws:MultiFactorAuthPresent": "true"}}}]})
     .into();
-    world
 }
 
 fn config(role: &str) -> String {
@@ -83,7 +87,6 @@ fn a_wrong_or_used_code_is_refused_and_the_next_one_works() {
 
 /// A caller at a terminal of its own: `rolecall get` under `script`-like control, by a pseudo-terminal.
 mod at_a_terminal {
-    use super::world;
     use crate::harness::home::{Home, text};
     use crate::harness::inside::until;
     use rolecall_sandbox::tutorials::USER_ARN;
@@ -130,14 +133,7 @@ mod at_a_terminal {
     fn home() -> Home {
         let config = super::config("");
         let home = Home::ready(&config);
-        home.aws.world(|w| {
-            *w = {
-                let mut new = world();
-                new.accounts.get_mut("111111111111").unwrap().users.get_mut("richard").unwrap().access_keys =
-                    w.user(USER_ARN).access_keys.clone();
-                new
-            }
-        });
+        home.aws.world(super::demand_mfa);
         home
     }
 

@@ -1,19 +1,21 @@
 //! The leak scan: no secret that a test has seen may be in any file, log or error text that rolecall left.
 
+use std::collections::BTreeSet;
 use std::path::Path;
 use std::sync::Mutex;
 
 /// Secrets that must not be found, and texts that were shown to somebody.
 #[derive(Default)]
 pub(crate) struct Canaries {
-    secrets: Mutex<Vec<String>>,
+    /// A set: a thousand callers are given one session, and each secret is looked for in every file.
+    secrets: Mutex<BTreeSet<String>>,
     shown: Mutex<Vec<String>>,
 }
 
 impl Canaries {
     pub(crate) fn add(&self, secret: &str) {
         assert!(secret.len() >= 6, "too short to be told from chance");
-        self.secrets.lock().unwrap().push(secret.to_owned());
+        self.secrets.lock().unwrap().insert(secret.to_owned());
     }
 
     /// Takes a text that a person or a log reader sees: stderr, an error message.
@@ -33,7 +35,7 @@ impl Canaries {
     }
 }
 
-fn scan_dir(dir: &Path, secrets: &[String]) {
+fn scan_dir(dir: &Path, secrets: &BTreeSet<String>) {
     let Ok(entries) = std::fs::read_dir(dir) else { return };
     for entry in entries {
         let path = entry.unwrap().path();
