@@ -79,9 +79,12 @@ pub fn read_answer(stream: &mut dyn Read) -> io::Result<(Tag, Zeroizing<Vec<u8>>
     let mut buffer = Zeroizing::new([0_u8; FIRST_READ]);
     let mut filled = 0;
     while filled < HEAD {
-        match stream.read(&mut buffer[filled..])? {
-            0 => return Err(io::ErrorKind::UnexpectedEof.into()),
-            n => filled += n,
+        match stream.read(&mut buffer[filled..]) {
+            Ok(0) => return Err(io::ErrorKind::UnexpectedEof.into()),
+            Ok(n) => filled += n,
+            // A read with a deadline is not taken up again by itself after a signal (signal(7)).
+            Err(e) if e.kind() == io::ErrorKind::Interrupted => {}
+            Err(e) => return Err(e),
         }
     }
     let length = u32::from_be_bytes([buffer[0], buffer[1], buffer[2], buffer[3]]);
@@ -125,6 +128,19 @@ mod tests {
         assert_eq!(answer_head(Tag::Session, 2), *b"\0\0\0\x03S");
         let (tag, payload) = read_answer(&mut &b"\0\0\0\x03E{}"[..]).expect("read");
         assert_eq!((tag, payload.as_slice()), (Tag::Refusal, &b"{}"[..]));
+    }
+
+    #[test]
+    fn a_signal_in_the_middle_of_an_answer_costs_nothing() {
+        struct Signalled<'a>(&'a [u8], bool);
+        impl Read for Signalled<'_> {
+            fn read(&mut self, to: &mut [u8]) -> io::Result<usize> {
+                self.1 = !self.1;
+                if self.1 { Err(io::ErrorKind::Interrupted.into()) } else { self.0.read(&mut to[..1]) }
+            }
+        }
+        let (tag, payload) = read_answer(&mut Signalled(b"\0\0\0\x03S{}", false)).expect("read");
+        assert_eq!((tag, payload.as_slice()), (Tag::Session, &b"{}"[..]));
     }
 
     #[test]
