@@ -124,7 +124,16 @@ fn spawn(paths: &Paths) -> Result<Child, Report> {
 fn startup(child: &mut Child) -> Option<Startup> {
     let stdout = child.stdout.take()?;
     let mut poll_fd = [PollFd::new(&stdout, PollFlags::IN)];
-    poll(&mut poll_fd, Some(&START_DEADLINE)).ok().filter(|ready| *ready > 0)?;
+    // After a signal the wait begins anew: a start takes milliseconds, so the deadline is no matter of precision.
+    let ready = loop {
+        match poll(&mut poll_fd, Some(&START_DEADLINE)) {
+            Err(rustix::io::Errno::INTR) => {}
+            ready => break ready.ok()?,
+        }
+    };
+    if ready == 0 {
+        return None;
+    }
     let mut line = String::new();
     BufReader::new(stdout).take(64 * 1024).read_line(&mut line).ok()?;
     serde_json::from_str(&line).ok()

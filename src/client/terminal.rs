@@ -70,6 +70,7 @@ fn typed(silent: &mut Silent, agent: &UnixStream) -> Option<Reply> {
         let mut key = Zeroizing::new([0_u8]);
         match silent.tty.read(&mut *key) {
             Ok(1) => {}
+            Err(e) if e.kind() == std::io::ErrorKind::Interrupted => continue,
             // The terminal was closed.
             _ => return Some(Reply::NoTerminal),
         }
