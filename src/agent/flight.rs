@@ -1,11 +1,14 @@
 //! One flight: from the long-term key or the session before, through one call to STS, to a session ready to hand out.
 
+use super::audit::{Event, Line};
+use super::failure::{Failure, class};
 use super::locked::LockedBytes;
 use super::questions::{NoCode, unanswered};
-use super::sessions::{Failure, Pace, Sessions, Urgency, keep};
+use super::renewal::{Pace, Urgency};
+use super::sessions::Sessions;
 use crate::domain::arn;
 use crate::domain::catalogue::AwsSettings;
-use crate::domain::credential::{LAST_CALL, Lifetime, Signer};
+use crate::domain::credential::{FLOOR, Freshness, LAST_CALL, Lifetime, Now, Signer, freshness};
 use crate::domain::plan::{Plan, SessionKey, Step};
 use crate::domain::report::{Kind, Report};
 use crate::domain::secret::MfaCode;
@@ -13,8 +16,8 @@ use crate::ports::{Issued, Outlook, TokenError, VaultState};
 use crate::protocol::process_output;
 use std::future::Future;
 use std::pin::Pin;
-use std::sync::Arc;
 use std::sync::atomic::Ordering;
+use std::sync::{Arc, Once};
 
 /// How often a person may type a code before it is taken for the wrong device.
 const TRIES: usize = 3;
@@ -188,6 +191,30 @@ impl Sessions {
         outcome
     }
 
+    /// Writes a line of the audit log about a call to STS.
+    fn audit_call(
+        &self,
+        plan: &Plan,
+        key: &SessionKey,
+        outcome: &Result<Arc<Held>, Failure>,
+        request_id: Option<String>,
+    ) {
+        let result = outcome.as_ref().map_or_else(|f| f.code.clone(), |_| "ok".to_owned());
+        let mut line = Line::new(self.ports.clock.now().wall, Event::Sts, result);
+        line.name = Some(plan.name.to_string());
+        line.request_id = request_id;
+        line.role_arn = target(key.step());
+        match outcome {
+            Ok(held) => {
+                line.role_arn = held.arn.clone().or(line.role_arn);
+                line.access_key_id = Some(held.access_key_id.clone());
+                line.expiration = Some(held.lifetime.expiration);
+            }
+            Err(failure) => line.message = Some(failure.report.message.clone()),
+        }
+        self.audit.write(line);
+    }
+
     fn hold(&self, issued: &Issued, start: &Start) -> Outcome {
         let now = self.ports.clock.now();
         let odd = |what: &str| Failure::transient(Report::new(Kind::Unreachable, format!("STS gave a session {what}")));
@@ -222,8 +249,28 @@ fn failure(plan: &Plan, error: &TokenError) -> Failure {
         // The adapter knows ARNs; which identity's key it was is known here.
         *hint = hint.replace("IDENTITY", plan.identity.name.as_str());
     }
-    let code = error.code.clone().unwrap_or_else(|| super::sessions::class(report.kind));
+    let code = error.code.clone().unwrap_or_else(|| class(report.kind));
     Failure { report, outlook: error.outlook, code }
+}
+
+impl Held {
+    /// Tells what may be done with it now.
+    pub(super) fn freshness(&self, now: Now) -> Freshness {
+        freshness(self.lifetime.life, self.lifetime.left(now), FLOOR, self.jitter)
+    }
+}
+
+/// Keeps a line in locked pages.
+fn keep(line: &[u8]) -> Result<LockedBytes, Failure> {
+    static SAID: Once = Once::new();
+    let bytes = LockedBytes::new(line)
+        .map_err(|e| Failure::transient(Report::new(Kind::Failed, format!("no memory for a session: {e}"))))?;
+    if !bytes.is_locked() {
+        SAID.call_once(|| {
+            tracing::warn!("sessions may be swapped out: the limit of locked memory is reached (ulimit -l)");
+        });
+    }
+    Ok(bytes)
 }
 
 #[cfg(test)]

@@ -3,10 +3,12 @@
 mod audit;
 mod caller;
 mod configuration;
+mod failure;
 mod flight;
 pub mod lifecycle;
 mod locked;
 mod questions;
+mod renewal;
 mod requests;
 pub mod server;
 mod sessions;

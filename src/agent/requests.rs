@@ -2,8 +2,8 @@
 
 use super::audit::{Event, Line};
 use super::caller::Caller;
+use super::failure::{Failure, class};
 use super::server::Connection;
-use super::sessions::{Failure, class};
 use super::{Agent, flight};
 use crate::domain::arn;
 use crate::domain::catalogue::IdentityKind;

@@ -4,28 +4,26 @@
 //! own: callers wait for it, and one that dies changes nothing for the others. A flight that fails never replaces a
 //! session that is still good, and no failure is ever answered with another identity's session.
 
-use super::audit::{Audit, Event, Line};
+use super::audit::Audit;
+use super::failure::{Failure, pause, still_asking, too_slow};
 use super::flight::{Held, Outcome};
-use super::locked::LockedBytes;
 use super::questions::Questions;
+use super::renewal::{BACKGROUND_FLIGHTS, IN_USE, Pace, Urgency};
 use super::{Counters, Ports};
 use crate::domain::catalogue::AwsSettings;
-use crate::domain::credential::{FLOOR, Freshness, Now, freshness, renewal_at};
+use crate::domain::credential::{Freshness, Now};
 use crate::domain::names::Name;
 use crate::domain::plan::{Plan, SessionKey};
-use crate::domain::report::{Kind, Report};
+use crate::domain::report::Report;
 use crate::domain::secret::MfaCode;
 use crate::ports::Outlook;
 use std::collections::{BTreeSet, HashMap};
 use std::pin::pin;
-use std::sync::{Arc, Mutex, MutexGuard, Once, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
-use tokio::sync::{Notify, Semaphore, SemaphorePermit, watch};
+use tokio::sync::{Notify, Semaphore, watch};
 use tokio::task::AbortHandle;
 use tokio::time::timeout;
-
-/// Roles asked for within this time are renewed before anybody waits; others lapse.
-pub(super) const IN_USE: Duration = Duration::from_mins(30);
 
 /// The whole of a request, however long its chain.
 const DEADLINE: Duration = Duration::from_secs(20);
@@ -37,114 +35,27 @@ const PERSON_DEADLINE: Duration = Duration::from_secs(55);
 /// older Rust SDKs' five).
 const LOW_PATIENCE: Duration = Duration::from_millis(2500);
 
-/// A permanent failure is answered from memory for this long, so that a loop of tools does not become a loop of STS calls.
-const PERMANENT_PAUSE: Duration = Duration::from_secs(3);
-
-/// The most calls to STS that background renewals have under way.
-const BACKGROUND_FLIGHTS: usize = 4;
-
-/// The least time between two background calls to STS: three a second.
-const BACKGROUND_PACE: Duration = Duration::from_millis(334);
-
-/// Why there is no session.
-#[derive(Clone, Debug)]
-pub(super) struct Failure {
-    /// What the caller is told.
-    pub(super) report: Report,
-    /// What it means for the next try.
-    pub(super) outlook: Outlook,
-    /// What the audit log says.
-    pub(super) code: String,
-}
-
-impl Failure {
-    /// Makes a failure that the same request would meet again.
-    pub(super) fn permanent(report: Report) -> Self {
-        let code = class(report.kind);
-        Self { report, outlook: Outlook::Permanent, code }
-    }
-
-    /// Makes a failure that may be over next time.
-    pub(super) fn transient(report: Report) -> Self {
-        Self { outlook: Outlook::Transient, ..Self::permanent(report) }
-    }
-
-    fn locked() -> Self {
-        Self::transient(Report::new(Kind::Locked, "rolecall was locked while this was under way").hint("ask again"))
-    }
-
-    fn ending() -> Self {
-        Self::transient(
-            Report::new(Kind::Agent, "the agent ended while this was under way")
-                .hint("ask again: that starts a new agent"),
-        )
-    }
-
-    fn called_off() -> Self {
-        Self::transient(
-            Report::new(Kind::Failed, "this was called off before its end")
-                .hint("ask again; `rolecall log` shows whether the identity's key was changed meanwhile"),
-        )
-    }
-}
-
-fn still_asking(plan: &Plan) -> Failure {
-    Failure::transient(
-        Report::new(Kind::Locked, "nobody has answered the question for an MFA code within 55 seconds")
-            .hint(format!("answer it and ask again, or run `rolecall unlock {}`", plan.identity.name)),
-    )
-}
-
-fn too_slow() -> Failure {
-    Failure::transient(
-        Report::new(Kind::Unreachable, "no session within 20 seconds")
-            .hint("ask again: the request goes on meanwhile; `rolecall status` shows its end"),
-    )
-}
-
-/// Names the class of a failure that has no code of AWS's.
-pub(super) fn class(kind: Kind) -> String {
-    serde_json::to_value(kind).ok().and_then(|v| v.as_str().map(str::to_owned)).unwrap_or_default()
-}
-
 /// What is known of one session: of one key, that is one identity and one series of calls.
 #[derive(Default)]
-struct Entry {
-    held: Option<Arc<Held>>,
-    flight: Option<Flight>,
+pub(super) struct Entry {
+    pub(super) held: Option<Arc<Held>>,
+    pub(super) flight: Option<Flight>,
     failure: Option<Failure>,
     failures: u32,
     /// No background renewal before this, and no answer but `failure` if that was permanent.
-    retry_at: Duration,
-    last_used: Option<Duration>,
+    pub(super) retry_at: Duration,
+    pub(super) last_used: Option<Duration>,
     /// The plan to renew it by, and how far along it this session stands.
-    plan: Option<(Arc<Plan>, usize)>,
+    pub(super) plan: Option<(Arc<Plan>, usize)>,
     names: BTreeSet<Name>,
 }
 
-struct Flight {
+pub(super) struct Flight {
     id: u64,
     outcome: watch::Receiver<Option<Outcome>>,
     urgency: Urgency,
     hurry: Arc<Notify>,
     task: AbortHandle,
-}
-
-/// Who wants a session.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Urgency {
-    /// Nobody waits: it is paced, and a person is never asked.
-    Background,
-    /// A caller waits.
-    Foreground,
-}
-
-/// How soon a flight may call STS.
-pub(super) struct Pace {
-    /// Who wants it.
-    pub(super) urgency: Urgency,
-    /// Told when a caller has come to wait for a background flight.
-    hurry: Arc<Notify>,
 }
 
 /// All sessions.
@@ -156,12 +67,12 @@ pub(super) struct Sessions {
     pub(super) audit: Arc<Audit>,
     pub(super) counters: Arc<Counters>,
     pub(super) questions: Arc<Questions>,
-    background: Semaphore,
+    pub(super) background: Semaphore,
 }
 
 #[derive(Default)]
-struct Entries {
-    map: HashMap<SessionKey, Entry>,
+pub(super) struct Entries {
+    pub(super) map: HashMap<SessionKey, Entry>,
     flights: u64,
     /// Flights that no entry has any more, as an edit or a code came between; somebody may wait for them.
     strays: Vec<Stray>,
@@ -169,7 +80,7 @@ struct Entries {
     locks: u64,
     /// Why there is nothing more to come, where the agent is at its end.
     is_ending: bool,
-    next_background: Duration,
+    pub(super) next_background: Duration,
     aws: Arc<AwsSettings>,
 }
 
@@ -192,7 +103,7 @@ enum Decision {
     Wait { flight: Waiting, fallback: Option<Arc<Held>>, locks: u64 },
 }
 
-struct Waiting {
+pub(super) struct Waiting {
     outcome: watch::Receiver<Option<Outcome>>,
 }
 
@@ -210,7 +121,7 @@ impl Sessions {
         })
     }
 
-    fn entries(&self) -> MutexGuard<'_, Entries> {
+    pub(super) fn entries(&self) -> MutexGuard<'_, Entries> {
         // No code under this lock can panic half way through a change, so a poisoned lock still guards whole entries.
         self.entries.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -328,7 +239,7 @@ impl Sessions {
     }
 
     /// Joins the flight for a key, or starts it.
-    fn board(
+    pub(super) fn board(
         self: &Arc<Self>,
         entries: &mut Entries,
         plan: &Arc<Plan>,
@@ -375,31 +286,6 @@ impl Sessions {
         Waiting { outcome }
     }
 
-    /// Waits for a background call's turn, or until a caller waits for it. A foreground call has no turn to wait for.
-    pub(super) async fn turn(&self, pace: &Pace) -> Option<SemaphorePermit<'_>> {
-        if pace.urgency == Urgency::Foreground {
-            return None;
-        }
-        let turn = async {
-            let permit = self.background.acquire().await.ok();
-            let now = self.ports.clock.now().boot;
-            let slot = {
-                let mut entries = self.entries();
-                let slot = entries.next_background.max(now);
-                entries.next_background = slot + BACKGROUND_PACE;
-                slot
-            };
-            if slot > now {
-                self.ports.clock.sleep_until(slot).await;
-            }
-            permit
-        };
-        tokio::select! {
-            permit = turn => permit,
-            () = pace.hurry.notified() => None,
-        }
-    }
-
     /// Takes the result of a flight over, unless the entry has been forgotten or given to another flight meanwhile.
     fn land(&self, key: &SessionKey, id: u64, outcome: &Outcome) {
         let now = self.ports.clock.now();
@@ -425,36 +311,6 @@ impl Sessions {
         }
         drop(entries);
         self.changed.notify_one();
-    }
-
-    /// Starts what is due and tells when to look again, by the boot-time clock.
-    pub(super) fn refresh(self: &Arc<Self>) -> Duration {
-        const LOOK_AGAIN: Duration = Duration::from_mins(1);
-        let now = self.ports.clock.now();
-        let mut entries = self.entries();
-        let mut next = now.boot + LOOK_AGAIN;
-        let mut due = Vec::new();
-        entries.map.retain(|_, entry| entry.flight.is_some() || entry.is_of_use(now));
-        for entry in entries.map.values() {
-            let (Some(held), Some((plan, at))) = (&entry.held, &entry.plan) else { continue };
-            let in_use = entry.last_used.is_some_and(|used| now.boot.saturating_sub(used) <= IN_USE);
-            // A step that needs a code is for a person to renew; background work never asks.
-            if !in_use || entry.flight.is_some() || plan.keys[*at].step().mfa_serial().is_some() {
-                continue;
-            }
-            let at_left = renewal_at(held.lifetime.life, FLOOR, held.jitter);
-            let wait = held.lifetime.left(now).saturating_sub(at_left);
-            let when = (now.boot + wait).max(entry.retry_at);
-            if when <= now.boot {
-                due.push((Arc::clone(plan), *at));
-            } else {
-                next = next.min(when);
-            }
-        }
-        for (plan, at) in due {
-            self.board(&mut entries, &plan, at, Urgency::Background, None);
-        }
-        next
     }
 
     /// Forgets everything and hands nothing out that is under way.
@@ -525,30 +381,6 @@ impl Sessions {
             last_used: entry.last_used,
         })
     }
-
-    /// Writes a line of the audit log about a call to STS.
-    pub(super) fn audit_call(
-        &self,
-        plan: &Plan,
-        key: &SessionKey,
-        outcome: &Result<Arc<Held>, Failure>,
-        request_id: Option<String>,
-    ) {
-        let result = outcome.as_ref().map_or_else(|f| f.code.clone(), |_| "ok".to_owned());
-        let mut line = Line::new(self.ports.clock.now().wall, Event::Sts, result);
-        line.name = Some(plan.name.to_string());
-        line.request_id = request_id;
-        line.role_arn = super::flight::target(key.step());
-        match outcome {
-            Ok(held) => {
-                line.role_arn = held.arn.clone().or(line.role_arn);
-                line.access_key_id = Some(held.access_key_id.clone());
-                line.expiration = Some(held.lifetime.expiration);
-            }
-            Err(failure) => line.message = Some(failure.report.message.clone()),
-        }
-        self.audit.write(line);
-    }
 }
 
 /// What `status` shows of one session.
@@ -577,41 +409,9 @@ impl Entry {
     }
 
     /// Tells whether there is a reason to remember it.
-    fn is_of_use(&self, now: Now) -> bool {
+    pub(super) fn is_of_use(&self, now: Now) -> bool {
         let valid = self.held.as_ref().is_some_and(|held| held.freshness(now) != Freshness::Expired);
         let recent = self.last_used.is_some_and(|used| now.boot.saturating_sub(used) <= IN_USE);
         valid || recent || now.boot < self.retry_at
     }
-}
-
-/// Decides how long to rest after a failure: seconds where a caller waits, minutes where a session still does.
-fn pause(failure: &Failure, failures: u32, has_session: bool, jitter: f64) -> Duration {
-    let range = |from: u64, to: u64| Duration::from_secs(from) + Duration::from_secs(to - from).mul_f64(jitter);
-    match (failure.outlook, has_session, failures) {
-        (Outlook::Permanent, false, _) => PERMANENT_PAUSE,
-        // A caller without a session tries at once each time; single flight bounds it.
-        (_, false, _) => Duration::ZERO,
-        (_, true, 0..=2) => range(60, 120),
-        (_, true, _) => range(300, 600),
-    }
-}
-
-impl Held {
-    /// Tells what may be done with it now.
-    pub(super) fn freshness(&self, now: Now) -> Freshness {
-        freshness(self.lifetime.life, self.lifetime.left(now), FLOOR, self.jitter)
-    }
-}
-
-/// Keeps a line in locked pages.
-pub(super) fn keep(line: &[u8]) -> Result<LockedBytes, Failure> {
-    static SAID: Once = Once::new();
-    let bytes = LockedBytes::new(line)
-        .map_err(|e| Failure::transient(Report::new(Kind::Failed, format!("no memory for a session: {e}"))))?;
-    if !bytes.is_locked() {
-        SAID.call_once(|| {
-            tracing::warn!("sessions may be swapped out: the limit of locked memory is reached (ulimit -l)");
-        });
-    }
-    Ok(bytes)
 }

@@ -120,7 +120,8 @@ impl Desk {
         let end = SystemClock.now().boot + PATIENCE;
         while !done() {
             assert!(SystemClock.now().boot < end, "waited in vain for {what} in {}", self.top.path().display());
-            std::thread::sleep(Duration::from_millis(10));
+            // Leaves the processor to whom the condition depends on; the result does not depend on how long.
+            std::thread::park_timeout(Duration::from_millis(10));
         }
     }
 

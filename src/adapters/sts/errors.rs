@@ -85,10 +85,15 @@ pub(super) fn odd(odd: super::answer::Odd, request_id: Option<String>, asked: &A
 }
 
 fn what(asked: &Asked<'_>) -> String {
-    match asked.call {
+    name(asked.call, asked.key_id)
+}
+
+/// Names a call as what it is for.
+pub(super) fn name(call: Call<'_>, key_id: &str) -> String {
+    match call {
         Call::AssumeRole(role) => format!("assume {role}"),
-        Call::SessionToken => format!("start a session of access key {}", printable(asked.key_id, 128)),
-        Call::CallerIdentity => format!("tell whose access key {} is", printable(asked.key_id, 128)),
+        Call::SessionToken => format!("start a session of access key {}", printable(key_id, 128)),
+        Call::CallerIdentity => format!("tell whose access key {} is", printable(key_id, 128)),
     }
 }
 

@@ -257,7 +257,7 @@ impl TokenService for Sts {
         session_name: &str,
         code: Option<&MfaCode>,
     ) -> Result<Issued, TokenError> {
-        in_time(self.assume(aws, signer, call, session_name, code)).await
+        in_time(Call::AssumeRole(&call.role_arn), "", self.assume(aws, signer, call, session_name, code)).await
     }
 
     async fn session_token(
@@ -267,7 +267,7 @@ impl TokenService for Sts {
         call: &SessionTokenCall,
         code: Option<&MfaCode>,
     ) -> Result<Issued, TokenError> {
-        in_time(self.trade(aws, key, call, code)).await
+        in_time(Call::SessionToken, &key.id, self.trade(aws, key, call, code)).await
     }
 
     async fn caller_identity(
@@ -276,16 +276,21 @@ impl TokenService for Sts {
         key: &AccessKey,
         region: &str,
     ) -> Result<CallerIdentity, TokenError> {
-        in_time(self.identify(aws, key, region)).await
+        in_time(Call::CallerIdentity, &key.id, self.identify(aws, key, region)).await
     }
 }
 
 const UNSENT: Failure = Failure::without_answer(Class::Unsent);
 
-async fn in_time<T>(call: impl Future<Output = Result<T, TokenError>>) -> Result<T, TokenError> {
-    tokio::time::timeout(WHOLE, call).await.unwrap_or_else(|_| {
-        let report = Report::new(Kind::Unreachable, "the call to STS was not over within 10 seconds")
-            .hint("look at the network, and at the files that `[aws]` names");
+async fn in_time<T>(
+    call: Call<'_>,
+    key_id: &str,
+    answer: impl Future<Output = Result<T, TokenError>>,
+) -> Result<T, TokenError> {
+    tokio::time::timeout(WHOLE, answer).await.unwrap_or_else(|_| {
+        let cause = format!("cannot {}: the call to STS was not over within 10 seconds", errors::name(call, key_id));
+        let report =
+            Report::new(Kind::Unreachable, cause).hint("look at the network, and at the files that `[aws]` names");
         Err(TokenError { report, outlook: Outlook::Transient, code: None, request_id: None })
     })
 }

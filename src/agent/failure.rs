@@ -1,0 +1,87 @@
+//! Why there is no session, and how long to rest before the next try.
+
+use crate::domain::plan::Plan;
+use crate::domain::report::{Kind, Report};
+use crate::ports::Outlook;
+use std::time::Duration;
+
+/// A permanent failure is answered from memory for this long, so that a loop of tools does not become a loop of STS calls.
+const PERMANENT_PAUSE: Duration = Duration::from_secs(3);
+
+/// Why there is no session.
+#[derive(Clone, Debug)]
+pub(super) struct Failure {
+    /// What the caller is told.
+    pub(super) report: Report,
+    /// What it means for the next try.
+    pub(super) outlook: Outlook,
+    /// What the audit log says.
+    pub(super) code: String,
+}
+
+impl Failure {
+    /// Makes a failure that the same request would meet again.
+    pub(super) fn permanent(report: Report) -> Self {
+        let code = class(report.kind);
+        Self { report, outlook: Outlook::Permanent, code }
+    }
+
+    /// Makes a failure that may be over next time.
+    pub(super) fn transient(report: Report) -> Self {
+        Self { outlook: Outlook::Transient, ..Self::permanent(report) }
+    }
+
+    /// Makes the failure of those who waited while everything was forgotten.
+    pub(super) fn locked() -> Self {
+        Self::transient(Report::new(Kind::Locked, "rolecall was locked while this was under way").hint("ask again"))
+    }
+
+    /// Makes the failure of those whom the agent's end has left waiting.
+    pub(super) fn ending() -> Self {
+        Self::transient(
+            Report::new(Kind::Agent, "the agent ended while this was under way")
+                .hint("ask again: that starts a new agent"),
+        )
+    }
+
+    /// Makes the failure of those whose flight is gone for another reason.
+    pub(super) fn called_off() -> Self {
+        Self::transient(
+            Report::new(Kind::Failed, "this was called off before its end")
+                .hint("ask again; `rolecall log` shows whether the identity's key was changed meanwhile"),
+        )
+    }
+}
+
+/// Makes the failure of a caller that cannot wait longer for a person.
+pub(super) fn still_asking(plan: &Plan) -> Failure {
+    Failure::transient(
+        Report::new(Kind::Locked, "nobody has answered the question for an MFA code within 55 seconds")
+            .hint(format!("answer it and ask again, or run `rolecall unlock {}`", plan.identity.name)),
+    )
+}
+
+/// Makes the failure of a caller that cannot wait longer for STS.
+pub(super) fn too_slow() -> Failure {
+    Failure::transient(
+        Report::new(Kind::Unreachable, "no session within 20 seconds")
+            .hint("ask again: the request goes on meanwhile; `rolecall status` shows its end"),
+    )
+}
+
+/// Names the class of a failure that has no code of AWS's.
+pub(super) fn class(kind: Kind) -> String {
+    serde_json::to_value(kind).ok().and_then(|v| v.as_str().map(str::to_owned)).unwrap_or_default()
+}
+
+/// Decides how long to rest after a failure: seconds where a caller waits, minutes where a session still does.
+pub(super) fn pause(failure: &Failure, failures: u32, has_session: bool, jitter: f64) -> Duration {
+    let range = |from: u64, to: u64| Duration::from_secs(from) + Duration::from_secs(to - from).mul_f64(jitter);
+    match (failure.outlook, has_session, failures) {
+        (Outlook::Permanent, false, _) => PERMANENT_PAUSE,
+        // A caller without a session tries at once each time; single flight bounds it.
+        (_, false, _) => Duration::ZERO,
+        (_, true, 0..=2) => range(60, 120),
+        (_, true, _) => range(300, 600),
+    }
+}
