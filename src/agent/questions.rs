@@ -8,7 +8,7 @@ use crate::domain::catalogue::{AgentSettings, PromptKind};
 use crate::domain::names::Name;
 use crate::domain::question::{Question, Surroundings};
 use crate::domain::report::{Kind, Report};
-use crate::domain::secret::MfaCode;
+use crate::domain::secret::{MfaCode, is_mfa_code};
 use crate::ports::{Clock, Prompted, Prompter};
 use crate::protocol::status::QuestionStatus;
 use chrono::{DateTime, Utc};
@@ -175,7 +175,7 @@ impl Questions {
                 Some(code) = codes.recv() => Ok(code),
             };
             match code {
-                Ok(code) if !six_digits(&code) => reason = Some("an MFA code is six digits".to_owned()),
+                Ok(code) if !is_mfa_code(code.expose()) => reason = Some("an MFA code is six digits".to_owned()),
                 Ok(code) if self.is_spent(serial, &code) => {
                     reason = Some("that code was used already; wait for the device's next one".to_owned());
                 }
@@ -306,10 +306,6 @@ impl Drop for Opened<'_> {
             wanted.given = None;
         }
     }
-}
-
-fn six_digits(code: &MfaCode) -> bool {
-    code.expose().len() == 6 && code.expose().bytes().all(|b| b.is_ascii_digit())
 }
 
 /// Says that nobody answered, and what answers.

@@ -3,7 +3,9 @@
 use super::audit::{Event, Line};
 use super::caller::Caller;
 use super::failure::{Failure, class};
+use super::questions::Seat;
 use super::server::Connection;
+use super::sessions::HandOut;
 use super::{Agent, flight};
 use crate::domain::arn;
 use crate::domain::catalogue::IdentityKind;
@@ -11,7 +13,7 @@ use crate::domain::credential::AccessKey;
 use crate::domain::names::Name;
 use crate::domain::plan::Plan;
 use crate::domain::report::{Kind, Report};
-use crate::domain::secret::{MfaCode, Passphrase};
+use crate::domain::secret::{MfaCode, Passphrase, is_mfa_code};
 use crate::ports::StoredKey;
 use crate::protocol::VERSION;
 use crate::protocol::message::{Answer, Call, Context, Reply, Request};
@@ -84,33 +86,13 @@ impl Agent {
         let result = match plan.mfa_serial() {
             None => self.sessions.get(&plan).await,
             Some(serial) => {
-                let program = caller.program().map(str::to_owned);
-                let surroundings = context.surroundings();
-                let mut seat = self.sessions.questions.sit(serial, caller.terminal, program, surroundings);
-                let mut session = pin!(self.sessions.get(&plan));
-                loop {
-                    let asking = tokio::select! {
-                        biased;
-                        result = &mut session => break result,
-                        asking = seat.asked() => asking,
-                    };
-                    // The answer may come from elsewhere while this person is still typing.
-                    let reply = tokio::select! {
-                        biased;
-                        result = &mut session => break result,
-                        reply = connection.ask(&asking.question) => reply,
-                    };
-                    match reply {
-                        Some(Reply::Code { code }) => drop(asking.answer.send(Some(code))),
-                        Some(Reply::Cancelled) => drop(asking.answer.send(None)),
-                        // No terminal after all, or nobody: the question moves on.
-                        Some(Reply::NoTerminal) => drop(asking),
-                        None => {
-                            drop(asking);
-                            break session.await;
-                        }
-                    }
-                }
+                let seat = self.sessions.questions.sit(
+                    serial,
+                    caller.terminal,
+                    caller.program().map(str::to_owned),
+                    context.surroundings(),
+                );
+                self.get_asking(&plan, seat, connection).await
             }
         };
         let mut line = Line::new(self.ports.clock.now().wall, Event::Get, "ok");
@@ -138,6 +120,40 @@ impl Agent {
                 line.message = Some(report.message.clone());
                 self.audit.write(line);
                 Err(self.with_remark(report))
+            }
+        }
+    }
+
+    /// Gives the session of a plan that may need a code, and puts the question to the caller when it is this seat's turn.
+    async fn get_asking(
+        &self,
+        plan: &Arc<Plan>,
+        mut seat: Seat,
+        connection: &mut Connection,
+    ) -> Result<HandOut, Failure> {
+        let mut session = pin!(self.sessions.get(plan));
+        loop {
+            let asking = tokio::select! {
+                biased;
+                result = &mut session => return result,
+                asking = seat.asked() => asking,
+            };
+            // The answer may come from elsewhere while this person is still typing.
+            let reply = tokio::select! {
+                biased;
+                result = &mut session => return result,
+                reply = connection.ask(&asking.question) => reply,
+            };
+            match reply {
+                Some(Reply::Code { code }) => drop(asking.answer.send(Some(code))),
+                Some(Reply::Cancelled) => drop(asking.answer.send(None)),
+                // No terminal after all: the question moves on.
+                Some(Reply::NoTerminal) => drop(asking),
+                // The caller is gone; the question moves on and the flight is not ours to end.
+                None => {
+                    drop(asking);
+                    return session.await;
+                }
             }
         }
     }
@@ -294,7 +310,7 @@ impl Agent {
     }
 
     async fn unlock(&self, name: Option<String>, code: MfaCode, caller: &Caller) -> Result<String, Report> {
-        if code.expose().len() != 6 || !code.expose().bytes().all(|b| b.is_ascii_digit()) {
+        if !is_mfa_code(code.expose()) {
             return Err(
                 Report::new(Kind::Usage, "an MFA code is six digits").hint("take the one that the device shows now")
             );

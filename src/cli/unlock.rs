@@ -9,7 +9,7 @@ use super::{ask, status, tell};
 use crate::client::Autostart;
 use crate::domain::names::{Name, nearest};
 use crate::domain::report::{Kind, Report};
-use crate::domain::secret::{MfaCode, Passphrase};
+use crate::domain::secret::{MfaCode, Passphrase, is_mfa_code};
 use crate::paths::Paths;
 use crate::protocol::message::Request;
 use crate::protocol::status::{IdentityStatus, Status};
@@ -47,7 +47,7 @@ fn identity(paths: &Paths, asked: Option<&str>) -> Result<String, Report> {
 
 fn six_digits(code: &Zeroizing<String>) -> Result<&str, Report> {
     match code.trim() {
-        code if code.len() == 6 && code.bytes().all(|b| b.is_ascii_digit()) => Ok(code),
+        code if is_mfa_code(code) => Ok(code),
         "" => Err(Report::new(Kind::Locked, "no MFA code was given")
             .hint("run `rolecall unlock` on a terminal, or give the code on stdin: `… | rolecall unlock`")),
         _ => Err(Report::new(Kind::Usage, "an MFA code has six digits")

@@ -54,6 +54,11 @@ secret! {
     MfaCode
 }
 
+/// Tells whether a text has the form of an MFA code: exactly six digits (sts AssumeRole, TokenCode).
+pub fn is_mfa_code(text: &str) -> bool {
+    text.len() == 6 && text.bytes().all(|b| b.is_ascii_digit())
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
