@@ -6,6 +6,7 @@
 
 mod harness;
 
+mod desk;
 mod disk;
 mod docs;
 mod endings;
