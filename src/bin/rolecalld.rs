@@ -15,6 +15,9 @@ use std::io::{self, Write};
 use std::process::ExitCode;
 use std::sync::Arc;
 
+#[global_allocator]
+static HEAP: process::WipingHeap = process::WipingHeap;
+
 /// Enough for callers at once; one more would only add memory.
 const WORKER_THREADS: usize = 2;
 

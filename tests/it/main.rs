@@ -14,6 +14,7 @@ mod faults;
 mod get;
 mod layers;
 mod lifecycle;
+mod memory;
 mod mfa;
 mod reload;
 mod sessions;
