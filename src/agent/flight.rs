@@ -3,7 +3,7 @@
 use super::audit::{Event, Line};
 use super::failure::{Failure, class};
 use super::locked::LockedBytes;
-use super::questions::{NoCode, unanswered};
+use super::questions::{NoAnswer, unanswered};
 use super::renewal::{Pace, Urgency};
 use super::sessions::Sessions;
 use crate::domain::arn;
@@ -92,7 +92,7 @@ impl Sessions {
             Step::AssumeRole(_) => &plan.name,
         };
         if pace.urgency == Urgency::Background {
-            return Err(Failure::transient(unanswered(NoCode::Nobody, serial, whom)));
+            return Err(Failure::transient(unanswered(NoAnswer::Nobody, serial, whom)));
         }
         // A code is typed for nothing if there is no key to go with it.
         if at == 0 && self.ports.vault.state().await != VaultState::Ready {
@@ -104,7 +104,7 @@ impl Sessions {
                 let report = unanswered(no, serial, whom);
                 // A person who said no is left alone for a moment, whatever retries behind them; where nobody was asked
                 // the code may come the next moment.
-                if no == NoCode::Cancelled { Failure::permanent(report) } else { Failure::transient(report) }
+                if no == NoAnswer::Cancelled { Failure::permanent(report) } else { Failure::transient(report) }
             })?;
             match self.call_renewing(aws, plan, at, pace, Some(&code)).await {
                 Err(failure) if failure.outlook == Outlook::WrongCode => {

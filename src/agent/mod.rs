@@ -1,8 +1,10 @@
 //! The running agent. It is told its ports from outside, owns the sessions, and decides who gets one.
 
+mod access;
 mod audit;
 mod caller;
 mod configuration;
+mod consent;
 mod desk;
 mod failure;
 mod flight;
