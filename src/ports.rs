@@ -15,6 +15,7 @@ use chrono::{DateTime, TimeDelta, Utc};
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
+use tokio::sync::oneshot;
 
 /// An access key as the vault keeps it, with what is known of its owner.
 #[derive(Clone, Debug)]
@@ -157,6 +158,17 @@ pub trait Prompter: Send + Sync {
     async fn ask(&self, program: Option<&Path>, question: &Question, surroundings: &Surroundings) -> Prompted;
     /// Tells something on the desktop. Returns within 5 seconds; where there is no desktop nothing happens.
     async fn notify(&self, notice: &Notice);
+}
+
+/// What happens on the desktop. No port: nothing is asked of it, so the agent is handed a stream of these.
+#[derive(Debug)]
+pub enum DeskEvent {
+    /// The screen of one of the user's sessions was locked.
+    ScreenLocked,
+    /// The machine is about to sleep, and waits until it is told that everything is wiped.
+    Sleep(oneshot::Sender<()>),
+    /// It is awake again.
+    Wake,
 }
 
 /// What time it is, and waiting.

@@ -62,7 +62,8 @@ impl Agent {
             Request::IdentityRemove { name } => done(self.remove_identity(&name, caller).await?),
             Request::Keys => answer(Answer::Keys { keys: self.keys().await }),
             Request::Lock => {
-                self.lock("asked", Some(caller.clone()));
+                // What the answer says is true when it is given: nothing is left in memory.
+                self.lock("asked", Some(caller.clone())).are_gone().await;
                 done(None)
             }
             Request::Reload => self.configuration.problem().map_or_else(|| done(None), Err),

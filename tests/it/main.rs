@@ -7,6 +7,7 @@
 mod access;
 mod harness;
 
+mod desk;
 mod disk;
 mod docs;
 mod endings;
@@ -14,6 +15,7 @@ mod faults;
 mod get;
 mod layers;
 mod lifecycle;
+mod memory;
 mod mfa;
 mod reload;
 mod sessions;
