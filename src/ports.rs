@@ -2,7 +2,7 @@
 //!
 //! The agent is told its ports from outside and never names an adapter. Tests put decorators here, not switches there.
 
-use crate::domain::arn::AccountId;
+use crate::domain::arn::{AccountId, IamUser};
 use crate::domain::catalogue::{AwsSettings, VaultKind};
 use crate::domain::credential::{AccessKey, Now, Session, Signer};
 use crate::domain::names::Name;
@@ -109,9 +109,61 @@ pub struct TokenError {
     pub request_id: Option<String>,
 }
 
+/// An access key as the service lists it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ListedKey {
+    /// Its public half.
+    pub id: String,
+    /// Whether it can be used.
+    pub active: bool,
+    /// When it was made.
+    pub created: Option<DateTime<Utc>>,
+}
+
+/// The access keys of a user at one moment.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Listing {
+    /// Two at most, at AWS.
+    pub keys: Vec<ListedKey>,
+    /// The service's own time.
+    pub now: DateTime<Utc>,
+}
+
+/// An access key that was just made.
+#[derive(Clone, Debug)]
+pub struct NewKey {
+    /// The key; its secret is told this once.
+    pub key: AccessKey,
+    /// When it was made.
+    pub created: Option<DateTime<Utc>>,
+}
+
+/// The long-term keys of a user, by the user's name. Every call returns within 10 seconds. A failure without AWS's code is
+/// one of which nobody knows whether AWS acted.
+#[async_trait]
+pub trait AccessKeys: Send + Sync {
+    /// Makes a key. Sent once only: a second try would make a second key.
+    async fn create(&self, aws: &Arc<AwsSettings>, signer: &Signer, user: &IamUser) -> Result<NewKey, TokenError>;
+    /// Lists the keys.
+    async fn list(&self, aws: &Arc<AwsSettings>, signer: &Signer, user: &IamUser) -> Result<Listing, TokenError>;
+    /// Switches a key off.
+    async fn deactivate(
+        &self,
+        aws: &Arc<AwsSettings>,
+        signer: &Signer,
+        user: &IamUser,
+        id: &str,
+    ) -> Result<(), TokenError>;
+    /// Deletes a key.
+    async fn delete(&self, aws: &Arc<AwsSettings>, signer: &Signer, user: &IamUser, id: &str)
+    -> Result<(), TokenError>;
+}
+
 /// Who issues sessions. Every call returns within 10 seconds.
 #[async_trait]
 pub trait TokenService: Send + Sync {
+    /// Closes every connection that waits for its next call: its buffers hold what was sent and received last.
+    fn close(&self);
     /// Becomes a role. The answer is checked: the right account and role, a sane Expiration.
     async fn assume_role(
         &self,
@@ -136,6 +188,8 @@ pub trait TokenService: Send + Sync {
         key: &AccessKey,
         region: &str,
     ) -> Result<CallerIdentity, TokenError>;
+    /// Gives what is done about long-term keys.
+    fn access_keys(&self) -> &dyn AccessKeys;
 }
 
 /// What became of a question.

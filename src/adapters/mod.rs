@@ -2,7 +2,9 @@
 //!
 //! Adapters know the ports and the domain; nothing but the main of the agent knows adapters.
 
+mod aws;
 pub mod clock;
+mod iam;
 #[cfg(target_os = "linux")]
 pub mod logind;
 pub mod pinentry;

@@ -140,6 +140,7 @@ impl Agent {
     fn lock(&self, reason: &str, caller: Option<Caller>) -> CalledOff {
         let called_off = self.sessions.lock();
         self.ports.vault.lock();
+        self.ports.tokens.close();
         let mut line = Line::new(self.ports.clock.now().wall, Event::Lock, "ok");
         line.message = Some(reason.to_owned());
         line.caller = caller;

@@ -19,7 +19,7 @@ const NOISE: TimeDelta = TimeDelta::seconds(5);
 
 /// Notes, for one call, what the SDK does not tell about its answer.
 #[derive(Clone)]
-pub(super) struct Probe {
+pub(in crate::adapters) struct Probe {
     clock: Arc<dyn Clock>,
     seen: Arc<Mutex<Seen>>,
 }
@@ -32,18 +32,18 @@ struct Seen {
 
 impl Probe {
     /// Makes one that has seen nothing.
-    pub(super) fn new(clock: Arc<dyn Clock>) -> Self {
+    pub(in crate::adapters) fn new(clock: Arc<dyn Clock>) -> Self {
         Self { clock, seen: Arc::default() }
     }
 
     /// Tells how far the server's clock is ahead.
-    pub(super) fn skew(&self) -> TimeDelta {
+    pub(in crate::adapters) fn skew(&self) -> TimeDelta {
         self.seen().skew
     }
 
     /// Tells whether the answer reached its end. The SDK takes an XML that breaks off as one whose last elements are
     /// empty, and a token that breaks off as the token.
-    pub(super) fn whole(&self) -> bool {
+    pub(in crate::adapters) fn whole(&self) -> bool {
         self.seen().whole
     }
 
@@ -101,7 +101,7 @@ fn noticeable(skew: TimeDelta) -> TimeDelta {
 
 /// Retries the clock errors that the SDK does not know as such; it corrects its clock from any answer.
 #[derive(Debug)]
-pub(super) struct ClockErrors;
+pub(in crate::adapters) struct ClockErrors;
 
 impl ClassifyRetry for ClockErrors {
     fn classify_retry(&self, context: &InterceptorContext) -> RetryAction {

@@ -12,10 +12,10 @@ use std::io;
 
 /// How far a call came.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Class {
-    /// STS said no, with a code.
+pub(in crate::adapters) enum Class {
+    /// AWS said no, with a code.
     Refused,
-    /// Something answered, but not as STS does.
+    /// Something answered, but not as AWS does.
     Garbled,
     /// The answer was larger than the cap.
     TooLarge,
@@ -51,27 +51,27 @@ pub(super) enum Class {
 
 /// One failed call.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Failure {
+pub(in crate::adapters) struct Failure {
     /// How far it came.
-    pub(super) class: Class,
+    pub(in crate::adapters) class: Class,
     /// AWS's code.
-    pub(super) code: Option<String>,
+    pub(in crate::adapters) code: Option<String>,
     /// AWS's own words, unchecked.
-    pub(super) message: Option<String>,
+    pub(in crate::adapters) message: Option<String>,
     /// The HTTP status.
-    pub(super) status: Option<u16>,
+    pub(in crate::adapters) status: Option<u16>,
     /// AWS's id of the call.
-    pub(super) request_id: Option<String>,
+    pub(in crate::adapters) request_id: Option<String>,
 }
 
 impl Failure {
     /// Makes one without an answer.
-    pub(super) const fn without_answer(class: Class) -> Self {
+    pub(in crate::adapters) const fn without_answer(class: Class) -> Self {
         Self { class, code: None, message: None, status: None, request_id: None }
     }
 
     /// Takes the SDK's error apart.
-    pub(super) fn of<E>(error: &SdkError<E, HttpResponse>) -> Self
+    pub(in crate::adapters) fn of<E>(error: &SdkError<E, HttpResponse>) -> Self
     where
         E: ProvideErrorMetadata + Error + 'static,
     {
