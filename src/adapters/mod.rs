@@ -2,9 +2,13 @@
 //!
 //! Adapters know the ports and the domain; nothing but the main of the agent knows adapters.
 
+#[cfg(target_os = "linux")]
+mod bus;
 pub mod clock;
 #[cfg(target_os = "linux")]
 pub mod logind;
+#[cfg(target_os = "linux")]
+mod notifications;
 pub mod pinentry;
 pub mod sts;
 pub mod vault;
