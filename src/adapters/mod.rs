@@ -3,10 +3,14 @@
 //! Adapters know the ports and the domain; nothing but the main of the agent knows adapters.
 
 mod aws;
+#[cfg(target_os = "linux")]
+mod bus;
 pub mod clock;
 mod iam;
 #[cfg(target_os = "linux")]
 pub mod logind;
+#[cfg(target_os = "linux")]
+mod notifications;
 pub mod pinentry;
 pub mod sts;
 pub mod vault;

@@ -51,6 +51,13 @@ impl Prompter for Pinentry {
         })
     }
 
+    #[cfg(target_os = "linux")]
+    async fn notify(&self, notice: &Notice) {
+        super::notifications::show(notice).await;
+    }
+
+    /// Tells nothing where nobody has said how.
+    #[cfg(not(target_os = "linux"))]
     async fn notify(&self, _notice: &Notice) {}
 }
 

@@ -102,6 +102,9 @@ impl Sessions {
         for _ in 0..TRIES {
             let code = self.questions.ask(&plan.identity.name, serial, &plan.name, reason).await.map_err(|no| {
                 let report = unanswered(no, serial, whom);
+                if no == NoAnswer::Nobody {
+                    self.notices.unasked(serial, whom, &plan.name);
+                }
                 // A person who said no is left alone for a moment, whatever retries behind them; where nobody was asked
                 // the code may come the next moment.
                 if no == NoAnswer::Cancelled { Failure::permanent(report) } else { Failure::transient(report) }

@@ -10,6 +10,7 @@ mod failure;
 mod flight;
 pub mod lifecycle;
 mod locked;
+mod notices;
 mod questions;
 mod renewal;
 mod requests;

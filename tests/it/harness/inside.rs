@@ -3,11 +3,13 @@
 use super::clock::TestClock;
 use super::leaks::Canaries;
 use super::memory_vault::MemoryVault;
+use super::prompter::TestPrompter;
 use rolecall::adapters::sts::Sts;
 use rolecall::agent::server::Socket;
 use rolecall::agent::{Agent, Ports, lifecycle};
 use rolecall::client::{self, Autostart};
 use rolecall::domain::credential::{AccessKey, Session};
+use rolecall::domain::question::Notice;
 use rolecall::domain::report::Report;
 use rolecall::domain::secret::SecretKey;
 use rolecall::paths::Paths;
@@ -45,6 +47,7 @@ pub(crate) struct Inside {
     pub(crate) vault: Arc<MemoryVault>,
     pub(crate) paths: Paths,
     pub(crate) canaries: Canaries,
+    prompter: Arc<TestPrompter>,
     /// Says what happens on the desktop.
     desk: mpsc::Sender<DeskEvent>,
     thread: Option<JoinHandle<()>>,
@@ -91,9 +94,17 @@ impl Inside {
         let key = aws.access_key(USER_ARN);
         canaries.add(&key.secret);
         vault.put("auth", stored(&key.id, &key.secret));
+        let prompter = Arc::new(TestPrompter::default());
         let (desk, events) = mpsc::channel(4);
-        let thread = run(&paths, &clock, &vault, slots, events);
-        Self { aws, clock, vault, paths, canaries, desk, thread: Some(thread), dir }
+        let thread = run(&paths, &clock, &vault, &prompter, slots, events);
+        Self { aws, clock, vault, paths, canaries, desk, prompter, thread: Some(thread), dir }
+    }
+
+    /// Gives what was told on the desktop so far, and searches it for secrets.
+    pub(crate) fn told(&self) -> Vec<Notice> {
+        let told = self.prompter.told();
+        told.iter().for_each(|notice| self.canaries.shown(&format!("{notice:?}")));
+        told
     }
 
     /// Tells the agent what happens on the desktop.
@@ -233,6 +244,7 @@ fn run(
     paths: &Paths,
     clock: &Arc<TestClock>,
     vault: &Arc<MemoryVault>,
+    prompter: &Arc<TestPrompter>,
     slots: usize,
     events: mpsc::Receiver<DeskEvent>,
 ) -> JoinHandle<()> {
@@ -240,7 +252,7 @@ fn run(
     let ports = Ports {
         vault: vault.clone(),
         tokens: Arc::new(Sts::new(clock.clone())),
-        prompter: Arc::new(rolecall::adapters::pinentry::Pinentry),
+        prompter: prompter.clone(),
         clock: clock.clone(),
     };
     let paths = paths.clone();
