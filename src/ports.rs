@@ -10,6 +10,7 @@ use crate::domain::plan::{AssumeRole, SessionTokenCall};
 use crate::domain::question::{Question, Surroundings};
 use crate::domain::report::Report;
 use crate::domain::secret::{MfaCode, Passphrase};
+use crate::domain::totp::TotpSecret;
 use async_trait::async_trait;
 use chrono::{DateTime, TimeDelta, Utc};
 use std::path::Path;
@@ -25,6 +26,8 @@ pub struct StoredKey {
     pub arn: String,
     /// When it was stored.
     pub stored: DateTime<Utc>,
+    /// The secret of the user's virtual MFA device, where its owner wanted it kept here.
+    pub totp: Option<TotpSecret>,
 }
 
 /// Whether the vault would answer, found out without asking anybody.
@@ -153,6 +156,8 @@ pub enum Prompted {
 pub trait Prompter: Send + Sync {
     /// Asks for the code of an MFA device, by the program that the configuration names or the system's own.
     async fn mfa_code(&self, program: Option<&Path>, question: &Question, surroundings: &Surroundings) -> Prompted;
+    /// Runs a program of the configuration's that prints a code, within 15 seconds; says why there is none.
+    async fn code_of_program(&self, argv: &[String]) -> Result<MfaCode, String>;
 }
 
 /// What time it is, and waiting.

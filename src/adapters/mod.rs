@@ -3,6 +3,7 @@
 //! Adapters know the ports and the domain; nothing but the main of the agent knows adapters.
 
 pub mod clock;
+mod mfa_process;
 pub mod pinentry;
 pub mod sts;
 pub mod vault;

@@ -49,6 +49,10 @@ impl Prompter for Pinentry {
             Prompted::Nobody
         })
     }
+
+    async fn code_of_program(&self, argv: &[String]) -> Result<MfaCode, String> {
+        super::mfa_process::run(argv).await
+    }
 }
 
 struct Dialog {

@@ -2,9 +2,11 @@
 
 mod audit;
 mod caller;
+mod codes;
 mod configuration;
 mod failure;
 mod flight;
+mod keep_totp;
 pub mod lifecycle;
 mod locked;
 mod questions;

@@ -3,6 +3,7 @@
 //! Callers that wait take a *seat*: a terminal where the question may be shown. The first seat is asked; if its caller goes
 //! away the question moves on to the next. A code is taken once: a second use is refused here, before AWS refuses it.
 
+use super::codes::Codes;
 use crate::domain::arn::MfaSerial;
 use crate::domain::catalogue::{AgentSettings, PromptKind};
 use crate::domain::names::Name;
@@ -18,9 +19,6 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 use tokio::sync::{Mutex as Turn, mpsc, oneshot};
 
-/// A device shows a code for 30 seconds and AWS takes the one before and after as well.
-const CODE_LIFE: Duration = Duration::from_mins(2);
-
 /// What nobody could be asked is shown in `status` for so long.
 const REMEMBERED: Duration = Duration::from_mins(10);
 
@@ -29,6 +27,8 @@ pub(super) struct Questions {
     state: Mutex<State>,
     clock: Arc<dyn Clock>,
     prompter: Arc<dyn Prompter>,
+    /// What was used, and where codes come from without a question.
+    pub(super) codes: Codes,
 }
 
 #[derive(Default)]
@@ -39,7 +39,6 @@ struct State {
     pinentry: Option<PathBuf>,
     turns: HashMap<MfaSerial, Arc<Turn<()>>>,
     wanted: HashMap<MfaSerial, Wanted>,
-    spent: HashMap<MfaSerial, (MfaCode, Duration)>,
 }
 
 /// A caller that waits for a device's code.
@@ -103,7 +102,8 @@ pub(super) enum NoCode {
 
 impl Questions {
     pub(super) fn new(clock: Arc<dyn Clock>, prompter: Arc<dyn Prompter>) -> Arc<Self> {
-        Arc::new(Self { state: Mutex::default(), clock, prompter })
+        let codes = Codes::new(Arc::clone(&clock));
+        Arc::new(Self { state: Mutex::default(), clock, prompter, codes })
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
@@ -133,9 +133,9 @@ impl Questions {
         Seat { questions: Arc::clone(self), id, asks: asked }
     }
 
-    /// Tells whether a person is being asked for a device's code.
+    /// Tells whether a person is being asked for a device's code, or its next one is waited for.
     pub(super) fn is_open(&self, serial: &MfaSerial) -> bool {
-        self.state().wanted.get(serial).is_some_and(|wanted| wanted.given.is_some())
+        self.codes.is_awaited(serial) || self.state().wanted.get(serial).is_some_and(|wanted| wanted.given.is_some())
     }
 
     /// Gives a code to an open question; gives it back if there is none.
@@ -176,12 +176,9 @@ impl Questions {
             };
             match code {
                 Ok(code) if !is_mfa_code(code.expose()) => reason = Some("an MFA code is six digits".to_owned()),
-                Ok(code) if self.is_spent(serial, &code) => {
-                    reason = Some("that code was used already; wait for the device's next one".to_owned());
-                }
+                Ok(code) if !self.codes.take(serial, &code) => reason = Some(self.codes.used()),
                 Ok(code) => {
                     open.answered();
-                    self.spend(serial, &code);
                     return Ok(code);
                 }
                 Err(no) => return Err(no),
@@ -232,23 +229,9 @@ impl Questions {
         Some((place.id, place.asks.clone()))
     }
 
-    /// Remembers a code that is on its way to AWS.
-    pub(super) fn spend(&self, serial: &MfaSerial, code: &MfaCode) {
-        let until = self.clock.now().boot + CODE_LIFE;
-        self.state().spent.insert(serial.clone(), (code.clone(), until));
-    }
-
-    fn is_spent(&self, serial: &MfaSerial, code: &MfaCode) -> bool {
-        let now = self.clock.now().boot;
-        let state = self.state();
-        state.spent.get(serial).is_some_and(|(spent, until)| now < *until && spent.expose() == code.expose())
-    }
-
-    /// Forgets every question and code.
+    /// Forgets every question.
     pub(super) fn lock(&self) {
-        let mut state = self.state();
-        state.wanted.clear();
-        state.spent.clear();
+        self.state().wanted.clear();
     }
 
     /// Gives what `status` shows.

@@ -7,6 +7,7 @@ fn identity(name: &str, mfa: bool) -> Identity {
         kind: IdentityKind::IamUser,
         mfa_serial: mfa.then(|| MfaSerial::new("arn:aws:iam::111111111111:mfa/richard").expect("valid")),
         mfa_session: HOUR * 12,
+        mfa_process: None,
         region: Some("eu-west-1".into()),
     }
 }

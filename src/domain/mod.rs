@@ -11,3 +11,4 @@ pub mod plan;
 pub mod question;
 pub mod report;
 pub mod secret;
+pub mod totp;

@@ -83,14 +83,18 @@ fn section(text: &str, args: &IdentityAddArgs) -> Result<(IdentitySection, Prese
         r#type: args.kind.clone(),
         mfa_serial: args.mfa_serial.clone(),
         mfa_session: args.mfa_session.clone(),
+        mfa_process: None,
         region: args.region.clone(),
     };
     // The text has been read and checked; here it is looked up as written, since "12h" is to stay "12h".
     let document: toml::Table = toml::from_str(text.trim_start_matches('\u{feff}')).unwrap_or_default();
-    let Some(old) = document.get("identities").and_then(|t| t.get(args.name.as_str())) else {
+    let Some(entry) = document.get("identities").and_then(|t| t.get(args.name.as_str())) else {
         return Ok((wanted, Present::No));
     };
-    let old = |key: &str| old.get(key).and_then(toml::Value::as_str).map(str::to_owned);
+    let old = |key: &str| entry.get(key).and_then(toml::Value::as_str).map(str::to_owned);
+    let old_list = |key: &str| -> Option<Vec<String>> {
+        entry.get(key)?.as_array()?.iter().map(|value| value.as_str().map(str::to_owned)).collect()
+    };
     let old_kind = old("type").unwrap_or_default();
     if old_kind != args.kind && !args.replace {
         return Err(Report::new(
@@ -103,6 +107,7 @@ fn section(text: &str, args: &IdentityAddArgs) -> Result<(IdentitySection, Prese
         r#type: wanted.r#type,
         mfa_serial: wanted.mfa_serial.or_else(|| old("mfa_serial")),
         mfa_session: wanted.mfa_session.or_else(|| old("mfa_session")),
+        mfa_process: old_list("mfa_process"),
         region: wanted.region.or_else(|| old("region")),
     };
     let same = (Some(&merged.r#type), &merged.mfa_serial, &merged.mfa_session, &merged.region)
@@ -214,6 +219,7 @@ mod tests {
             account: Some("111111111111".into()),
             stored: None,
             mfa_serial: None,
+            totp: false,
             error: None,
         };
         let text = said(&config_file::tests::paths(Path::new("/x")), &stored, Some(&csv));
