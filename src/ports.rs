@@ -7,7 +7,7 @@ use crate::domain::catalogue::{AwsSettings, VaultKind};
 use crate::domain::credential::{AccessKey, Now, Session, Signer};
 use crate::domain::names::Name;
 use crate::domain::plan::{AssumeRole, SessionTokenCall};
-use crate::domain::question::{Question, Surroundings};
+use crate::domain::question::{Notice, Question, Surroundings};
 use crate::domain::report::Report;
 use crate::domain::secret::{MfaCode, Passphrase};
 use crate::domain::totp::TotpSecret;
@@ -143,19 +143,23 @@ pub trait TokenService: Send + Sync {
 /// What became of a question.
 #[derive(Clone, Debug)]
 pub enum Prompted {
-    /// The person does not want to answer.
+    /// The person consents.
+    Allowed,
+    /// The person does not want to answer, or does not consent.
     Cancelled,
-    /// The answer.
+    /// The code.
     Code(MfaCode),
     /// Nobody could be asked.
     Nobody,
 }
 
-/// Who asks a person in a window of its own. Waits as long as the person does.
+/// Who asks a person in a window of its own, and who tells one something.
 #[async_trait]
 pub trait Prompter: Send + Sync {
-    /// Asks for the code of an MFA device, by the program that the configuration names or the system's own.
-    async fn mfa_code(&self, program: Option<&Path>, question: &Question, surroundings: &Surroundings) -> Prompted;
+    /// Asks, by the program that the configuration names or the system's own. Waits as long as the person does.
+    async fn ask(&self, program: Option<&Path>, question: &Question, surroundings: &Surroundings) -> Prompted;
+    /// Tells something on the desktop. Returns within 5 seconds; where there is no desktop nothing happens.
+    async fn notify(&self, notice: &Notice);
     /// Runs a program of the configuration's that prints a code, within 15 seconds; says why there is none.
     async fn code_of_program(&self, argv: &[String]) -> Result<MfaCode, String>;
 }

@@ -1,8 +1,11 @@
-//! Our own process: what others may see of it, how much it may open, what it inherited, and how it keeps its memory.
+//! Our own process: what others may see of it, how much it may open, what it inherited, and how it keeps its memory; and
+//! a hold on another one.
 
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::fs::Mode;
 use rustix::process::{DumpableBehavior, Resource, Rlimit};
 use std::io;
+use std::os::fd::{AsFd, OwnedFd};
 
 /// Shuts the process off: no core dump, no other process of the same user may read its memory or environment, and what
 /// it makes on disk is its user's alone, whatever the caller's umask was.
@@ -64,3 +67,91 @@ pub fn share_heap() {
 /// Does nothing where the C library has no such switch.
 #[cfg(not(all(target_os = "linux", target_env = "gnu")))]
 pub fn share_heap() {}
+
+/// A hold on another process: what is said of its number is said of this process and of no later one.
+#[derive(Debug)]
+pub struct Pinned(OwnedFd);
+
+impl Pinned {
+    /// Takes hold of the process that connected a socket; `None` when it is gone, or where the system has no such hold.
+    ///
+    /// The kernel's own word since Linux 6.5 (SO_PEERPIDFD). Before, the number is taken hold of: whoever has it now, so
+    /// that at least nobody takes it over while it is looked up.
+    #[cfg(target_os = "linux")]
+    pub fn peer(socket: impl AsFd, pid: i32) -> Option<Self> {
+        match peer_pidfd(&socket) {
+            Ok(pidfd) => Some(Self(pidfd)),
+            Err(error) if error.raw_os_error() == Some(libc::ENOPROTOOPT) => {
+                let pid = rustix::process::Pid::from_raw(pid)?;
+                rustix::process::pidfd_open(pid, rustix::process::PidfdFlags::empty()).ok().map(Self)
+            }
+            Err(_) => None,
+        }
+    }
+
+    /// Has no hold where the system has none.
+    #[cfg(not(target_os = "linux"))]
+    pub fn peer(_socket: impl AsFd, _pid: i32) -> Option<Self> {
+        None
+    }
+
+    /// Tells whether it still runs.
+    pub fn is_alive(&self) -> bool {
+        let now = Timespec { tv_sec: 0, tv_nsec: 0 };
+        // A pidfd becomes readable when its process ends (pidfd_open(2)).
+        poll(&mut [PollFd::new(&self.0, PollFlags::IN)], Some(&now)) == Ok(0)
+    }
+}
+
+#[cfg(target_os = "linux")]
+#[allow(unsafe_code, reason = "the socket option has no safe form; this file is the one place")]
+fn peer_pidfd(socket: &impl AsFd) -> io::Result<OwnedFd> {
+    use std::os::fd::{AsRawFd, FromRawFd};
+    /// Since Linux 6.5; the same number on every architecture that has the generic socket options.
+    const SO_PEERPIDFD: libc::c_int = 77;
+    let mut pidfd: libc::c_int = -1;
+    let mut length = libc::socklen_t::try_from(size_of::<libc::c_int>()).expect("four bytes");
+    // SAFETY: the kernel writes one int into `pidfd`, whose size `length` says; the descriptor is ours alone.
+    unsafe {
+        let done = libc::getsockopt(
+            socket.as_fd().as_raw_fd(),
+            libc::SOL_SOCKET,
+            SO_PEERPIDFD,
+            (&raw mut pidfd).cast(),
+            &raw mut length,
+        );
+        if done != 0 || pidfd < 0 {
+            return Err(io::Error::last_os_error());
+        }
+        Ok(OwnedFd::from_raw_fd(pidfd))
+    }
+}
+
+#[cfg(all(test, target_os = "linux"))]
+mod tests {
+    use super::*;
+    use std::os::unix::net::{UnixListener, UnixStream};
+
+    #[test]
+    fn a_peer_is_held_while_it_lives_and_known_to_be_gone_after() {
+        let dir = tempfile::tempdir().expect("tempdir");
+        let path = dir.path().join("socket");
+        let listener = UnixListener::bind(&path).expect("bound");
+        let own = i32::try_from(std::process::id()).expect("a pid");
+        let _client = UnixStream::connect(&path).expect("connected");
+        let (accepted, _) = listener.accept().expect("accepted");
+        assert!(Pinned::peer(&accepted, own).expect("this process lives").is_alive());
+        let python = "import socket, sys; s = socket.socket(socket.AF_UNIX); s.connect(sys.argv[1]); sys.stdin.read()";
+        let mut child = std::process::Command::new("python3")
+            .args(["-c", python, path.to_str().expect("text")])
+            .stdin(std::process::Stdio::piped())
+            .spawn()
+            .expect("python3 runs");
+        let (accepted, _) = listener.accept().expect("accepted");
+        let pinned = Pinned::peer(&accepted, i32::try_from(child.id()).expect("a pid")).expect("it lives");
+        assert!(pinned.is_alive());
+        drop(child.stdin.take());
+        child.wait().expect("it ends");
+        assert!(!pinned.is_alive());
+    }
+}

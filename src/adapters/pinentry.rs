@@ -1,9 +1,9 @@
-//! A window that asks for an MFA code: any pinentry program, spoken to in its own protocol (Assuan).
+//! A window that asks for an MFA code or for consent: any pinentry program, spoken to in its own protocol (Assuan).
 //!
 //! The program comes from the configuration or from the system's own directories, never from a caller's PATH. Whatever it
 //! does (dies, hangs, floods), it costs this question and nothing else.
 
-use crate::domain::question::{Question, Surroundings};
+use crate::domain::question::{Notice, Question, Surroundings, Wanted};
 use crate::domain::report::printable;
 use crate::domain::secret::MfaCode;
 use crate::ports::{Prompted, Prompter};
@@ -32,8 +32,9 @@ const LINE_MAX: u64 = 1002;
 /// Lines that are not an answer (status, comments); more are a flood.
 const LINES_MAX: usize = 64;
 
-/// The last 16 bits of the error codes that mean the person said no (libgpg-error: CANCELED, FULLY_CANCELED).
-const SAID_NO: [u32; 2] = [99, 198];
+/// The last 16 bits of the error codes that mean the person said no (libgpg-error: CANCELED, NOT_CONFIRMED,
+/// FULLY_CANCELED).
+const SAID_NO: [u32; 3] = [99, 114, 198];
 
 /// Pinentry programs.
 #[derive(Clone, Copy, Debug, Default)]
@@ -41,7 +42,7 @@ pub struct Pinentry;
 
 #[async_trait]
 impl Prompter for Pinentry {
-    async fn mfa_code(&self, program: Option<&Path>, question: &Question, surroundings: &Surroundings) -> Prompted {
+    async fn ask(&self, program: Option<&Path>, question: &Question, surroundings: &Surroundings) -> Prompted {
         let found = || PROGRAMS.iter().map(PathBuf::from).find(|program| program.is_file());
         let Some(program) = program.map(Path::to_path_buf).or_else(found) else { return Prompted::Nobody };
         ask(&program, question, surroundings).await.unwrap_or_else(|| {
@@ -49,6 +50,8 @@ impl Prompter for Pinentry {
             Prompted::Nobody
         })
     }
+
+    async fn notify(&self, _notice: &Notice) {}
 
     async fn code_of_program(&self, argv: &[String]) -> Result<MfaCode, String> {
         super::mfa_process::run(argv).await
@@ -88,7 +91,9 @@ async fn ask(program: &Path, question: &Question, surroundings: &Surroundings) -
         // An option that this pinentry does not know is no reason to give up.
         timeout(STEP, dialog.say(&line)).await.ok()??;
     }
-    match timeout(PATIENCE, dialog.say("GETPIN")).await.ok()?? {
+    let is_consent = matches!(question.wanted, Wanted::Consent { .. });
+    match timeout(PATIENCE, dialog.say(if is_consent { "CONFIRM" } else { "GETPIN" })).await.ok()?? {
+        Said::Ok(_) if is_consent => Some(Prompted::Allowed),
         Said::Ok(Some(code)) => Some(Prompted::Code(MfaCode::new(code.trim().to_owned()))),
         Said::Ok(None) => Some(Prompted::Cancelled),
         Said::Err(code) if SAID_NO.contains(&(code & 0xffff)) => Some(Prompted::Cancelled),
@@ -98,18 +103,24 @@ async fn ask(program: &Path, question: &Question, surroundings: &Surroundings) -
 
 fn preparations(question: &Question) -> Vec<String> {
     let shown = |text: &str| escaped(&printable(text, 200));
-    let program = question.program.as_deref().map(|p| format!(" for {}", shown(p))).unwrap_or_default();
-    let mut lines = vec![
-        "SETTITLE rolecall".to_owned(),
-        format!(
-            "SETDESC {} is wanted{program}.%0AMFA code of {}%0A{}",
-            shown(&question.name),
-            shown(&question.identity),
-            shown(&question.serial)
-        ),
-        "SETPROMPT Code:".to_owned(),
-        format!("SETTIMEOUT {}", PATIENCE.as_secs()),
-    ];
+    let name = shown(&question.name);
+    let program = question.program.as_deref().map(shown);
+    let mut lines = vec!["SETTITLE rolecall".to_owned()];
+    match &question.wanted {
+        Wanted::Code { identity, serial } => {
+            let program = program.map(|p| format!(" for {p}")).unwrap_or_default();
+            let (identity, serial) = (shown(identity), shown(serial));
+            lines.push(format!("SETDESC {name} is wanted{program}.%0AMFA code of {identity}%0A{serial}"));
+            lines.push("SETPROMPT Code:".to_owned());
+        }
+        Wanted::Consent { role_arn, minutes } => {
+            let program = program.unwrap_or_else(|| "a program that cannot be named".to_owned());
+            let role_arn = shown(role_arn);
+            lines.push(format!("SETDESC {program} wants {name}.%0A{role_arn}%0AA yes holds for {minutes} minutes."));
+            lines.extend(["SETOK Allow".to_owned(), "SETCANCEL Refuse".to_owned()]);
+        }
+    }
+    lines.push(format!("SETTIMEOUT {}", PATIENCE.as_secs()));
     lines.extend(question.reason.as_deref().map(|reason| format!("SETERROR {}", shown(reason))));
     lines
 }
@@ -153,21 +164,29 @@ mod tests {
 
     fn question() -> Question {
         Question {
-            identity: "auth".into(),
-            serial: "arn:aws:iam::111111111111:mfa/richard".into(),
+            wanted: Wanted::Code { identity: "auth".into(), serial: "arn:aws:iam::111111111111:mfa/richard".into() },
             name: "prod".into(),
             program: Some("a\nGETPIN%".into()),
             reason: None,
         }
     }
 
-    /// Runs a shell script as the pinentry.
+    fn consent() -> Question {
+        let wanted = Wanted::Consent { role_arn: "arn:aws:iam::222222222222:role/R".into(), minutes: 60 };
+        Question { wanted, ..question() }
+    }
+
     async fn with(script: &str) -> Prompted {
+        asking(script, &question()).await
+    }
+
+    /// Runs a shell script as the pinentry.
+    async fn asking(script: &str, question: &Question) -> Prompted {
         let dir = tempfile::tempdir().expect("tempdir");
         let program = dir.path().join("pinentry");
         std::fs::write(&program, format!("#!/bin/sh\n{script}\n")).expect("written");
         std::fs::set_permissions(&program, std::fs::Permissions::from_mode(0o700)).expect("chmod");
-        Pinentry.mfa_code(Some(&program), &question(), &Surroundings::default()).await
+        Pinentry.ask(Some(&program), question, &Surroundings::default()).await
     }
 
     const POLITE: &str = "echo OK hello; while read -r verb rest; do case $verb in GETPIN)";
@@ -186,6 +205,20 @@ mod tests {
             with(&format!("{POLITE} echo 'ERR 83886179 Operation cancelled <Pinentry>';; *) echo OK;; esac; done"))
                 .await;
         assert!(matches!(answer, Prompted::Cancelled), "{answer:?}");
+    }
+
+    #[tokio::test]
+    async fn consent_is_a_yes_and_nothing_else() {
+        let confirm = |said: &str| {
+            format!("echo OK; while read -r verb rest; do case $verb in CONFIRM) {said};; *) echo OK;; esac; done")
+        };
+        assert!(matches!(asking(&confirm("echo OK"), &consent()).await, Prompted::Allowed));
+        let refused = asking(&confirm("echo 'ERR 83886194 Not confirmed <Pinentry>'"), &consent()).await;
+        assert!(matches!(refused, Prompted::Cancelled), "{refused:?}");
+        let died = asking(&confirm("exit 0"), &consent()).await;
+        assert!(matches!(died, Prompted::Nobody), "{died:?}");
+        let asked_for_a_code = with(&confirm("echo OK")).await;
+        assert!(matches!(asked_for_a_code, Prompted::Cancelled), "an OK alone is no code: {asked_for_a_code:?}");
     }
 
     #[tokio::test]
@@ -210,7 +243,7 @@ mod tests {
             let answer = with(script).await;
             assert!(matches!(answer, Prompted::Nobody), "{script}: {answer:?}");
         }
-        let missing = Pinentry.mfa_code(Some(Path::new("/nowhere")), &question(), &Surroundings::default()).await;
+        let missing = Pinentry.ask(Some(Path::new("/nowhere")), &question(), &Surroundings::default()).await;
         assert!(matches!(missing, Prompted::Nobody));
     }
 

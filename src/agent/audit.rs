@@ -32,6 +32,8 @@ const FLUSH: Duration = Duration::from_secs(1);
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub(super) enum Event {
+    /// A person was asked whether a program may have a role.
+    Consent,
     /// A request for credentials.
     Get,
     /// A key was stored or removed.

@@ -1,10 +1,13 @@
-//! Who is on the other end of a connection: uid for the decision, the rest for the audit log.
+//! Who is on the other end of a connection: uid for the decision, the rest for the audit log and for `access`.
 //!
-//! Only the uid is the kernel's word that nobody of the same machine can forge. A pid may be reused and a program's path
-//! says little (an interpreter, a deleted file): they are recorded, never trusted.
+//! Only the uid is the kernel's word that nobody of the same machine can forge. A program's path says little (an
+//! interpreter, a deleted file): it is recorded and may narrow, and opens nothing. What is said of a caller was true of the
+//! process that connected: one that has ended is never named as whoever has its number now.
 
+use crate::process::Pinned;
 use serde::Serialize;
 use std::fs;
+use std::os::fd::AsFd;
 use std::path::{Path, PathBuf};
 
 /// What is recorded of a caller.
@@ -22,16 +25,46 @@ pub(super) struct Caller {
     /// Whether it has a terminal, where a person could be asked.
     #[serde(skip)]
     pub terminal: bool,
+    /// The terminal session it belongs to.
+    #[serde(skip)]
+    pub session: Option<TerminalSession>,
+}
+
+/// A terminal session (setsid(2)): everything that was started from one terminal.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(super) struct TerminalSession {
+    /// Its leader's pid.
+    leader: i32,
+    /// When the leader started, in clock ticks since boot: a later process may have its number. Zero if it has ended.
+    started: u64,
+    /// The terminal's device number.
+    tty: i32,
 }
 
 impl Caller {
-    /// Looks a process up. Must be done before the caller is answered: afterwards it is gone.
-    pub(super) fn of(pid: Option<i32>) -> Self {
+    /// Looks up who connected a socket. Must be done before the caller is answered: afterwards it is gone.
+    pub(super) fn behind(socket: impl AsFd, pid: Option<i32>) -> Self {
         // Pid 0 is a process of another pid namespace: nothing can be said of it, least of all from /proc/0.
         let Some(pid) = pid.filter(|pid| *pid > 0) else { return Self::default() };
-        let proc = Path::new("/proc").join(pid.to_string());
-        let (parent, terminal) = origin(&proc);
-        Self { pid: Some(pid), exe: exe(&proc), parent: parent.and_then(|parent| tool(&parent)), terminal }
+        let pinned = Pinned::peer(socket, pid);
+        let caller = Self::of(pid);
+        // Looked at after the look-up: as long as it had not ended by then, its number was nobody else's.
+        match pinned {
+            Some(pinned) if pinned.is_alive() => caller,
+            None if cfg!(not(target_os = "linux")) => caller,
+            _ => Self { pid: Some(pid), ..Self::default() },
+        }
+    }
+
+    fn of(pid: i32) -> Self {
+        let proc = process(pid);
+        let Some(stat) = Stat::read(&proc) else { return Self { pid: Some(pid), ..Self::default() } };
+        let parent = stat.parent.and_then(|parent| {
+            let program = tool(&process(parent));
+            // Still its parent after the look-up: so it had not ended, and its number was nobody else's.
+            program.filter(|_| Stat::read(&proc).is_some_and(|stat| stat.parent == Some(parent)))
+        });
+        Self { pid: Some(pid), exe: exe(&proc), parent, terminal: stat.tty != 0, session: stat.session() }
     }
 
     /// Names the tool that asked, for people.
@@ -39,6 +72,16 @@ impl Caller {
         let path = self.parent.as_deref().or(self.exe.as_deref())?;
         Some(path.rsplit('/').next().unwrap_or(path))
     }
+
+    /// Gives the path of the tool that asked, for rules; `None` where it cannot be told.
+    pub(super) fn tool(&self) -> Option<&str> {
+        // An upgrade replaces the file under a program that runs on.
+        self.parent.as_deref().map(|path| path.strip_suffix(" (deleted)").unwrap_or(path))
+    }
+}
+
+fn process(pid: i32) -> PathBuf {
+    Path::new("/proc").join(pid.to_string())
 }
 
 /// Names the program that started a process. Most SDKs run `credential_process` through `sh -c`, and not every shell makes
@@ -47,16 +90,46 @@ fn tool(parent: &Path) -> Option<String> {
     let program = exe(parent)?;
     let runs_one_command = is_shell(&program) && fs::read(parent.join("cmdline")).is_ok_and(|line| has_command(&line));
     if runs_one_command {
-        return origin(parent).0.and_then(|grandparent| exe(&grandparent)).or(Some(program));
+        let grandparent = Stat::read(parent).and_then(|stat| exe(&process(stat.parent?)));
+        return grandparent.or(Some(program));
     }
     Some(program)
 }
 
-/// Gives a process's parent, and whether it has a terminal.
-fn origin(proc: &Path) -> (Option<PathBuf>, bool) {
-    let stat = fs::read(proc.join("stat")).ok();
-    let (parent, terminal) = stat.and_then(|stat| parent_and_terminal(&stat)).unwrap_or_default();
-    (parent.map(|pid| Path::new("/proc").join(pid.to_string())), terminal)
+/// What `/proc/PID/stat` says (proc_pid_stat(5)).
+#[derive(Debug, PartialEq, Eq)]
+struct Stat {
+    parent: Option<i32>,
+    session: i32,
+    tty: i32,
+    started: u64,
+}
+
+impl Stat {
+    fn read(proc: &Path) -> Option<Self> {
+        Self::parse(&fs::read(proc.join("stat")).ok()?)
+    }
+
+    /// The command name before the fields may hold spaces and brackets of its own, so the last bracket counts.
+    fn parse(stat: &[u8]) -> Option<Self> {
+        let stat = String::from_utf8_lossy(stat);
+        let fields: Vec<&str> = stat[stat.rfind(')')? + 1..].split_whitespace().take(20).collect();
+        let number = |at: usize| fields.get(at)?.parse().ok();
+        Some(Self {
+            parent: number(1).filter(|pid| *pid > 0),
+            session: number(3)?,
+            tty: number(4)?,
+            started: fields.get(19).and_then(|ticks| ticks.parse().ok()).unwrap_or(0),
+        })
+    }
+
+    fn session(&self) -> Option<TerminalSession> {
+        (self.tty != 0).then(|| TerminalSession {
+            leader: self.session,
+            started: Self::read(&process(self.session)).map_or(0, |leader| leader.started),
+            tty: self.tty,
+        })
+    }
 }
 
 fn is_shell(program: &str) -> bool {
@@ -74,24 +147,17 @@ fn exe(proc: &Path) -> Option<String> {
     Some(crate::domain::report::printable(&path.to_string_lossy(), 512))
 }
 
-/// Takes the parent, and whether there is a controlling terminal, out of `/proc/PID/stat`. The command name before them
-/// may hold spaces and brackets of its own (proc_pid_stat(5)), so the last bracket counts.
-fn parent_and_terminal(stat: &[u8]) -> Option<(Option<i32>, bool)> {
-    let stat = String::from_utf8_lossy(stat);
-    let fields: Vec<&str> = stat[stat.rfind(')')? + 1..].split_whitespace().take(5).collect();
-    let parent = fields.get(1)?.parse().ok().filter(|pid| *pid > 0);
-    Some((parent, fields.get(4).is_some_and(|tty| *tty != "0")))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
     #[test]
     fn a_command_name_cannot_forge_the_parent() {
-        assert_eq!(parent_and_terminal(b"12 (a) S 1 2) S 77 12 12 0"), Some((Some(77), false)));
-        assert_eq!(parent_and_terminal(b"12 (a b) R 5 5 5 34816 5"), Some((Some(5), true)));
-        assert_eq!(parent_and_terminal(b"garbage"), None);
+        let stat = Stat::parse(b"12 (a) S 1 2) S 77 12 13 0 -1 4 0 0 0 0 0 0 0 0 20 0 1 0 4242 0").expect("a stat");
+        assert_eq!(stat, Stat { parent: Some(77), session: 13, tty: 0, started: 4242 });
+        let stat = Stat::parse(b"12 (a b) R 5 5 5 34816 5").expect("a stat");
+        assert_eq!((stat.parent, stat.tty), (Some(5), 34816));
+        assert_eq!(Stat::parse(b"garbage"), None);
     }
 
     #[test]
@@ -111,7 +177,7 @@ mod tests {
         let mut child = shell.stdout(std::process::Stdio::piped()).spawn().expect("sh runs");
         let mut line = String::new();
         BufReader::new(child.stdout.take().expect("piped")).read_line(&mut line).expect("a line");
-        let inner = Caller::of(line.trim().parse().ok());
+        let inner = Caller::of(line.trim().parse().expect("a pid"));
         drop(child.stdin.take());
         child.wait().expect("it ends");
         let own = std::env::current_exe().expect("this program");
@@ -121,8 +187,27 @@ mod tests {
     #[cfg(target_os = "linux")]
     #[test]
     fn this_process_is_found_and_pid_zero_is_nobody() {
-        let own = Caller::of(i32::try_from(std::process::id()).ok());
-        assert!(own.exe.is_some() && own.parent.is_some(), "{own:?}");
-        assert_eq!(Caller::of(Some(0)), Caller::default());
+        let (own, _other) = std::os::unix::net::UnixStream::pair().expect("a pair");
+        let pid = i32::try_from(std::process::id()).expect("a pid");
+        let caller = Caller::behind(&own, Some(pid));
+        assert!(caller.exe.is_some() && caller.parent.is_some(), "{caller:?}");
+        assert_eq!(Caller::behind(&own, Some(0)), Caller::default());
+    }
+
+    /// The caller connects, asks, and ends; its number could be anybody's by the time it is looked up.
+    #[cfg(target_os = "linux")]
+    #[test]
+    fn a_caller_that_is_gone_is_never_named_as_somebody_else() {
+        use std::os::unix::net::UnixListener;
+        let dir = tempfile::tempdir().expect("tempdir");
+        let path = dir.path().join("socket");
+        let listener = UnixListener::bind(&path).expect("bound");
+        let python = "import socket, sys; s = socket.socket(socket.AF_UNIX); s.connect(sys.argv[1])";
+        let mut child = std::process::Command::new("python3").args(["-c", python]).arg(&path).spawn().expect("runs");
+        let (gone, _) = listener.accept().expect("accepted");
+        child.wait().expect("it ends");
+        // As if its number had been given to this process meanwhile.
+        let pid = i32::try_from(std::process::id()).expect("a pid");
+        assert_eq!(Caller::behind(&gone, Some(pid)), Caller { pid: Some(pid), ..Caller::default() });
     }
 }

@@ -1,5 +1,6 @@
 //! Why there is no session, and how long to rest before the next try.
 
+use crate::domain::names::Name;
 use crate::domain::plan::Plan;
 use crate::domain::report::{Kind, Report};
 use crate::ports::Outlook;
@@ -58,6 +59,14 @@ pub(super) fn still_asking(plan: &Plan) -> Failure {
     Failure::transient(
         Report::new(Kind::Locked, "nobody has answered the question for an MFA code within 55 seconds")
             .hint(format!("answer it and ask again, or run `rolecall unlock {}`", plan.identity.name)),
+    )
+}
+
+/// Makes the failure of a caller that cannot wait longer for a person's consent.
+pub(super) fn still_asking_consent(program: &str, name: &Name) -> Failure {
+    Failure::transient(
+        Report::new(Kind::Locked, format!("nobody has said within 55 seconds whether {program} may use `{name}`"))
+            .hint("answer the question and ask again"),
     )
 }
 

@@ -4,7 +4,7 @@ use super::audit::{Event, Line};
 use super::codes::{Unasked, because};
 use super::failure::{Failure, class};
 use super::locked::LockedBytes;
-use super::questions::{NoCode, unanswered};
+use super::questions::{NoAnswer, unanswered};
 use super::renewal::{Pace, Urgency};
 use super::sessions::Sessions;
 use crate::domain::arn;
@@ -96,7 +96,7 @@ impl Sessions {
             Step::AssumeRole(_) => &plan.name,
         };
         if pace.urgency == Urgency::Background {
-            return Err(Failure::transient(unanswered(NoCode::Nobody, serial, whom)));
+            return Err(Failure::transient(unanswered(NoAnswer::Nobody, serial, whom)));
         }
         // A code is typed for nothing if there is no key to go with it. It is kept until the flight is over: a vault that
         // asks before it gives a key asks once.
@@ -111,7 +111,7 @@ impl Sessions {
                 let report = because(unanswered(no, serial, whom), without.as_deref());
                 // A person who said no is left alone for a moment, whatever retries behind them; where nobody was asked
                 // the code may come the next moment.
-                if no == NoCode::Cancelled { Failure::permanent(report) } else { Failure::transient(report) }
+                if no == NoAnswer::Cancelled { Failure::permanent(report) } else { Failure::transient(report) }
             })?;
             match self.call(aws, plan, &plan.keys[at], &start, pace, Some(&code)).await {
                 Err(failure) if failure.outlook == Outlook::WrongCode => {

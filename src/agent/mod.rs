@@ -1,9 +1,11 @@
 //! The running agent. It is told its ports from outside, owns the sessions, and decides who gets one.
 
+mod access;
 mod audit;
 mod caller;
 mod codes;
 mod configuration;
+mod consent;
 mod failure;
 mod flight;
 mod keep_totp;

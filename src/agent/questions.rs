@@ -1,13 +1,15 @@
-//! Questions to the person: one per MFA device at a time, where the person is, answered once for all who wait.
+//! Questions to the person: one per subject at a time, where the person is, answered once for all who wait.
 //!
-//! Callers that wait take a *seat*: a terminal where the question may be shown. The first seat is asked; if its caller goes
-//! away the question moves on to the next. A code is taken once: a second use is refused here, before AWS refuses it.
+//! The subject is an MFA device whose code is wanted, or a program that wants a role (`consent`). Callers that wait take a
+//! *seat*: a terminal where the question may be shown. The first seat is asked; if its caller goes away the question moves
+//! on to the next. A code is taken once: a second use is refused here, before AWS refuses it.
 
 use super::codes::Codes;
+use super::consent::{Consents, Grant};
 use crate::domain::arn::MfaSerial;
 use crate::domain::catalogue::{AgentSettings, PromptKind};
 use crate::domain::names::Name;
-use crate::domain::question::{Question, Surroundings};
+use crate::domain::question::{Question, Surroundings, Wanted};
 use crate::domain::report::{Kind, Report};
 use crate::domain::secret::{MfaCode, is_mfa_code};
 use crate::ports::{Clock, Prompted, Prompter};
@@ -25,7 +27,8 @@ const REMEMBERED: Duration = Duration::from_mins(10);
 /// All questions.
 pub(super) struct Questions {
     state: Mutex<State>,
-    clock: Arc<dyn Clock>,
+    pub(super) consents: Consents,
+    pub(super) clock: Arc<dyn Clock>,
     prompter: Arc<dyn Prompter>,
     /// What was used, and where codes come from without a question.
     pub(super) codes: Codes,
@@ -38,20 +41,29 @@ struct State {
     prompts: Vec<PromptKind>,
     pinentry: Option<PathBuf>,
     turns: HashMap<MfaSerial, Arc<Turn<()>>>,
-    wanted: HashMap<MfaSerial, Wanted>,
+    wanted: HashMap<Subject, Open>,
 }
 
-/// A caller that waits for a device's code.
+/// What a question is about.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub(super) enum Subject {
+    /// A device whose code is wanted.
+    Device(MfaSerial),
+    /// A program that wants a role.
+    Grant(Grant),
+}
+
+/// A caller that waits for an answer.
 struct Place {
     id: u64,
-    serial: MfaSerial,
+    subject: Subject,
     terminal: bool,
     surroundings: Surroundings,
     program: Option<String>,
     asks: mpsc::UnboundedSender<Asking>,
 }
 
-struct Wanted {
+struct Open {
     question: Question,
     since: DateTime<Utc>,
     since_boot: Duration,
@@ -64,7 +76,15 @@ pub(super) struct Asking {
     /// What to ask.
     pub(super) question: Question,
     /// `None` when the person does not want to answer; dropped when the seat is gone.
-    pub(super) answer: oneshot::Sender<Option<MfaCode>>,
+    pub(super) answer: oneshot::Sender<Option<Said>>,
+}
+
+/// What a person said.
+pub(super) enum Said {
+    /// Yes.
+    Allowed,
+    /// A code.
+    Code(MfaCode),
 }
 
 /// A caller's seat; dropping it gives it up.
@@ -91,19 +111,23 @@ impl Drop for Seat {
     }
 }
 
-/// Why there is no code.
+/// Why there is no answer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum NoCode {
+pub(super) enum NoAnswer {
+    /// Everything was forgotten meanwhile.
+    CalledOff,
     /// The person said no.
     Cancelled,
     /// There is nobody to ask.
     Nobody,
+    /// The caller can wait no longer; the question stays.
+    Patience,
 }
 
 impl Questions {
     pub(super) fn new(clock: Arc<dyn Clock>, prompter: Arc<dyn Prompter>) -> Arc<Self> {
         let codes = Codes::new(Arc::clone(&clock));
-        Arc::new(Self { state: Mutex::default(), clock, prompter, codes })
+        Arc::new(Self { state: Mutex::default(), consents: Consents::default(), clock, prompter, codes })
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
@@ -117,10 +141,10 @@ impl Questions {
         state.pinentry.clone_from(&settings.pinentry_program);
     }
 
-    /// Gives a caller a seat for the code of a device.
+    /// Gives a caller a seat for an answer.
     pub(super) fn sit(
         self: &Arc<Self>,
-        serial: &MfaSerial,
+        subject: Subject,
         terminal: bool,
         program: Option<String>,
         surroundings: Surroundings,
@@ -129,19 +153,23 @@ impl Questions {
         let mut state = self.state();
         state.seat_ids += 1;
         let id = state.seat_ids;
-        state.seats.push(Place { id, serial: serial.clone(), terminal, surroundings, program, asks });
+        state.seats.push(Place { id, subject, terminal, surroundings, program, asks });
         Seat { questions: Arc::clone(self), id, asks: asked }
     }
 
     /// Tells whether a person is being asked for a device's code, or its next one is waited for.
     pub(super) fn is_open(&self, serial: &MfaSerial) -> bool {
-        self.codes.is_awaited(serial) || self.state().wanted.get(serial).is_some_and(|wanted| wanted.given.is_some())
+        let is_asked = || {
+            let state = self.state();
+            state.wanted.get(&Subject::Device(serial.clone())).is_some_and(|open| open.given.is_some())
+        };
+        self.codes.is_awaited(serial) || is_asked()
     }
 
     /// Gives a code to an open question; gives it back if there is none.
     pub(super) fn answer(&self, serial: &MfaSerial, code: MfaCode) -> Result<(), MfaCode> {
         let state = self.state();
-        match state.wanted.get(serial).and_then(|wanted| wanted.given.as_ref()) {
+        match state.wanted.get(&Subject::Device(serial.clone())).and_then(|open| open.given.as_ref()) {
             Some(given) => given.send(code).map_err(|unsent| unsent.0),
             None => Err(code),
         }
@@ -154,39 +182,58 @@ impl Questions {
         serial: &MfaSerial,
         name: &Name,
         reason: Option<String>,
-    ) -> Result<MfaCode, NoCode> {
+    ) -> Result<MfaCode, NoAnswer> {
         let turn = Arc::clone(self.state().turns.entry(serial.clone()).or_default());
         let _turn = turn.lock().await;
+        let subject = Subject::Device(serial.clone());
         let mut reason = reason;
         loop {
-            let program =
-                self.state().seats.iter().find(|place| place.serial == *serial).and_then(|p| p.program.clone());
             let question = Question {
-                identity: identity.to_string(),
-                serial: serial.as_str().to_owned(),
+                wanted: Wanted::Code { identity: identity.to_string(), serial: serial.as_str().to_owned() },
                 name: name.to_string(),
-                program,
+                program: self.first_program(&subject),
                 reason: reason.take(),
             };
             let (given, mut codes) = mpsc::unbounded_channel();
-            let open = Opened::new(self, serial, &question, given);
-            let code = tokio::select! {
-                code = self.ask_around(serial, &question) => code,
-                Some(code) = codes.recv() => Ok(code),
+            let open = Opened::new(self, &subject, &question, given);
+            let said = tokio::select! {
+                said = self.ask_around(&subject, &question) => said?,
+                Some(code) = codes.recv() => Said::Code(code),
             };
-            match code {
-                Ok(code) if !is_mfa_code(code.expose()) => reason = Some("an MFA code is six digits".to_owned()),
-                Ok(code) if !self.codes.take(serial, &code) => reason = Some(self.codes.used()),
-                Ok(code) => {
+            match said {
+                Said::Code(code) if !is_mfa_code(code.expose()) => {
+                    reason = Some("an MFA code is six digits".to_owned());
+                }
+                Said::Code(code) if !self.codes.take(serial, &code) => reason = Some(self.codes.used()),
+                Said::Code(code) => {
                     open.answered();
                     return Ok(code);
                 }
-                Err(no) => return Err(no),
+                // A yes is no code.
+                Said::Allowed => return Err(NoAnswer::Nobody),
             }
         }
     }
 
-    async fn ask_around(&self, serial: &MfaSerial, question: &Question) -> Result<MfaCode, NoCode> {
+    /// Asks whether a program may have a role, where the person is.
+    pub(super) async fn ask_consent(&self, subject: &Subject, question: &Question) -> Result<(), NoAnswer> {
+        let (given, _codes) = mpsc::unbounded_channel();
+        let open = Opened::new(self, subject, question, given);
+        match self.ask_around(subject, question).await? {
+            Said::Allowed => {
+                open.answered();
+                Ok(())
+            }
+            // A code is no consent.
+            Said::Code(_) => Err(NoAnswer::Nobody),
+        }
+    }
+
+    fn first_program(&self, subject: &Subject) -> Option<String> {
+        self.state().seats.iter().find(|place| place.subject == *subject).and_then(|place| place.program.clone())
+    }
+
+    async fn ask_around(&self, subject: &Subject, question: &Question) -> Result<Said, NoAnswer> {
         let (prompts, program) = {
             let state = self.state();
             (state.prompts.clone(), state.pinentry.clone())
@@ -196,23 +243,24 @@ impl Questions {
                 PromptKind::Pinentry => {
                     let surroundings = {
                         let state = self.state();
-                        let mut seats = state.seats.iter().filter(|place| place.serial == *serial);
+                        let mut seats = state.seats.iter().filter(|place| place.subject == *subject);
                         seats.find(|place| place.surroundings.has_display()).map(|place| place.surroundings.clone())
                     };
                     let Some(surroundings) = surroundings else { continue };
-                    match self.prompter.mfa_code(program.as_deref(), question, &surroundings).await {
-                        Prompted::Code(code) => return Ok(code),
-                        Prompted::Cancelled => return Err(NoCode::Cancelled),
+                    match self.prompter.ask(program.as_deref(), question, &surroundings).await {
+                        Prompted::Allowed => return Ok(Said::Allowed),
+                        Prompted::Code(code) => return Ok(Said::Code(code)),
+                        Prompted::Cancelled => return Err(NoAnswer::Cancelled),
                         Prompted::Nobody => {}
                     }
                 }
                 PromptKind::Tty => {
-                    while let Some((id, asks)) = self.first_terminal(serial) {
+                    while let Some((id, asks)) = self.first_terminal(subject) {
                         let (answer, answered) = oneshot::channel();
                         let sent = asks.send(Asking { question: question.clone(), answer });
                         match (sent, answered.await) {
-                            (Ok(()), Ok(Some(code))) => return Ok(code),
-                            (Ok(()), Ok(None)) => return Err(NoCode::Cancelled),
+                            (Ok(()), Ok(Some(said))) => return Ok(said),
+                            (Ok(()), Ok(None)) => return Err(NoAnswer::Cancelled),
                             // Its caller is gone, or has no terminal after all: the next one is asked.
                             _ => self.state().seats.retain(|place| place.id != id),
                         }
@@ -220,18 +268,19 @@ impl Questions {
                 }
             }
         }
-        Err(NoCode::Nobody)
+        Err(NoAnswer::Nobody)
     }
 
-    fn first_terminal(&self, serial: &MfaSerial) -> Option<(u64, mpsc::UnboundedSender<Asking>)> {
+    fn first_terminal(&self, subject: &Subject) -> Option<(u64, mpsc::UnboundedSender<Asking>)> {
         let state = self.state();
-        let place = state.seats.iter().find(|place| place.terminal && place.serial == *serial)?;
+        let place = state.seats.iter().find(|place| place.terminal && place.subject == *subject)?;
         Some((place.id, place.asks.clone()))
     }
 
     /// Forgets every question.
     pub(super) fn lock(&self) {
         self.state().wanted.clear();
+        self.consents.lock();
     }
 
     /// Gives what `status` shows.
@@ -239,66 +288,83 @@ impl Questions {
         let now = self.clock.now().boot;
         let mut state = self.state();
         state.wanted.retain(|_, w| w.given.is_some() || now.saturating_sub(w.since_boot) <= REMEMBERED);
-        let mut all: Vec<QuestionStatus> = state
-            .wanted
-            .values()
-            .map(|wanted| QuestionStatus {
-                identity: wanted.question.identity.clone(),
-                serial: wanted.question.serial.clone(),
-                name: wanted.question.name.clone(),
-                since: wanted.since,
-                open: wanted.given.is_some(),
-                answer_with: format!("rolecall unlock {}", wanted.question.identity),
-            })
-            .collect();
+        let mut all: Vec<QuestionStatus> = state.wanted.values().map(Open::shown).collect();
         all.sort_by_key(|question| question.since);
         all
+    }
+}
+
+impl Open {
+    /// Gives what `status` shows of it.
+    fn shown(&self) -> QuestionStatus {
+        let mut shown = QuestionStatus {
+            kind: String::new(),
+            identity: None,
+            serial: None,
+            name: self.question.name.clone(),
+            program: self.question.program.clone(),
+            since: self.since,
+            open: self.given.is_some(),
+            answer_with: None,
+        };
+        match &self.question.wanted {
+            Wanted::Code { identity, serial } => {
+                "mfa-code".clone_into(&mut shown.kind);
+                shown.answer_with = Some(format!("rolecall unlock {identity}"));
+                shown.identity = Some(identity.clone());
+                shown.serial = Some(serial.clone());
+            }
+            Wanted::Consent { .. } => "consent".clone_into(&mut shown.kind),
+        }
+        shown
     }
 }
 
 /// An open question; what is not answered stays in `status` as wanted.
 struct Opened<'a> {
     questions: &'a Questions,
-    serial: &'a MfaSerial,
+    subject: &'a Subject,
 }
 
 impl<'a> Opened<'a> {
     fn new(
         questions: &'a Questions,
-        serial: &'a MfaSerial,
+        subject: &'a Subject,
         question: &Question,
         given: mpsc::UnboundedSender<MfaCode>,
     ) -> Self {
         let now = questions.clock.now();
         let mut state = questions.state();
-        let since = state.wanted.get(serial).map_or((now.wall, now.boot), |before| (before.since, before.since_boot));
-        let wanted = Wanted { question: question.clone(), since: since.0, since_boot: since.1, given: Some(given) };
-        state.wanted.insert(serial.clone(), wanted);
+        let since = state.wanted.get(subject).map_or((now.wall, now.boot), |before| (before.since, before.since_boot));
+        let open = Open { question: question.clone(), since: since.0, since_boot: since.1, given: Some(given) };
+        state.wanted.insert(subject.clone(), open);
         drop(state);
-        Self { questions, serial }
+        Self { questions, subject }
     }
 
     fn answered(self) {
-        self.questions.state().wanted.remove(self.serial);
+        self.questions.state().wanted.remove(self.subject);
     }
 }
 
 impl Drop for Opened<'_> {
     fn drop(&mut self) {
-        if let Some(wanted) = self.questions.state().wanted.get_mut(self.serial) {
+        if let Some(wanted) = self.questions.state().wanted.get_mut(self.subject) {
             wanted.given = None;
         }
     }
 }
 
 /// Says that nobody answered, and what answers.
-pub(super) fn unanswered(no: NoCode, serial: &MfaSerial, whom: &Name) -> Report {
+pub(super) fn unanswered(no: NoAnswer, serial: &MfaSerial, whom: &Name) -> Report {
     let (what, hint) = match no {
-        NoCode::Cancelled => {
+        NoAnswer::Cancelled => {
             ("the question for a code of MFA device", format!("ask again, or run `rolecall unlock {whom}`"))
         }
-        NoCode::Nobody => ("a code of MFA device", format!("run `rolecall unlock {whom}`")),
+        NoAnswer::Nobody | NoAnswer::CalledOff | NoAnswer::Patience => {
+            ("a code of MFA device", format!("run `rolecall unlock {whom}`"))
+        }
     };
-    let end = if no == NoCode::Cancelled { "was cancelled" } else { "is needed" };
+    let end = if no == NoAnswer::Cancelled { "was cancelled" } else { "is needed" };
     Report::new(Kind::Locked, format!("{what} {} {end}", serial.as_str())).hint(hint)
 }

@@ -4,7 +4,7 @@ use super::audit::{Event, Line};
 use super::caller::Caller;
 use super::codes;
 use super::failure::{Failure, class};
-use super::questions::Seat;
+use super::questions::{Said, Seat, Subject};
 use super::server::Connection;
 use super::sessions::HandOut;
 use super::{Agent, flight};
@@ -13,7 +13,7 @@ use crate::domain::catalogue::IdentityKind;
 use crate::domain::credential::AccessKey;
 use crate::domain::names::Name;
 use crate::domain::plan::Plan;
-use crate::domain::report::{Kind, Report};
+use crate::domain::report::{Kind, Report, printable};
 use crate::domain::secret::{MfaCode, Passphrase, is_mfa_code};
 use crate::ports::StoredKey;
 use crate::protocol::VERSION;
@@ -23,6 +23,9 @@ use serde::Deserialize;
 use std::pin::pin;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
+
+/// What the log keeps of a name that nobody has.
+const NAME_SHOWN: usize = 64;
 
 /// What goes back.
 pub(super) enum Response {
@@ -84,19 +87,14 @@ impl Agent {
     ) -> Result<Response, Report> {
         self.counters.gets.fetch_add(1, Ordering::Relaxed);
         self.touch();
-        let plan = self.plan(name)?;
-        let result = match plan.mfa_serial() {
-            None => self.sessions.get(&plan).await,
-            Some(serial) => {
-                let seat = self.sessions.questions.sit(
-                    serial,
-                    caller.terminal,
-                    caller.program().map(str::to_owned),
-                    context.surroundings(),
-                );
-                self.get_asking(&plan, seat, connection).await
-            }
-        };
+        let plan = self.plan(name).inspect_err(|report| {
+            let mut line = Line::new(self.ports.clock.now().wall, Event::Get, class(report.kind));
+            line.name = Some(printable(name, NAME_SHOWN));
+            line.message = Some(report.message.clone());
+            line.caller = Some(caller.clone());
+            self.audit.write(line);
+        })?;
+        let result = self.session(&plan, caller, context, connection).await;
         let mut line = Line::new(self.ports.clock.now().wall, Event::Get, "ok");
         line.name = Some(plan.name.to_string());
         line.role_arn = flight::target(plan.key().step());
@@ -126,35 +124,60 @@ impl Agent {
         }
     }
 
-    /// Gives the session of a plan that may need a code, and puts the question to the caller when it is this seat's turn.
-    async fn get_asking(
+    /// Gives the session of a plan to a caller that may have it.
+    async fn session(
         &self,
         plan: &Arc<Plan>,
-        mut seat: Seat,
+        caller: &Caller,
+        context: &Context,
         connection: &mut Connection,
     ) -> Result<HandOut, Failure> {
-        let mut session = pin!(self.sessions.get(plan));
+        self.admit(plan, caller, context, connection).await?;
+        match plan.mfa_serial() {
+            None => self.sessions.get(plan).await,
+            Some(serial) => {
+                let seat = self.seat(Subject::Device(serial.clone()), caller, context);
+                self.asking(self.sessions.get(plan), seat, connection).await
+            }
+        }
+    }
+
+    /// Gives a caller a seat, where the person in front of it can be asked.
+    pub(super) fn seat(&self, subject: Subject, caller: &Caller, context: &Context) -> Seat {
+        let program = caller.program().map(str::to_owned);
+        self.sessions.questions.sit(subject, caller.terminal, program, context.surroundings())
+    }
+
+    /// Waits for what may need a person, and puts the question to the caller when it is this seat's turn.
+    pub(super) async fn asking<T>(
+        &self,
+        work: impl Future<Output = T>,
+        mut seat: Seat,
+        connection: &mut Connection,
+    ) -> T {
+        let mut work = pin!(work);
         loop {
             let asking = tokio::select! {
                 biased;
-                result = &mut session => return result,
+                result = &mut work => return result,
                 asking = seat.asked() => asking,
             };
             // The answer may come from elsewhere while this person is still typing.
             let reply = tokio::select! {
                 biased;
-                result = &mut session => return result,
+                result = &mut work => return result,
                 reply = connection.ask(&asking.question) => reply,
             };
             match reply {
-                Some(Reply::Code { code }) => drop(asking.answer.send(Some(code))),
+                Some(Reply::Allowed) => drop(asking.answer.send(Some(Said::Allowed))),
+                Some(Reply::Code { code }) => drop(asking.answer.send(Some(Said::Code(code)))),
                 Some(Reply::Cancelled) => drop(asking.answer.send(None)),
                 // No terminal after all: the question moves on.
                 Some(Reply::NoTerminal) => drop(asking),
                 // The caller is gone; the question moves on and the flight is not ours to end.
                 None => {
                     drop(asking);
-                    return session.await;
+                    return work.await;
                 }
             }
         }
@@ -357,13 +380,15 @@ impl Agent {
     /// Gives the identity with an MFA device, if there is one and no more.
     fn only_device(&self) -> Result<String, Report> {
         let catalogue = self.configuration.catalogue();
-        let mut devices = catalogue.identities.values().filter(|identity| identity.mfa_serial.is_some());
+        let of_identities = catalogue.identities.values().map(|identity| (&identity.name, &identity.mfa_serial));
+        let of_roles = catalogue.roles.values().map(|role| (&role.name, &role.mfa_serial));
+        let mut devices = of_identities.chain(of_roles).filter(|(_, device)| device.is_some());
         match (devices.next(), devices.next()) {
-            (Some(only), None) => Ok(only.name.to_string()),
+            (Some((only, _)), None) => Ok(only.to_string()),
             (None, _) => Err(Report::new(Kind::Config, "no identity has an MFA device")
                 .hint("set `mfa_serial` in its section of the configuration")),
-            (Some(_), Some(_)) => Err(Report::new(Kind::Usage, "more than one identity has an MFA device")
-                .hint("name one: `rolecall unlock IDENTITY`")),
+            (Some(_), Some(_)) => Err(Report::new(Kind::Usage, "there is more than one MFA device")
+                .hint("name an identity, or a role with a device of its own: `rolecall unlock NAME`")),
         }
     }
 

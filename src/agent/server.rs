@@ -250,7 +250,7 @@ async fn connection(agent: Arc<Agent>, mut stream: UnixStream, pid: Option<i32>,
         () = closed(&agent) => return,
     };
     let Ok(Some(payload)) = payload else { return };
-    let caller = Caller::of(pid);
+    let caller = Caller::behind(&stream, pid);
     let mut connection = Connection(stream);
     let response = agent.handle(&payload, &caller, &mut connection).await;
     drop(payload);

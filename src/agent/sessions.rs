@@ -29,7 +29,7 @@ use tokio::time::timeout;
 const DEADLINE: Duration = Duration::from_secs(20);
 
 /// The same while a person is being asked: SDKs give up between 5 and 60 seconds, and leave us running.
-const PERSON_DEADLINE: Duration = Duration::from_secs(55);
+pub(super) const PERSON_DEADLINE: Duration = Duration::from_secs(55);
 
 /// How long a caller waits for a renewal while there is a session that would do (the JS SDK's patience is a second,
 /// older Rust SDKs' five).

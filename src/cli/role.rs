@@ -7,7 +7,8 @@ use super::config_file;
 use super::output::{self, Cell, Failure, Screen, Style, headings, table};
 use crate::config::raw::RoleSection;
 use crate::config::{self, IfPresent};
-use crate::domain::catalogue::{Catalogue, MfaMode, Role};
+use crate::domain::arn::MfaSerial;
+use crate::domain::catalogue::{Access, Catalogue, MfaMode, Role};
 use crate::domain::names::Name;
 use crate::domain::report::{Kind, Report};
 use crate::paths::Paths;
@@ -77,6 +78,9 @@ fn section(flags: &RoleFlags) -> Result<RoleSection, Report> {
         policy_arns: flags.policy_arns.clone(),
         region: flags.region.clone(),
         mfa: flags.mfa.clone(),
+        mfa_serial: flags.mfa_serial.clone(),
+        access: flags.access.clone(),
+        access_by_program: flags.access_by_program.iter().cloned().collect(),
         display_name: flags.display_name.clone(),
         color: flags.color.clone(),
     })
@@ -141,6 +145,11 @@ struct Shown<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     mfa: Option<&'static str>,
     #[serde(skip_serializing_if = "Option::is_none")]
+    mfa_serial: Option<&'a str>,
+    access: &'static str,
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    access_by_program: BTreeMap<&'a str, &'static str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     display_name: Option<&'a str>,
     #[serde(skip_serializing_if = "Option::is_none")]
     color: Option<&'a str>,
@@ -168,9 +177,20 @@ impl<'a> Shown<'a> {
                 MfaMode::None => "none",
                 MfaMode::Session => "session",
             }),
+            mfa_serial: role.mfa_serial.as_ref().map(MfaSerial::as_str),
+            access: access_word(role.access),
+            access_by_program: role.access_by_program.iter().map(|(p, a)| (p.as_str(), access_word(*a))).collect(),
             display_name: role.display_name.as_deref(),
             color: role.color.as_deref(),
         }
+    }
+}
+
+const fn access_word(access: Access) -> &'static str {
+    match access {
+        Access::Allow => "allow",
+        Access::Ask => "ask",
+        Access::Deny => "deny",
     }
 }
 

@@ -22,7 +22,7 @@ fn every_flag_becomes_its_key() {
          --external-id 7f3a --duration 1h --role-session-name richard --source-identity richard \
          --session-tag team=web=1 --session-tags stage=prod --transitive-tag-key team \
          --policy {\"Version\":\"2012-10-17\",\"Statement\":[]} --policy-arn arn:aws:iam::aws:policy/ReadOnlyAccess \
-         --region eu-central-1 --mfa none --display-name Production --color red",
+         --region eu-central-1 --mfa none --access ask --access-by-program /usr/bin/terraform=allow --display-name Production --color red",
     );
     let section = section(&flags).expect("a section");
     let file = Path::new("config.toml");
@@ -37,6 +37,8 @@ name                 prod
 chain                auth -> prod
 role_arn             arn:aws:iam::222222222222:role/AssumedRole
 source               auth
+access               ask
+access_by_program    /usr/bin/terraform=allow
 color                red
 display_name         Production
 duration             1h

@@ -161,12 +161,21 @@ fn render_problems(problems: &[String], warnings: &mut Vec<Report>, screen: Scre
     lines.map(|(at, line)| remark(screen, label, line, (at == hint_at).then_some(hint))).collect::<String>() + "\n"
 }
 
-/// Says which codes are wanted: the one thing here that only a person can do.
+/// Says what is wanted of the person: the one thing here that only a person can do.
 fn render_questions(questions: &[QuestionStatus], screen: Screen) -> String {
     let lines = questions.iter().map(|question| {
-        let what = format!("MFA code of {} ({}) for {}", question.identity, question.serial, question.name);
-        let hint = if question.open { "answer it where it is asked, or" } else { "nobody could be asked: run" };
-        remark(screen, (Style::Warning, "wanted:"), &what, Some(&format!("{hint} `{}`", question.answer_with)))
+        let program = question.program.as_deref();
+        let what = match (&question.identity, &question.serial) {
+            (Some(identity), Some(serial)) => format!("MFA code of {identity} ({serial}) for {}", question.name),
+            _ => format!("consent for {} to use {}", program.unwrap_or("an unknown program"), question.name),
+        };
+        let hint = match (question.open, &question.answer_with) {
+            (true, Some(command)) => format!("answer it where it is asked, or `{command}`"),
+            (true, None) => "answer it where it is asked".to_owned(),
+            (false, Some(command)) => format!("nobody could be asked: run `{command}`"),
+            (false, None) => "nobody could be asked: run the program from a terminal".to_owned(),
+        };
+        remark(screen, (Style::Warning, "wanted:"), &what, Some(&hint))
     });
     let text: String = lines.collect();
     if text.is_empty() { text } else { text + "\n" }

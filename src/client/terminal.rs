@@ -1,9 +1,9 @@
-//! The question for an MFA code on the caller's own terminal, while the connection to the agent is open.
+//! The question for an MFA code, or for consent, on the caller's own terminal, while the connection to the agent is open.
 //!
 //! Asked on `/dev/tty`: stdin and stdout belong to the SDK that runs us. What is typed is not shown. The answer may come
 //! from elsewhere meanwhile (another terminal, `rolecall unlock`): then the question goes away by itself.
 
-use crate::domain::question::Question;
+use crate::domain::question::{Question, Wanted};
 use crate::domain::report::printable;
 use crate::domain::secret::MfaCode;
 use crate::protocol::message::Reply;
@@ -29,8 +29,10 @@ pub(super) fn ask(question: &Question, agent: &UnixStream) -> Option<Reply> {
     let Some(mut silent) = Silent::new(tty) else { return Some(Reply::NoTerminal) };
     let reply =
         silent.tty.write_all(text(question).as_bytes()).map_or(Some(Reply::NoTerminal), |()| typed(&mut silent, agent));
+    let reply = reply.map(|reply| meant(question, reply));
     let word = match &reply {
         None => "(answered elsewhere)\r\n",
+        Some(Reply::Allowed) => "(allowed)\r\n",
         Some(Reply::Cancelled) => "(cancelled)\r\n",
         Some(Reply::Code { .. } | Reply::NoTerminal) => "\r\n",
     };
@@ -39,17 +41,37 @@ pub(super) fn ask(question: &Question, agent: &UnixStream) -> Option<Reply> {
     reply
 }
 
+/// Takes what was typed for what was asked: consent is the word, and everything else is none.
+fn meant(question: &Question, reply: Reply) -> Reply {
+    match (&question.wanted, reply) {
+        (Wanted::Consent { .. }, Reply::Code { code }) if is_yes(code.expose()) => Reply::Allowed,
+        (Wanted::Consent { .. }, Reply::Code { .. }) => Reply::Cancelled,
+        (_, reply) => reply,
+    }
+}
+
+fn is_yes(typed: &str) -> bool {
+    typed.eq_ignore_ascii_case("y") || typed.eq_ignore_ascii_case("yes")
+}
+
 fn text(question: &Question) -> String {
     let shown = |text: &str| printable(text, 200);
     let reason =
         question.reason.as_deref().map(|reason| format!("rolecall: {}\r\n", shown(reason))).unwrap_or_default();
-    let program = question.program.as_deref().map(|program| format!(" for {}", shown(program))).unwrap_or_default();
-    format!(
-        "{reason}rolecall: `{}` wanted{program}: MFA code of {} ({}), Ctrl-C cancels: ",
-        shown(&question.name),
-        shown(&question.identity),
-        shown(&question.serial)
-    )
+    let name = shown(&question.name);
+    let program = question.program.as_deref().map(shown);
+    match &question.wanted {
+        Wanted::Code { identity, serial } => {
+            let program = program.map(|program| format!(" for {program}")).unwrap_or_default();
+            let (identity, serial) = (shown(identity), shown(serial));
+            format!("{reason}rolecall: `{name}` wanted{program}: MFA code of {identity} ({serial}), Ctrl-C cancels: ")
+        }
+        Wanted::Consent { role_arn, minutes } => {
+            let program = program.unwrap_or_else(|| "a program that cannot be named".to_owned());
+            let role_arn = shown(role_arn);
+            format!("{reason}rolecall: {program} wants `{name}` ({role_arn}): allow it for {minutes} minutes? [y/N] ")
+        }
+    }
 }
 
 /// Reads keys until a line, a cancellation, or a word of the agent.

@@ -52,16 +52,19 @@ fn a_role_is_written_with_its_keys_in_one_order() {
         policy_arns: vec!["arn:aws:iam::aws:policy/ReadOnlyAccess".into()],
         region: Some("eu-west-1".into()),
         mfa: Some("none".into()),
+        mfa_serial: Some("arn:aws:iam::111111111111:mfa/richard".into()),
+        access: Some("ask".into()),
+        access_by_program: BTreeMap::from([("/usr/bin/terraform".into(), "allow".into())]),
         display_name: Some("Data".into()),
         color: Some("red".into()),
-        ..role("prod")
+        ..role("auth")
     };
     let text = put(START, "team.data", &full).expect("added");
     let new = text.strip_prefix(START).expect("the old text stays as it was");
     let keys: Vec<&str> = new.lines().filter_map(|line| line.split_once(" = ")).map(|(key, _)| key).collect();
     let (_, known) = super::super::sections::keys().into_iter().find(|(s, _)| *s == "roles").expect("roles");
     assert_eq!(keys, known);
-    assert!(new.starts_with("\n[roles.\"team.data\"]\nsource = \"prod\"\n"), "{new}");
+    assert!(new.starts_with("\n[roles.\"team.data\"]\nsource = \"auth\"\n"), "{new}");
     let catalogue = parse(&text, file()).expect("good");
     assert_eq!(catalogue.roles["team.data"].session_tags["Team x"], "a b");
     assert_eq!(catalogue.roles["team.data"].policy.as_deref(), Some("{\n\"a\": \"\"}"));

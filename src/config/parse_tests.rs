@@ -166,7 +166,7 @@ fn a_name_with_a_dot_is_told_to_have_quotes() {
 fn keys_of_aws_and_secrets_are_met_with_advice() {
     assert!(wrong_role("source_profile = \"auth\"")[0].contains("here it is `source`"));
     assert!(wrong_role("duration_seconds = 3600")[0].contains("here it is `duration`"));
-    assert!(wrong_role("mfa_serial = \"x\"")[0].contains("belongs to the identity"));
+    assert!(wrong_role("mfa_session = \"1h\"")[0].contains("belongs to the identity"));
     let secret = wrong("[identities.a]\ntype = \"iam-user\"\naws_secret_access_key = \"wJalrXUtnFEMI\"\n");
     assert!(secret[0].contains("rolecall identity add") && !secret[0].contains("wJalr"), "{secret:?}");
 }
@@ -190,6 +190,10 @@ fn each_key_of_a_role_is_checked() {
         ("region = \"Ireland\"", "looks like eu-west-1"),
         ("mfa = true", "expected a string, found a boolean"),
         ("mfa = \"always\"", "session, direct, none"),
+        ("mfa_serial = \"x\"", "an MFA serial has"),
+        ("access = \"never\"", "allow, ask, deny"),
+        ("access_by_program = { terraform = \"ask\" }", "does not start with /"),
+        ("access_by_program = { \"/usr/bin/terraform\" = \"maybe\" }", "allow, ask, deny"),
         ("display_name = \"\"", "1 to 64"),
         ("color = \"pink\"", "a colour is"),
         ("source = 1979-05-27", "duplicate"),

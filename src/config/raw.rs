@@ -3,7 +3,7 @@
 //! Nothing here is checked, that is `sections`' work. Edits write these types, and the schema for editors is made from
 //! them: the first line of each comment is what an editor shows beside the key.
 
-use super::values::{self, IDENTITY_TYPES, MFA_MODES, PROMPTS, VAULTS};
+use super::values::{self, ACCESS, IDENTITY_TYPES, MFA_MODES, PROMPTS, VAULTS};
 use schemars::JsonSchema;
 use serde::Serialize;
 use std::collections::BTreeMap;
@@ -64,6 +64,10 @@ pub struct AgentSection {
     /// The program that asks in a window, an absolute path; the system's `pinentry` where nothing is said.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub pinentry_program: Option<String>,
+    /// How long a yes to a role with access = "ask" holds: 1m to 1d. 1h where nothing is said.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(regex(pattern = DURATION))]
+    pub consent: Option<String>,
 }
 
 /// How AWS is reached.
@@ -177,6 +181,18 @@ pub struct RoleSection {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(extend("enum" = words(&MFA_MODES)))]
     pub mfa: Option<String>,
+    /// The MFA device for this role, where it is not the identity's.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(regex(pattern = MFA_SERIAL))]
+    pub mfa_serial: Option<String>,
+    /// Whether programs may have the role's sessions: allow, ask (a person is asked first), or deny.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(extend("enum" = words(&ACCESS)))]
+    pub access: Option<String>,
+    /// The same for single programs, by their absolute path; goes before access.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    #[schemars(default, extend("propertyNames" = { "pattern": "^/" }, "additionalProperties" = { "type": "string", "enum": words(&ACCESS) }))]
+    pub access_by_program: BTreeMap<String, String>,
     /// How the console shows the role.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(length(min = 1, max = values::DISPLAY_NAME_MAX))]

@@ -7,7 +7,7 @@ use super::problem::{QUOTE_MAX, Sink};
 use super::walk::{At, Field, Section, Spot};
 use super::{program, urls, values};
 use crate::domain::arn::{MfaSerial, RoleArn, check_policy_arn};
-use crate::domain::catalogue::{AgentSettings, AwsSettings, Catalogue, Identity, IdentityKind, MfaMode, Role};
+use crate::domain::catalogue::{Access, AgentSettings, AwsSettings, Catalogue, Identity, IdentityKind, MfaMode, Role};
 use crate::domain::names::{Name, check_external_id, check_region, check_session_word};
 use crate::domain::report::printable;
 use std::collections::{BTreeMap, BTreeSet, HashSet};
@@ -62,6 +62,7 @@ static AGENT: Section<AgentSettings> = Section {
             read: |d, s| d.prompts = unique_list(s, |s| s.word(&values::PROMPTS)).unwrap_or_default(),
         },
         Field { key: "pinentry_program", read: |d, s| d.pinentry_program = s.checked(values::absolute_path) },
+        Field { key: "consent", read: |d, s| d.consent = duration(s, &values::CONSENT).unwrap_or(d.consent) },
     ],
     advice: &[],
 };
@@ -131,6 +132,9 @@ struct RoleDraft {
     policy_arns: Vec<String>,
     region: Option<String>,
     mfa: Option<MfaMode>,
+    mfa_serial: Option<MfaSerial>,
+    access: Access,
+    access_by_program: BTreeMap<String, Access>,
     display_name: Option<String>,
     color: Option<String>,
 }
@@ -149,6 +153,9 @@ static ROLE: Section<RoleDraft> = Section {
         Field { key: "policy_arns", read: |d, s| d.policy_arns = policy_arns(s) },
         Field { key: "region", read: |d, s| d.region = s.text(check_region) },
         Field { key: "mfa", read: |d, s| d.mfa = s.word(&values::MFA_MODES) },
+        Field { key: "mfa_serial", read: |d, s| d.mfa_serial = s.checked(MfaSerial::new) },
+        Field { key: "access", read: |d, s| d.access = s.word(&values::ACCESS).unwrap_or_default() },
+        Field { key: "access_by_program", read: |d, s| d.access_by_program = access_by_program(s) },
         Field { key: "display_name", read: |d, s| d.display_name = s.text(values::check_display_name) },
         Field { key: "color", read: |d, s| d.color = s.text(values::check_color) },
     ],
@@ -156,7 +163,6 @@ static ROLE: Section<RoleDraft> = Section {
         ("source_profile", "here it is `source`, the name of an identity or role"),
         ("credential_source", "here it is an identity of type ec2, ecs or environment, named by `source`"),
         ("duration_seconds", "here it is `duration`, as \"1h\""),
-        ("mfa_serial", "it belongs to the identity that the chain starts from"),
         ("mfa_session", "it belongs to the identity that the chain starts from"),
         ("type", "only identities have a type; every role is assumed from its `source`"),
         ("aws_access_key_id", SECRET_ADVICE),
@@ -267,6 +273,9 @@ fn read_role(catalogue: &mut Catalogue, name: Name, spot: &mut Spot<'_>) {
         policy_arns: draft.policy_arns,
         region: draft.region,
         mfa: draft.mfa,
+        mfa_serial: draft.mfa_serial,
+        access: draft.access,
+        access_by_program: draft.access_by_program,
         display_name: draft.display_name,
         color: draft.color,
     };
@@ -370,6 +379,19 @@ fn tags(spot: &mut Spot<'_>) -> BTreeMap<String, String> {
         }
         if let Some(value) = spot.text(values::check_tag_value) {
             found.insert(key.to_owned(), value);
+        }
+    });
+    found
+}
+
+fn access_by_program(spot: &mut Spot<'_>) -> BTreeMap<String, Access> {
+    let mut found = BTreeMap::new();
+    spot.each(|key, spot| {
+        if let Err(why) = values::absolute_path(key) {
+            spot.wrong(why);
+        }
+        if let Some(access) = spot.word(&values::ACCESS) {
+            found.insert(key.to_owned(), access);
         }
     });
     found

@@ -2,7 +2,7 @@
 //!
 //! Each takes text and says what is wrong in words of its own; where the value stands is not known here.
 
-use crate::domain::catalogue::{IdentityKind, MfaMode, PromptKind, VaultKind};
+use crate::domain::catalogue::{Access, IdentityKind, MfaMode, PromptKind, VaultKind};
 use std::ops::RangeInclusive;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -16,6 +16,9 @@ pub(super) const PROMPTS: [(&str, PromptKind); 2] = [("pinentry", PromptKind::Pi
 /// The words of `mfa`.
 pub(super) const MFA_MODES: [(&str, MfaMode); 3] =
     [("session", MfaMode::Session), ("direct", MfaMode::Direct), ("none", MfaMode::None)];
+
+/// The words of `access`.
+pub(super) const ACCESS: [(&str, Access); 3] = [("allow", Access::Allow), ("ask", Access::Ask), ("deny", Access::Deny)];
 
 /// The words of `type`.
 pub(super) const IDENTITY_TYPES: [(&str, IdentityKind); 6] = {
@@ -49,6 +52,9 @@ pub(super) const ROLE_DURATION: RangeInclusive<u64> = 15 * MINUTE..=12 * HOUR;
 pub(super) const MFA_SESSION: RangeInclusive<u64> = 15 * MINUTE..=36 * HOUR;
 /// Shorter would lock between two commands; longer is spelled "never".
 pub(super) const IDLE_LOCK: RangeInclusive<u64> = MINUTE..=365 * DAY;
+
+/// A yes that holds for less than a minute is asked again by the same command; a day is a working day and more.
+pub(super) const CONSENT: RangeInclusive<u64> = MINUTE..=DAY;
 
 /// Reads a duration: whole numbers with the units d, h, m and s, largest first, each at most once, as `1h30m`.
 ///

@@ -47,6 +47,8 @@ pub struct AgentSettings {
     pub prompts: Vec<PromptKind>,
     /// The program that asks in a window; the system's own where nothing is said.
     pub pinentry_program: Option<PathBuf>,
+    /// How long a consent holds.
+    pub consent: Duration,
 }
 
 impl Default for AgentSettings {
@@ -56,6 +58,7 @@ impl Default for AgentSettings {
             vault: VaultKind::Os,
             prompts: vec![PromptKind::Pinentry, PromptKind::Tty],
             pinentry_program: None,
+            consent: HOUR,
         }
     }
 }
@@ -138,6 +141,18 @@ pub enum MfaMode {
     Session,
 }
 
+/// Whether a program may have a role's sessions. Ordered from the widest to the narrowest.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Access {
+    /// It may.
+    #[default]
+    Allow,
+    /// A person is asked first.
+    Ask,
+    /// It may not.
+    Deny,
+}
+
 /// What one can become.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Role {
@@ -167,6 +182,12 @@ pub struct Role {
     pub region: Option<String>,
     /// How MFA is done; by the identity's device where nothing is said.
     pub mfa: Option<MfaMode>,
+    /// The MFA device for this role, where it is not the identity's.
+    pub mfa_serial: Option<MfaSerial>,
+    /// Whether programs may have its sessions.
+    pub access: Access,
+    /// The same for single programs, by their path.
+    pub access_by_program: BTreeMap<String, Access>,
     /// How the console shows it.
     pub display_name: Option<String>,
     /// In which colour the console shows it.
@@ -198,6 +219,24 @@ pub struct Problem {
 impl Problem {
     fn role(name: &Name, key: &str, message: String) -> Self {
         Self { path: vec!["roles".into(), name.to_string(), key.into()], message }
+    }
+}
+
+impl Role {
+    /// Tells whether a program may have its sessions. One that cannot be named gets the narrowest answer there is, or
+    /// being gone would be a way around every rule.
+    pub fn access(&self, program: Option<&str>) -> Access {
+        match program {
+            Some(program) => self.access_by_program.get(program).copied().unwrap_or(self.access),
+            None => self.access_by_program.values().copied().fold(self.access, Access::max),
+        }
+    }
+}
+
+impl Identity {
+    /// Gives the device whose code opens a role that it assumes itself.
+    pub fn device<'a>(&'a self, first: &'a Role) -> Option<&'a MfaSerial> {
+        first.mfa_serial.as_ref().or(self.mfa_serial.as_ref())
     }
 }
 
@@ -278,7 +317,7 @@ impl Catalogue {
 fn check_limits(role: &Role, identity: &Identity, chained: bool, found: &mut Vec<Problem>) {
     let mut say = |key: &str, message: &str| found.push(Problem::role(&role.name, key, message.into()));
     let long = role.duration.is_some_and(|d| d > HOUR);
-    let mfa_session = identity.mfa_serial.is_some() && matches!(role.mfa, None | Some(MfaMode::Session));
+    let mfa_session = identity.device(role).is_some() && matches!(role.mfa, None | Some(MfaMode::Session));
     if chained {
         if long {
             say("duration", "AWS limits a role assumed by another role to 1h");
@@ -286,13 +325,20 @@ fn check_limits(role: &Role, identity: &Identity, chained: bool, found: &mut Vec
         if role.mfa.is_some_and(|m| m != MfaMode::None) {
             say("mfa", "MFA belongs to the first role of a chain; a role's session cannot present a code");
         }
+        if role.mfa_serial.is_some() {
+            say("mfa_serial", "MFA belongs to the first role of a chain; a role's session cannot present a code");
+        }
     } else {
         if long && identity.kind != IdentityKind::IamUser {
             say("duration", "AWS limits a role assumed with temporary credentials to 1h");
         } else if long && mfa_session {
             say("duration", "AWS limits a role assumed with an MFA session to 1h; `mfa = \"direct\"` allows 12h");
         }
-        if role.mfa.is_some_and(|m| m != MfaMode::None) && identity.mfa_serial.is_none() {
+        let takes_codes = !matches!(identity.kind, IdentityKind::Ec2 | IdentityKind::Ecs | IdentityKind::WebIdentity);
+        if role.mfa_serial.is_some() && !takes_codes {
+            say("mfa_serial", "AWS takes MFA codes from the keys of an IAM user only");
+        }
+        if role.mfa.is_some_and(|m| m != MfaMode::None) && identity.device(role).is_none() {
             say("mfa", &format!("identity `{}` has no mfa_serial", identity.name));
         }
     }

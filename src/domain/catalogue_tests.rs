@@ -5,11 +5,15 @@ fn identity(name: &str, mfa: bool) -> Identity {
     Identity {
         name: Name::new(name).expect("valid"),
         kind: IdentityKind::IamUser,
-        mfa_serial: mfa.then(|| MfaSerial::new("arn:aws:iam::111111111111:mfa/richard").expect("valid")),
+        mfa_serial: mfa.then(|| device("richard")),
         mfa_session: HOUR * 12,
         mfa_process: None,
         region: Some("eu-west-1".into()),
     }
+}
+
+fn device(name: &str) -> MfaSerial {
+    MfaSerial::new(&format!("arn:aws:iam::111111111111:mfa/{name}")).expect("valid")
 }
 
 fn role(name: &str, source: &str) -> Role {
@@ -27,6 +31,9 @@ fn role(name: &str, source: &str) -> Role {
         policy_arns: Vec::new(),
         region: None,
         mfa: None,
+        mfa_serial: None,
+        access: Access::Allow,
+        access_by_program: BTreeMap::new(),
         display_name: None,
         color: None,
     }
@@ -85,6 +92,31 @@ fn aws_limits_are_checked_along_the_chain() {
 }
 
 #[test]
+fn a_role_may_have_a_device_of_its_own_where_a_code_can_be_presented() {
+    let own = |name: &str, source: &str| Role { mfa_serial: Some(device("other")), ..role(name, source) };
+    let all = catalogue(vec![identity("auth", true)], vec![own("prod", "auth"), role("dev", "auth")]);
+    assert!(said(&all).is_empty());
+    let serial = |name: &str| Plan::of(&all, name).expect("planned").mfa_serial().cloned();
+    assert_eq!((serial("prod"), serial("dev")), (Some(device("other")), Some(device("richard"))));
+    let chained = catalogue(vec![identity("auth", true)], vec![role("prod", "auth"), own("data", "prod")]);
+    assert!(said(&chained)[0].starts_with("roles.data.mfa_serial: MFA belongs to the first role"));
+    let instance = Identity { kind: IdentityKind::Ec2, ..identity("instance", false) };
+    let on_ec2 = catalogue(vec![instance], vec![own("prod", "instance")]);
+    assert!(said(&on_ec2)[0].contains("from the keys of an IAM user only"));
+}
+
+#[test]
+fn a_program_that_cannot_be_named_gets_the_narrowest_answer_there_is() {
+    let by = |program: &str, access| BTreeMap::from([(program.to_owned(), access)]);
+    let role = Role { access_by_program: by("/usr/bin/python3", Access::Deny), ..role("prod", "auth") };
+    assert_eq!(role.access(Some("/usr/bin/python3")), Access::Deny);
+    assert_eq!(role.access(Some("/usr/bin/aws")), Access::Allow);
+    assert_eq!(role.access(None), Access::Deny);
+    let role = Role { access: Access::Ask, access_by_program: by("/usr/bin/aws", Access::Allow), ..role };
+    assert_eq!((role.access(Some("/usr/bin/aws")), role.access(None)), (Access::Allow, Access::Ask));
+}
+
+#[test]
 fn a_role_in_another_partition_is_noticed_before_sts_is_asked() {
     let mut odd = role("prod", "auth");
     odd.role_arn = RoleArn::new("arn:aws-cn:iam::222222222222:role/x").expect("valid");
@@ -113,6 +145,7 @@ fn every_parameter_that_matters_changes_the_key_and_no_other_does() {
         Role { display_name: Some("x".into()), ..base.clone() },
         Role { color: Some("red".into()), ..base.clone() },
         Role { duration: Some(HOUR), ..base.clone() },
+        Role { access: Access::Ask, ..base.clone() },
     ];
     for role in &same {
         assert_eq!(key(&base), key(role), "{role:?}");
@@ -128,6 +161,7 @@ fn every_parameter_that_matters_changes_the_key_and_no_other_does() {
         Role { policy: Some("{}".into()), ..base.clone() },
         Role { policy_arns: vec!["arn:aws:iam::aws:policy/ReadOnlyAccess".into()], ..base.clone() },
         Role { region: Some("us-east-1".into()), ..base.clone() },
+        Role { mfa_serial: Some(device("other")), ..base.clone() },
     ];
     for role in &other {
         assert_ne!(key(&base), key(role), "{role:?}");

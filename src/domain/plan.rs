@@ -133,7 +133,7 @@ impl Plan {
         let role = catalogue.roles.get(name).ok_or_else(|| unknown(catalogue, name))?;
         let (identity, chain) = chain(catalogue, role)?;
         let mut steps = Vec::with_capacity(chain.len() + 1);
-        let mfa = match (&identity.mfa_serial, chain[0].mfa) {
+        let mfa = match (identity.device(chain[0]), chain[0].mfa) {
             (None, _) | (_, Some(MfaMode::None)) => None,
             (Some(serial), Some(MfaMode::Direct)) => Some(serial.clone()),
             (Some(serial), None | Some(MfaMode::Session)) => {

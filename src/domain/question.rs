@@ -1,14 +1,12 @@
-//! A question to the person, and where the person may be found.
+//! A question to the person, where the person may be found, and a word that needs no answer.
 
 use serde::{Deserialize, Serialize};
 
-/// What the agent wants to know of the person: a code of an MFA device.
+/// What the agent asks of the person.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Question {
-    /// Whose code.
-    pub identity: String,
-    /// Of which device.
-    pub serial: String,
+    /// What it wants.
+    pub wanted: Wanted,
     /// For which role or identity.
     pub name: String,
     /// On behalf of which program.
@@ -17,6 +15,26 @@ pub struct Question {
     /// Why it is asked again.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reason: Option<String>,
+}
+
+/// What a question wants.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case", tag = "kind")]
+pub enum Wanted {
+    /// The code that an MFA device shows.
+    Code {
+        /// Whose device.
+        identity: String,
+        /// Which device.
+        serial: String,
+    },
+    /// Whether the program may have a session of the role.
+    Consent {
+        /// The role.
+        role_arn: String,
+        /// How many minutes a yes holds.
+        minutes: u64,
+    },
 }
 
 /// The displays on which a caller could be shown a window.
@@ -35,4 +53,13 @@ impl Surroundings {
     pub fn has_display(&self) -> bool {
         self.display.is_some() || self.wayland_display.is_some()
     }
+}
+
+/// What a person should know without having asked: shown on the desktop, where there is one.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Notice {
+    /// A few words.
+    pub summary: String,
+    /// A sentence, and the command that helps. Plain text.
+    pub body: String,
 }

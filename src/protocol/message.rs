@@ -138,7 +138,9 @@ pub enum Answer {
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case", tag = "reply")]
 pub enum Reply {
-    /// Nothing, and does not want to.
+    /// Yes.
+    Allowed,
+    /// Nothing, and does not want to; or no.
     Cancelled,
     /// A code.
     Code {

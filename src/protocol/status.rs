@@ -53,21 +53,29 @@ pub struct VaultStatus {
     pub reason: Option<String>,
 }
 
-/// A question for an MFA code.
+/// A question to the person.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct QuestionStatus {
-    /// Whose code.
-    pub identity: String,
+    /// `mfa-code` or `consent`.
+    pub kind: String,
+    /// Whose code, where one is wanted.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub identity: Option<String>,
     /// Of which device.
-    pub serial: String,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub serial: Option<String>,
     /// For which role or identity.
     pub name: String,
+    /// On behalf of which program.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub program: Option<String>,
     /// Since when it is wanted.
     pub since: DateTime<Utc>,
     /// Whether a person is looking at it; otherwise nobody could be asked.
     pub open: bool,
-    /// What answers it.
-    pub answer_with: String,
+    /// The command that answers it, where there is one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub answer_with: Option<String>,
 }
 
 /// An identity.

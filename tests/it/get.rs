@@ -98,7 +98,7 @@ fn the_callers_environment_and_directory_steer_nothing() {
 }
 
 #[test]
-fn every_hand_out_is_a_line_of_the_audit_log() {
+fn every_hand_out_and_every_refusal_is_a_line_of_the_audit_log() {
     let home = Home::ready(TUTORIAL);
     let first: Value = serde_json::from_slice(&home.run(["get", "prod"]).stdout).unwrap();
     home.run(["get", "prod"]);
@@ -106,7 +106,9 @@ fn every_hand_out_is_a_line_of_the_audit_log() {
     home.run(["agent", "stop"]);
     let lines: Vec<Value> = home.audit().lines().map(|line| serde_json::from_str(line).expect("JSON")).collect();
     let gets: Vec<&Value> = lines.iter().filter(|line| line["event"] == "get").collect();
-    assert_eq!(gets.len(), 2, "{lines:#?}");
+    let (refused, gets): (Vec<&Value>, Vec<&Value>) = gets.into_iter().partition(|line| line["result"] != "ok");
+    assert_eq!((gets.len(), refused.len()), (2, 1), "{lines:#?}");
+    assert_eq!((&refused[0]["name"], &refused[0]["result"]), (&Value::from("nobody"), &Value::from("config")));
     assert_eq!((&gets[0]["cached"], &gets[1]["cached"]), (&Value::Bool(false), &Value::Bool(true)));
     for get in gets {
         assert_eq!(get["access_key_id"], first["AccessKeyId"]);

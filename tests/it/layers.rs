@@ -17,7 +17,7 @@ const MAY_IMPORT: [(&str, &[&str]); 12] = [
     ("aws_files", &["domain", "files"]),
     ("client", &["domain", "files", "paths", "protocol"]),
     ("cli", &["aws_files", "client", "config", "domain", "files", "paths", "protocol"]),
-    ("agent", &["config", "domain", "files", "paths", "ports", "protocol"]),
+    ("agent", &["config", "domain", "files", "paths", "ports", "process", "protocol"]),
     ("adapters", &["domain", "files", "paths", "ports"]),
 ];
 

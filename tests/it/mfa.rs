@@ -89,46 +89,9 @@ fn a_wrong_or_used_code_is_refused_and_the_next_one_works() {
 mod at_a_terminal {
     use crate::harness::home::{Home, text};
     use crate::harness::inside::until;
+    use crate::harness::window::Window;
     use rolecall_sandbox::tutorials::USER_ARN;
     use std::process::{Child, Stdio};
-
-    /// Runs a command in a tmux window of its own server, so that it has a real terminal.
-    struct Window<'a> {
-        home: &'a Home,
-        name: &'static str,
-    }
-
-    impl<'a> Window<'a> {
-        fn open(home: &'a Home, name: &'static str) -> Self {
-            let window = Self { home, name };
-            let started = window.tmux(&["new-session", "-d", "-s", name, "-x", "200", "-y", "20", "sh"]);
-            assert!(started.status.success(), "{}", text(&started.stderr));
-            window
-        }
-
-        fn tmux(&self, args: &[&str]) -> std::process::Output {
-            let mut command = self.home.command("tmux");
-            command.arg("-S").arg(self.home.path("tmux.sock")).args(args).output().expect("tmux is installed")
-        }
-
-        fn run(&self, line: &str) {
-            self.tmux(&["send-keys", "-t", self.name, line, "Enter"]);
-        }
-
-        fn screen(&self) -> String {
-            text(&self.tmux(&["capture-pane", "-p", "-t", self.name]).stdout)
-        }
-
-        fn shows(&self, what: &str) -> bool {
-            self.screen().contains(what)
-        }
-    }
-
-    impl Drop for Window<'_> {
-        fn drop(&mut self) {
-            self.tmux(&["kill-session", "-t", self.name]);
-        }
-    }
 
     fn home() -> Home {
         let config = super::config("");

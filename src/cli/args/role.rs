@@ -85,6 +85,15 @@ pub(in super::super) struct RoleFlags {
     /// One code for all roles, a code for each session, or none
     #[arg(long, value_parser = ["session", "direct", "none"])]
     pub(in super::super) mfa: Option<String>,
+    /// The MFA device for this role, where it is not the identity's
+    #[arg(long, value_name = "ARN")]
+    pub(in super::super) mfa_serial: Option<String>,
+    /// Whether programs may have its sessions; `ask` asks a person first
+    #[arg(long, value_parser = ["allow", "ask", "deny"])]
+    pub(in super::super) access: Option<String>,
+    /// The same for one program, by its absolute path; may be repeated
+    #[arg(long, value_name = "PROGRAM=ACCESS", value_parser = program_access)]
+    pub(in super::super) access_by_program: Vec<(String, String)>,
     /// How the console shows it
     #[arg(long, value_name = "TEXT")]
     pub(in super::super) display_name: Option<String>,
@@ -98,6 +107,13 @@ pub(in super::super) struct RoleRemoveArgs {
     /// Which one
     #[arg(value_parser = name)]
     pub(in super::super) name: Name,
+}
+
+fn program_access(text: &str) -> Result<(String, String), &'static str> {
+    match text.rsplit_once('=') {
+        Some((program, access)) if program.starts_with('/') => Ok((program.to_owned(), access.to_owned())),
+        _ => Err("it is written /PATH/OF/PROGRAM=allow, =ask or =deny"),
+    }
 }
 
 fn tag(text: &str) -> Result<(String, String), &'static str> {

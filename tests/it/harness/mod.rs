@@ -9,4 +9,5 @@ pub(crate) mod inside;
 pub(crate) mod leaks;
 pub(crate) mod memory_vault;
 pub(crate) mod process;
+pub(crate) mod window;
 pub(crate) mod wire;

@@ -1,0 +1,111 @@
+//! Who may have which role: `access` and `access_by_program` of the configuration, before anything is fetched.
+//!
+//! This narrows what the socket's check of the uid has allowed; it opens nothing. A program's path is not proof of what
+//! runs: an interpreter runs anything, and one's own programs can be made to (`LD_PRELOAD`, ptrace). It stops mistakes
+//! and surprises, not an attacker who is already this user.
+
+use super::Agent;
+use super::audit::{Event, Line};
+use super::caller::Caller;
+use super::consent::Grant;
+use super::failure::{Failure, still_asking_consent};
+use super::questions::{NoAnswer, Subject};
+use super::server::Connection;
+use super::sessions::PERSON_DEADLINE;
+use crate::domain::catalogue::{Access, Role};
+use crate::domain::plan::Plan;
+use crate::domain::question::{Question, Wanted};
+use crate::domain::report::{Kind, Report};
+use crate::protocol::message::Context;
+use tokio::time::timeout;
+
+/// What the log says of a program that the configuration keeps out.
+const DENIED: &str = "denied";
+
+impl Agent {
+    /// Lets a caller in, after a person's consent where the configuration asks for it.
+    pub(super) async fn admit(
+        &self,
+        plan: &Plan,
+        caller: &Caller,
+        context: &Context,
+        connection: &mut Connection,
+    ) -> Result<(), Failure> {
+        let catalogue = self.configuration.catalogue();
+        let Some(role) = catalogue.roles.get(&plan.name) else { return Ok(()) };
+        match role.access(caller.tool()) {
+            Access::Allow => Ok(()),
+            Access::Deny => Err(denied(role, caller)),
+            Access::Ask => {
+                let grant = Grant {
+                    role: role.name.clone(),
+                    program: caller.tool().map(str::to_owned),
+                    terminal: caller.session,
+                };
+                let question = Question {
+                    wanted: Wanted::Consent {
+                        role_arn: role.role_arn.to_string(),
+                        minutes: catalogue.agent.consent.as_secs() / 60,
+                    },
+                    name: role.name.to_string(),
+                    program: caller.tool().map(str::to_owned),
+                    reason: None,
+                };
+                let questions = &self.sessions.questions;
+                if questions.has_consent(&grant) {
+                    return Ok(());
+                }
+                let seat = self.seat(Subject::Grant(grant.clone()), caller, context);
+                let said = questions.consent(grant, question, catalogue.agent.consent);
+                let said = timeout(PERSON_DEADLINE, self.asking(said, seat, connection)).await;
+                let outcome = said.unwrap_or(Err(NoAnswer::Patience));
+                self.audit_consent(role, caller, outcome);
+                outcome.map_err(|no| refused(no, role, caller))
+            }
+        }
+    }
+
+    fn audit_consent(&self, role: &Role, caller: &Caller, outcome: Result<(), NoAnswer>) {
+        let result = match outcome {
+            Ok(()) => "ok",
+            Err(NoAnswer::Cancelled) => "refused",
+            Err(NoAnswer::CalledOff) => "locked",
+            Err(NoAnswer::Nobody | NoAnswer::Patience) => "unanswered",
+        };
+        let mut line = Line::new(self.ports.clock.now().wall, Event::Consent, result);
+        line.name = Some(role.name.to_string());
+        line.role_arn = Some(role.role_arn.to_string());
+        line.caller = Some(caller.clone());
+        self.audit.write(line);
+    }
+}
+
+fn named(caller: &Caller) -> &str {
+    caller.tool().unwrap_or("a program that cannot be named")
+}
+
+fn denied(role: &Role, caller: &Caller) -> Failure {
+    let report = Report::new(Kind::Config, format!("the configuration denies `{}` to {}", role.name, named(caller)))
+        .hint(format!(
+            "`access` and `access_by_program` of [roles.{}] say who may; `rolecall role show {}` shows them",
+            role.name, role.name
+        ));
+    Failure { code: DENIED.to_owned(), ..Failure::permanent(report) }
+}
+
+fn refused(no: NoAnswer, role: &Role, caller: &Caller) -> Failure {
+    let (name, program) = (&role.name, named(caller));
+    let report = |what: String, hint: &str| Failure::transient(Report::new(Kind::Locked, what).hint(hint));
+    match no {
+        NoAnswer::CalledOff => Failure::locked(),
+        NoAnswer::Cancelled => report(
+            format!("consent for {program} to use `{name}` was refused"),
+            "ask again in a moment to be asked again",
+        ),
+        NoAnswer::Nobody => report(
+            format!("{program} needs a person's consent to use `{name}`, and nobody could be asked"),
+            "run it once from a terminal or a desktop; `access` in the configuration says who is asked",
+        ),
+        NoAnswer::Patience => still_asking_consent(program, name),
+    }
+}

@@ -1,0 +1,109 @@
+//! Consent: whether a program may have a role that is configured with `access = "ask"`.
+//!
+//! Asked once however many ask, and a yes holds for a time, for that program in that terminal session. The question is the
+//! agent's own task: a caller that dies or has no patience changes nothing for the others.
+
+use super::caller::TerminalSession;
+use super::questions::{NoAnswer, Questions, Subject};
+use crate::domain::names::Name;
+use crate::domain::question::Question;
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+use tokio::sync::watch;
+use tokio::task::AbortHandle;
+
+/// A no holds this long: a tool that tries again at once is not the person's change of mind.
+const NO_HOLDS: Duration = Duration::from_secs(10);
+
+/// Who wants what: the reach of one yes.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub(super) struct Grant {
+    /// The role.
+    pub(super) role: Name,
+    /// The program's path; `None` is every program that cannot be named.
+    pub(super) program: Option<String>,
+    /// Where it runs; `None` is everything that has no terminal.
+    pub(super) terminal: Option<TerminalSession>,
+}
+
+type Outcome = Result<(), NoAnswer>;
+
+enum Consent {
+    Asking { outcome: watch::Receiver<Option<Outcome>>, task: AbortHandle },
+    No { until: Duration },
+    Yes { until: Duration },
+}
+
+/// Every answer that still holds, and every question under way.
+#[derive(Default)]
+pub(super) struct Consents(Mutex<HashMap<Grant, Consent>>);
+
+impl Consents {
+    fn all(&self) -> MutexGuard<'_, HashMap<Grant, Consent>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Forgets every answer and calls the questions off.
+    pub(super) fn lock(&self) {
+        for (_, consent) in self.all().drain() {
+            if let Consent::Asking { task, .. } = consent {
+                task.abort();
+            }
+        }
+    }
+}
+
+impl Questions {
+    /// Tells whether there is a consent that holds.
+    pub(super) fn has_consent(&self, grant: &Grant) -> bool {
+        let now = self.clock.now().boot;
+        matches!(self.consents.all().get(grant), Some(Consent::Yes { until }) if now < *until)
+    }
+
+    /// Asks for a consent, unless there is one that holds; a yes will hold for the given time.
+    pub(super) async fn consent(self: &Arc<Self>, grant: Grant, question: Question, holds: Duration) -> Outcome {
+        let mut outcome = match self.join_or_ask(grant, question, holds) {
+            Ok(outcome) => outcome,
+            Err(known) => return known,
+        };
+        let said = outcome.wait_for(Option::is_some).await.map(|said| *said);
+        // Without an answer the question was called off.
+        said.ok().flatten().unwrap_or(Err(NoAnswer::CalledOff))
+    }
+
+    fn join_or_ask(
+        self: &Arc<Self>,
+        grant: Grant,
+        question: Question,
+        holds: Duration,
+    ) -> Result<watch::Receiver<Option<Outcome>>, Outcome> {
+        let now = self.clock.now().boot;
+        let mut all = self.consents.all();
+        all.retain(|_, consent| match consent {
+            Consent::Asking { task, .. } => !task.is_finished(),
+            Consent::No { until } | Consent::Yes { until } => now < *until,
+        });
+        match all.get(&grant) {
+            Some(Consent::Yes { .. }) => return Err(Ok(())),
+            Some(Consent::No { .. }) => return Err(Err(NoAnswer::Cancelled)),
+            Some(Consent::Asking { outcome, .. }) => return Ok(outcome.clone()),
+            None => {}
+        }
+        let (send, outcome) = watch::channel(None);
+        let (questions, key) = (Arc::clone(self), grant.clone());
+        let task = tokio::spawn(async move {
+            let said = questions.ask_consent(&Subject::Grant(key.clone()), &question).await;
+            let now = questions.clock.now().boot;
+            let mut all = questions.consents.all();
+            match said {
+                Ok(()) => drop(all.insert(key, Consent::Yes { until: now + holds })),
+                Err(NoAnswer::Cancelled) => drop(all.insert(key, Consent::No { until: now + NO_HOLDS })),
+                Err(_) => drop(all.remove(&key)),
+            }
+            let _ = send.send(Some(said));
+        });
+        all.insert(grant, Consent::Asking { outcome: outcome.clone(), task: task.abort_handle() });
+        Ok(outcome)
+    }
+}
