@@ -16,6 +16,7 @@ use chrono::{DateTime, TimeDelta, Utc};
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
+use tokio::sync::oneshot;
 
 /// An access key as the vault keeps it, with what is known of its owner.
 #[derive(Clone, Debug)]
@@ -162,6 +163,17 @@ pub trait Prompter: Send + Sync {
     async fn notify(&self, notice: &Notice);
     /// Runs a program of the configuration's that prints a code, within 15 seconds; says why there is none.
     async fn code_of_program(&self, argv: &[String]) -> Result<MfaCode, String>;
+}
+
+/// What happens on the desktop. No port: nothing is asked of it, so the agent is handed a stream of these.
+#[derive(Debug)]
+pub enum DeskEvent {
+    /// The screen of one of the user's sessions was locked.
+    ScreenLocked,
+    /// The machine is about to sleep, and waits until it is told that everything is wiped.
+    Sleep(oneshot::Sender<()>),
+    /// It is awake again.
+    Wake,
 }
 
 /// What time it is, and waiting.

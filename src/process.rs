@@ -4,6 +4,7 @@
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::fs::Mode;
 use rustix::process::{DumpableBehavior, Resource, Rlimit};
+use std::alloc::{GlobalAlloc, Layout, System};
 use std::io;
 use std::os::fd::{AsFd, OwnedFd};
 
@@ -67,6 +68,57 @@ pub fn share_heap() {
 /// Does nothing where the C library has no such switch.
 #[cfg(not(all(target_os = "linux", target_env = "gnu")))]
 pub fn share_heap() {}
+
+/// The heap of a program that holds secrets: whatever is given back is wiped first.
+///
+/// Our own types wipe themselves. What they cannot reach are the copies of others: an answer of STS passes through the
+/// buffers of TLS, HTTP and the XML parser, a session's token through the headers of the SDK, a key through D-Bus, and each
+/// of them is simply freed. Without this, a session was found up to four times in the agent's memory after a lock.
+///
+/// `realloc` is left at its default, which takes new memory and gives the old back: a block that the C library moves by
+/// itself would leave its old bytes behind.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct WipingHeap;
+
+// SAFETY: memory comes from the system's allocator and goes back to it, under the layout it was asked for with.
+#[allow(unsafe_code, reason = "the trait is unsafe; this file is the one place")]
+unsafe impl GlobalAlloc for WipingHeap {
+    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
+        // SAFETY: the caller's promise is the same as ours.
+        unsafe { System.alloc(layout) }
+    }
+
+    unsafe fn alloc_zeroed(&self, layout: Layout) -> *mut u8 {
+        // SAFETY: as above.
+        unsafe { System.alloc_zeroed(layout) }
+    }
+
+    unsafe fn dealloc(&self, block: *mut u8, layout: Layout) {
+        // SAFETY: the block is the caller's until here and has the size of its layout; nobody reads it any more.
+        unsafe {
+            wipe(block, layout.size());
+            System.dealloc(block, layout);
+        }
+    }
+}
+
+/// Writes zeros in a way that no compiler leaves out as having no effect.
+#[cfg(target_os = "linux")]
+#[allow(unsafe_code, reason = "the C library's function has no safe form")]
+unsafe fn wipe(block: *mut u8, size: usize) {
+    // SAFETY: the caller owns so many bytes there.
+    unsafe { libc::explicit_bzero(block.cast(), size) }
+}
+
+/// Writes zeros in a way that no compiler leaves out as having no effect.
+#[cfg(not(target_os = "linux"))]
+#[allow(unsafe_code, reason = "volatile writes have no safe form")]
+unsafe fn wipe(block: *mut u8, size: usize) {
+    for at in 0..size {
+        // SAFETY: the caller owns so many bytes there.
+        unsafe { block.add(at).write_volatile(0) }
+    }
+}
 
 /// A hold on another process: what is said of its number is said of this process and of no later one.
 #[derive(Debug)]

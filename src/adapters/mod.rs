@@ -3,6 +3,8 @@
 //! Adapters know the ports and the domain; nothing but the main of the agent knows adapters.
 
 pub mod clock;
+#[cfg(target_os = "linux")]
+pub mod logind;
 mod mfa_process;
 pub mod pinentry;
 pub mod sts;

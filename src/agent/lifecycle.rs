@@ -2,12 +2,13 @@
 
 use super::audit::{Event, Line};
 use super::server::{self, Socket};
-use super::{Agent, watch};
+use super::{Agent, desk, watch};
+use crate::ports::DeskEvent;
 use std::io;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::signal::unix::{SignalKind, signal};
-use tokio::sync::{Notify, Semaphore};
+use tokio::sync::{Notify, Semaphore, mpsc};
 use tokio::time::timeout;
 
 /// What is under way at the end gets this long. Together with the last word it stays below the five seconds that tools
@@ -31,8 +32,14 @@ pub enum Ending {
     Signal,
 }
 
-/// Runs the agent until one of its endings; returns with every session wiped.
-pub async fn run(agent: Arc<Agent>, socket: Socket, connections: usize, ready: impl FnOnce()) -> io::Result<Ending> {
+/// Runs the agent until one of its endings; returns with every session wiped. What happens on the desktop comes by `events`.
+pub async fn run(
+    agent: Arc<Agent>,
+    socket: Socket,
+    connections: usize,
+    events: mpsc::Receiver<DeskEvent>,
+    ready: impl FnOnce(),
+) -> io::Result<Ending> {
     let listener = socket.listener()?;
     let slots = Arc::new(Semaphore::new(connections));
     let mut terminate = signal(SignalKind::terminate())?;
@@ -51,6 +58,7 @@ pub async fn run(agent: Arc<Agent>, socket: Socket, connections: usize, ready: i
         () = refresh(&agent) => Ending::Displaced,
         () = watch::watch(&agent.paths.config, agent.paths.runtime_dir(), changed) => Ending::Displaced,
         () = idle_lock(&agent) => Ending::Displaced,
+        () = desk::follow(&agent, events) => Ending::Displaced,
         () = displaced(&agent, &socket, &look) => Ending::Displaced,
         () = ignore(&mut hangup) => Ending::Displaced,
         () = agent.stop.notified() => Ending::Asked,
@@ -67,11 +75,11 @@ pub async fn run(agent: Arc<Agent>, socket: Socket, connections: usize, ready: i
     agent.closing.send_replace(true);
     let all = u32::try_from(connections).unwrap_or(u32::MAX);
     let drained = timeout(DRAIN, slots.acquire_many(all)).await.is_ok();
-    agent.sessions.end();
+    agent.sessions.end().are_gone().await;
     if !drained {
         let _ = timeout(LAST_WORD, slots.acquire_many(all)).await;
     }
-    agent.lock("ending", None);
+    agent.lock("ending", None).are_gone().await;
     agent.audit.write(Line::new(agent.ports.clock.now().wall, Event::Stop, "ok"));
     agent.audit.flush();
     Ok(ending)

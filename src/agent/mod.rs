@@ -6,6 +6,7 @@ mod caller;
 mod codes;
 mod configuration;
 mod consent;
+mod desk;
 mod failure;
 mod flight;
 mod keep_totp;
@@ -25,7 +26,7 @@ use crate::ports::{Clock, Prompter, TokenService, Vault};
 use audit::{Audit, Event, Line};
 use caller::Caller;
 use configuration::Configuration;
-use sessions::Sessions;
+use sessions::{CalledOff, Sessions};
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -137,14 +138,15 @@ impl Agent {
         );
     }
 
-    /// Forgets every session and what opened the vault.
-    fn lock(&self, reason: &str, caller: Option<Caller>) {
-        self.sessions.lock();
+    /// Forgets every session and what opened the vault; gives what was under way, which ends a moment later.
+    fn lock(&self, reason: &str, caller: Option<Caller>) -> CalledOff {
+        let called_off = self.sessions.lock();
         self.ports.vault.lock();
         let mut line = Line::new(self.ports.clock.now().wall, Event::Lock, "ok");
         line.message = Some(reason.to_owned());
         line.caller = caller;
         self.audit.write(line);
+        called_off
     }
 
     /// Takes note of a use. A status that is looked at is none, or a widget would keep everything open for ever.
@@ -164,7 +166,8 @@ impl Agent {
         let last = Duration::from_secs(self.last_use.load(Ordering::Relaxed));
         let left = limit.checked_sub(self.ports.clock.now().boot.saturating_sub(last)).filter(|left| !left.is_zero());
         if left.is_none() && !self.is_idle.swap(true, Ordering::Relaxed) {
-            self.lock("idle", None);
+            // Nothing was used for long, so there is nobody to be told when the last of it is wiped.
+            drop(self.lock("idle", None));
         }
         left
     }

@@ -65,7 +65,10 @@ impl Sessions {
         let mut entries = self.entries();
         let mut next = now.boot + LOOK_AGAIN;
         let mut due = Vec::new();
-        entries.map.retain(|_, entry| entry.flight.is_some() || entry.is_of_use(now));
+        entries.map.retain(|_, entry| {
+            entry.drop_dead(now);
+            entry.flight.is_some() || entry.is_of_use(now)
+        });
         for entry in entries.map.values() {
             let (Some(held), Some((plan, at))) = (&entry.held, &entry.plan) else { continue };
             let in_use = entry.last_used.is_some_and(|used| now.boot.saturating_sub(used) <= IN_USE);

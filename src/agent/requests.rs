@@ -64,7 +64,8 @@ impl Agent {
             Request::IdentityTotp { name, secret } => done(Some(self.keep_totp(&name, secret, caller).await?)),
             Request::Keys => answer(Answer::Keys { keys: self.keys().await }),
             Request::Lock => {
-                self.lock("asked", Some(caller.clone()));
+                // What the answer says is true when it is given: nothing is left in memory.
+                self.lock("asked", Some(caller.clone())).are_gone().await;
                 done(None)
             }
             Request::Reload => self.configuration.problem().map_or_else(|| done(None), Err),

@@ -35,6 +35,9 @@ pub(super) const PERSON_DEADLINE: Duration = Duration::from_secs(55);
 /// older Rust SDKs' five).
 const LOW_PATIENCE: Duration = Duration::from_millis(2500);
 
+/// A task that was called off ends within microseconds; one that does not is stuck in a library.
+const GONE: Duration = Duration::from_secs(1);
+
 /// What is known of one session: of one key, that is one identity and one series of calls.
 #[derive(Default)]
 pub(super) struct Entry {
@@ -87,6 +90,23 @@ pub(super) struct Entries {
 struct Stray {
     identity: Name,
     task: AbortHandle,
+    outcome: watch::Receiver<Option<Outcome>>,
+}
+
+/// Flights that were called off: a task ends when its thread gets to it, and only then is what it held wiped.
+#[must_use = "who says that everything is wiped waits for it first"]
+pub(super) struct CalledOff(Vec<Waiting>);
+
+impl CalledOff {
+    /// Waits until the last of them is gone; not for ever, should one of them never yield.
+    pub(super) async fn are_gone(self) {
+        let _ = timeout(GONE, async {
+            for flight in self.0 {
+                drop(flight.outcome().await);
+            }
+        })
+        .await;
+    }
 }
 
 /// A session to hand out.
@@ -280,7 +300,8 @@ impl Sessions {
         });
         let flight = Flight { id, outcome: outcome.clone(), urgency, hurry, task: task.abort_handle() };
         if let Some(replaced) = entry.flight.replace(flight) {
-            entries.strays.push(Stray { identity: identity.clone(), task: replaced.task });
+            let Flight { task, outcome, .. } = replaced;
+            entries.strays.push(Stray { identity: identity.clone(), task, outcome });
         }
         entries.strays.retain(|stray| !stray.task.is_finished());
         Waiting { outcome }
@@ -314,21 +335,26 @@ impl Sessions {
     }
 
     /// Forgets everything and hands nothing out that is under way.
-    pub(super) fn lock(&self) {
+    pub(super) fn lock(&self) -> CalledOff {
         self.questions.lock();
         let (forgotten, strays) = {
             let mut entries = self.entries();
             entries.locks += 1;
             (std::mem::take(&mut entries.map), std::mem::take(&mut entries.strays))
         };
-        let flights = forgotten.into_values().filter_map(|entry| Some(entry.flight?.task));
-        flights.chain(strays.into_iter().map(|stray| stray.task)).for_each(|task| task.abort());
+        let flights = forgotten.into_values().filter_map(|entry| entry.flight.map(|f| (f.task, f.outcome)));
+        let called_off = flights.chain(strays.into_iter().map(|stray| (stray.task, stray.outcome)));
+        let called_off = called_off.map(|(task, outcome)| {
+            task.abort();
+            Waiting { outcome }
+        });
+        CalledOff(called_off.collect())
     }
 
     /// Does the same for good: who waits is told that the agent ends.
-    pub(super) fn end(&self) {
+    pub(super) fn end(&self) -> CalledOff {
         self.entries().is_ending = true;
-        self.lock();
+        self.lock()
     }
 
     /// Takes a new configuration over: what means the same keeps its session.
@@ -345,7 +371,8 @@ impl Sessions {
             let keep = !moved && !entry.names.is_empty();
             // Who waits for it asked before the edit, and is answered; but a lock must still find it.
             if let Some(flight) = entry.flight.as_ref().filter(|_| !keep) {
-                strays.push(Stray { identity: key.identity().clone(), task: flight.task.clone() });
+                let (task, outcome) = (flight.task.clone(), flight.outcome.clone());
+                strays.push(Stray { identity: key.identity().clone(), task, outcome });
             }
             keep
         });
@@ -408,10 +435,14 @@ impl Entry {
         self.plan = Some((Arc::clone(plan), at));
     }
 
+    /// Wipes a session that is over: after a night's sleep it would else lie in memory for as long as its role is used.
+    pub(super) fn drop_dead(&mut self, now: Now) {
+        self.held.take_if(|held| held.freshness(now) == Freshness::Expired);
+    }
+
     /// Tells whether there is a reason to remember it.
     pub(super) fn is_of_use(&self, now: Now) -> bool {
-        let valid = self.held.as_ref().is_some_and(|held| held.freshness(now) != Freshness::Expired);
         let recent = self.last_used.is_some_and(|used| now.boot.saturating_sub(used) <= IN_USE);
-        valid || recent || now.boot < self.retry_at
+        self.held.is_some() || recent || now.boot < self.retry_at
     }
 }

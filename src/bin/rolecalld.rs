@@ -15,8 +15,14 @@ use std::io::{self, Write};
 use std::process::ExitCode;
 use std::sync::Arc;
 
+#[global_allocator]
+static HEAP: process::WipingHeap = process::WipingHeap;
+
 /// Enough for callers at once; one more would only add memory.
 const WORKER_THREADS: usize = 2;
+
+/// Each is dealt with in milliseconds; more wait where they come from.
+const DESK_EVENTS: usize = 4;
 
 fn main() -> ExitCode {
     // Before anything else: what is inherited must not be kept open, and no secret may be there before the process is shut.
@@ -102,7 +108,12 @@ fn serve(paths: Paths, socket: Socket, detached: bool) -> ExitCode {
             clock,
         };
         let agent = Agent::new(ports, paths);
-        lifecycle::run(agent, socket, slots, || tell(detached, &Startup::Ready)).await
+        let (tell_desk, desk) = tokio::sync::mpsc::channel(DESK_EVENTS);
+        #[cfg(target_os = "linux")]
+        tokio::spawn(rolecall::adapters::logind::follow(tell_desk));
+        #[cfg(not(target_os = "linux"))]
+        drop(tell_desk);
+        lifecycle::run(agent, socket, slots, desk, || tell(detached, &Startup::Ready)).await
     });
     // A keyring that never answers must not keep the process: its thread is left behind.
     runtime.shutdown_background();

@@ -3,7 +3,7 @@
 //! Nothing here is checked, that is `sections`' work. Edits write these types, and the schema for editors is made from
 //! them: the first line of each comment is what an editor shows beside the key.
 
-use super::values::{self, ACCESS, IDENTITY_TYPES, MFA_MODES, PROMPTS, VAULTS};
+use super::values::{self, ACCESS, IDENTITY_TYPES, LOCK_EVENTS, MFA_MODES, PROMPTS, VAULTS};
 use schemars::JsonSchema;
 use serde::Serialize;
 use std::collections::BTreeMap;
@@ -11,7 +11,7 @@ use std::collections::BTreeMap;
 /// What a name may look like, as `domain::names::Name` checks it.
 const NAME: &str = "^[A-Za-z0-9_][A-Za-z0-9_.@+/=:-]{0,127}$";
 const DURATION: &str = "^([0-9]+[dhms])+$";
-const IDLE_LOCK: &str = "^(never|([0-9]+[dhms])+)$";
+const DURATION_OR_NEVER: &str = "^(never|([0-9]+[dhms])+)$";
 const ROLE_ARN: &str = "^arn:aws[a-z-]*:iam::[0-9]{12}:role/[!-~]+$";
 const POLICY_ARN: &str = "^arn:aws[a-z-]*:iam::(aws|[0-9]{12}):policy/.+$";
 const REGION: &str = "^[a-z0-9]+(-[a-z0-9]+){1,3}-[0-9]+$";
@@ -51,7 +51,7 @@ pub struct Configuration {
 pub struct AgentSection {
     /// Every session is forgotten after this long without a request: 1m to 365d, or "never". 12h where nothing is said.
     #[serde(skip_serializing_if = "Option::is_none")]
-    #[schemars(regex(pattern = IDLE_LOCK))]
+    #[schemars(regex(pattern = DURATION_OR_NEVER))]
     pub idle_lock: Option<String>,
     /// Where long-term keys rest: "os" is the keyring, "file" an encrypted file for machines without one.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -64,6 +64,14 @@ pub struct AgentSection {
     /// The program that asks in a window, an absolute path; the system's `pinentry` where nothing is said.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub pinentry_program: Option<String>,
+    /// What makes the agent forget every session: the screen's lock, the machine's sleep. Both where nothing is said.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(extend("items" = { "type": "string", "enum": words(&LOCK_EVENTS) }, "uniqueItems" = true))]
+    pub lock_on: Option<Vec<String>>,
+    /// How long before the end of an MFA session in use you are told: 1m to 36h, or "never". 30m where nothing is said.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(regex(pattern = DURATION_OR_NEVER))]
+    pub warn_before: Option<String>,
     /// How long a yes to a role with access = "ask" holds: 1m to 1d. 1h where nothing is said.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(regex(pattern = DURATION))]

@@ -62,6 +62,17 @@ static AGENT: Section<AgentSettings> = Section {
             read: |d, s| d.prompts = unique_list(s, |s| s.word(&values::PROMPTS)).unwrap_or_default(),
         },
         Field { key: "pinentry_program", read: |d, s| d.pinentry_program = s.checked(values::absolute_path) },
+        Field {
+            key: "lock_on",
+            read: |d, s| d.lock_on = unique_list(s, |s| s.word(&values::LOCK_EVENTS)).unwrap_or_default(),
+        },
+        Field {
+            key: "warn_before",
+            read: |d, s| match s.value.get_ref().as_str() {
+                Some("never") => d.warn_before = None,
+                _ => d.warn_before = duration(s, &values::WARN_BEFORE),
+            },
+        },
         Field { key: "consent", read: |d, s| d.consent = duration(s, &values::CONSENT).unwrap_or(d.consent) },
     ],
     advice: &[],

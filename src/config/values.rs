@@ -2,7 +2,7 @@
 //!
 //! Each takes text and says what is wrong in words of its own; where the value stands is not known here.
 
-use crate::domain::catalogue::{Access, IdentityKind, MfaMode, PromptKind, VaultKind};
+use crate::domain::catalogue::{Access, IdentityKind, LockEvent, MfaMode, PromptKind, VaultKind};
 use std::ops::RangeInclusive;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -12,6 +12,10 @@ pub(super) const VAULTS: [(&str, VaultKind); 2] = [("os", VaultKind::Os), ("file
 
 /// The words of `prompts`.
 pub(super) const PROMPTS: [(&str, PromptKind); 2] = [("pinentry", PromptKind::Pinentry), ("tty", PromptKind::Tty)];
+
+/// The words of `lock_on`.
+pub(super) const LOCK_EVENTS: [(&str, LockEvent); 2] =
+    [("screen-lock", LockEvent::ScreenLock), ("sleep", LockEvent::Sleep)];
 
 /// The words of `mfa`.
 pub(super) const MFA_MODES: [(&str, MfaMode); 3] =
@@ -52,6 +56,8 @@ pub(super) const ROLE_DURATION: RangeInclusive<u64> = 15 * MINUTE..=12 * HOUR;
 pub(super) const MFA_SESSION: RangeInclusive<u64> = 15 * MINUTE..=36 * HOUR;
 /// Shorter would lock between two commands; longer is spelled "never".
 pub(super) const IDLE_LOCK: RangeInclusive<u64> = MINUTE..=365 * DAY;
+/// No MFA session lasts longer; within the last minute there is no time to do anything about it.
+pub(super) const WARN_BEFORE: RangeInclusive<u64> = MINUTE..=36 * HOUR;
 
 /// A yes that holds for less than a minute is asked again by the same command; a day is a working day and more.
 pub(super) const CONSENT: RangeInclusive<u64> = MINUTE..=DAY;

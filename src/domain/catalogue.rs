@@ -36,6 +36,15 @@ pub enum PromptKind {
     Tty,
 }
 
+/// What makes the agent forget every session, beside time and the person's word.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum LockEvent {
+    /// The screen of one of the user's desktop sessions is locked.
+    ScreenLock,
+    /// The machine is about to sleep.
+    Sleep,
+}
+
 /// `[agent]`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct AgentSettings {
@@ -47,6 +56,10 @@ pub struct AgentSettings {
     pub prompts: Vec<PromptKind>,
     /// The program that asks in a window; the system's own where nothing is said.
     pub pinentry_program: Option<PathBuf>,
+    /// What else makes the agent forget every session.
+    pub lock_on: Vec<LockEvent>,
+    /// How long before the end of an MFA session that is in use the person is told; `None` is never.
+    pub warn_before: Option<Duration>,
     /// How long a consent holds.
     pub consent: Duration,
 }
@@ -58,6 +71,8 @@ impl Default for AgentSettings {
             vault: VaultKind::Os,
             prompts: vec![PromptKind::Pinentry, PromptKind::Tty],
             pinentry_program: None,
+            lock_on: vec![LockEvent::ScreenLock, LockEvent::Sleep],
+            warn_before: Some(HOUR / 2),
             consent: HOUR,
         }
     }

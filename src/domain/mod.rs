@@ -7,6 +7,7 @@ pub mod arn;
 pub mod catalogue;
 pub mod credential;
 pub mod names;
+pub mod outline;
 pub mod plan;
 pub mod question;
 pub mod report;

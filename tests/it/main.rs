@@ -4,8 +4,10 @@
 #![expect(clippy::disallowed_methods, reason = "tests prepare files and deadlines of their own")]
 #![expect(clippy::unwrap_used, reason = "in a test, a panic is the report")]
 
+mod access;
 mod harness;
 
+mod desk;
 mod disk;
 mod docs;
 mod endings;
@@ -13,6 +15,7 @@ mod faults;
 mod get;
 mod layers;
 mod lifecycle;
+mod memory;
 mod mfa;
 mod reload;
 mod sessions;

@@ -22,7 +22,7 @@ fn world() -> World {
     world
 }
 
-fn demand_mfa(world: &mut World) {
+pub(crate) fn demand_mfa(world: &mut World) {
     world.user(USER_ARN).mfa_devices.push(MfaDevice::generate(AUTH_ACCOUNT, "richard"));
     world.role(ROLE_ARN).trust = json!({"Version": "2012-10-17", "Statement": [{
         "Effect": "Allow", "Principal": {"AWS": format!("arn:aws:iam::{AUTH_ACCOUNT}:root")}, "Action": "sts:AssumeRole",
@@ -30,7 +30,7 @@ fn demand_mfa(world: &mut World) {
     .into();
 }
 
-fn config(role: &str) -> String {
+pub(crate) fn config(role: &str) -> String {
     let serial = "mfa_serial = \"arn:aws:iam::111111111111:mfa/richard\"\n";
     TUTORIAL.replace("region = \"eu-west-1\"\n", &format!("region = \"eu-west-1\"\n{serial}")) + role
 }

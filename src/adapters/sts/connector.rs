@@ -1,6 +1,7 @@
 //! The HTTP client under the SDK: TLS, proxy, time limits, and a cap on what an answer may weigh.
 //!
-//! It knows nothing of STS. One connection pool serves every call of a client.
+//! It knows nothing of STS. Each call has a connection of its own: one that waits for the next keeps in its buffers what
+//! it sent and got last, a session's token with it, and no lock reaches there.
 
 use super::endpoint::Endpoint;
 use super::trust;
@@ -27,8 +28,6 @@ use zeroize::Zeroizing;
 pub(super) const CONNECT: Duration = Duration::from_secs(3);
 /// From the request to the head of its answer.
 const READ: Duration = Duration::from_secs(4);
-/// Calls of one chain follow each other at once; what is older has often died with the network it was made on.
-const IDLE: Duration = Duration::from_secs(10);
 /// An answer of STS has two to eight KiB. Without a cap a hostile or broken proxy could fill the agent's memory.
 const ANSWER_MAX: usize = 256 * 1024;
 
@@ -56,8 +55,7 @@ pub(super) fn client(aws: &AwsSettings, endpoint: &Endpoint) -> Result<SharedHtt
     let connector = Connector::builder()
         .connector_settings(limits)
         .sleep_impl(TokioSleep::new())
-        .pool_idle_timeout(IDLE)
-        .pool_max_idle_per_host(4)
+        .pool_max_idle_per_host(0)
         .proxy_config(proxy(aws, endpoint)?)
         .tls_provider(Provider::Rustls(CryptoMode::AwsLc))
         .tls_context(tls)

@@ -11,7 +11,7 @@ use rolecall::domain::credential::{AccessKey, Session};
 use rolecall::domain::report::Report;
 use rolecall::domain::secret::SecretKey;
 use rolecall::paths::Paths;
-use rolecall::ports::StoredKey;
+use rolecall::ports::{DeskEvent, StoredKey};
 use rolecall::protocol::message::{Answer, Context, Request};
 use rolecall::protocol::process_output;
 use rolecall::protocol::status::{RoleStatus, Status};
@@ -23,6 +23,7 @@ use std::sync::mpsc::channel;
 use std::thread::JoinHandle;
 use std::time::Duration;
 use tempfile::TempDir;
+use tokio::sync::{mpsc, oneshot};
 
 /// The tutorials' configuration; `ENDPOINT` is the sandbox.
 pub(crate) const TUTORIAL: &str = r#"
@@ -44,6 +45,8 @@ pub(crate) struct Inside {
     pub(crate) vault: Arc<MemoryVault>,
     pub(crate) paths: Paths,
     pub(crate) canaries: Canaries,
+    /// Says what happens on the desktop.
+    desk: mpsc::Sender<DeskEvent>,
     thread: Option<JoinHandle<()>>,
     dir: TempDir,
 }
@@ -88,8 +91,21 @@ impl Inside {
         let key = aws.access_key(USER_ARN);
         canaries.add(&key.secret);
         vault.put("auth", stored(&key.id, &key.secret));
-        let thread = run(&paths, &clock, &vault, slots);
-        Self { aws, clock, vault, paths, canaries, thread: Some(thread), dir }
+        let (desk, events) = mpsc::channel(4);
+        let thread = run(&paths, &clock, &vault, slots, events);
+        Self { aws, clock, vault, paths, canaries, desk, thread: Some(thread), dir }
+    }
+
+    /// Tells the agent what happens on the desktop.
+    pub(crate) fn tell(&self, event: DeskEvent) {
+        self.desk.blocking_send(event).expect("the agent listens");
+    }
+
+    /// Puts the machine to sleep, which waits for the agent.
+    pub(crate) fn go_to_sleep(&self) {
+        let (wiped, is_wiped) = oneshot::channel();
+        self.tell(DeskEvent::Sleep(wiped));
+        is_wiped.blocking_recv().expect("the agent lets the machine sleep");
     }
 
     /// Replaces the configuration as an editor does, and waits until the agent has seen it.
@@ -214,7 +230,13 @@ pub(crate) fn write_config(path: &Path, config: &str, endpoint: &str) {
     rolecall::files::write_atomically(path, config.replace("ENDPOINT", endpoint).as_bytes()).unwrap();
 }
 
-fn run(paths: &Paths, clock: &Arc<TestClock>, vault: &Arc<MemoryVault>, slots: usize) -> JoinHandle<()> {
+fn run(
+    paths: &Paths,
+    clock: &Arc<TestClock>,
+    vault: &Arc<MemoryVault>,
+    slots: usize,
+    events: mpsc::Receiver<DeskEvent>,
+) -> JoinHandle<()> {
     let socket = Socket::bind(paths).expect("the socket is free");
     let ports = Ports {
         vault: vault.clone(),
@@ -228,7 +250,7 @@ fn run(paths: &Paths, clock: &Arc<TestClock>, vault: &Arc<MemoryVault>, slots: u
         let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
         runtime.block_on(async {
             let agent = Agent::new(ports, paths);
-            lifecycle::run(agent, socket, slots, || ready.send(()).unwrap()).await.unwrap();
+            lifecycle::run(agent, socket, slots, events, || ready.send(()).unwrap()).await.unwrap();
         });
         runtime.shutdown_background();
     });

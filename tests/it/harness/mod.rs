@@ -7,6 +7,7 @@ pub(crate) mod clock;
 pub(crate) mod home;
 pub(crate) mod inside;
 pub(crate) mod leaks;
+pub(crate) mod memory;
 pub(crate) mod memory_vault;
 pub(crate) mod process;
 pub(crate) mod window;
