@@ -10,6 +10,7 @@ use crate::domain::plan::{AssumeRole, SessionTokenCall};
 use crate::domain::question::{Notice, Question, Surroundings};
 use crate::domain::report::Report;
 use crate::domain::secret::{MfaCode, Passphrase};
+use crate::domain::totp::TotpSecret;
 use async_trait::async_trait;
 use chrono::{DateTime, TimeDelta, Utc};
 use std::path::Path;
@@ -26,6 +27,8 @@ pub struct StoredKey {
     pub arn: String,
     /// When it was stored.
     pub stored: DateTime<Utc>,
+    /// The secret of the user's virtual MFA device, where its owner wanted it kept here.
+    pub totp: Option<TotpSecret>,
 }
 
 /// Whether the vault would answer, found out without asking anybody.
@@ -212,6 +215,8 @@ pub trait Prompter: Send + Sync {
     async fn ask(&self, program: Option<&Path>, question: &Question, surroundings: &Surroundings) -> Prompted;
     /// Tells something on the desktop. Returns within 5 seconds; where there is no desktop nothing happens.
     async fn notify(&self, notice: &Notice);
+    /// Runs a program of the configuration's that prints a code, within 15 seconds; says why there is none.
+    async fn code_of_program(&self, argv: &[String]) -> Result<MfaCode, String>;
 }
 
 /// What happens on the desktop. No port: nothing is asked of it, so the agent is handed a stream of these.

@@ -1,6 +1,7 @@
 //! One flight: from the long-term key or the session before, through one call to STS, to a session ready to hand out.
 
 use super::audit::{Event, Line};
+use super::codes::{Unasked, because};
 use super::failure::{Failure, class};
 use super::locked::LockedBytes;
 use super::questions::{NoAnswer, unanswered};
@@ -12,7 +13,8 @@ use crate::domain::credential::{FLOOR, Freshness, LAST_CALL, Lifetime, Now, Sign
 use crate::domain::plan::{Plan, SessionKey, Step};
 use crate::domain::report::{Kind, Report};
 use crate::domain::secret::MfaCode;
-use crate::ports::{Issued, Outlook, TokenError, VaultState};
+use crate::domain::totp::TotpSecret;
+use crate::ports::{Issued, Outlook, TokenError};
 use crate::protocol::process_output;
 use std::future::Future;
 use std::pin::Pin;
@@ -43,10 +45,12 @@ pub(super) struct Held {
 }
 
 /// What signs a step's call, and for whom.
-struct Start {
+pub(super) struct Start {
     signer: Signer,
     user: Arc<str>,
     account: Option<arn::AccountId>,
+    /// What makes the codes of the identity's device, if the vault has it.
+    pub(super) totp: Option<TotpSecret>,
 }
 
 /// Names what a step leads to, for the audit log.
@@ -83,7 +87,7 @@ impl Sessions {
         let step = plan.keys[at].step();
         let Some(serial) = step.mfa_serial() else { return self.call_renewing(aws, plan, at, pace, None).await };
         if let Some(code) = code {
-            self.questions.spend(serial, &code);
+            self.questions.codes.take(serial, &code);
             return self.call_renewing(aws, plan, at, pace, Some(&code)).await;
         }
         // An identity's session opens all its roles; a role with `mfa = "direct"` takes a code of its own.
@@ -94,14 +98,17 @@ impl Sessions {
         if pace.urgency == Urgency::Background {
             return Err(Failure::transient(unanswered(NoAnswer::Nobody, serial, whom)));
         }
-        // A code is typed for nothing if there is no key to go with it.
-        if at == 0 && self.ports.vault.state().await != VaultState::Ready {
-            drop(self.start(plan, at, pace.urgency).await?);
-        }
-        let mut reason = None;
+        // A code is typed for nothing if there is no key to go with it. It is kept until the flight is over: a vault that
+        // asks before it gives a key asks once.
+        let start = self.start(plan, at, pace.urgency).await?;
+        let mut reason = match self.without_a_person(aws, plan, at, pace, &start).await {
+            Unasked::Settled(outcome) => return outcome,
+            Unasked::AskWith(reason) => reason,
+        };
+        let without = reason.clone();
         for _ in 0..TRIES {
             let code = self.questions.ask(&plan.identity.name, serial, &plan.name, reason).await.map_err(|no| {
-                let report = unanswered(no, serial, whom);
+                let report = because(unanswered(no, serial, whom), without.as_deref());
                 if no == NoAnswer::Nobody {
                     self.notices.unasked(serial, whom, &plan.name);
                 }
@@ -109,7 +116,7 @@ impl Sessions {
                 // the code may come the next moment.
                 if no == NoAnswer::Cancelled { Failure::permanent(report) } else { Failure::transient(report) }
             })?;
-            match self.call_renewing(aws, plan, at, pace, Some(&code)).await {
+            match self.call(aws, plan, &plan.keys[at], &start, pace, Some(&code)).await {
                 Err(failure) if failure.outlook == Outlook::WrongCode => {
                     reason = Some("AWS did not accept that code; wait for the device's next one".to_owned());
                 }
@@ -151,15 +158,17 @@ impl Sessions {
             self.counters.vault_reads.fetch_add(1, Ordering::Relaxed);
             let stored = self.ports.vault.read(&plan.identity.name).await.map_err(Failure::transient)?;
             let user = stored.arn.rsplit('/').next().unwrap_or_default().into();
-            return Ok(Start { account: arn::account_of(&stored.arn), user, signer: Signer::Key(stored.key) });
+            let account = arn::account_of(&stored.arn);
+            return Ok(Start { account, user, signer: Signer::Key(stored.key), totp: stored.totp });
         }
         let before = self.step(plan, at - 1, urgency).await?.held;
         let session = process_output::parse(&before.line)
             .ok_or_else(|| Failure::transient(Report::new(Kind::Failed, "a session in memory cannot be read back")))?;
-        Ok(Start { account: session.account.clone(), user: Arc::clone(&before.user), signer: Signer::Session(session) })
+        let (account, user) = (session.account.clone(), Arc::clone(&before.user));
+        Ok(Start { account, user, signer: Signer::Session(session), totp: None })
     }
 
-    async fn call(
+    pub(super) async fn call(
         &self,
         aws: &Arc<AwsSettings>,
         plan: &Plan,

@@ -3,11 +3,13 @@
 mod access;
 mod audit;
 mod caller;
+mod codes;
 mod configuration;
 mod consent;
 mod desk;
 mod failure;
 mod flight;
+mod keep_totp;
 pub mod lifecycle;
 mod locked;
 mod notices;

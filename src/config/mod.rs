@@ -17,6 +17,7 @@
 mod edit;
 mod lines;
 mod problem;
+mod program;
 pub mod raw;
 mod schema;
 mod sections;

@@ -129,6 +129,10 @@ pub struct IdentitySection {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(regex(pattern = DURATION))]
     pub mfa_session: Option<String>,
+    /// A program that prints a code of the MFA device: its absolute path, then its arguments. No shell reads it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(length(min = 1))]
+    pub mfa_process: Option<Vec<String>>,
     /// The region whose STS is asked for this identity's roles.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(regex(pattern = REGION))]

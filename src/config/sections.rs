@@ -5,7 +5,7 @@
 
 use super::problem::{QUOTE_MAX, Sink};
 use super::walk::{At, Field, Section, Spot};
-use super::{urls, values};
+use super::{program, urls, values};
 use crate::domain::arn::{MfaSerial, RoleArn, check_policy_arn};
 use crate::domain::catalogue::{Access, AgentSettings, AwsSettings, Catalogue, Identity, IdentityKind, MfaMode, Role};
 use crate::domain::names::{Name, check_external_id, check_region, check_session_word};
@@ -106,6 +106,7 @@ struct IdentityDraft {
     kind: Option<IdentityKind>,
     mfa_serial: Option<MfaSerial>,
     mfa_session: Option<Duration>,
+    mfa_process: Option<Vec<String>>,
     region: Option<String>,
 }
 
@@ -114,6 +115,7 @@ static IDENTITY: Section<IdentityDraft> = Section {
         Field { key: "type", read: |d, s| d.kind = s.word(&values::IDENTITY_TYPES) },
         Field { key: "mfa_serial", read: |d, s| d.mfa_serial = s.checked(MfaSerial::new) },
         Field { key: "mfa_session", read: |d, s| d.mfa_session = duration(s, &values::MFA_SESSION) },
+        Field { key: "mfa_process", read: |d, s| d.mfa_process = program::read(s) },
         Field { key: "region", read: |d, s| d.region = s.text(check_region) },
     ],
     advice: &[
@@ -230,13 +232,22 @@ fn read_identity(catalogue: &mut Catalogue, name: Name, spot: &mut Spot<'_>) {
     if temporary && draft.mfa_serial.is_some() {
         spot.about("mfa_serial", "AWS takes MFA codes from the keys of an IAM user only");
     }
+    if has_key(spot, "mfa_process") && !has_key(spot, "mfa_serial") {
+        spot.about("mfa_process", "the device whose codes it prints is missing: `mfa_serial`");
+    }
     // What roles need of it cannot be told from half an identity.
     if spot.sink.total() > before {
         return;
     }
     let mfa_session = draft.mfa_session.unwrap_or(MFA_SESSION_DEFAULT);
-    let identity =
-        Identity { kind, mfa_serial: draft.mfa_serial, mfa_session, region: draft.region, name: name.clone() };
+    let identity = Identity {
+        name: name.clone(),
+        kind,
+        mfa_serial: draft.mfa_serial,
+        mfa_session,
+        mfa_process: draft.mfa_process,
+        region: draft.region,
+    };
     catalogue.identities.insert(name, identity);
 }
 

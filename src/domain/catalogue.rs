@@ -139,6 +139,8 @@ pub struct Identity {
     pub mfa_serial: Option<MfaSerial>,
     /// How long one code lasts, 15 minutes to 36 hours.
     pub mfa_session: Duration,
+    /// A program that prints a code of the device, and its arguments.
+    pub mfa_process: Option<Vec<String>>,
     /// Whose STS is asked for its roles.
     pub region: Option<String>,
 }

@@ -7,6 +7,7 @@ fn identity(name: &str, mfa: bool) -> Identity {
         kind: IdentityKind::IamUser,
         mfa_serial: mfa.then(|| device("richard")),
         mfa_session: HOUR * 12,
+        mfa_process: None,
         region: Some("eu-west-1".into()),
     }
 }

@@ -12,3 +12,4 @@ pub mod plan;
 pub mod question;
 pub mod report;
 pub mod secret;
+pub mod totp;

@@ -3,6 +3,7 @@
 //! The edit is tried out before anything happens, so that a name or value that does not fit costs nothing; then the agent
 //! asks AWS about the key and stores it; then the file is written. What is said on failure names what has happened so far.
 
+use super::totp;
 use crate::cli::args::IdentityAddArgs;
 use crate::cli::output::{self, Failure};
 use crate::cli::{ask, config_file, key_input, quote, unlock};
@@ -21,7 +22,18 @@ use std::path::Path;
 /// Adds an identity.
 pub(super) fn run(paths: &Paths, args: &IdentityAddArgs) -> Result<(), Failure> {
     let name = args.name.as_str();
+    if args.no_totp {
+        return totp::remove(paths, name);
+    }
     let has_key = args.kind == IdentityKind::IamUser.as_str();
+    if args.totp && !has_key {
+        return Err(Report::new(
+            Kind::Usage,
+            format!("an identity of type {} has no key to keep a secret beside", args.kind),
+        )
+        .hint("leave out `--totp`; `mfa_process` in its section runs a program that prints codes")
+        .into());
+    }
     if args.csv.is_some() && !has_key {
         return Err(Report::new(Kind::Usage, format!("an identity of type {} has no key to read", args.kind))
             .hint(format!("leave out `--csv`, or `--type {}`", args.kind))
@@ -41,16 +53,15 @@ pub(super) fn run(paths: &Paths, args: &IdentityAddArgs) -> Result<(), Failure> 
         let file = config_file::shown(&paths.config);
         return output::print(&format!("[identities.{name}] is in {file}\n{}", next(name)));
     }
-    if ask::is_possible() {
-        // Before the key is typed: with a vault that cannot take it, the typing would be lost.
-        unlock::ready_vault(paths)?;
-    }
-    let key = match &args.csv {
-        Some(file) => key_input::from_file(file)?,
-        None if ask::is_possible() => key_input::from_terminal()?,
-        None => key_input::from_stdin()?,
+    let (key, secret) = if args.totp {
+        match totp::given(paths, args, section.mfa_serial.as_deref())? {
+            Some(given) => (given.key, Some(given.secret)),
+            None => return output::print("nothing was changed\n"),
+        }
+    } else {
+        (Some(given_key(paths, args)?), None)
     };
-    let stored = store(paths, args, key, section.region.as_deref())?;
+    let stored = key.map(|key| store(paths, args, key, section.region.as_deref())).transpose()?;
     let after = config_file::write(paths, &text, &edited)
         .map_err(|report| {
             Report::new(
@@ -66,7 +77,25 @@ pub(super) fn run(paths: &Paths, args: &IdentityAddArgs) -> Result<(), Failure> 
             })
         });
     after?;
-    output::print(&said(paths, &stored, args.csv.as_deref()))
+    if let Some(stored) = &stored {
+        output::print(&said(paths, stored, args.csv.as_deref()))?;
+    }
+    match secret {
+        Some(secret) => output::print(&format!("{}\n", totp::keep(paths, name, secret)?)),
+        None => Ok(()),
+    }
+}
+
+fn given_key(paths: &Paths, args: &IdentityAddArgs) -> Result<AccessKey, Report> {
+    if ask::is_possible() {
+        // Before the key is typed: with a vault that cannot take it, the typing would be lost.
+        unlock::ready_vault(paths)?;
+    }
+    match &args.csv {
+        Some(file) => key_input::from_file(file),
+        None if ask::is_possible() => key_input::from_terminal(),
+        None => key_input::from_stdin(),
+    }
 }
 
 /// How the section that is there compares with the one that is wanted.
@@ -83,14 +112,18 @@ fn section(text: &str, args: &IdentityAddArgs) -> Result<(IdentitySection, Prese
         r#type: args.kind.clone(),
         mfa_serial: args.mfa_serial.clone(),
         mfa_session: args.mfa_session.clone(),
+        mfa_process: None,
         region: args.region.clone(),
     };
     // The text has been read and checked; here it is looked up as written, since "12h" is to stay "12h".
     let document: toml::Table = toml::from_str(text.trim_start_matches('\u{feff}')).unwrap_or_default();
-    let Some(old) = document.get("identities").and_then(|t| t.get(args.name.as_str())) else {
+    let Some(entry) = document.get("identities").and_then(|t| t.get(args.name.as_str())) else {
         return Ok((wanted, Present::No));
     };
-    let old = |key: &str| old.get(key).and_then(toml::Value::as_str).map(str::to_owned);
+    let old = |key: &str| entry.get(key).and_then(toml::Value::as_str).map(str::to_owned);
+    let old_list = |key: &str| -> Option<Vec<String>> {
+        entry.get(key)?.as_array()?.iter().map(|value| value.as_str().map(str::to_owned)).collect()
+    };
     let old_kind = old("type").unwrap_or_default();
     if old_kind != args.kind && !args.replace {
         return Err(Report::new(
@@ -103,6 +136,7 @@ fn section(text: &str, args: &IdentityAddArgs) -> Result<(IdentitySection, Prese
         r#type: wanted.r#type,
         mfa_serial: wanted.mfa_serial.or_else(|| old("mfa_serial")),
         mfa_session: wanted.mfa_session.or_else(|| old("mfa_session")),
+        mfa_process: old_list("mfa_process"),
         region: wanted.region.or_else(|| old("region")),
     };
     let same = (Some(&merged.r#type), &merged.mfa_serial, &merged.mfa_session, &merged.region)
@@ -133,6 +167,7 @@ fn by_hand(paths: &Paths, name: &str, section: &IdentitySection) -> String {
     ]
     .into_iter()
     .filter_map(|(key, value)| Some(format!("{key} = \"{}\"", printable(value?, 2048))))
+    .chain(section.mfa_process.clone().map(|argv| format!("mfa_process = {}", toml::Value::from(argv))))
     .collect();
     let file = config_file::shown(&paths.config);
     format!("put `identities.\"{name}\" = {{ {} }}` into the first lines of {file} by hand", keys.join(", "))
@@ -177,6 +212,9 @@ mod tests {
             mfa_session: None,
             region: None,
             replace,
+            totp: false,
+            no_totp: false,
+            yes: false,
         }
     }
 
@@ -189,6 +227,9 @@ mod tests {
         assert_eq!((present, merged.mfa_session.as_deref()), (Present::Other, Some("12h")));
         assert!(section(text, &args("ec2", None, false)).expect_err("other type").hint.is_some());
         assert_eq!(section(text, &args("ec2", None, true)).expect("replaced").1, Present::Other);
+        let text = format!("{text}mfa_process = [\"/bin/code\", \"-s\"]\n");
+        let (merged, _) = section(&text, &args("iam-user", Some("GAHT12345678"), true)).expect("more");
+        assert_eq!(merged.mfa_process, Some(vec!["/bin/code".to_owned(), "-s".to_owned()]));
     }
 
     #[test]
@@ -214,6 +255,7 @@ mod tests {
             account: Some("111111111111".into()),
             stored: None,
             mfa_serial: None,
+            totp: false,
             error: None,
         };
         let text = said(&config_file::tests::paths(Path::new("/x")), &stored, Some(&csv));
