@@ -8,16 +8,18 @@ mod flight;
 pub mod lifecycle;
 mod locked;
 mod questions;
+mod recursion;
 mod renewal;
 mod requests;
 pub mod server;
 mod sessions;
+mod sourcing;
 mod status;
 mod watch;
 
 use crate::domain::catalogue::Catalogue;
 use crate::paths::Paths;
-use crate::ports::{Clock, Prompter, TokenService, Vault};
+use crate::ports::{Clock, Prompter, Sources, TokenService, Vault};
 use audit::{Audit, Event, Line};
 use caller::Caller;
 use configuration::Configuration;
@@ -35,6 +37,8 @@ pub struct Ports {
     pub vault: Arc<dyn Vault>,
     /// Who issues sessions.
     pub tokens: Arc<dyn TokenService>,
+    /// Where identities without a stored key get their credentials.
+    pub sources: Arc<dyn Sources>,
     /// Who asks a person.
     pub prompter: Arc<dyn Prompter>,
     /// What time it is.

@@ -83,9 +83,11 @@ impl Agent {
         self.counters.gets.fetch_add(1, Ordering::Relaxed);
         self.touch();
         let plan = self.plan(name)?;
-        let result = match plan.mfa_serial() {
-            None => self.sessions.get(&plan).await,
-            Some(serial) => {
+        let circle = super::recursion::refuse(caller, &self.ports.sources.running());
+        let result = match (circle, plan.mfa_serial()) {
+            (Some(report), _) => Err(Failure::permanent(report)),
+            (None, None) => self.sessions.get(&plan).await,
+            (None, Some(serial)) => {
                 let seat = self.sessions.questions.sit(
                     serial,
                     caller.terminal,
@@ -165,17 +167,6 @@ impl Agent {
             .or_else(|_| {
                 self.reload();
                 self.configuration.plan(name)
-            })
-            .and_then(|plan| {
-                if plan.identity.kind == IdentityKind::IamUser {
-                    return Ok(plan);
-                }
-                let (identity, kind) = (&plan.identity.name, plan.identity.kind.as_str());
-                Err(Report::new(
-                    Kind::Config,
-                    format!("identity `{identity}` is of type {kind}, which is not served yet"),
-                )
-                .hint("use an identity of type iam-user"))
             })
             .map_err(|report| match self.configuration.problem() {
                 // Nothing was ever taken over: that, and not the name, is the cause.

@@ -4,8 +4,10 @@
 //! in `config`, so that a flag and a line of the file are refused with the same words. The doc comments are the help.
 
 mod role;
+mod source;
 
 pub(super) use role::{RoleCommand, RoleFlags};
+pub(super) use source::SourceArgs;
 
 use crate::domain::catalogue::IdentityKind;
 use crate::domain::names::Name;
@@ -210,7 +212,10 @@ Examples:
   rolecall identity add auth --mfa-serial arn:aws:iam::111111111111:mfa/richard
   rolecall identity add auth --csv ~/Downloads/richard_accessKeys.csv
   aws iam create-access-key | rolecall identity add auth --replace
-  rolecall identity add instance --type ec2 --region eu-west-1")]
+  rolecall identity add instance --type ec2 --region eu-west-1
+  rolecall identity add ci --type web-identity --web-identity-token-file /run/token \
+    --role-arn arn:aws:iam::222222222222:role/Deploy
+  rolecall identity add corp --type process -- /usr/local/bin/corp-login --profile dev")]
     Add(IdentityAddArgs),
     /// List identities and their keys
     #[command(after_help = "\
@@ -256,6 +261,8 @@ pub(super) struct IdentityAddArgs {
     /// Take the place of a key that is there already
     #[arg(long)]
     pub(super) replace: bool,
+    #[command(flatten)]
+    pub(super) source: SourceArgs,
 }
 
 const KINDS: [IdentityKind; 6] = [

@@ -11,3 +11,5 @@ pub mod plan;
 pub mod question;
 pub mod report;
 pub mod secret;
+pub mod source;
+pub mod urls;

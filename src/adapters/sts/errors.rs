@@ -17,6 +17,8 @@ pub(super) enum Call<'a> {
     SessionToken,
     /// Whose key it is.
     CallerIdentity,
+    /// Becoming a role by an identity provider's token.
+    WebIdentity(&'a RoleArn),
 }
 
 /// A call as its failure is told.
@@ -93,6 +95,7 @@ pub(super) fn name(call: Call<'_>, key_id: &str) -> String {
     match call {
         Call::AssumeRole(role) => format!("assume {role}"),
         Call::SessionToken => format!("start a session of access key {}", printable(key_id, 128)),
+        Call::WebIdentity(role) => format!("assume {role} with a web identity token"),
         Call::CallerIdentity => format!("tell whose access key {} is", printable(key_id, 128)),
     }
 }
@@ -112,6 +115,9 @@ fn of_code(code: &str, words: &str, status: Option<u16>, asked: &Asked<'_>) -> V
     use Outlook::{Permanent, SignerExpired, Transient};
     let code = code.strip_suffix("Exception").unwrap_or(code);
     let no = |outlook, hint: String| Verdict { kind: Kind::Refused, outlook, hint: Some(hint) };
+    if let Some((kind, outlook, hint)) = super::web_identity::verdict(code, words, asked) {
+        return Verdict { kind, outlook, hint: Some(hint) };
+    }
     let later = |hint: &str| Verdict { kind: Kind::Unreachable, outlook: Transient, hint: Some(hint.to_owned()) };
     match code {
         "AccessDenied" => denied(words, asked),
@@ -214,7 +220,7 @@ fn invalid(words: &str, asked: &Asked<'_>) -> Verdict {
             _ if words.contains("chaining") || words.contains("1 hour") => {
                 no(Outlook::Permanent, "set the role's `duration` to \"1h\", AWS's limit for chained roles".into())
             }
-            Call::AssumeRole(role) => {
+            Call::AssumeRole(role) | Call::WebIdentity(role) => {
                 let name = role.name();
                 let hint = format!(
                     "set the role's `duration` to at most its MaxSessionDuration: `aws iam get-role --role-name {name}`"

@@ -5,20 +5,22 @@
 
 mod answer;
 mod clean;
-mod connector;
+pub(super) mod connector;
 mod endpoint;
 mod errors;
-mod failure;
-mod probe;
+pub(super) mod failure;
+pub(super) mod probe;
 mod reached;
 mod trust;
+mod web_identity;
 
-use crate::domain::arn::AccountId;
+use crate::domain::arn::{AccountId, RoleArn};
 use crate::domain::catalogue::AwsSettings;
 use crate::domain::credential::{AccessKey, Signer};
 use crate::domain::plan::{AssumeRole, SessionTokenCall};
 use crate::domain::report::{Kind, Report};
-use crate::domain::secret::{MfaCode, SecretKey, SessionToken};
+use crate::domain::secret::{MfaCode, SecretKey, SessionToken, WebToken};
+use crate::domain::source::WebIdentity;
 use crate::ports::{CallerIdentity, Clock, Issued, Outlook, TokenError, TokenService};
 use answer::{Answer, Expected};
 use async_trait::async_trait;
@@ -121,14 +123,13 @@ impl Sts {
     fn issue(
         &self,
         answer: Answer,
-        role: Option<(&AssumeRole, &str)>,
+        role: Option<(&RoleArn, &str)>,
         duration: Duration,
         probe: &Probe,
         (request_id, asked): (Option<String>, &Asked<'_>),
     ) -> Result<Issued, TokenError> {
         let (arn, skew) = (answer.arn.clone(), probe.skew());
         let now = self.clock.now().wall.checked_add_signed(skew).unwrap_or_default();
-        let role = role.map(|(call, session_name)| (&call.role_arn, session_name));
         if !probe.whole() {
             return Err(errors::odd(answer::Odd("ends too early", Outlook::Transient), request_id, asked));
         }
@@ -179,7 +180,7 @@ impl Sts {
         let request_id = output.request_id().map(str::to_owned);
         let arn = output.assumed_role_user.map(|user| user.arn);
         let answer = taken(output.credentials, arn);
-        self.issue(answer, Some((call, session_name)), call.duration, &probe, (request_id, &asked))
+        self.issue(answer, Some((&call.role_arn, session_name)), call.duration, &probe, (request_id, &asked))
     }
 
     async fn trade(
@@ -268,6 +269,17 @@ impl TokenService for Sts {
         code: Option<&MfaCode>,
     ) -> Result<Issued, TokenError> {
         in_time(Call::SessionToken, &key.id, self.trade(aws, key, call, code)).await
+    }
+
+    async fn web_identity(
+        &self,
+        aws: &Arc<AwsSettings>,
+        region: &str,
+        call: &WebIdentity,
+        session_name: &str,
+        token: &WebToken,
+    ) -> Result<Issued, TokenError> {
+        in_time(Call::WebIdentity(&call.role_arn), "", self.present(aws, region, call, session_name, token)).await
     }
 
     async fn caller_identity(

@@ -3,6 +3,7 @@
 use super::clock::TestClock;
 use super::leaks::Canaries;
 use super::memory_vault::MemoryVault;
+use rolecall::adapters::sources::{Ambient, Sources};
 use rolecall::adapters::sts::Sts;
 use rolecall::agent::server::Socket;
 use rolecall::agent::{Agent, Ports, lifecycle};
@@ -72,7 +73,22 @@ impl Inside {
         Self::make(world, None, 4096, |_| {})
     }
 
+    /// Starts an agent whose own environment says something of credentials.
+    pub(crate) fn start_where(world: World, config: &str, ambient: impl FnOnce(&Sandbox) -> Ambient) -> Self {
+        Self::make_where(world, Some(config), 4096, |_| {}, ambient)
+    }
+
     fn make(world: World, config: Option<&str>, slots: usize, prepare: impl FnOnce(&Paths)) -> Self {
+        Self::make_where(world, config, slots, prepare, |_| Ambient::default())
+    }
+
+    fn make_where(
+        world: World,
+        config: Option<&str>,
+        slots: usize,
+        prepare: impl FnOnce(&Paths),
+        ambient: impl FnOnce(&Sandbox) -> Ambient,
+    ) -> Self {
         let wall = Clock::at("2026-11-22T08:00:00Z");
         let aws = Sandbox::start(world, wall.clone());
         let clock = Arc::new(TestClock::new(wall));
@@ -88,7 +104,7 @@ impl Inside {
         let key = aws.access_key(USER_ARN);
         canaries.add(&key.secret);
         vault.put("auth", stored(&key.id, &key.secret));
-        let thread = run(&paths, &clock, &vault, slots);
+        let thread = run(&paths, &clock, &vault, slots, ambient(&aws));
         Self { aws, clock, vault, paths, canaries, thread: Some(thread), dir }
     }
 
@@ -213,11 +229,18 @@ pub(crate) fn write_config(path: &Path, config: &str, endpoint: &str) {
     rolecall::files::write_atomically(path, config.replace("ENDPOINT", endpoint).as_bytes()).unwrap();
 }
 
-fn run(paths: &Paths, clock: &Arc<TestClock>, vault: &Arc<MemoryVault>, slots: usize) -> JoinHandle<()> {
+fn run(
+    paths: &Paths,
+    clock: &Arc<TestClock>,
+    vault: &Arc<MemoryVault>,
+    slots: usize,
+    ambient: Ambient,
+) -> JoinHandle<()> {
     let socket = Socket::bind(paths).expect("the socket is free");
     let ports = Ports {
         vault: vault.clone(),
         tokens: Arc::new(Sts::new(clock.clone())),
+        sources: Arc::new(Sources::new(clock.clone(), ambient)),
         prompter: Arc::new(rolecall::adapters::pinentry::Pinentry),
         clock: clock.clone(),
     };
