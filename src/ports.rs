@@ -1,4 +1,5 @@
-//! The four seams between the agent and the world: where keys rest, who issues sessions, who asks a person, what time it is.
+//! The seams between the agent and the world: where keys rest, who issues sessions, what the place gives where the agent
+//! runs, who asks a person, what time it is.
 //!
 //! The agent is told its ports from outside and never names an adapter. Tests put decorators here, not switches there.
 
@@ -9,7 +10,8 @@ use crate::domain::names::Name;
 use crate::domain::plan::{AssumeRole, SessionTokenCall};
 use crate::domain::question::{Notice, Question, Surroundings};
 use crate::domain::report::Report;
-use crate::domain::secret::{MfaCode, Passphrase};
+use crate::domain::secret::{MfaCode, Passphrase, SecretKey, SessionToken, WebToken};
+use crate::domain::source::{Source, WebIdentity};
 use crate::domain::totp::TotpSecret;
 use async_trait::async_trait;
 use chrono::{DateTime, TimeDelta, Utc};
@@ -184,6 +186,15 @@ pub trait TokenService: Send + Sync {
         call: &SessionTokenCall,
         code: Option<&MfaCode>,
     ) -> Result<Issued, TokenError>;
+    /// Trades an identity provider's token for a session of a role. The answer is checked as that of `assume_role`.
+    async fn web_identity(
+        &self,
+        aws: &Arc<AwsSettings>,
+        region: &str,
+        call: &WebIdentity,
+        session_name: &str,
+        token: &WebToken,
+    ) -> Result<Issued, TokenError>;
     /// Asks who a key belongs to; needs no permission.
     async fn caller_identity(
         &self,
@@ -193,6 +204,50 @@ pub trait TokenService: Send + Sync {
     ) -> Result<CallerIdentity, TokenError>;
     /// Gives what is done about long-term keys.
     fn access_keys(&self) -> &dyn AccessKeys;
+    /// Gives where identities without a stored key get their credentials.
+    fn sources(&self) -> &dyn Sources;
+}
+
+/// What a source gave.
+#[derive(Clone, Debug)]
+pub enum Given {
+    /// A long-term key, to be traded for a session.
+    Key(AccessKey),
+    /// A session.
+    Session {
+        /// The public half.
+        access_key_id: String,
+        /// The secret half.
+        secret: SecretKey,
+        /// The token.
+        token: SessionToken,
+        /// When it ends; `None` where the source does not say.
+        expiration: Option<DateTime<Utc>>,
+    },
+    /// An identity provider's token, to be traded for a session.
+    Token(WebToken),
+}
+
+/// What a source gave, and what it said beside it.
+#[derive(Clone, Debug)]
+pub struct Sourced {
+    /// The credentials.
+    pub given: Given,
+    /// Who they are, in a word that may begin a session's name: the role's name, where the source says it.
+    pub user: Option<String>,
+    /// Their account, where the source says it.
+    pub account: Option<AccountId>,
+    /// How far the source's clock is ahead of ours, where it tells.
+    pub skew: TimeDelta,
+}
+
+/// Where identities without a stored key get their credentials. Every call returns within 20 seconds.
+#[async_trait]
+pub trait Sources: Send + Sync {
+    /// Asks a source. Nothing is kept: each call asks anew.
+    async fn ask(&self, aws: &Arc<AwsSettings>, source: &Source) -> Result<Sourced, TokenError>;
+    /// Gives the credential programs that run now, by their process ids. Costs next to nothing while there is none.
+    fn running(&self) -> Vec<i32>;
 }
 
 /// What became of a question.

@@ -14,10 +14,12 @@ pub mod lifecycle;
 mod locked;
 mod notices;
 mod questions;
+mod recursion;
 mod renewal;
 mod requests;
 pub mod server;
 mod sessions;
+mod sourcing;
 mod status;
 mod watch;
 
@@ -39,7 +41,7 @@ use tokio::sync::Notify;
 pub struct Ports {
     /// Where long-term keys rest.
     pub vault: Arc<dyn Vault>,
-    /// Who issues sessions.
+    /// AWS: who issues sessions, and what stands behind identities.
     pub tokens: Arc<dyn TokenService>,
     /// Who asks a person.
     pub prompter: Arc<dyn Prompter>,

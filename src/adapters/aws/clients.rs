@@ -200,8 +200,13 @@ impl<C> Reached<C> {
             Signer::Key(key) => (&key.id, false),
             Signer::Session(session) => (&session.access_key_id, true),
         };
+        Asked { key_id, by_session, ..self.asked_unsigned(call, secrets) }
+    }
+
+    /// Describes a call that nothing signs.
+    pub(in crate::adapters) fn asked_unsigned<'a>(&'a self, call: Call<'a>, secrets: &'a [&'a str]) -> Asked<'a> {
         let proxied = self.aws.https_proxy.is_some() && !self.endpoint.loopback;
-        Asked { call, host: &self.endpoint.host, region: &self.region, key_id, by_session, proxied, secrets }
+        Asked { call, host: &self.endpoint.host, region: &self.region, key_id: "", by_session: false, proxied, secrets }
     }
 }
 

@@ -21,6 +21,7 @@ use aws_smithy_types::body::SdkBody;
 use aws_smithy_types::byte_stream::ByteStream;
 use bytes::Bytes;
 use std::fmt;
+use std::path::Path;
 use std::time::Duration;
 use zeroize::Zeroizing;
 
@@ -47,25 +48,35 @@ impl std::error::Error for TooLarge {}
 
 /// Builds the client for one endpoint. Reads certificate files, so it may take a moment.
 pub(in crate::adapters) fn client(aws: &AwsSettings, endpoint: &Endpoint) -> Result<SharedHttpClient, Report> {
+    let limits = HttpConnectorSettings::builder().connect_timeout(CONNECT).read_timeout(READ).build();
+    let connector = connector(endpoint.tls, aws.ca_bundle.as_deref(), limits, proxy(aws, endpoint)?)?;
+    // The SDK asks for a connector per set of limits; ours are fixed above.
+    Ok(http_client_fn(move |_, _| connector.clone()))
+}
+
+/// Builds what sends one request and reads its answer up to the cap. Reads certificate files if there is TLS.
+pub(in crate::adapters) fn connector(
+    tls: bool,
+    ca_bundle: Option<&Path>,
+    limits: HttpConnectorSettings,
+    proxy: ProxyConfig,
+) -> Result<SharedHttpConnector, Report> {
     // Without TLS there is nothing to verify, and a machine without authorities can still speak to itself.
-    let roots = if endpoint.tls { trust::store(aws.ca_bundle.as_deref())? } else { TrustStore::empty() };
+    let roots = if tls { trust::store(ca_bundle)? } else { TrustStore::empty() };
     let tls = TlsContext::builder()
         .with_trust_store(roots)
         .build()
         .map_err(|_| Report::new(Kind::Failed, "TLS cannot be set up").hint("look at `ca_bundle` under `[aws]`"))?;
-    let limits = HttpConnectorSettings::builder().connect_timeout(CONNECT).read_timeout(READ).build();
     let connector = Connector::builder()
         .connector_settings(limits)
         .sleep_impl(TokioSleep::new())
         .pool_idle_timeout(IDLE)
         .pool_max_idle_per_host(4)
-        .proxy_config(proxy(aws, endpoint)?)
+        .proxy_config(proxy)
         .tls_provider(Provider::Rustls(CryptoMode::AwsLc))
         .tls_context(tls)
         .build();
-    let capped = SharedHttpConnector::new(Capped(SharedHttpConnector::new(connector)));
-    // The SDK asks for a connector per set of limits; ours are fixed above.
-    Ok(http_client_fn(move |_, _| capped.clone()))
+    Ok(SharedHttpConnector::new(Capped(SharedHttpConnector::new(connector))))
 }
 
 fn proxy(aws: &AwsSettings, endpoint: &Endpoint) -> Result<ProxyConfig, Report> {

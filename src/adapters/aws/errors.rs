@@ -44,6 +44,8 @@ pub(in crate::adapters) enum Call<'a> {
     SessionToken,
     /// Whose key it is.
     CallerIdentity,
+    /// Becoming a role by an identity provider's token.
+    WebIdentity(&'a RoleArn),
     /// A new access key for a user.
     CreateAccessKey(&'a str),
     /// A user's access keys.
@@ -58,7 +60,7 @@ impl Call<'_> {
     /// Tells whom it is asked of.
     pub(in crate::adapters) fn service(self) -> Service {
         match self {
-            Self::AssumeRole(_) | Self::SessionToken | Self::CallerIdentity => Service::Sts,
+            Self::AssumeRole(_) | Self::SessionToken | Self::CallerIdentity | Self::WebIdentity(_) => Service::Sts,
             Self::CreateAccessKey(_)
             | Self::ListAccessKeys(_)
             | Self::UpdateAccessKey(_)
@@ -147,6 +149,7 @@ pub(in crate::adapters) fn name(call: Call<'_>, key_id: &str) -> String {
     match call {
         Call::AssumeRole(role) => format!("assume {role}"),
         Call::SessionToken => format!("start a session of access key {}", printable(key_id, 128)),
+        Call::WebIdentity(role) => format!("assume {role} with a web identity token"),
         Call::CallerIdentity => format!("tell whose access key {} is", printable(key_id, 128)),
         Call::CreateAccessKey(user) => format!("make an access key for user {}", printable(user, 128)),
         Call::ListAccessKeys(user) => format!("list the access keys of user {}", printable(user, 128)),
@@ -170,6 +173,9 @@ fn of_code(code: &str, words: &str, status: Option<u16>, asked: &Asked<'_>) -> V
     use Outlook::{Permanent, SignerExpired, Transient};
     let code = code.strip_suffix("Exception").unwrap_or(code);
     let no = |outlook, hint: String| Verdict { kind: Kind::Refused, outlook, hint: Some(hint) };
+    if let Some((kind, outlook, hint)) = crate::adapters::sts::web_identity::verdict(code, words, asked) {
+        return Verdict { kind, outlook, hint: Some(hint) };
+    }
     let later = |hint: &str| Verdict { kind: Kind::Unreachable, outlook: Transient, hint: Some(hint.to_owned()) };
     match code {
         "AccessDenied" => denied(words, asked),
@@ -283,7 +289,7 @@ fn invalid(words: &str, asked: &Asked<'_>) -> Verdict {
             _ if words.contains("chaining") || words.contains("1 hour") => {
                 no(Outlook::Permanent, "set the role's `duration` to \"1h\", AWS's limit for chained roles".into())
             }
-            Call::AssumeRole(role) => {
+            Call::AssumeRole(role) | Call::WebIdentity(role) => {
                 let name = role.name();
                 let hint = format!(
                     "set the role's `duration` to at most its MaxSessionDuration: `aws iam get-role --role-name {name}`"

@@ -6,6 +6,7 @@ use super::connector::TooLarge;
 use aws_sdk_sts::error::{ProvideErrorMetadata, SdkError};
 use aws_sdk_sts::operation::RequestId;
 use aws_smithy_runtime_api::client::orchestrator::HttpResponse;
+use aws_smithy_runtime_api::client::result::ConnectorError;
 use rustls::CertificateError as Cert;
 use std::error::Error;
 use std::io;
@@ -79,11 +80,7 @@ impl Failure {
             SdkError::ServiceError(service) if service.err().code().is_some() => Class::Refused,
             SdkError::ServiceError(_) | SdkError::ResponseError(_) => Class::Garbled,
             SdkError::TimeoutError(_) => Class::Timeout,
-            SdkError::DispatchFailure(failure) => failure.as_connector_error().map_or(Class::Network, |e| {
-                // A broken configuration of the SDK ends here, not as a construction failure.
-                let default = if e.is_user() { Class::Unsent } else { Class::Network };
-                of_chain(e).unwrap_or(if e.is_timeout() { Class::Timeout } else { default })
-            }),
+            SdkError::DispatchFailure(failure) => failure.as_connector_error().map_or(Class::Network, of_connector),
             _ => Class::Unsent,
         };
         Self {
@@ -94,6 +91,13 @@ impl Failure {
             request_id: error.request_id().or_else(|| error.meta().request_id()).map(str::to_owned),
         }
     }
+}
+
+/// Tells how far a request came that got no answer.
+pub(in crate::adapters) fn of_connector(error: &ConnectorError) -> Class {
+    // A broken configuration of the SDK ends here, not as a construction failure.
+    let default = if error.is_user() { Class::Unsent } else { Class::Network };
+    of_chain(error).unwrap_or(if error.is_timeout() { Class::Timeout } else { default })
 }
 
 /// Looks for the first cause that says what happened. Types where there are types; hyper-util has only words.

@@ -6,7 +6,7 @@
 
 mod clean;
 pub(super) mod clients;
-mod connector;
+pub(super) mod connector;
 pub(super) mod endpoint;
 pub(super) mod errors;
 pub(super) mod failure;

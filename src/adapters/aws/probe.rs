@@ -83,12 +83,16 @@ impl Intercept for Probe {
         _: &RuntimeComponents,
         _: &mut ConfigBag,
     ) -> Result<(), BoxError> {
-        let date = context.response().headers().get("date").and_then(read);
-        let skew = date.map_or(TimeDelta::zero(), |theirs| noticeable(theirs - self.clock.now().wall));
+        let skew = skew(context.response().headers().get("date"), self.clock.as_ref());
         let whole = context.response().body().bytes().is_some_and(|xml| xml.trim_ascii_end().ends_with(b"Response>"));
         *self.seen.lock().unwrap_or_else(PoisonError::into_inner) = Seen { skew, whole };
         Ok(())
     }
+}
+
+/// Tells by the Date header of an answer how far the server's clock is ahead.
+pub(in crate::adapters) fn skew(date: Option<&str>, clock: &dyn Clock) -> TimeDelta {
+    date.and_then(read).map_or(TimeDelta::zero(), |theirs| noticeable(theirs - clock.now().wall))
 }
 
 fn read(date: &str) -> Option<DateTime<Utc>> {

@@ -4,6 +4,7 @@
 //! environment or from AWS's own files; the call's credentials are given with each call and forgotten with it.
 
 mod answer;
+pub(super) mod web_identity;
 
 use super::aws::clients::{Clients, credentials, in_time, secrets};
 use super::aws::endpoint::Endpoint;
@@ -11,12 +12,14 @@ use super::aws::errors::{self, Asked, Call, Odd};
 use super::aws::failure::{Class, Failure};
 use super::aws::probe::Probe;
 use super::iam::Iam;
-use crate::domain::arn::AccountId;
+use super::sources::{Ambient, Sources};
+use crate::domain::arn::{AccountId, RoleArn};
 use crate::domain::catalogue::AwsSettings;
 use crate::domain::credential::{AccessKey, Signer};
 use crate::domain::plan::{AssumeRole, SessionTokenCall};
-use crate::domain::secret::{MfaCode, SecretKey, SessionToken};
-use crate::ports::{AccessKeys, CallerIdentity, Clock, Issued, Outlook, TokenError, TokenService};
+use crate::domain::secret::{MfaCode, SecretKey, SessionToken, WebToken};
+use crate::domain::source::WebIdentity;
+use crate::ports::{self, AccessKeys, CallerIdentity, Clock, Issued, Outlook, TokenError, TokenService};
 use answer::{Answer, Expected};
 use async_trait::async_trait;
 use aws_sdk_sts::Client;
@@ -28,34 +31,34 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
-/// STS over the network, and IAM beside it for the keys that sign.
+/// STS over the network; beside it IAM for the keys that sign, and the sources of those who have none.
 pub struct Sts {
     clients: Clients<Client>,
     iam: Iam,
+    sources: Sources,
 }
 
 impl Sts {
-    /// Makes one that has no connections yet.
-    pub fn new(clock: Arc<dyn Clock>) -> Self {
+    /// Makes one that has no connections yet, with what the agent's environment says now.
+    pub fn new(clock: Arc<dyn Clock>, ambient: Ambient) -> Self {
         let place = |aws: &AwsSettings, region: &str| Ok((Endpoint::sts(aws, region)?, region.to_owned()));
         let clients = Clients::new(Arc::clone(&clock), place, |config, classifier| {
             Client::from_conf(Builder::from(config).retry_classifier(classifier).build())
         });
-        Self { clients, iam: Iam::new(clock) }
+        Self { clients, iam: Iam::new(Arc::clone(&clock)), sources: Sources::new(clock, ambient) }
     }
 
     /// Checks what was issued.
     fn issue(
         &self,
         answer: Answer,
-        role: Option<(&AssumeRole, &str)>,
+        role: Option<(&RoleArn, &str)>,
         duration: Duration,
         probe: &Probe,
         (request_id, asked): (Option<String>, &Asked<'_>),
     ) -> Result<Issued, TokenError> {
         let (arn, skew) = (answer.arn.clone(), probe.skew());
         let now = self.clients.clock().now().wall.checked_add_signed(skew).unwrap_or_default();
-        let role = role.map(|(call, session_name)| (&call.role_arn, session_name));
         if !probe.whole() {
             return Err(errors::odd(Odd("ends too early", Outlook::Transient), request_id, asked));
         }
@@ -106,7 +109,7 @@ impl Sts {
         let request_id = output.request_id().map(str::to_owned);
         let arn = output.assumed_role_user.map(|user| user.arn);
         let answer = taken(output.credentials, arn);
-        self.issue(answer, Some((call, session_name)), call.duration, &probe, (request_id, &asked))
+        self.issue(answer, Some((&call.role_arn, session_name)), call.duration, &probe, (request_id, &asked))
     }
 
     async fn trade(
@@ -202,6 +205,17 @@ impl TokenService for Sts {
         in_time(Call::SessionToken, &key.id, self.trade(aws, key, call, code)).await
     }
 
+    async fn web_identity(
+        &self,
+        aws: &Arc<AwsSettings>,
+        region: &str,
+        call: &WebIdentity,
+        session_name: &str,
+        token: &WebToken,
+    ) -> Result<Issued, TokenError> {
+        in_time(Call::WebIdentity(&call.role_arn), "", self.present(aws, region, call, session_name, token)).await
+    }
+
     async fn caller_identity(
         &self,
         aws: &Arc<AwsSettings>,
@@ -213,6 +227,10 @@ impl TokenService for Sts {
 
     fn access_keys(&self) -> &dyn AccessKeys {
         &self.iam
+    }
+
+    fn sources(&self) -> &dyn ports::Sources {
+        &self.sources
     }
 }
 

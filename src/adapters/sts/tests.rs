@@ -48,7 +48,7 @@ impl Bench {
         let key = sandbox.access_key(USER_ARN);
         let key = AccessKey { id: key.id, secret: SecretKey::new(key.secret) };
         let aws = Arc::new(AwsSettings { sts_endpoint: Some(sandbox.url()), ..AwsSettings::default() });
-        let sts = Sts::new(Arc::new(Skewed(sandbox.clock(), ahead)));
+        let sts = Sts::new(Arc::new(Skewed(sandbox.clock(), ahead)), Ambient::default());
         Self { sts, sandbox, aws, key }
     }
 
