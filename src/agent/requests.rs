@@ -293,6 +293,8 @@ impl Agent {
                         key.error = Some(report);
                     }
                 }
+            } else {
+                self.describe_source(&mut key);
             }
             keys.push(key);
         }

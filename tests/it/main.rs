@@ -17,4 +17,5 @@ mod mfa;
 mod reload;
 mod sessions;
 mod socket;
+mod sources;
 mod strangers;

@@ -5,11 +5,13 @@
 
 mod identity;
 mod managed;
+mod place;
 pub mod tutorials;
 
 use std::collections::{BTreeMap, BTreeSet};
 
 pub use self::identity::{AccessKey, KeyStatus, MfaDevice, Permissions, Role, User};
+pub use self::place::{Instance, OidcProvider, Task};
 use crate::policy::Policy;
 
 /// Everything that exists.
@@ -21,6 +23,12 @@ pub struct World {
     pub managed_policies: BTreeMap<String, Policy>,
     /// The buckets by their name, which is unique over all accounts.
     pub buckets: BTreeMap<String, Bucket>,
+    /// The instance that the metadata service is of.
+    pub instance: Option<Instance>,
+    /// The task that the container endpoint is of.
+    pub task: Option<Task>,
+    /// The identity providers that accounts trust.
+    pub oidc_providers: Vec<OidcProvider>,
 }
 
 /// One AWS account.
@@ -68,7 +76,14 @@ impl KeyHolder<'_> {
 impl World {
     /// Returns a world with AWS's own managed policies and nobody in it.
     pub fn empty() -> Self {
-        Self { accounts: BTreeMap::new(), managed_policies: managed::policies(), buckets: BTreeMap::new() }
+        Self {
+            accounts: BTreeMap::new(),
+            managed_policies: managed::policies(),
+            buckets: BTreeMap::new(),
+            instance: None,
+            task: None,
+            oidc_providers: Vec::new(),
+        }
     }
 
     /// Adds an account.
