@@ -326,6 +326,8 @@ impl Agent {
                         key.error = Some(report);
                     }
                 }
+            } else {
+                self.describe_source(&mut key);
             }
             keys.push(key);
         }
