@@ -18,6 +18,7 @@ mod requests;
 pub mod server;
 mod sessions;
 mod status;
+mod terminal;
 mod watch;
 
 use crate::domain::catalogue::Catalogue;
