@@ -268,6 +268,8 @@ pub enum Prompted {
 pub trait Prompter: Send + Sync {
     /// Asks, by the program that the configuration names or the system's own. Waits as long as the person does.
     async fn ask(&self, program: Option<&Path>, question: &Question, surroundings: &Surroundings) -> Prompted;
+    /// Returns when every terminal that was drawn on is as it was before; within 2 seconds.
+    async fn settled(&self);
     /// Tells something on the desktop. Returns within 5 seconds; where there is no desktop nothing happens.
     async fn notify(&self, notice: &Notice);
     /// Runs a program of the configuration's that prints a code, within 15 seconds; says why there is none.

@@ -21,6 +21,7 @@ pub mod server;
 mod sessions;
 mod sourcing;
 mod status;
+mod terminal;
 mod watch;
 
 use crate::domain::catalogue::Catalogue;

@@ -96,6 +96,7 @@ impl Agent {
             self.audit.write(line);
         })?;
         let result = self.session(&plan, caller, context, connection).await;
+        self.sessions.questions.terminal_given_back(caller.terminal_path.as_deref()).await;
         let mut line = Line::new(self.ports.clock.now().wall, Event::Get, "ok");
         line.name = Some(plan.name.to_string());
         line.role_arn = flight::target(plan.key().step());
@@ -149,7 +150,12 @@ impl Agent {
     /// Gives a caller a seat, where the person in front of it can be asked.
     pub(super) fn seat(&self, subject: Subject, caller: &Caller, context: &Context) -> Seat {
         let program = caller.program().map(str::to_owned);
-        self.sessions.questions.sit(subject, caller.terminal, program, context.surroundings())
+        self.sessions.questions.sit(
+            subject,
+            caller.terminal,
+            program,
+            context.surroundings(caller.terminal_path.clone()),
+        )
     }
 
     /// Waits for what may need a person, and puts the question to the caller when it is this seat's turn.
@@ -165,6 +171,11 @@ impl Agent {
                 biased;
                 result = &mut work => return result,
                 asking = seat.asked() => asking,
+                // What was drawn for it on its terminal is taken away, and the question moves on.
+                () = connection.gone() => {
+                    drop(seat);
+                    return work.await;
+                }
             };
             // The answer may come from elsewhere while this person is still typing.
             let reply = tokio::select! {
@@ -180,7 +191,7 @@ impl Agent {
                 Some(Reply::NoTerminal) => drop(asking),
                 // The caller is gone; the question moves on and the flight is not ours to end.
                 None => {
-                    drop(asking);
+                    drop((asking, seat));
                     return work.await;
                 }
             }

@@ -242,6 +242,19 @@ impl Connection {
         let reply = read_request(&mut self.0).await?;
         serde_json::from_slice(&reply).ok()
     }
+
+    /// Returns when the client is gone, or says what nobody asked it.
+    pub(super) async fn gone(&self) {
+        loop {
+            if self.0.readable().await.is_err() {
+                return;
+            }
+            match self.0.try_read(&mut [0]) {
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
+                _ => return,
+            }
+        }
+    }
 }
 
 async fn connection(agent: Arc<Agent>, mut stream: UnixStream, pid: Option<i32>, slot: OwnedSemaphorePermit) {

@@ -113,7 +113,8 @@ fn roles(catalogue: &Catalogue) -> Vec<RoleStatus> {
 }
 
 fn render(status: &Status, screen: Screen) -> String {
-    let mut out = render_questions(&status.questions, screen) + &render_warnings(&status.warnings, screen);
+    let mut out =
+        render_questions(&status.questions, status.agent.now, screen) + &render_warnings(&status.warnings, screen);
     let agent = &status.agent;
     let up = span((agent.now - agent.started).num_seconds().unsigned_abs());
     let mut facts = vec![(Cell::plain("running"), format!("pid {}, up {up}, version {}", agent.pid, agent.version))];
@@ -162,13 +163,14 @@ fn render_problems(problems: &[String], warnings: &mut Vec<Report>, screen: Scre
 }
 
 /// Says what is wanted of the person: the one thing here that only a person can do.
-fn render_questions(questions: &[QuestionStatus], screen: Screen) -> String {
+fn render_questions(questions: &[QuestionStatus], now: DateTime<Utc>, screen: Screen) -> String {
     let lines = questions.iter().map(|question| {
         let program = question.program.as_deref();
         let what = match (&question.identity, &question.serial) {
             (Some(identity), Some(serial)) => format!("MFA code of {identity} ({serial}) for {}", question.name),
             _ => format!("consent for {} to use {}", program.unwrap_or("an unknown program"), question.name),
         };
+        let what = format!("{what}, for {}", span((now - question.since).num_seconds().max(0).unsigned_abs()));
         let hint = match (question.open, &question.answer_with) {
             (true, Some(command)) => format!("answer it where it is asked, or `{command}`"),
             (true, None) => "answer it where it is asked".to_owned(),

@@ -62,18 +62,18 @@ fn a_wanted_code_is_the_first_line_and_says_what_answers_it() {
         serial: Some("arn:aws:iam::111111111111:mfa/richard".into()),
         name: "prod".into(),
         program: Some("terraform".into()),
-        since: status.agent.now,
+        since: status.agent.now - chrono::TimeDelta::minutes(2),
         open: false,
         answer_with: Some("rolecall unlock auth".into()),
     }];
     let text = render(&status, Screen::default());
     let lines: Vec<&str> = text.lines().collect();
-    assert_eq!(lines[0], "wanted: MFA code of auth (arn:aws:iam::111111111111:mfa/richard) for prod");
+    assert_eq!(lines[0], "wanted: MFA code of auth (arn:aws:iam::111111111111:mfa/richard) for prod, for 2m");
     assert!(lines[1].contains("nobody could be asked: run `rolecall unlock auth`"), "{text}");
     status.questions[0].answer_with = None;
     (status.questions[0].identity, status.questions[0].serial) = (None, None);
     let text = render(&status, Screen::default());
-    assert!(text.starts_with("wanted: consent for terraform to use prod\n"), "{text}");
+    assert!(text.starts_with("wanted: consent for terraform to use prod, for 2m\n"), "{text}");
 }
 
 #[test]

@@ -1,7 +1,7 @@
 //! Requests and answers, one JSON object each.
 
 use super::status::{KeyStatus, Status};
-use crate::domain::question::Surroundings;
+use crate::domain::question::{Surroundings, Terminal};
 use crate::domain::secret::{MfaCode, Passphrase, SecretKey};
 use crate::domain::totp::TotpSecret;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
@@ -31,24 +31,38 @@ pub struct Context {
     /// `$LANG`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub lang: Option<String>,
+    /// `$TERM`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub term: Option<String>,
 }
+
+/// The longest `$TERM` and `$LANG` that mean something.
+const WORD_MAX: usize = 64;
 
 impl Context {
     /// Reads the allowed variables of this process.
     pub fn from_env() -> Self {
         #[expect(clippy::disallowed_methods, reason = "the allow-list of what a client says of its surroundings")]
         let var = |name| std::env::var(name).ok().filter(|value| !value.is_empty());
-        Self { display: var("DISPLAY"), wayland_display: var("WAYLAND_DISPLAY"), lang: var("LANG") }
+        Self { display: var("DISPLAY"), wayland_display: var("WAYLAND_DISPLAY"), lang: var("LANG"), term: var("TERM") }
     }
 
-    /// Gives the displays.
-    pub fn surroundings(&self) -> Surroundings {
+    /// Gives where the caller could be shown something; `terminal` is the device that the kernel names, if any.
+    pub fn surroundings(&self, terminal: Option<String>) -> Surroundings {
         Surroundings {
             display: self.display.clone(),
             wayland_display: self.wayland_display.clone(),
-            lang: self.lang.clone(),
+            lang: self.lang.clone().filter(|lang| is_word(lang)),
+            terminal: terminal.map(|path| Terminal { path, kind: self.term.clone().filter(|term| is_word(term)) }),
         }
     }
+}
+
+/// Tells whether a text is a name and nothing more. A `$TERM` with a path in it would have ncurses read a file of the
+/// caller's choice, and a line end would begin another command of the pinentry's protocol.
+fn is_word(text: &str) -> bool {
+    let is_plain = |c: char| c.is_ascii_alphanumeric() || "._+-@".contains(c);
+    text.len() <= WORD_MAX && text.starts_with(|c: char| c.is_ascii_alphanumeric()) && text.chars().all(is_plain)
 }
 
 /// What a client wants.
@@ -244,6 +258,29 @@ mod tests {
         for wire in WIRE {
             let call: Call = serde_json::from_str(wire).expect(wire);
             assert_eq!(serde_json::to_string(&call).expect("written"), wire);
+        }
+    }
+
+    #[test]
+    fn of_the_callers_words_only_plain_names_reach_a_program() {
+        for (word, is_taken) in [
+            ("xterm-256color", true),
+            ("de_DE.UTF-8@euro", true),
+            ("", false),
+            ("../../tmp/x", false),
+            ("/etc/terminfo/x", false),
+            (".hidden", false),
+            ("-x", false),
+            ("xterm\nGETPIN", false),
+            (&"x".repeat(65), false),
+        ] {
+            let context = Context { term: Some(word.to_owned()), lang: Some(word.to_owned()), ..Context::default() };
+            let found = context.surroundings(Some("/dev/pts/0".into()));
+            assert_eq!(
+                (found.lang.is_some(), found.terminal.unwrap().kind.is_some()),
+                (is_taken, is_taken),
+                "{word:?}"
+            );
         }
     }
 
