@@ -42,6 +42,8 @@ pub(super) enum Event {
     Refuse,
     /// The configuration was taken over, or not.
     Reload,
+    /// A step of a key's rotation.
+    Rotate,
     /// The agent started.
     Start,
     /// The agent ended.

@@ -5,11 +5,13 @@ mod caller;
 mod configuration;
 mod failure;
 mod flight;
+mod key_age;
 pub mod lifecycle;
 mod locked;
 mod questions;
 mod renewal;
 mod requests;
+mod rotation;
 pub mod server;
 mod sessions;
 mod status;
@@ -21,6 +23,8 @@ use crate::ports::{Clock, Prompter, TokenService, Vault};
 use audit::{Audit, Event, Line};
 use caller::Caller;
 use configuration::Configuration;
+use key_age::{KeyFacts, Watched};
+use rotation::Rotations;
 use sessions::Sessions;
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -61,6 +65,8 @@ pub struct Agent {
     sessions: Arc<Sessions>,
     audit: Arc<Audit>,
     counters: Arc<Counters>,
+    key_facts: Arc<KeyFacts>,
+    rotations: Rotations,
     /// Who last asked for a name, for `status`.
     last_callers: Mutex<HashMap<String, String>>,
     started: chrono::DateTime<chrono::Utc>,
@@ -82,10 +88,15 @@ impl Agent {
     pub fn new(ports: Ports, paths: Paths) -> Arc<Self> {
         let audit = Arc::new(Audit::open(&paths.audit_log()));
         let counters = Arc::new(Counters::default());
+        let key_facts = Arc::new(KeyFacts::default());
+        let vault = Arc::new(Watched::new(Arc::clone(&ports.vault), Arc::clone(&key_facts)));
+        let ports = Ports { vault, ..ports };
         let sessions = Sessions::new(ports.clone(), Arc::clone(&audit), Arc::clone(&counters));
         let now = ports.clock.now();
         let agent = Arc::new(Self {
             configuration: Configuration::new(&paths.config),
+            rotations: Rotations::new(&paths.state),
+            key_facts,
             ports,
             paths,
             sessions,

@@ -57,6 +57,9 @@ impl Agent {
                 self.add_identity(&name, key, region, replace, caller).await
             }
             Request::IdentityRemove { name } => done(self.remove_identity(&name, caller).await?),
+            Request::IdentityRotate { name, delete } => {
+                self.rotate_identity(&name, delete.as_deref(), caller, &call.context, connection).await
+            }
             Request::Keys => answer(Answer::Keys { keys: self.keys().await }),
             Request::Lock => {
                 self.lock("asked", Some(caller.clone()));
@@ -125,7 +128,7 @@ impl Agent {
     }
 
     /// Gives the session of a plan that may need a code, and puts the question to the caller when it is this seat's turn.
-    async fn get_asking(
+    pub(super) async fn get_asking(
         &self,
         plan: &Arc<Plan>,
         mut seat: Seat,
@@ -159,7 +162,7 @@ impl Agent {
     }
 
     /// Finds the plan of a name; one that is unknown may have been written to the file a moment ago.
-    fn plan(&self, name: &str) -> Result<Arc<Plan>, Report> {
+    pub(super) fn plan(&self, name: &str) -> Result<Arc<Plan>, Report> {
         self.configuration
             .plan(name)
             .or_else(|_| {
@@ -185,7 +188,7 @@ impl Agent {
     }
 
     /// Adds to a failure that the file on disk is not what is in use: it may be the reason.
-    fn with_remark(&self, report: Report) -> Report {
+    pub(super) fn with_remark(&self, report: Report) -> Report {
         match self.configuration.problem() {
             Some(problem) => report.also(&format!("the configuration on disk is not in use: {}", problem.message)),
             None => report,
@@ -203,6 +206,7 @@ impl Agent {
         let usage = |why: &str| Report::new(Kind::Usage, why);
         let name = Name::new(name).map_err(usage)?;
         key.check().map_err(usage)?;
+        self.rotations.check_idle(&name)?;
         let catalogue = self.configuration.catalogue();
         if catalogue.roles.contains_key(&name) {
             return Err(Report::new(Kind::Usage, format!("`{name}` is the name of a role"))
@@ -234,7 +238,8 @@ impl Agent {
             )
             .hint("AWS lets no root user assume a role: make an IAM user, and delete the root user's access key"));
         }
-        let stored = StoredKey { key, arn: who.arn.clone(), stored: self.ports.clock.now().wall };
+        let stored =
+            StoredKey { key, arn: who.arn.clone(), stored: self.ports.clock.now().wall, created: None, next: None };
         self.ports.vault.write(&name, &stored).await?;
         self.sessions.forget(&name);
         self.audit_identity(&name, "stored", &stored.key.id, caller);
@@ -245,13 +250,16 @@ impl Agent {
             arn: Some(who.arn),
             account: Some(who.account.to_string()),
             stored: Some(stored.stored),
+            created: None,
             mfa_serial: None,
             error: None,
+            warnings: Vec::new(),
         }))))
     }
 
     async fn remove_identity(&self, name: &str, caller: &Caller) -> Result<Option<String>, Report> {
         let name = Name::new(name).map_err(|why| Report::new(Kind::Usage, why))?;
+        self.rotations.check_idle(&name)?;
         let there = self.ports.vault.delete(&name).await?;
         self.sessions.forget(&name);
         if there {
@@ -282,8 +290,10 @@ impl Agent {
                 arn: None,
                 account: None,
                 stored: None,
+                created: None,
                 mfa_serial: identity.mfa_serial.as_ref().map(|serial| serial.as_str().to_owned()),
                 error: None,
+                warnings: Vec::new(),
             };
             if identity.kind == IdentityKind::IamUser {
                 let read = match silent.clone() {
@@ -296,6 +306,7 @@ impl Agent {
                         key.account = arn::account_of(&stored.arn).map(|account| account.to_string());
                         key.arn = Some(stored.arn);
                         key.stored = Some(stored.stored);
+                        key.created = stored.created;
                     }
                     Err(report) => {
                         silent = Some(report.clone()).filter(|report| report.kind != Kind::Config);
@@ -306,6 +317,7 @@ impl Agent {
             keys.push(key);
         }
         keys.sort_by(|a, b| a.identity.cmp(&b.identity));
+        self.warn_of_keys(&mut keys).await;
         keys
     }
 

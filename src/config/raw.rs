@@ -121,6 +121,10 @@ pub struct IdentitySection {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(regex(pattern = REGION))]
     pub region: Option<String>,
+    /// How old the access key may become before `status` warns: 1d to 3650d, as "90d". Never where nothing is said.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(regex(pattern = DURATION))]
+    pub rotate_after: Option<String>,
 }
 
 /// What one can become.

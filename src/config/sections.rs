@@ -95,6 +95,7 @@ struct IdentityDraft {
     mfa_serial: Option<MfaSerial>,
     mfa_session: Option<Duration>,
     region: Option<String>,
+    rotate_after: Option<Duration>,
 }
 
 static IDENTITY: Section<IdentityDraft> = Section {
@@ -103,6 +104,7 @@ static IDENTITY: Section<IdentityDraft> = Section {
         Field { key: "mfa_serial", read: |d, s| d.mfa_serial = s.checked(MfaSerial::new) },
         Field { key: "mfa_session", read: |d, s| d.mfa_session = duration(s, &values::MFA_SESSION) },
         Field { key: "region", read: |d, s| d.region = s.text(check_region) },
+        Field { key: "rotate_after", read: |d, s| d.rotate_after = duration(s, &values::ROTATE_AFTER) },
     ],
     advice: &[
         ("aws_access_key_id", SECRET_ADVICE),
@@ -213,13 +215,22 @@ fn read_identity(catalogue: &mut Catalogue, name: Name, spot: &mut Spot<'_>) {
     if temporary && draft.mfa_serial.is_some() {
         spot.about("mfa_serial", "AWS takes MFA codes from the keys of an IAM user only");
     }
+    if kind != IdentityKind::IamUser && draft.rotate_after.is_some() {
+        spot.about("rotate_after", "only an identity of type iam-user has a key that is rotated");
+    }
     // What roles need of it cannot be told from half an identity.
     if spot.sink.total() > before {
         return;
     }
     let mfa_session = draft.mfa_session.unwrap_or(MFA_SESSION_DEFAULT);
-    let identity =
-        Identity { kind, mfa_serial: draft.mfa_serial, mfa_session, region: draft.region, name: name.clone() };
+    let identity = Identity {
+        kind,
+        mfa_serial: draft.mfa_serial,
+        mfa_session,
+        region: draft.region,
+        rotate_after: draft.rotate_after,
+        name: name.clone(),
+    };
     catalogue.identities.insert(name, identity);
 }
 

@@ -8,6 +8,7 @@ fn identity(name: &str, mfa: bool) -> Identity {
         mfa_serial: mfa.then(|| MfaSerial::new("arn:aws:iam::111111111111:mfa/richard").expect("valid")),
         mfa_session: HOUR * 12,
         region: Some("eu-west-1".into()),
+        rotate_after: None,
     }
 }
 

@@ -15,6 +15,7 @@ mod layers;
 mod lifecycle;
 mod mfa;
 mod reload;
+mod rotation;
 mod sessions;
 mod socket;
 mod strangers;

@@ -223,7 +223,10 @@ async fn obey(vault: &Vaults, command: &str, file: bool) -> Result<String, Repor
             let key = AccessKey { id: words[2].into(), secret: SecretKey::new(SECRET.into()) };
             let stored = DateTime::from_timestamp(1_790_000_000, 0).expect("in range");
             let arn = "arn:aws:iam::111111111111:user/richard".to_owned();
-            vault.write(&name(1), &StoredKey { key, arn, stored }).await.map(|()| String::new())
+            vault
+                .write(&name(1), &StoredKey { key, arn, stored, created: None, next: None })
+                .await
+                .map(|()| String::new())
         }
         "delete" => vault.delete(&name(1)).await.map(|found| found.to_string()),
         "unlock" => {

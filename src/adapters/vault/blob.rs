@@ -4,7 +4,7 @@
 
 use crate::domain::credential::AccessKey;
 use crate::domain::secret::SecretKey;
-use crate::ports::StoredKey;
+use crate::ports::{NewKey, StoredKey};
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 use std::borrow::Cow;
@@ -40,6 +40,22 @@ pub(super) struct Item<'a> {
     arn: Cow<'a, str>,
     #[serde(rename = "Stored")]
     stored: DateTime<Utc>,
+    #[serde(rename = "Created", default, skip_serializing_if = "Option::is_none")]
+    created: Option<DateTime<Utc>>,
+    #[serde(rename = "Next", borrow, default, skip_serializing_if = "Option::is_none")]
+    next: Option<Next<'a>>,
+}
+
+/// The key that takes the place of another. In the same item, so that at every moment of a rotation one text holds every
+/// secret; a version that does not know of it reads the key that is still in use.
+#[derive(Serialize, Deserialize)]
+struct Next<'a> {
+    #[serde(rename = "AccessKeyId", borrow)]
+    id: Cow<'a, str>,
+    #[serde(rename = "SecretAccessKey")]
+    secret: &'a str,
+    #[serde(rename = "Created", default, skip_serializing_if = "Option::is_none")]
+    created: Option<DateTime<Utc>>,
 }
 
 /// The part that every version has.
@@ -57,6 +73,12 @@ impl<'a> Item<'a> {
             secret: key.key.secret.expose(),
             arn: Cow::Borrowed(&key.arn),
             stored: key.stored,
+            created: key.created,
+            next: key.next.as_ref().map(|next| Next {
+                id: Cow::Borrowed(&next.key.id),
+                secret: next.key.secret.expose(),
+                created: next.created,
+            }),
         }
     }
 
@@ -69,6 +91,11 @@ impl<'a> Item<'a> {
             key: AccessKey { id: self.id.to_string(), secret: SecretKey::new(self.secret.to_owned()) },
             arn: self.arn.to_string(),
             stored: self.stored,
+            created: self.created,
+            next: self.next.as_ref().map(|next| NewKey {
+                key: AccessKey { id: next.id.to_string(), secret: SecretKey::new(next.secret.to_owned()) },
+                created: next.created,
+            }),
         })
     }
 }
@@ -112,6 +139,8 @@ mod tests {
             },
             arn: arn.into(),
             stored: DateTime::from_timestamp(1_790_000_000, 0).expect("in range"),
+            created: None,
+            next: None,
         }
     }
 
@@ -126,6 +155,23 @@ mod tests {
         assert_eq!(back.key.id, "AKIAIOSFODNN7EXAMPLE");
         assert_eq!(back.key.secret.expose(), "wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY");
         assert_eq!(back.stored, key("").stored);
+    }
+
+    #[test]
+    fn the_key_to_come_lies_in_the_same_text_and_an_older_reader_passes_it_over() {
+        let created = DateTime::from_timestamp(1_790_000_100, 0);
+        let next = NewKey {
+            key: AccessKey { id: "AKIANEXTNEXTNEXTNEXT".into(), secret: SecretKey::new("s3cret-of-the-next".into()) },
+            created,
+        };
+        let both = StoredKey { next: Some(next), ..key("arn:aws:iam::111111111111:user/richard") };
+        let text = encode(&both).expect("short");
+        let back = decode(&text).expect("read").next.expect("the next key");
+        assert_eq!((back.key.id.as_str(), back.created), ("AKIANEXTNEXTNEXTNEXT", created));
+        assert_eq!(back.key.secret.expose(), "s3cret-of-the-next");
+        let text = std::str::from_utf8(&text).expect("text");
+        assert!(text.starts_with(r#"{"v":1,"AccessKeyId":"AKIAIOSFODNN7EXAMPLE","#), "{text}");
+        assert!(text.contains(r#","Next":{"AccessKeyId":"AKIANEXTNEXTNEXTNEXT","#), "{text}");
     }
 
     #[test]

@@ -84,6 +84,7 @@ fn section(text: &str, args: &IdentityAddArgs) -> Result<(IdentitySection, Prese
         mfa_serial: args.mfa_serial.clone(),
         mfa_session: args.mfa_session.clone(),
         region: args.region.clone(),
+        rotate_after: args.rotate_after.clone(),
     };
     // The text has been read and checked; here it is looked up as written, since "12h" is to stay "12h".
     let document: toml::Table = toml::from_str(text.trim_start_matches('\u{feff}')).unwrap_or_default();
@@ -104,9 +105,10 @@ fn section(text: &str, args: &IdentityAddArgs) -> Result<(IdentitySection, Prese
         mfa_serial: wanted.mfa_serial.or_else(|| old("mfa_serial")),
         mfa_session: wanted.mfa_session.or_else(|| old("mfa_session")),
         region: wanted.region.or_else(|| old("region")),
+        rotate_after: wanted.rotate_after.or_else(|| old("rotate_after")),
     };
-    let same = (Some(&merged.r#type), &merged.mfa_serial, &merged.mfa_session, &merged.region)
-        == (old("type").as_ref(), &old("mfa_serial"), &old("mfa_session"), &old("region"));
+    let same = (Some(&merged.r#type), &merged.mfa_serial, &merged.mfa_session, &merged.region, &merged.rotate_after)
+        == (old("type").as_ref(), &old("mfa_serial"), &old("mfa_session"), &old("region"), &old("rotate_after"));
     Ok((merged, if same { Present::AsWanted } else { Present::Other }))
 }
 
@@ -130,6 +132,7 @@ fn by_hand(paths: &Paths, name: &str, section: &IdentitySection) -> String {
         ("mfa_serial", section.mfa_serial.as_ref()),
         ("mfa_session", section.mfa_session.as_ref()),
         ("region", section.region.as_ref()),
+        ("rotate_after", section.rotate_after.as_ref()),
     ]
     .into_iter()
     .filter_map(|(key, value)| Some(format!("{key} = \"{}\"", printable(value?, 2048))))
@@ -176,6 +179,7 @@ mod tests {
             mfa_serial: mfa.map(str::to_owned),
             mfa_session: None,
             region: None,
+            rotate_after: None,
             replace,
         }
     }
@@ -213,8 +217,10 @@ mod tests {
             arn: Some("arn:aws:iam::111111111111:user/richard".into()),
             account: Some("111111111111".into()),
             stored: None,
+            created: None,
             mfa_serial: None,
             error: None,
+            warnings: Vec::new(),
         };
         let text = said(&config_file::tests::paths(Path::new("/x")), &stored, Some(&csv));
         assert!(text.starts_with("auth: user richard in account 111111111111\n"), "{text}");

@@ -194,6 +194,8 @@ pub(crate) fn stored(id: &str, secret: &str) -> StoredKey {
         key: AccessKey { id: id.to_owned(), secret: SecretKey::new(secret.to_owned()) },
         arn: USER_ARN.to_owned(),
         stored: Clock::at("2026-11-01T00:00:00Z").now(),
+        created: None,
+        next: None,
     }
 }
 
