@@ -17,6 +17,7 @@ use rolecall_sandbox::{AccessKey as Key, Fault, FaultKind, KeyStatus, Match, Mfa
 use rustix::process::Signal;
 use serde_json::{Value, json};
 use std::fs;
+use std::os::unix::net::UnixStream;
 use std::sync::Mutex;
 use std::time::Duration;
 
@@ -568,6 +569,8 @@ fn kill_9_at_each_call_loses_no_key_and_the_next_run_finishes() {
             hold.wait_for_arrivals(1);
             signal(agent, Signal::KILL);
             until("it is gone", || !lives(agent));
+            // A listener lives as long as the last thread that ends.
+            until("nobody listens", || UnixStream::connect(home.socket()).is_err());
             hold.release();
             rotation.join().unwrap()
         });
