@@ -10,7 +10,7 @@ use crate::domain::catalogue::Catalogue;
 use crate::domain::report::Report;
 use crate::paths::Paths;
 use crate::protocol::message::{Answer, Context, Request};
-use crate::protocol::status::{IdentityStatus, QuestionStatus, RoleStatus, SessionStatus, Status};
+use crate::protocol::status::{IdentityStatus, KeyAge, QuestionStatus, RoleStatus, SessionStatus, Status};
 use chrono::{DateTime, Utc};
 use serde::Serialize;
 use std::collections::BTreeMap;
@@ -87,6 +87,7 @@ fn identities(catalogue: &Catalogue) -> Vec<IdentityStatus> {
             name: identity.name.to_string(),
             kind: identity.kind.as_str().to_owned(),
             mfa_serial: identity.mfa_serial.as_ref().map(|serial| serial.as_str().to_owned()),
+            key: None,
             session: None,
         })
         .collect();
@@ -256,7 +257,7 @@ impl<'a> Tree<'a> {
             Cell::new(Style::Heading, &identity.name),
             Cell::new(Style::Dim, &format!("{}{mfa}", identity.kind)),
             state,
-            Cell::default(),
+            identity.key.as_ref().map(key_age).unwrap_or_default(),
         ];
         self.lines.push(Line { row, error: None });
     }
@@ -311,6 +312,11 @@ pub(super) fn short_arn(arn: &str) -> String {
 /// Gives a program's name without its directory.
 pub(super) fn base_name(path: &str) -> &str {
     path.rsplit('/').next().filter(|name| !name.is_empty()).unwrap_or(path)
+}
+
+fn key_age(key: &KeyAge) -> Cell {
+    let age = key.age_seconds.map_or_else(|| "of unknown age".to_owned(), |age| format!("{} old", span(age)));
+    Cell::new(if key.overdue { Style::Warning } else { Style::Dim }, &format!("key {age}"))
 }
 
 fn time_left(session: &SessionStatus) -> Cell {
