@@ -11,7 +11,7 @@ const OVERLAP: usize = 256;
 
 /// Finds out which of the texts lie in a process's memory, and gives each place: its mapping and what is around it.
 ///
-/// Every page that can be read, not only those a core dump would hold: ours are kept out of dumps. The process is stopped
+/// Every page that can be written, not only those a core dump would hold: ours are kept out of dumps. The process is stopped
 /// meanwhile, so that nothing moves from where it has not been looked to where it has.
 pub(crate) fn places(pid: i32, text: &str) -> Vec<String> {
     assert!(rustix::process::geteuid().is_root(), "this test needs root, to look into the agent's memory");
@@ -29,8 +29,8 @@ fn search(pid: i32, text: &[u8]) -> Vec<String> {
     for map in maps.lines() {
         let mut words = map.split_whitespace();
         let (range, rights) = (words.next().unwrap(), words.next().unwrap());
-        // The kernel's own pages, which are no memory of the process.
-        if !rights.starts_with('r') || map.contains("[vvar") || map.contains("[vsyscall]") {
+        // What cannot be written is the programs' own text, or the kernel's pages.
+        if !rights.starts_with("rw") {
             continue;
         }
         let (start, end) = range.split_once('-').unwrap();
