@@ -4,6 +4,7 @@
 //! or no logind it waits for one to appear. It follows the *owner* of logind's name by its unique name, because a rule that
 //! names `org.freedesktop.login1` as the sender is checked by the bus for broadcasts only: anybody may send us a signal directly.
 
+use super::bus::Bus;
 use crate::ports::DeskEvent;
 use futures_util::StreamExt;
 use futures_util::stream::{SelectAll, select_all};
@@ -11,15 +12,10 @@ use rustix::process::geteuid;
 use std::time::Duration;
 use tokio::sync::{mpsc, oneshot};
 use tokio::time::{sleep, timeout};
-use zbus::address::transport::{Transport, UnixSocket};
-use zbus::connection::Builder;
 use zbus::message::Type;
 use zbus::names::UniqueName;
 use zbus::zvariant::{ObjectPath, OwnedFd, OwnedObjectPath, OwnedValue};
 use zbus::{Address, Connection, MatchRule, Message, MessageStream};
-
-/// An answer takes a millisecond; a bus that needs longer is left and tried again.
-const ANSWER: Duration = Duration::from_secs(5);
 
 /// How long after a failure the bus is tried again: from here to there, doubling. Nothing tells when it comes back.
 const PAUSE_MIN: Duration = Duration::from_secs(1);
@@ -43,10 +39,9 @@ pub async fn follow(events: mpsc::Sender<DeskEvent>) {
     let mut pause = PAUSE_MIN;
     let mut missed = false;
     while !events.is_closed() {
-        let connected = connect().await;
-        if let Some(bus) = connected {
+        if let Some(bus) = Bus::connect(Address::system()).await {
             pause = PAUSE_MIN;
-            let mut desk = Desk { bus: &bus.0, events: &events, missed };
+            let mut desk = Desk { bus: &bus.connection, events: &events, missed };
             if let Err(error) = desk.watch().await {
                 tracing::debug!(%error, "the system bus is left");
             }
@@ -57,35 +52,6 @@ pub async fn follow(events: mpsc::Sender<DeskEvent>) {
             () = events.closed() => {}
         }
     }
-}
-
-/// A connection, and what keeps it going: on our threads, where zbus would start one of its own.
-struct Bus(Connection, tokio::task::JoinHandle<()>);
-
-impl Drop for Bus {
-    fn drop(&mut self) {
-        self.1.abort();
-    }
-}
-
-async fn connect() -> Option<Bus> {
-    let address = Address::system().ok()?;
-    // A container without a bus is not to pay for the attempt.
-    if let Transport::Unix(unix) = address.transport()
-        && let UnixSocket::File(path) = unix.path()
-        && !path.exists()
-    {
-        return None;
-    }
-    let builder = Builder::address(address).ok()?.internal_executor(false).method_timeout(ANSWER);
-    let bus = timeout(ANSWER, builder.build()).await.ok()?.ok()?;
-    let executor = bus.executor().clone();
-    let ticking = tokio::spawn(async move {
-        loop {
-            executor.tick().await;
-        }
-    });
-    Some(Bus(bus, ticking))
 }
 
 struct Desk<'a> {

@@ -60,6 +60,13 @@ impl Prompter for Pinentry {
         program::settled().await;
     }
 
+    #[cfg(target_os = "linux")]
+    async fn notify(&self, notice: &Notice) {
+        super::notifications::show(notice).await;
+    }
+
+    /// Tells nothing where nobody has said how.
+    #[cfg(not(target_os = "linux"))]
     async fn notify(&self, _notice: &Notice) {}
 
     async fn code_of_program(&self, argv: &[String]) -> Result<MfaCode, String> {

@@ -58,6 +58,7 @@ pub async fn run(
         () = refresh(&agent) => Ending::Displaced,
         () = watch::watch(&agent.paths.config, agent.paths.runtime_dir(), changed) => Ending::Displaced,
         () = idle_lock(&agent) => Ending::Displaced,
+        () = agent.tell() => Ending::Displaced,
         () = desk::follow(&agent, events) => Ending::Displaced,
         () = displaced(&agent, &socket, &look) => Ending::Displaced,
         () = ignore(&mut hangup) => Ending::Displaced,

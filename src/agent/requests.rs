@@ -134,6 +134,9 @@ impl Agent {
         context: &Context,
         connection: &mut Connection,
     ) -> Result<HandOut, Failure> {
+        if let Some(report) = super::recursion::refuse(caller, &self.ports.tokens.sources().running()) {
+            return Err(Failure::permanent(report));
+        }
         self.admit(plan, caller, context, connection).await?;
         match plan.mfa_serial() {
             None => self.sessions.get(plan).await,
@@ -202,17 +205,6 @@ impl Agent {
             .or_else(|_| {
                 self.reload();
                 self.configuration.plan(name)
-            })
-            .and_then(|plan| {
-                if plan.identity.kind == IdentityKind::IamUser {
-                    return Ok(plan);
-                }
-                let (identity, kind) = (&plan.identity.name, plan.identity.kind.as_str());
-                Err(Report::new(
-                    Kind::Config,
-                    format!("identity `{identity}` is of type {kind}, which is not served yet"),
-                )
-                .hint("use an identity of type iam-user"))
             })
             .map_err(|report| match self.configuration.problem() {
                 // Nothing was ever taken over: that, and not the name, is the cause.
@@ -345,6 +337,8 @@ impl Agent {
                         key.error = Some(report);
                     }
                 }
+            } else {
+                self.describe_source(&mut key);
             }
             keys.push(key);
         }

@@ -7,6 +7,7 @@
 use super::audit::Audit;
 use super::failure::{Failure, pause, still_asking, too_slow};
 use super::flight::{Held, Outcome};
+use super::notices::Notices;
 use super::questions::Questions;
 use super::renewal::{BACKGROUND_FLIGHTS, IN_USE, Pace, Urgency};
 use super::{Counters, Ports};
@@ -70,6 +71,7 @@ pub(super) struct Sessions {
     pub(super) audit: Arc<Audit>,
     pub(super) counters: Arc<Counters>,
     pub(super) questions: Arc<Questions>,
+    pub(super) notices: Notices,
     pub(super) background: Semaphore,
 }
 
@@ -137,6 +139,7 @@ impl Sessions {
             audit,
             counters,
             questions,
+            notices: Notices::default(),
             background: Semaphore::new(BACKGROUND_FLIGHTS),
         })
     }
@@ -337,6 +340,7 @@ impl Sessions {
     /// Forgets everything and hands nothing out that is under way.
     pub(super) fn lock(&self) -> CalledOff {
         self.questions.lock();
+        self.notices.lock();
         let (forgotten, strays) = {
             let mut entries = self.entries();
             entries.locks += 1;

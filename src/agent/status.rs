@@ -64,6 +64,7 @@ impl Agent {
             })
             .collect();
         identities.sort_by(|a, b| a.name.cmp(&b.name));
+        warnings.extend(self.ending());
         if self.audit.lost() > 0 {
             warnings.push(
                 Report::new(Kind::Failed, format!("{} lines of the audit log could not be written", self.audit.lost()))

@@ -4,8 +4,10 @@
 //! in `config`, so that a flag and a line of the file are refused with the same words. The doc comments are the help.
 
 mod role;
+mod source;
 
 pub(super) use role::{RoleCommand, RoleFlags};
+pub(super) use source::SourceArgs;
 
 use crate::domain::catalogue::IdentityKind;
 use crate::domain::names::Name;
@@ -215,7 +217,10 @@ Examples:
   aws iam create-access-key | rolecall identity add auth --replace
   rolecall identity add auth --totp                      the secret as text, or as otpauth:// URI
   rolecall identity add auth --no-totp
-  rolecall identity add instance --type ec2 --region eu-west-1")]
+  rolecall identity add instance --type ec2 --region eu-west-1
+  rolecall identity add ci --type web-identity --web-identity-token-file /run/token \
+    --role-arn arn:aws:iam::222222222222:role/Deploy
+  rolecall identity add corp --type process -- /usr/local/bin/corp-login --profile dev")]
     Add(IdentityAddArgs),
     /// List identities and their keys
     #[command(after_help = "\
@@ -270,6 +275,8 @@ pub(super) struct IdentityAddArgs {
     /// Do not ask whether both factors may lie in one place
     #[arg(long, short, requires = "totp")]
     pub(super) yes: bool,
+    #[command(flatten)]
+    pub(super) source: SourceArgs,
 }
 
 const KINDS: [IdentityKind; 6] = [

@@ -14,11 +14,13 @@ use crate::config;
 use crate::domain::catalogue::{Catalogue, IdentityKind};
 use crate::domain::names::Name;
 use crate::domain::report::{Kind, Report};
+use crate::domain::source::Source;
 use crate::paths::Paths;
 use crate::protocol::message::{Answer, Context, Request};
 use crate::protocol::status::KeyStatus;
 use chrono::{DateTime, Utc};
 use serde::Serialize;
+use std::collections::BTreeMap;
 
 /// Does what was typed.
 pub(super) fn run(paths: &Paths, command: &IdentityCommand) -> Result<(), Failure> {
@@ -89,6 +91,8 @@ struct Shown<'a> {
     key: &'a KeyStatus,
     region: Option<&'a str>,
     mfa_process: Option<&'a [String]>,
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    settings: BTreeMap<&'static str, String>,
     roles: Vec<&'a str>,
 }
 
@@ -102,10 +106,12 @@ fn show(paths: &Paths, args: &ShowArgs) -> Result<(), Failure> {
             .hint("see `rolecall status` for what is wrong with the configuration")
             .into());
     };
+    let settings = identity.source.iter().flat_map(Source::settings).collect();
     let shown = Shown {
         key,
         region: identity.region.as_deref(),
         mfa_process: identity.mfa_process.as_deref(),
+        settings,
         roles: roles_of(&catalogue, name),
     };
     if args.json {
@@ -137,11 +143,14 @@ fn render_show(shown: &Shown<'_>, now: DateTime<Utc>, screen: Screen) -> String 
         ("mfa_serial", key.mfa_serial.as_deref()),
         ("mfa codes", codes.as_deref()),
         ("region", shown.region),
+    ]
+    .into_iter()
+    .chain(shown.settings.iter().map(|(key, value)| (*key, Some(value.as_str()))))
+    .chain([
         ("roles", Some(if roles.is_empty() { "none" } else { &roles })),
         ("problem", key.error.as_ref().map(|error| error.message.as_str())),
         ("hint", key.error.as_ref().and_then(|error| error.hint.as_deref())),
-    ]
-    .into_iter()
+    ])
     .filter_map(|(label, value)| Some(vec![Cell::new(Style::Dim, label), Cell::plain(value?)]))
     .collect();
     // Facts to copy are not cut.
@@ -248,7 +257,13 @@ old   iam-user  -                     -             -              -    no
         "#;
         let catalogue = config::parse(text, Path::new("c")).expect("valid");
         let key = key();
-        let shown = Shown { key: &key, region: None, mfa_process: None, roles: roles_of(&catalogue, "auth") };
+        let shown = Shown {
+            key: &key,
+            region: None,
+            mfa_process: None,
+            settings: BTreeMap::new(),
+            roles: roles_of(&catalogue, "auth"),
+        };
         let now = DateTime::from_timestamp(1_795_305_600, 0).expect("in range");
         let text = render_show(&shown, now, Screen { width: Some(20), ..Screen::default() });
         assert!(text.contains("roles       a, b\n"), "{text}");

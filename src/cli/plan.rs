@@ -80,6 +80,9 @@ impl ShownCall {
 
     fn text(&self) -> String {
         let target = self.role_arn.as_deref().map(|arn| format!(" of {arn}")).unwrap_or_default();
+        if self.action == "source" {
+            return format!("take the session that {} gives: as long as it says", self.signed_by);
+        }
         let code = if self.mfa_serial.is_some() { " and a code" } else { "" };
         format!(
             "{}{target} in {}, signed by {}{code}: lasts {}, at most {} ({})",

@@ -2,6 +2,7 @@
 
 use super::arn::{MfaSerial, RoleArn};
 use super::names::Name;
+use super::source::Source;
 use std::collections::{BTreeMap, HashMap};
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -135,6 +136,8 @@ pub struct Identity {
     pub name: Name,
     /// Where its credentials come from.
     pub kind: IdentityKind,
+    /// The settings of where its credentials come from; `None` is a key in the vault.
+    pub source: Option<Source>,
     /// Its MFA device.
     pub mfa_serial: Option<MfaSerial>,
     /// How long one code lasts, 15 minutes to 36 hours.

@@ -5,6 +5,7 @@ fn identity(name: &str, mfa: bool) -> Identity {
     Identity {
         name: Name::new(name).expect("valid"),
         kind: IdentityKind::IamUser,
+        source: None,
         mfa_serial: mfa.then(|| device("richard")),
         mfa_session: HOUR * 12,
         mfa_process: None,

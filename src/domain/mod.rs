@@ -12,4 +12,6 @@ pub mod plan;
 pub mod question;
 pub mod report;
 pub mod secret;
+pub mod source;
 pub mod totp;
+pub mod urls;

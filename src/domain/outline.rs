@@ -2,7 +2,8 @@
 //! longer, and when a person is asked.
 
 use super::catalogue::{HOUR, MfaMode};
-use super::plan::{Plan, Step};
+use super::plan::{Plan, SessionTokenCall, Step};
+use super::source::Source;
 use std::time::Duration;
 
 /// What STS gives at most to a long-term key (AssumeRole, DurationSeconds).
@@ -72,6 +73,7 @@ impl Plan {
                     cap_reason: "AWS's limit",
                     ..planned
                 },
+                Step::Source(call) => self.from_source(call, planned),
                 Step::AssumeRole(call) => {
                     let (cap, cap_reason) = match before {
                         None => (TWELVE_HOURS, "AWS's limit, or less: the role's MaxSessionDuration"),
@@ -88,12 +90,38 @@ impl Plan {
         calls
     }
 
+    fn from_source(&self, call: &SessionTokenCall, planned: PlannedCall) -> PlannedCall {
+        let given_by = self.identity.source.as_ref().map(ToString::to_string).unwrap_or_default();
+        match &self.identity.source {
+            Some(Source::WebIdentity(web)) => PlannedCall {
+                action: "AssumeRoleWithWebIdentity",
+                signed_by: given_by,
+                role_arn: Some(web.role_arn.to_string()),
+                lasts: web.duration,
+                cap: TWELVE_HOURS,
+                cap_reason: "AWS's limit, or less: the role's MaxSessionDuration",
+                ..planned
+            },
+            // How long its session lasts is the source's to say; a long-term key is traded for one of this length.
+            _ => PlannedCall {
+                action: "source",
+                signed_by: given_by,
+                lasts: call.duration,
+                cap: THIRTY_SIX_HOURS,
+                cap_reason: "where the source gives no session of its own",
+                ..planned
+            },
+        }
+    }
+
     /// Tells when a person is asked, if ever.
     pub fn asked(&self) -> Option<Asked> {
         self.keys.iter().find_map(|key| {
             let serial = key.step().mfa_serial()?.as_str().to_owned();
             Some(match key.step() {
-                Step::SessionToken(call) => Asked { serial, every: call.duration, is_shared: true },
+                Step::SessionToken(call) | Step::Source(call) => {
+                    Asked { serial, every: call.duration, is_shared: true }
+                }
                 Step::AssumeRole(call) => Asked { serial, every: call.duration, is_shared: false },
             })
         })

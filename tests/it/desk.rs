@@ -8,6 +8,7 @@ use crate::harness::window::Window;
 use crate::mfa;
 use rolecall::domain::report::Kind;
 use rolecall::ports::DeskEvent;
+use rolecall::protocol::message::Request;
 use rolecall_sandbox::tutorials::{ROLE_ARN, USER_ARN};
 use std::time::Duration;
 
@@ -141,4 +142,45 @@ fn a_lock_takes_the_question_off_the_terminal_and_one_code_restores_everything()
     assert!(home.run_with_input(["unlock", "auth"], &home.aws.mfa_code(USER_ARN)).status.success());
     assert!(home.run(["get", "prod"]).status.success() && home.run(["get", "again"]).status.success());
     assert_eq!(home.aws.count("GetSessionToken"), 1, "one code");
+}
+
+#[test]
+fn a_code_for_which_nobody_can_be_asked_is_told_once_on_the_desktop() {
+    let agent = Inside::start_in(mfa::world(), &mfa::config(""));
+    for _ in 0..5 {
+        agent.get("prod").expect_err("nobody can be asked");
+    }
+    until("it is told", || !agent.told().is_empty());
+    agent.clock.advance(10 * MINUTE);
+    agent.get("prod").expect_err("nobody can be asked");
+    mfa::unlock(&agent, "auth", &agent.aws.mfa_code(USER_ARN)).expect("the right code");
+    agent.get("prod").expect("served");
+    let told = agent.told();
+    assert_eq!(told.len(), 1, "once: {told:?}");
+    assert!(told[0].body.ends_with("rolecall unlock auth"), "{told:?}");
+    agent.ask(Request::Lock).unwrap();
+    agent.get("prod").expect_err("locked");
+    until("after a lock it is another question", || agent.told().len() == 2);
+}
+
+#[test]
+fn the_end_of_an_mfa_session_in_use_is_told_once_and_shown_in_status() {
+    let agent = Inside::start_in(mfa::world(), &mfa::config(""));
+    mfa::unlock(&agent, "auth", &agent.aws.mfa_code(USER_ARN)).expect("the right code");
+    // Used every ten minutes for eleven hours and a half.
+    for _ in 0..69 {
+        agent.get("prod").expect("served");
+        assert!(agent.told().is_empty() && agent.status().warnings.is_empty(), "not yet");
+        agent.pass(10 * MINUTE);
+    }
+    until("it is told", || !agent.told().is_empty());
+    let warnings = agent.status().warnings;
+    assert!(warnings[0].message.starts_with("the MFA session of auth ends at "), "{warnings:?}");
+    assert_eq!(warnings[0].hint.as_deref(), Some("run `rolecall unlock auth`"));
+    agent.pass(10 * MINUTE);
+    agent.get("prod").expect("served to its end");
+    agent.pass(10 * MINUTE);
+    assert_eq!(agent.told().len(), 1, "{:?}", agent.told());
+    mfa::unlock(&agent, "auth", &agent.aws.mfa_code(USER_ARN)).expect("the next code");
+    assert!(agent.status().warnings.is_empty(), "{:?}", agent.status().warnings);
 }

@@ -20,4 +20,5 @@ mod mfa;
 mod reload;
 mod sessions;
 mod socket;
+mod sources;
 mod strangers;

@@ -18,7 +18,7 @@ use std::time::Duration;
 const HOUR: Duration = Duration::from_hours(1);
 
 /// The tutorials' world, where the role demands MFA.
-fn world() -> World {
+pub(crate) fn world() -> World {
     let mut world = World::tutorials();
     demand_mfa(&mut world);
     world
@@ -37,7 +37,7 @@ pub(crate) fn config(role: &str) -> String {
     TUTORIAL.replace("region = \"eu-west-1\"\n", &format!("region = \"eu-west-1\"\n{serial}")) + role
 }
 
-fn unlock(agent: &Inside, name: &str, code: &str) -> Result<(), Report> {
+pub(crate) fn unlock(agent: &Inside, name: &str, code: &str) -> Result<(), Report> {
     let code = MfaCode::new(code.to_owned());
     agent.ask(Request::Unlock { identity: Some(name.to_owned()), code }).map(drop)
 }

@@ -3,11 +3,14 @@
 use super::clock::TestClock;
 use super::leaks::Canaries;
 use super::memory_vault::MemoryVault;
+use super::prompter::TestPrompter;
+use rolecall::adapters::sources::Ambient;
 use rolecall::adapters::sts::Sts;
 use rolecall::agent::server::Socket;
 use rolecall::agent::{Agent, Ports, lifecycle};
 use rolecall::client::{self, Autostart};
 use rolecall::domain::credential::{AccessKey, Session};
+use rolecall::domain::question::Notice;
 use rolecall::domain::report::Report;
 use rolecall::domain::secret::SecretKey;
 use rolecall::paths::Paths;
@@ -45,6 +48,7 @@ pub(crate) struct Inside {
     pub(crate) vault: Arc<MemoryVault>,
     pub(crate) paths: Paths,
     pub(crate) canaries: Canaries,
+    prompter: Arc<TestPrompter>,
     /// Says what happens on the desktop.
     desk: mpsc::Sender<DeskEvent>,
     thread: Option<JoinHandle<()>>,
@@ -75,7 +79,22 @@ impl Inside {
         Self::make(world, None, 4096, |_| {})
     }
 
+    /// Starts an agent whose own environment says something of credentials.
+    pub(crate) fn start_where(world: World, config: &str, ambient: impl FnOnce(&Sandbox) -> Ambient) -> Self {
+        Self::make_where(world, Some(config), 4096, |_| {}, ambient)
+    }
+
     fn make(world: World, config: Option<&str>, slots: usize, prepare: impl FnOnce(&Paths)) -> Self {
+        Self::make_where(world, config, slots, prepare, |_| Ambient::default())
+    }
+
+    fn make_where(
+        world: World,
+        config: Option<&str>,
+        slots: usize,
+        prepare: impl FnOnce(&Paths),
+        ambient: impl FnOnce(&Sandbox) -> Ambient,
+    ) -> Self {
         let wall = Clock::at("2026-11-22T08:00:00Z");
         let aws = Sandbox::start(world, wall.clone());
         let clock = Arc::new(TestClock::new(wall));
@@ -91,9 +110,17 @@ impl Inside {
         let key = aws.access_key(USER_ARN);
         canaries.add(&key.secret);
         vault.put("auth", stored(&key.id, &key.secret));
+        let prompter = Arc::new(TestPrompter::default());
         let (desk, events) = mpsc::channel(4);
-        let thread = run(&paths, &clock, &vault, slots, events);
-        Self { aws, clock, vault, paths, canaries, desk, thread: Some(thread), dir }
+        let thread = run(&paths, &clock, &vault, &prompter, slots, ambient(&aws), events);
+        Self { aws, clock, vault, paths, canaries, desk, prompter, thread: Some(thread), dir }
+    }
+
+    /// Gives what was told on the desktop so far, and searches it for secrets.
+    pub(crate) fn told(&self) -> Vec<Notice> {
+        let told = self.prompter.told();
+        told.iter().for_each(|notice| self.canaries.shown(&format!("{notice:?}")));
+        told
     }
 
     /// Tells the agent what happens on the desktop.
@@ -234,14 +261,16 @@ fn run(
     paths: &Paths,
     clock: &Arc<TestClock>,
     vault: &Arc<MemoryVault>,
+    prompter: &Arc<TestPrompter>,
     slots: usize,
+    ambient: Ambient,
     events: mpsc::Receiver<DeskEvent>,
 ) -> JoinHandle<()> {
     let socket = Socket::bind(paths).expect("the socket is free");
     let ports = Ports {
         vault: vault.clone(),
-        tokens: Arc::new(Sts::new(clock.clone())),
-        prompter: Arc::new(rolecall::adapters::pinentry::Pinentry),
+        tokens: Arc::new(Sts::new(clock.clone(), ambient)),
+        prompter: prompter.clone(),
         clock: clock.clone(),
     };
     let paths = paths.clone();

@@ -10,5 +10,6 @@ pub(crate) mod leaks;
 pub(crate) mod memory;
 pub(crate) mod memory_vault;
 pub(crate) mod process;
+pub(crate) mod prompter;
 pub(crate) mod window;
 pub(crate) mod wire;

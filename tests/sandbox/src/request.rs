@@ -22,16 +22,24 @@ pub(crate) struct Request {
 /// A service the sandbox may speak for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Service {
+    Iam,
     Sts,
     S3,
+    /// The instance metadata service.
+    Imds,
+    /// The container endpoint.
+    Container,
 }
 
 impl Service {
-    /// Returns the name a signature's scope must have.
+    /// Returns the name a signature's scope must have; what needs no signature has a name for the log.
     pub(crate) fn signing_name(self) -> &'static str {
         match self {
+            Self::Iam => "iam",
             Self::Sts => "sts",
             Self::S3 => "s3",
+            Self::Imds => "imds",
+            Self::Container => "container",
         }
     }
 }
@@ -65,6 +73,14 @@ impl Request {
 
     /// Says what is asked for; the service comes from the signature's scope, as one address serves them all.
     pub(crate) fn operation(&self, presented: Option<&Presented>) -> Operation {
+        let place = presented.is_none().then(|| {
+            let imds = crate::imds::action(self).map(|action| (Service::Imds, action));
+            imds.or_else(|| crate::container::action(self).map(|action| (Service::Container, action)))
+        });
+        if let Some((service, action)) = place.flatten() {
+            let service_name = service.signing_name().to_owned();
+            return Operation { service, service_name, action: action.to_owned(), parameters: Vec::new() };
+        }
         let mut parameters = self.query_parameters();
         if self.method == Method::POST && self.path == "/" {
             parameters.extend(pairs(&self.body));
@@ -73,6 +89,7 @@ impl Request {
         let service_name = presented.map_or("-", |presented| &presented.scope.service).to_owned();
         let (service, action) = match (service_name.as_str(), action) {
             ("sts", action) => (Service::Sts, action.unwrap_or_default()),
+            ("iam", action) => (Service::Iam, action.unwrap_or_default()),
             // A scope that names no service of ours: the form of the request says whom it is meant for.
             (name, Some(action)) if name != "s3" => (Service::Sts, action),
             _ => (Service::S3, crate::s3::action(self)),

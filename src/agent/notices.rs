@@ -1,0 +1,260 @@
+//! What a person is told without having asked: a code is wanted and nobody could be asked, an MFA session is about to end, a
+//! key is too old.
+//!
+//! It decides what is said and when, once each; who shows it is behind the `Prompter` port. The decision is a function of
+//! what is there, what was told and the time, so that a day of it is tested in no time. No notice holds a secret.
+
+use super::Agent;
+use super::renewal::IN_USE;
+use super::sessions::Sessions;
+use crate::domain::arn::MfaSerial;
+use crate::domain::names::Name;
+use crate::domain::plan::{SessionKey, Step};
+use crate::domain::question::Notice;
+use crate::domain::report::{Kind, Report};
+use chrono::{DateTime, Utc};
+use std::collections::{HashMap, HashSet};
+use std::mem;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+use tokio::sync::Notify;
+
+/// How often it is looked whether a session ends or a key is old; a wanted code is told at once.
+const LOOK_AGAIN: Duration = Duration::from_mins(1);
+
+/// A tool that asks every minute is one question; who was away for so long is told again.
+const SAME_QUESTION: Duration = Duration::from_hours(1);
+
+/// How often a person is reminded of old keys: the remedy can wait for a better moment than this one.
+const REMIND: Duration = Duration::from_hours(24);
+
+/// What there is to tell, and what was told.
+#[derive(Default)]
+pub(super) struct Notices {
+    state: Mutex<State>,
+    changed: Notify,
+}
+
+#[derive(Default)]
+struct State {
+    unasked: Vec<Unasked>,
+    told: Told,
+}
+
+/// A code for which nobody could be asked.
+struct Unasked {
+    /// What `unlock` takes.
+    whom: Name,
+    /// What was asked for.
+    name: Name,
+    serial: MfaSerial,
+}
+
+/// What was told already.
+#[derive(Default)]
+struct Told {
+    /// Of wanted codes, by what `unlock` takes: when.
+    codes: HashMap<Name, Duration>,
+    /// Of sessions that end: their access key ids.
+    sessions: HashSet<String>,
+    /// When old keys were last named.
+    keys: Option<Duration>,
+}
+
+/// A session that took a code.
+pub(super) struct Coded {
+    /// What `unlock` takes.
+    whom: Name,
+    access_key_id: String,
+    expiration: DateTime<Utc>,
+    life: Duration,
+    left: Duration,
+    /// When it, or a session made with it, was last asked for.
+    last_used: Option<Duration>,
+}
+
+/// What is there to be told of.
+struct Seen {
+    unasked: Vec<Unasked>,
+    coded: Vec<Coded>,
+    /// How long before its end a session is told of.
+    warn_before: Option<Duration>,
+    /// The identities whose keys are older than they may be.
+    overdue: Vec<Name>,
+}
+
+impl Notices {
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Takes note of a code for which nobody could be asked.
+    pub(super) fn unasked(&self, serial: &MfaSerial, whom: &Name, name: &Name) {
+        let unasked = Unasked { whom: whom.clone(), name: name.clone(), serial: serial.clone() };
+        self.state().unasked.push(unasked);
+        self.changed.notify_one();
+    }
+
+    /// Starts anew: after a lock every question is another one.
+    pub(super) fn lock(&self) {
+        let mut state = self.state();
+        state.unasked.clear();
+        state.told.codes.clear();
+    }
+}
+
+impl Told {
+    /// Decides what is told now.
+    fn decide(&mut self, seen: &Seen, now: Duration) -> Vec<Notice> {
+        // A session means that the code was given.
+        self.codes.retain(|whom, _| seen.coded.iter().all(|coded| coded.whom != *whom));
+        let mut notices = Vec::new();
+        for unasked in &seen.unasked {
+            let told = self.codes.get(&unasked.whom).is_some_and(|at| now.saturating_sub(*at) < SAME_QUESTION);
+            if !told {
+                self.codes.insert(unasked.whom.clone(), now);
+                notices.push(unasked.notice());
+            }
+        }
+        self.sessions.retain(|id| seen.coded.iter().any(|coded| coded.access_key_id == *id));
+        for coded in seen.coded.iter().filter(|coded| coded.ends_soon(seen.warn_before, now)) {
+            if self.sessions.insert(coded.access_key_id.clone()) {
+                notices.push(coded.notice());
+            }
+        }
+        notices.extend(self.old_keys(&seen.overdue, now));
+        notices
+    }
+
+    /// Names the identities whose keys are too old, once a day.
+    fn old_keys(&mut self, overdue: &[Name], now: Duration) -> Option<Notice> {
+        let first = overdue.first()?;
+        if self.keys.is_some_and(|at| now.saturating_sub(at) < REMIND) {
+            return None;
+        }
+        self.keys = Some(now);
+        let names: Vec<&str> = overdue.iter().map(Name::as_str).collect();
+        let (keys, are) = if overdue.len() == 1 { ("key", "is") } else { ("keys", "are") };
+        Some(Notice {
+            summary: format!("rolecall: old access {keys}"),
+            body: format!(
+                "The access {keys} of {} {are} older than rotate_after. Run: rolecall identity rotate {first}",
+                names.join(", ")
+            ),
+        })
+    }
+}
+
+impl Unasked {
+    fn notice(&self) -> Notice {
+        Notice {
+            summary: "rolecall: an MFA code is wanted".to_owned(),
+            body: format!(
+                "{} was asked for, and nobody could be asked for the code of {}. Run: rolecall unlock {}",
+                self.name,
+                self.serial.as_str(),
+                self.whom
+            ),
+        }
+    }
+}
+
+impl Coded {
+    /// Tells whether it ends soon and is missed when it does. A short session is not told of as soon as it begins.
+    fn ends_soon(&self, warn_before: Option<Duration>, now: Duration) -> bool {
+        let in_use = self.last_used.is_some_and(|used| now.saturating_sub(used) <= IN_USE);
+        in_use && warn_before.is_some_and(|before| self.left <= before.min(self.life / 2))
+    }
+
+    fn notice(&self) -> Notice {
+        Notice {
+            summary: format!("rolecall: the MFA session of {} ends soon", self.whom),
+            body: format!(
+                "It ends in {} min, and what was opened with it. To go on, run: rolecall unlock {}",
+                self.left.as_secs().div_ceil(60),
+                self.whom
+            ),
+        }
+    }
+
+    fn warning(&self) -> Report {
+        let end = crate::protocol::process_output::timestamp(self.expiration);
+        let left = self.left.as_secs().div_ceil(60);
+        Report::new(Kind::Locked, format!("the MFA session of {} ends at {end}, in {left} min", self.whom))
+            .hint(format!("run `rolecall unlock {}`", self.whom))
+    }
+}
+
+impl Sessions {
+    /// Gives the sessions that took a code, each with its last use by whatever was made with it.
+    fn coded(&self) -> Vec<Coded> {
+        let now = self.ports.clock.now();
+        let entries = self.entries();
+        let mut used: HashMap<&SessionKey, Duration> = HashMap::new();
+        for entry in entries.map.values() {
+            let (Some((plan, at)), Some(last_used)) = (&entry.plan, entry.last_used) else { continue };
+            for key in plan.keys[..=*at].iter().filter(|key| key.step().mfa_serial().is_some()) {
+                let last = used.entry(key).or_default();
+                *last = last_used.max(*last);
+            }
+        }
+        let coded = entries.map.iter().filter(|(key, _)| key.step().mfa_serial().is_some());
+        coded
+            .filter_map(|(key, entry)| {
+                let (held, (plan, _)) = (entry.held.as_ref()?, entry.plan.as_ref()?);
+                let whom = match key.step() {
+                    Step::SessionToken(_) | Step::Source(_) => &plan.identity.name,
+                    Step::AssumeRole(_) => &plan.name,
+                };
+                Some(Coded {
+                    whom: whom.clone(),
+                    access_key_id: held.access_key_id.clone(),
+                    expiration: held.lifetime.expiration,
+                    life: held.lifetime.life,
+                    left: held.lifetime.left(now),
+                    last_used: used.get(key).copied(),
+                })
+            })
+            .collect()
+    }
+}
+
+impl Agent {
+    /// Tells what there is to tell, for as long as the agent runs.
+    pub(super) async fn tell(&self) {
+        loop {
+            let now = self.ports.clock.now().boot;
+            let notices = {
+                let coded = self.sessions.coded();
+                let mut state = self.sessions.notices.state();
+                let seen = Seen {
+                    unasked: mem::take(&mut state.unasked),
+                    coded,
+                    warn_before: self.configuration.catalogue().agent.warn_before,
+                    overdue: Vec::new(),
+                };
+                state.told.decide(&seen, now)
+            };
+            for notice in notices {
+                self.ports.prompter.notify(&notice).await;
+            }
+            tokio::select! {
+                () = self.sessions.notices.changed.notified() => {}
+                () = self.ports.clock.sleep_until(now + LOOK_AGAIN) => {}
+            }
+        }
+    }
+
+    /// Gives what `status` says of MFA sessions that end soon.
+    pub(super) fn ending(&self) -> Vec<Report> {
+        let (now, before) = (self.ports.clock.now().boot, self.configuration.catalogue().agent.warn_before);
+        let coded = self.sessions.coded();
+        let mut ending: Vec<&Coded> = coded.iter().filter(|coded| coded.ends_soon(before, now)).collect();
+        ending.sort_by_key(|coded| coded.left);
+        ending.into_iter().map(Coded::warning).collect()
+    }
+}
+
+#[cfg(test)]
+#[path = "notices_tests.rs"]
+mod tests;

@@ -1,0 +1,40 @@
+//! Asks as the real agent does, and keeps what it is told to tell: a test must not write on somebody's desktop.
+
+use async_trait::async_trait;
+use rolecall::adapters::pinentry::Pinentry;
+use rolecall::domain::question::{Notice, Question, Surroundings};
+use rolecall::domain::secret::MfaCode;
+use rolecall::ports::{Prompted, Prompter};
+use std::path::Path;
+use std::sync::Mutex;
+
+#[derive(Default)]
+pub(crate) struct TestPrompter {
+    told: Mutex<Vec<Notice>>,
+}
+
+impl TestPrompter {
+    /// Gives what was told so far.
+    pub(crate) fn told(&self) -> Vec<Notice> {
+        self.told.lock().unwrap().clone()
+    }
+}
+
+#[async_trait]
+impl Prompter for TestPrompter {
+    async fn ask(&self, program: Option<&Path>, question: &Question, surroundings: &Surroundings) -> Prompted {
+        Pinentry.ask(program, question, surroundings).await
+    }
+
+    async fn settled(&self) {
+        Pinentry.settled().await;
+    }
+
+    async fn notify(&self, notice: &Notice) {
+        self.told.lock().unwrap().push(notice.clone());
+    }
+
+    async fn code_of_program(&self, argv: &[String]) -> Result<MfaCode, String> {
+        Pinentry.code_of_program(argv).await
+    }
+}
