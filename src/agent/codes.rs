@@ -12,7 +12,7 @@ use crate::domain::catalogue::AwsSettings;
 use crate::domain::plan::Plan;
 use crate::domain::report::{Kind, Report};
 use crate::domain::secret::{MfaCode, is_mfa_code};
-use crate::domain::totp::{TotpSecret, left_of_step};
+use crate::domain::totp::{STEP, TotpSecret, left_of_step};
 use crate::ports::{Clock, Outlook};
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -28,6 +28,8 @@ const REST: Duration = Duration::from_mins(1);
 /// What is known of codes.
 pub(super) struct Codes {
     clock: Arc<dyn Clock>,
+    /// When this agent began, by the boot-time clock.
+    born: Duration,
     state: Mutex<State>,
 }
 
@@ -41,7 +43,8 @@ struct State {
 
 impl Codes {
     pub(super) fn new(clock: Arc<dyn Clock>) -> Self {
-        Self { clock, state: Mutex::default() }
+        let born = clock.now().boot;
+        Self { clock, born, state: Mutex::default() }
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
@@ -67,6 +70,11 @@ impl Codes {
         let state = self.state();
         let spent = state.spent.get(serial).into_iter().flatten();
         spent.into_iter().any(|(spent, until)| now < *until && spent.expose() == code.expose())
+    }
+
+    /// Tells whether the code of now may have been used by an agent before this one.
+    fn is_newborn(&self) -> bool {
+        self.clock.now().boot.saturating_sub(self.born) < STEP
     }
 
     /// Says that a code was used, and when there is another.
@@ -193,25 +201,29 @@ impl Sessions {
                 reason = Some(refused);
                 continue;
             }
-            let code = match &source {
-                Source::Totp(secret) => codes.of_secret(serial, secret).await,
-                Source::Process(argv) => match self.of_process(serial, argv).await {
-                    Ok(code) => code,
-                    Err(why) => {
-                        tracing::warn!(identity = %plan.identity.name, %why, "mfa_process gave no code");
-                        reason = Some(why);
-                        continue;
+            let mut may_try_again = codes.is_newborn();
+            reason = loop {
+                let code = match &source {
+                    Source::Totp(secret) => codes.of_secret(serial, secret).await,
+                    Source::Process(argv) => match self.of_process(serial, argv).await {
+                        Ok(code) => code,
+                        Err(why) => {
+                            tracing::warn!(identity = %plan.identity.name, %why, "mfa_process gave no code");
+                            break Some(why);
+                        }
+                    },
+                };
+                match self.call(aws, plan, key, start, pace, Some(&code)).await {
+                    // What the agent before this one used is not known here; the next code is surely new.
+                    Err(failure) if failure.outlook == Outlook::WrongCode && may_try_again => may_try_again = false,
+                    Err(failure) if failure.outlook == Outlook::WrongCode => {
+                        tracing::warn!(identity = %plan.identity.name, source = name, "AWS did not accept the code");
+                        codes.rest(serial, name);
+                        break Some(refused);
                     }
-                },
-            };
-            match self.call(aws, plan, key, start, pace, Some(&code)).await {
-                Err(failure) if failure.outlook == Outlook::WrongCode => {
-                    tracing::warn!(identity = %plan.identity.name, source = name, "AWS did not accept the code");
-                    codes.rest(serial, name);
-                    reason = Some(refused);
+                    outcome => return Unasked::Settled(outcome),
                 }
-                outcome => return Unasked::Settled(outcome),
-            }
+            };
         }
         Unasked::AskWith(reason)
     }

@@ -23,6 +23,9 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 use tokio::sync::{Mutex as Turn, mpsc, oneshot};
 
+/// Answers that are no code, or a used one. A person needs fewer; a pinentry that babbles would go on for ever.
+const SLIPS_MAX: usize = 5;
+
 /// What nobody could be asked is shown in `status` for so long.
 const REMEMBERED: Duration = Duration::from_mins(10);
 
@@ -191,7 +194,7 @@ impl Questions {
         let _turn = turn.lock().await;
         let subject = Subject::Device(serial.clone());
         let mut reason = reason;
-        loop {
+        for _ in 0..SLIPS_MAX {
             let question = Question {
                 wanted: Wanted::Code { identity: identity.to_string(), serial: serial.as_str().to_owned() },
                 name: name.to_string(),
@@ -218,6 +221,8 @@ impl Questions {
                 Said::Allowed => return Err(NoAnswer::Nobody),
             }
         }
+        tracing::warn!(device = serial.as_str(), "no answer was a code: the question is over");
+        Err(NoAnswer::Cancelled)
     }
 
     /// Asks whether a program may have a role, where the person is.

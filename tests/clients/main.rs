@@ -19,5 +19,6 @@ mod person;
 
 mod every_day;
 mod keyring;
+mod mfa;
 mod profiles;
 mod refusals;

@@ -102,3 +102,33 @@ fn a_wrong_or_used_code_is_refused_and_the_next_one_works() {
     let next = agent.aws.mfa_code(USER_ARN);
     unlock(&agent, "auth", &next).expect("the next code");
 }
+
+#[test]
+fn a_code_that_comes_late_is_refused_and_costs_nothing_else() {
+    let agent = Inside::start_in(world(), &config(""));
+    let late = agent.aws.mfa_code(USER_ARN);
+    agent.clock.advance(Duration::from_secs(90));
+    let refused = unlock(&agent, "auth", &late).expect_err("three codes ago");
+    assert_eq!(refused.kind, Kind::Refused);
+    unlock(&agent, "auth", &agent.aws.mfa_code(USER_ARN)).expect("the one of now");
+}
+
+#[test]
+fn a_device_that_was_replaced_is_said_with_the_key_that_names_it() {
+    let agent = Inside::start_in(world(), &config(""));
+    let code = agent.aws.world(|world| {
+        let device = MfaDevice::generate(AUTH_ACCOUNT, "new-phone");
+        let code = device.code_at(agent.aws.clock().now());
+        world.user(USER_ARN).mfa_devices = vec![device];
+        code
+    });
+    let refused = unlock(&agent, "auth", &code).expect_err("the old serial");
+    assert_eq!(refused.kind, Kind::Refused);
+    let hint = refused.hint.unwrap();
+    assert!(hint.contains("`mfa_serial`") && hint.contains("replaced"), "{hint}");
+    let serial = "mfa/richard\"";
+    agent.edit(&config("").replace(serial, "mfa/new-phone\"")).expect("corrected");
+    agent.clock.advance(Duration::from_secs(30));
+    unlock(&agent, "auth", &agent.aws.mfa_code(USER_ARN)).expect("the new device");
+    agent.get("prod").expect("served");
+}

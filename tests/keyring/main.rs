@@ -49,6 +49,12 @@ fn an_open_keyring_keeps_a_key_where_other_programs_find_it() {
     assert!(seen.starts_with(r#"{"v":1,"AccessKeyId":"AKIAIOSFODNN7EXAMPLE","#), "{seen}");
     assert!(desk.secret_tool(&["search", "service", "rolecall"]).contains("label = rolecall: AWS access key of auth"));
 
+    // The secret of an MFA device lies in the same item, and goes when it is written without one.
+    vault.ask("write auth AKIAWITHTOTP GEZDGNBVGY3TQOJQ").ok();
+    assert_eq!(vault.ask("read auth").text, format!("ok AKIAWITHTOTP {SECRET} GEZDGNBVGY3TQOJQ"));
+    let seen = desk.secret_tool(&["lookup", "service", "rolecall", "username", "auth"]);
+    assert!(seen.trim_end().ends_with(r#","TotpSecret":"GEZDGNBVGY3TQOJQ"}"#), "{seen}");
+
     vault.ask("write auth AKIAREPLACED").ok();
     vault.ask("write team/other AKIAOTHER").ok();
     assert_eq!(vault.ask("read auth").text, format!("ok AKIAREPLACED {SECRET}"));

@@ -247,7 +247,7 @@ fn denied(words: &str, asked: &Asked<'_>) -> Verdict {
         if words.contains("invalid mfa one time pass code") {
             return no(Outlook::WrongCode, "wait for the device's next code: each is accepted once".into());
         }
-        let hint = "set the identity's `mfa_serial` to a device of its own user: `aws iam list-mfa-devices`";
+        let hint = "if the device was replaced, set `mfa_serial` to the new one's ARN: `aws iam list-mfa-devices`";
         return no(Outlook::Permanent, hint.into());
     }
     if asked.call.service() == Service::Iam {

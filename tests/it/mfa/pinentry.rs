@@ -1,13 +1,16 @@
 //! A pinentry on the caller's own terminal: the real one, and others that do everything wrong. Whatever becomes of it, the
 //! terminal is a shell's again afterwards.
 
-use super::{config, demand_mfa};
+use super::{config, demand_mfa, world};
 use crate::harness::home::{Home, text};
-use crate::harness::inside::until;
+use crate::harness::inside::{Inside, until};
 use crate::harness::window::Window;
+use rolecall::client;
+use rolecall::protocol::message::Context;
 use rolecall_sandbox::tutorials::USER_ARN;
 use serde_json::Value;
 use std::os::unix::fs::PermissionsExt;
+use std::time::Duration;
 
 const ROLECALL: &str = env!("CARGO_BIN_EXE_rolecall");
 
@@ -171,14 +174,15 @@ fn a_pinentry_that_dies_floods_or_babbles_leaves_the_question_to_the_terminal() 
 }
 
 #[test]
-fn a_pinentry_that_says_what_is_no_code_is_asked_again() {
-    let count =
-        "n=$((n+1)); case $n in 1) echo D abc;; 2) echo D 12345678;; *) echo ERR 83886179 no; continue;; esac; echo OK";
-    let home = with_script("[\"pinentry\"]", &count);
+fn a_pinentry_that_says_what_is_no_code_is_asked_again_but_not_for_ever() {
+    let home = with_script("[\"pinentry\"]", "echo x >> $0.asked; echo D abc; echo OK");
     let window = Window::open(&home, "window");
     get(&window, "first");
-    until("it is cancelled the third time", || window.shows("first done 4"));
+    until("it is over", || window.shows("first done 4"));
+    let asked = std::fs::read_to_string(home.path("pinentry.asked")).unwrap();
+    assert_eq!(asked.lines().count(), 5);
     assert!(home.aws.calls().iter().all(|call| call.action != "GetSessionToken"), "none of it was a code");
+    is_a_shells_again(&window);
 }
 
 #[test]
@@ -195,4 +199,33 @@ fn a_pinentry_that_hangs_and_ignores_every_request_to_end_leaves_a_usable_termin
     assert!(!window.shows("garbage") && window.shows("the shell page"), "{}", window.screen());
     is_a_shells_again(&window);
     served(&home, "first");
+}
+
+/// A window that waits until a test has written a code down.
+#[test]
+fn a_clock_that_is_set_while_a_question_is_open_changes_nothing() {
+    let dir = tempfile::tempdir().unwrap();
+    let (program, code) = (dir.path().join("pinentry"), dir.path().join("code"));
+    let wait =
+        format!("touch {0}.asked; until test -s {0}; do sleep 0.05; done; echo D $(cat {0}); echo OK", code.display());
+    let script = format!(
+        "#!/bin/sh\nPATH=/usr/bin:/bin\necho OK\nwhile read -r verb rest; do case $verb in GETPIN) {wait};; *) echo OK;; esac; done\n"
+    );
+    std::fs::write(&program, script).unwrap();
+    std::fs::set_permissions(&program, std::fs::Permissions::from_mode(0o700)).unwrap();
+    let agent = format!("[agent]\nprompts = [\"pinentry\"]\npinentry_program = \"{}\"\n", program.display());
+    let agent = Inside::start_in(world(), &format!("{agent}{}", config("")));
+    std::thread::scope(|scope| {
+        let context = Context { display: Some(":0".into()), ..Context::default() };
+        let waiting = scope.spawn(|| client::get(&agent.paths, "prod", context).map(drop));
+        until("it is asked", || code.with_extension("asked").exists());
+        let since = agent.status().questions[0].since;
+        agent.clock.advance(Duration::from_hours(2));
+        agent.clock.advance_boot(Duration::from_mins(7));
+        let open = &agent.status().questions[0];
+        assert_eq!((open.since, open.open), (since, true));
+        std::fs::write(&code, agent.aws.mfa_code(USER_ARN)).unwrap();
+        waiting.join().unwrap().expect("served with the code of the new time");
+    });
+    assert_eq!(agent.aws.count("GetSessionToken"), 1);
 }

@@ -3,14 +3,20 @@
 use super::{config, demand_mfa, unlock, world};
 use crate::harness::home::{Home, text};
 use crate::harness::inside::{Inside, until};
+use rolecall::adapters::sts::Sts;
+use rolecall::domain::arn::MfaSerial;
+use rolecall::domain::catalogue::AwsSettings;
 use rolecall::domain::names::Name;
+use rolecall::domain::plan::SessionTokenCall;
 use rolecall::domain::report::Kind;
+use rolecall::domain::secret::MfaCode;
 use rolecall::domain::totp::TotpSecret;
-use rolecall::ports::{StoredKey, Vault};
+use rolecall::ports::{StoredKey, TokenService, Vault};
 use rolecall::protocol::message::{Answer, Request};
 use rolecall_sandbox::tutorials::USER_ARN;
 use serde_json::{Value, json};
 use std::process::Output;
+use std::sync::Arc;
 use std::time::Duration;
 
 const STEP: Duration = Duration::from_secs(30);
@@ -29,6 +35,17 @@ fn stored(agent: &Inside) -> StoredKey {
 fn keep(agent: &Inside, secret: &str) {
     agent.canaries.add(secret);
     agent.vault.put("auth", StoredKey { totp: TotpSecret::parse(secret).ok(), ..stored(agent) });
+}
+
+/// Uses a code as an agent before this one would have, whose memory is gone.
+fn use_up(agent: &Inside, code: String) {
+    let aws = Arc::new(AwsSettings { sts_endpoint: Some(agent.aws.url()), ..AwsSettings::default() });
+    let mfa_serial = MfaSerial::new("arn:aws:iam::111111111111:mfa/richard").ok();
+    let call = SessionTokenCall { region: "eu-west-1".into(), duration: Duration::from_mins(15), mfa_serial };
+    let (sts, key, code) = (Sts::new(agent.clock.clone()), stored(agent).key, MfaCode::new(code));
+    let used = sts.session_token(&aws, &key, &call, Some(&code));
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    runtime.block_on(used).expect("the first use");
 }
 
 fn ask_to_keep(agent: &Inside, secret: Option<&str>) -> Result<String, rolecall::domain::report::Report> {
@@ -68,6 +85,21 @@ fn a_code_that_was_used_is_not_sent_again_and_the_next_one_is_waited_for() {
 }
 
 #[test]
+fn an_agent_that_has_just_started_does_not_take_its_predecessors_code_for_a_wrong_secret() {
+    let agent = Inside::start_in(world(), &config(""));
+    keep(&agent, &device(&agent));
+    use_up(&agent, agent.aws.mfa_code(USER_ARN));
+    let at_rest = agent.clock.sleepers();
+    std::thread::scope(|scope| {
+        let waiting = scope.spawn(|| agent.get("prod"));
+        until("it waits", || agent.clock.sleepers() > at_rest);
+        agent.clock.advance(STEP);
+        waiting.join().unwrap().expect("served with the next code");
+    });
+    assert_eq!(agent.aws.count("GetSessionToken"), 3, "the first use, the refused second, the next code");
+}
+
+#[test]
 fn a_clock_that_is_set_while_the_next_code_is_waited_for_uses_none_twice() {
     let agent = Inside::start_in(world(), &config(""));
     keep(&agent, &device(&agent));
@@ -88,6 +120,7 @@ fn a_clock_that_is_set_while_the_next_code_is_waited_for_uses_none_twice() {
 fn a_secret_that_aws_refuses_is_passed_over_with_the_reason_and_costs_one_call_a_minute() {
     let agent = Inside::start_in(world(), &config(""));
     keep(&agent, OTHER);
+    agent.clock.advance(STEP);
     for _ in 0..3 {
         let report = agent.get("prod").expect_err("nobody can be asked");
         assert_eq!(report.kind, Kind::Locked);
