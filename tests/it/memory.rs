@@ -10,6 +10,7 @@ use crate::mfa;
 use rolecall::protocol::process_output;
 use rolecall_sandbox::Match;
 use rolecall_sandbox::tutorials::USER_ARN;
+use std::io::Write;
 use std::time::Instant;
 
 /// Enough to be told from chance, and to survive what a freed block loses at its beginning.
@@ -27,8 +28,9 @@ fn left(agent: &Running, when: &str, what: &str, secret: &str) -> Vec<String> {
 fn locked(home: &Home) {
     let start = Instant::now();
     assert!(home.run(["lock"]).status.success());
-    // Told and not asserted: a busy machine would make a lie of any number. `--nocapture` shows it.
-    println!("locked within {:?}, the command's own start included", start.elapsed());
+    let took = start.elapsed();
+    // Told and not asserted: a busy machine would make a lie of any number.
+    writeln!(std::io::stderr(), "locked within {took:?}, the command's own start included").expect("stderr");
 }
 
 #[test]
