@@ -1,15 +1,18 @@
-//! The four seams between the agent and the world: where keys rest, who issues sessions, who asks a person, what time it is.
+//! The seams between the agent and the world: where keys rest, who issues sessions, what the place gives where the agent
+//! runs, who asks a person, what time it is.
 //!
 //! The agent is told its ports from outside and never names an adapter. Tests put decorators here, not switches there.
 
-use crate::domain::arn::AccountId;
+use crate::domain::arn::{AccountId, IamUser};
 use crate::domain::catalogue::{AwsSettings, VaultKind};
 use crate::domain::credential::{AccessKey, Now, Session, Signer};
 use crate::domain::names::Name;
 use crate::domain::plan::{AssumeRole, SessionTokenCall};
 use crate::domain::question::{Notice, Question, Surroundings};
 use crate::domain::report::Report;
-use crate::domain::secret::{MfaCode, Passphrase};
+use crate::domain::secret::{MfaCode, Passphrase, SecretKey, SessionToken, WebToken};
+use crate::domain::source::{Source, WebIdentity};
+use crate::domain::totp::TotpSecret;
 use async_trait::async_trait;
 use chrono::{DateTime, TimeDelta, Utc};
 use std::path::Path;
@@ -26,6 +29,8 @@ pub struct StoredKey {
     pub arn: String,
     /// When it was stored.
     pub stored: DateTime<Utc>,
+    /// The secret of the user's virtual MFA device, where its owner wanted it kept here.
+    pub totp: Option<TotpSecret>,
 }
 
 /// Whether the vault would answer, found out without asking anybody.
@@ -109,9 +114,61 @@ pub struct TokenError {
     pub request_id: Option<String>,
 }
 
+/// An access key as the service lists it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ListedKey {
+    /// Its public half.
+    pub id: String,
+    /// Whether it can be used.
+    pub active: bool,
+    /// When it was made.
+    pub created: Option<DateTime<Utc>>,
+}
+
+/// The access keys of a user at one moment.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Listing {
+    /// Two at most, at AWS.
+    pub keys: Vec<ListedKey>,
+    /// The service's own time.
+    pub now: DateTime<Utc>,
+}
+
+/// An access key that was just made.
+#[derive(Clone, Debug)]
+pub struct NewKey {
+    /// The key; its secret is told this once.
+    pub key: AccessKey,
+    /// When it was made.
+    pub created: Option<DateTime<Utc>>,
+}
+
+/// The long-term keys of a user, by the user's name. Every call returns within 10 seconds. A failure without AWS's code is
+/// one of which nobody knows whether AWS acted.
+#[async_trait]
+pub trait AccessKeys: Send + Sync {
+    /// Makes a key. Sent once only: a second try would make a second key.
+    async fn create(&self, aws: &Arc<AwsSettings>, signer: &Signer, user: &IamUser) -> Result<NewKey, TokenError>;
+    /// Lists the keys.
+    async fn list(&self, aws: &Arc<AwsSettings>, signer: &Signer, user: &IamUser) -> Result<Listing, TokenError>;
+    /// Switches a key off.
+    async fn deactivate(
+        &self,
+        aws: &Arc<AwsSettings>,
+        signer: &Signer,
+        user: &IamUser,
+        id: &str,
+    ) -> Result<(), TokenError>;
+    /// Deletes a key.
+    async fn delete(&self, aws: &Arc<AwsSettings>, signer: &Signer, user: &IamUser, id: &str)
+    -> Result<(), TokenError>;
+}
+
 /// Who issues sessions. Every call returns within 10 seconds.
 #[async_trait]
 pub trait TokenService: Send + Sync {
+    /// Closes every connection that waits for its next call: its buffers hold what was sent and received last.
+    fn close(&self);
     /// Becomes a role. The answer is checked: the right account and role, a sane Expiration.
     async fn assume_role(
         &self,
@@ -129,6 +186,15 @@ pub trait TokenService: Send + Sync {
         call: &SessionTokenCall,
         code: Option<&MfaCode>,
     ) -> Result<Issued, TokenError>;
+    /// Trades an identity provider's token for a session of a role. The answer is checked as that of `assume_role`.
+    async fn web_identity(
+        &self,
+        aws: &Arc<AwsSettings>,
+        region: &str,
+        call: &WebIdentity,
+        session_name: &str,
+        token: &WebToken,
+    ) -> Result<Issued, TokenError>;
     /// Asks who a key belongs to; needs no permission.
     async fn caller_identity(
         &self,
@@ -136,6 +202,52 @@ pub trait TokenService: Send + Sync {
         key: &AccessKey,
         region: &str,
     ) -> Result<CallerIdentity, TokenError>;
+    /// Gives what is done about long-term keys.
+    fn access_keys(&self) -> &dyn AccessKeys;
+    /// Gives where identities without a stored key get their credentials.
+    fn sources(&self) -> &dyn Sources;
+}
+
+/// What a source gave.
+#[derive(Clone, Debug)]
+pub enum Given {
+    /// A long-term key, to be traded for a session.
+    Key(AccessKey),
+    /// A session.
+    Session {
+        /// The public half.
+        access_key_id: String,
+        /// The secret half.
+        secret: SecretKey,
+        /// The token.
+        token: SessionToken,
+        /// When it ends; `None` where the source does not say.
+        expiration: Option<DateTime<Utc>>,
+    },
+    /// An identity provider's token, to be traded for a session.
+    Token(WebToken),
+}
+
+/// What a source gave, and what it said beside it.
+#[derive(Clone, Debug)]
+pub struct Sourced {
+    /// The credentials.
+    pub given: Given,
+    /// Who they are, in a word that may begin a session's name: the role's name, where the source says it.
+    pub user: Option<String>,
+    /// Their account, where the source says it.
+    pub account: Option<AccountId>,
+    /// How far the source's clock is ahead of ours, where it tells.
+    pub skew: TimeDelta,
+}
+
+/// Where identities without a stored key get their credentials. Every call returns within 20 seconds.
+#[async_trait]
+pub trait Sources: Send + Sync {
+    /// Asks a source. Nothing is kept: each call asks anew.
+    async fn ask(&self, aws: &Arc<AwsSettings>, source: &Source) -> Result<Sourced, TokenError>;
+    /// Gives the credential programs that run now, by their process ids. Costs next to nothing while there is none.
+    fn running(&self) -> Vec<i32>;
 }
 
 /// What became of a question.
@@ -158,6 +270,8 @@ pub trait Prompter: Send + Sync {
     async fn ask(&self, program: Option<&Path>, question: &Question, surroundings: &Surroundings) -> Prompted;
     /// Tells something on the desktop. Returns within 5 seconds; where there is no desktop nothing happens.
     async fn notify(&self, notice: &Notice);
+    /// Runs a program of the configuration's that prints a code, within 15 seconds; says why there is none.
+    async fn code_of_program(&self, argv: &[String]) -> Result<MfaCode, String>;
 }
 
 /// What happens on the desktop. No port: nothing is asked of it, so the agent is handed a stream of these.

@@ -1,14 +1,18 @@
-//! The real world behind the [`ports`](crate::ports): where keys rest, who issues sessions, and what time it is.
+//! The real world behind the [`ports`](crate::ports): where keys rest, who issues sessions, what the place gives, and what time it is.
 //!
 //! Adapters know the ports and the domain; nothing but the main of the agent knows adapters.
 
+mod aws;
 #[cfg(target_os = "linux")]
 mod bus;
 pub mod clock;
+mod iam;
 #[cfg(target_os = "linux")]
 pub mod logind;
+mod mfa_process;
 #[cfg(target_os = "linux")]
 mod notifications;
 pub mod pinentry;
+pub mod sources;
 pub mod sts;
 pub mod vault;

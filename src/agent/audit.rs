@@ -44,6 +44,8 @@ pub(super) enum Event {
     Refuse,
     /// The configuration was taken over, or not.
     Reload,
+    /// A source was asked for an identity's credentials.
+    Source,
     /// The agent started.
     Start,
     /// The agent ended.

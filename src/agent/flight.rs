@@ -1,6 +1,7 @@
 //! One flight: from the long-term key or the session before, through one call to STS, to a session ready to hand out.
 
 use super::audit::{Event, Line};
+use super::codes::{Unasked, because};
 use super::failure::{Failure, class};
 use super::locked::LockedBytes;
 use super::questions::{NoAnswer, unanswered};
@@ -12,7 +13,8 @@ use crate::domain::credential::{FLOOR, Freshness, LAST_CALL, Lifetime, Now, Sign
 use crate::domain::plan::{Plan, SessionKey, Step};
 use crate::domain::report::{Kind, Report};
 use crate::domain::secret::MfaCode;
-use crate::ports::{Issued, Outlook, TokenError, VaultState};
+use crate::domain::totp::TotpSecret;
+use crate::ports::{Issued, Outlook, TokenError};
 use crate::protocol::process_output;
 use std::future::Future;
 use std::pin::Pin;
@@ -43,17 +45,19 @@ pub(super) struct Held {
 }
 
 /// What signs a step's call, and for whom.
-struct Start {
-    signer: Signer,
-    user: Arc<str>,
-    account: Option<arn::AccountId>,
+pub(super) struct Start {
+    pub(super) signer: Signer,
+    pub(super) user: Arc<str>,
+    pub(super) account: Option<arn::AccountId>,
+    /// What makes the codes of the identity's device, if the vault has it.
+    pub(super) totp: Option<TotpSecret>,
 }
 
 /// Names what a step leads to, for the audit log.
 pub(super) fn target(step: &Step) -> Option<String> {
     match step {
         Step::AssumeRole(call) => Some(call.role_arn.to_string()),
-        Step::SessionToken(_) => None,
+        Step::SessionToken(_) | Step::Source(_) => None,
     }
 }
 
@@ -81,27 +85,33 @@ impl Sessions {
         code: Option<MfaCode>,
     ) -> Outcome {
         let step = plan.keys[at].step();
+        if let Step::Source(call) = step {
+            return self.from_source(aws, plan, call, pace).await;
+        }
         let Some(serial) = step.mfa_serial() else { return self.call_renewing(aws, plan, at, pace, None).await };
         if let Some(code) = code {
-            self.questions.spend(serial, &code);
+            self.questions.codes.take(serial, &code);
             return self.call_renewing(aws, plan, at, pace, Some(&code)).await;
         }
         // An identity's session opens all its roles; a role with `mfa = "direct"` takes a code of its own.
         let whom = match step {
-            Step::SessionToken(_) => &plan.identity.name,
+            Step::SessionToken(_) | Step::Source(_) => &plan.identity.name,
             Step::AssumeRole(_) => &plan.name,
         };
         if pace.urgency == Urgency::Background {
             return Err(Failure::transient(unanswered(NoAnswer::Nobody, serial, whom)));
         }
-        // A code is typed for nothing if there is no key to go with it.
-        if at == 0 && self.ports.vault.state().await != VaultState::Ready {
-            drop(self.start(plan, at, pace.urgency).await?);
-        }
-        let mut reason = None;
+        // A code is typed for nothing if there is no key to go with it. It is kept until the flight is over: a vault that
+        // asks before it gives a key asks once.
+        let start = self.start(aws, plan, at, pace.urgency).await?;
+        let mut reason = match self.without_a_person(aws, plan, at, pace, &start).await {
+            Unasked::Settled(outcome) => return outcome,
+            Unasked::AskWith(reason) => reason,
+        };
+        let without = reason.clone();
         for _ in 0..TRIES {
             let code = self.questions.ask(&plan.identity.name, serial, &plan.name, reason).await.map_err(|no| {
-                let report = unanswered(no, serial, whom);
+                let report = because(unanswered(no, serial, whom), without.as_deref());
                 if no == NoAnswer::Nobody {
                     self.notices.unasked(serial, whom, &plan.name);
                 }
@@ -109,7 +119,7 @@ impl Sessions {
                 // the code may come the next moment.
                 if no == NoAnswer::Cancelled { Failure::permanent(report) } else { Failure::transient(report) }
             })?;
-            match self.call_renewing(aws, plan, at, pace, Some(&code)).await {
+            match self.call(aws, plan, &plan.keys[at], &start, pace, Some(&code)).await {
                 Err(failure) if failure.outlook == Outlook::WrongCode => {
                     reason = Some("AWS did not accept that code; wait for the device's next one".to_owned());
                 }
@@ -132,7 +142,7 @@ impl Sessions {
     ) -> Outcome {
         let mut renewed = false;
         loop {
-            let start = self.start(plan, at, pace.urgency).await?;
+            let start = self.start(aws, plan, at, pace.urgency).await?;
             let outcome = self.call(aws, plan, &plan.keys[at], &start, pace, code).await;
             match outcome {
                 // The session before this one is over in STS's eyes, whatever our clocks say: renew it, once.
@@ -146,20 +156,31 @@ impl Sessions {
     }
 
     /// Gets what signs the call: the vault's key for the first step, else the session of the step before.
-    async fn start(self: &Arc<Self>, plan: &Arc<Plan>, at: usize, urgency: Urgency) -> Result<Start, Failure> {
+    async fn start(
+        self: &Arc<Self>,
+        aws: &Arc<AwsSettings>,
+        plan: &Arc<Plan>,
+        at: usize,
+        urgency: Urgency,
+    ) -> Result<Start, Failure> {
+        if let Some(source) = plan.identity.source.as_ref().filter(|_| at == 0) {
+            return self.key_of_source(aws, plan, source).await;
+        }
         if at == 0 {
             self.counters.vault_reads.fetch_add(1, Ordering::Relaxed);
             let stored = self.ports.vault.read(&plan.identity.name).await.map_err(Failure::transient)?;
             let user = stored.arn.rsplit('/').next().unwrap_or_default().into();
-            return Ok(Start { account: arn::account_of(&stored.arn), user, signer: Signer::Key(stored.key) });
+            let account = arn::account_of(&stored.arn);
+            return Ok(Start { account, user, signer: Signer::Key(stored.key), totp: stored.totp });
         }
         let before = self.step(plan, at - 1, urgency).await?.held;
         let session = process_output::parse(&before.line)
             .ok_or_else(|| Failure::transient(Report::new(Kind::Failed, "a session in memory cannot be read back")))?;
-        Ok(Start { account: session.account.clone(), user: Arc::clone(&before.user), signer: Signer::Session(session) })
+        let (account, user) = (session.account.clone(), Arc::clone(&before.user));
+        Ok(Start { account, user, signer: Signer::Session(session), totp: None })
     }
 
-    async fn call(
+    pub(super) async fn call(
         &self,
         aws: &Arc<AwsSettings>,
         plan: &Plan,
@@ -178,13 +199,13 @@ impl Sessions {
             (Step::SessionToken(call), Signer::Key(long_term)) => {
                 self.ports.tokens.session_token(aws, long_term, call, code).await
             }
-            (Step::SessionToken(_), Signer::Session(_)) => {
+            (Step::Source(_) | Step::SessionToken(_), _) => {
                 // STS refuses it (GetSessionToken takes long-term keys only), and no plan asks for it.
                 return Err(Failure::permanent(Report::new(Kind::Failed, "a session cannot be traded for a session")));
             }
         };
         let (outcome, request_id) = match issued {
-            Ok(issued) => (self.hold(&issued, start), issued.request_id),
+            Ok(issued) => (self.hold(&issued, &start.user, start.account.as_ref()), issued.request_id),
             Err(error) => (Err(failure(plan, &error)), error.request_id),
         };
         if outcome.is_err() {
@@ -195,15 +216,27 @@ impl Sessions {
     }
 
     /// Writes a line of the audit log about a call to STS.
-    fn audit_call(
+    pub(super) fn audit_call(
         &self,
         plan: &Plan,
         key: &SessionKey,
         outcome: &Result<Arc<Held>, Failure>,
         request_id: Option<String>,
     ) {
+        self.audit_of(Event::Sts, plan, key, outcome, request_id);
+    }
+
+    /// Writes a line of the audit log about an event that was to give a session.
+    pub(super) fn audit_of(
+        &self,
+        event: Event,
+        plan: &Plan,
+        key: &SessionKey,
+        outcome: &Result<Arc<Held>, Failure>,
+        request_id: Option<String>,
+    ) {
         let result = outcome.as_ref().map_or_else(|f| f.code.clone(), |_| "ok".to_owned());
-        let mut line = Line::new(self.ports.clock.now().wall, Event::Sts, result);
+        let mut line = Line::new(self.ports.clock.now().wall, event, result);
         line.name = Some(plan.name.to_string());
         line.request_id = request_id;
         line.role_arn = target(key.step());
@@ -218,13 +251,13 @@ impl Sessions {
         self.audit.write(line);
     }
 
-    fn hold(&self, issued: &Issued, start: &Start) -> Outcome {
+    pub(super) fn hold(&self, issued: &Issued, user: &Arc<str>, account: Option<&arn::AccountId>) -> Outcome {
         let now = self.ports.clock.now();
         let odd = |what: &str| Failure::transient(Report::new(Kind::Unreachable, format!("STS gave a session {what}")));
         let lifetime =
             Lifetime::begin(issued.session.expiration, issued.skew, now).ok_or_else(|| odd("that is over already"))?;
         let mut session = issued.session.clone();
-        session.account = session.account.or_else(|| start.account.clone());
+        session.account = session.account.or_else(|| account.cloned());
         let line = process_output::line(&session).ok_or_else(|| odd("too long for every SDK to read (8 KiB)"))?;
         debug_assert!(lifetime.life > LAST_CALL, "Lifetime::begin gives none shorter");
         Ok(Arc::new(Held {
@@ -233,20 +266,20 @@ impl Sessions {
             arn: issued.arn.clone(),
             lifetime,
             jitter: super::random_fraction(),
-            user: Arc::clone(&start.user),
+            user: Arc::clone(user),
         }))
     }
 }
 
 /// Makes a session name that CloudTrail readers of both accounts can follow: the user, and a tag that our audit log has
 /// too. No host name: it would leave the company in the other account's logs.
-fn session_name(user: &str) -> String {
+pub(super) fn session_name(user: &str) -> String {
     let user: String = user.chars().filter(|c| c.is_ascii_alphanumeric() || "_+=,.@-".contains(*c)).take(56).collect();
     let user = if user.is_empty() { "rolecall" } else { &user };
     format!("{user}-{}", super::random_tag())
 }
 
-fn failure(plan: &Plan, error: &TokenError) -> Failure {
+pub(super) fn failure(plan: &Plan, error: &TokenError) -> Failure {
     let mut report = error.report.clone();
     if let Some(hint) = &mut report.hint {
         // The adapter knows ARNs; which identity's key it was is known here.

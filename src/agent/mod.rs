@@ -3,19 +3,23 @@
 mod access;
 mod audit;
 mod caller;
+mod codes;
 mod configuration;
 mod consent;
 mod desk;
 mod failure;
 mod flight;
+mod keep_totp;
 pub mod lifecycle;
 mod locked;
 mod notices;
 mod questions;
+mod recursion;
 mod renewal;
 mod requests;
 pub mod server;
 mod sessions;
+mod sourcing;
 mod status;
 mod watch;
 
@@ -37,7 +41,7 @@ use tokio::sync::Notify;
 pub struct Ports {
     /// Where long-term keys rest.
     pub vault: Arc<dyn Vault>,
-    /// Who issues sessions.
+    /// AWS: who issues sessions, and what stands behind identities.
     pub tokens: Arc<dyn TokenService>,
     /// Who asks a person.
     pub prompter: Arc<dyn Prompter>,
@@ -141,6 +145,7 @@ impl Agent {
     fn lock(&self, reason: &str, caller: Option<Caller>) -> CalledOff {
         let called_off = self.sessions.lock();
         self.ports.vault.lock();
+        self.ports.tokens.close();
         let mut line = Line::new(self.ports.clock.now().wall, Event::Lock, "ok");
         line.message = Some(reason.to_owned());
         line.caller = caller;

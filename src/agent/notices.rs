@@ -203,7 +203,7 @@ impl Sessions {
             .filter_map(|(key, entry)| {
                 let (held, (plan, _)) = (entry.held.as_ref()?, entry.plan.as_ref()?);
                 let whom = match key.step() {
-                    Step::SessionToken(_) => &plan.identity.name,
+                    Step::SessionToken(_) | Step::Source(_) => &plan.identity.name,
                     Step::AssumeRole(_) => &plan.name,
                 };
                 Some(Coded {

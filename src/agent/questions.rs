@@ -4,6 +4,7 @@
 //! *seat*: a terminal where the question may be shown. The first seat is asked; if its caller goes away the question moves
 //! on to the next. A code is taken once: a second use is refused here, before AWS refuses it.
 
+use super::codes::Codes;
 use super::consent::{Consents, Grant};
 use crate::domain::arn::MfaSerial;
 use crate::domain::catalogue::{AgentSettings, PromptKind};
@@ -20,9 +21,6 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 use tokio::sync::{Mutex as Turn, mpsc, oneshot};
 
-/// A device shows a code for 30 seconds and AWS takes the one before and after as well.
-const CODE_LIFE: Duration = Duration::from_mins(2);
-
 /// What nobody could be asked is shown in `status` for so long.
 const REMEMBERED: Duration = Duration::from_mins(10);
 
@@ -32,6 +30,8 @@ pub(super) struct Questions {
     pub(super) consents: Consents,
     pub(super) clock: Arc<dyn Clock>,
     prompter: Arc<dyn Prompter>,
+    /// What was used, and where codes come from without a question.
+    pub(super) codes: Codes,
 }
 
 #[derive(Default)]
@@ -42,7 +42,6 @@ struct State {
     pinentry: Option<PathBuf>,
     turns: HashMap<MfaSerial, Arc<Turn<()>>>,
     wanted: HashMap<Subject, Open>,
-    spent: HashMap<MfaSerial, (MfaCode, Duration)>,
 }
 
 /// What a question is about.
@@ -127,7 +126,8 @@ pub(super) enum NoAnswer {
 
 impl Questions {
     pub(super) fn new(clock: Arc<dyn Clock>, prompter: Arc<dyn Prompter>) -> Arc<Self> {
-        Arc::new(Self { state: Mutex::default(), consents: Consents::default(), clock, prompter })
+        let codes = Codes::new(Arc::clone(&clock));
+        Arc::new(Self { state: Mutex::default(), consents: Consents::default(), clock, prompter, codes })
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
@@ -157,9 +157,13 @@ impl Questions {
         Seat { questions: Arc::clone(self), id, asks: asked }
     }
 
-    /// Tells whether a person is being asked for a device's code.
+    /// Tells whether a person is being asked for a device's code, or its next one is waited for.
     pub(super) fn is_open(&self, serial: &MfaSerial) -> bool {
-        self.state().wanted.get(&Subject::Device(serial.clone())).is_some_and(|open| open.given.is_some())
+        let is_asked = || {
+            let state = self.state();
+            state.wanted.get(&Subject::Device(serial.clone())).is_some_and(|open| open.given.is_some())
+        };
+        self.codes.is_awaited(serial) || is_asked()
     }
 
     /// Gives a code to an open question; gives it back if there is none.
@@ -200,12 +204,9 @@ impl Questions {
                 Said::Code(code) if !is_mfa_code(code.expose()) => {
                     reason = Some("an MFA code is six digits".to_owned());
                 }
-                Said::Code(code) if self.is_spent(serial, &code) => {
-                    reason = Some("that code was used already; wait for the device's next one".to_owned());
-                }
+                Said::Code(code) if !self.codes.take(serial, &code) => reason = Some(self.codes.used()),
                 Said::Code(code) => {
                     open.answered();
-                    self.spend(serial, &code);
                     return Ok(code);
                 }
                 // A yes is no code.
@@ -276,24 +277,9 @@ impl Questions {
         Some((place.id, place.asks.clone()))
     }
 
-    /// Remembers a code that is on its way to AWS.
-    pub(super) fn spend(&self, serial: &MfaSerial, code: &MfaCode) {
-        let until = self.clock.now().boot + CODE_LIFE;
-        self.state().spent.insert(serial.clone(), (code.clone(), until));
-    }
-
-    fn is_spent(&self, serial: &MfaSerial, code: &MfaCode) -> bool {
-        let now = self.clock.now().boot;
-        let state = self.state();
-        state.spent.get(serial).is_some_and(|(spent, until)| now < *until && spent.expose() == code.expose())
-    }
-
-    /// Forgets every question and code.
+    /// Forgets every question.
     pub(super) fn lock(&self) {
-        let mut state = self.state();
-        state.wanted.clear();
-        state.spent.clear();
-        drop(state);
+        self.state().wanted.clear();
         self.consents.lock();
     }
 

@@ -2,6 +2,7 @@
 
 use super::audit::{Event, Line};
 use super::caller::Caller;
+use super::codes;
 use super::failure::{Failure, class};
 use super::questions::{Said, Seat, Subject};
 use super::server::Connection;
@@ -60,6 +61,7 @@ impl Agent {
                 self.add_identity(&name, key, region, replace, caller).await
             }
             Request::IdentityRemove { name } => done(self.remove_identity(&name, caller).await?),
+            Request::IdentityTotp { name, secret } => done(Some(self.keep_totp(&name, secret, caller).await?)),
             Request::Keys => answer(Answer::Keys { keys: self.keys().await }),
             Request::Lock => {
                 // What the answer says is true when it is given: nothing is left in memory.
@@ -131,6 +133,9 @@ impl Agent {
         context: &Context,
         connection: &mut Connection,
     ) -> Result<HandOut, Failure> {
+        if let Some(report) = super::recursion::refuse(caller, &self.ports.tokens.sources().running()) {
+            return Err(Failure::permanent(report));
+        }
         self.admit(plan, caller, context, connection).await?;
         match plan.mfa_serial() {
             None => self.sessions.get(plan).await,
@@ -183,23 +188,12 @@ impl Agent {
     }
 
     /// Finds the plan of a name; one that is unknown may have been written to the file a moment ago.
-    fn plan(&self, name: &str) -> Result<Arc<Plan>, Report> {
+    pub(super) fn plan(&self, name: &str) -> Result<Arc<Plan>, Report> {
         self.configuration
             .plan(name)
             .or_else(|_| {
                 self.reload();
                 self.configuration.plan(name)
-            })
-            .and_then(|plan| {
-                if plan.identity.kind == IdentityKind::IamUser {
-                    return Ok(plan);
-                }
-                let (identity, kind) = (&plan.identity.name, plan.identity.kind.as_str());
-                Err(Report::new(
-                    Kind::Config,
-                    format!("identity `{identity}` is of type {kind}, which is not served yet"),
-                )
-                .hint("use an identity of type iam-user"))
             })
             .map_err(|report| match self.configuration.problem() {
                 // Nothing was ever taken over: that, and not the name, is the cause.
@@ -232,7 +226,8 @@ impl Agent {
             return Err(Report::new(Kind::Usage, format!("`{name}` is the name of a role"))
                 .hint("identities and roles share one namespace: choose another name"));
         }
-        if !replace && let Ok(there) = self.ports.vault.read(&name).await {
+        let there = self.ports.vault.read(&name).await.ok();
+        if !replace && let Some(there) = there {
             return Err(Report::new(
                 Kind::Usage,
                 format!("the vault has a key of identity `{name}` already: {}", there.key.id),
@@ -258,7 +253,9 @@ impl Agent {
             )
             .hint("AWS lets no root user assume a role: make an IAM user, and delete the root user's access key"));
         }
-        let stored = StoredKey { key, arn: who.arn.clone(), stored: self.ports.clock.now().wall };
+        // Another key of the user leaves the device what it is.
+        let totp = there.and_then(|there| there.totp);
+        let stored = StoredKey { key, arn: who.arn.clone(), stored: self.ports.clock.now().wall, totp };
         self.ports.vault.write(&name, &stored).await?;
         self.sessions.forget(&name);
         self.audit_identity(&name, "stored", &stored.key.id, caller);
@@ -270,6 +267,7 @@ impl Agent {
             account: Some(who.account.to_string()),
             stored: Some(stored.stored),
             mfa_serial: None,
+            totp: stored.totp.is_some(),
             error: None,
         }))))
     }
@@ -284,7 +282,7 @@ impl Agent {
         Ok((!there).then(|| format!("the vault had no key of identity `{name}`")))
     }
 
-    fn audit_identity(&self, name: &Name, what: &str, access_key_id: &str, caller: &Caller) {
+    pub(super) fn audit_identity(&self, name: &Name, what: &str, access_key_id: &str, caller: &Caller) {
         let mut line = Line::new(self.ports.clock.now().wall, Event::Identity, "ok");
         line.name = Some(name.to_string());
         line.message = Some(what.to_owned());
@@ -307,6 +305,7 @@ impl Agent {
                 account: None,
                 stored: None,
                 mfa_serial: identity.mfa_serial.as_ref().map(|serial| serial.as_str().to_owned()),
+                totp: false,
                 error: None,
             };
             if identity.kind == IdentityKind::IamUser {
@@ -320,6 +319,7 @@ impl Agent {
                         key.account = arn::account_of(&stored.arn).map(|account| account.to_string());
                         key.arn = Some(stored.arn);
                         key.stored = Some(stored.stored);
+                        key.totp = stored.totp.is_some();
                     }
                     Err(report) => {
                         silent = Some(report.clone()).filter(|report| report.kind != Kind::Config);
@@ -348,7 +348,11 @@ impl Agent {
         })?;
         let key = &plan.keys[at];
         let serial = key.step().mfa_serial().expect("the step was chosen by its device");
-        let result = match self.sessions.questions.answer(serial, code) {
+        let questions = &self.sessions.questions;
+        if questions.codes.is_spent(serial, &code) {
+            return Err(codes::used_already(&questions.codes, serial));
+        }
+        let result = match questions.answer(serial, code) {
             // Somebody is being asked right now: the code is the answer to that.
             Ok(()) => return Ok("the code answers the question that is open".to_owned()),
             Err(code) => self.sessions.unlock(&plan, at, code).await,

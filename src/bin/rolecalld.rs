@@ -2,10 +2,12 @@
 
 use rolecall::adapters::clock::SystemClock;
 use rolecall::adapters::pinentry::Pinentry;
+use rolecall::adapters::sources::Ambient;
 use rolecall::adapters::sts::Sts;
 use rolecall::adapters::vault::Vaults;
 use rolecall::agent::server::{BindError, Socket, connections};
 use rolecall::agent::{Agent, Ports, lifecycle};
+use rolecall::client;
 use rolecall::domain::report::{Kind, Report};
 use rolecall::paths::Paths;
 use rolecall::protocol::message::Startup;
@@ -103,7 +105,7 @@ fn serve(paths: Paths, socket: Socket, detached: bool) -> ExitCode {
         let clock = Arc::new(SystemClock);
         let ports = Ports {
             vault: Arc::new(Vaults::new(paths.vault_file.clone())),
-            tokens: Arc::new(Sts::new(clock.clone())),
+            tokens: Arc::new(Sts::new(clock.clone(), ambient())),
             prompter: Arc::new(Pinentry),
             clock,
         };
@@ -124,6 +126,12 @@ fn serve(paths: Paths, socket: Socket, detached: bool) -> ExitCode {
             ExitCode::FAILURE
         }
     }
+}
+
+/// Takes what our own environment says of credentials: once, here, and nobody looks again.
+fn ambient() -> Ambient {
+    #[expect(clippy::disallowed_methods, reason = "the one place that reads the agent's environment for credentials")]
+    Ambient::from_vars(&client::INHERITED, |name| env::var_os(name))
 }
 
 /// Reports the start to whoever waits for it on our standard output, then lets go of it; in the foreground, says a failure.

@@ -25,7 +25,7 @@ pub(super) fn run(paths: &Paths, command: &AgentCommand) -> Result<(), Failure> 
     match command {
         // Takes the place of this program, so that signals and the exit code are the agent's own.
         AgentCommand::Run => {
-            let mut command = client::agent_command()?;
+            let mut command = client::agent_in_sight()?;
             let program = command.get_program().to_owned();
             let error = command.exec();
             Err(Report::new(Kind::Agent, format!("cannot run {}: {error}", program.display())).into())

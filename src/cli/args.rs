@@ -4,8 +4,10 @@
 //! in `config`, so that a flag and a line of the file are refused with the same words. The doc comments are the help.
 
 mod role;
+mod source;
 
 pub(super) use role::{RoleCommand, RoleFlags};
+pub(super) use source::SourceArgs;
 
 use crate::domain::catalogue::IdentityKind;
 use crate::domain::names::Name;
@@ -206,11 +208,19 @@ The key is asked for on a terminal, else read from standard input: as JSON, also
 `aws iam create-access-key` prints it, or as the CSV of the console. It is never taken
 from the command line or the environment.
 
+With --totp the secret of the MFA device is asked for as well, or alone where the vault has
+the key already; from standard input it is read as `TotpSecret` of a JSON object.
+
 Examples:
   rolecall identity add auth --mfa-serial arn:aws:iam::111111111111:mfa/richard
   rolecall identity add auth --csv ~/Downloads/richard_accessKeys.csv
   aws iam create-access-key | rolecall identity add auth --replace
-  rolecall identity add instance --type ec2 --region eu-west-1")]
+  rolecall identity add auth --totp                      the secret as text, or as otpauth:// URI
+  rolecall identity add auth --no-totp
+  rolecall identity add instance --type ec2 --region eu-west-1
+  rolecall identity add ci --type web-identity --web-identity-token-file /run/token \
+    --role-arn arn:aws:iam::222222222222:role/Deploy
+  rolecall identity add corp --type process -- /usr/local/bin/corp-login --profile dev")]
     Add(IdentityAddArgs),
     /// List identities and their keys
     #[command(after_help = "\
@@ -256,6 +266,17 @@ pub(super) struct IdentityAddArgs {
     /// Take the place of a key that is there already
     #[arg(long)]
     pub(super) replace: bool,
+    /// Keep the secret of the MFA device beside the key, so that nobody is asked for codes
+    #[arg(long)]
+    pub(super) totp: bool,
+    /// Remove that secret again; the key stays
+    #[arg(long, conflicts_with_all = ["totp", "csv", "mfa_serial", "mfa_session", "region", "replace"])]
+    pub(super) no_totp: bool,
+    /// Do not ask whether both factors may lie in one place
+    #[arg(long, short, requires = "totp")]
+    pub(super) yes: bool,
+    #[command(flatten)]
+    pub(super) source: SourceArgs,
 }
 
 const KINDS: [IdentityKind; 6] = [

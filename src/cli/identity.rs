@@ -4,6 +4,7 @@
 //! section without a key is seen and mended, a key without a section is forgotten.
 
 mod add;
+mod totp;
 
 use super::args::{IdentityCommand, IdentityRemoveArgs, ShowArgs};
 use super::output::{self, Cell, Failure, Screen, Style, headings, remark, span, table};
@@ -55,7 +56,11 @@ fn render_list(keys: &[KeyStatus], now: DateTime<Utc>, screen: Screen) -> String
             text(&key.account),
             Cell::plain(key.arn.as_deref().map_or("-", user)),
             Cell::plain(&age(key.stored, now).unwrap_or_else(|| "-".to_owned())),
-            Cell::plain(if key.mfa_serial.is_some() { "yes" } else { "no" }),
+            Cell::plain(match (&key.mfa_serial, key.totp) {
+                (_, true) => "yes, TOTP secret kept",
+                (Some(_), false) => "yes",
+                (None, false) => "no",
+            }),
         ]);
     }
     let mut out = table(screen, &rows);
@@ -83,6 +88,7 @@ struct Shown<'a> {
     #[serde(flatten)]
     key: &'a KeyStatus,
     region: Option<&'a str>,
+    mfa_process: Option<&'a [String]>,
     roles: Vec<&'a str>,
 }
 
@@ -96,7 +102,12 @@ fn show(paths: &Paths, args: &ShowArgs) -> Result<(), Failure> {
             .hint("see `rolecall status` for what is wrong with the configuration")
             .into());
     };
-    let shown = Shown { key, region: identity.region.as_deref(), roles: roles_of(&catalogue, name) };
+    let shown = Shown {
+        key,
+        region: identity.region.as_deref(),
+        mfa_process: identity.mfa_process.as_deref(),
+        roles: roles_of(&catalogue, name),
+    };
     if args.json {
         return output::print_json(&shown);
     }
@@ -110,6 +121,12 @@ fn render_show(shown: &Shown<'_>, now: DateTime<Utc>, screen: Screen) -> String 
         age(key.stored, now).map_or_else(|| date.to_string(), |age| format!("{date}, {age} ago"))
     });
     let roles = shown.roles.join(", ");
+    let program = shown.mfa_process.and_then(|argv| argv.first());
+    let codes = match (key.totp, program) {
+        (true, _) => Some("from the TOTP secret beside the key".to_owned()),
+        (false, Some(program)) => Some(format!("from {program}")),
+        (false, None) => None,
+    };
     let rows: Vec<Vec<Cell>> = [
         ("name", Some(key.identity.as_str())),
         ("type", Some(&key.kind)),
@@ -118,6 +135,7 @@ fn render_show(shown: &Shown<'_>, now: DateTime<Utc>, screen: Screen) -> String 
         ("access key", key.access_key_id.as_deref()),
         ("stored", stored.as_deref()),
         ("mfa_serial", key.mfa_serial.as_deref()),
+        ("mfa codes", codes.as_deref()),
         ("region", shown.region),
         ("roles", Some(if roles.is_empty() { "none" } else { &roles })),
         ("problem", key.error.as_ref().map(|error| error.message.as_str())),
@@ -195,6 +213,7 @@ mod tests {
             account: Some("111111111111".into()),
             stored: DateTime::from_timestamp(1_795_305_600, 0),
             mfa_serial: Some("arn:aws:iam::111111111111:mfa/richard".into()),
+            totp: false,
             error: None,
         }
     }
@@ -229,7 +248,7 @@ old   iam-user  -                     -             -              -    no
         "#;
         let catalogue = config::parse(text, Path::new("c")).expect("valid");
         let key = key();
-        let shown = Shown { key: &key, region: None, roles: roles_of(&catalogue, "auth") };
+        let shown = Shown { key: &key, region: None, mfa_process: None, roles: roles_of(&catalogue, "auth") };
         let now = DateTime::from_timestamp(1_795_305_600, 0).expect("in range");
         let text = render_show(&shown, now, Screen { width: Some(20), ..Screen::default() });
         assert!(text.contains("roles       a, b\n"), "{text}");

@@ -7,6 +7,7 @@ use super::{ask, key_csv};
 use crate::domain::credential::AccessKey;
 use crate::domain::report::{Kind, Report, printable};
 use crate::domain::secret::SecretKey;
+use crate::domain::totp::TotpSecret;
 use serde::{Deserialize, Deserializer};
 use std::fs::File;
 use std::io::{self, Read};
@@ -30,6 +31,12 @@ pub(super) fn from_stdin() -> Result<AccessKey, Report> {
     read(&mut io::stdin().lock(), "stdin")
 }
 
+/// Reads a TOTP secret from stdin, and the key beside it if there is one.
+pub(super) fn totp_from_stdin() -> Result<(Option<AccessKey>, TotpSecret), Report> {
+    let bytes = bytes(&mut io::stdin().lock(), "stdin")?;
+    parse_totp(&bytes)
+}
+
 /// Reads a key from a file.
 pub(super) fn from_file(path: &Path) -> Result<AccessKey, Report> {
     let shown = printable(&path.display().to_string(), 512);
@@ -41,6 +48,10 @@ pub(super) fn from_file(path: &Path) -> Result<AccessKey, Report> {
 }
 
 fn read(from: &mut impl Read, what: &str) -> Result<AccessKey, Report> {
+    parse(&bytes(from, what)?, what)
+}
+
+fn bytes(from: &mut impl Read, what: &str) -> Result<Zeroizing<Vec<u8>>, Report> {
     // One byte more than fits tells a file that is too long from one that just fits.
     let mut bytes = Zeroizing::new(vec![0; INPUT_MAX + 1]);
     let mut length = 0;
@@ -52,7 +63,8 @@ fn read(from: &mut impl Read, what: &str) -> Result<AccessKey, Report> {
             Err(e) => return Err(Report::new(Kind::Failed, format!("cannot read {what}: {e}"))),
         }
     }
-    parse(&bytes[..length], what)
+    bytes.truncate(length);
+    Ok(bytes)
 }
 
 fn parse(bytes: &[u8], what: &str) -> Result<AccessKey, Report> {
@@ -75,6 +87,23 @@ fn parse(bytes: &[u8], what: &str) -> Result<AccessKey, Report> {
     }
 }
 
+fn parse_totp(bytes: &[u8]) -> Result<(Option<AccessKey>, TotpSecret), Report> {
+    let refused = |why: &str| {
+        Report::new(Kind::Failed, format!("stdin holds no TOTP secret: {why}"))
+            .hint("give JSON: `{\"TotpSecret\": \"…\"}`, with `AccessKeyId` and `SecretAccessKey` for a new key")
+    };
+    let text = std::str::from_utf8(bytes).ok().filter(|text| text.len() <= INPUT_MAX);
+    let text = text.ok_or_else(|| refused("it is no text in UTF-8 of up to 64 KiB"))?;
+    let input = input(text.trim_start_matches('\u{feff}')).map_err(|why| refused(&why))?;
+    let secret = input.totp_secret.as_deref().ok_or_else(|| refused("its JSON has no `TotpSecret`"))?;
+    let secret = TotpSecret::parse(secret).map_err(refused)?;
+    let key = match (&input.access_key_id, &input.secret_access_key, &input.access_key) {
+        (None, None, None) => None,
+        _ => Some(checked(key_of(input).map_err(|why| refused(&why))?, "stdin")?),
+    };
+    Ok((key, secret))
+}
+
 fn checked(key: AccessKey, what: &str) -> Result<AccessKey, Report> {
     match key.check() {
         Ok(()) => Ok(key),
@@ -91,6 +120,12 @@ struct Input {
     #[serde(default, deserialize_with = "secret")]
     secret_access_key: Option<SecretKey>,
     access_key: Option<Box<Input>>,
+    #[serde(default, deserialize_with = "wiped")]
+    totp_secret: Option<Zeroizing<String>>,
+}
+
+fn wiped<'de, D: Deserializer<'de>>(from: D) -> Result<Option<Zeroizing<String>>, D::Error> {
+    Ok(Option::<String>::deserialize(from)?.map(Zeroizing::new))
 }
 
 fn secret<'de, D: Deserializer<'de>>(from: D) -> Result<Option<SecretKey>, D::Error> {
@@ -98,9 +133,20 @@ fn secret<'de, D: Deserializer<'de>>(from: D) -> Result<Option<SecretKey>, D::Er
 }
 
 fn read_json(text: &str) -> Result<AccessKey, String> {
+    let input = input(text)?;
+    if input.totp_secret.is_some() {
+        return Err("it has a `TotpSecret` too, which is kept with `--totp` only".into());
+    }
+    key_of(input)
+}
+
+fn input(text: &str) -> Result<Input, String> {
     // serde's own words could repeat a value.
-    let input: Input = serde_json::from_str(text)
-        .map_err(|e| format!("its JSON cannot be read at line {}, column {}", e.line(), e.column()))?;
+    serde_json::from_str(text)
+        .map_err(|e| format!("its JSON cannot be read at line {}, column {}", e.line(), e.column()))
+}
+
+fn key_of(input: Input) -> Result<AccessKey, String> {
     let input = input
         .access_key
         .map_or((input.access_key_id, input.secret_access_key), |inner| (inner.access_key_id, inner.secret_access_key));
@@ -161,6 +207,26 @@ mod tests {
             assert!(report.message.contains(why), "{why}: {}", report.message);
             assert!(!format!("{report:?}").contains(canary), "{report:?}");
             assert!(report.hint.is_some());
+        }
+    }
+
+    #[test]
+    fn a_totp_secret_comes_alone_or_beside_its_key() {
+        let (alone, secret) = parse_totp(br#"{"TotpSecret": "gezd gnbv gy3t qojq"}"#).expect("alone");
+        assert!(alone.is_none() && secret.expose() == "GEZDGNBVGY3TQOJQ");
+        let both = format!(r#"{{"AccessKeyId":"{ID}","SecretAccessKey":"{SECRET}","TotpSecret":"GEZDGNBVGY3TQOJQ"}}"#);
+        assert_eq!(parse_totp(both.as_bytes()).expect("both").0.expect("a key").id, ID);
+        let unasked = parse(both.as_bytes(), "stdin").expect_err("nobody asked for it to be kept");
+        assert!(unasked.message.contains("--totp"), "{}", unasked.message);
+        for (text, why) in [
+            (r#"{"TotpSecret": "canary"}"#.to_owned(), "too short"),
+            (r#"{"TotpSecret": "canary-77aa"}"#.to_owned(), "base32"),
+            (both.replace("TotpSecret", "Other"), "no `TotpSecret`"),
+            (both.replace("SecretAccessKey", "Other"), "no `SecretAccessKey`"),
+            ("GEZDGNBVGY3TQOJQ".to_owned(), "line 1"),
+        ] {
+            let report = parse_totp(text.as_bytes()).expect_err(why);
+            assert!(report.message.contains(why) && !report.message.contains("canary"), "{why}: {}", report.message);
         }
     }
 

@@ -25,6 +25,7 @@ mod key_input;
 mod log;
 mod log_files;
 mod output;
+mod plan;
 mod profiles;
 mod quote;
 mod role;

@@ -5,11 +5,13 @@
 use super::args::{RoleCommand, RoleFlags, ShowArgs};
 use super::config_file;
 use super::output::{self, Cell, Failure, Screen, Style, headings, table};
+use super::plan::ShownPlan;
 use crate::config::raw::RoleSection;
 use crate::config::{self, IfPresent};
 use crate::domain::arn::MfaSerial;
 use crate::domain::catalogue::{Access, Catalogue, MfaMode, Role};
 use crate::domain::names::Name;
+use crate::domain::plan::Plan;
 use crate::domain::report::{Kind, Report};
 use crate::paths::Paths;
 use serde::Serialize;
@@ -155,6 +157,14 @@ struct Shown<'a> {
     color: Option<&'a str>,
 }
 
+/// The same with what `get` will do.
+#[derive(Serialize)]
+struct Detailed<'a> {
+    #[serde(flatten)]
+    role: Shown<'a>,
+    plan: ShownPlan,
+}
+
 impl<'a> Shown<'a> {
     fn new(catalogue: &'a Catalogue, role: &'a Role) -> Self {
         let name = role.name.as_str();
@@ -172,11 +182,7 @@ impl<'a> Shown<'a> {
             policy: role.policy.as_deref(),
             policy_arns: &role.policy_arns,
             region: config_file::region_in(catalogue, name),
-            mfa: role.mfa.map(|mode| match mode {
-                MfaMode::Direct => "direct",
-                MfaMode::None => "none",
-                MfaMode::Session => "session",
-            }),
+            mfa: role.mfa.map(MfaMode::as_str),
             mfa_serial: role.mfa_serial.as_ref().map(MfaSerial::as_str),
             access: access_word(role.access),
             access_by_program: role.access_by_program.iter().map(|(p, a)| (p.as_str(), access_word(*a))).collect(),
@@ -234,7 +240,11 @@ fn show(paths: &Paths, args: &ShowArgs) -> Result<(), Failure> {
         return Err(config_file::unknown("role", args.name.as_str(), known).into());
     };
     let shown = Shown::new(&catalogue, role);
-    if args.json { output::print_json(&shown) } else { output::print(&render_show(&shown, Screen::stdout())) }
+    let plan = ShownPlan::new(&catalogue, &Plan::of(&catalogue, args.name.as_str())?);
+    if args.json {
+        return output::print_json(&Detailed { role: shown, plan });
+    }
+    output::print(&(render_show(&shown, Screen::stdout()) + &plan.text()))
 }
 
 /// Writes the same keys as the JSON, a line each: one list of them cannot forget what the other has.

@@ -80,3 +80,48 @@ fn durations_are_written_as_the_configuration_writes_them() {
         assert_eq!(duration(config::parse_duration(text).expect("valid")), text);
     }
 }
+
+#[test]
+fn a_plan_names_every_call_its_signer_the_cap_that_holds_and_who_is_asked() {
+    let text = "\
+[identities.auth]
+type = \"iam-user\"
+mfa_serial = \"arn:aws:iam::111111111111:mfa/richard\"
+region = \"eu-west-1\"
+[roles.prod]
+source = \"auth\"
+role_arn = \"arn:aws:iam::222222222222:role/AssumedRole\"
+[roles.data]
+source = \"prod\"
+role_arn = \"arn:aws:iam::333333333333:role/DataReader\"
+duration = \"30m\"
+[roles.direct]
+source = \"auth\"
+role_arn = \"arn:aws:iam::222222222222:role/AssumedRole\"
+mfa = \"direct\"
+duration = \"8h\"
+[roles.free]
+source = \"auth\"
+role_arn = \"arn:aws:iam::222222222222:role/AssumedRole\"
+mfa = \"none\"
+";
+    let catalogue = config::parse(text, Path::new("config.toml")).expect("valid");
+    let plan = |name: &str| ShownPlan::new(&catalogue, &Plan::of(&catalogue, name).expect("planned")).text();
+    assert_eq!(
+        plan("data"),
+        "
+what `get` does where nothing is cached:
+  1. GetSessionToken in eu-west-1, signed by the access key of auth and a code: lasts 12h, at most 36h (AWS's limit)
+  2. AssumeRole of arn:aws:iam::222222222222:role/AssumedRole in eu-west-1, signed by the session of GetSessionToken: \
+lasts 1h, at most 1h (AWS's limit behind temporary credentials)
+  3. AssumeRole of arn:aws:iam::333333333333:role/DataReader in eu-west-1, signed by the session of \
+arn:aws:iam::222222222222:role/AssumedRole: lasts 30m, at most 1h (AWS's limit for a role assumed by another role)
+a code of arn:aws:iam::111111111111:mfa/richard serves all roles of the identity for 12h; it comes from, in order: \
+unlock, pinentry, tty
+"
+    );
+    let direct = plan("direct");
+    assert!(direct.contains("signed by the access key of auth and a code: lasts 8h, at most 12h"), "{direct}");
+    assert!(direct.contains("serves this role alone for 8h"), "{direct}");
+    assert!(plan("free").ends_with("nobody is asked; sessions in use are renewed in the background\n"));
+}

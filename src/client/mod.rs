@@ -18,7 +18,7 @@ use std::os::unix::net::UnixStream;
 use std::time::Duration;
 use zeroize::Zeroizing;
 
-pub use start::{agent_command, start_agent};
+pub use start::{INHERITED, agent_in_sight, start_agent};
 
 /// The agent answers sooner than this, a person's answer included (55 s); an agent that is stopped or stuck does not.
 const ANSWER_DEADLINE: Duration = Duration::from_mins(1);

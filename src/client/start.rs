@@ -24,7 +24,7 @@ const LOG_MAX: u64 = 1024 * 1024;
 
 /// The environment that the agent inherits. Not the caller's: an `AWS_ENDPOINT_URL`, a proxy or an `LD_PRELOAD` of
 /// whoever happened to call first would steer everybody's sessions until logout.
-const ENVIRONMENT: [&str; 20] = [
+pub const INHERITED: [&str; 20] = [
     "DBUS_SESSION_BUS_ADDRESS",
     "DISPLAY",
     "HOME",
@@ -45,6 +45,21 @@ const ENVIRONMENT: [&str; 20] = [
     "XDG_RUNTIME_DIR",
     "XDG_SESSION_ID",
     "XDG_STATE_HOME",
+];
+
+/// What an agent that a person runs in sight gets as well: the credentials of identities of type environment and ecs.
+///
+/// It is that person's word, in the place where they stand; of a tool that happens to call first it would be nobody's.
+const CREDENTIALS: [&str; 9] = [
+    "AWS_ACCESS_KEY_ID",
+    "AWS_ACCOUNT_ID",
+    "AWS_CONTAINER_AUTHORIZATION_TOKEN",
+    "AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE",
+    "AWS_CONTAINER_CREDENTIALS_FULL_URI",
+    "AWS_CONTAINER_CREDENTIALS_RELATIVE_URI",
+    "AWS_CREDENTIAL_EXPIRATION",
+    "AWS_SECRET_ACCESS_KEY",
+    "AWS_SESSION_TOKEN",
 ];
 
 /// Starts an agent and waits until it answers; returns as well when somebody else's start came first.
@@ -88,8 +103,15 @@ fn look(paths: &Paths) -> String {
     format!("read its log: `tail {}`, or run it in sight: `rolecall agent run`", paths.agent_log().display())
 }
 
+/// Makes the command that runs the agent in sight of a person, whose credentials it may know.
+pub fn agent_in_sight() -> Result<Command, Report> {
+    let mut command = agent_command()?;
+    pass_on(&mut command, &CREDENTIALS);
+    Ok(command)
+}
+
 /// Makes the command that runs the `rolecalld` beside this program, with a clean environment.
-pub fn agent_command() -> Result<Command, Report> {
+fn agent_command() -> Result<Command, Report> {
     let face = std::env::current_exe()
         .map_err(|e| Report::new(Kind::Agent, format!("cannot find out where rolecall itself lies: {e}")))?;
     let program = face.with_file_name("rolecalld");
@@ -99,9 +121,13 @@ pub fn agent_command() -> Result<Command, Report> {
     }
     let mut command = Command::new(program);
     command.env_clear();
-    #[expect(clippy::disallowed_methods, reason = "hands an allow-list of variables on, and reads none of them")]
-    command.envs(ENVIRONMENT.iter().filter_map(|name| std::env::var_os(name).map(|value| (name, value))));
+    pass_on(&mut command, &INHERITED);
     Ok(command)
+}
+
+fn pass_on(command: &mut Command, names: &[&str]) {
+    #[expect(clippy::disallowed_methods, reason = "hands an allow-list of variables on, and reads none of them")]
+    command.envs(names.iter().filter_map(|name| std::env::var_os(name).map(|value| (name, value))));
 }
 
 fn spawn(paths: &Paths) -> Result<Child, Report> {

@@ -8,7 +8,7 @@ use crate::domain::report::printable;
 use crate::domain::secret::MfaCode;
 use crate::protocol::message::Reply;
 use rustix::event::{PollFd, PollFlags, poll};
-use rustix::termios::{LocalModes, OptionalActions, Termios, tcgetattr, tcsetattr};
+use rustix::termios::{LocalModes, OptionalActions, Termios, tcgetattr, tcgetpgrp, tcsetattr};
 use std::fs::{File, OpenOptions};
 use std::io::{Read, Write};
 use std::os::unix::net::UnixStream;
@@ -26,6 +26,9 @@ const BACKSPACE: [u8; 2] = [8, 127];
 /// Asks, and gives the reply; `None` when the agent spoke first.
 pub(super) fn ask(question: &Question, agent: &UnixStream) -> Option<Reply> {
     let Ok(tty) = OpenOptions::new().read(true).write(true).open("/dev/tty") else { return Some(Reply::NoTerminal) };
+    if !is_in_foreground(&tty) {
+        return Some(Reply::NoTerminal);
+    }
     let Some(mut silent) = Silent::new(tty) else { return Some(Reply::NoTerminal) };
     let reply =
         silent.tty.write_all(text(question).as_bytes()).map_or(Some(Reply::NoTerminal), |()| typed(&mut silent, agent));
@@ -39,6 +42,12 @@ pub(super) fn ask(question: &Question, agent: &UnixStream) -> Option<Reply> {
     // The terminal may be gone; the reply stands.
     let _ = silent.tty.write_all(word.as_bytes());
     reply
+}
+
+/// Tells whether what is typed reaches us: a job that runs behind the shell's prompt is stopped where it touches the
+/// terminal, and would hold the question for ever.
+fn is_in_foreground(tty: &File) -> bool {
+    tcgetpgrp(tty).is_ok_and(|group| group == rustix::process::getpgrp())
 }
 
 /// Takes what was typed for what was asked: consent is the word, and everything else is none.

@@ -9,7 +9,8 @@
 //! | `raw` | the sections as they are written; the schema and edits are made from them |
 //! | `sections` | which keys a section has, and the check of each |
 //! | `walk` | from a document's table to those keys: unknown, missing, of the wrong type |
-//! | `values`, `urls` | the checks of single values that the domain has no type for |
+//! | `sources` | the keys of identities without a stored key, and which go with which type |
+//! | `values` | the checks of single values that the domain has no type for |
 //! | `problem` | what is wrong and where, and the report of it |
 //! | `edit`, `lines` | adding and removing entries |
 //! | `schema` | the JSON schema for editors |
@@ -17,10 +18,11 @@
 mod edit;
 mod lines;
 mod problem;
+mod program;
 pub mod raw;
 mod schema;
 mod sections;
-mod urls;
+mod sources;
 mod values;
 mod walk;
 

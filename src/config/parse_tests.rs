@@ -321,3 +321,43 @@ proptest! {
         }
     }
 }
+
+#[test]
+fn an_identity_without_a_stored_key_has_the_keys_of_its_type_and_no_others() {
+    let of = |lines: &str| wrong(&format!("[identities.x]\n{lines}\n"));
+    for good in [
+        "type = \"ec2\"",
+        "type = \"ec2\"\nec2_metadata_service_endpoint = \"http://[fd00:ec2::254]\"",
+        "type = \"ecs\"",
+        "type = \"ecs\"\ncontainer_credentials_relative_uri = \"/v2/x\"\ncontainer_authorization_token_file = \"/t\"",
+        "type = \"environment\"",
+        "type = \"process\"\ncredential_process = [\"/p\"]",
+        "type = \"web-identity\"\nweb_identity_token_file = \"/t\"\nrole_arn = \"arn:aws:iam::222222222222:role/A\"",
+    ] {
+        assert_eq!(of(good), Vec::<String>::new(), "{good}");
+    }
+    for (bad, what) in [
+        ("type = \"ec2\"\nec2_metadata_service_endpoint = \"http://example.com\"", "metadata service is at"),
+        ("type = \"ecs\"\ncontainer_credentials_full_uri = \"http://10.0.0.1/x\"", "plain http"),
+        (
+            "type = \"ecs\"\ncontainer_credentials_full_uri = \"https://a/x\"\ncontainer_credentials_relative_uri = \"/x\"",
+            "exclude each other",
+        ),
+        ("type = \"process\"", "credential_process: is missing"),
+        ("type = \"process\"\ncredential_process = \"/p --a\"", "is a list here, and no shell reads it"),
+        ("type = \"process\"\ncredential_process = []", "names no program"),
+        ("type = \"process\"\ncredential_process = [\"corp-login\"]", "does not start with /"),
+        ("type = \"process\"\ncredential_process = [\"/p\", \"\\u0000\"]", "zero byte"),
+        (
+            "type = \"web-identity\"\nrole_arn = \"arn:aws:iam::222222222222:role/A\"",
+            "web_identity_token_file: is missing",
+        ),
+        ("type = \"web-identity\"\nweb_identity_token_file = \"/t\"", "role_arn: is missing"),
+        ("type = \"iam-user\"\nrole_arn = \"arn:aws:iam::222222222222:role/A\"", "[roles.NAME]"),
+        ("type = \"environment\"\ncredential_process = [\"/p\"]", "goes with type process only"),
+        ("type = \"ec2\"\nduration = \"1h\"", "goes with type web-identity only"),
+    ] {
+        let said = of(bad);
+        assert!(said.len() == 1 && said[0].contains(what), "{bad}: {said:?}");
+    }
+}

@@ -129,10 +129,50 @@ pub struct IdentitySection {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(regex(pattern = DURATION))]
     pub mfa_session: Option<String>,
+    /// A program that prints a code of the MFA device: its absolute path, then its arguments. No shell reads it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(length(min = 1))]
+    pub mfa_process: Option<Vec<String>>,
     /// The region whose STS is asked for this identity's roles.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(regex(pattern = REGION))]
     pub region: Option<String>,
+    /// Type ec2: where the instance metadata service is, where it is not http://169.254.169.254.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(regex(pattern = "^http://[^/@?#]+/?$"))]
+    pub ec2_metadata_service_endpoint: Option<String>,
+    /// Type ecs: the path at 169.254.170.2; the agent's own environment says it where nothing is said.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(regex(pattern = "^/[^/]"))]
+    pub container_credentials_relative_uri: Option<String>,
+    /// Type ecs: the whole address: https, or http to this machine and to ECS's and EKS's own addresses.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(regex(pattern = "^https?://[^/@#]+(/[^#]*)?$"))]
+    pub container_credentials_full_uri: Option<String>,
+    /// Type ecs: the file whose content is sent as authorization, read anew each time; an absolute path.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(regex(pattern = "^/"))]
+    pub container_authorization_token_file: Option<String>,
+    /// Type web-identity: the file with the identity provider's token, read anew each time; an absolute path.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(regex(pattern = "^/"))]
+    pub web_identity_token_file: Option<String>,
+    /// Type web-identity: the role that the token is traded for.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(regex(pattern = ROLE_ARN))]
+    pub role_arn: Option<String>,
+    /// Type web-identity: how sessions are called in CloudTrail.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(regex(pattern = SESSION_WORD))]
+    pub role_session_name: Option<String>,
+    /// Type web-identity: how long a session lasts: 15m to 12h. 1h where nothing is said.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(regex(pattern = DURATION))]
+    pub duration: Option<String>,
+    /// Type process: the program that prints credentials, an absolute path, and its arguments; no shell reads them.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(length(min = 1))]
+    pub credential_process: Option<Vec<String>>,
 }
 
 /// What one can become.

@@ -4,12 +4,14 @@
 //! value never hides what is wrong with the next, and an entry that is wrong itself causes no complaint elsewhere.
 
 use super::problem::{QUOTE_MAX, Sink};
+use super::sources::SourceDraft;
 use super::walk::{At, Field, Section, Spot};
-use super::{urls, values};
+use super::{program, values};
 use crate::domain::arn::{MfaSerial, RoleArn, check_policy_arn};
 use crate::domain::catalogue::{Access, AgentSettings, AwsSettings, Catalogue, Identity, IdentityKind, MfaMode, Role};
 use crate::domain::names::{Name, check_external_id, check_region, check_session_word};
 use crate::domain::report::printable;
+use crate::domain::urls;
 use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::ops::RangeInclusive;
 use std::sync::Arc;
@@ -106,7 +108,9 @@ struct IdentityDraft {
     kind: Option<IdentityKind>,
     mfa_serial: Option<MfaSerial>,
     mfa_session: Option<Duration>,
+    mfa_process: Option<Vec<String>>,
     region: Option<String>,
+    source: SourceDraft,
 }
 
 static IDENTITY: Section<IdentityDraft> = Section {
@@ -114,7 +118,23 @@ static IDENTITY: Section<IdentityDraft> = Section {
         Field { key: "type", read: |d, s| d.kind = s.word(&values::IDENTITY_TYPES) },
         Field { key: "mfa_serial", read: |d, s| d.mfa_serial = s.checked(MfaSerial::new) },
         Field { key: "mfa_session", read: |d, s| d.mfa_session = duration(s, &values::MFA_SESSION) },
+        Field { key: "mfa_process", read: |d, s| d.mfa_process = program::read(s) },
         Field { key: "region", read: |d, s| d.region = s.text(check_region) },
+        Field { key: "ec2_metadata_service_endpoint", read: |d, s| d.source.read_endpoint(s) },
+        Field { key: "container_credentials_relative_uri", read: |d, s| d.source.read_relative_uri(s) },
+        Field { key: "container_credentials_full_uri", read: |d, s| d.source.read_full_uri(s) },
+        Field {
+            key: "container_authorization_token_file",
+            read: |d, s| d.source.authorization_token_file = s.checked(values::absolute_path),
+        },
+        Field {
+            key: "web_identity_token_file",
+            read: |d, s| d.source.web_identity_token_file = s.checked(values::absolute_path),
+        },
+        Field { key: "role_arn", read: |d, s| d.source.role_arn = s.checked(RoleArn::new) },
+        Field { key: "role_session_name", read: |d, s| d.source.read_session_name(s) },
+        Field { key: "duration", read: |d, s| d.source.read_duration(s) },
+        Field { key: "credential_process", read: |d, s| d.source.read_process(s) },
     ],
     advice: &[
         ("aws_access_key_id", SECRET_ADVICE),
@@ -122,7 +142,6 @@ static IDENTITY: Section<IdentityDraft> = Section {
         ("aws_session_token", SECRET_ADVICE),
         ("access_key_id", SECRET_ADVICE),
         ("secret_access_key", SECRET_ADVICE),
-        ("role_arn", "a role is a section of its own: [roles.NAME]"),
         ("credential_source", "say it by `type`: ec2, ecs or environment"),
     ],
 };
@@ -230,13 +249,24 @@ fn read_identity(catalogue: &mut Catalogue, name: Name, spot: &mut Spot<'_>) {
     if temporary && draft.mfa_serial.is_some() {
         spot.about("mfa_serial", "AWS takes MFA codes from the keys of an IAM user only");
     }
+    if has_key(spot, "mfa_process") && !has_key(spot, "mfa_serial") {
+        spot.about("mfa_process", "the device whose codes it prints is missing: `mfa_serial`");
+    }
+    let source = draft.source.finish(kind, spot);
     // What roles need of it cannot be told from half an identity.
     if spot.sink.total() > before {
         return;
     }
     let mfa_session = draft.mfa_session.unwrap_or(MFA_SESSION_DEFAULT);
-    let identity =
-        Identity { kind, mfa_serial: draft.mfa_serial, mfa_session, region: draft.region, name: name.clone() };
+    let identity = Identity {
+        name: name.clone(),
+        kind,
+        source,
+        mfa_serial: draft.mfa_serial,
+        mfa_session,
+        mfa_process: draft.mfa_process,
+        region: draft.region,
+    };
     catalogue.identities.insert(name, identity);
 }
 
@@ -302,7 +332,7 @@ fn finish_aws(draft: AwsDraft, place: &impl Fn(&[String]) -> usize, sink: &mut S
 
 impl Spot<'_> {
     /// Tells about a key of the table that is here, whether it is there or not.
-    fn about(&mut self, key: &str, message: &str) {
+    pub(super) fn about(&mut self, key: &str, message: &str) {
         let offset = self.value.get_ref().get(key).map_or(self.at.offset, |v| v.span().start);
         self.sink.say(&self.at.child(key, offset), message);
     }
@@ -320,7 +350,7 @@ fn is_misplaced_table(spot: &Spot<'_>) -> bool {
     !table.is_empty() && table.iter().all(|(key, value)| value.get_ref().is_table() && foreign(key.get_ref()))
 }
 
-fn duration(spot: &mut Spot<'_>, range: &RangeInclusive<u64>) -> Option<Duration> {
+pub(super) fn duration(spot: &mut Spot<'_>, range: &RangeInclusive<u64>) -> Option<Duration> {
     if let DeValue::Integer(number) = spot.value.get_ref() {
         let digits = if number.radix() == 10 { printable(number.as_str(), 12) } else { "3600".to_owned() };
         spot.wrong(format!("a duration is text with a unit: \"{digits}s\", or \"1h\""));

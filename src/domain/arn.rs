@@ -192,6 +192,47 @@ impl fmt::Display for RoleArn {
     }
 }
 
+/// An IAM user, by its ARN.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct IamUser {
+    text: Box<str>,
+    partition: Partition,
+    name_at: usize,
+}
+
+impl IamUser {
+    /// Checks a user's ARN: `arn:PARTITION:iam::ACCOUNT:user/[PATH/]NAME`.
+    pub fn new(text: &str) -> Result<Self, &'static str> {
+        let fields = split(text)?;
+        let path = fields.resource.strip_prefix("user/").ok_or("the ARN is not one of an IAM user: …:user/name")?;
+        let name = path.rsplit('/').next().unwrap_or(path);
+        let letters = |b: u8| b.is_ascii_alphanumeric() || b"_+=,.@-".contains(&b);
+        if fields.service != "iam" || !(1..=64).contains(&name.len()) || !name.bytes().all(letters) {
+            return Err("an IAM user's ARN looks like arn:aws:iam::111111111111:user/name");
+        }
+        AccountId::new(fields.account)?;
+        if text.len() > 2048 || !path.bytes().all(|b| b.is_ascii_graphic()) {
+            return Err("a user's path has no spaces or control characters");
+        }
+        Ok(Self { text: text.into(), partition: fields.partition, name_at: text.len() - name.len() })
+    }
+
+    /// Gives the whole ARN.
+    pub fn as_str(&self) -> &str {
+        &self.text
+    }
+
+    /// Gives the user's name, without its path.
+    pub fn name(&self) -> &str {
+        &self.text[self.name_at..]
+    }
+
+    /// Gives the user's partition.
+    pub fn partition(&self) -> Partition {
+        self.partition
+    }
+}
+
 /// The serial number of an MFA device: an ARN for a virtual one, a printed serial for a hardware one.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct MfaSerial(Box<str>);

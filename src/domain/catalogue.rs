@@ -2,6 +2,7 @@
 
 use super::arn::{MfaSerial, RoleArn};
 use super::names::Name;
+use super::source::Source;
 use std::collections::{BTreeMap, HashMap};
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -135,10 +136,14 @@ pub struct Identity {
     pub name: Name,
     /// Where its credentials come from.
     pub kind: IdentityKind,
+    /// The settings of where its credentials come from; `None` is a key in the vault.
+    pub source: Option<Source>,
     /// Its MFA device.
     pub mfa_serial: Option<MfaSerial>,
     /// How long one code lasts, 15 minutes to 36 hours.
     pub mfa_session: Duration,
+    /// A program that prints a code of the device, and its arguments.
+    pub mfa_process: Option<Vec<String>>,
     /// Whose STS is asked for its roles.
     pub region: Option<String>,
 }

@@ -5,8 +5,10 @@ fn identity(name: &str, mfa: bool) -> Identity {
     Identity {
         name: Name::new(name).expect("valid"),
         kind: IdentityKind::IamUser,
+        source: None,
         mfa_serial: mfa.then(|| device("richard")),
         mfa_session: HOUR * 12,
+        mfa_process: None,
         region: Some("eu-west-1".into()),
     }
 }

@@ -4,6 +4,7 @@ use super::arn::{MfaSerial, RoleArn};
 use super::catalogue::{Catalogue, HOUR, Identity, IdentityKind, MAX_CHAIN, MfaMode, Role};
 use super::names::{Name, nearest};
 use super::report::{Kind, Report};
+use super::source::Source;
 use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::Arc;
@@ -55,6 +56,8 @@ pub enum Step {
     AssumeRole(AssumeRole),
     /// Trades the long-term key, and a code where there is a device, for a session.
     SessionToken(SessionTokenCall),
+    /// Takes what the identity's source gives: a session, or a long-term key, which this call trades for one.
+    Source(SessionTokenCall),
 }
 
 impl Step {
@@ -62,7 +65,7 @@ impl Step {
     pub fn mfa_serial(&self) -> Option<&MfaSerial> {
         match self {
             Self::AssumeRole(call) => call.mfa_serial.as_ref(),
-            Self::SessionToken(call) => call.mfa_serial.as_ref(),
+            Self::SessionToken(call) | Self::Source(call) => call.mfa_serial.as_ref(),
         }
     }
 
@@ -70,7 +73,7 @@ impl Step {
     pub fn region(&self) -> &str {
         match self {
             Self::AssumeRole(call) => &call.region,
-            Self::SessionToken(call) => &call.region,
+            Self::SessionToken(call) | Self::Source(call) => &call.region,
         }
     }
 }
@@ -82,11 +85,12 @@ impl Step {
 #[derive(Clone, PartialEq, Eq, Hash)]
 pub struct SessionKey(Arc<KeyParts>);
 
-/// Of the identity only its name and kind: what else it says is in the steps where it matters.
+/// Of the identity only its name, its kind and its source: what else it says is in the steps where it matters.
 #[derive(PartialEq, Eq, Hash)]
 struct KeyParts {
     identity: Name,
     kind: IdentityKind,
+    source: Option<Source>,
     steps: Vec<Step>,
 }
 
@@ -123,25 +127,26 @@ impl Plan {
     /// Resolves a name: an identity gives its own session, a role the chain that leads to it.
     pub fn of(catalogue: &Catalogue, name: &str) -> Result<Self, Report> {
         if let Some(identity) = catalogue.identities.get(name) {
-            let call = SessionTokenCall {
-                region: identity_region(identity),
-                duration: identity.mfa_session,
-                mfa_serial: identity.mfa_serial.clone(),
-            };
-            return Ok(Self::new(identity.name.clone(), identity, &[Step::SessionToken(call)]));
+            return Ok(Self::new(
+                identity.name.clone(),
+                identity,
+                &[own_session(identity, identity.mfa_serial.as_ref())],
+            ));
         }
         let role = catalogue.roles.get(name).ok_or_else(|| unknown(catalogue, name))?;
         let (identity, chain) = chain(catalogue, role)?;
         let mut steps = Vec::with_capacity(chain.len() + 1);
         let mfa = match (identity.device(chain[0]), chain[0].mfa) {
-            (None, _) | (_, Some(MfaMode::None)) => None,
             (Some(serial), Some(MfaMode::Direct)) => Some(serial.clone()),
             (Some(serial), None | Some(MfaMode::Session)) => {
-                steps.push(Step::SessionToken(SessionTokenCall {
-                    region: identity_region(identity),
-                    duration: identity.mfa_session,
-                    mfa_serial: Some(serial.clone()),
-                }));
+                steps.push(own_session(identity, Some(serial)));
+                None
+            }
+            (None, _) | (_, Some(MfaMode::None)) => {
+                // A stored key signs for the role itself; what a source gives has to be fetched first, and is shared.
+                if identity.source.is_some() {
+                    steps.push(own_session(identity, None));
+                }
                 None
             }
         };
@@ -157,6 +162,7 @@ impl Plan {
             SessionKey(Arc::new(KeyParts {
                 identity: identity.name.clone(),
                 kind: identity.kind,
+                source: identity.source.clone(),
                 steps: steps.to_vec(),
             }))
         };
@@ -202,8 +208,22 @@ fn chain<'a>(catalogue: &'a Catalogue, role: &'a Role) -> Result<(&'a Identity, 
     }
 }
 
+/// Makes the step that gives an identity's own session.
+fn own_session(identity: &Identity, mfa_serial: Option<&MfaSerial>) -> Step {
+    let call = SessionTokenCall {
+        region: identity_region(identity),
+        duration: identity.mfa_session,
+        mfa_serial: mfa_serial.cloned(),
+    };
+    // A code goes with a long-term key only, which then is what the source must give.
+    if identity.source.is_some() && mfa_serial.is_none() { Step::Source(call) } else { Step::SessionToken(call) }
+}
+
 fn identity_region(identity: &Identity) -> String {
     identity.region.clone().unwrap_or_else(|| {
+        if let Some(Source::WebIdentity(call)) = &identity.source {
+            return call.role_arn.partition().default_region().to_owned();
+        }
         let partition = identity.mfa_serial.as_ref().and_then(|s| s.as_str().split(':').nth(1).map(str::to_owned));
         match partition.as_deref() {
             Some("aws-cn") => super::arn::Partition::Cn,

@@ -1,4 +1,5 @@
 use super::*;
+use crate::domain::catalogue::Access;
 
 #[test]
 fn an_unknown_name_is_answered_with_what_was_meant() {
@@ -7,7 +8,15 @@ fn an_unknown_name_is_answered_with_what_was_meant() {
         let name = Name::new(name).expect("valid");
         catalogue.identities.insert(
             name.clone(),
-            Identity { name, kind: IdentityKind::IamUser, mfa_serial: None, mfa_session: HOUR, region: None },
+            Identity {
+                name,
+                kind: IdentityKind::IamUser,
+                source: None,
+                mfa_serial: None,
+                mfa_session: HOUR,
+                mfa_process: None,
+                region: None,
+            },
         );
     }
     let report = Plan::of(&catalogue, "prdo").expect_err("unknown");
@@ -21,7 +30,15 @@ fn an_identity_is_served_by_a_session_never_by_its_long_term_key() {
     let mut catalogue = Catalogue::default();
     catalogue.identities.insert(
         name.clone(),
-        Identity { name, kind: IdentityKind::IamUser, mfa_serial: None, mfa_session: HOUR * 12, region: None },
+        Identity {
+            name,
+            kind: IdentityKind::IamUser,
+            source: None,
+            mfa_serial: None,
+            mfa_session: HOUR * 12,
+            mfa_process: None,
+            region: None,
+        },
     );
     let plan = Plan::of(&catalogue, "auth").expect("planned");
     let [key] = plan.keys.as_slice() else { panic!("one call") };
@@ -29,4 +46,79 @@ fn an_identity_is_served_by_a_session_never_by_its_long_term_key() {
         key.step(),
         &Step::SessionToken(SessionTokenCall { region: "us-east-1".into(), duration: HOUR * 12, mfa_serial: None })
     );
+}
+
+/// A catalogue with one identity from a source, and a role of it.
+fn sourced(source: Source, kind: IdentityKind, mfa: Option<&str>, mode: Option<MfaMode>) -> Catalogue {
+    let name = |text: &str| Name::new(text).expect("valid");
+    let mut catalogue = Catalogue::default();
+    let identity = Identity {
+        name: name("app"),
+        kind,
+        source: Some(source),
+        mfa_serial: mfa.map(|serial| MfaSerial::new(serial).expect("valid")),
+        mfa_session: HOUR * 12,
+        mfa_process: None,
+        region: None,
+    };
+    let role = Role {
+        name: name("prod"),
+        source: name("app"),
+        role_arn: RoleArn::new("arn:aws-cn:iam::222222222222:role/A").expect("valid"),
+        external_id: None,
+        duration: None,
+        role_session_name: None,
+        source_identity: None,
+        session_tags: BTreeMap::new(),
+        transitive_tag_keys: Vec::new(),
+        policy: None,
+        policy_arns: Vec::new(),
+        region: None,
+        mfa: mode,
+        mfa_serial: None,
+        access: Access::Allow,
+        access_by_program: BTreeMap::new(),
+        display_name: None,
+        color: None,
+    };
+    catalogue.identities.insert(name("app"), identity);
+    catalogue.roles.insert(name("prod"), role);
+    catalogue
+}
+
+#[test]
+fn what_a_source_gives_is_a_step_of_its_own_that_all_roles_share() {
+    let catalogue = sourced(Source::Environment, IdentityKind::Environment, None, None);
+    let role = Plan::of(&catalogue, "prod").expect("planned");
+    assert!(matches!(role.keys[0].step(), Step::Source(_)) && matches!(role.keys[1].step(), Step::AssumeRole(_)));
+    let own = Plan::of(&catalogue, "app").expect("planned");
+    assert!(own.key() == &role.keys[0], "the identity's own name gives what its roles start from");
+}
+
+#[test]
+fn a_code_goes_with_the_long_term_key_of_a_source() {
+    let serial = Some("arn:aws:iam::111111111111:mfa/richard");
+    let plan = |mode| {
+        let catalogue = sourced(Source::Environment, IdentityKind::Environment, serial, mode);
+        let plan = Plan::of(&catalogue, "prod").expect("planned");
+        plan.keys.iter().map(|key| (key.step().clone(), key.step().mfa_serial().is_some())).collect::<Vec<_>>()
+    };
+    assert!(matches!(plan(None)[..], [(Step::SessionToken(_), true), (Step::AssumeRole(_), false)]));
+    assert!(matches!(plan(Some(MfaMode::Direct))[..], [(Step::AssumeRole(_), true)]));
+    assert!(matches!(plan(Some(MfaMode::None))[..], [(Step::Source(_), false), (Step::AssumeRole(_), false)]));
+}
+
+#[test]
+fn another_setting_of_the_source_is_another_session() {
+    let key = |program: &str, mfa| {
+        let source = Source::Process { argv: vec![program.into()] };
+        let catalogue = sourced(source, IdentityKind::Process, mfa, None);
+        Plan::of(&catalogue, "prod").expect("planned").keys
+    };
+    let serial = Some("arn:aws:iam::111111111111:mfa/richard");
+    for mfa in [None, serial] {
+        assert!(key("/a", mfa) == key("/a", mfa));
+        let (one, other) = (key("/a", mfa), key("/b", mfa));
+        assert!(one.iter().zip(&other).all(|(one, other)| one != other));
+    }
 }

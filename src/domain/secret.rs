@@ -53,6 +53,10 @@ secret! {
     /// A one-time code of an MFA device: six digits.
     MfaCode
 }
+secret! {
+    /// What an identity provider says of us: traded for a session by AssumeRoleWithWebIdentity.
+    WebToken
+}
 
 /// Tells whether a text has the form of an MFA code: exactly six digits (sts AssumeRole, TokenCode).
 pub fn is_mfa_code(text: &str) -> bool {
@@ -67,11 +71,12 @@ mod tests {
     fn debug_never_shows_a_secret() {
         let canary = "canary-6f1d";
         let shown = format!(
-            "{:?} {:#?} {:?} {:?}",
+            "{:?} {:#?} {:?} {:?} {:?}",
             SecretKey::new(canary.into()),
             SessionToken::new(canary.into()),
             Passphrase::new(canary.into()),
-            MfaCode::new(canary.into())
+            MfaCode::new(canary.into()),
+            WebToken::new(canary.into())
         );
         assert!(!shown.contains(canary), "{shown}");
         assert!(shown.contains("SecretKey(redacted)"), "{shown}");

@@ -3,7 +3,9 @@
 use super::status::{KeyStatus, Status};
 use crate::domain::question::Surroundings;
 use crate::domain::secret::{MfaCode, Passphrase, SecretKey};
+use crate::domain::totp::TotpSecret;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
+use zeroize::Zeroizing;
 
 /// What a client sends.
 #[derive(Debug, Serialize, Deserialize)]
@@ -76,6 +78,15 @@ pub enum Request {
     IdentityRemove {
         /// Its name.
         name: String,
+    },
+    /// Keeps the secret of an identity's MFA device beside its key, once AWS has taken a code of it, or removes it; answered
+    /// by [`Answer::Done`].
+    IdentityTotp {
+        /// The identity.
+        name: String,
+        /// The secret; none is kept any more where nothing is said.
+        #[serde(default, serialize_with = "expose_option", deserialize_with = "totp_secret")]
+        secret: Option<TotpSecret>,
     },
     /// What the vault holds of the identities in the configuration; answered by [`Answer::Keys`].
     Keys,
@@ -183,6 +194,17 @@ impl Expose for Passphrase {
     }
 }
 
+impl Expose for TotpSecret {
+    fn text(&self) -> &str {
+        self.expose()
+    }
+}
+
+fn totp_secret<'de, D: Deserializer<'de>>(from: D) -> Result<Option<TotpSecret>, D::Error> {
+    let text = Option::<String>::deserialize(from)?.map(Zeroizing::new);
+    text.map(|text| TotpSecret::parse(&text)).transpose().map_err(serde::de::Error::custom)
+}
+
 fn passphrase<'de, D: Deserializer<'de>>(from: D) -> Result<Option<Passphrase>, D::Error> {
     Ok(Option::<String>::deserialize(from)?.map(Passphrase::new))
 }
@@ -204,10 +226,11 @@ mod tests {
     use super::*;
 
     /// One request of each kind, as bytes that every later version must still read or refuse politely.
-    const WIRE: [&str; 9] = [
+    const WIRE: [&str; 10] = [
         r#"{"version":1,"request":{"do":"get","name":"prod"},"context":{}}"#,
         r#"{"version":1,"request":{"do":"identity-add","name":"a","access_key_id":"AKIA","secret_access_key":"s","region":null,"replace":false},"context":{}}"#,
         r#"{"version":1,"request":{"do":"identity-remove","name":"a"},"context":{}}"#,
+        r#"{"version":1,"request":{"do":"identity-totp","name":"a","secret":"GEZDGNBVGY3TQOJQ"},"context":{}}"#,
         r#"{"version":1,"request":{"do":"keys"},"context":{}}"#,
         r#"{"version":1,"request":{"do":"lock"},"context":{}}"#,
         r#"{"version":1,"request":{"do":"reload"},"context":{}}"#,

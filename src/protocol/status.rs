@@ -153,6 +153,9 @@ pub struct KeyStatus {
     /// Its MFA device.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub mfa_serial: Option<String>,
+    /// Whether the secret of that device lies beside the key.
+    #[serde(default)]
+    pub totp: bool,
     /// Why nothing is known of it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub error: Option<Report>,

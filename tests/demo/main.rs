@@ -7,6 +7,7 @@
 #![expect(clippy::disallowed_methods, reason = "a demo measures time, ends on Ctrl-C and prepares files of its own")]
 
 mod bucket;
+mod mfa;
 mod page;
 mod stage;
 
@@ -63,6 +64,7 @@ fn play(stage: &Stage, page: &Page) -> Step {
     use_it(stage, page, &session)?;
     second_get(stage, page, &session)?;
     look(stage, page, &session)?;
+    mfa::play(stage, page)?;
     finish(stage, page, &session)
 }
 
@@ -111,6 +113,19 @@ struct Session {
 }
 
 impl Session {
+    fn read(line: String) -> Result<Self, String> {
+        let parts = serde_json::from_str(&line).map_err(|e| format!("`get` printed no JSON: {e}"))?;
+        Ok(Self { line, parts })
+    }
+
+    fn keys(&self) -> bucket::Credentials<'_> {
+        bucket::Credentials {
+            access_key_id: self.part("AccessKeyId"),
+            secret: self.part("SecretAccessKey"),
+            token: Some(self.part("SessionToken")),
+        }
+    }
+
     fn part(&self, name: &str) -> &str {
         self.parts[name].as_str().unwrap_or_default()
     }
@@ -121,8 +136,7 @@ fn first_get(stage: &Stage, page: &Page) -> Result<Session, String> {
     let before = Instant::now();
     let line = stage.run(&["get", "prod"], None)?;
     let took = before.elapsed();
-    let parts: Value = serde_json::from_str(&line).map_err(|e| format!("`get` printed no JSON: {e}"))?;
-    let session = Session { line, parts };
+    let session = Session::read(line)?;
     let mut masked = session.line.clone();
     for secret in ["SecretAccessKey", "SessionToken"] {
         must(session.part(secret).len() > 30, &format!("`get` printed no {secret}"))?;
@@ -139,12 +153,7 @@ fn first_get(stage: &Stage, page: &Page) -> Result<Session, String> {
 
 fn use_it(stage: &Stage, page: &Page, session: &Session) -> Step {
     page.heading("4", "Exactly these credentials list the bucket");
-    let keys = bucket::Credentials {
-        access_key_id: session.part("AccessKeyId"),
-        secret: session.part("SecretAccessKey"),
-        token: Some(session.part("SessionToken")),
-    };
-    let objects = bucket::list(&stage.aws().url(), BUCKET, &keys)?;
+    let objects = bucket::list(&stage.aws().url(), BUCKET, &session.keys())?;
     page.command(&format!("aws s3 ls --recursive s3://{BUCKET} --profile prod"), "the same request, sent by this demo");
     for (name, size) in &objects {
         page.line(&format!("{size:>6}  {name}"));
@@ -201,7 +210,7 @@ fn look(stage: &Stage, page: &Page, session: &Session) -> Step {
 }
 
 fn finish(stage: &Stage, page: &Page, session: &Session) -> Step {
-    page.heading("7", "Nothing stays");
+    page.heading("9", "Nothing stays");
     let secrets = [
         stage.aws().access_key(USER_ARN).secret,
         session.part("SecretAccessKey").to_owned(),

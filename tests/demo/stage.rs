@@ -8,7 +8,7 @@ use std::fs;
 use std::io::Write;
 use std::os::unix::fs::{DirBuilderExt, PermissionsExt};
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
+use std::process::{Command, Output, Stdio};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread;
 use tempfile::TempDir;
@@ -45,7 +45,7 @@ impl Stage {
             fs::DirBuilder::new().recursive(true).mode(0o700).create(stage.home.join(below)).map_err(failed)?;
         }
         let config = format!(
-            "[agent]\nvault = \"file\"   # no keyring here\n\n[aws]\nendpoint_url_sts = \"{}\"   # the sandbox\n",
+            "[agent]\nvault = \"file\"   # no keyring here\nprompts = []       # and nobody to ask\n\n[aws]\nendpoint_url_sts = \"{}\"   # the sandbox\n",
             stage.aws.url()
         );
         fs::write(stage.home.join(".config/rolecall/config.toml"), config).map_err(failed)?;
@@ -59,6 +59,29 @@ impl Stage {
     /// Runs `rolecall` and gives what it printed; an exit code other than 0, or a word on stderr, is a failure.
     pub(crate) fn run(&self, args: &[&str], input: Option<&str>) -> Result<String, String> {
         let typed = format!("rolecall {}", args.join(" "));
+        let output = self.output(&typed, args, input)?;
+        let stderr = String::from_utf8_lossy(&output.stderr);
+        if output.status.success() && stderr.is_empty() {
+            // As short as in a real home.
+            let home = self.home.display().to_string();
+            Ok(String::from_utf8_lossy(&output.stdout).replace(&home, "~"))
+        } else {
+            Err(format!("`{typed}` ended with {}: {}", output.status, stderr.trim_end()))
+        }
+    }
+
+    /// Runs `rolecall` where nobody can be asked, and gives what it said on stderr; any other exit code is a failure.
+    pub(crate) fn refused(&self, args: &[&str], code: i32) -> Result<String, String> {
+        let typed = format!("rolecall {}", args.join(" "));
+        let output = self.output(&typed, args, None)?;
+        if output.status.code() == Some(code) && output.stdout.is_empty() {
+            Ok(String::from_utf8_lossy(&output.stderr).into_owned())
+        } else {
+            Err(format!("`{typed}` ended with {}, not with {code}", output.status))
+        }
+    }
+
+    fn output(&self, typed: &str, args: &[&str], input: Option<&str>) -> Result<Output, String> {
         // Held while the command runs: a clean-up waits for it, so that no agent is started behind its back.
         let props = hold(&self.props);
         if props.is_none() {
@@ -74,14 +97,12 @@ impl Stage {
         }
         let output = child.wait_with_output().map_err(failed)?;
         drop(props);
-        let stderr = String::from_utf8_lossy(&output.stderr);
-        if output.status.success() && stderr.is_empty() {
-            // As short as in a real home.
-            let home = self.home.display().to_string();
-            Ok(String::from_utf8_lossy(&output.stdout).replace(&home, "~"))
-        } else {
-            Err(format!("`{typed}` ended with {}: {}", output.status, stderr.trim_end()))
-        }
+        Ok(output)
+    }
+
+    /// Writes a file of the home, as an editor does.
+    pub(crate) fn write(&self, below: &str, text: &str) -> Result<(), String> {
+        fs::write(self.home.join(below), text).map_err(|e| format!("cannot write {below}: {e}"))
     }
 
     /// Reads a file of the home, or nothing.

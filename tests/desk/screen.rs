@@ -3,7 +3,7 @@
 use crate::desk::Desk;
 use crate::harness::home::Home;
 use crate::harness::inside::{TUTORIAL, until};
-use crate::harness::memory::places;
+use crate::harness::memory::Stopped;
 use crate::harness::process::Running;
 use crate::login::{Login, Whose, forge};
 use rolecall::protocol::process_output;
@@ -49,7 +49,7 @@ impl Place {
     }
 
     fn is_in_memory(&self, secret: &str) -> bool {
-        !places(self.agent.pid(), &secret[20..]).is_empty()
+        !Stopped::at_once(self.agent.pid()).places(&secret[20..]).is_empty()
     }
 }
 

@@ -4,6 +4,7 @@
 #![expect(clippy::disallowed_methods, reason = "tests prepare files and deadlines of their own")]
 #![expect(clippy::unwrap_used, reason = "in a test, a panic is the report")]
 
+mod access;
 mod harness;
 
 mod desk;

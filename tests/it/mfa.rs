@@ -1,4 +1,8 @@
-//! MFA as far as it goes without a prompt: a code given to `unlock` opens every role of the identity.
+//! MFA: one code opens every role of the identity, wherever it comes from. Here by `unlock`; below by everything else.
+
+mod program;
+mod terminal;
+mod totp;
 
 use crate::harness::inside::{Inside, TUTORIAL};
 use rolecall::domain::report::{Kind, Report};
@@ -78,122 +82,21 @@ fn a_wrong_or_used_code_is_refused_and_the_next_one_works() {
     assert_eq!(unlock(&agent, "auth", wrong).expect_err("wrong").kind, Kind::Refused);
     assert_eq!(unlock(&agent, "auth", "12ab56").expect_err("no code").kind, Kind::Usage);
     unlock(&agent, "auth", &right).expect("right");
-    assert_eq!(unlock(&agent, "auth", &right).expect_err("used").kind, Kind::Refused);
-    assert!(agent.get("prod").is_ok(), "a refused second code takes nothing away");
-    agent.clock.advance(Duration::from_secs(30));
+    let calls = agent.aws.calls().len();
+    let used = unlock(&agent, "auth", &right).expect_err("used");
+    assert_eq!(used.kind, Kind::Refused);
+    assert!(used.message.contains("was used already"), "{used:?}");
+    assert!(used.hint.as_deref().unwrap().contains("the next one in 30 s"), "{used:?}");
+    agent.ask(Request::Lock).unwrap();
+    assert!(
+        unlock(&agent, "auth", &right).expect_err("used").message.contains("used already"),
+        "a lock makes it not new"
+    );
+    assert_eq!(agent.aws.calls().len(), calls, "AWS is not asked what is known here");
+    agent.clock.advance(Duration::from_secs(18));
+    let used = unlock(&agent, "auth", &right).expect_err("used");
+    assert!(used.hint.as_deref().unwrap().contains("the next one in 12 s"), "{used:?}");
+    agent.clock.advance(Duration::from_secs(12));
     let next = agent.aws.mfa_code(USER_ARN);
     unlock(&agent, "auth", &next).expect("the next code");
-}
-
-/// A caller at a terminal of its own: `rolecall get` under `script`-like control, by a pseudo-terminal.
-mod at_a_terminal {
-    use crate::harness::home::{Home, text};
-    use crate::harness::inside::until;
-    use crate::harness::window::Window;
-    use rolecall_sandbox::tutorials::USER_ARN;
-    use std::process::{Child, Stdio};
-
-    fn home() -> Home {
-        let config = super::config("");
-        let home = Home::ready(&config);
-        home.aws.world(super::demand_mfa);
-        home
-    }
-
-    #[test]
-    fn the_question_appears_in_the_terminal_that_came_first_and_one_answer_serves_all() {
-        let home = home();
-        let rolecall = env!("CARGO_BIN_EXE_rolecall");
-        let first = Window::open(&home, "first");
-        first.run(&format!("{rolecall} get prod > first.json; echo first done $?"));
-        until("the first terminal is asked", || first.shows("MFA code of auth"));
-        let second = Window::open(&home, "second");
-        second.run(&format!("{rolecall} get prod > second.json; echo second done $?"));
-        let third: Child =
-            home.rolecall(["get", "prod"]).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
-        until("all three wait", || {
-            let status = home.run(["status", "--json"]);
-            let status: serde_json::Value = serde_json::from_slice(&status.stdout).unwrap();
-            status["counts"]["gets"] == 3
-        });
-        assert!(!second.shows("MFA code"), "one question: {}", second.screen());
-        first.run(&home.aws.mfa_code(USER_ARN));
-        until("the first is served", || first.shows("first done 0"));
-        until("the second is served", || second.shows("second done 0"));
-        let third = third.wait_with_output().unwrap();
-        assert!(third.status.success(), "{}", text(&third.stderr));
-        assert_eq!(home.aws.count("GetSessionToken"), 1);
-        assert_eq!(home.aws.count("AssumeRole"), 1);
-        assert!(!first.shows(&home.aws.mfa_code(USER_ARN)), "what is typed is not shown");
-        for file in ["first.json", "second.json"] {
-            let json: serde_json::Value = serde_json::from_slice(&std::fs::read(home.path(file)).unwrap()).unwrap();
-            assert_eq!(json["Version"], 1);
-            std::fs::remove_file(home.path(file)).unwrap();
-        }
-    }
-
-    #[test]
-    fn a_wrong_code_is_asked_again_and_a_cancelled_question_releases_all_with_exit_4() {
-        let home = home();
-        let rolecall = env!("CARGO_BIN_EXE_rolecall");
-        let window = Window::open(&home, "window");
-        window.run(&format!("{rolecall} get prod; echo done $?"));
-        until("it is asked", || window.shows("MFA code of auth"));
-        window.run("12x");
-        until("it is asked again", || window.shows("six digits"));
-        let right = home.aws.mfa_code(USER_ARN);
-        window.run(if right == "000000" { "000001" } else { "000000" });
-        until("it is asked again", || window.shows("AWS did not accept that code"));
-        window.tmux(&["send-keys", "-t", "window", "C-c"]);
-        until("it is cancelled", || window.shows("done 4"));
-        assert!(window.shows("was cancelled"), "{}", window.screen());
-        window.run("echo visible again");
-        until("the terminal shows what is typed", || window.screen().matches("visible again").count() >= 2);
-    }
-
-    #[test]
-    fn without_a_terminal_the_answer_is_quick_and_status_says_what_is_wanted() {
-        let home = home();
-        let output =
-            home.command("setsid").args(["-w", env!("CARGO_BIN_EXE_rolecall"), "get", "prod"]).output().unwrap();
-        assert_eq!(output.status.code(), Some(4));
-        let stderr = text(&output.stderr);
-        assert!(stderr.contains("mfa/richard is needed") && stderr.contains("rolecall unlock auth"), "{stderr}");
-        let status: serde_json::Value = serde_json::from_slice(&home.run(["status", "--json"]).stdout).unwrap();
-        assert_eq!(status["questions"][0]["identity"], "auth");
-        assert_eq!(status["questions"][0]["open"], false);
-        assert!(home.run_with_input(["unlock", "auth"], &home.aws.mfa_code(USER_ARN)).status.success());
-        assert!(home.run(["get", "prod"]).status.success());
-    }
-
-    #[test]
-    fn a_code_given_elsewhere_takes_the_question_away() {
-        let home = home();
-        let rolecall = env!("CARGO_BIN_EXE_rolecall");
-        let window = Window::open(&home, "window");
-        window.run(&format!("{rolecall} get prod > /dev/null; echo done $?"));
-        until("it is asked", || window.shows("MFA code of auth"));
-        assert!(home.run_with_input(["unlock", "auth"], &home.aws.mfa_code(USER_ARN)).status.success());
-        until("it is served", || window.shows("done 0"));
-        assert!(window.shows("answered elsewhere"), "{}", window.screen());
-    }
-
-    #[test]
-    fn a_terminal_that_closes_passes_the_question_on() {
-        let home = home();
-        let rolecall = env!("CARGO_BIN_EXE_rolecall");
-        let first = Window::open(&home, "first");
-        first.run(&format!("{rolecall} get prod"));
-        until("the first is asked", || first.shows("MFA code of auth"));
-        let second = Window::open(&home, "second");
-        second.run(&format!("{rolecall} get prod > /dev/null; echo done $?"));
-        until("the second waits", || {
-            let status: serde_json::Value = serde_json::from_slice(&home.run(["status", "--json"]).stdout).unwrap();
-            status["counts"]["gets"] == 2
-        });
-        drop(first);
-        until("the second is asked", || second.shows("MFA code of auth"));
-        second.run(&home.aws.mfa_code(USER_ARN));
-        until("the second is served", || second.shows("done 0"));
-    }
 }

@@ -20,6 +20,7 @@ use rolecall::domain::credential::AccessKey;
 use rolecall::domain::names::Name;
 use rolecall::domain::report::Report;
 use rolecall::domain::secret::{Passphrase, SecretKey};
+use rolecall::domain::totp::TotpSecret;
 use rolecall::ports::{Clock, StoredKey, Vault};
 use rustix::process::Signal;
 use std::io::Write;
@@ -218,12 +219,16 @@ async fn obey(vault: &Vaults, command: &str, file: bool) -> Result<String, Repor
     let name = |at: usize| Name::new(words[at]).expect("a name");
     match words[0] {
         "state" => Ok(format!("{:?}", vault.state().await)),
-        "read" => vault.read(&name(1)).await.map(|stored| format!("{} {}", stored.key.id, stored.key.secret.expose())),
+        "read" => vault.read(&name(1)).await.map(|stored| {
+            let totp = stored.totp.map(|secret| format!(" {}", secret.expose())).unwrap_or_default();
+            format!("{} {}{totp}", stored.key.id, stored.key.secret.expose())
+        }),
         "write" => {
             let key = AccessKey { id: words[2].into(), secret: SecretKey::new(SECRET.into()) };
             let stored = DateTime::from_timestamp(1_790_000_000, 0).expect("in range");
             let arn = "arn:aws:iam::111111111111:user/richard".to_owned();
-            vault.write(&name(1), &StoredKey { key, arn, stored }).await.map(|()| String::new())
+            let totp = words.get(3).map(|secret| TotpSecret::parse(secret).expect("base32"));
+            vault.write(&name(1), &StoredKey { key, arn, stored, totp }).await.map(|()| String::new())
         }
         "delete" => vault.delete(&name(1)).await.map(|found| found.to_string()),
         "unlock" => {

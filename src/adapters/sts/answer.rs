@@ -3,6 +3,7 @@
 //! Threat: a broken or hostile endpoint whose answer would replace a good session, as happened to
 //! rolesanywhere-credential-helper. Nothing of the answer is echoed.
 
+use crate::adapters::aws::errors::Odd;
 use crate::domain::arn::{RoleArn, account_of};
 use crate::domain::credential::Session;
 use crate::domain::secret::{SecretKey, SessionToken};
@@ -40,10 +41,6 @@ pub(super) struct Expected<'a> {
     /// What time it is, by STS's clock.
     pub(super) now: DateTime<Utc>,
 }
-
-/// What was odd about an answer, as the end of "the answer …".
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Odd(pub(super) &'static str, pub(super) Outlook);
 
 /// Takes the answer over as a session, or says what is odd about it.
 pub(super) fn check(answer: Answer, expected: &Expected<'_>) -> Result<Session, Odd> {

@@ -4,133 +4,63 @@
 //! environment or from AWS's own files; the call's credentials are given with each call and forgotten with it.
 
 mod answer;
-mod clean;
-mod connector;
-mod endpoint;
-mod errors;
-mod failure;
-mod probe;
-mod reached;
-mod trust;
+pub(super) mod web_identity;
 
-use crate::domain::arn::AccountId;
+use super::aws::clients::{Clients, credentials, in_time, secrets};
+use super::aws::endpoint::Endpoint;
+use super::aws::errors::{self, Asked, Call, Odd};
+use super::aws::failure::{Class, Failure};
+use super::aws::probe::Probe;
+use super::iam::Iam;
+use super::sources::{Ambient, Sources};
+use crate::domain::arn::{AccountId, RoleArn};
 use crate::domain::catalogue::AwsSettings;
 use crate::domain::credential::{AccessKey, Signer};
 use crate::domain::plan::{AssumeRole, SessionTokenCall};
-use crate::domain::report::{Kind, Report};
-use crate::domain::secret::{MfaCode, SecretKey, SessionToken};
-use crate::ports::{CallerIdentity, Clock, Issued, Outlook, TokenError, TokenService};
+use crate::domain::secret::{MfaCode, SecretKey, SessionToken, WebToken};
+use crate::domain::source::WebIdentity;
+use crate::ports::{self, AccessKeys, CallerIdentity, Clock, Issued, Outlook, TokenError, TokenService};
 use answer::{Answer, Expected};
 use async_trait::async_trait;
-use aws_credential_types::Credentials;
-use aws_sdk_sts::config::{Config, IdentityCache};
-use aws_sdk_sts::error::{ProvideErrorMetadata, SdkError};
+use aws_sdk_sts::Client;
+use aws_sdk_sts::config::{Builder, Config, IdentityCache};
 use aws_sdk_sts::operation::RequestId;
 use aws_sdk_sts::types::{PolicyDescriptorType, Tag};
-use aws_smithy_runtime_api::client::orchestrator::HttpResponse;
 use chrono::DateTime;
-use errors::{Asked, Call};
-use failure::{Class, Failure};
-use probe::Probe;
-use reached::Reached;
-use std::error::Error;
 use std::fmt;
-use std::future::Future;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
-use tracing::instrument::WithSubscriber;
-use tracing::subscriber::NoSubscriber;
 
-/// The port's promise, reading of certificates included.
-const WHOLE: Duration = Duration::from_secs(10);
-/// One per region in use, and a few from before the last change of the configuration.
-const CLIENTS: usize = 8;
-
-/// STS over the network.
+/// STS over the network; beside it IAM for the keys that sign, and the sources of those who have none.
 pub struct Sts {
-    clock: Arc<dyn Clock>,
-    clients: Mutex<Vec<Arc<Reached>>>,
+    clients: Clients<Client>,
+    iam: Iam,
+    sources: Sources,
 }
 
 impl Sts {
-    /// Makes one that has no connections yet.
-    pub fn new(clock: Arc<dyn Clock>) -> Self {
-        Self { clock, clients: Mutex::default() }
-    }
-
-    async fn reach(&self, aws: &Arc<AwsSettings>, region: &str) -> Result<Arc<Reached>, TokenError> {
-        if let Some(held) = self.held(aws, region) {
-            return Ok(held);
-        }
-        let (settings, place, clock) = (Arc::clone(aws), region.to_owned(), Arc::clone(&self.clock));
-        // Certificates are read from files, and parsing them takes milliseconds.
-        let built = tokio::task::spawn_blocking(move || Reached::new(settings, place, clock)).await;
-        let built = built.unwrap_or_else(|_| {
-            let report = Report::new(Kind::Failed, "the connection to STS cannot be set up");
-            Err(report.hint("restart the agent from a clean environment: `rolecall agent restart`"))
+    /// Makes one that has no connections yet, with what the agent's environment says now.
+    pub fn new(clock: Arc<dyn Clock>, ambient: Ambient) -> Self {
+        let place = |aws: &AwsSettings, region: &str| Ok((Endpoint::sts(aws, region)?, region.to_owned()));
+        let clients = Clients::new(Arc::clone(&clock), place, |config, classifier| {
+            Client::from_conf(Builder::from(config).retry_classifier(classifier).build())
         });
-        let built = Arc::new(built.map_err(unsent)?);
-        let mut clients = self.lock();
-        // Another call may have been quicker.
-        if let Some(held) = clients.iter().find(|held| held.serves(aws, region)) {
-            return Ok(Arc::clone(held));
-        }
-        if clients.len() == CLIENTS {
-            clients.remove(0);
-        }
-        clients.push(Arc::clone(&built));
-        Ok(built)
-    }
-
-    fn held(&self, aws: &Arc<AwsSettings>, region: &str) -> Option<Arc<Reached>> {
-        self.lock().iter().find(|held| held.serves(aws, region)).cloned()
-    }
-
-    /// Forgets a client whose certificates did not serve, so that a corrected file is read.
-    fn forget(&self, reached: &Arc<Reached>) {
-        self.lock().retain(|held| !Arc::ptr_eq(held, reached));
-    }
-
-    fn lock(&self) -> MutexGuard<'_, Vec<Arc<Reached>>> {
-        self.clients.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    /// Waits for one call of the SDK and tells its failure.
-    async fn answer<O, E>(
-        &self,
-        reached: &Arc<Reached>,
-        asked: &Asked<'_>,
-        sent: impl Future<Output = Result<O, SdkError<E, HttpResponse>>>,
-    ) -> Result<O, TokenError>
-    where
-        E: ProvideErrorMetadata + Error + 'static,
-    {
-        // At its finer levels the SDK logs headers with the session token, and whole answers where a variable says so.
-        let sent = sent.with_subscriber(NoSubscriber::default());
-        let failure = match sent.await {
-            Ok(output) => return Ok(output),
-            Err(error) => Failure::of(&error),
-        };
-        if matches!(failure.class, Class::UnknownIssuer | Class::WrongDates | Class::WrongName | Class::Tls) {
-            self.forget(reached);
-        }
-        Err(errors::told(&failure, asked))
+        Self { clients, iam: Iam::new(Arc::clone(&clock)), sources: Sources::new(clock, ambient) }
     }
 
     /// Checks what was issued.
     fn issue(
         &self,
         answer: Answer,
-        role: Option<(&AssumeRole, &str)>,
+        role: Option<(&RoleArn, &str)>,
         duration: Duration,
         probe: &Probe,
         (request_id, asked): (Option<String>, &Asked<'_>),
     ) -> Result<Issued, TokenError> {
         let (arn, skew) = (answer.arn.clone(), probe.skew());
-        let now = self.clock.now().wall.checked_add_signed(skew).unwrap_or_default();
-        let role = role.map(|(call, session_name)| (&call.role_arn, session_name));
+        let now = self.clients.clock().now().wall.checked_add_signed(skew).unwrap_or_default();
         if !probe.whole() {
-            return Err(errors::odd(answer::Odd("ends too early", Outlook::Transient), request_id, asked));
+            return Err(errors::odd(Odd("ends too early", Outlook::Transient), request_id, asked));
         }
         match answer::check(answer, &Expected { role, duration, now }) {
             Ok(session) => Ok(Issued { session, arn, skew, request_id }),
@@ -146,10 +76,10 @@ impl Sts {
         session_name: &str,
         code: Option<&MfaCode>,
     ) -> Result<Issued, TokenError> {
-        let reached = self.reach(aws, &call.region).await?;
+        let reached = self.clients.reach(aws, &call.region).await?;
         let secrets = secrets(signer, code);
         let asked = reached.asked(Call::AssumeRole(&call.role_arn), signer, &secrets);
-        let probe = Probe::new(Arc::clone(&self.clock));
+        let probe = Probe::new(Arc::clone(self.clients.clock()));
         let list = |items: &[String]| (!items.is_empty()).then(|| items.to_vec());
         let mut tags = Vec::with_capacity(call.tags.len());
         for (key, value) in &call.tags {
@@ -175,11 +105,11 @@ impl Sts {
             .interceptor(probe.clone())
             .config_override(signed_by(signer))
             .send();
-        let output = self.answer(&reached, &asked, sent).await?;
+        let output = self.clients.answer(&reached, &asked, sent).await?;
         let request_id = output.request_id().map(str::to_owned);
         let arn = output.assumed_role_user.map(|user| user.arn);
         let answer = taken(output.credentials, arn);
-        self.issue(answer, Some((call, session_name)), call.duration, &probe, (request_id, &asked))
+        self.issue(answer, Some((&call.role_arn, session_name)), call.duration, &probe, (request_id, &asked))
     }
 
     async fn trade(
@@ -189,11 +119,11 @@ impl Sts {
         call: &SessionTokenCall,
         code: Option<&MfaCode>,
     ) -> Result<Issued, TokenError> {
-        let reached = self.reach(aws, &call.region).await?;
+        let reached = self.clients.reach(aws, &call.region).await?;
         let signer = Signer::Key(key.clone());
         let secrets = secrets(&signer, code);
         let asked = reached.asked(Call::SessionToken, &signer, &secrets);
-        let probe = Probe::new(Arc::clone(&self.clock));
+        let probe = Probe::new(Arc::clone(self.clients.clock()));
         let sent = reached
             .client
             .get_session_token()
@@ -204,7 +134,7 @@ impl Sts {
             .interceptor(probe.clone())
             .config_override(signed_by(&signer))
             .send();
-        let output = self.answer(&reached, &asked, sent).await?;
+        let output = self.clients.answer(&reached, &asked, sent).await?;
         let request_id = output.request_id().map(str::to_owned);
         self.issue(taken(output.credentials, None), None, call.duration, &probe, (request_id, &asked))
     }
@@ -215,7 +145,7 @@ impl Sts {
         key: &AccessKey,
         region: &str,
     ) -> Result<CallerIdentity, TokenError> {
-        let reached = self.reach(aws, region).await?;
+        let reached = self.clients.reach(aws, region).await?;
         let signer = Signer::Key(key.clone());
         let secrets = secrets(&signer, None);
         let asked = reached.asked(Call::CallerIdentity, &signer, &secrets);
@@ -223,10 +153,10 @@ impl Sts {
             .client
             .get_caller_identity()
             .customize()
-            .interceptor(Probe::new(Arc::clone(&self.clock)))
+            .interceptor(Probe::new(Arc::clone(self.clients.clock())))
             .config_override(signed_by(&signer))
             .send();
-        let output = self.answer(&reached, &asked, sent).await?;
+        let output = self.clients.answer(&reached, &asked, sent).await?;
         let request_id = output.request_id().map(str::to_owned);
         let sane = |text: Option<String>| text.filter(|t| !t.is_empty() && t.len() <= 2048 && answer::visible(t));
         let account = output.account.and_then(|account| AccountId::new(&account).ok());
@@ -236,19 +166,24 @@ impl Sts {
             {
                 Ok(CallerIdentity { account, arn, user_id })
             }
-            _ => Err(errors::odd(answer::Odd("does not say who it is", Outlook::Transient), request_id, &asked)),
+            _ => Err(errors::odd(Odd("does not say who it is", Outlook::Transient), request_id, &asked)),
         }
     }
 }
 
 impl fmt::Debug for Sts {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Sts").field("clients", &self.lock().len()).finish()
+        f.debug_struct("Sts").field("clients", &self.clients.count()).finish()
     }
 }
 
 #[async_trait]
 impl TokenService for Sts {
+    fn close(&self) {
+        self.clients.close();
+        self.iam.close();
+    }
+
     async fn assume_role(
         &self,
         aws: &Arc<AwsSettings>,
@@ -270,6 +205,17 @@ impl TokenService for Sts {
         in_time(Call::SessionToken, &key.id, self.trade(aws, key, call, code)).await
     }
 
+    async fn web_identity(
+        &self,
+        aws: &Arc<AwsSettings>,
+        region: &str,
+        call: &WebIdentity,
+        session_name: &str,
+        token: &WebToken,
+    ) -> Result<Issued, TokenError> {
+        in_time(Call::WebIdentity(&call.role_arn), "", self.present(aws, region, call, session_name, token)).await
+    }
+
     async fn caller_identity(
         &self,
         aws: &Arc<AwsSettings>,
@@ -278,47 +224,21 @@ impl TokenService for Sts {
     ) -> Result<CallerIdentity, TokenError> {
         in_time(Call::CallerIdentity, &key.id, self.identify(aws, key, region)).await
     }
+
+    fn access_keys(&self) -> &dyn AccessKeys {
+        &self.iam
+    }
+
+    fn sources(&self) -> &dyn ports::Sources {
+        &self.sources
+    }
 }
 
 const UNSENT: Failure = Failure::without_answer(Class::Unsent);
 
-async fn in_time<T>(
-    call: Call<'_>,
-    key_id: &str,
-    answer: impl Future<Output = Result<T, TokenError>>,
-) -> Result<T, TokenError> {
-    tokio::time::timeout(WHOLE, answer).await.unwrap_or_else(|_| {
-        let cause = format!("cannot {}: the call to STS was not over within 10 seconds", errors::name(call, key_id));
-        let report =
-            Report::new(Kind::Unreachable, cause).hint("look at the network, and at the files that `[aws]` names");
-        Err(TokenError { report, outlook: Outlook::Transient, code: None, request_id: None })
-    })
-}
-
-fn unsent(report: Report) -> TokenError {
-    TokenError { report, outlook: Outlook::Permanent, code: None, request_id: None }
-}
-
-/// The credentials of this one call; the SDK wipes its copy.
-fn signed_by(signer: &Signer) -> aws_sdk_sts::config::Builder {
-    const SOURCE: &str = "rolecall";
-    let credentials = match signer {
-        Signer::Key(key) => Credentials::new(&key.id, key.secret.expose(), None, None, SOURCE),
-        Signer::Session(session) => {
-            let token = session.token.expose().to_owned();
-            Credentials::new(&session.access_key_id, session.secret.expose(), Some(token), None, SOURCE)
-        }
-    };
-    Config::builder().identity_cache(IdentityCache::no_cache()).credentials_provider(credentials)
-}
-
-fn secrets<'a>(signer: &'a Signer, code: Option<&'a MfaCode>) -> Vec<&'a str> {
-    let mut secrets = match signer {
-        Signer::Key(key) => vec![key.secret.expose()],
-        Signer::Session(session) => vec![session.secret.expose(), session.token.expose()],
-    };
-    secrets.extend(code.map(MfaCode::expose));
-    secrets
+/// The credentials of this one call.
+fn signed_by(signer: &Signer) -> Builder {
+    Config::builder().identity_cache(IdentityCache::no_cache()).credentials_provider(credentials(signer))
 }
 
 /// STS's own limits are far below; a larger number is STS's to refuse.

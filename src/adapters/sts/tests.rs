@@ -4,6 +4,7 @@ mod faults;
 mod wire;
 
 use super::*;
+use crate::adapters::aws::clients::{CLIENTS, WHOLE};
 use crate::domain::arn::{MfaSerial, RoleArn};
 use crate::domain::credential::Now;
 use crate::domain::report::Kind;
@@ -47,7 +48,7 @@ impl Bench {
         let key = sandbox.access_key(USER_ARN);
         let key = AccessKey { id: key.id, secret: SecretKey::new(key.secret) };
         let aws = Arc::new(AwsSettings { sts_endpoint: Some(sandbox.url()), ..AwsSettings::default() });
-        let sts = Sts::new(Arc::new(Skewed(sandbox.clock(), ahead)));
+        let sts = Sts::new(Arc::new(Skewed(sandbox.clock(), ahead)), Ambient::default());
         Self { sts, sandbox, aws, key }
     }
 
@@ -249,10 +250,10 @@ async fn clients_are_kept_per_configuration_and_region_and_are_few() {
     for n in 0..20 {
         bench.sts.caller_identity(&bench.aws, &bench.key, &format!("eu-central-{}", n % 10)).await.expect("known");
     }
-    assert_eq!(bench.sts.lock().len(), CLIENTS);
+    assert_eq!(bench.sts.clients.count(), CLIENTS);
     let same = Arc::new(AwsSettings::clone(&bench.aws));
-    let first = bench.sts.reach(&bench.aws, "eu-central-9").await.expect("reached");
-    let again = bench.sts.reach(&same, "eu-central-9").await.expect("reached");
+    let first = bench.sts.clients.reach(&bench.aws, "eu-central-9").await.expect("reached");
+    let again = bench.sts.clients.reach(&same, "eu-central-9").await.expect("reached");
     assert!(Arc::ptr_eq(&first, &again), "an equal configuration is the same one");
 }
 
@@ -265,6 +266,7 @@ async fn one_client_serves_many_keys_and_keeps_none() {
     assert_eq!(error.code.as_deref(), Some("InvalidClientTokenId"));
     let keys: Vec<_> = bench.sandbox.calls().into_iter().map(|call| call.access_key_id).collect();
     assert_eq!(keys, [Some(bench.key.id.clone()), Some(other.id)]);
-    let shown = format!("{:?} {:?}", bench.sts, bench.sts.reach(&bench.aws, REGION).await.expect("reached").client);
+    let shown =
+        format!("{:?} {:?}", bench.sts, bench.sts.clients.reach(&bench.aws, REGION).await.expect("reached").client);
     assert!(!shown.contains(bench.key.secret.expose()) && !shown.contains(&bench.key.id), "{shown}");
 }

@@ -4,6 +4,7 @@
 
 use crate::domain::credential::AccessKey;
 use crate::domain::secret::SecretKey;
+use crate::domain::totp::TotpSecret;
 use crate::ports::StoredKey;
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
@@ -40,6 +41,9 @@ pub(super) struct Item<'a> {
     arn: Cow<'a, str>,
     #[serde(rename = "Stored")]
     stored: DateTime<Utc>,
+    /// Left out where there is none: such a text is what it was before there were any, byte for byte.
+    #[serde(rename = "TotpSecret", borrow, default, skip_serializing_if = "Option::is_none")]
+    totp: Option<&'a str>,
 }
 
 /// The part that every version has.
@@ -57,6 +61,7 @@ impl<'a> Item<'a> {
             secret: key.key.secret.expose(),
             arn: Cow::Borrowed(&key.arn),
             stored: key.stored,
+            totp: key.totp.as_ref().map(TotpSecret::expose),
         }
     }
 
@@ -69,6 +74,7 @@ impl<'a> Item<'a> {
             key: AccessKey { id: self.id.to_string(), secret: SecretKey::new(self.secret.to_owned()) },
             arn: self.arn.to_string(),
             stored: self.stored,
+            totp: self.totp.map(TotpSecret::parse).transpose().map_err(|_| Flaw::Unreadable)?,
         })
     }
 }
@@ -112,6 +118,7 @@ mod tests {
             },
             arn: arn.into(),
             stored: DateTime::from_timestamp(1_790_000_000, 0).expect("in range"),
+            totp: None,
         }
     }
 
@@ -126,6 +133,25 @@ mod tests {
         assert_eq!(back.key.id, "AKIAIOSFODNN7EXAMPLE");
         assert_eq!(back.key.secret.expose(), "wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY");
         assert_eq!(back.stored, key("").stored);
+    }
+
+    #[test]
+    fn a_totp_secret_lies_beside_the_key_and_a_wrong_one_is_no_key() {
+        let with = StoredKey { totp: TotpSecret::parse("GEZDGNBVGY3TQOJQ").ok(), ..key("arn") };
+        let text = encode(&with).expect("short");
+        assert_eq!(decode(&text).expect("read").totp, with.totp);
+        let text = std::str::from_utf8(&text).expect("text");
+        assert!(text.ends_with(r#","TotpSecret":"GEZDGNBVGY3TQOJQ"}"#), "{text}");
+        assert_eq!(decode(text.replace("GEZDG", "canary").as_bytes()).expect_err("no base32"), Flaw::Unreadable);
+    }
+
+    #[test]
+    fn the_longest_totp_secret_fits_beside_the_longest_key() {
+        let totp = TotpSecret::parse(&"A".repeat(205)).ok();
+        assert!(totp.is_some(), "128 bytes");
+        let arn = format!("arn:aws:iam::111111111111:user/{}", "x".repeat(512 + 64));
+        let key = StoredKey { totp, ..key(&arn) };
+        assert!(encode(&key).is_ok());
     }
 
     #[test]

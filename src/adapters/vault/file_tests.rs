@@ -21,6 +21,7 @@ fn key(id: &str) -> StoredKey {
         key: AccessKey { id: id.into(), secret: SecretKey::new(SECRET.into()) },
         arn: "arn:aws:iam::111111111111:user/richard".into(),
         stored: DateTime::from_timestamp(1_790_000_000, 0).expect("in range"),
+        totp: None,
     }
 }
 

@@ -3,6 +3,7 @@
 //! The edit is tried out before anything happens, so that a name or value that does not fit costs nothing; then the agent
 //! asks AWS about the key and stores it; then the file is written. What is said on failure names what has happened so far.
 
+use super::totp;
 use crate::cli::args::IdentityAddArgs;
 use crate::cli::output::{self, Failure};
 use crate::cli::{ask, config_file, key_input, quote, unlock};
@@ -21,7 +22,18 @@ use std::path::Path;
 /// Adds an identity.
 pub(super) fn run(paths: &Paths, args: &IdentityAddArgs) -> Result<(), Failure> {
     let name = args.name.as_str();
+    if args.no_totp {
+        return totp::remove(paths, name);
+    }
     let has_key = args.kind == IdentityKind::IamUser.as_str();
+    if args.totp && !has_key {
+        return Err(Report::new(
+            Kind::Usage,
+            format!("an identity of type {} has no key to keep a secret beside", args.kind),
+        )
+        .hint("leave out `--totp`; `mfa_process` in its section runs a program that prints codes")
+        .into());
+    }
     if args.csv.is_some() && !has_key {
         return Err(Report::new(Kind::Usage, format!("an identity of type {} has no key to read", args.kind))
             .hint(format!("leave out `--csv`, or `--type {}`", args.kind))
@@ -41,16 +53,15 @@ pub(super) fn run(paths: &Paths, args: &IdentityAddArgs) -> Result<(), Failure> 
         let file = config_file::shown(&paths.config);
         return output::print(&format!("[identities.{name}] is in {file}\n{}", next(name)));
     }
-    if ask::is_possible() {
-        // Before the key is typed: with a vault that cannot take it, the typing would be lost.
-        unlock::ready_vault(paths)?;
-    }
-    let key = match &args.csv {
-        Some(file) => key_input::from_file(file)?,
-        None if ask::is_possible() => key_input::from_terminal()?,
-        None => key_input::from_stdin()?,
+    let (key, secret) = if args.totp {
+        match totp::given(paths, args, section.mfa_serial.as_deref())? {
+            Some(given) => (given.key, Some(given.secret)),
+            None => return output::print("nothing was changed\n"),
+        }
+    } else {
+        (Some(given_key(paths, args)?), None)
     };
-    let stored = store(paths, args, key, section.region.as_deref())?;
+    let stored = key.map(|key| store(paths, args, key, section.region.as_deref())).transpose()?;
     let after = config_file::write(paths, &text, &edited)
         .map_err(|report| {
             Report::new(
@@ -66,7 +77,25 @@ pub(super) fn run(paths: &Paths, args: &IdentityAddArgs) -> Result<(), Failure> 
             })
         });
     after?;
-    output::print(&said(paths, &stored, args.csv.as_deref()))
+    if let Some(stored) = &stored {
+        output::print(&said(paths, stored, args.csv.as_deref()))?;
+    }
+    match secret {
+        Some(secret) => output::print(&format!("{}\n", totp::keep(paths, name, secret)?)),
+        None => Ok(()),
+    }
+}
+
+fn given_key(paths: &Paths, args: &IdentityAddArgs) -> Result<AccessKey, Report> {
+    if ask::is_possible() {
+        // Before the key is typed: with a vault that cannot take it, the typing would be lost.
+        unlock::ready_vault(paths)?;
+    }
+    match &args.csv {
+        Some(file) => key_input::from_file(file),
+        None if ask::is_possible() => key_input::from_terminal(),
+        None => key_input::from_stdin(),
+    }
 }
 
 /// How the section that is there compares with the one that is wanted.
@@ -79,18 +108,33 @@ enum Present {
 
 /// Makes the section: what was typed, and what the file says already where nothing was typed.
 fn section(text: &str, args: &IdentityAddArgs) -> Result<(IdentitySection, Present), Report> {
+    let source = &args.source;
     let wanted = IdentitySection {
         r#type: args.kind.clone(),
         mfa_serial: args.mfa_serial.clone(),
         mfa_session: args.mfa_session.clone(),
+        mfa_process: None,
         region: args.region.clone(),
+        ec2_metadata_service_endpoint: source.ec2_metadata_service_endpoint.clone(),
+        container_credentials_relative_uri: source.container_credentials_relative_uri.clone(),
+        container_credentials_full_uri: source.container_credentials_full_uri.clone(),
+        container_authorization_token_file: source.container_authorization_token_file.clone(),
+        web_identity_token_file: source.web_identity_token_file.clone(),
+        role_arn: source.role_arn.clone(),
+        role_session_name: source.role_session_name.clone(),
+        duration: source.duration.clone(),
+        credential_process: (!source.program.is_empty()).then(|| source.program.clone()),
     };
     // The text has been read and checked; here it is looked up as written, since "12h" is to stay "12h".
     let document: toml::Table = toml::from_str(text.trim_start_matches('\u{feff}')).unwrap_or_default();
-    let Some(old) = document.get("identities").and_then(|t| t.get(args.name.as_str())) else {
+    let Some(entry) = document.get("identities").and_then(|t| t.get(args.name.as_str())) else {
         return Ok((wanted, Present::No));
     };
-    let old = |key: &str| old.get(key).and_then(toml::Value::as_str).map(str::to_owned);
+    let table = entry.as_table().cloned().unwrap_or_default();
+    let old = |key: &str| table.get(key).and_then(toml::Value::as_str).map(str::to_owned);
+    let old_list = |key: &str| -> Option<Vec<String>> {
+        table.get(key)?.as_array()?.iter().map(|value| value.as_str().map(str::to_owned)).collect()
+    };
     let old_kind = old("type").unwrap_or_default();
     if old_kind != args.kind && !args.replace {
         return Err(Report::new(
@@ -99,14 +143,37 @@ fn section(text: &str, args: &IdentityAddArgs) -> Result<(IdentitySection, Prese
         )
         .hint("choose another name, or add `--replace`"));
     }
+    // What belongs to another type does not stay with this one.
+    let own = |key: &str| old(key).filter(|_| old_kind == args.kind);
+    let program = || {
+        let argv = table.get("credential_process").filter(|_| old_kind == args.kind)?.as_array()?;
+        Some(argv.iter().filter_map(toml::Value::as_str).map(str::to_owned).collect())
+    };
     let merged = IdentitySection {
         r#type: wanted.r#type,
         mfa_serial: wanted.mfa_serial.or_else(|| old("mfa_serial")),
         mfa_session: wanted.mfa_session.or_else(|| old("mfa_session")),
+        mfa_process: old_list("mfa_process"),
         region: wanted.region.or_else(|| old("region")),
+        ec2_metadata_service_endpoint: wanted
+            .ec2_metadata_service_endpoint
+            .or_else(|| own("ec2_metadata_service_endpoint")),
+        container_credentials_relative_uri: wanted
+            .container_credentials_relative_uri
+            .or_else(|| own("container_credentials_relative_uri")),
+        container_credentials_full_uri: wanted
+            .container_credentials_full_uri
+            .or_else(|| own("container_credentials_full_uri")),
+        container_authorization_token_file: wanted
+            .container_authorization_token_file
+            .or_else(|| own("container_authorization_token_file")),
+        web_identity_token_file: wanted.web_identity_token_file.or_else(|| own("web_identity_token_file")),
+        role_arn: wanted.role_arn.or_else(|| own("role_arn")),
+        role_session_name: wanted.role_session_name.or_else(|| own("role_session_name")),
+        duration: wanted.duration.or_else(|| own("duration")),
+        credential_process: wanted.credential_process.or_else(program),
     };
-    let same = (Some(&merged.r#type), &merged.mfa_serial, &merged.mfa_session, &merged.region)
-        == (old("type").as_ref(), &old("mfa_serial"), &old("mfa_session"), &old("region"));
+    let same = toml::Table::try_from(&merged).is_ok_and(|merged| merged == table);
     Ok((merged, if same { Present::AsWanted } else { Present::Other }))
 }
 
@@ -125,15 +192,8 @@ fn store(paths: &Paths, args: &IdentityAddArgs, key: AccessKey, region: Option<&
 }
 
 fn by_hand(paths: &Paths, name: &str, section: &IdentitySection) -> String {
-    let keys: Vec<String> = [
-        ("type", Some(&section.r#type)),
-        ("mfa_serial", section.mfa_serial.as_ref()),
-        ("mfa_session", section.mfa_session.as_ref()),
-        ("region", section.region.as_ref()),
-    ]
-    .into_iter()
-    .filter_map(|(key, value)| Some(format!("{key} = \"{}\"", printable(value?, 2048))))
-    .collect();
+    let table = toml::Table::try_from(section).unwrap_or_default();
+    let keys: Vec<String> = table.iter().map(|(key, value)| printable(&format!("{key} = {value}"), 4096)).collect();
     let file = config_file::shown(&paths.config);
     format!("put `identities.\"{name}\" = {{ {} }}` into the first lines of {file} by hand", keys.join(", "))
 }
@@ -166,6 +226,7 @@ fn next(name: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::cli::args::SourceArgs;
     use crate::domain::names::Name;
 
     fn args(kind: &str, mfa: Option<&str>, replace: bool) -> IdentityAddArgs {
@@ -177,6 +238,10 @@ mod tests {
             mfa_session: None,
             region: None,
             replace,
+            totp: false,
+            no_totp: false,
+            yes: false,
+            source: SourceArgs::default(),
         }
     }
 
@@ -189,6 +254,9 @@ mod tests {
         assert_eq!((present, merged.mfa_session.as_deref()), (Present::Other, Some("12h")));
         assert!(section(text, &args("ec2", None, false)).expect_err("other type").hint.is_some());
         assert_eq!(section(text, &args("ec2", None, true)).expect("replaced").1, Present::Other);
+        let text = format!("{text}mfa_process = [\"/bin/code\", \"-s\"]\n");
+        let (merged, _) = section(&text, &args("iam-user", Some("GAHT12345678"), true)).expect("more");
+        assert_eq!(merged.mfa_process, Some(vec!["/bin/code".to_owned(), "-s".to_owned()]));
     }
 
     #[test]
@@ -214,6 +282,7 @@ mod tests {
             account: Some("111111111111".into()),
             stored: None,
             mfa_serial: None,
+            totp: false,
             error: None,
         };
         let text = said(&config_file::tests::paths(Path::new("/x")), &stored, Some(&csv));

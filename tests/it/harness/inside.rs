@@ -4,6 +4,7 @@ use super::clock::TestClock;
 use super::leaks::Canaries;
 use super::memory_vault::MemoryVault;
 use super::prompter::TestPrompter;
+use rolecall::adapters::sources::Ambient;
 use rolecall::adapters::sts::Sts;
 use rolecall::agent::server::Socket;
 use rolecall::agent::{Agent, Ports, lifecycle};
@@ -78,7 +79,22 @@ impl Inside {
         Self::make(world, None, 4096, |_| {})
     }
 
+    /// Starts an agent whose own environment says something of credentials.
+    pub(crate) fn start_where(world: World, config: &str, ambient: impl FnOnce(&Sandbox) -> Ambient) -> Self {
+        Self::make_where(world, Some(config), 4096, |_| {}, ambient)
+    }
+
     fn make(world: World, config: Option<&str>, slots: usize, prepare: impl FnOnce(&Paths)) -> Self {
+        Self::make_where(world, config, slots, prepare, |_| Ambient::default())
+    }
+
+    fn make_where(
+        world: World,
+        config: Option<&str>,
+        slots: usize,
+        prepare: impl FnOnce(&Paths),
+        ambient: impl FnOnce(&Sandbox) -> Ambient,
+    ) -> Self {
         let wall = Clock::at("2026-11-22T08:00:00Z");
         let aws = Sandbox::start(world, wall.clone());
         let clock = Arc::new(TestClock::new(wall));
@@ -96,7 +112,7 @@ impl Inside {
         vault.put("auth", stored(&key.id, &key.secret));
         let prompter = Arc::new(TestPrompter::default());
         let (desk, events) = mpsc::channel(4);
-        let thread = run(&paths, &clock, &vault, &prompter, slots, events);
+        let thread = run(&paths, &clock, &vault, &prompter, slots, ambient(&aws), events);
         Self { aws, clock, vault, paths, canaries, desk, prompter, thread: Some(thread), dir }
     }
 
@@ -223,6 +239,7 @@ pub(crate) fn stored(id: &str, secret: &str) -> StoredKey {
         key: AccessKey { id: id.to_owned(), secret: SecretKey::new(secret.to_owned()) },
         arn: USER_ARN.to_owned(),
         stored: Clock::at("2026-11-01T00:00:00Z").now(),
+        totp: None,
     }
 }
 
@@ -248,12 +265,13 @@ fn run(
     vault: &Arc<MemoryVault>,
     prompter: &Arc<TestPrompter>,
     slots: usize,
+    ambient: Ambient,
     events: mpsc::Receiver<DeskEvent>,
 ) -> JoinHandle<()> {
     let socket = Socket::bind(paths).expect("the socket is free");
     let ports = Ports {
         vault: vault.clone(),
-        tokens: Arc::new(Sts::new(clock.clone())),
+        tokens: Arc::new(Sts::new(clock.clone(), ambient)),
         prompter: prompter.clone(),
         clock: clock.clone(),
     };

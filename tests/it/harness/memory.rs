@@ -9,16 +9,28 @@ use std::os::unix::fs::FileExt;
 const PIECE: usize = 1 << 20;
 const OVERLAP: usize = 256;
 
-/// Finds out which of the texts lie in a process's memory, and gives each place: its mapping and what is around it.
-///
-/// Every page that can be written, not only those a core dump would hold: ours are kept out of dumps. The process is stopped
-/// meanwhile, so that nothing moves from where it has not been looked to where it has.
-pub(crate) fn places(pid: i32, text: &str) -> Vec<String> {
-    assert!(rustix::process::geteuid().is_root(), "this test needs root, to look into the agent's memory");
-    signal(pid, Signal::STOP);
-    let found = search(pid, text.as_bytes());
-    signal(pid, Signal::CONT);
-    found
+/// A process that is stopped until this is dropped, so that nothing moves from where it has not been looked to where it has.
+pub(crate) struct Stopped(i32);
+
+impl Stopped {
+    pub(crate) fn at_once(pid: i32) -> Self {
+        assert!(rustix::process::geteuid().is_root(), "this test needs root, to look into the agent's memory");
+        signal(pid, Signal::STOP);
+        Self(pid)
+    }
+
+    /// Finds a text in its memory, and gives each place: its mapping and what is around it.
+    ///
+    /// Every page that can be written, not only those a core dump would hold: ours are kept out of dumps.
+    pub(crate) fn places(&self, text: &str) -> Vec<String> {
+        search(self.0, text.as_bytes())
+    }
+}
+
+impl Drop for Stopped {
+    fn drop(&mut self) {
+        signal(self.0, Signal::CONT);
+    }
 }
 
 fn search(pid: i32, text: &[u8]) -> Vec<String> {

@@ -53,7 +53,7 @@ pub(crate) fn authenticate(
     check_scope(presented, service)?;
     let (caller, secret) = match state.sessions.find(&presented.access_key_id) {
         Some(_) => session_caller(state, presented, now)?,
-        None => long_term_caller(state, presented)?,
+        None => long_term_caller(state, presented, now)?,
     };
     check_age(presented, service, now)?;
     if !presented.is_by(&secret, request) {
@@ -102,9 +102,9 @@ fn is_region(name: &str) -> bool {
         && parts.last().is_some_and(|part| !part.is_empty() && part.bytes().all(|byte| byte.is_ascii_digit()))
 }
 
-fn long_term_caller(state: &State, presented: &Presented) -> Result<(Caller, String), Stranger> {
+fn long_term_caller(state: &State, presented: &Presented, now: DateTime<Utc>) -> Result<(Caller, String), Stranger> {
     let (holder, key) = state.world.find_key(&presented.access_key_id).ok_or(Stranger::UnknownKey)?;
-    if key.status == KeyStatus::Inactive {
+    if key.status == KeyStatus::Inactive || key.known_from.is_some_and(|from| now < from) {
         return Err(Stranger::UnknownKey);
     }
     let (account, principal) = match holder {

@@ -7,6 +7,7 @@ use crate::caller::Caller;
 use crate::request::{Operation, Request};
 use crate::signature::Presented;
 use crate::state::State;
+use crate::world::LastUse;
 
 /// A request together with the world it is judged in.
 #[derive(Debug)]
@@ -27,6 +28,12 @@ impl Exchange<'_> {
         let presented = self.presented.as_ref().map(Option::as_ref);
         let caller = authenticate(self.state, self.request, presented, self.operation.service, self.now)?;
         self.caller_arn = Some(caller.arn());
+        if let Some(id) = presented.ok().flatten().map(|presented| presented.access_key_id.clone())
+            && let (date, region, service) = (self.now, self.region().to_owned(), self.operation.service_name.clone())
+            && let Some(key) = self.state.world.key_mut(&id)
+        {
+            key.last_used = Some(LastUse { date, region, service });
+        }
         Ok(caller)
     }
 

@@ -5,8 +5,8 @@
 //! by a clock that tests move.
 //!
 //! The way of a request: `server` reads it, `signature` and `request` say what it presents and asks for, a gate may
-//! hold it, a fault may befall it, `authenticate` finds the caller, then `sts` or `s3` decide with `authority` and
-//! `policy` over the `world`. A further service is a module beside those two and an arm in `server`.
+//! hold it, a fault may befall it, `authenticate` finds the caller, then `sts`, `iam` or `s3` decide with `authority` and
+//! `policy` over the `world`. A further service is a module beside those and an arm in `server`.
 
 mod answer;
 mod authenticate;
@@ -18,6 +18,7 @@ mod error;
 mod exchange;
 mod fault;
 mod gate;
+mod iam;
 mod mfa;
 mod mint;
 mod policy;
@@ -40,4 +41,4 @@ pub use self::fault::{Fault, FaultKind, Match};
 pub use self::gate::Hold;
 pub use self::policy::{MalformedPolicy, Policy};
 pub use self::sandbox::Sandbox;
-pub use self::world::{AccessKey, Account, Bucket, KeyStatus, MfaDevice, Role, User, World, tutorials};
+pub use self::world::{AccessKey, Account, Bucket, KeyStatus, LastUse, MfaDevice, Role, User, World, tutorials};

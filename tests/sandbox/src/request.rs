@@ -22,6 +22,7 @@ pub(crate) struct Request {
 /// A service the sandbox may speak for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Service {
+    Iam,
     Sts,
     S3,
 }
@@ -30,6 +31,7 @@ impl Service {
     /// Returns the name a signature's scope must have.
     pub(crate) fn signing_name(self) -> &'static str {
         match self {
+            Self::Iam => "iam",
             Self::Sts => "sts",
             Self::S3 => "s3",
         }
@@ -73,6 +75,7 @@ impl Request {
         let service_name = presented.map_or("-", |presented| &presented.scope.service).to_owned();
         let (service, action) = match (service_name.as_str(), action) {
             ("sts", action) => (Service::Sts, action.unwrap_or_default()),
+            ("iam", action) => (Service::Iam, action.unwrap_or_default()),
             // A scope that names no service of ours: the form of the request says whom it is meant for.
             (name, Some(action)) if name != "s3" => (Service::Sts, action),
             _ => (Service::S3, crate::s3::action(self)),

@@ -23,7 +23,7 @@ use crate::mint;
 use crate::request::{Operation, Request, Service};
 use crate::shared::Shared;
 use crate::signature::Presented;
-use crate::{s3, sts};
+use crate::{iam, s3, sts};
 
 /// A body as it goes out: at once, or over time.
 pub(crate) type Body = BoxBody<Bytes, io::Error>;
@@ -140,6 +140,7 @@ impl Arrival<'_> {
             caller_arn: None,
         };
         let answer = match self.operation.service {
+            Service::Iam => iam::answer(&mut exchange),
             Service::Sts => sts::answer(&mut exchange),
             Service::S3 => s3::answer(&mut exchange),
         };

@@ -9,7 +9,9 @@ pub mod tutorials;
 
 use std::collections::{BTreeMap, BTreeSet};
 
-pub use self::identity::{AccessKey, KeyStatus, MfaDevice, Permissions, Role, User};
+use chrono::TimeDelta;
+
+pub use self::identity::{AccessKey, KeyStatus, LastUse, MfaDevice, Permissions, Role, User};
 use crate::policy::Policy;
 
 /// Everything that exists.
@@ -21,6 +23,8 @@ pub struct World {
     pub managed_policies: BTreeMap<String, Policy>,
     /// The buckets by their name, which is unique over all accounts.
     pub buckets: BTreeMap<String, Bucket>,
+    /// How long AWS takes until a new access key is known everywhere.
+    pub key_propagation: TimeDelta,
 }
 
 /// One AWS account.
@@ -68,7 +72,12 @@ impl KeyHolder<'_> {
 impl World {
     /// Returns a world with AWS's own managed policies and nobody in it.
     pub fn empty() -> Self {
-        Self { accounts: BTreeMap::new(), managed_policies: managed::policies(), buckets: BTreeMap::new() }
+        Self {
+            accounts: BTreeMap::new(),
+            managed_policies: managed::policies(),
+            buckets: BTreeMap::new(),
+            key_propagation: TimeDelta::zero(),
+        }
     }
 
     /// Adds an account.
@@ -129,6 +138,12 @@ impl World {
                 .flat_map(|user| user.access_keys.iter().map(move |key| (KeyHolder::User(user), key)));
             of_root.chain(of_users).find(|(_, key)| key.id == id)
         })
+    }
+
+    /// Finds a user's long-term access key, to change it.
+    pub(crate) fn key_mut(&mut self, id: &str) -> Option<&mut AccessKey> {
+        let users = self.accounts.values_mut().flat_map(|account| account.users.values_mut());
+        users.flat_map(|user| &mut user.access_keys).find(|key| key.id == id)
     }
 
     /// Collects the policies that a set of permissions stands for; an attached policy that does not exist grants nothing.

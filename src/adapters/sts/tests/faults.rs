@@ -3,6 +3,7 @@
 use super::*;
 use rolecall_sandbox::{Fault, FaultKind};
 use std::net::TcpListener;
+use std::sync::Mutex;
 
 /// Runs one AssumeRole under a fault that stays.
 async fn under(what: FaultKind) -> (Bench, Result<Issued, TokenError>, Duration) {

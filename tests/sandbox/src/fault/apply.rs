@@ -13,7 +13,7 @@ use crate::answer::Answer;
 use crate::error::ApiError;
 use crate::request::{Operation, Request, Service};
 use crate::server::Body;
-use crate::{s3, sts};
+use crate::{iam, s3, sts};
 
 const HUGE_BODY: usize = 100_000_000;
 const HUGE_CHUNK: usize = 64 * 1024;
@@ -65,10 +65,10 @@ pub(crate) fn made_up(kind: &FaultKind, request: &Request, operation: &Operation
         FaultKind::HugeBody => return Some(Answer::new(200, "text/xml", "")),
         _ => return None,
     };
-    Some(if operation.service == Service::S3 {
-        s3::error(&error, request, request_id)
-    } else {
-        sts::error(&error, request_id)
+    Some(match operation.service {
+        Service::Iam => iam::error(&error, request_id),
+        Service::S3 => s3::error(&error, request, request_id),
+        Service::Sts => sts::error(&error, request_id),
     })
 }
 

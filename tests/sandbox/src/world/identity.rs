@@ -2,11 +2,16 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use chrono::{DateTime, Utc};
+
 use crate::mint;
 use crate::policy::Policy;
 
 /// A role lasts an hour unless it says otherwise (CreateRole, `MaxSessionDuration`).
 const DEFAULT_MAX_SESSION_SECONDS: i64 = 3600;
+
+/// When the keys of a new world were made: 1 November 2026.
+const FIRST_KEYS: i64 = 1_793_491_200;
 
 /// Identity-based policies: inline ones by name, managed ones by ARN.
 #[derive(Clone, Debug, Default)]
@@ -68,6 +73,23 @@ pub struct AccessKey {
     pub secret: String,
     /// Whether it can be used.
     pub status: KeyStatus,
+    /// When it was made.
+    pub created: DateTime<Utc>,
+    /// From when on AWS knows it everywhere ("Changes that I make are not always immediately visible").
+    pub known_from: Option<DateTime<Utc>>,
+    /// When, where and for which service it was last used.
+    pub last_used: Option<LastUse>,
+}
+
+/// The last use of an access key.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LastUse {
+    /// When.
+    pub date: DateTime<Utc>,
+    /// In which region.
+    pub region: String,
+    /// Of which service.
+    pub service: String,
 }
 
 /// Whether an access key can be used.
@@ -210,7 +232,20 @@ impl Role {
 impl AccessKey {
     /// Returns a new, active key.
     pub fn generate() -> Self {
-        Self { id: mint::identifier("AKIA"), secret: mint::secret_key(), status: KeyStatus::Active }
+        Self::made(DateTime::from_timestamp(FIRST_KEYS, 0).expect("in range"))
+    }
+
+    /// Returns a new, active key that is made at an instant.
+    pub(crate) fn made(created: DateTime<Utc>) -> Self {
+        Self {
+            id: mint::identifier("AKIA"),
+            secret: mint::secret_key(),
+            status: KeyStatus::Active,
+            // AWS gives whole seconds.
+            created: DateTime::from_timestamp(created.timestamp(), 0).unwrap_or(created),
+            known_from: None,
+            last_used: None,
+        }
     }
 }
 

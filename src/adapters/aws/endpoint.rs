@@ -1,4 +1,4 @@
-//! Which host is asked: AWS's regional STS, or the one that the configuration names.
+//! Which host is asked: AWS's regional STS, its one IAM of a partition, or the one that the configuration names.
 //!
 //! The SDK's own rules are not used: their partition table can be replaced by an environment variable
 //! (`SMITHY_CLIENT_SDK_CUSTOM_PARTITION`), and then any host would issue our sessions. A test holds this table against
@@ -11,38 +11,74 @@ use std::net::IpAddr;
 
 /// Where calls go.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Endpoint {
+pub(in crate::adapters) struct Endpoint {
     /// The whole address.
-    pub(super) url: String,
+    pub(in crate::adapters) url: String,
     /// Its host, with the port where there is one; for messages.
-    pub(super) host: String,
+    pub(in crate::adapters) host: String,
     /// Whether it is spoken to over TLS.
-    pub(super) tls: bool,
+    pub(in crate::adapters) tls: bool,
     /// Whether it is this machine, which no proxy leads to.
-    pub(super) loopback: bool,
+    pub(in crate::adapters) loopback: bool,
 }
 
 impl Endpoint {
     /// Finds the STS of a region.
-    pub(super) fn of(aws: &AwsSettings, region: &str) -> Result<Self, Report> {
-        let label = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-';
-        if !(1..=63).contains(&region.len()) || !region.bytes().all(label) {
-            let shown = printable(region, 64);
-            return Err(Report::new(Kind::Config, format!("`{shown}` is not a region"))
-                .hint("set `region` to one like eu-central-1"));
+    pub(in crate::adapters) fn sts(aws: &AwsSettings, region: &str) -> Result<Self, Report> {
+        check_region(region)?;
+        match &aws.sts_endpoint {
+            Some(url) => custom(aws, url, "endpoint_url_sts"),
+            None => Ok(Self::of_aws(regional(region, aws.fips, aws.dual_stack))),
         }
-        let Some(url) = &aws.sts_endpoint else {
-            let url = regional(region, aws.fips, aws.dual_stack);
-            let host = url["https://".len()..].to_owned();
-            return Ok(Self { url, host, tls: true, loopback: false });
-        };
-        if aws.fips || aws.dual_stack {
-            let keys = "`use_fips_endpoint` and `use_dualstack_endpoint`";
-            return Err(Report::new(Kind::Config, format!("{keys} choose among AWS's own hosts"))
-                .hint("remove them, or remove `endpoint_url_sts`, under `[aws]`"));
-        }
-        custom(url)
     }
+
+    /// Finds the IAM of a region's partition.
+    pub(in crate::adapters) fn iam(aws: &AwsSettings, region: &str) -> Result<Self, Report> {
+        check_region(region)?;
+        match &aws.iam_endpoint {
+            Some(url) => custom(aws, url, "endpoint_url_iam"),
+            None => Ok(Self::of_aws(global(Partition::of_region(region), aws.fips, aws.dual_stack))),
+        }
+    }
+
+    fn of_aws(url: String) -> Self {
+        let host = url["https://".len()..].to_owned();
+        Self { url, host, tls: true, loopback: false }
+    }
+}
+
+fn check_region(region: &str) -> Result<(), Report> {
+    let label = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-';
+    if (1..=63).contains(&region.len()) && region.bytes().all(label) {
+        return Ok(());
+    }
+    Err(Report::new(Kind::Config, format!("`{}` is not a region", printable(region, 64)))
+        .hint("set `region` to one like eu-central-1"))
+}
+
+/// Builds the address of a partition's IAM, which has no regions (General Reference, "IAM endpoints").
+fn global(partition: Partition, fips: bool, dual_stack: bool) -> String {
+    // Of each partition: the plain host's end, the end of the FIPS host, and that of the dual-stack hosts.
+    let (plain, plain_fips, dual) = match partition {
+        Partition::Aws => ("amazonaws.com", "amazonaws.com", "global.api.aws"),
+        Partition::Cn => ("cn-north-1.amazonaws.com.cn", "amazonaws.com.cn", "global.api.amazonwebservices.com.cn"),
+        Partition::Eusc => ("eusc-de-east-1.amazonaws.eu", "amazonaws.eu", "global.api.amazonwebservices.eu"),
+        Partition::Iso => ("us-iso-east-1.c2s.ic.gov", "us-iso-east-1.c2s.ic.gov", "api.aws.ic.gov"),
+        Partition::IsoB => ("us-isob-east-1.sc2s.sgov.gov", "us-isob-east-1.sc2s.sgov.gov", "api.aws.scloud"),
+        Partition::IsoE => ("eu-isoe-west-1.cloud.adc-e.uk", "cloud.adc-e.uk", "api.cloud-aws.adc-e.uk"),
+        Partition::IsoF => ("us-isof-south-1.csp.hci.ic.gov", "csp.hci.ic.gov", "api.aws.hci.ic.gov"),
+        Partition::UsGov => ("us-gov.amazonaws.com", "us-gov.amazonaws.com", "us-gov.api.aws"),
+    };
+    // GovCloud's ordinary host is its FIPS host.
+    let service = if fips && partition != Partition::UsGov { "iam-fips" } else { "iam" };
+    let end = match (dual_stack, fips) {
+        // China and the sovereign cloud have no FIPS host of the global name.
+        (true, true) => dual.strip_prefix("global.").filter(|_| partition != Partition::Aws).unwrap_or(dual),
+        (true, false) => dual,
+        (false, true) => plain_fips,
+        (false, false) => plain,
+    };
+    format!("https://{service}.{end}")
 }
 
 /// Builds the regional address (General Reference, "AWS STS endpoints"). Never the global one: its tokens are not valid
@@ -64,9 +100,14 @@ fn regional(region: &str, fips: bool, dual_stack: bool) -> String {
     format!("https://{service}.{region}.{}", if dual_stack { dual } else { plain })
 }
 
-fn custom(url: &str) -> Result<Endpoint, Report> {
+fn custom(aws: &AwsSettings, url: &str, key: &str) -> Result<Endpoint, Report> {
+    if aws.fips || aws.dual_stack {
+        let keys = "`use_fips_endpoint` and `use_dualstack_endpoint`";
+        return Err(Report::new(Kind::Config, format!("{keys} choose among AWS's own hosts"))
+            .hint(format!("remove them, or remove `{key}`, under `[aws]`")));
+    }
     let refuse = |why: &str| {
-        Err(Report::new(Kind::Config, format!("`endpoint_url_sts` {why}: {}", printable(url, 200)))
+        Err(Report::new(Kind::Config, format!("`{key}` {why}: {}", printable(url, 200)))
             .hint("set it under `[aws]` to an https address, or to http on this machine"))
     };
     let (tls, rest) = match (url.strip_prefix("https://"), url.strip_prefix("http://")) {
@@ -127,11 +168,38 @@ mod tests {
         }
     }
 
+    #[tokio::test]
+    async fn the_hosts_of_iam_and_their_signatures_region_are_those_of_the_sdks_own_rules() {
+        use aws_sdk_iam::config::endpoint::{DefaultResolver, Params, ResolveEndpoint};
+        let resolver = DefaultResolver::new();
+        for region in [
+            "us-east-1",
+            "eu-central-1",
+            "cn-northwest-1",
+            "us-gov-east-1",
+            "eusc-de-east-1",
+            "us-iso-west-1",
+            "us-isob-east-1",
+            "eu-isoe-west-1",
+            "us-isof-east-1",
+        ] {
+            for (fips, dual_stack) in [(false, false), (true, false), (false, true), (true, true)] {
+                let partition = Partition::of_region(region);
+                let params = Params::builder().region(region).use_fips(fips).use_dual_stack(dual_stack).build();
+                let theirs = resolver.resolve_endpoint(&params.expect("valid")).await.expect("resolved");
+                let ours = global(partition, fips, dual_stack);
+                assert_eq!(ours, theirs.url(), "{region} fips {fips} dual {dual_stack}");
+                let said = format!("{:?}", theirs.auth_schemes());
+                assert!(said.contains(&format!("\"{}\"", partition.default_region())), "{region}: {said}");
+            }
+        }
+    }
+
     #[test]
     fn a_custom_host_is_https_or_this_machine() {
         let of = |url: &str| {
             let aws = AwsSettings { sts_endpoint: Some(url.into()), ..AwsSettings::default() };
-            Endpoint::of(&aws, "eu-central-1")
+            Endpoint::sts(&aws, "eu-central-1")
         };
         for (url, host, tls, loopback) in [
             ("http://127.0.0.1:4566", "127.0.0.1:4566", false, true),
@@ -159,9 +227,9 @@ mod tests {
     #[test]
     fn a_region_cannot_lead_to_another_host() {
         for region in ["", "evil.com/", "eu-central-1.evil.com", "EU", "eu central"] {
-            assert_eq!(Endpoint::of(&AwsSettings::default(), region).expect_err(region).kind, Kind::Config);
+            assert_eq!(Endpoint::sts(&AwsSettings::default(), region).expect_err(region).kind, Kind::Config);
         }
         let both = AwsSettings { sts_endpoint: Some("https://a.b".into()), fips: true, ..AwsSettings::default() };
-        assert!(Endpoint::of(&both, "eu-central-1").expect_err("both").message.contains("fips"));
+        assert!(Endpoint::sts(&both, "eu-central-1").expect_err("both").message.contains("fips"));
     }
 }

@@ -14,7 +14,7 @@ const WORD_MAX: usize = 100;
 const GONE: &str = "[removed]";
 
 /// Cleans a text and cuts it.
-pub(super) fn clean(text: &str, secrets: &[&str], max: usize) -> String {
+pub(in crate::adapters) fn clean(text: &str, secrets: &[&str], max: usize) -> String {
     let lower = text.to_ascii_lowercase();
     let end = ECHOES.iter().filter_map(|echo| lower.find(echo)).min().unwrap_or(text.len());
     let mut text = Cow::Borrowed(&text[..end]);

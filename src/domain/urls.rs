@@ -3,7 +3,20 @@
 //! The check is narrow on purpose: what two URL parsers could read differently (user info, backslashes, odd spellings
 //! of an IPv4 address) is refused, so that "plain http only to loopback" holds for whoever parses the URL next.
 
-use std::net::{Ipv4Addr, Ipv6Addr};
+// From `core`: addresses as values, without the sockets that `std::net` brings along.
+use core::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+
+/// The addresses of the instance metadata service (EC2 User Guide, "Use the Instance Metadata Service").
+const METADATA: [IpAddr; 2] =
+    [IpAddr::V4(Ipv4Addr::new(169, 254, 169, 254)), IpAddr::V6(Ipv6Addr::new(0xfd00, 0xec2, 0, 0, 0, 0, 0, 0x254))];
+
+/// The addresses of the container endpoint: ECS's, then EKS's two (SDKs and Tools Reference Guide, "Container credential
+/// provider").
+const CONTAINER: [IpAddr; 3] = [
+    IpAddr::V4(Ipv4Addr::new(169, 254, 170, 2)),
+    IpAddr::V4(Ipv4Addr::new(169, 254, 170, 23)),
+    IpAddr::V6(Ipv6Addr::new(0xfd00, 0xec2, 0, 0, 0, 0, 0, 0x23)),
+];
 
 /// The scheme and host of an accepted URL.
 struct Parts<'a> {
@@ -15,7 +28,7 @@ struct Parts<'a> {
 /// Checks an endpoint: https, or http to this machine.
 ///
 /// Threat: signed requests and session credentials in the clear on a network.
-pub(super) fn check_endpoint(text: &str) -> Result<(), &'static str> {
+pub fn check_endpoint(text: &str) -> Result<(), &'static str> {
     let parts = split(text)?;
     if !parts.tls && !is_loopback(parts.host) {
         return Err("plain http is allowed to 127.0.0.1, [::1] and localhost only; use https");
@@ -24,9 +37,57 @@ pub(super) fn check_endpoint(text: &str) -> Result<(), &'static str> {
 }
 
 /// Checks a proxy: what goes through it is TLS of its own, so the way to it may be plain.
-pub(super) fn check_proxy(text: &str) -> Result<(), &'static str> {
+pub fn check_proxy(text: &str) -> Result<(), &'static str> {
     let parts = split(text)?;
     if parts.path.is_empty() || parts.path == "/" { Ok(()) } else { Err("a proxy has no path: http://proxy:3128") }
+}
+
+/// Checks the address of the instance metadata service: plain http, to this machine or to one of its own addresses.
+///
+/// Threat: whoever answers there decides who we are, and no TLS says who that is.
+pub fn check_metadata_endpoint(text: &str) -> Result<(), &'static str> {
+    let parts = split(text)?;
+    if parts.tls || !(is_loopback(parts.host) || is_one_of(parts.host, &METADATA)) {
+        return Err("the metadata service is at http://169.254.169.254, http://[fd00:ec2::254], or on this machine");
+    }
+    if parts.path.is_empty() || parts.path == "/" {
+        Ok(())
+    } else {
+        Err("this address has no path: only scheme and host")
+    }
+}
+
+/// Checks the whole address of a container endpoint: https, or http to this machine or to ECS's and EKS's own addresses.
+///
+/// Narrower than the SDKs, which look a name up and take it if it leads to one of these: what a name leads to may change
+/// between the look and the call.
+pub fn check_container_uri(text: &str) -> Result<(), &'static str> {
+    let (text, query) = text.split_once('?').unwrap_or((text, ""));
+    if query.contains(['#', '\\', '"', '<', '>']) || !query.bytes().all(|b| b.is_ascii_graphic()) {
+        return Err("the query has characters that do not belong there");
+    }
+    let parts = split(text)?;
+    if parts.tls || is_loopback(parts.host) || is_one_of(parts.host, &CONTAINER) {
+        return Ok(());
+    }
+    Err("plain http is allowed to this machine and to 169.254.170.2, 169.254.170.23 and [fd00:ec2::23] only; use https")
+}
+
+/// Checks the path of a container endpoint that ECS gives.
+pub fn check_container_path(text: &str) -> Result<(), &'static str> {
+    if !text.starts_with('/') || text.starts_with("//") {
+        return Err("the path starts with one /");
+    }
+    if text.bytes().all(|b| b.is_ascii_graphic() && !b"\\\"'<>`{}|^#".contains(&b)) {
+        Ok(())
+    } else {
+        Err("the path has characters that do not belong into one")
+    }
+}
+
+fn is_one_of(host: &str, addresses: &[IpAddr]) -> bool {
+    let bare = host.strip_prefix('[').and_then(|h| h.strip_suffix(']')).unwrap_or(host);
+    bare.parse::<IpAddr>().is_ok_and(|address| addresses.contains(&address))
 }
 
 fn split(text: &str) -> Result<Parts<'_>, &'static str> {
@@ -118,6 +179,53 @@ mod tests {
             "https://user:pw@host",
         ] {
             assert!(check_endpoint(bad).is_err(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn the_metadata_service_is_at_its_own_address_or_on_this_machine() {
+        for good in
+            ["http://169.254.169.254", "http://169.254.169.254/", "http://[fd00:ec2::254]", "http://127.0.0.1:1338"]
+        {
+            assert_eq!(check_metadata_endpoint(good), Ok(()), "{good}");
+        }
+        for bad in [
+            "https://169.254.169.254",
+            "http://169.254.169.253",
+            "http://169.254.169.254.example.com",
+            "http://0xa9fea9fe",
+            "http://2852039166",
+            "http://example.com",
+            "http://127.0.0.1/latest",
+            "169.254.169.254",
+        ] {
+            assert!(check_metadata_endpoint(bad).is_err(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn a_container_endpoint_is_https_or_one_of_awss_own_addresses() {
+        for good in [
+            "http://169.254.170.2/v2/credentials/1",
+            "http://169.254.170.23/v1/credentials",
+            "http://[fd00:ec2::23]/v1/credentials",
+            "http://localhost:8080/creds?role=a",
+            "https://credentials.example.com/role",
+        ] {
+            assert_eq!(check_container_uri(good), Ok(()), "{good}");
+        }
+        for bad in [
+            "http://169.254.169.254/",
+            "http://host.docker.internal/x",
+            "http://10.0.0.1",
+            "ftp://x",
+            "http://localhost/?a b",
+        ] {
+            assert!(check_container_uri(bad).is_err(), "{bad}");
+        }
+        assert_eq!(check_container_path("/v2/credentials/7f3a?x=1"), Ok(()));
+        for bad in ["", "v2", "//example.com/", "/a b", "/a\nb", "/a#b"] {
+            assert!(check_container_path(bad).is_err(), "{bad:?}");
         }
     }
 

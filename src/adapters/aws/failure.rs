@@ -6,16 +6,17 @@ use super::connector::TooLarge;
 use aws_sdk_sts::error::{ProvideErrorMetadata, SdkError};
 use aws_sdk_sts::operation::RequestId;
 use aws_smithy_runtime_api::client::orchestrator::HttpResponse;
+use aws_smithy_runtime_api::client::result::ConnectorError;
 use rustls::CertificateError as Cert;
 use std::error::Error;
 use std::io;
 
 /// How far a call came.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Class {
-    /// STS said no, with a code.
+pub(in crate::adapters) enum Class {
+    /// AWS said no, with a code.
     Refused,
-    /// Something answered, but not as STS does.
+    /// Something answered, but not as AWS does.
     Garbled,
     /// The answer was larger than the cap.
     TooLarge,
@@ -51,27 +52,27 @@ pub(super) enum Class {
 
 /// One failed call.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Failure {
+pub(in crate::adapters) struct Failure {
     /// How far it came.
-    pub(super) class: Class,
+    pub(in crate::adapters) class: Class,
     /// AWS's code.
-    pub(super) code: Option<String>,
+    pub(in crate::adapters) code: Option<String>,
     /// AWS's own words, unchecked.
-    pub(super) message: Option<String>,
+    pub(in crate::adapters) message: Option<String>,
     /// The HTTP status.
-    pub(super) status: Option<u16>,
+    pub(in crate::adapters) status: Option<u16>,
     /// AWS's id of the call.
-    pub(super) request_id: Option<String>,
+    pub(in crate::adapters) request_id: Option<String>,
 }
 
 impl Failure {
     /// Makes one without an answer.
-    pub(super) const fn without_answer(class: Class) -> Self {
+    pub(in crate::adapters) const fn without_answer(class: Class) -> Self {
         Self { class, code: None, message: None, status: None, request_id: None }
     }
 
     /// Takes the SDK's error apart.
-    pub(super) fn of<E>(error: &SdkError<E, HttpResponse>) -> Self
+    pub(in crate::adapters) fn of<E>(error: &SdkError<E, HttpResponse>) -> Self
     where
         E: ProvideErrorMetadata + Error + 'static,
     {
@@ -79,11 +80,7 @@ impl Failure {
             SdkError::ServiceError(service) if service.err().code().is_some() => Class::Refused,
             SdkError::ServiceError(_) | SdkError::ResponseError(_) => Class::Garbled,
             SdkError::TimeoutError(_) => Class::Timeout,
-            SdkError::DispatchFailure(failure) => failure.as_connector_error().map_or(Class::Network, |e| {
-                // A broken configuration of the SDK ends here, not as a construction failure.
-                let default = if e.is_user() { Class::Unsent } else { Class::Network };
-                of_chain(e).unwrap_or(if e.is_timeout() { Class::Timeout } else { default })
-            }),
+            SdkError::DispatchFailure(failure) => failure.as_connector_error().map_or(Class::Network, of_connector),
             _ => Class::Unsent,
         };
         Self {
@@ -94,6 +91,13 @@ impl Failure {
             request_id: error.request_id().or_else(|| error.meta().request_id()).map(str::to_owned),
         }
     }
+}
+
+/// Tells how far a request came that got no answer.
+pub(in crate::adapters) fn of_connector(error: &ConnectorError) -> Class {
+    // A broken configuration of the SDK ends here, not as a construction failure.
+    let default = if error.is_user() { Class::Unsent } else { Class::Network };
+    of_chain(error).unwrap_or(if error.is_timeout() { Class::Timeout } else { default })
 }
 
 /// Looks for the first cause that says what happened. Types where there are types; hyper-util has only words.

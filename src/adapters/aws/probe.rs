@@ -19,7 +19,7 @@ const NOISE: TimeDelta = TimeDelta::seconds(5);
 
 /// Notes, for one call, what the SDK does not tell about its answer.
 #[derive(Clone)]
-pub(super) struct Probe {
+pub(in crate::adapters) struct Probe {
     clock: Arc<dyn Clock>,
     seen: Arc<Mutex<Seen>>,
 }
@@ -32,18 +32,18 @@ struct Seen {
 
 impl Probe {
     /// Makes one that has seen nothing.
-    pub(super) fn new(clock: Arc<dyn Clock>) -> Self {
+    pub(in crate::adapters) fn new(clock: Arc<dyn Clock>) -> Self {
         Self { clock, seen: Arc::default() }
     }
 
     /// Tells how far the server's clock is ahead.
-    pub(super) fn skew(&self) -> TimeDelta {
+    pub(in crate::adapters) fn skew(&self) -> TimeDelta {
         self.seen().skew
     }
 
     /// Tells whether the answer reached its end. The SDK takes an XML that breaks off as one whose last elements are
     /// empty, and a token that breaks off as the token.
-    pub(super) fn whole(&self) -> bool {
+    pub(in crate::adapters) fn whole(&self) -> bool {
         self.seen().whole
     }
 
@@ -83,12 +83,16 @@ impl Intercept for Probe {
         _: &RuntimeComponents,
         _: &mut ConfigBag,
     ) -> Result<(), BoxError> {
-        let date = context.response().headers().get("date").and_then(read);
-        let skew = date.map_or(TimeDelta::zero(), |theirs| noticeable(theirs - self.clock.now().wall));
+        let skew = skew(context.response().headers().get("date"), self.clock.as_ref());
         let whole = context.response().body().bytes().is_some_and(|xml| xml.trim_ascii_end().ends_with(b"Response>"));
         *self.seen.lock().unwrap_or_else(PoisonError::into_inner) = Seen { skew, whole };
         Ok(())
     }
+}
+
+/// Tells by the Date header of an answer how far the server's clock is ahead.
+pub(in crate::adapters) fn skew(date: Option<&str>, clock: &dyn Clock) -> TimeDelta {
+    date.and_then(read).map_or(TimeDelta::zero(), |theirs| noticeable(theirs - clock.now().wall))
 }
 
 fn read(date: &str) -> Option<DateTime<Utc>> {
@@ -101,7 +105,7 @@ fn noticeable(skew: TimeDelta) -> TimeDelta {
 
 /// Retries the clock errors that the SDK does not know as such; it corrects its clock from any answer.
 #[derive(Debug)]
-pub(super) struct ClockErrors;
+pub(in crate::adapters) struct ClockErrors;
 
 impl ClassifyRetry for ClockErrors {
     fn classify_retry(&self, context: &InterceptorContext) -> RetryAction {

@@ -8,35 +8,89 @@ use crate::domain::arn::RoleArn;
 use crate::domain::report::{Kind, Report, printable};
 use crate::ports::{Outlook, TokenError};
 
-/// What was asked of STS.
+/// A service of AWS.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(in crate::adapters) enum Service {
+    /// Identity and Access Management.
+    Iam,
+    /// The Security Token Service.
+    Sts,
+}
+
+impl Service {
+    /// Gives the name that people know.
+    pub(in crate::adapters) fn name(self) -> &'static str {
+        match self {
+            Self::Iam => "IAM",
+            Self::Sts => "STS",
+        }
+    }
+
+    /// Gives the key of the configuration that names its host.
+    fn endpoint_key(self) -> &'static str {
+        match self {
+            Self::Iam => "endpoint_url_iam",
+            Self::Sts => "endpoint_url_sts",
+        }
+    }
+}
+
+/// What was asked.
 #[derive(Clone, Copy, Debug)]
-pub(super) enum Call<'a> {
+pub(in crate::adapters) enum Call<'a> {
     /// Becoming a role.
     AssumeRole(&'a RoleArn),
     /// A session for a key.
     SessionToken,
     /// Whose key it is.
     CallerIdentity,
+    /// Becoming a role by an identity provider's token.
+    WebIdentity(&'a RoleArn),
+    /// A new access key for a user.
+    CreateAccessKey(&'a str),
+    /// A user's access keys.
+    ListAccessKeys(&'a str),
+    /// An access key switched on or off.
+    UpdateAccessKey(&'a str),
+    /// An access key gone for good.
+    DeleteAccessKey(&'a str),
+}
+
+impl Call<'_> {
+    /// Tells whom it is asked of.
+    pub(in crate::adapters) fn service(self) -> Service {
+        match self {
+            Self::AssumeRole(_) | Self::SessionToken | Self::CallerIdentity | Self::WebIdentity(_) => Service::Sts,
+            Self::CreateAccessKey(_)
+            | Self::ListAccessKeys(_)
+            | Self::UpdateAccessKey(_)
+            | Self::DeleteAccessKey(_) => Service::Iam,
+        }
+    }
 }
 
 /// A call as its failure is told.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Asked<'a> {
+pub(in crate::adapters) struct Asked<'a> {
     /// What was asked.
-    pub(super) call: Call<'a>,
+    pub(in crate::adapters) call: Call<'a>,
     /// The host that was asked.
-    pub(super) host: &'a str,
+    pub(in crate::adapters) host: &'a str,
     /// Its region.
-    pub(super) region: &'a str,
+    pub(in crate::adapters) region: &'a str,
     /// The id of what signed.
-    pub(super) key_id: &'a str,
+    pub(in crate::adapters) key_id: &'a str,
     /// Whether a session signed, not a long-term key.
-    pub(super) by_session: bool,
+    pub(in crate::adapters) by_session: bool,
     /// Whether a proxy is between.
-    pub(super) proxied: bool,
+    pub(in crate::adapters) proxied: bool,
     /// What must not be repeated: secret key, token, code.
-    pub(super) secrets: &'a [&'a str],
+    pub(in crate::adapters) secrets: &'a [&'a str],
 }
+
+/// What was odd about an answer, as the end of "the answer …".
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(in crate::adapters) struct Odd(pub(in crate::adapters) &'static str, pub(in crate::adapters) Outlook);
 
 struct Verdict {
     kind: Kind,
@@ -45,7 +99,7 @@ struct Verdict {
 }
 
 /// Tells a failure.
-pub(super) fn told(failure: &Failure, asked: &Asked<'_>) -> TokenError {
+pub(in crate::adapters) fn told(failure: &Failure, asked: &Asked<'_>) -> TokenError {
     let request_id = failure.request_id.as_deref().map(|id| printable(id, 64));
     let code = failure.code.as_deref().map(|code| clean(code, asked.secrets, 64));
     let (message, verdict) = match (failure.class, &code) {
@@ -76,11 +130,13 @@ pub(super) fn told(failure: &Failure, asked: &Asked<'_>) -> TokenError {
 }
 
 /// Tells an answer that is not what was asked for.
-pub(super) fn odd(odd: super::answer::Odd, request_id: Option<String>, asked: &Asked<'_>) -> TokenError {
+pub(in crate::adapters) fn odd(odd: Odd, request_id: Option<String>, asked: &Asked<'_>) -> TokenError {
     let message = format!("cannot {}: the answer of {} {}", what(asked), asked.host, odd.0);
     let tail = request_id.as_deref().map(|id| format!(" (request {id})")).unwrap_or_default();
-    let report = Report::new(Kind::Unreachable, message + &tail)
-        .hint("look at `endpoint_url_sts` and `https_proxy` under `[aws]`, and at this machine's clock");
+    let report = Report::new(Kind::Unreachable, message + &tail).hint(format!(
+        "look at `{}` and `https_proxy` under `[aws]`, and at this machine's clock",
+        asked.call.service().endpoint_key()
+    ));
     TokenError { report, outlook: odd.1, code: None, request_id }
 }
 
@@ -89,11 +145,16 @@ fn what(asked: &Asked<'_>) -> String {
 }
 
 /// Names a call as what it is for.
-pub(super) fn name(call: Call<'_>, key_id: &str) -> String {
+pub(in crate::adapters) fn name(call: Call<'_>, key_id: &str) -> String {
     match call {
         Call::AssumeRole(role) => format!("assume {role}"),
         Call::SessionToken => format!("start a session of access key {}", printable(key_id, 128)),
+        Call::WebIdentity(role) => format!("assume {role} with a web identity token"),
         Call::CallerIdentity => format!("tell whose access key {} is", printable(key_id, 128)),
+        Call::CreateAccessKey(user) => format!("make an access key for user {}", printable(user, 128)),
+        Call::ListAccessKeys(user) => format!("list the access keys of user {}", printable(user, 128)),
+        Call::UpdateAccessKey(id) => format!("deactivate access key {}", printable(id, 128)),
+        Call::DeleteAccessKey(id) => format!("delete access key {}", printable(id, 128)),
     }
 }
 
@@ -112,6 +173,9 @@ fn of_code(code: &str, words: &str, status: Option<u16>, asked: &Asked<'_>) -> V
     use Outlook::{Permanent, SignerExpired, Transient};
     let code = code.strip_suffix("Exception").unwrap_or(code);
     let no = |outlook, hint: String| Verdict { kind: Kind::Refused, outlook, hint: Some(hint) };
+    if let Some((kind, outlook, hint)) = crate::adapters::sts::web_identity::verdict(code, words, asked) {
+        return Verdict { kind, outlook, hint: Some(hint) };
+    }
     let later = |hint: &str| Verdict { kind: Kind::Unreachable, outlook: Transient, hint: Some(hint.to_owned()) };
     match code {
         "AccessDenied" => denied(words, asked),
@@ -149,6 +213,13 @@ fn of_code(code: &str, words: &str, status: Option<u16>, asked: &Asked<'_>) -> V
         "ValidationError" | "Validation" | "InvalidParameterValue" => invalid(words, asked),
         "MalformedPolicyDocument" => no(Permanent, "correct the role's `policy`: it must be a JSON policy".into()),
         "PackedPolicyTooLarge" => no(Permanent, "shorten the role's `policy`, `policy_arns` or `session_tags`".into()),
+        // A quota, where elsewhere it is a rate: it stays until a key is deleted.
+        "LimitExceeded" if asked.call.service() == Service::Iam => {
+            no(Permanent, "a user has at most two access keys: delete one that is not in use".into())
+        }
+        "NoSuchEntity" => no(Permanent, "look at the user's access keys: `aws iam list-access-keys`".into()),
+        // The same user is being changed elsewhere, or was made a moment ago.
+        "EntityTemporarilyUnmodifiable" | "ConcurrentModification" | "ServiceFailure" => later("try again in a moment"),
         "IDPCommunicationError" => later("try again in a moment"),
         _ if code.contains("Throttl") || THROTTLES.contains(&code) || status == Some(429) => {
             later("AWS limits how often it is asked: try again in a moment")
@@ -178,6 +249,10 @@ fn denied(words: &str, asked: &Asked<'_>) -> Verdict {
         }
         let hint = "set the identity's `mfa_serial` to a device of its own user: `aws iam list-mfa-devices`";
         return no(Outlook::Permanent, hint.into());
+    }
+    if asked.call.service() == Service::Iam {
+        // Which statement is missing is said by whoever knows the user.
+        return no(Outlook::Permanent, "the user's own policy must allow it".into());
     }
     let Call::AssumeRole(role) = asked.call else {
         return no(Outlook::Permanent, "an administrator's policy denies this call; ask them".into());
@@ -214,7 +289,7 @@ fn invalid(words: &str, asked: &Asked<'_>) -> Verdict {
             _ if words.contains("chaining") || words.contains("1 hour") => {
                 no(Outlook::Permanent, "set the role's `duration` to \"1h\", AWS's limit for chained roles".into())
             }
-            Call::AssumeRole(role) => {
+            Call::AssumeRole(role) | Call::WebIdentity(role) => {
                 let name = role.name();
                 let hint = format!(
                     "set the role's `duration` to at most its MaxSessionDuration: `aws iam get-role --role-name {name}`"
@@ -228,7 +303,9 @@ fn invalid(words: &str, asked: &Asked<'_>) -> Verdict {
 }
 
 fn on_the_way(class: Class, status: Option<u16>, asked: &Asked<'_>) -> (String, Option<String>) {
-    let host = asked.host;
+    let (host, service) = (asked.host, asked.call.service().name());
+    let settings = format!("look at `{}` and `https_proxy` under `[aws]`", asked.call.service().endpoint_key());
+    let portal = format!("sign in to the network if it has a sign-in page; {settings}");
     let network = if asked.proxied {
         "look at the network, and at `https_proxy` under `[aws]`"
     } else {
@@ -240,14 +317,10 @@ fn on_the_way(class: Class, status: Option<u16>, asked: &Asked<'_>) -> (String, 
         Class::Refused | Class::Garbled if status.is_some_and(|s| s >= 500) => {
             (format!("{host} is out of order{http}"), AWS_IS_ILL)
         }
-        Class::Refused | Class::Garbled => (
-            format!("what answered for {host} is not STS{http}"),
-            "sign in to the network if it has a sign-in page; look at `endpoint_url_sts` and `https_proxy` under `[aws]`",
-        ),
-        Class::TooLarge => (
-            format!("the answer of {host} is larger than any of STS's{http}"),
-            "look at `endpoint_url_sts` and `https_proxy` under `[aws]`",
-        ),
+        Class::Refused | Class::Garbled => {
+            (format!("what answered for {host} is not {service}{http}"), portal.as_str())
+        }
+        Class::TooLarge => (format!("the answer of {host} is larger than any of {service}'s{http}"), settings.as_str()),
         Class::Timeout => (format!("{host} did not answer within 10 seconds{through}"), network),
         Class::ConnectTimeout => (format!("no connection to {host}{through} within 3 seconds"), network),
         Class::Dns if asked.proxied => ("the name of the proxy or of its host is not known".to_owned(), network),

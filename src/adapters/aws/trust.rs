@@ -31,7 +31,7 @@ const SYSTEM_BUNDLES: [&str; 7] = [
 ];
 
 /// Reads the certificates to believe.
-pub(super) fn store(ca_bundle: Option<&Path>) -> Result<TrustStore, Report> {
+pub(in crate::adapters) fn store(ca_bundle: Option<&Path>) -> Result<TrustStore, Report> {
     match ca_bundle {
         Some(path) => bundle(path).map_err(|why| {
             Report::new(Kind::Config, format!("`ca_bundle` {}: {why}", path.display()))

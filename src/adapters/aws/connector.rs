@@ -1,7 +1,7 @@
 //! The HTTP client under the SDK: TLS, proxy, time limits, and a cap on what an answer may weigh.
 //!
-//! It knows nothing of STS. Each call has a connection of its own: one that waits for the next keeps in its buffers what
-//! it sent and got last, a session's token with it, and no lock reaches there.
+//! It knows no service. One connection pool serves every call of a client; a connection that waits for the next keeps in
+//! its buffers what it sent and got last, a session's token with it, so a lock drops the pool with the client.
 
 use super::endpoint::Endpoint;
 use super::trust;
@@ -21,19 +21,22 @@ use aws_smithy_types::body::SdkBody;
 use aws_smithy_types::byte_stream::ByteStream;
 use bytes::Bytes;
 use std::fmt;
+use std::path::Path;
 use std::time::Duration;
 use zeroize::Zeroizing;
 
 /// Name, TCP, proxy and TLS together.
-pub(super) const CONNECT: Duration = Duration::from_secs(3);
+pub(in crate::adapters) const CONNECT: Duration = Duration::from_secs(3);
 /// From the request to the head of its answer.
 const READ: Duration = Duration::from_secs(4);
-/// An answer of STS has two to eight KiB. Without a cap a hostile or broken proxy could fill the agent's memory.
+/// Calls of one chain follow each other at once; what is older has often died with the network it was made on.
+const IDLE: Duration = Duration::from_secs(10);
+/// An answer of STS or IAM has a few KiB. Without a cap a hostile or broken proxy could fill the agent's memory.
 const ANSWER_MAX: usize = 256 * 1024;
 
-/// The answer was larger than any of STS's.
+/// The answer was larger than any of AWS's.
 #[derive(Debug)]
-pub(super) struct TooLarge;
+pub(in crate::adapters) struct TooLarge;
 
 impl fmt::Display for TooLarge {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -44,25 +47,36 @@ impl fmt::Display for TooLarge {
 impl std::error::Error for TooLarge {}
 
 /// Builds the client for one endpoint. Reads certificate files, so it may take a moment.
-pub(super) fn client(aws: &AwsSettings, endpoint: &Endpoint) -> Result<SharedHttpClient, Report> {
+pub(in crate::adapters) fn client(aws: &AwsSettings, endpoint: &Endpoint) -> Result<SharedHttpClient, Report> {
+    let limits = HttpConnectorSettings::builder().connect_timeout(CONNECT).read_timeout(READ).build();
+    let connector = connector(endpoint.tls, aws.ca_bundle.as_deref(), limits, proxy(aws, endpoint)?)?;
+    // The SDK asks for a connector per set of limits; ours are fixed above.
+    Ok(http_client_fn(move |_, _| connector.clone()))
+}
+
+/// Builds what sends one request and reads its answer up to the cap. Reads certificate files if there is TLS.
+pub(in crate::adapters) fn connector(
+    tls: bool,
+    ca_bundle: Option<&Path>,
+    limits: HttpConnectorSettings,
+    proxy: ProxyConfig,
+) -> Result<SharedHttpConnector, Report> {
     // Without TLS there is nothing to verify, and a machine without authorities can still speak to itself.
-    let roots = if endpoint.tls { trust::store(aws.ca_bundle.as_deref())? } else { TrustStore::empty() };
+    let roots = if tls { trust::store(ca_bundle)? } else { TrustStore::empty() };
     let tls = TlsContext::builder()
         .with_trust_store(roots)
         .build()
         .map_err(|_| Report::new(Kind::Failed, "TLS cannot be set up").hint("look at `ca_bundle` under `[aws]`"))?;
-    let limits = HttpConnectorSettings::builder().connect_timeout(CONNECT).read_timeout(READ).build();
     let connector = Connector::builder()
         .connector_settings(limits)
         .sleep_impl(TokioSleep::new())
-        .pool_max_idle_per_host(0)
-        .proxy_config(proxy(aws, endpoint)?)
+        .pool_idle_timeout(IDLE)
+        .pool_max_idle_per_host(4)
+        .proxy_config(proxy)
         .tls_provider(Provider::Rustls(CryptoMode::AwsLc))
         .tls_context(tls)
         .build();
-    let capped = SharedHttpConnector::new(Capped(SharedHttpConnector::new(connector)));
-    // The SDK asks for a connector per set of limits; ours are fixed above.
-    Ok(http_client_fn(move |_, _| capped.clone()))
+    Ok(SharedHttpConnector::new(Capped(SharedHttpConnector::new(connector))))
 }
 
 fn proxy(aws: &AwsSettings, endpoint: &Endpoint) -> Result<ProxyConfig, Report> {

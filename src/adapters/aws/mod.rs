@@ -1,0 +1,14 @@
+//! What every call to AWS has in common, whichever service is asked: host, proxy, certificates, limits of time and size,
+//! and what an error means.
+//!
+//! It knows no operation. Apart from the services because the rules are those of one AWS: a proxy that breaks off STS's
+//! answers breaks off IAM's.
+
+mod clean;
+pub(super) mod clients;
+pub(super) mod connector;
+pub(super) mod endpoint;
+pub(super) mod errors;
+pub(super) mod failure;
+pub(super) mod probe;
+mod trust;

@@ -1,0 +1,186 @@
+//! The container endpoint of ECS and EKS: one address, an authorization where there is one, credentials.
+
+use super::ambient::Container;
+use super::http::Service;
+use super::{never, token_file};
+use crate::domain::arn;
+use crate::domain::catalogue::AwsSettings;
+use crate::domain::report::{Kind, Report, printable};
+use crate::domain::secret::WebToken;
+use crate::domain::source::ContainerUri;
+use crate::domain::urls::{check_container_path, check_container_uri};
+use crate::ports::{Clock, Outlook, Sourced, TokenError};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+/// Where a relative path is (SDKs and Tools Reference Guide, "Container credential provider").
+const ECS: &str = "http://169.254.170.2";
+
+const HINT: &str = "does the task have a task role, or the pod a Pod Identity association? Look at \
+                    AWS_CONTAINER_CREDENTIALS_FULL_URI and its companions";
+
+/// What to ask, and with which authorization.
+pub(super) struct Place {
+    url: String,
+    authorization: Option<Authorization>,
+}
+
+enum Authorization {
+    File(PathBuf),
+    Token(WebToken),
+}
+
+impl Place {
+    /// Puts together what the configuration says and, where it says nothing, the agent's environment.
+    pub(super) fn of(
+        uri: Option<&ContainerUri>,
+        token_file: Option<&Path>,
+        ambient: &Container,
+    ) -> Result<Self, TokenError> {
+        let said = uri.cloned().or_else(|| {
+            let relative = ambient.relative_uri.clone().map(ContainerUri::Relative);
+            relative.or_else(|| ambient.full_uri.clone().map(ContainerUri::Full))
+        });
+        let wrong = |name: &str, why: &str| {
+            never(Report::new(Kind::Config, format!("{name} in the agent's environment: {why}")).hint(
+                "correct it where the agent is started, or set `container_credentials_full_uri` in the configuration",
+            ))
+        };
+        let url = match said {
+            Some(ContainerUri::Relative(path)) => {
+                check_container_path(&path).map_err(|why| wrong("AWS_CONTAINER_CREDENTIALS_RELATIVE_URI", why))?;
+                format!("{ECS}{path}")
+            }
+            Some(ContainerUri::Full(url)) => {
+                check_container_uri(&url).map_err(|why| wrong("AWS_CONTAINER_CREDENTIALS_FULL_URI", why))?;
+                url
+            }
+            None => {
+                let cause =
+                    "neither the configuration nor the agent's own environment says where the container endpoint is";
+                return Err(never(Report::new(Kind::Config, cause).hint(
+                    "set `container_credentials_full_uri`, or start the agent where the container's variables are set: \
+                     `rolecall agent run`",
+                )));
+            }
+        };
+        let file = token_file.map(Path::to_path_buf).or_else(|| ambient.token_file.clone().map(PathBuf::from));
+        // A file goes before a token, as in every SDK but Java's.
+        let authorization = match file {
+            Some(file) if !file.is_absolute() => {
+                return Err(wrong("AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE", "the path does not start with /"));
+            }
+            Some(file) => Some(Authorization::File(file)),
+            None => ambient.token.clone().map(Authorization::Token),
+        };
+        Ok(Self { url, authorization })
+    }
+
+    /// Names it without path and query, which may hold a secret.
+    fn host(&self) -> String {
+        let rest = self.url.split_once("://").map_or(self.url.as_str(), |(_, rest)| rest);
+        printable(rest.split(['/', '?']).next().unwrap_or_default(), 200)
+    }
+}
+
+/// Asks for the credentials of the task or pod. What may be over at once is tried twice.
+pub(super) async fn ask(place: &Place, aws: &Arc<AwsSettings>, clock: &dyn Clock) -> Result<Sourced, TokenError> {
+    let name = format!("the container endpoint at {}", place.host());
+    let (tls, aws) = (place.url.starts_with("https://"), Arc::clone(aws));
+    // Certificates are read from files.
+    let service = tokio::task::spawn_blocking(move || Service::new(name, HINT, tls, aws.ca_bundle.as_deref())).await;
+    let service = service.unwrap_or_else(|_| {
+        Err(never(Report::new(Kind::Failed, "the connection to the container endpoint cannot be set up")))
+    })?;
+    match once(place, &service, clock).await {
+        Err(error) if error.outlook != Outlook::Permanent => once(place, &service, clock).await,
+        result => result,
+    }
+}
+
+async fn once(place: &Place, service: &Service, clock: &dyn Clock) -> Result<Sourced, TokenError> {
+    // Read for each request: EKS renews the file.
+    let token = match &place.authorization {
+        Some(Authorization::File(file)) => Some(token_file::authorization(file).await?),
+        Some(Authorization::Token(token)) => Some(token.clone()),
+        None => None,
+    };
+    let mut headers = vec![("accept", "application/json")];
+    if let Some(token) = &token {
+        if !token.expose().bytes().all(|b| b.is_ascii_graphic() || b == b' ') {
+            let cause = "AWS_CONTAINER_AUTHORIZATION_TOKEN in the agent's environment cannot be sent: it has control characters";
+            return Err(never(Report::new(Kind::Config, cause).hint("correct it where the agent is started")));
+        }
+        headers.push(("authorization", token.expose()));
+    }
+    let reply = service.send("GET", &place.url, &headers).await?;
+    match reply.status() {
+        200 => {}
+        400 | 401 | 403 => {
+            return Err(service.status(
+                &reply,
+                "the authorization",
+                "look at AWS_CONTAINER_AUTHORIZATION_TOKEN or its file",
+            ));
+        }
+        _ => return Err(service.status(&reply, "the request", HINT)),
+    }
+    let (given, role_arn) = service.credentials(&reply)?;
+    let role = role_arn.as_deref();
+    let user = role.and_then(|arn| arn.rsplit('/').next()).filter(|name| !name.is_empty()).map(str::to_owned);
+    Ok(Sourced { given, user, account: role.and_then(arn::account_of), skew: reply.skew(clock) })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn container(relative: Option<&str>, full: Option<&str>) -> Container {
+        Container {
+            relative_uri: relative.map(str::to_owned),
+            full_uri: full.map(str::to_owned),
+            ..Container::default()
+        }
+    }
+
+    fn url(uri: Option<&ContainerUri>, ambient: &Container) -> Result<String, String> {
+        Place::of(uri, None, ambient).map(|place| place.url).map_err(|error| error.report.message)
+    }
+
+    #[test]
+    fn the_configuration_goes_before_the_environment_and_the_relative_path_before_the_whole_address() {
+        let both = container(Some("/v2/credentials/7f3a"), Some("http://169.254.170.23/v1/credentials"));
+        assert_eq!(url(None, &both).as_deref(), Ok("http://169.254.170.2/v2/credentials/7f3a"));
+        let full = container(None, Some("http://169.254.170.23/v1/credentials"));
+        assert_eq!(url(None, &full).as_deref(), Ok("http://169.254.170.23/v1/credentials"));
+        let own = ContainerUri::Full("https://example.com/x".into());
+        assert_eq!(url(Some(&own), &both).as_deref(), Ok("https://example.com/x"));
+    }
+
+    #[test]
+    fn an_environment_that_leads_elsewhere_is_refused_with_the_variable_named() {
+        for (ambient, variable) in [
+            (container(Some("//example.com/x"), None), "RELATIVE_URI"),
+            (container(Some("v2"), None), "RELATIVE_URI"),
+            (container(None, Some("http://example.com/x")), "FULL_URI"),
+            (container(None, Some("http://169.254.169.254/x")), "FULL_URI"),
+            (container(None, None), "own environment"),
+        ] {
+            let said = url(None, &ambient).expect_err(variable);
+            assert!(said.contains(variable), "{said}");
+        }
+    }
+
+    #[test]
+    fn a_token_file_goes_before_a_token_and_its_path_is_whole() {
+        let ambient = Container {
+            token: Some(WebToken::new("canary-token".into())),
+            token_file: Some("/var/run/token".into()),
+            ..container(None, Some("http://localhost/x"))
+        };
+        let place = Place::of(None, None, &ambient).expect("a place");
+        assert!(matches!(place.authorization, Some(Authorization::File(_))));
+        let relative = Container { token_file: Some("token".into()), ..ambient };
+        assert!(Place::of(None, None, &relative).is_err_and(|e| e.report.message.contains("TOKEN_FILE")));
+    }
+}

@@ -1,0 +1,41 @@
+//! The agent's own `AWS_ACCESS_KEY_ID` and its companions. A caller's are never looked at.
+
+use super::ambient::Captured;
+use super::credentials::{Raw, check};
+use super::never;
+use crate::domain::arn::AccountId;
+use crate::domain::report::{Kind, Report};
+use crate::ports::{Given, Sourced, TokenError};
+use chrono::TimeDelta;
+use std::time::Duration;
+
+/// No session of AWS's lasts longer (GetSessionToken); one that does not say its end cannot be good after it.
+const LONGEST: Duration = Duration::from_hours(36);
+
+const START: &str =
+    "start the agent where the variables are set: `rolecall agent stop`, then `rolecall agent run` there";
+
+/// Gives what the environment held when the agent started.
+pub(super) fn ask(captured: &Captured, now: Duration) -> Result<Sourced, TokenError> {
+    let Some(key) = &captured.ambient.key else {
+        // An agent that a tool has started is the usual reason: it inherits no such variable, on purpose.
+        let cause = "the agent's own environment has no AWS_ACCESS_KEY_ID; an agent that a tool started has none of its variables";
+        return Err(never(Report::new(Kind::Config, cause).hint(START)));
+    };
+    let raw = Raw {
+        access_key_id: key.access_key_id.clone(),
+        secret: key.secret.clone(),
+        token: key.token.clone(),
+        expiration: key.expiration.clone(),
+    };
+    let given = check(raw).map_err(|odd| {
+        let cause = format!("the agent's environment has credentials {odd}");
+        never(Report::new(Kind::Config, cause).hint(format!("correct AWS_ACCESS_KEY_ID and its companions; {START}")))
+    })?;
+    if matches!(given, Given::Session { expiration: None, .. }) && now.saturating_sub(captured.at) >= LONGEST {
+        let cause = "the session in the agent's environment does not say when it ends, and is older than any can be";
+        return Err(never(Report::new(Kind::Refused, cause).hint(START)));
+    }
+    let account = key.account.as_deref().and_then(|id| AccountId::new(id).ok());
+    Ok(Sourced { given, user: None, account, skew: TimeDelta::zero() })
+}

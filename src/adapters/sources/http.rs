@@ -1,0 +1,166 @@
+//! One request to a service of the place where the agent runs: no proxy, no redirect, a time limit, a cap on the answer.
+
+use super::credentials::{Raw, check};
+use super::{later, never};
+use crate::adapters::aws::connector;
+use crate::adapters::aws::failure::{Class, of_connector};
+use crate::adapters::aws::probe;
+use crate::domain::report::{Kind, Report, printable};
+use crate::domain::secret::{SecretKey, SessionToken};
+use crate::ports::{Clock, Given, TokenError};
+use aws_smithy_http_client::proxy::ProxyConfig;
+use aws_smithy_runtime_api::client::http::{HttpConnector, HttpConnectorSettings, SharedHttpConnector};
+use aws_smithy_runtime_api::client::orchestrator::{HttpRequest, HttpResponse};
+use chrono::TimeDelta;
+use serde::Deserialize;
+use std::path::Path;
+use std::time::Duration;
+
+/// These services are on this machine or one step away.
+const CONNECT: Duration = Duration::from_secs(1);
+/// A request with its answer. The SDKs wait one second; an instance that has just started needs longer.
+const ANSWER: Duration = Duration::from_secs(2);
+
+/// A service to ask.
+pub(super) struct Service {
+    /// What it is called in messages, as "the container endpoint at 169.254.170.2".
+    pub(super) name: String,
+    /// What to look at where nobody answers.
+    pub(super) hint: &'static str,
+    connector: SharedHttpConnector,
+}
+
+/// An answer.
+pub(super) struct Reply(HttpResponse);
+
+impl Service {
+    /// Makes one. Reads certificate files where there is TLS.
+    pub(super) fn new(
+        name: String,
+        hint: &'static str,
+        tls: bool,
+        ca_bundle: Option<&Path>,
+    ) -> Result<Self, TokenError> {
+        let limits = HttpConnectorSettings::builder().connect_timeout(CONNECT).read_timeout(ANSWER).build();
+        let connector = connector::connector(tls, ca_bundle, limits, ProxyConfig::disabled()).map_err(never)?;
+        Ok(Self { name, hint, connector })
+    }
+
+    /// Asks.
+    pub(super) async fn send(
+        &self,
+        method: &str,
+        url: &str,
+        headers: &[(&'static str, &str)],
+    ) -> Result<Reply, TokenError> {
+        let unsent = || never(Report::new(Kind::Config, format!("{} cannot be asked: the request is none", self.name)));
+        let mut request = HttpRequest::get(url).map_err(|_| unsent())?;
+        request.set_method(method).map_err(|_| unsent())?;
+        request.headers_mut().insert("user-agent", concat!("rolecall/", env!("CARGO_PKG_VERSION")));
+        for (name, value) in headers {
+            request.headers_mut().try_insert(*name, (*value).to_owned()).map_err(|_| unsent())?;
+        }
+        // The client's own limit ends with the answer's head; a body that drips is ended here.
+        match tokio::time::timeout(ANSWER, self.connector.call(request)).await {
+            Ok(Ok(reply)) => Ok(Reply(reply)),
+            Ok(Err(error)) => Err(self.unheard(of_connector(&error))),
+            Err(_) => Err(self.unheard(Class::Timeout)),
+        }
+    }
+
+    fn unheard(&self, class: Class) -> TokenError {
+        let why = match class {
+            Class::Timeout => "did not answer within 2 seconds",
+            Class::ConnectTimeout => "cannot be reached within a second",
+            Class::NoListener => "does not listen",
+            Class::NoRoute => "cannot be reached from this machine",
+            Class::Dns => "has a name that is not known",
+            Class::Cut => "closed the connection",
+            Class::TooLarge => "gave an answer larger than any of its own",
+            Class::UnknownIssuer | Class::WrongName | Class::WrongDates | Class::Tls => {
+                "has no certificate that is believed"
+            }
+            _ => "could not be asked",
+        };
+        later(Report::new(Kind::Unreachable, format!("{} {why}", self.name)).hint(self.hint))
+    }
+
+    /// Makes the failure of an answer that is not one of this service's.
+    pub(super) fn stranger(&self, what: &str) -> TokenError {
+        later(
+            Report::new(Kind::Unreachable, format!("what answered as {} is something else: {what}", self.name))
+                .hint(self.hint),
+        )
+    }
+
+    /// Makes the failure of an answer with an error status.
+    pub(super) fn status(&self, reply: &Reply, doing: &str, hint: &str) -> TokenError {
+        let status = reply.status();
+        let report = |kind| Report::new(kind, format!("{} refused {doing} (HTTP {status})", self.name)).hint(hint);
+        match status {
+            429 | 500.. => later(
+                Report::new(Kind::Unreachable, format!("{} is out of order (HTTP {status})", self.name))
+                    .hint("ask again in a moment"),
+            ),
+            _ => never(report(Kind::Refused)),
+        }
+    }
+
+    /// Reads credentials, in the form that the metadata service and the container endpoint share.
+    pub(super) fn credentials(&self, reply: &Reply) -> Result<(Given, Option<String>), TokenError> {
+        let Ok(body) = serde_json::from_slice::<Body>(reply.body()) else {
+            return Err(self.stranger("its answer is not JSON with credentials"));
+        };
+        // "Code": EC2 User Guide, "Retrieve security credentials from instance metadata"; elsewhere it is left out.
+        if let Some(code) = body.code.filter(|code| code != "Success") {
+            let message = body.message.map(|m| format!(": {}", printable(&m, 200))).unwrap_or_default();
+            let cause = format!("{} has no credentials ({}){message}", self.name, printable(&code, 64));
+            return Err(later(
+                Report::new(Kind::Refused, cause).hint("look at the role's trust policy, and whether it still exists"),
+            ));
+        }
+        let raw = Raw {
+            access_key_id: body.access_key_id.unwrap_or_default(),
+            secret: SecretKey::new(body.secret_access_key.unwrap_or_default()),
+            token: body.token.map(SessionToken::new),
+            expiration: body.expiration,
+        };
+        let given = check(raw).map_err(|odd| {
+            later(Report::new(Kind::Unreachable, format!("{} gave credentials {odd}", self.name)).hint(self.hint))
+        })?;
+        match given {
+            Given::Session { expiration: Some(_), .. } => Ok((given, body.role_arn)),
+            _ => {
+                let cause = format!("{} gave credentials that are no session with an end", self.name);
+                Err(later(Report::new(Kind::Unreachable, cause).hint(self.hint)))
+            }
+        }
+    }
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "PascalCase")]
+struct Body {
+    code: Option<String>,
+    message: Option<String>,
+    access_key_id: Option<String>,
+    secret_access_key: Option<String>,
+    token: Option<String>,
+    expiration: Option<String>,
+    role_arn: Option<String>,
+}
+
+impl Reply {
+    pub(super) fn status(&self) -> u16 {
+        self.0.status().as_u16()
+    }
+
+    pub(super) fn body(&self) -> &[u8] {
+        self.0.body().bytes().unwrap_or_default()
+    }
+
+    /// Tells how far the service's clock is ahead of ours.
+    pub(super) fn skew(&self, clock: &dyn Clock) -> TimeDelta {
+        probe::skew(self.0.headers().get("date"), clock)
+    }
+}

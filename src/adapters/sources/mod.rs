@@ -1,0 +1,103 @@
+//! Where identities without a stored key get their credentials, behind the `Sources` port.
+//!
+//! It knows one asking at a time: no caches, no names of identities, no sessions of ours. What the agent's own environment
+//! says is given to it once, at the agent's start; a caller's environment never comes here.
+//!
+//! The SDK's providers (aws-config) are not used. Its one for EC2 gives a session that is over a later end of its own
+//! making when the service does not answer ("static stability"), and an expired session is what rolecall never hands out;
+//! both read the process's environment at each call; neither has a limit on what it reads; and they bring 27 crates for
+//! some three hundred lines. The HTTP client under them is the one that is used here.
+
+mod ambient;
+mod credentials;
+mod ec2;
+mod ecs;
+mod environment;
+mod http;
+mod process;
+mod token_file;
+
+pub use ambient::Ambient;
+
+use crate::domain::catalogue::AwsSettings;
+use crate::domain::report::{Kind, Report};
+use crate::domain::source::Source;
+use crate::ports::{self, Clock, Given, Outlook, Sourced, TokenError};
+use ambient::Captured;
+use async_trait::async_trait;
+use chrono::TimeDelta;
+use process::Running;
+use std::fmt;
+use std::future::Future;
+use std::sync::Arc;
+use std::time::Duration;
+
+/// Two requests that hang, and their repetition: a machine that is no instance is told so before a caller gives up.
+const SERVICE: Duration = Duration::from_secs(8);
+/// A file on a network's disk may hang; a token is read in no time.
+const FILE: Duration = Duration::from_secs(5);
+
+/// Every kind of source.
+pub struct Sources {
+    clock: Arc<dyn Clock>,
+    ambient: Captured,
+    running: Arc<Running>,
+}
+
+impl Sources {
+    /// Makes them with what the agent's environment says now.
+    pub fn new(clock: Arc<dyn Clock>, ambient: Ambient) -> Self {
+        let ambient = Captured { at: clock.now().boot, ambient };
+        Self { clock, ambient, running: Arc::default() }
+    }
+}
+
+impl fmt::Debug for Sources {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Sources").field("ambient", &self.ambient.ambient).finish_non_exhaustive()
+    }
+}
+
+#[async_trait]
+impl ports::Sources for Sources {
+    async fn ask(&self, aws: &Arc<AwsSettings>, source: &Source) -> Result<Sourced, TokenError> {
+        match source {
+            Source::Ec2 { endpoint } => in_time(source, SERVICE, ec2::ask(endpoint, self.clock.as_ref())).await,
+            Source::Ecs { uri, token_file } => {
+                let place = ecs::Place::of(uri.as_ref(), token_file.as_deref(), &self.ambient.ambient.container)?;
+                in_time(source, SERVICE, ecs::ask(&place, aws, self.clock.as_ref())).await
+            }
+            Source::Environment => environment::ask(&self.ambient, self.clock.now().boot),
+            Source::Process { argv } => process::ask(argv, &self.ambient.ambient.program, &self.running).await,
+            Source::WebIdentity(call) => {
+                let token = in_time(source, FILE, token_file::web_identity(&call.token_file)).await?;
+                Ok(Sourced { given: Given::Token(token), user: None, account: None, skew: TimeDelta::zero() })
+            }
+        }
+    }
+
+    fn running(&self) -> Vec<i32> {
+        self.running.pids()
+    }
+}
+
+async fn in_time<T>(
+    source: &Source,
+    limit: Duration,
+    answer: impl Future<Output = Result<T, TokenError>>,
+) -> Result<T, TokenError> {
+    tokio::time::timeout(limit, answer).await.unwrap_or_else(|_| {
+        let cause = format!("{source} was not done within {} seconds", limit.as_secs());
+        Err(later(Report::new(Kind::Unreachable, cause).hint("ask again in a moment")))
+    })
+}
+
+/// Makes a failure that may be over next time.
+fn later(report: Report) -> TokenError {
+    TokenError { report, outlook: Outlook::Transient, code: None, request_id: None }
+}
+
+/// Makes a failure that stays until somebody changes something.
+fn never(report: Report) -> TokenError {
+    TokenError { report, outlook: Outlook::Permanent, code: None, request_id: None }
+}

@@ -1,0 +1,210 @@
+//! Another program's credentials: run without a shell, with a clean environment, a deadline, and a cap on what it says.
+//!
+//! The form of its answer is AWS's (SDKs and Tools Reference Guide, "Process credential provider"). The program leads a
+//! process group of its own, which is killed as a whole when the time is over or nobody wants the answer any more; what it
+//! leaves behind when it ends by itself, as an agent of its own, lives on.
+
+use super::credentials::{Raw, check};
+use super::{later, never};
+use crate::domain::arn::AccountId;
+use crate::domain::report::{Kind, Report, printable};
+use crate::domain::secret::{SecretKey, SessionToken};
+use crate::ports::{Sourced, TokenError};
+use chrono::TimeDelta;
+use rustix::process::{Pid, Signal, kill_process_group};
+use serde::Deserialize;
+use std::ffi::OsString;
+use std::pin::pin;
+use std::process::{ExitStatus, Stdio};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+use tokio::io::{AsyncRead, AsyncReadExt};
+use tokio::process::{Child, Command};
+use tokio::time::timeout;
+use zeroize::Zeroizing;
+
+/// How long a program may take. A caller waits for 20 seconds in all and has to hear why in that time.
+const DEADLINE: Duration = Duration::from_secs(15);
+
+/// What is still on its way when the program has ended; one that it left behind may hold the pipe open for ever.
+const LAST_WORD: Duration = Duration::from_millis(200);
+
+/// Credentials have two KiB; more is not an answer.
+const ANSWER_MAX: usize = 64 * 1024;
+
+/// Of what it complains, the beginning is kept.
+const COMPLAINT_MAX: usize = 4 * 1024;
+
+/// The programs that run now.
+#[derive(Debug, Default)]
+pub(super) struct Running(Mutex<Vec<i32>>);
+
+impl Running {
+    pub(super) fn pids(&self) -> Vec<i32> {
+        self.list().clone()
+    }
+
+    fn list(&self) -> MutexGuard<'_, Vec<i32>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// A program under way. Dropped before it has ended, it is killed with all that it has started.
+struct Run {
+    child: Child,
+    pid: i32,
+    has_ended: bool,
+    running: Arc<Running>,
+}
+
+impl Drop for Run {
+    fn drop(&mut self) {
+        self.running.list().retain(|pid| *pid != self.pid);
+        // As long as it has not been waited for, its number is nobody else's.
+        if let Some(group) = Pid::from_raw(self.pid).filter(|_| !self.has_ended) {
+            let _ = kill_process_group(group, Signal::KILL);
+        }
+    }
+}
+
+/// What a program said, and how it ended.
+struct Said {
+    status: ExitStatus,
+    answer: Zeroizing<Vec<u8>>,
+    complaint: Zeroizing<Vec<u8>>,
+}
+
+/// Runs the program and reads its credentials.
+pub(super) async fn ask(
+    argv: &[String],
+    environment: &[(OsString, OsString)],
+    running: &Arc<Running>,
+) -> Result<Sourced, TokenError> {
+    let name = printable(argv.first().map_or("", String::as_str), 200);
+    let run = start(argv, environment, running).map_err(|error| {
+        let cause = format!("the program {name} cannot be run: {error}");
+        never(Report::new(Kind::Config, cause).hint("correct `credential_process`, or the program's rights: `ls -l`"))
+    })?;
+    let by_hand = format!("run it by hand to see what it does: `{name}` with the arguments of `credential_process`");
+    let failed =
+        |why: String| later(Report::new(Kind::Failed, format!("the program {name} {why}")).hint(by_hand.clone()));
+    let Ok(said) = timeout(DEADLINE, hear(run)).await else {
+        return Err(failed(format!("was not done within {} seconds and was killed", DEADLINE.as_secs())));
+    };
+    let said = said.map_err(|error| failed(format!("could not be heard: {error}")))?;
+    // First: closing the pipe on it is what it then fails of.
+    if said.answer.len() > ANSWER_MAX {
+        return Err(failed(format!("printed more than {} KiB", ANSWER_MAX / 1024)));
+    }
+    if !said.status.success() {
+        let how = said
+            .status
+            .code()
+            .map_or_else(|| "was ended by a signal".to_owned(), |code| format!("failed with exit code {code}"));
+        return Err(failed(format!("{how}{}", complaint(&said.complaint))));
+    }
+    if said.answer.trim_ascii().is_empty() {
+        return Err(failed(format!("printed nothing{}", complaint(&said.complaint))));
+    }
+    read(&said.answer).map_err(|odd| failed(format!("printed {odd}")))
+}
+
+fn start(argv: &[String], environment: &[(OsString, OsString)], running: &Arc<Running>) -> std::io::Result<Run> {
+    let (program, arguments) = argv.split_first().ok_or(std::io::ErrorKind::InvalidInput)?;
+    // Held over the start: a caller that the program sends at once must find it here.
+    let mut list = running.list();
+    let child = Command::new(program)
+        .args(arguments)
+        .env_clear()
+        .envs(environment.iter().map(|(name, value)| (name, value)))
+        .current_dir("/")
+        .process_group(0)
+        .stdin(Stdio::null())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()?;
+    let pid = child.id().and_then(|id| i32::try_from(id).ok()).ok_or(std::io::ErrorKind::NotFound)?;
+    list.push(pid);
+    drop(list);
+    Ok(Run { child, pid, has_ended: false, running: Arc::clone(running) })
+}
+
+/// Reads what the program says until it has ended. Dropping the wait kills it.
+async fn hear(mut run: Run) -> std::io::Result<Said> {
+    let (stdout, stderr) = (run.child.stdout.take(), run.child.stderr.take());
+    let mut answer = Zeroizing::new(Vec::with_capacity(ANSWER_MAX + 1));
+    let mut complaint = Zeroizing::new(Vec::with_capacity(COMPLAINT_MAX));
+    let status = {
+        let reading = async {
+            tokio::join!(
+                fill(stdout, &mut answer, ANSWER_MAX + 1, false),
+                fill(stderr, &mut complaint, COMPLAINT_MAX, true)
+            );
+        };
+        let mut reading = pin!(reading);
+        tokio::select! {
+            () = &mut reading => run.child.wait().await?,
+            status = run.child.wait() => {
+                // What it had said by then is in the pipe; whoever else holds the pipe is not waited for.
+                let _ = timeout(LAST_WORD, reading).await;
+                status?
+            }
+        }
+    };
+    run.has_ended = true;
+    Ok(Said { status, answer, complaint })
+}
+
+/// Reads up to a limit, into memory that does not grow and so leaves no copies. What is beyond is read and thrown away
+/// where that is wanted; else the pipe is closed and the program told so by its next write.
+async fn fill<R: AsyncRead + Unpin>(from: Option<R>, into: &mut Vec<u8>, max: usize, drain: bool) {
+    let Some(mut from) = from else { return };
+    let mut part = Zeroizing::new([0_u8; 4096]);
+    while let Ok(read @ 1..) = from.read(&mut part[..]).await {
+        let room = max - into.len();
+        into.extend_from_slice(&part[..read.min(room)]);
+        if into.len() == max && !drain {
+            return;
+        }
+    }
+}
+
+/// Gives the first line of what it complained of.
+fn complaint(stderr: &[u8]) -> String {
+    let text = String::from_utf8_lossy(stderr);
+    let line = text.lines().map(str::trim).find(|line| !line.is_empty()).unwrap_or_default();
+    if line.is_empty() { String::new() } else { format!(": {}", printable(line, 200)) }
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "PascalCase")]
+struct Output {
+    version: serde_json::Value,
+    access_key_id: Option<String>,
+    secret_access_key: Option<String>,
+    session_token: Option<String>,
+    expiration: Option<String>,
+    account_id: Option<String>,
+}
+
+/// Reads an answer; says what is odd as the end of "the program … printed …". Nothing of it is repeated.
+fn read(answer: &[u8]) -> Result<Sourced, String> {
+    let output: Output = serde_json::from_slice(answer)
+        .map_err(|_| "something else than the JSON of a credential_process".to_owned())?;
+    if output.version != 1 {
+        return Err("a Version other than the number 1".to_owned());
+    }
+    let raw = Raw {
+        access_key_id: output.access_key_id.unwrap_or_default(),
+        secret: SecretKey::new(output.secret_access_key.unwrap_or_default()),
+        token: output.session_token.map(SessionToken::new),
+        expiration: output.expiration,
+    };
+    let given = check(raw).map_err(|odd| format!("credentials {odd}"))?;
+    let account = output.account_id.and_then(|id| AccountId::new(&id).ok());
+    Ok(Sourced { given, user: None, account, skew: TimeDelta::zero() })
+}
+
+#[cfg(test)]
+#[path = "process_tests.rs"]
+mod tests;

@@ -1,0 +1,131 @@
+//! A token in a file that somebody else renews: read anew each time, never kept.
+
+use super::{later, never};
+use crate::domain::report::{Kind, Report};
+use crate::domain::secret::WebToken;
+use crate::ports::TokenError;
+use rustix::fs::OFlags;
+use std::fs::OpenOptions;
+use std::io::{self, Read};
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::Path;
+use zeroize::{Zeroize, Zeroizing};
+
+/// What STS takes for a `WebIdentityToken` (AssumeRoleWithWebIdentity); no token of a container's is longer.
+const TOKEN_MAX: usize = 20_000;
+
+enum Flaw {
+    Empty,
+    Huge,
+    Letters,
+    NoFile,
+    Io(io::Error),
+}
+
+/// Reads the token of an identity provider.
+pub(super) async fn web_identity(file: &Path) -> Result<WebToken, TokenError> {
+    read(file, "web_identity_token_file").await
+}
+
+/// Reads the token of a container endpoint.
+pub(super) async fn authorization(file: &Path) -> Result<WebToken, TokenError> {
+    read(file, "the container's token file").await
+}
+
+async fn read(file: &Path, what: &str) -> Result<WebToken, TokenError> {
+    let path = file.to_owned();
+    // The disk may be a network's.
+    let read = tokio::task::spawn_blocking(move || token(&path)).await;
+    let flaw = match read.unwrap_or_else(|_| Err(Flaw::Io(io::ErrorKind::Other.into()))) {
+        Ok(token) => return Ok(token),
+        Err(flaw) => flaw,
+    };
+    let shown = file.display();
+    let report = |why: String| Report::new(Kind::Config, format!("{what} {shown} {why}"));
+    let renewer = "see whether what writes it still runs";
+    Err(match flaw {
+        // What renews it may write in place: the next look may find it whole.
+        Flaw::Empty => later(report("is empty".into()).hint(renewer)),
+        Flaw::Io(error) if error.kind() == io::ErrorKind::NotFound => {
+            later(report("is not there".into()).hint(format!("{renewer}, and whether the path is right")))
+        }
+        Flaw::Io(error) => never(report(format!("cannot be read: {error}")).hint(format!("`ls -l {shown}`"))),
+        Flaw::Huge => {
+            never(report(format!("has more than {TOKEN_MAX} bytes")).hint("name the file with the token alone"))
+        }
+        Flaw::NoFile => never(report("is not a file".into()).hint(format!("`ls -l {shown}`"))),
+        Flaw::Letters => never(
+            report("holds more than a token: spaces, or what is not text".into())
+                .hint("name the file with the token alone"),
+        ),
+    })
+}
+
+fn token(file: &Path) -> Result<WebToken, Flaw> {
+    // A pipe would be waited for at its opening; what is no file is told apart after it.
+    let flags = i32::try_from(OFlags::NONBLOCK.bits()).unwrap_or(0);
+    let opened = OpenOptions::new().read(true).custom_flags(flags).open(file).map_err(Flaw::Io)?;
+    if !opened.metadata().map_err(Flaw::Io)?.is_file() {
+        return Err(Flaw::NoFile);
+    }
+    // Room for all that may come: growing would leave copies behind.
+    let mut bytes = Zeroizing::new(Vec::with_capacity(TOKEN_MAX + 8));
+    opened.take(TOKEN_MAX as u64 + 2).read_to_end(&mut bytes).map_err(Flaw::Io)?;
+    let text = bytes.trim_ascii();
+    match text {
+        [] => Err(Flaw::Empty),
+        _ if text.len() > TOKEN_MAX => Err(Flaw::Huge),
+        _ if !text.iter().all(u8::is_ascii_graphic) => Err(Flaw::Letters),
+        _ => {
+            let mut owned = String::from_utf8_lossy(text).into_owned();
+            let token = WebToken::new(owned.clone());
+            owned.zeroize();
+            Ok(token)
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::fs::{self, File};
+    use std::io::Write;
+
+    async fn said(file: &Path) -> String {
+        let error = web_identity(file).await.expect_err("no token");
+        assert!(error.report.hint.is_some());
+        error.report.message
+    }
+
+    #[tokio::test]
+    async fn a_token_is_read_anew_without_the_line_end_that_people_leave() {
+        let dir = tempfile::tempdir().expect("tempdir");
+        let file = dir.path().join("token");
+        for token in ["eyJ.first.x", "eyJ.second.x"] {
+            File::create(&file).and_then(|mut f| writeln!(f, "{token}")).expect("written");
+            assert_eq!(web_identity(&file).await.expect("a token").expose(), token);
+        }
+    }
+
+    #[tokio::test]
+    async fn a_file_that_is_empty_huge_gone_or_no_file_is_told_by_its_path() {
+        let dir = tempfile::tempdir().expect("tempdir");
+        let file = dir.path().join("token");
+        let shown = file.display().to_string();
+        let put = |content: &[u8]| File::create(&file).and_then(|mut f| f.write_all(content)).expect("written");
+        assert_eq!(said(&file).await, format!("web_identity_token_file {shown} is not there"));
+        put(b"\n \n");
+        assert!(said(&file).await.ends_with("is empty"));
+        put(&vec![b'x'; TOKEN_MAX + 1]);
+        assert!(said(&file).await.ends_with("has more than 20000 bytes"));
+        put(b"two words");
+        assert!(said(&file).await.contains("more than a token"));
+        put(b"\xff\xfe");
+        assert!(said(&file).await.contains("more than a token"));
+        fs::remove_file(&file).expect("removed");
+        rustix::fs::mknodat(rustix::fs::CWD, &file, rustix::fs::FileType::Fifo, rustix::fs::Mode::RUSR, 0)
+            .expect("made");
+        assert!(said(&file).await.ends_with("is not a file"));
+        assert!(said(dir.path()).await.ends_with("is not a file"));
+    }
+}

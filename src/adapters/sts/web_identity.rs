@@ -1,0 +1,75 @@
+//! AssumeRoleWithWebIdentity: an identity provider's token for a session of a role. The call is not signed; the token is
+//! what says who asks.
+
+use super::{Sts, seconds, taken};
+use crate::adapters::aws::errors::{Asked, Call};
+use crate::adapters::aws::probe::Probe;
+use crate::domain::catalogue::AwsSettings;
+use crate::domain::report::Kind;
+use crate::domain::secret::WebToken;
+use crate::domain::source::WebIdentity;
+use crate::ports::{Issued, Outlook, TokenError};
+use aws_sdk_sts::operation::RequestId;
+use std::sync::Arc;
+
+impl Sts {
+    /// Presents a token.
+    pub(super) async fn present(
+        &self,
+        aws: &Arc<AwsSettings>,
+        region: &str,
+        call: &WebIdentity,
+        session_name: &str,
+        token: &WebToken,
+    ) -> Result<Issued, TokenError> {
+        let reached = self.clients.reach(aws, region).await?;
+        let secrets = [token.expose()];
+        let asked = reached.asked_unsigned(Call::WebIdentity(&call.role_arn), &secrets);
+        let probe = Probe::new(Arc::clone(self.clients.clock()));
+        let sent = reached
+            .client
+            .assume_role_with_web_identity()
+            .role_arn(call.role_arn.as_str())
+            .role_session_name(session_name)
+            .duration_seconds(seconds(call.duration))
+            .web_identity_token(token.expose())
+            .customize()
+            .interceptor(probe.clone())
+            .send();
+        let output = self.clients.answer(&reached, &asked, sent).await?;
+        let request_id = output.request_id().map(str::to_owned);
+        let arn = output.assumed_role_user.map(|user| user.arn);
+        let answer = taken(output.credentials, arn);
+        self.issue(answer, Some((&call.role_arn, session_name)), call.duration, &probe, (request_id, &asked))
+    }
+}
+
+/// Tells what a refusal means that only this call meets (STS API reference, AssumeRoleWithWebIdentity, "Errors").
+pub(in crate::adapters) fn verdict(code: &str, words: &str, asked: &Asked<'_>) -> Option<(Kind, Outlook, String)> {
+    let Call::WebIdentity(role) = asked.call else { return None };
+    let name = role.name();
+    let trust = format!(
+        "compare the role's trust policy with the token's issuer, audience and subject: `aws iam get-role --role-name {name}`"
+    );
+    // The file is read anew each time: a token that is over now may be renewed the next moment.
+    let (outlook, hint) = match code {
+        "AccessDenied" => (Outlook::Permanent, trust),
+        "ExpiredToken" | "ExpiredTokenException" => {
+            (Outlook::Transient, "see whether what renews `web_identity_token_file` still runs".to_owned())
+        }
+        "InvalidIdentityToken" if words.contains("provider") => (
+            Outlook::Permanent,
+            "make an identity provider for the token's issuer: `aws iam create-open-id-connect-provider`".to_owned(),
+        ),
+        "InvalidIdentityToken" => (
+            Outlook::Transient,
+            "see what is in `web_identity_token_file`: its issuer, audience and signature must be the provider's"
+                .to_owned(),
+        ),
+        "IDPRejectedClaim" => {
+            (Outlook::Transient, "see whether the identity provider still takes the token".to_owned())
+        }
+        _ => return None,
+    };
+    Some((Kind::Refused, outlook, hint))
+}

@@ -1,0 +1,267 @@
+//! Codes themselves: which were used, and the sources that need nobody (the TOTP secret in the vault, `mfa_process`).
+//!
+//! It asks no person, that is `questions`' work. A code is taken once, whoever gave it: AWS refuses a second use, and after
+//! a few of those the device. What was used stays known through a lock, which does not make it new.
+
+use super::failure::Failure;
+use super::flight::{Outcome, Start};
+use super::renewal::Pace;
+use super::sessions::Sessions;
+use crate::domain::arn::MfaSerial;
+use crate::domain::catalogue::AwsSettings;
+use crate::domain::plan::Plan;
+use crate::domain::report::{Kind, Report};
+use crate::domain::secret::{MfaCode, is_mfa_code};
+use crate::domain::totp::{TotpSecret, left_of_step};
+use crate::ports::{Clock, Outlook};
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+/// A device shows a code for 30 seconds and AWS takes the one before and after as well.
+const CODE_LIFE: Duration = Duration::from_mins(2);
+
+/// A source whose code AWS refused is left alone for two steps: a wrong secret would else cost a call to STS, and a wait for
+/// the next code, on every request.
+const REST: Duration = Duration::from_mins(1);
+
+/// What is known of codes.
+pub(super) struct Codes {
+    clock: Arc<dyn Clock>,
+    state: Mutex<State>,
+}
+
+#[derive(Default)]
+struct State {
+    spent: HashMap<MfaSerial, Vec<(MfaCode, Duration)>>,
+    /// How many wait for a device's next code.
+    waiting: HashMap<MfaSerial, usize>,
+    rests: HashMap<(MfaSerial, &'static str), Duration>,
+}
+
+impl Codes {
+    pub(super) fn new(clock: Arc<dyn Clock>) -> Self {
+        Self { clock, state: Mutex::default() }
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Takes a code for its one use; tells `false` when it was used before.
+    pub(super) fn take(&self, serial: &MfaSerial, code: &MfaCode) -> bool {
+        let now = self.clock.now().boot;
+        let mut state = self.state();
+        let spent = state.spent.entry(serial.clone()).or_default();
+        spent.retain(|(_, until)| now < *until);
+        let is_new = spent.iter().all(|(spent, _)| spent.expose() != code.expose());
+        if is_new {
+            spent.push((code.clone(), now + CODE_LIFE));
+        }
+        is_new
+    }
+
+    /// Tells whether a code was used before.
+    pub(super) fn is_spent(&self, serial: &MfaSerial, code: &MfaCode) -> bool {
+        let now = self.clock.now().boot;
+        let state = self.state();
+        let spent = state.spent.get(serial).into_iter().flatten();
+        spent.into_iter().any(|(spent, until)| now < *until && spent.expose() == code.expose())
+    }
+
+    /// Says that a code was used, and when there is another.
+    pub(super) fn used(&self) -> String {
+        let left = left_of_step(self.clock.now().wall);
+        format!("that code was used already; the device shows the next one in {} s", left.as_secs().max(1))
+    }
+
+    /// Tells whether somebody waits for a device's next code.
+    pub(super) fn is_awaited(&self, serial: &MfaSerial) -> bool {
+        self.state().waiting.contains_key(serial)
+    }
+
+    /// Waits until devices show their next code.
+    async fn next_step(&self, serial: &MfaSerial, source: &str) {
+        let now = self.clock.now();
+        let left = left_of_step(now.wall);
+        tracing::info!(device = serial.as_str(), source, seconds = left.as_secs(), "waiting for the next code");
+        let _waiting = Waiting::new(self, serial);
+        self.clock.sleep_until(now.boot + left).await;
+    }
+
+    /// Gives the secret's code of now, or where that was used, waits for the next one.
+    pub(super) async fn of_secret(&self, serial: &MfaSerial, secret: &TotpSecret) -> MfaCode {
+        loop {
+            // By the wall clock, as the person's own device: AWS forgives 30 seconds in both directions.
+            let code = secret.code_at(self.clock.now().wall);
+            if self.take(serial, &code) {
+                return code;
+            }
+            self.next_step(serial, TOTP).await;
+        }
+    }
+
+    /// Lets the sources of a device be tried again, as one of them is another now.
+    pub(super) fn wake(&self, serial: &MfaSerial) {
+        self.state().rests.retain(|(resting, _), _| resting != serial);
+    }
+
+    fn rest(&self, serial: &MfaSerial, source: &'static str) {
+        self.state().rests.insert((serial.clone(), source), self.clock.now().boot + REST);
+    }
+
+    fn rests(&self, serial: &MfaSerial, source: &'static str) -> bool {
+        let now = self.clock.now().boot;
+        self.state().rests.get(&(serial.clone(), source)).is_some_and(|until| now < *until)
+    }
+}
+
+/// Somebody who waits for a device's next code.
+struct Waiting<'a> {
+    codes: &'a Codes,
+    serial: &'a MfaSerial,
+}
+
+impl<'a> Waiting<'a> {
+    fn new(codes: &'a Codes, serial: &'a MfaSerial) -> Self {
+        *codes.state().waiting.entry(serial.clone()).or_default() += 1;
+        Self { codes, serial }
+    }
+}
+
+impl Drop for Waiting<'_> {
+    fn drop(&mut self) {
+        let mut state = self.codes.state();
+        if let Some(count) = state.waiting.get_mut(self.serial) {
+            *count -= 1;
+            if *count == 0 {
+                state.waiting.remove(self.serial);
+            }
+        }
+    }
+}
+
+const TOTP: &str = "the TOTP secret in the vault";
+const PROCESS: &str = "`mfa_process`";
+
+/// Where a code comes from without a person.
+enum Source<'a> {
+    Totp(TotpSecret),
+    Process(&'a [String]),
+}
+
+impl Source<'_> {
+    fn name(&self) -> &'static str {
+        match self {
+            Self::Totp(_) => TOTP,
+            Self::Process(_) => PROCESS,
+        }
+    }
+}
+
+/// How far it went without a person.
+pub(super) enum Unasked {
+    /// To its end.
+    Settled(Outcome),
+    /// No source led to an end, and why the last of them did not.
+    AskWith(Option<String>),
+}
+
+impl Sessions {
+    /// Makes a step's session with a code of a source that needs nobody, if the identity has one.
+    pub(super) async fn without_a_person(
+        self: &Arc<Self>,
+        aws: &Arc<AwsSettings>,
+        plan: &Arc<Plan>,
+        at: usize,
+        pace: &Pace,
+        start: &Start,
+    ) -> Unasked {
+        let key = &plan.keys[at];
+        // Both belong to the identity's own device; a role may name another.
+        let Some(serial) = key.step().mfa_serial().filter(|s| plan.identity.mfa_serial.as_ref() == Some(s)) else {
+            return Unasked::AskWith(None);
+        };
+        let sources = start.totp.clone().map(Source::Totp).into_iter();
+        let sources = sources.chain(plan.identity.mfa_process.as_deref().map(Source::Process));
+        let codes = &self.questions.codes;
+        let mut reason = None;
+        for source in sources {
+            let name = source.name();
+            let refused = format!("AWS did not accept the code of {name}");
+            if codes.rests(serial, name) {
+                reason = Some(refused);
+                continue;
+            }
+            let code = match &source {
+                Source::Totp(secret) => codes.of_secret(serial, secret).await,
+                Source::Process(argv) => match self.of_process(serial, argv).await {
+                    Ok(code) => code,
+                    Err(why) => {
+                        tracing::warn!(identity = %plan.identity.name, %why, "mfa_process gave no code");
+                        reason = Some(why);
+                        continue;
+                    }
+                },
+            };
+            match self.call(aws, plan, key, start, pace, Some(&code)).await {
+                Err(failure) if failure.outlook == Outlook::WrongCode => {
+                    tracing::warn!(identity = %plan.identity.name, source = name, "AWS did not accept the code");
+                    codes.rest(serial, name);
+                    reason = Some(refused);
+                }
+                outcome => return Unasked::Settled(outcome),
+            }
+        }
+        Unasked::AskWith(reason)
+    }
+
+    /// Runs the program; once more in the next step where its code was used already.
+    async fn of_process(&self, serial: &MfaSerial, argv: &[String]) -> Result<MfaCode, String> {
+        let codes = &self.questions.codes;
+        for is_last in [false, true] {
+            let given = self.ports.prompter.code_of_program(argv).await;
+            let code = given.map_err(|why| format!("{PROCESS} gave no code: {why}"))?;
+            if !is_mfa_code(code.expose()) {
+                return Err(format!("{PROCESS} gave no code: what it printed is not six digits"));
+            }
+            if codes.take(serial, &code) {
+                return Ok(code);
+            }
+            if !is_last {
+                codes.next_step(serial, PROCESS).await;
+            }
+        }
+        Err(format!("{PROCESS} gave a code that was used already, also in the next half minute"))
+    }
+}
+
+/// Makes the failure of a code that was used before.
+pub(super) fn used_already(codes: &Codes, serial: &MfaSerial) -> Report {
+    let left = left_of_step(codes.clock.now().wall).as_secs().max(1);
+    Report::new(Kind::Refused, format!("that code of MFA device {} was used already", serial.as_str()))
+        .hint(format!("each is accepted once: the device shows the next one in {left} s"))
+}
+
+/// Adds to a failure why the sources that need nobody gave nothing.
+pub(super) fn because(report: Report, reason: Option<&str>) -> Report {
+    match reason {
+        Some(reason) => report.also(reason),
+        None => report,
+    }
+}
+
+/// Makes the failure of a code that AWS refused while a secret was tried out.
+pub(super) fn not_this_secret(failure: Failure, serial: &MfaSerial) -> Report {
+    if failure.outlook != Outlook::WrongCode {
+        return failure.report.also("the TOTP secret is not stored");
+    }
+    Report::new(
+        Kind::Refused,
+        format!("AWS did not accept the code of this TOTP secret for MFA device {}; it is not stored", serial.as_str()),
+    )
+    .hint(
+        "if the device's code was used within the last half minute, run it again; else compare the secret, `mfa_serial` \
+         and this machine's clock",
+    )
+}

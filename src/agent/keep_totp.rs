@@ -1,0 +1,55 @@
+//! Keeping the secret of an MFA device beside the key: tried out before it is kept, and removed again.
+
+use super::Agent;
+use super::caller::Caller;
+use super::codes::not_this_secret;
+use crate::domain::names::Name;
+use crate::domain::plan::Step;
+use crate::domain::report::{Kind, Report};
+use crate::domain::totp::TotpSecret;
+use crate::ports::StoredKey;
+
+impl Agent {
+    /// Keeps a secret, or removes it; gives what there is to say.
+    pub(super) async fn keep_totp(
+        &self,
+        name: &str,
+        secret: Option<TotpSecret>,
+        caller: &Caller,
+    ) -> Result<String, Report> {
+        let name = Name::new(name).map_err(|why| Report::new(Kind::Usage, why))?;
+        let stored = self.ports.vault.read(&name).await?;
+        let Some(secret) = secret else {
+            if stored.totp.is_none() {
+                return Ok(format!("the vault had no TOTP secret of identity `{name}`"));
+            }
+            self.ports.vault.write(&name, &StoredKey { totp: None, ..stored }).await?;
+            self.audit_identity(&name, "TOTP secret removed", "", caller);
+            return Ok(format!("the TOTP secret of `{name}` is removed; its key stays"));
+        };
+        drop(stored);
+        self.touch();
+        let plan = self.plan(name.as_str())?;
+        let first = &plan.keys[0];
+        let serial = match first.step() {
+            Step::SessionToken(call) if plan.name == plan.identity.name => call.mfa_serial.as_ref(),
+            _ => return Err(Report::new(Kind::Usage, format!("`{name}` is a role; an MFA device is an identity's"))),
+        };
+        let serial = serial.ok_or_else(|| {
+            Report::new(Kind::Usage, format!("identity `{name}` has no MFA device whose codes could be made"))
+                .hint(format!("name it: `rolecall identity add {name} --totp --mfa-serial ARN`"))
+        })?;
+        // A secret with a typing error is found now, and not at the first `get`. What is proven is of use at once: the
+        // session that the code opened.
+        let codes = &self.sessions.questions.codes;
+        let code = codes.of_secret(serial, &secret).await;
+        let tried = self.sessions.unlock(&plan, 0, code).await;
+        tried.map_err(|failure| not_this_secret(failure, serial))?;
+        // Read again: the key may be another since.
+        let stored = self.ports.vault.read(&name).await?;
+        self.ports.vault.write(&name, &StoredKey { totp: Some(secret), ..stored }).await?;
+        codes.wake(serial);
+        self.audit_identity(&name, "TOTP secret stored", "", caller);
+        Ok(format!("AWS took a code of the TOTP secret; it is in the vault, and `{name}` is unlocked"))
+    }
+}

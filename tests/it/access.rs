@@ -1,0 +1,221 @@
+//! Which program may have a role: allowed, asked for, denied; by the program that the kernel names.
+//!
+//! Out of reach: kernels before 6.5, which have no SO_PEERPIDFD, and a program that makes another one ask for it.
+
+use crate::harness::home::{Home, text};
+use crate::harness::inside::{Inside, TUTORIAL, until};
+use crate::harness::window::Window;
+use rolecall::client;
+use rolecall::domain::report::Kind;
+use rolecall::protocol::message::{Context, Request};
+use rolecall::protocol::process_output;
+use serde_json::Value;
+use std::fmt::Write as _;
+use std::os::unix::fs::PermissionsExt;
+use std::path::Path;
+use std::process::Stdio;
+use std::time::Duration;
+
+const ROLECALL: &str = env!("CARGO_BIN_EXE_rolecall");
+
+fn with(role: &str) -> String {
+    format!("[agent]\nvault = \"file\"\nprompts = [\"tty\"]\n{TUTORIAL}{role}\n")
+}
+
+/// A home with the tutorials' key, where role `prod` has further keys.
+fn home(role: &str) -> Home {
+    let home = Home::bare(&with(role));
+    home.open_vault();
+    assert!(home.add_key().status.success());
+    home
+}
+
+/// This program: what starts `rolecall` in these tests.
+fn own_path() -> String {
+    std::env::current_exe().unwrap().display().to_string()
+}
+
+fn events(home: &Home, event: &str) -> Vec<Value> {
+    let lines = home.audit();
+    let lines = lines.lines().filter_map(|line| serde_json::from_str::<Value>(line).ok());
+    lines.filter(|line| line["event"] == event).collect()
+}
+
+#[test]
+fn a_denied_program_gets_nothing_also_behind_a_shell_and_others_are_served() {
+    let home = home(&format!("access_by_program = {{ \"{}\" = \"deny\" }}", own_path()));
+    for denied in [home.rolecall(["get", "prod"]).output().unwrap(), {
+        // The second command keeps the shell from making way for the first.
+        home.command("sh").args(["-c", &format!("{ROLECALL} get prod; exit $?")]).output().unwrap()
+    }] {
+        assert_eq!(denied.status.code(), Some(3));
+        assert!(denied.stdout.is_empty());
+        let stderr = text(&denied.stderr);
+        let first = format!("rolecall: prod: the configuration denies `prod` to {}\n", own_path());
+        assert!(stderr.starts_with(&first) && stderr.contains("access_by_program"), "{stderr}");
+    }
+    let python = "import subprocess, sys; sys.exit(subprocess.run(sys.argv[1:], stdout=subprocess.DEVNULL).returncode)";
+    let other = home.command("python3").args(["-c", python, ROLECALL, "get", "prod"]).output().unwrap();
+    assert!(other.status.success(), "{}", text(&other.stderr));
+    home.run(["agent", "stop"]);
+    let gets = events(&home, "get");
+    let results: Vec<&Value> = gets.iter().map(|get| &get["result"]).collect();
+    assert_eq!(results, ["denied", "denied", "ok"], "{gets:#?}");
+    assert_eq!(home.aws.count("AssumeRole"), 1, "nothing is fetched for who is denied");
+}
+
+#[test]
+fn a_yes_holds_for_the_program_in_its_terminal_and_a_no_for_a_moment() {
+    let home = home("access = \"ask\"");
+    let first = Window::open(&home, "first");
+    first.run(&format!("printf '1 2 3' | xargs -P 3 -n 1 sh -c '{ROLECALL} get prod > /dev/null'; echo all $?"));
+    until("it is asked", || first.shows("wants `prod`"));
+    assert!(
+        first.shows("xargs wants `prod` (arn:aws:iam::222222222222:role/AssumedRole): allow it for 60 minutes? [y/N]")
+    );
+    until("all three wait", || gets(&home) == 3);
+    first.run("y");
+    until("all are served", || first.shows("all 0"));
+    assert_eq!(first.screen().matches("wants `prod`").count(), 1, "one question: {}", first.screen());
+    clear(&first);
+    first.run(&format!("echo 1 | xargs -n 1 sh -c '{ROLECALL} get prod > /dev/null'; echo again $?"));
+    until("it is served without a question", || first.shows("again 0"));
+    assert!(!first.shows("wants `prod`"));
+
+    let second = Window::open(&home, "second");
+    second.run(&format!("{ROLECALL} get prod; echo second $?"));
+    until("another terminal is asked anew", || second.shows("wants `prod`"));
+    second.run("n");
+    until("it is refused", || second.shows("second 4"));
+    assert!(second.shows("was refused"), "{}", second.screen());
+    clear(&second);
+    second.run(&format!("{ROLECALL} get prod; echo third $?"));
+    until("the no holds for a moment", || second.shows("third 4"));
+    assert!(!second.shows("[y/N]"), "{}", second.screen());
+    home.run(["agent", "stop"]);
+    let consents = events(&home, "consent");
+    let results: Vec<&Value> = consents.iter().map(|line| &line["result"]).collect();
+    assert_eq!(results[..4], ["ok", "ok", "ok", "refused"], "{consents:#?}");
+    assert!(consents[0]["caller"]["parent"].as_str().unwrap().ends_with("/xargs"));
+}
+
+/// Empties the screen, so that what is looked for next is not what was there before.
+fn clear(window: &Window<'_>) {
+    window.run("clear");
+    until("the screen is empty", || window.screen().trim() == "#");
+}
+
+fn gets(home: &Home) -> u64 {
+    let status: Value = serde_json::from_slice(&home.run(["status", "--json"]).stdout).unwrap();
+    status["counts"]["gets"].as_u64().unwrap()
+}
+
+#[test]
+fn a_lock_takes_the_question_away_and_forgets_every_yes() {
+    let home = home("access = \"ask\"");
+    let window = Window::open(&home, "window");
+    window.run(&format!("{ROLECALL} get prod > /dev/null; echo first $?"));
+    until("it is asked", || window.shows("[y/N]"));
+    assert!(home.run(["lock"]).status.success());
+    until("the question is gone", || window.shows("first 4"));
+    assert!(window.shows("answered elsewhere") && window.shows("rolecall was locked"), "{}", window.screen());
+    home.open_vault();
+    clear(&window);
+    window.run(&format!("{ROLECALL} get prod > /dev/null; echo second $?"));
+    until("it is asked anew", || window.shows("[y/N]"));
+    window.run("yes");
+    until("it is served", || window.shows("second 0"));
+    home.run(["lock"]);
+    home.open_vault();
+    clear(&window);
+    window.run(&format!("{ROLECALL} get prod > /dev/null; echo third $?"));
+    until("a yes from before the lock is none", || window.shows("[y/N]"));
+    window.tmux(&["send-keys", "-t", "window", "C-c"]);
+    until("it is cancelled", || window.shows("third 4"));
+}
+
+#[test]
+fn without_anybody_to_ask_the_answer_is_quick_and_status_says_what_is_wanted() {
+    let home = home("access = \"ask\"");
+    let output = home.command("setsid").args(["-w", ROLECALL, "get", "prod"]).output().unwrap();
+    assert_eq!(output.status.code(), Some(4), "{}", text(&output.stderr));
+    assert!(text(&output.stderr).contains("needs a person's consent to use `prod`, and nobody could be asked"));
+    let status: Value = serde_json::from_slice(&home.run(["status", "--json"]).stdout).unwrap();
+    assert_eq!((&status["questions"][0]["kind"], &status["questions"][0]["open"]), (&"consent".into(), &false.into()));
+    assert!(text(&home.run(["status"]).stdout).contains("wanted: consent for"));
+}
+
+#[test]
+fn a_job_behind_the_prompt_is_not_asked_and_not_stopped() {
+    let home = home("access = \"ask\"");
+    let window = Window::open(&home, "window");
+    window.run(&format!("set -m; {ROLECALL} get prod & wait $!; echo job $?"));
+    until("it has ended", || window.shows("job 4"));
+    assert!(window.shows("nobody could be asked"), "{}", window.screen());
+}
+
+#[test]
+fn a_terminal_that_closes_passes_the_question_on_to_the_next_of_its_kind_or_ends_it() {
+    let home = home("access = \"ask\"");
+    let window = Window::open(&home, "window");
+    window.run(&format!("{ROLECALL} get prod"));
+    until("it is asked", || window.shows("[y/N]"));
+    drop(window);
+    until("nobody is asked any more", || {
+        let status: Value = serde_json::from_slice(&home.run(["status", "--json"]).stdout).unwrap();
+        status["questions"][0]["open"] == false
+    });
+}
+
+/// Writes a pinentry that says yes and notes how often it was asked.
+fn consenting_pinentry(dir: &Path) -> String {
+    let program = dir.join("pinentry");
+    let mut script = String::from("#!/bin/sh\necho OK\nwhile read -r verb rest; do\n");
+    writeln!(script, "case $verb in CONFIRM) echo asked >> '{}/asked';; esac\necho OK\ndone", dir.display()).unwrap();
+    std::fs::write(&program, script).unwrap();
+    std::fs::set_permissions(&program, std::fs::Permissions::from_mode(0o700)).unwrap();
+    program.display().to_string()
+}
+
+#[test]
+fn a_window_is_as_good_as_a_terminal_and_a_yes_ends_when_its_time_is_over() {
+    let dir = tempfile::tempdir().unwrap();
+    let agent = {
+        let agent = "[agent]\nconsent = \"30m\"\npinentry_program = ";
+        Inside::start(&format!("{agent}\"{}\"\n{TUTORIAL}access = \"ask\"\n", consenting_pinentry(dir.path())))
+    };
+    let get = || {
+        let context = Context { display: Some(":7".to_owned()), ..Context::default() };
+        let line = client::get(&agent.paths, "prod", context).expect("served");
+        let session = process_output::parse(&line).expect("a complete line");
+        agent.canaries.add(session.secret.expose());
+        agent.canaries.add(session.token.expose());
+    };
+    let asked = || std::fs::read_to_string(dir.path().join("asked")).unwrap_or_default().lines().count();
+    get();
+    get();
+    assert_eq!(asked(), 1);
+    agent.pass(Duration::from_mins(29));
+    get();
+    assert_eq!(asked(), 1);
+    agent.pass(Duration::from_mins(2));
+    get();
+    assert_eq!(asked(), 2, "thirty minutes are over");
+    agent.edit(&format!("{TUTORIAL}access = \"deny\"\n")).expect("taken over");
+    let denied = agent.get("prod").expect_err("the edit holds at once, whatever was said before");
+    assert_eq!(denied.kind, Kind::Config);
+    drop(agent.ask(Request::Lock));
+}
+
+#[test]
+fn twenty_askers_without_a_person_are_turned_away_and_nothing_is_fetched() {
+    let home = home("access = \"ask\"");
+    let mut askers: Vec<_> = (0..20)
+        .map(|_| {
+            let mut command = home.command("setsid");
+            command.args(["-w", ROLECALL, "get", "prod"]).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap()
+        })
+        .collect();
+    assert!(askers.iter_mut().all(|asker| asker.wait().unwrap().code() == Some(4)));
+    assert_eq!(home.aws.count("AssumeRole"), 0);
+}

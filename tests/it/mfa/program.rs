@@ -1,0 +1,108 @@
+//! Codes from `mfa_process`: a program of the person's own, run for a caller who waits and for nobody else.
+
+use super::{config, unlock, world};
+use crate::harness::inside::{Inside, until};
+use rolecall::domain::report::Kind;
+use rolecall::protocol::message::Request;
+use rolecall_sandbox::tutorials::USER_ARN;
+use std::path::PathBuf;
+use std::time::Duration;
+
+/// An agent whose program runs a script that a test writes.
+struct Scripted {
+    agent: Inside,
+    script: PathBuf,
+    _dir: tempfile::TempDir,
+}
+
+fn scripted(session: &str) -> Scripted {
+    let dir = tempfile::tempdir().unwrap();
+    let script = dir.path().join("code");
+    let argv = format!("mfa_process = [\"/bin/sh\", \"{}\", \"a b\"]\nmfa_session = \"{session}\"\n", script.display());
+    let config = config("").replace("region = \"eu-west-1\"\n", &format!("region = \"eu-west-1\"\n{argv}"));
+    Scripted { agent: Inside::start_in(world(), &config), script, _dir: dir }
+}
+
+impl Scripted {
+    fn does(&self, script: &str) {
+        std::fs::write(&self.script, format!("echo run >> {}.runs\n{script}\n", self.script.display())).unwrap();
+    }
+
+    fn runs(&self) -> usize {
+        std::fs::read_to_string(self.script.with_extension("runs")).unwrap_or_default().lines().count()
+    }
+
+    /// Fails to get, and gives the reason.
+    fn reason(&self) -> String {
+        let report = self.agent.get("prod").expect_err("nobody can be asked");
+        assert_eq!(report.kind, Kind::Locked, "{report:?}");
+        report.hint.unwrap()
+    }
+}
+
+#[test]
+fn a_program_that_prints_the_code_serves_a_caller_whom_nobody_can_ask() {
+    let it = scripted("12h");
+    it.does(&format!("test \"$1\" = 'a b' && echo {}", it.agent.aws.mfa_code(USER_ARN)));
+    it.agent.get("prod").expect("served");
+    it.agent.get("prod").expect("served");
+    assert_eq!(it.runs(), 1);
+}
+
+#[test]
+fn what_a_program_does_wrong_is_said_and_passed_over() {
+    let it = scripted("12h");
+    for (script, why) in [
+        ("echo 'no key is plugged in' >&2; exit 1", "no key is plugged in"),
+        ("echo canary12345", "not six digits"),
+        ("true", "not six digits"),
+        ("echo 1234567", "not six digits"),
+        ("echo 123 456", "not six digits"),
+    ] {
+        it.does(script);
+        let reason = it.reason();
+        assert!(reason.contains("`rolecall unlock auth`") && reason.contains(why), "{script}: {reason}");
+        assert!(!reason.contains("canary"), "{reason}");
+    }
+    assert!(it.agent.aws.calls().is_empty(), "none of this is a code");
+    it.does("echo 000000");
+    assert!(it.reason().contains("AWS did not accept the code of `mfa_process`"));
+    assert_eq!(it.agent.aws.count("GetSessionToken"), 1);
+    unlock(&it.agent, "auth", &it.agent.aws.mfa_code(USER_ARN)).expect("a person's code");
+    it.agent.get("prod").expect("served");
+}
+
+#[test]
+fn a_used_code_has_the_program_run_again_in_the_next_half_minute() {
+    let it = scripted("12h");
+    let first = it.agent.aws.mfa_code(USER_ARN);
+    unlock(&it.agent, "auth", &first).expect("the right code");
+    it.agent.ask(Request::Lock).unwrap();
+    it.does(&format!("echo {first}"));
+    let at_rest = it.agent.clock.sleepers();
+    std::thread::scope(|scope| {
+        let waiting = scope.spawn(|| it.agent.get("prod"));
+        until("it gave the used code", || it.runs() == 1);
+        until("it waits", || it.agent.clock.sleepers() > at_rest);
+        let next = it.agent.aws.world(|world| {
+            world.user(USER_ARN).mfa_devices[0].code_at(it.agent.aws.clock().now() + Duration::from_secs(30))
+        });
+        it.does(&format!("echo {next}"));
+        it.agent.clock.advance(Duration::from_secs(30));
+        waiting.join().unwrap().expect("served with the next code");
+    });
+    assert_eq!((it.runs(), it.agent.aws.count("GetSessionToken")), (2, 2));
+}
+
+#[test]
+fn background_work_never_runs_the_program() {
+    let it = scripted("15m");
+    it.does(&format!("echo {}", it.agent.aws.mfa_code(USER_ARN)));
+    it.agent.get("prod").expect("served");
+    // The code's session is over; the role's own goes on, and comes to where it would be renewed.
+    it.agent.pass(Duration::from_mins(20));
+    it.agent.get("prod").expect("served");
+    it.agent.clock.advance(Duration::from_mins(15));
+    until("a renewal was tried", || it.agent.role("prod").error.is_some());
+    assert_eq!(it.runs(), 1);
+}

@@ -1,0 +1,109 @@
+//! A caller at a terminal of its own, asked on `/dev/tty`.
+
+use crate::harness::home::{Home, text};
+use crate::harness::inside::until;
+use crate::harness::window::Window;
+use rolecall_sandbox::tutorials::USER_ARN;
+use std::process::{Child, Stdio};
+
+fn home() -> Home {
+    let config = format!("prompts = [\"tty\"]\n{}", super::config(""));
+    let home = Home::ready(&config);
+    home.aws.world(super::demand_mfa);
+    home
+}
+
+#[test]
+fn the_question_appears_in_the_terminal_that_came_first_and_one_answer_serves_all() {
+    let home = home();
+    let rolecall = env!("CARGO_BIN_EXE_rolecall");
+    let first = Window::open(&home, "first");
+    first.run(&format!("{rolecall} get prod > first.json; echo first done $?"));
+    until("the first terminal is asked", || first.shows("MFA code of auth"));
+    let second = Window::open(&home, "second");
+    second.run(&format!("{rolecall} get prod > second.json; echo second done $?"));
+    let third: Child = home.rolecall(["get", "prod"]).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    until("all three wait", || {
+        let status = home.run(["status", "--json"]);
+        let status: serde_json::Value = serde_json::from_slice(&status.stdout).unwrap();
+        status["counts"]["gets"] == 3
+    });
+    assert!(!second.shows("MFA code"), "one question: {}", second.screen());
+    first.run(&home.aws.mfa_code(USER_ARN));
+    until("the first is served", || first.shows("first done 0"));
+    until("the second is served", || second.shows("second done 0"));
+    let third = third.wait_with_output().unwrap();
+    assert!(third.status.success(), "{}", text(&third.stderr));
+    assert_eq!(home.aws.count("GetSessionToken"), 1);
+    assert_eq!(home.aws.count("AssumeRole"), 1);
+    assert!(!first.shows(&home.aws.mfa_code(USER_ARN)), "what is typed is not shown");
+    for file in ["first.json", "second.json"] {
+        let json: serde_json::Value = serde_json::from_slice(&std::fs::read(home.path(file)).unwrap()).unwrap();
+        assert_eq!(json["Version"], 1);
+        std::fs::remove_file(home.path(file)).unwrap();
+    }
+}
+
+#[test]
+fn a_wrong_code_is_asked_again_and_a_cancelled_question_releases_all_with_exit_4() {
+    let home = home();
+    let rolecall = env!("CARGO_BIN_EXE_rolecall");
+    let window = Window::open(&home, "window");
+    window.run(&format!("{rolecall} get prod; echo done $?"));
+    until("it is asked", || window.shows("MFA code of auth"));
+    window.run("12x");
+    until("it is asked again", || window.shows("six digits"));
+    let right = home.aws.mfa_code(USER_ARN);
+    window.run(if right == "000000" { "000001" } else { "000000" });
+    until("it is asked again", || window.shows("AWS did not accept that code"));
+    window.tmux(&["send-keys", "-t", "window", "C-c"]);
+    until("it is cancelled", || window.shows("done 4"));
+    assert!(window.shows("was cancelled"), "{}", window.screen());
+    window.run("echo visible again");
+    until("the terminal shows what is typed", || window.screen().matches("visible again").count() >= 2);
+}
+
+#[test]
+fn without_a_terminal_the_answer_is_quick_and_status_says_what_is_wanted() {
+    let home = home();
+    let output = home.command("setsid").args(["-w", env!("CARGO_BIN_EXE_rolecall"), "get", "prod"]).output().unwrap();
+    assert_eq!(output.status.code(), Some(4));
+    let stderr = text(&output.stderr);
+    assert!(stderr.contains("mfa/richard is needed") && stderr.contains("rolecall unlock auth"), "{stderr}");
+    let status: serde_json::Value = serde_json::from_slice(&home.run(["status", "--json"]).stdout).unwrap();
+    assert_eq!(status["questions"][0]["identity"], "auth");
+    assert_eq!(status["questions"][0]["open"], false);
+    assert!(home.run_with_input(["unlock", "auth"], &home.aws.mfa_code(USER_ARN)).status.success());
+    assert!(home.run(["get", "prod"]).status.success());
+}
+
+#[test]
+fn a_code_given_elsewhere_takes_the_question_away() {
+    let home = home();
+    let rolecall = env!("CARGO_BIN_EXE_rolecall");
+    let window = Window::open(&home, "window");
+    window.run(&format!("{rolecall} get prod > /dev/null; echo done $?"));
+    until("it is asked", || window.shows("MFA code of auth"));
+    assert!(home.run_with_input(["unlock", "auth"], &home.aws.mfa_code(USER_ARN)).status.success());
+    until("it is served", || window.shows("done 0"));
+    assert!(window.shows("answered elsewhere"), "{}", window.screen());
+}
+
+#[test]
+fn a_terminal_that_closes_passes_the_question_on() {
+    let home = home();
+    let rolecall = env!("CARGO_BIN_EXE_rolecall");
+    let first = Window::open(&home, "first");
+    first.run(&format!("{rolecall} get prod"));
+    until("the first is asked", || first.shows("MFA code of auth"));
+    let second = Window::open(&home, "second");
+    second.run(&format!("{rolecall} get prod > /dev/null; echo done $?"));
+    until("the second waits", || {
+        let status: serde_json::Value = serde_json::from_slice(&home.run(["status", "--json"]).stdout).unwrap();
+        status["counts"]["gets"] == 2
+    });
+    drop(first);
+    until("the second is asked", || second.shows("MFA code of auth"));
+    second.run(&home.aws.mfa_code(USER_ARN));
+    until("the second is served", || second.shows("done 0"));
+}
