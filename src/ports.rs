@@ -31,6 +31,18 @@ pub struct StoredKey {
     pub stored: DateTime<Utc>,
     /// The secret of the user's virtual MFA device, where its owner wanted it kept here.
     pub totp: Option<TotpSecret>,
+    /// When AWS made it, where that is known.
+    pub created: Option<DateTime<Utc>>,
+    /// The key that is to take its place, while a rotation is under way.
+    pub next: Option<NewKey>,
+}
+
+impl StoredKey {
+    /// Tells since when it can have been in somebody's hands: since AWS made it, or, where nobody said when, since it
+    /// was stored.
+    pub fn since(&self) -> DateTime<Utc> {
+        self.created.unwrap_or(self.stored)
+    }
 }
 
 /// Whether the vault would answer, found out without asking anybody.
@@ -268,6 +280,8 @@ pub enum Prompted {
 pub trait Prompter: Send + Sync {
     /// Asks, by the program that the configuration names or the system's own. Waits as long as the person does.
     async fn ask(&self, program: Option<&Path>, question: &Question, surroundings: &Surroundings) -> Prompted;
+    /// Returns when every terminal that was drawn on is as it was before; within 2 seconds.
+    async fn settled(&self);
     /// Tells something on the desktop. Returns within 5 seconds; where there is no desktop nothing happens.
     async fn notify(&self, notice: &Notice);
     /// Runs a program of the configuration's that prints a code, within 15 seconds; says why there is none.

@@ -1,18 +1,23 @@
-//! A window that asks for an MFA code or for consent: any pinentry program, spoken to in its own protocol (Assuan).
+//! A window, or a terminal, that asks for an MFA code or for consent: any pinentry program, spoken to in its own protocol
+//! (Assuan).
 //!
 //! The program comes from the configuration or from the system's own directories, never from a caller's PATH. Whatever it
 //! does (dies, hangs, floods), it costs this question and nothing else.
+
+mod program;
 
 use crate::domain::question::{Notice, Question, Surroundings, Wanted};
 use crate::domain::report::printable;
 use crate::domain::secret::MfaCode;
 use crate::ports::{Prompted, Prompter};
 use async_trait::async_trait;
+use chrono::Local;
+use program::{Program, Screen};
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
 use std::time::Duration;
 use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
-use tokio::process::{Child, ChildStdin, ChildStdout, Command};
+use tokio::process::{ChildStdin, ChildStdout, Command};
 use tokio::time::timeout;
 use zeroize::Zeroizing;
 
@@ -51,6 +56,10 @@ impl Prompter for Pinentry {
         })
     }
 
+    async fn settled(&self) {
+        program::settled().await;
+    }
+
     #[cfg(target_os = "linux")]
     async fn notify(&self, notice: &Notice) {
         super::notifications::show(notice).await;
@@ -68,8 +77,8 @@ impl Prompter for Pinentry {
 struct Dialog {
     to: ChildStdin,
     from: BufReader<ChildStdout>,
-    /// Killed when the dialog is dropped, as when the code came from elsewhere.
-    _child: Child,
+    /// Ended when the dialog is dropped, as when the code came from elsewhere.
+    _program: Program,
 }
 
 enum Said {
@@ -79,8 +88,20 @@ enum Said {
 }
 
 async fn ask(program: &Path, question: &Question, surroundings: &Surroundings) -> Option<Prompted> {
+    let terminal = surroundings.terminal.as_ref();
+    let screen = match terminal.map(Screen::of) {
+        Some(None) => return None,
+        Some(Some(screen)) => Some(screen),
+        None => None,
+    };
     let mut command = Command::new(program);
-    command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::null()).kill_on_drop(true);
+    command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::null()).kill_on_drop(true).process_group(0);
+    // The caller's display and nobody else's: the agent's own may be on a desktop where nobody sits.
+    command.env_remove("DISPLAY").env_remove("WAYLAND_DISPLAY");
+    if terminal.is_some() {
+        // By this GNOME's pinentry would find the desktop all the same.
+        command.env_remove("DBUS_SESSION_BUS_ADDRESS");
+    }
     for (name, value) in [
         ("DISPLAY", &surroundings.display),
         ("WAYLAND_DISPLAY", &surroundings.wayland_display),
@@ -92,9 +113,9 @@ async fn ask(program: &Path, question: &Question, surroundings: &Surroundings) -
     }
     let mut child = command.spawn().ok()?;
     let (to, from) = (child.stdin.take()?, BufReader::new(child.stdout.take()?));
-    let mut dialog = Dialog { to, from, _child: child };
+    let mut dialog = Dialog { to, from, _program: Program::new(child, screen) };
     timeout(STEP, dialog.hear()).await.ok()??;
-    for line in preparations(question) {
+    for line in options(surroundings).into_iter().chain(preparations(question)) {
         // An option that this pinentry does not know is no reason to give up.
         timeout(STEP, dialog.say(&line)).await.ok()??;
     }
@@ -108,6 +129,15 @@ async fn ask(program: &Path, question: &Question, surroundings: &Surroundings) -
     }
 }
 
+/// Says where to draw, in the order in which gpg-agent does.
+fn options(surroundings: &Surroundings) -> Vec<String> {
+    let Some(terminal) = &surroundings.terminal else { return Vec::new() };
+    let mut lines = vec![format!("OPTION ttyname={}", terminal.path)];
+    lines.extend(terminal.kind.as_deref().map(|kind| format!("OPTION ttytype={kind}")));
+    lines.extend(surroundings.lang.as_deref().map(|lang| format!("OPTION lc-ctype={lang}")));
+    lines
+}
+
 fn preparations(question: &Question) -> Vec<String> {
     let shown = |text: &str| escaped(&printable(text, 200));
     let name = shown(&question.name);
@@ -117,7 +147,9 @@ fn preparations(question: &Question) -> Vec<String> {
         Wanted::Code { identity, serial } => {
             let program = program.map(|p| format!(" for {p}")).unwrap_or_default();
             let (identity, serial) = (shown(identity), shown(serial));
-            lines.push(format!("SETDESC {name} is wanted{program}.%0AMFA code of {identity}%0A{serial}"));
+            let since = question.since.map(|since| format!(" since {}", since.with_timezone(&Local).format("%H:%M")));
+            let since = since.unwrap_or_default();
+            lines.push(format!("SETDESC {name} is wanted{program}{since}.%0AMFA code of {identity}%0A{serial}"));
             lines.push("SETPROMPT Code:".to_owned());
         }
         Wanted::Consent { role_arn, minutes } => {
@@ -156,8 +188,10 @@ impl Dialog {
                 ("OK", _) => return Some(Said::Ok(given)),
                 ("ERR", rest) => return Some(Said::Err(rest.split(' ').next()?.parse().ok()?)),
                 ("D", data) => given = Some(Zeroizing::new(data.to_owned())),
-                // Status and comments.
-                _ => {}
+                // Status and comments (Assuan manual, "Server responses"); what is none of these comes from no pinentry.
+                ("S", _) => {}
+                _ if line.starts_with('#') => {}
+                _ => return None,
             }
         }
         None
@@ -174,6 +208,7 @@ mod tests {
             wanted: Wanted::Code { identity: "auth".into(), serial: "arn:aws:iam::111111111111:mfa/richard".into() },
             name: "prod".into(),
             program: Some("a\nGETPIN%".into()),
+            since: None,
             reason: None,
         }
     }

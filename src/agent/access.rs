@@ -49,6 +49,7 @@ impl Agent {
                     },
                     name: role.name.to_string(),
                     program: caller.tool().map(str::to_owned),
+                    since: None,
                     reason: None,
                 };
                 let questions = &self.sessions.questions;

@@ -4,6 +4,7 @@
 //! interpreter, a deleted file): it is recorded and may narrow, and opens nothing. What is said of a caller was true of the
 //! process that connected: one that has ended is never named as whoever has its number now.
 
+use super::terminal;
 use crate::process::Pinned;
 use serde::Serialize;
 use std::fs;
@@ -25,6 +26,9 @@ pub(super) struct Caller {
     /// Whether it has a terminal, where a person could be asked.
     #[serde(skip)]
     pub terminal: bool,
+    /// Where that terminal is, if a program of ours can draw on it.
+    #[serde(skip)]
+    pub terminal_path: Option<String>,
     /// The terminal session it belongs to.
     #[serde(skip)]
     pub session: Option<TerminalSession>,
@@ -64,7 +68,14 @@ impl Caller {
             // Still its parent after the look-up: so it had not ended, and its number was nobody else's.
             program.filter(|_| Stat::read(&proc).is_some_and(|stat| stat.parent == Some(parent)))
         });
-        Self { pid: Some(pid), exe: exe(&proc), parent, terminal: stat.tty != 0, session: stat.session() }
+        Self {
+            pid: Some(pid),
+            exe: exe(&proc),
+            parent,
+            terminal: stat.tty != 0,
+            terminal_path: terminal::of(&proc, stat.tty),
+            session: stat.session(),
+        }
     }
 
     /// Names the tool that asked, for people.

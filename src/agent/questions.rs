@@ -4,6 +4,8 @@
 //! *seat*: a terminal where the question may be shown. The first seat is asked; if its caller goes away the question moves
 //! on to the next. A code is taken once: a second use is refused here, before AWS refuses it.
 
+mod by_pinentry;
+
 use super::codes::Codes;
 use super::consent::{Consents, Grant};
 use crate::domain::arn::MfaSerial;
@@ -12,7 +14,7 @@ use crate::domain::names::Name;
 use crate::domain::question::{Question, Surroundings, Wanted};
 use crate::domain::report::{Kind, Report};
 use crate::domain::secret::{MfaCode, is_mfa_code};
-use crate::ports::{Clock, Prompted, Prompter};
+use crate::ports::{Clock, Prompter};
 use crate::protocol::status::QuestionStatus;
 use chrono::{DateTime, Utc};
 use std::collections::HashMap;
@@ -42,6 +44,8 @@ struct State {
     pinentry: Option<PathBuf>,
     turns: HashMap<MfaSerial, Arc<Turn<()>>>,
     wanted: HashMap<Subject, Open>,
+    /// Whose turn it is at each terminal that is drawn on.
+    terminals: HashMap<String, Arc<Turn<()>>>,
 }
 
 /// What a question is about.
@@ -192,6 +196,7 @@ impl Questions {
                 wanted: Wanted::Code { identity: identity.to_string(), serial: serial.as_str().to_owned() },
                 name: name.to_string(),
                 program: self.first_program(&subject),
+                since: Some(self.since(&subject)),
                 reason: reason.take(),
             };
             let (given, mut codes) = mpsc::unbounded_channel();
@@ -218,8 +223,9 @@ impl Questions {
     /// Asks whether a program may have a role, where the person is.
     pub(super) async fn ask_consent(&self, subject: &Subject, question: &Question) -> Result<(), NoAnswer> {
         let (given, _codes) = mpsc::unbounded_channel();
-        let open = Opened::new(self, subject, question, given);
-        match self.ask_around(subject, question).await? {
+        let question = Question { since: Some(self.since(subject)), ..question.clone() };
+        let open = Opened::new(self, subject, &question, given);
+        match self.ask_around(subject, &question).await? {
             Said::Allowed => {
                 open.answered();
                 Ok(())
@@ -229,29 +235,22 @@ impl Questions {
         }
     }
 
+    /// Tells since when something is wanted.
+    fn since(&self, subject: &Subject) -> DateTime<Utc> {
+        self.state().wanted.get(subject).map_or_else(|| self.clock.now().wall, |open| open.since)
+    }
+
     fn first_program(&self, subject: &Subject) -> Option<String> {
         self.state().seats.iter().find(|place| place.subject == *subject).and_then(|place| place.program.clone())
     }
 
     async fn ask_around(&self, subject: &Subject, question: &Question) -> Result<Said, NoAnswer> {
-        let (prompts, program) = {
-            let state = self.state();
-            (state.prompts.clone(), state.pinentry.clone())
-        };
+        let prompts = self.state().prompts.clone();
         for prompt in prompts {
             match prompt {
                 PromptKind::Pinentry => {
-                    let surroundings = {
-                        let state = self.state();
-                        let mut seats = state.seats.iter().filter(|place| place.subject == *subject);
-                        seats.find(|place| place.surroundings.has_display()).map(|place| place.surroundings.clone())
-                    };
-                    let Some(surroundings) = surroundings else { continue };
-                    match self.prompter.ask(program.as_deref(), question, &surroundings).await {
-                        Prompted::Allowed => return Ok(Said::Allowed),
-                        Prompted::Code(code) => return Ok(Said::Code(code)),
-                        Prompted::Cancelled => return Err(NoAnswer::Cancelled),
-                        Prompted::Nobody => {}
+                    if let Some(said) = self.ask_by_pinentry(subject, question).await? {
+                        return Ok(said);
                     }
                 }
                 PromptKind::Tty => {

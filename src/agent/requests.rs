@@ -62,6 +62,9 @@ impl Agent {
             }
             Request::IdentityRemove { name } => done(self.remove_identity(&name, caller).await?),
             Request::IdentityTotp { name, secret } => done(Some(self.keep_totp(&name, secret, caller).await?)),
+            Request::IdentityRotate { name, delete } => {
+                self.rotate_identity(&name, delete.as_deref(), caller, &call.context, connection).await
+            }
             Request::Keys => answer(Answer::Keys { keys: self.keys().await }),
             Request::Lock => {
                 // What the answer says is true when it is given: nothing is left in memory.
@@ -96,6 +99,7 @@ impl Agent {
             self.audit.write(line);
         })?;
         let result = self.session(&plan, caller, context, connection).await;
+        self.sessions.questions.terminal_given_back(caller.terminal_path.as_deref()).await;
         let mut line = Line::new(self.ports.clock.now().wall, Event::Get, "ok");
         line.name = Some(plan.name.to_string());
         line.role_arn = flight::target(plan.key().step());
@@ -149,7 +153,12 @@ impl Agent {
     /// Gives a caller a seat, where the person in front of it can be asked.
     pub(super) fn seat(&self, subject: Subject, caller: &Caller, context: &Context) -> Seat {
         let program = caller.program().map(str::to_owned);
-        self.sessions.questions.sit(subject, caller.terminal, program, context.surroundings())
+        self.sessions.questions.sit(
+            subject,
+            caller.terminal,
+            program,
+            context.surroundings(caller.terminal_path.clone()),
+        )
     }
 
     /// Waits for what may need a person, and puts the question to the caller when it is this seat's turn.
@@ -165,6 +174,11 @@ impl Agent {
                 biased;
                 result = &mut work => return result,
                 asking = seat.asked() => asking,
+                // What was drawn for it on its terminal is taken away, and the question moves on.
+                () = connection.gone() => {
+                    drop(seat);
+                    return work.await;
+                }
             };
             // The answer may come from elsewhere while this person is still typing.
             let reply = tokio::select! {
@@ -180,7 +194,7 @@ impl Agent {
                 Some(Reply::NoTerminal) => drop(asking),
                 // The caller is gone; the question moves on and the flight is not ours to end.
                 None => {
-                    drop(asking);
+                    drop((asking, seat));
                     return work.await;
                 }
             }
@@ -203,7 +217,7 @@ impl Agent {
     }
 
     /// Adds to a failure that the file on disk is not what is in use: it may be the reason.
-    fn with_remark(&self, report: Report) -> Report {
+    pub(super) fn with_remark(&self, report: Report) -> Report {
         match self.configuration.problem() {
             Some(problem) => report.also(&format!("the configuration on disk is not in use: {}", problem.message)),
             None => report,
@@ -221,6 +235,7 @@ impl Agent {
         let usage = |why: &str| Report::new(Kind::Usage, why);
         let name = Name::new(name).map_err(usage)?;
         key.check().map_err(usage)?;
+        self.rotations.check_idle(&name)?;
         let catalogue = self.configuration.catalogue();
         if catalogue.roles.contains_key(&name) {
             return Err(Report::new(Kind::Usage, format!("`{name}` is the name of a role"))
@@ -255,7 +270,8 @@ impl Agent {
         }
         // Another key of the user leaves the device what it is.
         let totp = there.and_then(|there| there.totp);
-        let stored = StoredKey { key, arn: who.arn.clone(), stored: self.ports.clock.now().wall, totp };
+        let now = self.ports.clock.now().wall;
+        let stored = StoredKey { key, arn: who.arn.clone(), stored: now, totp, created: None, next: None };
         self.ports.vault.write(&name, &stored).await?;
         self.sessions.forget(&name);
         self.audit_identity(&name, "stored", &stored.key.id, caller);
@@ -266,14 +282,17 @@ impl Agent {
             arn: Some(who.arn),
             account: Some(who.account.to_string()),
             stored: Some(stored.stored),
+            created: None,
             mfa_serial: None,
             totp: stored.totp.is_some(),
             error: None,
+            warnings: Vec::new(),
         }))))
     }
 
     async fn remove_identity(&self, name: &str, caller: &Caller) -> Result<Option<String>, Report> {
         let name = Name::new(name).map_err(|why| Report::new(Kind::Usage, why))?;
+        self.rotations.check_idle(&name)?;
         let there = self.ports.vault.delete(&name).await?;
         self.sessions.forget(&name);
         if there {
@@ -304,9 +323,11 @@ impl Agent {
                 arn: None,
                 account: None,
                 stored: None,
+                created: None,
                 mfa_serial: identity.mfa_serial.as_ref().map(|serial| serial.as_str().to_owned()),
                 totp: false,
                 error: None,
+                warnings: Vec::new(),
             };
             if identity.kind == IdentityKind::IamUser {
                 let read = match silent.clone() {
@@ -320,16 +341,20 @@ impl Agent {
                         key.arn = Some(stored.arn);
                         key.stored = Some(stored.stored);
                         key.totp = stored.totp.is_some();
+                        key.created = stored.created;
                     }
                     Err(report) => {
                         silent = Some(report.clone()).filter(|report| report.kind != Kind::Config);
                         key.error = Some(report);
                     }
                 }
+            } else {
+                self.describe_source(&mut key);
             }
             keys.push(key);
         }
         keys.sort_by(|a, b| a.identity.cmp(&b.identity));
+        self.warn_of_keys(&mut keys).await;
         keys
     }
 

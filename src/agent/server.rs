@@ -12,7 +12,7 @@ use crate::domain::report::{Kind, Report};
 use crate::files;
 use crate::paths::Paths;
 use crate::protocol::frame::{self, Tag};
-use crate::protocol::message::Reply;
+use crate::protocol::message::{Progress, Reply};
 use rustix::fs::{FlockOperation, Mode};
 use rustix::net;
 use rustix::process::geteuid;
@@ -233,6 +233,14 @@ fn busy(agent: &Agent, stream: &UnixStream) {
 pub(super) struct Connection(UnixStream);
 
 impl Connection {
+    /// Tells the client how far its request is; a client that is gone or does not read costs the request nothing.
+    pub(super) async fn tell(&mut self, progress: &Progress) {
+        let Ok(payload) = serde_json::to_vec(progress) else { return };
+        let mut frame = frame::answer_head(Tag::Progress, payload.len()).to_vec();
+        frame.extend_from_slice(&payload);
+        let _ = timeout(WRITE_DEADLINE, self.0.write_all(&frame)).await;
+    }
+
     /// Asks the person at the client's terminal; `None` when the client is gone.
     pub(super) async fn ask(&mut self, question: &Question) -> Option<Reply> {
         let payload = serde_json::to_vec(question).ok()?;
@@ -241,6 +249,19 @@ impl Connection {
         // As long as the person needs: what ends the wait is the answer, here or elsewhere, or the client's end.
         let reply = read_request(&mut self.0).await?;
         serde_json::from_slice(&reply).ok()
+    }
+
+    /// Returns when the client is gone, or says what nobody asked it.
+    pub(super) async fn gone(&self) {
+        loop {
+            if self.0.readable().await.is_err() {
+                return;
+            }
+            match self.0.try_read(&mut [0]) {
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
+                _ => return,
+            }
+        }
     }
 }
 

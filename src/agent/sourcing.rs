@@ -5,6 +5,7 @@
 //! session that is there is asked again when half of what is left of it is over, so that it is asked some ten times in
 //! all and not in a storm.
 
+use super::Agent;
 use super::audit::Event;
 use super::failure::{Failure, class};
 use super::flight::{Outcome, Start, failure, session_name};
@@ -17,6 +18,8 @@ use crate::domain::plan::{Plan, SessionTokenCall};
 use crate::domain::report::{Kind, Report};
 use crate::domain::source::Source;
 use crate::ports::{Given, Issued, Outlook, Sourced, TokenError};
+use crate::protocol::process_output;
+use crate::protocol::status::KeyStatus;
 use chrono::TimeDelta;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -28,6 +31,20 @@ const UNKNOWN_LIFE: Duration = HOUR;
 
 /// No session of AWS's lasts longer (GetSessionToken); some minutes are for clocks.
 const LONGEST: TimeDelta = TimeDelta::minutes(36 * 60 + 5);
+
+impl Agent {
+    /// Tells of an identity without a stored key what is known from the session it has now. Nobody is asked for it.
+    pub(super) fn describe_source(&self, key: &mut KeyStatus) {
+        let plan = self.configuration.plan(&key.identity).ok();
+        let Some(glance) = plan.and_then(|plan| self.sessions.glance(plan.key())) else { return };
+        if let Some(held) = &glance.held {
+            key.access_key_id = Some(held.access_key_id.clone());
+            key.arn.clone_from(&held.arn);
+            key.account = process_output::parse(&held.line).and_then(|s| s.account).map(|id| id.to_string());
+        }
+        key.error = glance.failure;
+    }
+}
 
 impl Sessions {
     /// Makes the session of an identity from what its source gives.
@@ -134,7 +151,7 @@ impl Sessions {
     /// Refuses a session that is over, which sources do give in an outage, and one that ends when none of AWS's does.
     fn odd_end(&self, source: &Source, session: &Session, skew: TimeDelta) -> Option<Failure> {
         let now = self.ports.clock.now();
-        let end = crate::protocol::process_output::timestamp(session.expiration);
+        let end = process_output::timestamp(session.expiration);
         let (what, hint) = if session.expiration - (now.wall + skew) > LONGEST {
             (
                 format!("gave a session until {end}, and no session of AWS's lasts that long"),

@@ -4,6 +4,7 @@
 //! section without a key is seen and mended, a key without a section is forgotten.
 
 mod add;
+mod rotate;
 mod totp;
 
 use super::args::{IdentityCommand, IdentityRemoveArgs, ShowArgs};
@@ -14,11 +15,13 @@ use crate::config;
 use crate::domain::catalogue::{Catalogue, IdentityKind};
 use crate::domain::names::Name;
 use crate::domain::report::{Kind, Report};
+use crate::domain::source::Source;
 use crate::paths::Paths;
 use crate::protocol::message::{Answer, Context, Request};
 use crate::protocol::status::KeyStatus;
 use chrono::{DateTime, Utc};
 use serde::Serialize;
+use std::collections::BTreeMap;
 
 /// Does what was typed.
 pub(super) fn run(paths: &Paths, command: &IdentityCommand) -> Result<(), Failure> {
@@ -27,6 +30,7 @@ pub(super) fn run(paths: &Paths, command: &IdentityCommand) -> Result<(), Failur
         IdentityCommand::List(args) => list(paths, args.json),
         IdentityCommand::Show(args) => show(paths, args),
         IdentityCommand::Remove(args) => remove(paths, args),
+        IdentityCommand::Rotate(args) => rotate::run(paths, args),
     }
 }
 
@@ -55,7 +59,7 @@ fn render_list(keys: &[KeyStatus], now: DateTime<Utc>, screen: Screen) -> String
             text(&key.access_key_id),
             text(&key.account),
             Cell::plain(key.arn.as_deref().map_or("-", user)),
-            Cell::plain(&age(key.stored, now).unwrap_or_else(|| "-".to_owned())),
+            Cell::plain(&age(key.created.or(key.stored), now).unwrap_or_else(|| "-".to_owned())),
             Cell::plain(match (&key.mfa_serial, key.totp) {
                 (_, true) => "yes, TOTP secret kept",
                 (Some(_), false) => "yes",
@@ -68,6 +72,9 @@ fn render_list(keys: &[KeyStatus], now: DateTime<Utc>, screen: Screen) -> String
         if let Some(error) = &key.error {
             let message = format!("{}: {}", key.identity, error.message);
             out.push_str(&remark(screen, (Style::Warning, "!"), &message, error.hint.as_deref()));
+        }
+        for warning in &key.warnings {
+            out.push_str(&remark(screen, (Style::Warning, "!"), &warning.message, warning.hint.as_deref()));
         }
     }
     out
@@ -89,6 +96,8 @@ struct Shown<'a> {
     key: &'a KeyStatus,
     region: Option<&'a str>,
     mfa_process: Option<&'a [String]>,
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    settings: BTreeMap<&'static str, String>,
     roles: Vec<&'a str>,
 }
 
@@ -102,10 +111,12 @@ fn show(paths: &Paths, args: &ShowArgs) -> Result<(), Failure> {
             .hint("see `rolecall status` for what is wrong with the configuration")
             .into());
     };
+    let settings = identity.source.iter().flat_map(Source::settings).collect();
     let shown = Shown {
         key,
         region: identity.region.as_deref(),
         mfa_process: identity.mfa_process.as_deref(),
+        settings,
         roles: roles_of(&catalogue, name),
     };
     if args.json {
@@ -120,6 +131,10 @@ fn render_show(shown: &Shown<'_>, now: DateTime<Utc>, screen: Screen) -> String 
         let date = at.format("%Y-%m-%d");
         age(key.stored, now).map_or_else(|| date.to_string(), |age| format!("{date}, {age} ago"))
     });
+    let created = key.created.map(|at| {
+        let date = at.format("%Y-%m-%d");
+        age(key.created, now).map_or_else(|| date.to_string(), |age| format!("{date}, {age} ago"))
+    });
     let roles = shown.roles.join(", ");
     let program = shown.mfa_process.and_then(|argv| argv.first());
     let codes = match (key.totp, program) {
@@ -133,15 +148,19 @@ fn render_show(shown: &Shown<'_>, now: DateTime<Utc>, screen: Screen) -> String 
         ("arn", key.arn.as_deref()),
         ("account", key.account.as_deref()),
         ("access key", key.access_key_id.as_deref()),
+        ("created", created.as_deref()),
         ("stored", stored.as_deref()),
         ("mfa_serial", key.mfa_serial.as_deref()),
         ("mfa codes", codes.as_deref()),
         ("region", shown.region),
+    ]
+    .into_iter()
+    .chain(shown.settings.iter().map(|(key, value)| (*key, Some(value.as_str()))))
+    .chain([
         ("roles", Some(if roles.is_empty() { "none" } else { &roles })),
         ("problem", key.error.as_ref().map(|error| error.message.as_str())),
         ("hint", key.error.as_ref().and_then(|error| error.hint.as_deref())),
-    ]
-    .into_iter()
+    ])
     .filter_map(|(label, value)| Some(vec![Cell::new(Style::Dim, label), Cell::plain(value?)]))
     .collect();
     // Facts to copy are not cut.
@@ -212,9 +231,11 @@ mod tests {
             arn: Some("arn:aws:iam::111111111111:user/staff/richard".into()),
             account: Some("111111111111".into()),
             stored: DateTime::from_timestamp(1_795_305_600, 0),
+            created: None,
             mfa_serial: Some("arn:aws:iam::111111111111:mfa/richard".into()),
             totp: false,
             error: None,
+            warnings: Vec::new(),
         }
     }
 
@@ -248,7 +269,13 @@ old   iam-user  -                     -             -              -    no
         "#;
         let catalogue = config::parse(text, Path::new("c")).expect("valid");
         let key = key();
-        let shown = Shown { key: &key, region: None, mfa_process: None, roles: roles_of(&catalogue, "auth") };
+        let shown = Shown {
+            key: &key,
+            region: None,
+            mfa_process: None,
+            settings: BTreeMap::new(),
+            roles: roles_of(&catalogue, "auth"),
+        };
         let now = DateTime::from_timestamp(1_795_305_600, 0).expect("in range");
         let text = render_show(&shown, now, Screen { width: Some(20), ..Screen::default() });
         assert!(text.contains("roles       a, b\n"), "{text}");

@@ -10,7 +10,7 @@ use crate::domain::catalogue::Catalogue;
 use crate::domain::report::Report;
 use crate::paths::Paths;
 use crate::protocol::message::{Answer, Context, Request};
-use crate::protocol::status::{IdentityStatus, QuestionStatus, RoleStatus, SessionStatus, Status};
+use crate::protocol::status::{IdentityStatus, KeyAge, QuestionStatus, RoleStatus, SessionStatus, Status};
 use chrono::{DateTime, Utc};
 use serde::Serialize;
 use std::collections::BTreeMap;
@@ -87,6 +87,7 @@ fn identities(catalogue: &Catalogue) -> Vec<IdentityStatus> {
             name: identity.name.to_string(),
             kind: identity.kind.as_str().to_owned(),
             mfa_serial: identity.mfa_serial.as_ref().map(|serial| serial.as_str().to_owned()),
+            key: None,
             session: None,
         })
         .collect();
@@ -113,7 +114,8 @@ fn roles(catalogue: &Catalogue) -> Vec<RoleStatus> {
 }
 
 fn render(status: &Status, screen: Screen) -> String {
-    let mut out = render_questions(&status.questions, screen) + &render_warnings(&status.warnings, screen);
+    let mut out =
+        render_questions(&status.questions, status.agent.now, screen) + &render_warnings(&status.warnings, screen);
     let agent = &status.agent;
     let up = span((agent.now - agent.started).num_seconds().unsigned_abs());
     let mut facts = vec![(Cell::plain("running"), format!("pid {}, up {up}, version {}", agent.pid, agent.version))];
@@ -162,13 +164,14 @@ fn render_problems(problems: &[String], warnings: &mut Vec<Report>, screen: Scre
 }
 
 /// Says what is wanted of the person: the one thing here that only a person can do.
-fn render_questions(questions: &[QuestionStatus], screen: Screen) -> String {
+fn render_questions(questions: &[QuestionStatus], now: DateTime<Utc>, screen: Screen) -> String {
     let lines = questions.iter().map(|question| {
         let program = question.program.as_deref();
         let what = match (&question.identity, &question.serial) {
             (Some(identity), Some(serial)) => format!("MFA code of {identity} ({serial}) for {}", question.name),
             _ => format!("consent for {} to use {}", program.unwrap_or("an unknown program"), question.name),
         };
+        let what = format!("{what}, for {}", span((now - question.since).num_seconds().max(0).unsigned_abs()));
         let hint = match (question.open, &question.answer_with) {
             (true, Some(command)) => format!("answer it where it is asked, or `{command}`"),
             (true, None) => "answer it where it is asked".to_owned(),
@@ -254,7 +257,7 @@ impl<'a> Tree<'a> {
             Cell::new(Style::Heading, &identity.name),
             Cell::new(Style::Dim, &format!("{}{mfa}", identity.kind)),
             state,
-            Cell::default(),
+            identity.key.as_ref().map(key_age).unwrap_or_default(),
         ];
         self.lines.push(Line { row, error: None });
     }
@@ -309,6 +312,11 @@ pub(super) fn short_arn(arn: &str) -> String {
 /// Gives a program's name without its directory.
 pub(super) fn base_name(path: &str) -> &str {
     path.rsplit('/').next().filter(|name| !name.is_empty()).unwrap_or(path)
+}
+
+fn key_age(key: &KeyAge) -> Cell {
+    let age = key.age_seconds.map_or_else(|| "of unknown age".to_owned(), |age| format!("{} old", span(age)));
+    Cell::new(if key.overdue { Style::Warning } else { Style::Dim }, &format!("key {age}"))
 }
 
 fn time_left(session: &SessionStatus) -> Cell {

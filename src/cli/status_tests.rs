@@ -12,6 +12,7 @@ pub(in crate::cli) fn example() -> Status {
         "vault": {"kind": "os", "state": "ready"},
         "identities": [
             {"name": "auth", "kind": "iam-user", "mfa_serial": "arn:aws:iam::111111111111:mfa/richard",
+             "key": {"access_key_id": "AKIAEXAMPLE", "since": "2026-08-22T02:05:00Z", "age_seconds": 7948800, "overdue": true},
              "session": {"access_key_id": "ASIAEXAMPLE1", "expiration": "2026-11-22T13:25:00Z", "left_seconds": 40800,
                          "life_seconds": 43200, "freshness": "fresh"}},
             {"name": "instance", "kind": "ec2"}],
@@ -40,7 +41,7 @@ agent   running, pid 4242, up 2h 5m, version 0.1.0
 vault   keyring ready
 config  /home/r/.config/rolecall/config.toml
 
-auth        iam-user, MFA             11h 20m left
+auth        iam-user, MFA             11h 20m left  key 92d old
 ├─ prod     222222222222 AssumedRole  52m left      aws 3m ago
 │  └─ data  333333333333 DataReader   no session
 └─ staging  444444444444 Staging      failed
@@ -62,18 +63,18 @@ fn a_wanted_code_is_the_first_line_and_says_what_answers_it() {
         serial: Some("arn:aws:iam::111111111111:mfa/richard".into()),
         name: "prod".into(),
         program: Some("terraform".into()),
-        since: status.agent.now,
+        since: status.agent.now - chrono::TimeDelta::minutes(2),
         open: false,
         answer_with: Some("rolecall unlock auth".into()),
     }];
     let text = render(&status, Screen::default());
     let lines: Vec<&str> = text.lines().collect();
-    assert_eq!(lines[0], "wanted: MFA code of auth (arn:aws:iam::111111111111:mfa/richard) for prod");
+    assert_eq!(lines[0], "wanted: MFA code of auth (arn:aws:iam::111111111111:mfa/richard) for prod, for 2m");
     assert!(lines[1].contains("nobody could be asked: run `rolecall unlock auth`"), "{text}");
     status.questions[0].answer_with = None;
     (status.questions[0].identity, status.questions[0].serial) = (None, None);
     let text = render(&status, Screen::default());
-    assert!(text.starts_with("wanted: consent for terraform to use prod\n"), "{text}");
+    assert!(text.starts_with("wanted: consent for terraform to use prod, for 2m\n"), "{text}");
 }
 
 #[test]

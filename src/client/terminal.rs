@@ -7,6 +7,7 @@ use crate::domain::question::{Question, Wanted};
 use crate::domain::report::printable;
 use crate::domain::secret::MfaCode;
 use crate::protocol::message::Reply;
+use chrono::Local;
 use rustix::event::{PollFd, PollFlags, poll};
 use rustix::termios::{LocalModes, OptionalActions, Termios, tcgetattr, tcgetpgrp, tcsetattr};
 use std::fs::{File, OpenOptions};
@@ -69,11 +70,15 @@ fn text(question: &Question) -> String {
         question.reason.as_deref().map(|reason| format!("rolecall: {}\r\n", shown(reason))).unwrap_or_default();
     let name = shown(&question.name);
     let program = question.program.as_deref().map(shown);
+    let since = question.since.map(|since| format!(" since {}", since.with_timezone(&Local).format("%H:%M")));
+    let since = since.unwrap_or_default();
     match &question.wanted {
         Wanted::Code { identity, serial } => {
             let program = program.map(|program| format!(" for {program}")).unwrap_or_default();
             let (identity, serial) = (shown(identity), shown(serial));
-            format!("{reason}rolecall: `{name}` wanted{program}: MFA code of {identity} ({serial}), Ctrl-C cancels: ")
+            format!(
+                "{reason}rolecall: `{name}` wanted{program}{since}: MFA code of {identity} ({serial}), Ctrl-C cancels: "
+            )
         }
         Wanted::Consent { role_arn, minutes } => {
             let program = program.unwrap_or_else(|| "a program that cannot be named".to_owned());

@@ -1,5 +1,6 @@
 //! A question to the person, where the person may be found, and a word that needs no answer.
 
+use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 
 /// What the agent asks of the person.
@@ -12,6 +13,9 @@ pub struct Question {
     /// On behalf of which program.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub program: Option<String>,
+    /// Since when it is wanted.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub since: Option<DateTime<Utc>>,
     /// Why it is asked again.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reason: Option<String>,
@@ -37,7 +41,7 @@ pub enum Wanted {
     },
 }
 
-/// The displays on which a caller could be shown a window.
+/// Where a caller could be shown something.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Surroundings {
     /// `$DISPLAY`.
@@ -46,12 +50,30 @@ pub struct Surroundings {
     pub wayland_display: Option<String>,
     /// `$LANG`.
     pub lang: Option<String>,
+    /// Its terminal.
+    pub terminal: Option<Terminal>,
+}
+
+/// A terminal on which a program can draw.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Terminal {
+    /// Its device, by the kernel's word and not by the caller's.
+    pub path: String,
+    /// What it understands (`$TERM`).
+    pub kind: Option<String>,
 }
 
 impl Surroundings {
     /// Tells whether a window could be shown at all.
     pub fn has_display(&self) -> bool {
         self.display.is_some() || self.wayland_display.is_some()
+    }
+
+    /// Gives the ways to be shown something, one at a time: in a window, on the terminal.
+    pub fn ways(&self) -> impl Iterator<Item = Self> + use<> {
+        let window = self.has_display().then(|| Self { terminal: None, ..self.clone() });
+        let terminal = self.terminal.is_some().then(|| Self { display: None, wayland_display: None, ..self.clone() });
+        window.into_iter().chain(terminal)
     }
 }
 

@@ -1,7 +1,7 @@
 //! Requests and answers, one JSON object each.
 
-use super::status::{KeyStatus, Status};
-use crate::domain::question::Surroundings;
+use super::status::{KeyStatus, Rotated, Status};
+use crate::domain::question::{Surroundings, Terminal};
 use crate::domain::secret::{MfaCode, Passphrase, SecretKey};
 use crate::domain::totp::TotpSecret;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
@@ -31,24 +31,38 @@ pub struct Context {
     /// `$LANG`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub lang: Option<String>,
+    /// `$TERM`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub term: Option<String>,
 }
+
+/// The longest `$TERM` and `$LANG` that mean something.
+const WORD_MAX: usize = 64;
 
 impl Context {
     /// Reads the allowed variables of this process.
     pub fn from_env() -> Self {
         #[expect(clippy::disallowed_methods, reason = "the allow-list of what a client says of its surroundings")]
         let var = |name| std::env::var(name).ok().filter(|value| !value.is_empty());
-        Self { display: var("DISPLAY"), wayland_display: var("WAYLAND_DISPLAY"), lang: var("LANG") }
+        Self { display: var("DISPLAY"), wayland_display: var("WAYLAND_DISPLAY"), lang: var("LANG"), term: var("TERM") }
     }
 
-    /// Gives the displays.
-    pub fn surroundings(&self) -> Surroundings {
+    /// Gives where the caller could be shown something; `terminal` is the device that the kernel names, if any.
+    pub fn surroundings(&self, terminal: Option<String>) -> Surroundings {
         Surroundings {
             display: self.display.clone(),
             wayland_display: self.wayland_display.clone(),
-            lang: self.lang.clone(),
+            lang: self.lang.clone().filter(|lang| is_word(lang)),
+            terminal: terminal.map(|path| Terminal { path, kind: self.term.clone().filter(|term| is_word(term)) }),
         }
     }
+}
+
+/// Tells whether a text is a name and nothing more. A `$TERM` with a path in it would have ncurses read a file of the
+/// caller's choice, and a line end would begin another command of the pinentry's protocol.
+fn is_word(text: &str) -> bool {
+    let is_plain = |c: char| c.is_ascii_alphanumeric() || "._+-@".contains(c);
+    text.len() <= WORD_MAX && text.starts_with(|c: char| c.is_ascii_alphanumeric()) && text.chars().all(is_plain)
 }
 
 /// What a client wants.
@@ -78,6 +92,14 @@ pub enum Request {
     IdentityRemove {
         /// Its name.
         name: String,
+    },
+    /// Puts a new key in the place of an identity's; told of by [`Progress`], answered by [`Answer::Rotated`].
+    IdentityRotate {
+        /// Its name.
+        name: String,
+        /// A second key of the user that may be deleted to make room.
+        #[serde(default)]
+        delete: Option<String>,
     },
     /// Keeps the secret of an identity's MFA device beside its key, once AWS has taken a code of it, or removes it; answered
     /// by [`Answer::Done`].
@@ -130,8 +152,19 @@ pub enum Answer {
         /// One for each identity of the configuration.
         keys: Vec<KeyStatus>,
     },
+    /// Which key took the place of which.
+    Rotated(Rotated),
     /// The state of everything.
     Status(Box<Status>),
+}
+
+/// How far a request is that takes long.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Progress {
+    /// The step, as a word.
+    pub step: String,
+    /// What has been done, or is waited for.
+    pub text: String,
 }
 
 /// What the person said.
@@ -226,10 +259,11 @@ mod tests {
     use super::*;
 
     /// One request of each kind, as bytes that every later version must still read or refuse politely.
-    const WIRE: [&str; 10] = [
+    const WIRE: [&str; 11] = [
         r#"{"version":1,"request":{"do":"get","name":"prod"},"context":{}}"#,
         r#"{"version":1,"request":{"do":"identity-add","name":"a","access_key_id":"AKIA","secret_access_key":"s","region":null,"replace":false},"context":{}}"#,
         r#"{"version":1,"request":{"do":"identity-remove","name":"a"},"context":{}}"#,
+        r#"{"version":1,"request":{"do":"identity-rotate","name":"a","delete":null},"context":{}}"#,
         r#"{"version":1,"request":{"do":"identity-totp","name":"a","secret":"GEZDGNBVGY3TQOJQ"},"context":{}}"#,
         r#"{"version":1,"request":{"do":"keys"},"context":{}}"#,
         r#"{"version":1,"request":{"do":"lock"},"context":{}}"#,
@@ -244,6 +278,29 @@ mod tests {
         for wire in WIRE {
             let call: Call = serde_json::from_str(wire).expect(wire);
             assert_eq!(serde_json::to_string(&call).expect("written"), wire);
+        }
+    }
+
+    #[test]
+    fn of_the_callers_words_only_plain_names_reach_a_program() {
+        for (word, is_taken) in [
+            ("xterm-256color", true),
+            ("de_DE.UTF-8@euro", true),
+            ("", false),
+            ("../../tmp/x", false),
+            ("/etc/terminfo/x", false),
+            (".hidden", false),
+            ("-x", false),
+            ("xterm\nGETPIN", false),
+            (&"x".repeat(65), false),
+        ] {
+            let context = Context { term: Some(word.to_owned()), lang: Some(word.to_owned()), ..Context::default() };
+            let found = context.surroundings(Some("/dev/pts/0".into()));
+            assert_eq!(
+                (found.lang.is_some(), found.terminal.unwrap().kind.is_some()),
+                (is_taken, is_taken),
+                "{word:?}"
+            );
         }
     }
 

@@ -1,5 +1,7 @@
 //! MFA: one code opens every role of the identity, wherever it comes from. Here by `unlock`; below by everything else.
 
+mod many;
+mod pinentry;
 mod program;
 mod terminal;
 mod totp;

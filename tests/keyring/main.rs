@@ -228,7 +228,8 @@ async fn obey(vault: &Vaults, command: &str, file: bool) -> Result<String, Repor
             let stored = DateTime::from_timestamp(1_790_000_000, 0).expect("in range");
             let arn = "arn:aws:iam::111111111111:user/richard".to_owned();
             let totp = words.get(3).map(|secret| TotpSecret::parse(secret).expect("base32"));
-            vault.write(&name(1), &StoredKey { key, arn, stored, totp }).await.map(|()| String::new())
+            let key = StoredKey { key, arn, stored, totp, created: None, next: None };
+            vault.write(&name(1), &key).await.map(|()| String::new())
         }
         "delete" => vault.delete(&name(1)).await.map(|found| found.to_string()),
         "unlock" => {

@@ -240,6 +240,8 @@ pub(crate) fn stored(id: &str, secret: &str) -> StoredKey {
         arn: USER_ARN.to_owned(),
         stored: Clock::at("2026-11-01T00:00:00Z").now(),
         totp: None,
+        created: None,
+        next: None,
     }
 }
 

@@ -26,6 +26,10 @@ impl Prompter for TestPrompter {
         Pinentry.ask(program, question, surroundings).await
     }
 
+    async fn settled(&self) {
+        Pinentry.settled().await;
+    }
+
     async fn notify(&self, notice: &Notice) {
         self.told.lock().unwrap().push(notice.clone());
     }

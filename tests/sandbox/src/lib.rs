@@ -6,7 +6,8 @@
 //!
 //! The way of a request: `server` reads it, `signature` and `request` say what it presents and asks for, a gate may
 //! hold it, a fault may befall it, `authenticate` finds the caller, then `sts`, `iam` or `s3` decide with `authority` and
-//! `policy` over the `world`. A further service is a module beside those and an arm in `server`.
+//! `policy` over the `world`. What speaks without a signature, `imds` and `container`, is found by its path. A further
+//! service is a module beside those and an arm in `server`.
 
 mod answer;
 mod authenticate;
@@ -14,13 +15,17 @@ mod authority;
 mod call;
 mod caller;
 mod clock;
+mod container;
 mod error;
 mod exchange;
 mod fault;
 mod gate;
 mod iam;
+mod imds;
 mod mfa;
 mod mint;
+mod oidc;
+mod place;
 mod policy;
 mod query;
 mod request;
@@ -41,4 +46,7 @@ pub use self::fault::{Fault, FaultKind, Match};
 pub use self::gate::Hold;
 pub use self::policy::{MalformedPolicy, Policy};
 pub use self::sandbox::Sandbox;
-pub use self::world::{AccessKey, Account, Bucket, KeyStatus, LastUse, MfaDevice, Role, User, World, tutorials};
+pub use self::world::{
+    AccessKey, Account, Bucket, Instance, KeyStatus, LastUse, MfaDevice, OidcProvider, Role, Task, User, World,
+    tutorials,
+};

@@ -33,6 +33,11 @@ pub(crate) fn session_token() -> String {
     format!("{TOKEN_HEAD}{}", STANDARD.encode(random::<TOKEN_BYTES>()))
 }
 
+/// Returns a token of the metadata service: 56 characters of base64.
+pub(crate) fn metadata_token() -> String {
+    STANDARD.encode(random::<42>())
+}
+
 /// Returns the base32 secret of a new virtual MFA device.
 pub(crate) fn totp_secret() -> String {
     base32(TOTP_BYTES * 8 / 5)

@@ -25,15 +25,21 @@ pub(crate) enum Service {
     Iam,
     Sts,
     S3,
+    /// The instance metadata service.
+    Imds,
+    /// The container endpoint.
+    Container,
 }
 
 impl Service {
-    /// Returns the name a signature's scope must have.
+    /// Returns the name a signature's scope must have; what needs no signature has a name for the log.
     pub(crate) fn signing_name(self) -> &'static str {
         match self {
             Self::Iam => "iam",
             Self::Sts => "sts",
             Self::S3 => "s3",
+            Self::Imds => "imds",
+            Self::Container => "container",
         }
     }
 }
@@ -67,6 +73,14 @@ impl Request {
 
     /// Says what is asked for; the service comes from the signature's scope, as one address serves them all.
     pub(crate) fn operation(&self, presented: Option<&Presented>) -> Operation {
+        let place = presented.is_none().then(|| {
+            let imds = crate::imds::action(self).map(|action| (Service::Imds, action));
+            imds.or_else(|| crate::container::action(self).map(|action| (Service::Container, action)))
+        });
+        if let Some((service, action)) = place.flatten() {
+            let service_name = service.signing_name().to_owned();
+            return Operation { service, service_name, action: action.to_owned(), parameters: Vec::new() };
+        }
         let mut parameters = self.query_parameters();
         if self.method == Method::POST && self.path == "/" {
             parameters.extend(pairs(&self.body));

@@ -8,14 +8,13 @@ use tokio::net::TcpListener;
 use tokio::sync::oneshot;
 
 use crate::call::Call;
-use crate::caller::{Holder, RoleSession, SessionCredentials, SessionFacts, Sessions};
+use crate::caller::{SessionCredentials, Sessions};
 use crate::clock::Clock;
 use crate::fault::{Fault, Match};
 use crate::gate::{Gate, Hold};
 use crate::mfa::SpentCodes;
-use crate::policy::context::Context;
-use crate::policy::principal::Names;
-use crate::policy::{Question, Trust};
+use crate::oidc::{self, Claims};
+use crate::place::Place;
 use crate::server;
 use crate::shared::Shared;
 use crate::state::State;
@@ -40,7 +39,8 @@ impl Sandbox {
 
     /// Starts a sandbox on a port of 127.0.0.1; 0 is a free one.
     pub fn start_on(world: World, clock: Clock, port: u16) -> Self {
-        let state = State { world, sessions: Sessions::default(), spent_codes: SpentCodes::default() };
+        let state =
+            State { world, sessions: Sessions::default(), spent_codes: SpentCodes::default(), place: Place::default() };
         let shared = Arc::new(Shared::new(clock, state));
         let listener = std::net::TcpListener::bind(("127.0.0.1", port)).expect("a port of 127.0.0.1 is free");
         listener.set_nonblocking(true).expect("a socket can be made non-blocking");
@@ -94,17 +94,27 @@ impl Sandbox {
         session_name: &str,
         seconds: i64,
     ) -> Option<SessionCredentials> {
-        let mut state = self.shared.state();
-        let role = state.world.find_role(role_arn)?.clone();
-        let names =
-            Names { account: String::new(), arn: String::new(), role_arn: None, service: Some(service.to_owned()) };
-        let question = Question { action: "sts:AssumeRole", resource: role_arn, context: &Context::default() };
-        if !matches!(role.trust.trust(&question, &names), Trust::Allow(_)) {
-            return None;
-        }
-        let session = RoleSession::plain(&role, session_name);
-        let facts = SessionFacts { issued: self.shared.clock.now(), mfa: None };
-        Some(state.sessions.issue(Holder::Role(session), facts, TimeDelta::seconds(seconds)))
+        let now = self.shared.clock.now();
+        self.shared.state().issue_to_service(service, role_arn, session_name, seconds, now)
+    }
+
+    /// Has the metadata service and the container endpoint give new sessions from now on.
+    pub fn rotate_place(&self) {
+        self.shared.state().rotate_place();
+    }
+
+    /// Makes a token of an identity provider.
+    pub fn web_token(&self, issuer: &str, subject: &str, audience: &str, seconds: i64) -> String {
+        let now = self.shared.clock.now();
+        let claims = Claims {
+            issuer: issuer.to_owned(),
+            subject: subject.to_owned(),
+            audience: audience.to_owned(),
+            expires: now + TimeDelta::seconds(seconds),
+        };
+        let token = oidc::mint_token(&claims, now);
+        self.shared.state().place.signed.push(token.clone());
+        token
     }
 
     /// Returns when a session ends, if it was issued here.

@@ -2,6 +2,7 @@
 
 use crate::caller::Sessions;
 use crate::mfa::SpentCodes;
+use crate::place::Place;
 use crate::world::World;
 
 /// The world, and what has been issued and used up in it.
@@ -10,4 +11,5 @@ pub(crate) struct State {
     pub(crate) world: World,
     pub(crate) sessions: Sessions,
     pub(crate) spent_codes: SpentCodes,
+    pub(crate) place: Place,
 }

@@ -4,6 +4,7 @@ mod assume_role;
 mod parameters;
 mod session_token;
 mod tags;
+mod web_identity;
 
 use crate::answer::Answer;
 use crate::authority::Authority;
@@ -13,6 +14,8 @@ use crate::exchange::Exchange;
 use crate::policy::Question;
 use crate::query::{self, Dialect};
 use crate::xml::Xml;
+
+const WEB_IDENTITY: &str = "AssumeRoleWithWebIdentity";
 
 const VERSION: &str = "2011-06-15";
 
@@ -31,11 +34,8 @@ pub(crate) fn answer(exchange: &mut Exchange<'_>) -> Answer {
         "GetAccessKeyInfo" => access_key_info,
         "GetCallerIdentity" => |_, caller| Ok(caller_identity(caller)),
         "GetSessionToken" => session_token::answer,
-        "AssumeRoleWithSAML"
-        | "AssumeRoleWithWebIdentity"
-        | "AssumeRoot"
-        | "DecodeAuthorizationMessage"
-        | "GetFederationToken" => {
+        WEB_IDENTITY => |exchange, _| web_identity::answer(exchange),
+        "AssumeRoleWithSAML" | "AssumeRoot" | "DecodeAuthorizationMessage" | "GetFederationToken" => {
             let message = format!("The sandbox does not implement {action}.");
             return query::fault(&ApiError::new(501, "NotImplemented", message), exchange.request_id);
         }
@@ -43,6 +43,13 @@ pub(crate) fn answer(exchange: &mut Exchange<'_>) -> Answer {
     };
     if exchange.operation.parameter("Version") != Some(VERSION) {
         return no_operation(exchange);
+    }
+    // "Calling AssumeRoleWithWebIdentity does not require the use of AWS security credentials."
+    if action == WEB_IDENTITY {
+        return match web_identity::answer(exchange) {
+            Ok(write) => DIALECT.success(&action, exchange.request_id, write),
+            Err(error) => DIALECT.failure(&error, exchange.request_id),
+        };
     }
     let result = exchange
         .authenticate()

@@ -5,6 +5,7 @@
 
 mod identity;
 mod managed;
+mod place;
 pub mod tutorials;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -12,6 +13,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use chrono::TimeDelta;
 
 pub use self::identity::{AccessKey, KeyStatus, LastUse, MfaDevice, Permissions, Role, User};
+pub use self::place::{Instance, OidcProvider, Task};
 use crate::policy::Policy;
 
 /// Everything that exists.
@@ -25,6 +27,12 @@ pub struct World {
     pub buckets: BTreeMap<String, Bucket>,
     /// How long AWS takes until a new access key is known everywhere.
     pub key_propagation: TimeDelta,
+    /// The instance that the metadata service is of.
+    pub instance: Option<Instance>,
+    /// The task that the container endpoint is of.
+    pub task: Option<Task>,
+    /// The identity providers that accounts trust.
+    pub oidc_providers: Vec<OidcProvider>,
 }
 
 /// One AWS account.
@@ -77,6 +85,9 @@ impl World {
             managed_policies: managed::policies(),
             buckets: BTreeMap::new(),
             key_propagation: TimeDelta::zero(),
+            instance: None,
+            task: None,
+            oidc_providers: Vec::new(),
         }
     }
 

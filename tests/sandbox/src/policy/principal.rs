@@ -18,7 +18,7 @@ pub(crate) enum Reach {
 }
 
 /// The names a caller answers to.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default)]
 pub(crate) struct Names {
     pub(crate) account: String,
     /// The user's or the session's ARN.
@@ -27,6 +27,8 @@ pub(crate) struct Names {
     pub(crate) role_arn: Option<String>,
     /// The service that acts, when no identity of an account does.
     pub(crate) service: Option<String>,
+    /// The identity provider that vouches, when no identity of an account does.
+    pub(crate) federated: Option<String>,
 }
 
 #[derive(Clone, Debug)]
@@ -41,7 +43,9 @@ pub(crate) enum Principal {
     Account(String),
     Arn(String),
     Service(String),
-    /// A federated identity or a canonical user: nobody here is one.
+    /// An identity provider.
+    Federated(String),
+    /// A canonical user: nobody here is one.
     Other,
 }
 
@@ -61,10 +65,11 @@ impl Principal {
     fn reach(&self, names: &Names) -> Option<Reach> {
         match self {
             Self::Anyone => Some(Reach::Caller),
-            Self::Account(id) => (names.service.is_none() && *id == names.account).then_some(Reach::Account),
+            Self::Account(id) => (!names.account.is_empty() && *id == names.account).then_some(Reach::Account),
             Self::Arn(arn) if *arn == names.arn => Some(Reach::Caller),
             Self::Arn(arn) => (names.role_arn.as_ref() == Some(arn)).then_some(Reach::Role),
             Self::Service(service) => (names.service.as_ref() == Some(service)).then_some(Reach::Caller),
+            Self::Federated(provider) => (names.federated.as_ref() == Some(provider)).then_some(Reach::Caller),
             Self::Other => None,
         }
     }
@@ -82,7 +87,8 @@ pub(crate) fn parse(value: &Value) -> Result<Vec<Principal>, MalformedPolicy> {
             principals.push(match kind.as_str() {
                 "AWS" => aws(&name)?,
                 "Service" => Principal::Service(name),
-                "Federated" | "CanonicalUser" => Principal::Other,
+                "Federated" => Principal::Federated(name),
+                "CanonicalUser" => Principal::Other,
                 _ => return Err(malformed()),
             });
         }

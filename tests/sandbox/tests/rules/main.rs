@@ -2,6 +2,7 @@
 
 mod client;
 mod faults;
+mod iam;
 mod limits;
 mod log;
 mod mfa;

@@ -1,0 +1,137 @@
+//! The running pinentry, and the terminal that it may draw on: ended politely, then not, and the terminal as it was before.
+//!
+//! It knows nothing of questions. A pinentry that is killed leaves its terminal without echo and showing the wrong page, and
+//! one that ignores a request to end has to be killed: so what was there before is put back by us, not by it.
+
+use crate::domain::question::Terminal;
+use rustix::process::{Pid, Signal, kill_process_group};
+use rustix::termios::{OptionalActions, Termios, tcgetattr, tcsetattr};
+use std::fs::{File, OpenOptions};
+use std::io::Write;
+use std::os::unix::fs::OpenOptionsExt;
+use std::os::unix::process::ExitStatusExt;
+use std::sync::LazyLock;
+use std::time::Duration;
+use tokio::process::Child;
+use tokio::runtime::Handle;
+use tokio::sync::watch;
+use tokio::time::timeout;
+
+/// How long a pinentry may take to leave its terminal in order; ncurses needs milliseconds.
+const GRACE: Duration = Duration::from_millis(500);
+
+/// Longer than both graces, the polite one and the other.
+const SETTLED: Duration = Duration::from_secs(2);
+
+/// Leaves the second page of a terminal, shows the cursor, and ends colours: what ncurses' `endwin` would have done.
+const LEAVE: &[u8] = b"\x1b[?1049l\x1b[?25h\x1b[0m";
+
+/// How many pinentries are being ended in this process.
+static ENDING: LazyLock<watch::Sender<usize>> = LazyLock::new(|| watch::Sender::new(0));
+
+/// Returns when no pinentry is being ended any more, or after two seconds.
+pub(super) async fn settled() {
+    let mut ending = ENDING.subscribe();
+    let _ = timeout(SETTLED, ending.wait_for(|count| *count == 0)).await;
+}
+
+/// A running pinentry; it ends when this is dropped.
+pub(super) struct Program {
+    child: Option<Child>,
+    screen: Option<Screen>,
+}
+
+impl Program {
+    /// Takes over a child that leads a process group of its own, and the terminal that it draws on.
+    pub(super) fn new(child: Child, screen: Option<Screen>) -> Self {
+        Self { child: Some(child), screen }
+    }
+}
+
+impl Drop for Program {
+    fn drop(&mut self) {
+        let Some(mut child) = self.child.take() else { return };
+        let screen = self.screen.take();
+        // At once, so that it leaves the terminal before whoever is waiting for an answer writes on it.
+        signal(&child, Signal::TERM);
+        let ending = Ending::new();
+        let end = async move {
+            let is_in_order = match timeout(GRACE, child.wait()).await {
+                Ok(Ok(status)) => status.signal().is_none(),
+                Ok(Err(_)) | Err(_) => false,
+            };
+            if !is_in_order {
+                signal(&child, Signal::KILL);
+                let _ = timeout(GRACE, child.wait()).await;
+            }
+            if let Some(mut screen) = screen {
+                screen.was_left = is_in_order;
+            }
+            drop(ending);
+        };
+        // Without a runtime the program's end is this process's end; the child is killed and the screen restored by dropping.
+        if let Ok(runtime) = Handle::try_current() {
+            runtime.spawn(end);
+        }
+    }
+}
+
+/// Sends a signal to the program and to all that it started.
+fn signal(child: &Child, signal: Signal) {
+    // `id` is `None` once the child is reaped: from then on the number may be another's.
+    if let Some(group) = child.id().and_then(|id| i32::try_from(id).ok()).and_then(Pid::from_raw) {
+        let _ = kill_process_group(group, signal);
+    }
+}
+
+struct Ending;
+
+impl Ending {
+    fn new() -> Self {
+        ENDING.send_modify(|count| *count += 1);
+        Self
+    }
+}
+
+impl Drop for Ending {
+    fn drop(&mut self) {
+        ENDING.send_modify(|count| *count -= 1);
+    }
+}
+
+/// A terminal as it was before somebody drew on it, and as it is again when this is dropped.
+pub(super) struct Screen {
+    tty: File,
+    before: Termios,
+    is_dumb: bool,
+    was_left: bool,
+}
+
+impl Screen {
+    /// Remembers how a terminal is; `None` where it is none.
+    pub(super) fn of(terminal: &Terminal) -> Option<Self> {
+        // Not to wait for a line that hangs up, and not to become the agent's own terminal, whose Ctrl-C would end us.
+        let flags = rustix::fs::OFlags::NOCTTY | rustix::fs::OFlags::NONBLOCK;
+        let flags = i32::try_from(flags.bits()).ok()?;
+        let tty = OpenOptions::new().read(true).write(true).custom_flags(flags).open(&terminal.path).ok()?;
+        let before = tcgetattr(&tty).ok()?;
+        let is_dumb = terminal.kind.as_deref().is_none_or(|kind| kind == "dumb");
+        Some(Self { tty, before, is_dumb, was_left: false })
+    }
+}
+
+impl Drop for Screen {
+    fn drop(&mut self) {
+        if !self.was_left && !self.is_dumb {
+            let _ = self.tty.write_all(LEAVE);
+        }
+        let Ok(now) = tcgetattr(&self.tty) else { return };
+        if modes(&now) != modes(&self.before) {
+            let _ = tcsetattr(&self.tty, OptionalActions::Now, &self.before);
+        }
+    }
+}
+
+fn modes(of: &Termios) -> [u32; 4] {
+    [of.input_modes.bits(), of.output_modes.bits(), of.control_modes.bits(), of.local_modes.bits()]
+}

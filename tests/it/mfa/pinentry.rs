@@ -1,0 +1,198 @@
+//! A pinentry on the caller's own terminal: the real one, and others that do everything wrong. Whatever becomes of it, the
+//! terminal is a shell's again afterwards.
+
+use super::{config, demand_mfa};
+use crate::harness::home::{Home, text};
+use crate::harness::inside::until;
+use crate::harness::window::Window;
+use rolecall_sandbox::tutorials::USER_ARN;
+use serde_json::Value;
+use std::os::unix::fs::PermissionsExt;
+
+const ROLECALL: &str = env!("CARGO_BIN_EXE_rolecall");
+
+fn home(agent: &str) -> Home {
+    let home = Home::ready(&format!("{agent}\n{}", config("")));
+    home.aws.world(demand_mfa);
+    home
+}
+
+fn with_curses(prompts: &str) -> Home {
+    home(&format!("prompts = {prompts}\npinentry_program = \"/usr/bin/pinentry-curses\""))
+}
+
+/// A home whose pinentry is a script. It is told where the terminal is, as `$tty`, and answers OK to what it is not told
+/// otherwise.
+fn with_script(prompts: &str, at_getpin: &str) -> Home {
+    let home = home("");
+    let program = home.path("pinentry");
+    let script = format!(
+        "#!/bin/sh\nPATH=/usr/bin:/bin\necho OK ready\nwhile read -r verb rest; do case \"$verb $rest\" in\n\
+         'OPTION ttyname='*) tty=${{rest#ttyname=}}; echo OK;;\nGETPIN*) {at_getpin};;\n*) echo OK;;\nesac; done\n"
+    );
+    std::fs::write(&program, script).unwrap();
+    std::fs::set_permissions(&program, std::fs::Permissions::from_mode(0o700)).unwrap();
+    let agent = format!("vault = \"file\"\nprompts = {prompts}\npinentry_program = \"{}\"", program.display());
+    home.configure(&format!("[agent]\n{agent}\n{}", config("")));
+    // Has the agent read it now: a `get` would not wait for that.
+    assert!(home.run(["status"]).status.success());
+    home
+}
+
+fn get(window: &Window<'_>, name: &str) {
+    window.run(&format!("{ROLECALL} get prod > {name}.json; echo {name} done $?"));
+}
+
+#[track_caller]
+fn is_a_shells_again(window: &Window<'_>) {
+    window.run("echo visible again");
+    until("the terminal shows what is typed", || window.screen().matches("visible again").count() >= 2);
+}
+
+fn gets(home: &Home) -> u64 {
+    let status: Value = serde_json::from_slice(&home.run(["status", "--json"]).stdout).unwrap();
+    status["counts"]["gets"].as_u64().unwrap()
+}
+
+fn unlock(home: &Home) {
+    let unlocked = home.run_with_input(["unlock", "auth"], &home.aws.mfa_code(USER_ARN));
+    assert!(unlocked.status.success(), "{}", text(&unlocked.stderr));
+}
+
+fn served(home: &Home, name: &str) {
+    let file = home.path(&format!("{name}.json"));
+    let json: Value = serde_json::from_slice(&std::fs::read(&file).unwrap()).unwrap();
+    assert_eq!(json["Version"], 1);
+    std::fs::remove_file(file).unwrap();
+}
+
+#[test]
+fn the_real_pinentry_asks_on_the_terminal_of_a_caller_without_a_display() {
+    let home = with_curses("[\"pinentry\"]");
+    let window = Window::open(&home, "window");
+    get(&window, "first");
+    until("it is asked", || window.shows("MFA code of auth") && window.shows("prod is wanted"));
+    assert!(window.shows("since "), "{}", window.screen());
+    let right = home.aws.mfa_code(USER_ARN);
+    window.run(if right == "000000" { "000001" } else { "000000" });
+    until("it is asked again", || window.shows("AWS did not accept that code"));
+    assert!(!window.shows("000000"), "what is typed is not shown: {}", window.screen());
+    window.run(&home.aws.mfa_code(USER_ARN));
+    until("it is served", || window.shows("first done 0"));
+    assert!(!window.shows("MFA code"), "the shell's page is back: {}", window.screen());
+    is_a_shells_again(&window);
+    served(&home, "first");
+}
+
+#[test]
+fn a_person_who_cancels_the_real_pinentry_has_said_no() {
+    let home = with_curses("[\"pinentry\", \"tty\"]");
+    let window = Window::open(&home, "window");
+    get(&window, "first");
+    until("it is asked", || window.shows("prod is wanted"));
+    window.tmux(&["send-keys", "-t", "window", "Tab", "Tab", "Enter"]);
+    until("it is cancelled", || window.shows("first done 4"));
+    assert!(window.shows("was cancelled"), "{}", window.screen());
+    is_a_shells_again(&window);
+}
+
+#[test]
+fn a_code_from_elsewhere_takes_the_pinentry_away_and_gives_the_terminal_back() {
+    let home = with_curses("[\"pinentry\"]");
+    let window = Window::open(&home, "window");
+    get(&window, "first");
+    until("it is asked", || window.shows("prod is wanted"));
+    unlock(&home);
+    until("it is served", || window.shows("first done 0"));
+    is_a_shells_again(&window);
+    served(&home, "first");
+}
+
+#[test]
+fn a_lock_takes_the_pinentry_away_and_what_the_caller_has_to_say_is_seen() {
+    let home = with_curses("[\"pinentry\"]");
+    let window = Window::open(&home, "window");
+    get(&window, "first");
+    until("it is asked", || window.shows("prod is wanted"));
+    assert!(home.run(["lock"]).status.success());
+    until("it is over", || window.shows("first done 4"));
+    assert!(window.shows("rolecall was locked while this was under way"), "{}", window.screen());
+    is_a_shells_again(&window);
+}
+
+#[test]
+fn a_caller_that_is_interrupted_passes_the_pinentry_on_to_the_next_terminal() {
+    let home = with_curses("[\"pinentry\"]");
+    let first = Window::open(&home, "first");
+    get(&first, "first");
+    until("the first is asked", || first.shows("prod is wanted"));
+    let second = Window::open(&home, "second");
+    get(&second, "second");
+    until("both wait", || gets(&home) == 2);
+    assert!(!second.shows("prod is wanted"), "one question: {}", second.screen());
+    first.tmux(&["send-keys", "-t", "first", "C-c"]);
+    until("the second is asked", || second.shows("prod is wanted"));
+    is_a_shells_again(&first);
+    second.run(&home.aws.mfa_code(USER_ARN));
+    until("the second is served", || second.shows("second done 0"));
+    served(&home, "second");
+}
+
+#[test]
+fn a_terminal_that_closes_under_the_pinentry_passes_the_question_on() {
+    let home = with_curses("[\"pinentry\"]");
+    let first = Window::open(&home, "first");
+    get(&first, "first");
+    until("the first is asked", || first.shows("prod is wanted"));
+    let second = Window::open(&home, "second");
+    get(&second, "second");
+    until("both wait", || gets(&home) == 2);
+    drop(first);
+    until("the second is asked", || second.shows("prod is wanted"));
+    second.run(&home.aws.mfa_code(USER_ARN));
+    until("the second is served", || second.shows("second done 0"));
+    served(&home, "second");
+}
+
+#[test]
+fn a_pinentry_that_dies_floods_or_babbles_leaves_the_question_to_the_terminal() {
+    for at_getpin in
+        ["exit 1", "kill -9 $$", "yes 'S flood'", "echo what", "printf '\\377\\376\\n'; exit 0", "echo ERR 83886340 no"]
+    {
+        let home = with_script("[\"pinentry\", \"tty\"]", &format!("stty -echo raw < $tty; {at_getpin}"));
+        let window = Window::open(&home, "window");
+        get(&window, "first");
+        until("it is asked on the terminal", || window.shows("MFA code of auth"));
+        window.run(&home.aws.mfa_code(USER_ARN));
+        until("it is served", || window.shows("first done 0"));
+        is_a_shells_again(&window);
+        served(&home, "first");
+    }
+}
+
+#[test]
+fn a_pinentry_that_says_what_is_no_code_is_asked_again() {
+    let count =
+        "n=$((n+1)); case $n in 1) echo D abc;; 2) echo D 12345678;; *) echo ERR 83886179 no; continue;; esac; echo OK";
+    let home = with_script("[\"pinentry\"]", &count);
+    let window = Window::open(&home, "window");
+    get(&window, "first");
+    until("it is cancelled the third time", || window.shows("first done 4"));
+    assert!(home.aws.calls().iter().all(|call| call.action != "GetSessionToken"), "none of it was a code");
+}
+
+#[test]
+fn a_pinentry_that_hangs_and_ignores_every_request_to_end_leaves_a_usable_terminal() {
+    let hang = "trap '' TERM INT HUP; stty -echo raw < $tty; printf '\\033[?1049h\\033[2Jgarbage' > $tty; \
+                while :; do sleep 600; done";
+    let home = with_script("[\"pinentry\"]", hang);
+    let window = Window::open(&home, "window");
+    window.run("echo the shell page");
+    get(&window, "first");
+    until("it hangs", || window.shows("garbage"));
+    unlock(&home);
+    until("it is served", || window.shows("first done 0"));
+    assert!(!window.shows("garbage") && window.shows("the shell page"), "{}", window.screen());
+    is_a_shells_again(&window);
+    served(&home, "first");
+}
