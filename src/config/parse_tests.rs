@@ -229,6 +229,28 @@ fn the_agent_can_be_told_never_to_forget_and_never_to_ask() {
 }
 
 #[test]
+fn what_locks_and_when_to_warn_are_chosen_freely_and_checked() {
+    use crate::domain::catalogue::LockEvent::{ScreenLock, Sleep};
+    let agent = |lines: &str| read(&format!("[agent]\n{lines}\n")).expect("good").agent;
+    assert_eq!(agent("").lock_on, [ScreenLock, Sleep]);
+    assert_eq!(agent("lock_on = []").lock_on, []);
+    assert_eq!(agent("lock_on = [\"sleep\"]").lock_on, [Sleep]);
+    assert_eq!(agent("").warn_before, Some(Duration::from_mins(30)));
+    assert_eq!(agent("warn_before = \"never\"").warn_before, None);
+    assert_eq!(agent("warn_before = \"1h\"").warn_before, Some(Duration::from_hours(1)));
+    for (line, why) in [
+        ("lock_on = [\"lid\"]", "agent.lock_on.0: "),
+        ("lock_on = \"sleep\"", "agent.lock_on: "),
+        ("warn_before = \"30s\"", "is not between 1m and 36h"),
+        ("warn_before = \"37h\"", "is not between 1m and 36h"),
+        ("warn_before = 30", "a duration is text with a unit"),
+    ] {
+        let lines = wrong(&format!("[agent]\n{line}\n"));
+        assert!(lines.len() == 1 && lines[0].contains(why), "{line}: {lines:?}");
+    }
+}
+
+#[test]
 fn a_code_goes_with_the_keys_of_a_user_only() {
     let lines = wrong("[identities.i]\ntype = \"ec2\"\nmfa_serial = \"GAHT12345678\"\n");
     assert_eq!(lines, ["c.toml:3: identities.i.mfa_serial: AWS takes MFA codes from the keys of an IAM user only"]);

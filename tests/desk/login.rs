@@ -58,6 +58,7 @@ struct Manager(Shared);
 
 #[zbus::interface(name = "org.freedesktop.login1.Manager")]
 impl Manager {
+    #[expect(clippy::needless_pass_by_value, reason = "zbus gives it so")]
     fn inhibit(
         &self,
         what: &str,
@@ -75,6 +76,7 @@ impl Manager {
         SentFd::from(OwnedFd::from(File::from(theirs)))
     }
 
+    #[expect(clippy::unused_self, reason = "a method on the bus")]
     fn list_sessions(&self) -> Vec<(String, u32, String, String, OwnedObjectPath)> {
         let listed = |whose: Whose| {
             (format!("{whose:?}"), whose.uid(), "user".into(), "seat0".into(), whose.path().try_into().unwrap())

@@ -16,6 +16,7 @@ mod harness;
 mod login;
 mod server;
 
+mod memory;
 mod notices;
 mod screen;
 mod systemd;

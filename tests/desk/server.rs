@@ -13,19 +13,20 @@ struct Notifications(Arc<Mutex<Vec<Shown>>>);
 
 #[zbus::interface(name = "org.freedesktop.Notifications")]
 impl Notifications {
-    #[expect(clippy::too_many_arguments, reason = "the specification's")]
+    #[expect(clippy::too_many_arguments, clippy::needless_pass_by_value, reason = "the specification's")]
     fn notify(
         &self,
         application: String,
         replaces: u32,
-        _icon: &str,
+        icon: &str,
         summary: String,
         body: String,
         actions: Vec<String>,
-        _hints: HashMap<String, OwnedValue>,
-        _timeout: i32,
+        hints: HashMap<String, OwnedValue>,
+        timeout: i32,
     ) -> u32 {
-        assert!(replaces == 0 && actions.is_empty());
+        assert!(replaces == 0 && actions.is_empty() && timeout == -1);
+        assert!(!icon.is_empty() && hints.contains_key("urgency"));
         self.0.lock().unwrap().push((application, summary, body));
         1
     }

@@ -10,6 +10,7 @@ use crate::mfa;
 use rolecall::protocol::process_output;
 use rolecall_sandbox::Match;
 use rolecall_sandbox::tutorials::USER_ARN;
+use std::io::Write;
 use std::time::{Duration, Instant};
 
 /// Enough to be told from chance, and to survive what a freed block loses at its beginning.
@@ -24,7 +25,8 @@ fn tail(secret: &str) -> &str {
 
 #[test]
 fn after_a_lock_no_session_is_in_memory_and_the_long_term_key_never_stays() {
-    let home = Home::bare(&format!("[agent]\nvault = \"file\"\n{}", mfa::config("")));
+    let config = format!("[agent]\nvault = \"file\"\n{}", mfa::config(""));
+    let home = Home::bare(&config);
     let agent = Running::agent(&home);
     home.open_vault();
     assert!(home.add_key().status.success());
@@ -70,7 +72,7 @@ fn after_a_lock_no_session_is_in_memory_and_the_long_term_key_never_stays() {
         drop(stopped);
         running_since = Instant::now();
     }
-    eprintln!("from the lock command's start until nothing is left: {ran:?}");
+    writeln!(std::io::stderr(), "from the lock command's start until nothing is left: {ran:?}").expect("stderr");
     let after = Stopped::at_once(agent.pid());
     assert_eq!(after.places(tail(PASSPHRASE)), [""; 0], "the vault's passphrase");
 }

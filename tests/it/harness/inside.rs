@@ -119,7 +119,9 @@ impl Inside {
     /// Gives what was told on the desktop so far, and searches it for secrets.
     pub(crate) fn told(&self) -> Vec<Notice> {
         let told = self.prompter.told();
-        told.iter().for_each(|notice| self.canaries.shown(&format!("{notice:?}")));
+        for notice in &told {
+            self.canaries.shown(&format!("{notice:?}"));
+        }
         told
     }
 

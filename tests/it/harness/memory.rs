@@ -21,7 +21,7 @@ impl Stopped {
 
     /// Finds a text in its memory, and gives each place: its mapping and what is around it.
     ///
-    /// Every page that can be read, not only those a core dump would hold: ours are kept out of dumps.
+    /// Every page that can be written, not only those a core dump would hold: ours are kept out of dumps.
     pub(crate) fn places(&self, text: &str) -> Vec<String> {
         search(self.0, text.as_bytes())
     }
