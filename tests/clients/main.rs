@@ -21,3 +21,4 @@ mod every_day;
 mod keyring;
 mod profiles;
 mod refusals;
+mod rotation;

@@ -20,7 +20,7 @@ use rolecall::domain::credential::AccessKey;
 use rolecall::domain::names::Name;
 use rolecall::domain::report::Report;
 use rolecall::domain::secret::{Passphrase, SecretKey};
-use rolecall::ports::{Clock, StoredKey, Vault};
+use rolecall::ports::{Clock, NewKey, StoredKey, Vault};
 use rustix::process::Signal;
 use std::io::Write;
 use std::path::PathBuf;
@@ -48,7 +48,14 @@ fn an_open_keyring_keeps_a_key_where_other_programs_find_it() {
     assert!(seen.starts_with(r#"{"v":1,"AccessKeyId":"AKIAIOSFODNN7EXAMPLE","#), "{seen}");
     assert!(desk.secret_tool(&["search", "service", "rolecall"]).contains("label = rolecall: AWS access key of auth"));
 
+    // While a key is rotated both lie in the one item, and afterwards only the new one does.
+    vault.ask("write auth AKIAIOSFODNN7EXAMPLE AKIANEXT").ok();
+    let seen = desk.secret_tool(&["lookup", "service", "rolecall", "username", "auth"]);
+    assert!(seen.contains(r#""Next":{"AccessKeyId":"AKIANEXT","#), "{seen}");
+    assert_eq!(vault.ask("read auth").text, format!("ok AKIAIOSFODNN7EXAMPLE {SECRET} AKIANEXT"));
     vault.ask("write auth AKIAREPLACED").ok();
+    let seen = desk.secret_tool(&["lookup", "service", "rolecall", "username", "auth"]);
+    assert!(!seen.contains("Next") && !seen.contains("AKIAIOSFODNN7EXAMPLE"), "{seen}");
     vault.ask("write team/other AKIAOTHER").ok();
     assert_eq!(vault.ask("read auth").text, format!("ok AKIAREPLACED {SECRET}"));
     assert_eq!(vault.ask("delete auth").text, "ok true");
@@ -218,15 +225,17 @@ async fn obey(vault: &Vaults, command: &str, file: bool) -> Result<String, Repor
     let name = |at: usize| Name::new(words[at]).expect("a name");
     match words[0] {
         "state" => Ok(format!("{:?}", vault.state().await)),
-        "read" => vault.read(&name(1)).await.map(|stored| format!("{} {}", stored.key.id, stored.key.secret.expose())),
+        "read" => vault.read(&name(1)).await.map(|stored| {
+            let next = stored.next.map(|next| format!(" {}", next.key.id)).unwrap_or_default();
+            format!("{} {}{next}", stored.key.id, stored.key.secret.expose())
+        }),
         "write" => {
-            let key = AccessKey { id: words[2].into(), secret: SecretKey::new(SECRET.into()) };
+            let key = |id: &str| AccessKey { id: id.into(), secret: SecretKey::new(SECRET.into()) };
+            let next = words.get(3).map(|id| NewKey { key: key(id), created: None });
+            let key = key(words[2]);
             let stored = DateTime::from_timestamp(1_790_000_000, 0).expect("in range");
             let arn = "arn:aws:iam::111111111111:user/richard".to_owned();
-            vault
-                .write(&name(1), &StoredKey { key, arn, stored, created: None, next: None })
-                .await
-                .map(|()| String::new())
+            vault.write(&name(1), &StoredKey { key, arn, stored, created: None, next }).await.map(|()| String::new())
         }
         "delete" => vault.delete(&name(1)).await.map(|found| found.to_string()),
         "unlock" => {

@@ -78,6 +78,9 @@ def main():
     auth.create_user(UserName="richard")
     allowed = policy(Action="sts:AssumeRole", Resource=ROLE_ARN)
     auth.put_user_policy(UserName="richard", PolicyName="AllowAssumeRole", PolicyDocument=allowed)
+    own = ["iam:CreateAccessKey", "iam:ListAccessKeys", "iam:UpdateAccessKey", "iam:DeleteAccessKey"]
+    keys = policy(Action=own, Resource=f"arn:aws:iam::{AUTH_ACCOUNT}:user/richard")
+    auth.put_user_policy(UserName="richard", PolicyName="OwnKeys", PolicyDocument=keys)
     key = auth.create_access_key(UserName="richard")["AccessKey"]
 
     enforce(url)
