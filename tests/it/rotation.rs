@@ -17,7 +17,9 @@ use rolecall_sandbox::{AccessKey as Key, Fault, FaultKind, KeyStatus, Match, Mfa
 use rustix::process::Signal;
 use serde_json::{Value, json};
 use std::fs;
+use std::io::{Read, Write};
 use std::os::unix::net::UnixStream;
+use std::process::Stdio;
 use std::sync::Mutex;
 use std::time::Duration;
 
@@ -521,6 +523,15 @@ fn a_role_an_unknown_name_and_a_foreign_key_are_refused_before_aws_is_asked() {
 }
 
 #[test]
+fn a_key_that_is_off_at_aws_is_told_at_once() {
+    let agent = start();
+    agent.aws.world(|world| world.user(USER_ARN).access_keys[0].status = KeyStatus::Inactive);
+    let report = rotate(&agent).expect_err("it cannot sign");
+    assert_eq!((report.kind, agent.aws.count("ListAccessKeys")), (Kind::Refused, 1), "{report:?}");
+    assert!(report.hint.as_deref().is_some_and(|hint| hint.contains("identity add auth --replace")), "{report:?}");
+}
+
+#[test]
 fn the_age_of_a_key_is_shown_and_a_key_that_is_too_old_is_warned_of() {
     let config = config().replace("region =", "rotate_after = \"30d\"\nregion =");
     let agent = Inside::start_in(world(), &config);
@@ -619,6 +630,45 @@ fn the_command_asks_before_it_starts_and_shows_each_step() {
     let listed = text(&home.run(["identity", "list"]).stdout);
     assert!(listed.contains(&new.id) && !listed.contains(&old), "{listed}");
     assert!(text(&home.run(["status"]).stdout).contains("key "), "its age");
+}
+
+/// The person at the terminal where the rotation was typed is asked there: for consent, and for the code that IAM wants.
+#[test]
+fn at_a_terminal_it_asks_for_consent_and_for_the_code_that_the_policy_demands() {
+    let home = Home::ready(&with_mfa());
+    home.aws.world(|world| {
+        world.user(USER_ARN).mfa_devices.push(MfaDevice::generate(AUTH_ACCOUNT, "richard"));
+        allow(world, &ACTIONS, Some(json!({"Bool": {"aws:MultiFactorAuthPresent": "true"}})));
+    });
+    let command = format!("{} identity rotate auth", env!("CARGO_BIN_EXE_rolecall"));
+    let mut script = home.command("script");
+    script.args(["-qec", &command, "/dev/null"]).stdin(Stdio::piped()).stdout(Stdio::piped());
+    let mut terminal = script.spawn().expect("`script` gives a command a terminal");
+    let (mut keyboard, mut screen) = (terminal.stdin.take().unwrap(), terminal.stdout.take().unwrap());
+    let seen = Mutex::new(String::new());
+    std::thread::scope(|scope| {
+        scope.spawn(|| {
+            let mut bytes = [0; 1024];
+            while let Ok(count @ 1..) = screen.read(&mut bytes) {
+                seen.lock().unwrap().push_str(&text(&bytes[..count]));
+            }
+        });
+        let shows = |what: &str| seen.lock().unwrap().contains(what);
+        until("it asks for consent", || shows("delete the old one at AWS? [y/N]"));
+        keyboard.write_all(b"y\r").unwrap();
+        until("it asks for the code", || shows("MFA code of auth"));
+        keyboard.write_all(format!("{}\r", home.aws.mfa_code(USER_ARN)).as_bytes()).unwrap();
+        until("it is done", || shows("is in use"));
+    });
+    assert!(terminal.wait().unwrap().success());
+    let seen = seen.into_inner().unwrap();
+    assert_eq!(seen.matches("MFA code of auth").count(), 1, "{seen}");
+    assert_eq!(home.aws.count("GetSessionToken"), 1);
+    assert!(!seen.contains(&home.aws.mfa_code(USER_ARN)), "what is typed is not shown: {seen}");
+    let keys = keys(&home.aws);
+    assert_eq!(keys.len(), 1);
+    home.canaries.add(&keys[0].secret);
+    home.canaries.shown(&seen);
 }
 
 /// The steps come as they happen, not at the end.

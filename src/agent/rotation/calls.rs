@@ -95,11 +95,12 @@ impl Rotation<'_> {
                 self.agent.sessions.drop_expired(self.plan.key());
                 continue;
             }
-            // After the switch the new key signs, and IAM may hear of it later than STS did.
             let passes = match ask {
                 // A second key would be made where the answer to the first was lost.
                 Ask::Create => is_throttled(&error),
-                _ => error.outlook == Outlook::Transient || is_unknown_key(&error),
+                Ask::List => error.outlook == Outlook::Transient,
+                // The new key signs, and IAM may hear of it later than STS did.
+                Ask::Deactivate(_) | Ask::Delete(_) => error.outlook == Outlook::Transient || is_unknown_key(&error),
             };
             if !passes {
                 return Err(self.named(error));
