@@ -243,7 +243,7 @@ impl Agent {
         self.ports.vault.write(&name, &stored).await?;
         self.sessions.forget(&name);
         self.audit_identity(&name, "stored", &stored.key.id, caller);
-        Ok(Response::Answer(Box::new(Answer::Key(KeyStatus {
+        Ok(Response::Answer(Box::new(Answer::Key(Box::new(KeyStatus {
             identity: name.to_string(),
             kind: IdentityKind::IamUser.as_str().to_owned(),
             access_key_id: Some(stored.key.id.clone()),
@@ -254,7 +254,7 @@ impl Agent {
             mfa_serial: None,
             error: None,
             warnings: Vec::new(),
-        }))))
+        })))))
     }
 
     async fn remove_identity(&self, name: &str, caller: &Caller) -> Result<Option<String>, Report> {
