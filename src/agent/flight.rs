@@ -166,9 +166,9 @@ impl Sessions {
 
     /// Tells whether the vault's key is another than the one that signed.
     async fn has_other_key(&self, plan: &Plan, signer: &Signer) -> bool {
-        let Signer::Key(signed) = signer else { return false };
+        let Signer::Key(used) = signer else { return false };
         let now = self.ports.vault.read(&plan.identity.name).await;
-        now.is_ok_and(|stored| stored.key.id != signed.id)
+        now.is_ok_and(|stored| stored.key.id != used.id)
     }
 
     /// Gets what signs the call: the vault's key for the first step, else the session of the step before.

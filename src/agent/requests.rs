@@ -275,7 +275,7 @@ impl Agent {
         self.ports.vault.write(&name, &stored).await?;
         self.sessions.forget(&name);
         self.audit_identity(&name, "stored", &stored.key.id, caller);
-        Ok(Response::Answer(Box::new(Answer::Key(KeyStatus {
+        Ok(Response::Answer(Box::new(Answer::Key(Box::new(KeyStatus {
             identity: name.to_string(),
             kind: IdentityKind::IamUser.as_str().to_owned(),
             access_key_id: Some(stored.key.id.clone()),
@@ -287,7 +287,7 @@ impl Agent {
             totp: stored.totp.is_some(),
             error: None,
             warnings: Vec::new(),
-        }))))
+        })))))
     }
 
     async fn remove_identity(&self, name: &str, caller: &Caller) -> Result<Option<String>, Report> {

@@ -1,10 +1,11 @@
 //! Rotation of a long-term key: who may begin one, what is told of it, and what is left of one that was broken off.
 //!
-//! The order of the steps is in [`steps`], the calls to IAM in [`calls`], the memory across restarts in [`journal`]. A
-//! rotation goes on when its caller is gone: what it leaves half done costs more than what it finishes unseen.
+//! The order of the steps is in [`steps`] and [`making`], the calls to IAM in [`calls`], the memory across restarts in
+//! [`journal`]. A rotation goes on when its caller is gone: what it leaves half done costs more than what it finishes unseen.
 
 mod calls;
 mod journal;
+mod making;
 mod steps;
 
 use super::Agent;

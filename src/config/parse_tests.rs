@@ -172,6 +172,24 @@ fn keys_of_aws_and_secrets_are_met_with_advice() {
 }
 
 #[test]
+fn the_age_that_a_key_may_reach_is_a_duration_of_days_and_only_a_key_has_one() {
+    let said = |line: &str| wrong(&format!("[identities.a]\n{line}\n"));
+    for (line, part) in [
+        ("type = \"iam-user\"\nrotate_after = \"12h\"", "not between 24h and 3650d"),
+        ("type = \"iam-user\"\nrotate_after = \"4000d\"", "not between"),
+        ("type = \"iam-user\"\nrotate_after = 90", "text with a unit"),
+        ("type = \"iam-user\"\nrotate_after = \"90 days\"", "a duration looks like"),
+        ("type = \"ec2\"\nrotate_after = \"90d\"", "only an identity of type iam-user"),
+    ] {
+        let said = said(line);
+        assert!(said[0].contains("rotate_after") && said[0].contains(part), "{line}: {said:?}");
+    }
+    let catalogue = parse("[identities.a]\ntype = \"iam-user\"\nrotate_after = \"90d\"\n", Path::new("c"));
+    let limit = catalogue.expect("right").identities["a"].rotate_after;
+    assert_eq!(limit, Some(Duration::from_hours(90 * 24)));
+}
+
+#[test]
 fn each_key_of_a_role_is_checked() {
     for (line, part) in [
         ("external_id = \"a b\"", "AWS allows"),

@@ -173,6 +173,18 @@ mod tests {
     }
 
     #[test]
+    fn frames_that_follow_each_other_are_read_one_by_one() {
+        let mut wire = &b"\0\0\0\x03P{}\0\0\0\x02Ax"[..];
+        let (tag, payload) = read_frame(&mut wire).expect("read");
+        assert_eq!((tag, payload.as_slice()), (Tag::Progress, &b"{}"[..]));
+        let (tag, payload) = read_frame(&mut wire).expect("read");
+        assert_eq!((tag, payload.as_slice()), (Tag::Answer, &b"x"[..]));
+        for wire in [&b""[..], b"\0\0\0\x05P{}", b"\0\0\0\0P", b"\xff\xff\xff\xffP", b"\0\0\0\x01Z"] {
+            assert!(read_frame(&mut &wire[..]).is_err(), "{wire:?}");
+        }
+    }
+
+    #[test]
     fn an_answer_of_any_length_in_any_pieces_is_read_whole() {
         /// Gives at most so many bytes at once.
         struct Pieces<'a>(&'a [u8], usize);

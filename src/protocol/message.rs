@@ -146,7 +146,7 @@ pub enum Answer {
         note: Option<String>,
     },
     /// Whose key was stored.
-    Key(KeyStatus),
+    Key(Box<KeyStatus>),
     /// What the vault holds.
     Keys {
         /// One for each identity of the configuration.

@@ -188,7 +188,7 @@ fn store(paths: &Paths, args: &IdentityAddArgs, key: AccessKey, region: Option<&
         replace: args.replace,
     };
     match client::ask(paths, request, Context::from_env(), Autostart::Yes)? {
-        Answer::Key(status) => Ok(status),
+        Answer::Key(status) => Ok(*status),
         _ => Err(client::odd_answer()),
     }
 }

@@ -31,10 +31,7 @@ pub(super) fn run(paths: &Paths, args: &IdentityRotateArgs) -> Result<(), Failur
             printed = output::print(&line(progress, screen));
         }
     });
-    let rotated = match answer? {
-        Answer::Rotated(rotated) => rotated,
-        _ => return Err(client::odd_answer().into()),
-    };
+    let Answer::Rotated(rotated) = answer? else { return Err(client::odd_answer().into()) };
     printed?;
     if args.json { output::print_json(&rotated) } else { output::print(&said(&rotated)) }
 }

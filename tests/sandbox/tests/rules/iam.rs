@@ -166,7 +166,7 @@ fn the_last_use_of_a_key_is_told() {
     let new = richard.with_key(&richard.iam("CreateAccessKey", &[]));
     let told = || richard.iam("GetAccessKeyLastUsed", &[("AccessKeyId", &new.key)]);
     assert_eq!((told().succeeds().field("ServiceName"), told().count("LastUsedDate")), ("N/A", 0));
-    aws.clock().advance(Duration::from_secs(60));
+    aws.clock().advance(Duration::from_mins(1));
     new.sts("GetCallerIdentity", &[]).succeeds();
     let told = told();
     assert_eq!(
