@@ -230,7 +230,7 @@ fn read_identity(catalogue: &mut Catalogue, name: Name, spot: &mut Spot<'_>) {
     if temporary && draft.mfa_serial.is_some() {
         spot.about("mfa_serial", "AWS takes MFA codes from the keys of an IAM user only");
     }
-    let source = draft.source.finish(kind, spot);
+    let source = draft.source.finish(kind, draft.region.as_deref(), spot);
     // What roles need of it cannot be told from half an identity.
     if spot.sink.total() > before {
         return;

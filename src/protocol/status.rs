@@ -80,9 +80,12 @@ pub struct IdentityStatus {
     /// Its MFA device.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub mfa_serial: Option<String>,
-    /// Its own session (GetSessionToken), if there is one.
+    /// Its own session (of GetSessionToken, or what its source gave), if there is one.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub session: Option<SessionStatus>,
+    /// Why its source gave none at the last attempt.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub error: Option<Report>,
 }
 
 /// A role.

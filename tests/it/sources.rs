@@ -128,6 +128,12 @@ impl Files {
         self.0.path().join(name)
     }
 
+    /// Puts a new program and lets the seconds go by for which the failure of the old one is remembered.
+    fn program(&self, agent: &Inside, content: &str) {
+        self.put("program", content);
+        agent.clock.advance(Duration::from_secs(4));
+    }
+
     fn put(&self, name: &str, content: &str) -> PathBuf {
         let path = self.path(name);
         // Whole or not at all, as whoever renews a token does it.
@@ -379,14 +385,14 @@ fn a_token_file_that_is_empty_huge_or_gone_is_told_and_a_new_one_is_taken_at_onc
 fn a_program_that_prints_garbage_or_never_ends_is_told_and_nobody_else_is_stuck() {
     let files = Files::new();
     let agent = Inside::start_in(world(), &process(&files.path("program")));
-    files.put("program", "echo 'please log in'");
+    files.program(&agent, "echo 'please log in'");
     refused(&agent, "app", Kind::Failed, "printed something else than the JSON of a credential_process");
-    files.put("program", "echo 'the session is over, log in first' >&2; exit 7");
+    files.program(&agent, "echo 'the session is over, log in first' >&2; exit 7");
     refused(&agent, "app-data", Kind::Failed, "failed with exit code 7: the session is over, log in first");
     let session = session_of_app(&agent.aws, 3600);
-    files.put("program", &printed(&session).replace(&session.session_token, ""));
+    files.program(&agent, &printed(&session).replace(&session.session_token, ""));
     refused(&agent, "app", Kind::Failed, "without its session token");
-    files.put("program", &format!("echo $$ > {}; sleep 600; true", files.path("pid").display()));
+    files.program(&agent, &format!("echo $$ > {}; sleep 600; true", files.path("pid").display()));
     std::thread::scope(|scope| {
         let hung =
             scope.spawn(|| refused(&agent, "app", Kind::Failed, "was not done within 15 seconds and was killed"));
@@ -397,7 +403,7 @@ fn a_program_that_prints_garbage_or_never_ends_is_told_and_nobody_else_is_stuck(
     });
     let pid = fs::read_to_string(files.path("pid")).unwrap().trim().parse().unwrap();
     until("it is gone", || !crate::harness::process::lives(pid));
-    files.put("program", &printed(&session_of_app(&agent.aws, 3600)));
+    files.program(&agent, &printed(&session_of_app(&agent.aws, 3600)));
     agent.get("app-data").expect("served once it is well");
 }
 
@@ -478,6 +484,21 @@ fn a_session_that_does_not_say_its_end_is_served_for_an_hour_at_a_time_and_not_f
 }
 
 #[test]
+fn a_lock_kills_the_program_that_is_under_way() {
+    let files = Files::new();
+    let agent = Inside::start_in(world(), &process(&files.path("program")));
+    files.put("program", &format!("sleep 600 & echo $! > {}; wait", files.path("pid").display()));
+    std::thread::scope(|scope| {
+        let waiting = scope.spawn(|| agent.get("app-data").expect_err("locked").kind);
+        until("it runs", || fs::read_to_string(files.path("pid")).is_ok_and(|pid| pid.ends_with('\n')));
+        agent.ask(rolecall::protocol::message::Request::Lock).unwrap();
+        assert_eq!(waiting.join().unwrap(), Kind::Locked);
+    });
+    let pid = fs::read_to_string(files.path("pid")).unwrap().trim().parse().unwrap();
+    until("what it started is gone", || !crate::harness::process::lives(pid));
+}
+
+#[test]
 fn another_setting_of_the_source_is_asked_anew() {
     let files = Files::new();
     let agent = Inside::start_in(world(), &process(&files.path("one")));
@@ -531,7 +552,7 @@ fn a_program_that_asks_rolecall_in_its_turn_is_refused_at_once() {
     let said = fs::read_to_string(files.path("said")).unwrap();
     assert!(said.contains("that is a circle"), "{said}");
     files.put("program", &printed(&session_of_app(&home.aws, 3600)));
-    assert!(home.run(["get", "app-data"]).status.success());
+    until("the failure is forgotten", || home.run(["get", "app-data"]).status.success());
     let refusals = home.audit().lines().filter(|line| line.contains("that is a circle")).count();
     assert_eq!(refusals, 1, "the audit log has it");
 }

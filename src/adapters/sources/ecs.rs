@@ -113,7 +113,7 @@ async fn once(place: &Place, service: &Service, clock: &dyn Clock) -> Result<Sou
         }
         headers.push(("authorization", token.expose()));
     }
-    let reply = service.send("GET", &place.url, &headers).await?;
+    let reply = service.send(clock, "GET", &place.url, &headers).await?;
     match reply.status() {
         200 => {}
         400 | 401 | 403 => {
@@ -128,7 +128,7 @@ async fn once(place: &Place, service: &Service, clock: &dyn Clock) -> Result<Sou
     let (given, role_arn) = service.credentials(&reply)?;
     let role = role_arn.as_deref();
     let user = role.and_then(|arn| arn.rsplit('/').next()).filter(|name| !name.is_empty()).map(str::to_owned);
-    Ok(Sourced { given, user, account: role.and_then(arn::account_of), skew: reply.skew(clock) })
+    Ok(Sourced { given, user, account: role.and_then(arn::account_of), skew: reply.skew() })
 }
 
 #[cfg(test)]

@@ -15,6 +15,8 @@ use chrono::TimeDelta;
 use serde::Deserialize;
 use std::path::Path;
 use std::time::Duration;
+use tracing::instrument::WithSubscriber;
+use tracing::subscriber::NoSubscriber;
 
 /// These services are on this machine or one step away.
 const CONNECT: Duration = Duration::from_secs(1);
@@ -31,7 +33,10 @@ pub(super) struct Service {
 }
 
 /// An answer.
-pub(super) struct Reply(HttpResponse);
+pub(super) struct Reply {
+    response: HttpResponse,
+    skew: TimeDelta,
+}
 
 impl Service {
     /// Makes one. Reads certificate files where there is TLS.
@@ -49,10 +54,12 @@ impl Service {
     /// Asks.
     pub(super) async fn send(
         &self,
+        clock: &dyn Clock,
         method: &str,
         url: &str,
         headers: &[(&'static str, &str)],
     ) -> Result<Reply, TokenError> {
+        let since = clock.now().boot;
         let unsent = || never(Report::new(Kind::Config, format!("{} cannot be asked: the request is none", self.name)));
         let mut request = HttpRequest::get(url).map_err(|_| unsent())?;
         request.set_method(method).map_err(|_| unsent())?;
@@ -61,8 +68,13 @@ impl Service {
             request.headers_mut().try_insert(*name, (*value).to_owned()).map_err(|_| unsent())?;
         }
         // The client's own limit ends with the answer's head; a body that drips is ended here.
-        match tokio::time::timeout(ANSWER, self.connector.call(request)).await {
-            Ok(Ok(reply)) => Ok(Reply(reply)),
+        // At its finer levels the client logs headers, and a token is one.
+        let answer = self.connector.call(request).with_subscriber(NoSubscriber::default());
+        match tokio::time::timeout(ANSWER, answer).await {
+            Ok(Ok(response)) => {
+                let skew = probe::skew(response.headers().get("date"), since, clock);
+                Ok(Reply { response, skew })
+            }
             Ok(Err(error)) => Err(self.unheard(of_connector(&error))),
             Err(_) => Err(self.unheard(Class::Timeout)),
         }
@@ -152,15 +164,15 @@ struct Body {
 
 impl Reply {
     pub(super) fn status(&self) -> u16 {
-        self.0.status().as_u16()
+        self.response.status().as_u16()
     }
 
     pub(super) fn body(&self) -> &[u8] {
-        self.0.body().bytes().unwrap_or_default()
+        self.response.body().bytes().unwrap_or_default()
     }
 
     /// Tells how far the service's clock is ahead of ours.
-    pub(super) fn skew(&self, clock: &dyn Clock) -> TimeDelta {
-        probe::skew(self.0.headers().get("date"), clock)
+    pub(super) fn skew(&self) -> TimeDelta {
+        self.skew
     }
 }

@@ -5,6 +5,7 @@ mod faults;
 mod limits;
 mod log;
 mod mfa;
+mod places;
 mod s3;
 mod sessions;
 mod signature;
