@@ -51,8 +51,8 @@ async fn once(service: &Service, endpoint: &str, clock: &dyn Clock) -> Result<So
     }
     let reply = get(service, endpoint, &format!("{ROLES}{role}"), &token, clock).await?;
     let reply = good(service, reply, "the credentials of the instance's role")?;
-    let (given, _) = service.credentials(&reply)?;
-    Ok(Sourced { given, user: Some(role.to_owned()), account: None, skew: reply.skew() })
+    // The answer itself names nobody.
+    Ok(Sourced { user: Some(role.to_owned()), ..service.credentials(&reply)? })
 }
 
 async fn token(service: &Service, endpoint: &str, clock: &dyn Clock) -> Result<SessionToken, TokenError> {

@@ -3,7 +3,6 @@
 use super::ambient::Container;
 use super::http::Service;
 use super::{never, token_file};
-use crate::domain::arn;
 use crate::domain::catalogue::AwsSettings;
 use crate::domain::report::{Kind, Report, printable};
 use crate::domain::secret::WebToken;
@@ -125,10 +124,7 @@ async fn once(place: &Place, service: &Service, clock: &dyn Clock) -> Result<Sou
         }
         _ => return Err(service.status(&reply, "the request", HINT)),
     }
-    let (given, role_arn) = service.credentials(&reply)?;
-    let role = role_arn.as_deref();
-    let user = role.and_then(|arn| arn.rsplit('/').next()).filter(|name| !name.is_empty()).map(str::to_owned);
-    Ok(Sourced { given, user, account: role.and_then(arn::account_of), skew: reply.skew() })
+    service.credentials(&reply)
 }
 
 #[cfg(test)]

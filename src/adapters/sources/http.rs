@@ -5,9 +5,10 @@ use super::{later, never};
 use crate::adapters::sts::connector;
 use crate::adapters::sts::failure::{Class, of_connector};
 use crate::adapters::sts::probe;
+use crate::domain::arn::{self, AccountId};
 use crate::domain::report::{Kind, Report, printable};
 use crate::domain::secret::{SecretKey, SessionToken};
-use crate::ports::{Clock, Given, TokenError};
+use crate::ports::{Clock, Given, Sourced, TokenError};
 use aws_smithy_http_client::proxy::ProxyConfig;
 use aws_smithy_runtime_api::client::http::{HttpConnector, HttpConnectorSettings, SharedHttpConnector};
 use aws_smithy_runtime_api::client::orchestrator::{HttpRequest, HttpResponse};
@@ -119,7 +120,7 @@ impl Service {
     }
 
     /// Reads credentials, in the form that the metadata service and the container endpoint share.
-    pub(super) fn credentials(&self, reply: &Reply) -> Result<(Given, Option<String>), TokenError> {
+    pub(super) fn credentials(&self, reply: &Reply) -> Result<Sourced, TokenError> {
         let Ok(body) = serde_json::from_slice::<Body>(reply.body()) else {
             return Err(self.stranger("its answer is not JSON with credentials"));
         };
@@ -140,13 +141,16 @@ impl Service {
         let given = check(raw).map_err(|odd| {
             later(Report::new(Kind::Unreachable, format!("{} gave credentials {odd}", self.name)).hint(self.hint))
         })?;
-        match given {
-            Given::Session { expiration: Some(_), .. } => Ok((given, body.role_arn)),
-            _ => {
-                let cause = format!("{} gave credentials that are no session with an end", self.name);
-                Err(later(Report::new(Kind::Unreachable, cause).hint(self.hint)))
-            }
+        if !matches!(given, Given::Session { expiration: Some(_), .. }) {
+            let cause = format!("{} gave credentials that are no session with an end", self.name);
+            return Err(later(Report::new(Kind::Unreachable, cause).hint(self.hint)));
         }
+        let role = body.role_arn.as_deref();
+        // ECS names the role, EKS the account.
+        let account =
+            body.account_id.and_then(|id| AccountId::new(&id).ok()).or_else(|| role.and_then(arn::account_of));
+        let user = role.and_then(|arn| arn.rsplit('/').next()).filter(|name| !name.is_empty()).map(str::to_owned);
+        Ok(Sourced { given, user, account, skew: reply.skew })
     }
 }
 
@@ -160,6 +164,7 @@ struct Body {
     token: Option<String>,
     expiration: Option<String>,
     role_arn: Option<String>,
+    account_id: Option<String>,
 }
 
 impl Reply {
@@ -169,10 +174,5 @@ impl Reply {
 
     pub(super) fn body(&self) -> &[u8] {
         self.response.body().bytes().unwrap_or_default()
-    }
-
-    /// Tells how far the service's clock is ahead of ours.
-    pub(super) fn skew(&self) -> TimeDelta {
-        self.skew
     }
 }

@@ -30,8 +30,11 @@ fn place() -> (Sandbox, Client, String) {
 }
 
 fn ask(client: &Client, method: &str, path: &str, headers: &[(&str, &str)]) -> Reply {
-    let headers: String = headers.iter().map(|(name, value)| format!("{name}: {value}\r\n")).collect();
-    let request = format!("{method} {path} HTTP/1.1\r\nhost: x\r\nconnection: close\r\n{headers}\r\n");
+    let mut request = format!("{method} {path} HTTP/1.1\r\nhost: x\r\nconnection: close\r\n");
+    for (name, value) in headers {
+        request.extend([name, ": ", value, "\r\n"]);
+    }
+    request += "\r\n";
     client.exchange(&request).expect("the sandbox answers")
 }
 
