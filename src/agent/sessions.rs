@@ -178,6 +178,10 @@ impl Sessions {
                 };
                 self.called_off_since(locks)?;
                 match (outcome, fallback) {
+                    // The machine slept between its arrival and this moment.
+                    (Ok(held), _) if held.freshness(self.ports.clock.now()) == Freshness::Expired => {
+                        Err(Failure::called_off())
+                    }
                     (Ok(held), _) => Ok(HandOut { held, cached: false }),
                     (Err(_), Some(held)) => Ok(HandOut { held, cached: true }),
                     (Err(failure), None) => Err(failure),

@@ -67,6 +67,7 @@ impl Agent {
                 mfa_serial: identity.mfa_serial.as_ref().map(|serial| serial.as_str().to_owned()),
                 key: self.key_age(identity, now.wall),
                 session: self.key_of(identity.name.as_str()).and_then(|key| session(&self.sessions.glance(&key)?, now)),
+                error: identity.source.as_ref().and_then(|_| self.failure_of(identity.name.as_str())),
             })
             .collect();
         identities.sort_by(|a, b| a.name.cmp(&b.name));
@@ -97,6 +98,10 @@ impl Agent {
 
     fn key_of(&self, name: &str) -> Option<SessionKey> {
         Some(self.configuration.plan(name).ok()?.key().clone())
+    }
+
+    fn failure_of(&self, name: &str) -> Option<Report> {
+        self.sessions.glance(&self.key_of(name)?)?.failure
     }
 
     fn counts(&self) -> Counts {

@@ -221,7 +221,7 @@ Examples:
   rolecall identity add ci --type web-identity --web-identity-token-file /run/token \
     --role-arn arn:aws:iam::222222222222:role/Deploy
   rolecall identity add corp --type process -- /usr/local/bin/corp-login --profile dev")]
-    Add(IdentityAddArgs),
+    Add(Box<IdentityAddArgs>),
     /// List identities and their keys
     #[command(after_help = "\
 Examples:

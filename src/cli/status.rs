@@ -89,6 +89,7 @@ fn identities(catalogue: &Catalogue) -> Vec<IdentityStatus> {
             mfa_serial: identity.mfa_serial.as_ref().map(|serial| serial.as_str().to_owned()),
             key: None,
             session: None,
+            error: None,
         })
         .collect();
     all.sort_by(|a, b| a.name.cmp(&b.name));
@@ -248,6 +249,7 @@ impl<'a> Tree<'a> {
         let mfa = if identity.mfa_serial.is_some() { ", MFA" } else { "" };
         // Silence where there is nothing to say: only an identity with MFA has a session worth waiting for.
         let state = match (&identity.session, mfa) {
+            (None, _) if identity.error.is_some() => Cell::new(Style::Bad, "failed"),
             (None, "") => Cell::default(),
             (None, _) if self.now.is_some() => Cell::new(Style::Dim, "no MFA session"),
             (None, _) => Cell::default(),
@@ -259,7 +261,7 @@ impl<'a> Tree<'a> {
             state,
             identity.key.as_ref().map(key_age).unwrap_or_default(),
         ];
-        self.lines.push(Line { row, error: None });
+        self.lines.push(Line { row, error: identity.error.as_ref() });
     }
 
     /// Draws what a source reaches. Each list is taken out as it is drawn, so that even a loop would end.

@@ -257,7 +257,7 @@ fn read_identity(catalogue: &mut Catalogue, name: Name, spot: &mut Spot<'_>) {
     if kind != IdentityKind::IamUser && draft.rotate_after.is_some() {
         spot.about("rotate_after", "only an identity of type iam-user has a key that is rotated");
     }
-    let source = draft.source.finish(kind, spot);
+    let source = draft.source.finish(kind, draft.region.as_deref(), spot);
     // What roles need of it cannot be told from half an identity.
     if spot.sink.total() > before {
         return;

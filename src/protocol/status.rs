@@ -91,9 +91,12 @@ pub struct IdentityStatus {
     /// How old its access key is; nothing for an identity that has none of its own.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub key: Option<KeyAge>,
-    /// Its own session (GetSessionToken), if there is one.
+    /// Its own session (of GetSessionToken, or what its source gave), if there is one.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub session: Option<SessionStatus>,
+    /// Why its source gave none at the last attempt.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub error: Option<Report>,
 }
 
 /// How old an identity's access key is; empty where the vault has not been open yet.

@@ -147,8 +147,8 @@ fn section(text: &str, args: &IdentityAddArgs) -> Result<(IdentitySection, Prese
     // What belongs to another type does not stay with this one.
     let own = |key: &str| old(key).filter(|_| old_kind == args.kind);
     let program = || {
-        let argv = table.get("credential_process").filter(|_| old_kind == args.kind)?.as_array()?;
-        Some(argv.iter().filter_map(toml::Value::as_str).map(str::to_owned).collect())
+        let words = table.get("credential_process").filter(|_| old_kind == args.kind)?.as_array()?;
+        Some(words.iter().filter_map(toml::Value::as_str).map(str::to_owned).collect())
     };
     let merged = IdentitySection {
         r#type: wanted.r#type,

@@ -6,6 +6,7 @@ mod iam;
 mod limits;
 mod log;
 mod mfa;
+mod places;
 mod s3;
 mod sessions;
 mod signature;
