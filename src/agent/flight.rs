@@ -298,6 +298,9 @@ pub(super) fn session_name(user: &str) -> String {
 pub(super) fn failure(plan: &Plan, error: &TokenError) -> Failure {
     let mut report = error.report.clone();
     if let Some(hint) = &mut report.hint {
+        if let Some(source) = plan.identity.source.as_ref().filter(|_| hint.contains("identity add IDENTITY")) {
+            *hint = format!("correct the key that {source} gives: AWS does not know it as it is");
+        }
         // The adapter knows ARNs; which identity's key it was is known here.
         *hint = hint.replace("IDENTITY", plan.identity.name.as_str());
     }

@@ -113,3 +113,17 @@ fn an_agent_without_the_variables_says_where_they_would_have_to_be() {
     let report = refused(&agent, "app-data", Kind::Config, "says where the container endpoint is");
     assert!(report.hint.unwrap().contains("container_credentials_full_uri"));
 }
+
+#[test]
+fn a_key_of_a_source_that_aws_does_not_know_is_told_where_it_came_from() {
+    let agent = Inside::start_where(world(), &config("type = \"environment\""), |aws| {
+        let key = aws.access_key(USER_ARN);
+        let secret = "a-secret-access-key-of-somebody-else-1234".to_owned();
+        variables([("AWS_ACCESS_KEY_ID", key.id), ("AWS_SECRET_ACCESS_KEY", secret)])
+    });
+    let report = refused(&agent, "app", Kind::Refused, "SignatureDoesNotMatch");
+    assert_eq!(
+        report.hint.unwrap(),
+        "correct the key that the agent's environment gives: AWS does not know it as it is"
+    );
+}
