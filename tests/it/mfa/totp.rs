@@ -3,6 +3,7 @@
 use super::{config, demand_mfa, unlock, world};
 use crate::harness::home::{Home, text};
 use crate::harness::inside::{Inside, until};
+use rolecall::adapters::sources::Ambient;
 use rolecall::adapters::sts::Sts;
 use rolecall::domain::arn::MfaSerial;
 use rolecall::domain::catalogue::AwsSettings;
@@ -42,7 +43,7 @@ fn use_up(agent: &Inside, code: String) {
     let aws = Arc::new(AwsSettings { sts_endpoint: Some(agent.aws.url()), ..AwsSettings::default() });
     let mfa_serial = MfaSerial::new("arn:aws:iam::111111111111:mfa/richard").ok();
     let call = SessionTokenCall { region: "eu-west-1".into(), duration: Duration::from_mins(15), mfa_serial };
-    let (sts, key, code) = (Sts::new(agent.clock.clone()), stored(agent).key, MfaCode::new(code));
+    let (sts, key, code) = (Sts::new(agent.clock.clone(), Ambient::default()), stored(agent).key, MfaCode::new(code));
     let used = sts.session_token(&aws, &key, &call, Some(&code));
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     runtime.block_on(used).expect("the first use");
