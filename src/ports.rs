@@ -258,6 +258,8 @@ pub struct Sourced {
 pub trait Sources: Send + Sync {
     /// Asks a source. Nothing is kept: each call asks anew.
     async fn ask(&self, aws: &Arc<AwsSettings>, source: &Source) -> Result<Sourced, TokenError>;
+    /// Has a program print the code of an MFA device; says why there is none, the program's name first.
+    async fn code(&self, argv: &[String]) -> Result<MfaCode, String>;
     /// Gives the credential programs that run now, by their process ids. Costs next to nothing while there is none.
     fn running(&self) -> Vec<i32>;
 }
@@ -284,8 +286,6 @@ pub trait Prompter: Send + Sync {
     async fn settled(&self);
     /// Tells something on the desktop. Returns within 5 seconds; where there is no desktop nothing happens.
     async fn notify(&self, notice: &Notice);
-    /// Runs a program of the configuration's that prints a code, within 15 seconds; says why there is none.
-    async fn code_of_program(&self, argv: &[String]) -> Result<MfaCode, String>;
 }
 
 /// What happens on the desktop. No port: nothing is asked of it, so the agent is handed a stream of these.

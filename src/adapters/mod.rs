@@ -9,7 +9,6 @@ pub mod clock;
 mod iam;
 #[cfg(target_os = "linux")]
 pub mod logind;
-mod mfa_process;
 #[cfg(target_os = "linux")]
 mod notifications;
 pub mod pinentry;

@@ -68,10 +68,6 @@ impl Prompter for Pinentry {
     /// Tells nothing where nobody has said how.
     #[cfg(not(target_os = "linux"))]
     async fn notify(&self, _notice: &Notice) {}
-
-    async fn code_of_program(&self, argv: &[String]) -> Result<MfaCode, String> {
-        super::mfa_process::run(argv).await
-    }
 }
 
 struct Dialog {

@@ -232,7 +232,7 @@ impl Sessions {
     async fn of_process(&self, serial: &MfaSerial, argv: &[String]) -> Result<MfaCode, String> {
         let codes = &self.questions.codes;
         for is_last in [false, true] {
-            let given = self.ports.prompter.code_of_program(argv).await;
+            let given = self.ports.tokens.sources().code(argv).await;
             let code = given.map_err(|why| format!("{PROCESS} gave no code: {why}"))?;
             if !is_mfa_code(code.expose()) {
                 return Err(format!("{PROCESS} gave no code: what it printed is not six digits"));

@@ -22,7 +22,7 @@ pub(super) fn refuse(caller: &Caller, programs: &[i32]) -> Option<Report> {
             return Some(
                 Report::new(
                     Kind::Config,
-                    "a `credential_process` of rolecall's own configuration asks rolecall for credentials: that is a circle",
+                    "a `credential_process` or `mfa_process` of rolecall's own configuration asks rolecall for credentials: that is a circle",
                 )
                 .hint("let the program get its credentials elsewhere: a profile with `credential_process = rolecall get …` cannot serve it"),
             );

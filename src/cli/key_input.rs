@@ -219,8 +219,8 @@ mod tests {
         let unasked = parse(both.as_bytes(), "stdin").expect_err("nobody asked for it to be kept");
         assert!(unasked.message.contains("--totp"), "{}", unasked.message);
         for (text, why) in [
-            (r#"{"TotpSecret": "canary"}"#.to_owned(), "too short"),
-            (r#"{"TotpSecret": "canary-77aa"}"#.to_owned(), "base32"),
+            (r#"{"TotpSecret": "canaryca"}"#.to_owned(), "too short"),
+            (r#"{"TotpSecret": "canary-0189"}"#.to_owned(), "base32"),
             (both.replace("TotpSecret", "Other"), "no `TotpSecret`"),
             (both.replace("SecretAccessKey", "Other"), "no `SecretAccessKey`"),
             ("GEZDGNBVGY3TQOJQ".to_owned(), "line 1"),

@@ -1,7 +1,7 @@
 //! What a role's plan will do, for `role show`: nothing is called, nobody is asked.
 
 use super::output::span;
-use crate::domain::catalogue::{Catalogue, PromptKind};
+use crate::domain::catalogue::{Catalogue, Identity, PromptKind};
 use crate::domain::outline::{Asked, PlannedCall};
 use crate::domain::plan::Plan;
 use serde::Serialize;
@@ -46,7 +46,7 @@ impl ShownPlan {
     pub(super) fn new(catalogue: &Catalogue, plan: &Plan) -> Self {
         Self {
             calls: plan.calls().into_iter().map(ShownCall::new).collect(),
-            asks: plan.asked().map(|asked| ShownAsk::new(catalogue, asked)),
+            asks: plan.asked().map(|asked| ShownAsk::new(catalogue, &plan.identity, asked)),
         }
     }
 
@@ -97,16 +97,18 @@ impl ShownCall {
 }
 
 impl ShownAsk {
-    fn new(catalogue: &Catalogue, asked: Asked) -> Self {
+    fn new(catalogue: &Catalogue, identity: &Identity, asked: Asked) -> Self {
         let prompts = catalogue.agent.prompts.iter().map(|prompt| match prompt {
             PromptKind::Pinentry => "pinentry",
             PromptKind::Tty => "tty",
         });
+        let is_own = identity.mfa_serial.as_ref().is_some_and(|serial| serial.as_str() == asked.serial);
+        let program = identity.mfa_process.as_ref().filter(|_| is_own).map(|_| "mfa_process");
         Self {
             mfa_serial: asked.serial,
             every_seconds: asked.every.as_secs(),
             shared: asked.is_shared,
-            from: std::iter::once("unlock").chain(prompts).collect(),
+            from: std::iter::once("unlock").chain(program).chain(prompts).collect(),
         }
     }
 

@@ -1,6 +1,7 @@
 //! The keys that say where an identity without a stored key gets its credentials, and which of them go with which type.
 
-use super::values::{self, ROLE_DURATION};
+use super::program;
+use super::values::ROLE_DURATION;
 use super::walk::Spot;
 use crate::domain::arn::{Partition, RoleArn};
 use crate::domain::catalogue::{HOUR, IdentityKind};
@@ -9,10 +10,6 @@ use crate::domain::source::{ContainerUri, METADATA_ENDPOINT, Source, WebIdentity
 use crate::domain::urls;
 use std::path::PathBuf;
 use std::time::Duration;
-use toml::de::DeValue;
-
-/// The most a program's argument list may hold in all. A path and some options are far below.
-const ARGV_MAX: usize = 8 * 1024;
 
 /// These keys as they fill up.
 #[derive(Default)]
@@ -114,28 +111,9 @@ impl SourceDraft {
         self.duration = super::sections::duration(spot, &ROLE_DURATION);
     }
 
-    /// Reads an argument list. A line of text, as AWS has it, would need a shell to take it apart, and there is none.
     pub(super) fn read_process(&mut self, spot: &mut Spot<'_>) {
-        if matches!(spot.value.get_ref(), DeValue::String(_)) {
-            return spot.wrong("is a list here, and no shell reads it: [\"/usr/local/bin/program\", \"argument\"]");
-        }
-        let argv = spot.list(|spot| spot.text(check_argument)).unwrap_or_default();
-        if argv.iter().map(String::len).sum::<usize>() > ARGV_MAX {
-            return spot.wrong("has more than 8 KiB");
-        }
-        match argv.first() {
-            Some(program) => match values::absolute_path(program) {
-                Ok(_) => self.process = Some(argv),
-                Err(why) => spot.wrong(format!("the program comes first: {why}")),
-            },
-            None => spot.wrong("names no program"),
-        }
+        self.process = program::read(spot);
     }
-}
-
-/// An argument of a program cannot hold a zero byte (execve(2)); nothing else is special without a shell.
-fn check_argument(text: &str) -> Result<(), &'static str> {
-    if text.contains('\0') { Err("an argument cannot hold a zero byte") } else { Ok(()) }
 }
 
 fn has(spot: &Spot<'_>, key: &str) -> bool {

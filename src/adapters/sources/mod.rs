@@ -9,6 +9,7 @@
 //! some three hundred lines. The HTTP client under them is the one that is used here.
 
 mod ambient;
+mod code;
 mod credentials;
 mod ec2;
 mod ecs;
@@ -21,6 +22,7 @@ pub use ambient::Ambient;
 
 use crate::domain::catalogue::AwsSettings;
 use crate::domain::report::{Kind, Report};
+use crate::domain::secret::MfaCode;
 use crate::domain::source::Source;
 use crate::ports::{self, Clock, Given, Outlook, Sourced, TokenError};
 use ambient::Captured;
@@ -74,6 +76,10 @@ impl ports::Sources for Sources {
                 Ok(Sourced { given: Given::Token(token), user: None, account: None, skew: TimeDelta::zero() })
             }
         }
+    }
+
+    async fn code(&self, argv: &[String]) -> Result<MfaCode, String> {
+        code::ask(argv, &self.ambient.ambient.program, &self.running).await
     }
 
     fn running(&self) -> Vec<i32> {

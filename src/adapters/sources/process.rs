@@ -81,14 +81,39 @@ pub(super) async fn ask(
     running: &Arc<Running>,
 ) -> Result<Sourced, TokenError> {
     let name = printable(argv.first().map_or("", String::as_str), 200);
-    let run = start(argv, environment, running).map_err(|error| {
-        let cause = format!("the program {name} cannot be run: {error}");
-        never(Report::new(Kind::Config, cause).hint("correct `credential_process`, or the program's rights: `ls -l`"))
-    })?;
     let by_hand = format!("run it by hand to see what it does: `{name}` with the arguments of `credential_process`");
     // Remembered for seconds, as what AWS refuses is: a loop of tools must not be a loop of programs.
     let failed =
         |why: String| never(Report::new(Kind::Failed, format!("the program {name} {why}")).hint(by_hand.clone()));
+    let answer = run(argv, environment, running).await.map_err(|no| match no {
+        NoAnswer::CannotRun(_) => never(
+            Report::new(Kind::Config, format!("the program {name} {no}"))
+                .hint("correct `credential_process`, or the program's rights: `ls -l`"),
+        ),
+        NoAnswer::Failed(why) => failed(why),
+    })?;
+    read(&answer).map_err(|odd| failed(format!("printed {odd}")))
+}
+
+/// Why a program gave nothing, as the rest of a sentence that begins with its name.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum NoAnswer {
+    /// It cannot even be started.
+    #[error("cannot be run: {0}")]
+    CannotRun(std::io::Error),
+    /// It ran, and what came of it.
+    #[error("{0}")]
+    Failed(String),
+}
+
+/// Runs a program to its end and gives what it printed.
+pub(super) async fn run(
+    argv: &[String],
+    environment: &[(OsString, OsString)],
+    running: &Arc<Running>,
+) -> Result<Zeroizing<Vec<u8>>, NoAnswer> {
+    let failed = |why: String| NoAnswer::Failed(why);
+    let run = start(argv, environment, running).map_err(NoAnswer::CannotRun)?;
     let Ok(said) = timeout(DEADLINE, hear(run)).await else {
         return Err(failed(format!("was not done within {} seconds and was killed", DEADLINE.as_secs())));
     };
@@ -107,7 +132,7 @@ pub(super) async fn ask(
     if said.answer.trim_ascii().is_empty() {
         return Err(failed(format!("printed nothing{}", complaint(&said.complaint))));
     }
-    read(&said.answer).map_err(|odd| failed(format!("printed {odd}")))
+    Ok(said.answer)
 }
 
 fn start(argv: &[String], environment: &[(OsString, OsString)], running: &Arc<Running>) -> std::io::Result<Run> {

@@ -3,7 +3,6 @@
 use async_trait::async_trait;
 use rolecall::adapters::pinentry::Pinentry;
 use rolecall::domain::question::{Notice, Question, Surroundings};
-use rolecall::domain::secret::MfaCode;
 use rolecall::ports::{Prompted, Prompter};
 use std::path::Path;
 use std::sync::Mutex;
@@ -32,9 +31,5 @@ impl Prompter for TestPrompter {
 
     async fn notify(&self, notice: &Notice) {
         self.told.lock().unwrap().push(notice.clone());
-    }
-
-    async fn code_of_program(&self, argv: &[String]) -> Result<MfaCode, String> {
-        Pinentry.code_of_program(argv).await
     }
 }
