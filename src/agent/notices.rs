@@ -231,7 +231,7 @@ impl Agent {
                     unasked: mem::take(&mut state.unasked),
                     coded,
                     warn_before: self.configuration.catalogue().agent.warn_before,
-                    overdue: Vec::new(),
+                    overdue: self.overdue_keys().into_iter().map(|key| key.identity).collect(),
                 };
                 state.told.decide(&seen, now)
             };

@@ -184,3 +184,19 @@ fn the_end_of_an_mfa_session_in_use_is_told_once_and_shown_in_status() {
     mfa::unlock(&agent, "auth", &agent.aws.mfa_code(USER_ARN)).expect("the next code");
     assert!(agent.status().warnings.is_empty(), "{:?}", agent.status().warnings);
 }
+
+#[test]
+fn a_key_that_is_too_old_is_told_once_a_day() {
+    let config = TUTORIAL.replace("type = \"iam-user\"\n", "type = \"iam-user\"\nrotate_after = \"20d\"\n");
+    // Stored three weeks before the clock starts.
+    let agent = Inside::start(&config);
+    agent.get("prod").expect("an old key works");
+    agent.clock.advance(MINUTE);
+    until("it is told", || !agent.told().is_empty());
+    assert!(agent.told()[0].body.ends_with("rolecall identity rotate auth"), "{:?}", agent.told());
+    agent.clock.advance(23 * 60 * MINUTE);
+    agent.get("prod").expect("served");
+    assert_eq!(agent.told().len(), 1);
+    agent.clock.advance(60 * MINUTE);
+    until("it is told again", || agent.told().len() == 2);
+}
