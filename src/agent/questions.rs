@@ -173,6 +173,15 @@ impl Questions {
         self.codes.is_awaited(serial) || is_asked()
     }
 
+    /// Takes note that a device's code has come, whoever gave it: what could not be asked is wanted no longer.
+    pub(super) fn settle(&self, serial: &MfaSerial) {
+        let subject = Subject::Device(serial.clone());
+        let mut state = self.state();
+        if state.wanted.get(&subject).is_some_and(|open| open.given.is_none()) {
+            state.wanted.remove(&subject);
+        }
+    }
+
     /// Gives a code to an open question; gives it back if there is none.
     pub(super) fn answer(&self, serial: &MfaSerial, code: MfaCode) -> Result<(), MfaCode> {
         let state = self.state();

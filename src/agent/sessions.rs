@@ -329,6 +329,10 @@ impl Sessions {
         entry.flight = None;
         match outcome {
             Ok(held) => {
+                // However the code came, nobody wants it any more.
+                if let Some(serial) = key.step().mfa_serial() {
+                    self.questions.settle(serial);
+                }
                 entry.held = Some(Arc::clone(held));
                 entry.failure = None;
                 entry.failures = 0;

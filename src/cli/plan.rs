@@ -103,22 +103,26 @@ impl ShownAsk {
             PromptKind::Tty => "tty",
         });
         let is_own = identity.mfa_serial.as_ref().is_some_and(|serial| serial.as_str() == asked.serial);
+        // Both belong to the identity's own device. Whether the vault keeps a secret, only the agent knows.
+        let totp = is_own.then_some("totp");
         let program = identity.mfa_process.as_ref().filter(|_| is_own).map(|_| "mfa_process");
         Self {
             mfa_serial: asked.serial,
             every_seconds: asked.every.as_secs(),
             shared: asked.is_shared,
-            from: std::iter::once("unlock").chain(program).chain(prompts).collect(),
+            from: std::iter::once("unlock").chain(totp).chain(program).chain(prompts).collect(),
         }
     }
 
     fn text(&self) -> String {
         let whom = if self.shared { "all roles of the identity" } else { "this role alone" };
+        let from =
+            self.from.iter().map(|from| if *from == "totp" { "a TOTP secret if the vault keeps one" } else { from });
         format!(
             "a code of {} serves {whom} for {}; it comes from, in order: {}\n",
             self.mfa_serial,
             span(self.every_seconds),
-            self.from.join(", ")
+            from.collect::<Vec<_>>().join(", ")
         )
     }
 }

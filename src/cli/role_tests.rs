@@ -117,7 +117,7 @@ lasts 1h, at most 1h (AWS's limit behind temporary credentials)
   3. AssumeRole of arn:aws:iam::333333333333:role/DataReader in eu-west-1, signed by the session of \
 arn:aws:iam::222222222222:role/AssumedRole: lasts 30m, at most 1h (AWS's limit for a role assumed by another role)
 a code of arn:aws:iam::111111111111:mfa/richard serves all roles of the identity for 12h; it comes from, in order: \
-unlock, pinentry, tty
+unlock, a TOTP secret if the vault keeps one, pinentry, tty
 "
     );
     let direct = plan("direct");

@@ -6,6 +6,7 @@
 
 #![expect(clippy::disallowed_methods, reason = "a demo measures time, ends on Ctrl-C and prepares files of its own")]
 
+mod application;
 mod bucket;
 mod mfa;
 mod page;
@@ -65,6 +66,7 @@ fn play(stage: &Stage, page: &Page) -> Step {
     second_get(stage, page, &session)?;
     look(stage, page, &session)?;
     mfa::play(stage, page)?;
+    application::play(stage, page)?;
     finish(stage, page, &session)
 }
 
