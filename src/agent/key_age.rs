@@ -197,9 +197,12 @@ impl Agent {
             names.take(READ_AT_ONCE).cloned().collect()
         };
         for name in unknown {
-            if self.ports.vault.read(&name).await.is_err() {
-                // Once is enough: what cannot be read is read, and told, when it is needed.
-                self.key_facts.lock().seen.entry(name).or_insert(None);
+            let Err(report) = self.ports.vault.read(&name).await else { continue };
+            // Once is enough: what cannot be read is read, and told, when it is needed.
+            self.key_facts.lock().seen.entry(name).or_insert(None);
+            // A vault that hangs costs one status ten seconds, not each key.
+            if report.kind != Kind::Config {
+                return;
             }
         }
     }

@@ -237,7 +237,7 @@ Example:
     #[command(after_help = "\
 Makes a new key at AWS, stores it beside the old one, tries it out, uses it from then on, and
 deactivates and deletes the old one. `get` works all the while. What was broken off, by a crash
-or a policy, is finished by running it again. Where else the old key is in use, it ends to work.
+or a policy, is finished by running it again. Wherever else the old key is in use, it stops working.
 
 Examples:
   rolecall identity rotate auth

@@ -77,7 +77,8 @@ impl Rotation<'_> {
             // The quota may count the key whose answer was lost before.
             let is_known = !may_have_acted(&error) && (tried == 1 || !is_quota(&error));
             if is_known {
-                return Err(self.not_made(error).await);
+                // An earlier try may still have made one.
+                return Err(if tried == 1 { self.not_made(error).await } else { self.unheard(error) });
             }
             // What cannot be looked up now is in the journal: the next rotation looks.
             let listing = self.list().await.map_err(|_| self.unheard(error.clone()))?;

@@ -118,6 +118,7 @@ impl<'a> Rotation<'a> {
         let key = self.stored()?.key.clone();
         let old = entry.old.clone();
         if entry.step == Step::Deactivate {
+            self.confirm(&new).await?;
             self.deactivate(&old).await?;
             self.step("deactivate", &format!("{old} is off"), Some(&old)).await;
             self.reach(entry, Step::Check).await?;
@@ -127,6 +128,7 @@ impl<'a> Rotation<'a> {
             self.step("check", &format!("{new} works without it"), None).await;
             self.reach(entry, Step::Delete).await?;
         }
+        self.confirm(&new).await?;
         self.delete(&old).await?;
         self.step("delete", &format!("{old} is deleted"), Some(&old)).await;
         self.forget().await
@@ -141,6 +143,9 @@ impl<'a> Rotation<'a> {
         let next = stored.next.as_ref().map(|next| next.key.id.clone());
         let Some(mut entry) = entry.filter(|entry| entry.user == stored.arn) else {
             let Some(new) = next else { return Ok(None) };
+            if self.is_gone(&new).await? {
+                return Ok(None);
+            }
             // The vault holds a key that only a rotation of ours can have put there.
             let mut entry = self.entry(&stored.key.id, Vec::new());
             (entry.new, entry.step) = (Some(new), Step::Verify);
@@ -151,7 +156,11 @@ impl<'a> Rotation<'a> {
         self.resumed = true;
         let from = entry.step;
         self.step("resume", &format!("an earlier rotation stands at `{}`", from.as_str()), None).await;
-        if entry.new.is_some() && entry.new == next && stored.key.id == entry.old {
+        if let Some(new) = next.filter(|next| entry.new.as_ref() == Some(next) && stored.key.id == entry.old) {
+            if self.is_gone(&new).await? {
+                self.forget().await?;
+                return Ok(None);
+            }
             entry.step = Step::Verify;
         } else if entry.new.as_ref() == Some(&stored.key.id) {
             entry.step = if from == Step::Check || from == Step::Delete { from } else { Step::Deactivate };
@@ -162,6 +171,29 @@ impl<'a> Rotation<'a> {
         }
         self.record(&entry).await?;
         Ok(Some(entry))
+    }
+
+    /// Tells whether AWS has no such key (any more); then the vault forgets it. It is the one beside the key in use, so that
+    /// nothing depends on it: a write that was given up on may have come through after its key was taken back.
+    async fn is_gone(&mut self, next: &str) -> Result<bool, Report> {
+        if self.list().await?.keys.iter().any(|key| key.id == next) {
+            return Ok(false);
+        }
+        let stored = self.stored()?.clone();
+        self.write(StoredKey { next: None, ..stored }).await?;
+        // A list may lag behind.
+        self.delete(next).await?;
+        Ok(true)
+    }
+
+    /// Sees that the vault gives the new key back before the old one is touched: what a keyring took it may not have kept.
+    async fn confirm(&self, new: &str) -> Result<(), Report> {
+        let there = self.agent.ports.vault.read(&self.plan.identity.name).await?.key.id;
+        if there == new {
+            return Ok(());
+        }
+        Err(Report::new(Kind::Failed, format!("the vault gives back {there}, where {new} was stored"))
+            .hint("see that the vault works"))
     }
 
     /// Deletes at AWS what an earlier rotation made and the vault does not hold: its secret is lost.
