@@ -31,6 +31,18 @@ pub struct StoredKey {
     pub stored: DateTime<Utc>,
     /// The secret of the user's virtual MFA device, where its owner wanted it kept here.
     pub totp: Option<TotpSecret>,
+    /// When AWS made it, where that is known.
+    pub created: Option<DateTime<Utc>>,
+    /// The key that is to take its place, while a rotation is under way.
+    pub next: Option<NewKey>,
+}
+
+impl StoredKey {
+    /// Tells since when it can have been in somebody's hands: since AWS made it, or, where nobody said when, since it
+    /// was stored.
+    pub fn since(&self) -> DateTime<Utc> {
+        self.created.unwrap_or(self.stored)
+    }
 }
 
 /// Whether the vault would answer, found out without asking anybody.

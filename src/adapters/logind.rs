@@ -9,6 +9,7 @@ use crate::ports::DeskEvent;
 use futures_util::StreamExt;
 use futures_util::stream::{SelectAll, select_all};
 use rustix::process::geteuid;
+use std::collections::HashMap;
 use std::time::Duration;
 use tokio::sync::{mpsc, oneshot};
 use tokio::time::{sleep, timeout};
@@ -208,12 +209,11 @@ async fn next_owner(owners: &mut MessageStream) -> zbus::Result<Option<UniqueNam
 
 /// Tells whether a signal of a session says that its screen is locked: by `Lock`, or by its hint.
 fn says_locked(signal: &Message) -> bool {
-    use std::collections::HashMap;
+    type Changed = (String, HashMap<String, OwnedValue>, Vec<String>);
     let body = signal.body();
     if signal.header().member().is_some_and(|member| member == "Lock") {
         return true;
     }
-    type Changed = (String, HashMap<String, OwnedValue>, Vec<String>);
     let Ok((_, mut changed, _)) = body.deserialize::<Changed>() else { return false };
     changed.remove("LockedHint").is_some_and(|hint| hint.try_into().unwrap_or(false))
 }

@@ -44,6 +44,8 @@ pub(super) enum Event {
     Refuse,
     /// The configuration was taken over, or not.
     Reload,
+    /// A step of a key's rotation.
+    Rotate,
     /// A source was asked for an identity's credentials.
     Source,
     /// The agent started.

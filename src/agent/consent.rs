@@ -96,6 +96,10 @@ impl Questions {
             let said = questions.ask_consent(&Subject::Grant(key.clone()), &question).await;
             let now = questions.clock.now().boot;
             let mut all = questions.consents.all();
+            // A lock that came between has forgotten the question, and with it what was said.
+            if !all.contains_key(&key) {
+                return;
+            }
             match said {
                 Ok(()) => drop(all.insert(key, Consent::Yes { until: now + holds })),
                 Err(NoAnswer::Cancelled) => drop(all.insert(key, Consent::No { until: now + NO_HOLDS })),

@@ -25,7 +25,7 @@ pub(super) async fn follow(agent: &Agent, mut events: mpsc::Receiver<DeskEvent>)
         }
     }
     // Nobody tells anything on this system.
-    std::future::pending().await
+    std::future::pending::<()>().await;
 }
 
 impl Agent {

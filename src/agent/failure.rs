@@ -32,6 +32,11 @@ impl Failure {
         Self { outlook: Outlook::Transient, ..Self::permanent(report) }
     }
 
+    /// Tells that AWS does not know the key that signed.
+    pub(super) fn is_unknown_key(&self) -> bool {
+        matches!(self.code.as_str(), "InvalidClientTokenId" | "UnrecognizedClientException" | "InvalidAccessKeyId")
+    }
+
     /// Makes the failure of those who waited while everything was forgotten.
     pub(super) fn locked() -> Self {
         Self::transient(Report::new(Kind::Locked, "rolecall was locked while this was under way").hint("ask again"))

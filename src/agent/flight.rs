@@ -150,9 +150,25 @@ impl Sessions {
                     renewed = true;
                     self.drop_expired(&plan.keys[at - 1]);
                 }
+                // A rotation has put another key into the vault since this one was read, and switched this one off.
+                Err(failure)
+                    if failure.is_unknown_key()
+                        && at == 0
+                        && !renewed
+                        && self.has_other_key(plan, &start.signer).await =>
+                {
+                    renewed = true;
+                }
                 outcome => return outcome,
             }
         }
+    }
+
+    /// Tells whether the vault's key is another than the one that signed.
+    async fn has_other_key(&self, plan: &Plan, signer: &Signer) -> bool {
+        let Signer::Key(used) = signer else { return false };
+        let now = self.ports.vault.read(&plan.identity.name).await;
+        now.is_ok_and(|stored| stored.key.id != used.id)
     }
 
     /// Gets what signs the call: the vault's key for the first step, else the session of the step before.

@@ -10,6 +10,7 @@ mod desk;
 mod failure;
 mod flight;
 mod keep_totp;
+mod key_age;
 pub mod lifecycle;
 mod locked;
 mod notices;
@@ -17,6 +18,7 @@ mod questions;
 mod recursion;
 mod renewal;
 mod requests;
+mod rotation;
 pub mod server;
 mod sessions;
 mod sourcing;
@@ -30,6 +32,8 @@ use crate::ports::{Clock, Prompter, TokenService, Vault};
 use audit::{Audit, Event, Line};
 use caller::Caller;
 use configuration::Configuration;
+use key_age::{KeyFacts, Watched};
+use rotation::Rotations;
 use sessions::{CalledOff, Sessions};
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -70,6 +74,8 @@ pub struct Agent {
     sessions: Arc<Sessions>,
     audit: Arc<Audit>,
     counters: Arc<Counters>,
+    key_facts: Arc<KeyFacts>,
+    rotations: Rotations,
     /// Who last asked for a name, for `status`.
     last_callers: Mutex<HashMap<String, String>>,
     started: chrono::DateTime<chrono::Utc>,
@@ -91,10 +97,15 @@ impl Agent {
     pub fn new(ports: Ports, paths: Paths) -> Arc<Self> {
         let audit = Arc::new(Audit::open(&paths.audit_log()));
         let counters = Arc::new(Counters::default());
+        let key_facts = Arc::new(KeyFacts::default());
+        let vault = Arc::new(Watched::new(Arc::clone(&ports.vault), Arc::clone(&key_facts)));
+        let ports = Ports { vault, ..ports };
         let sessions = Sessions::new(ports.clone(), Arc::clone(&audit), Arc::clone(&counters));
         let now = ports.clock.now();
         let agent = Arc::new(Self {
             configuration: Configuration::new(&paths.config),
+            rotations: Rotations::new(&paths.state),
+            key_facts,
             ports,
             paths,
             sessions,

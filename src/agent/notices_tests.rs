@@ -24,6 +24,10 @@ fn session(id: &str, left: Duration, last_used: Option<Duration>) -> Coded {
     }
 }
 
+fn ago(minutes: u32) -> Option<Duration> {
+    NOW.checked_sub(MINUTE * minutes)
+}
+
 fn seen() -> Seen {
     Seen { unasked: Vec::new(), coded: Vec::new(), warn_before: Some(MINUTE * 30), overdue: Vec::new() }
 }
@@ -53,10 +57,10 @@ fn a_session_that_ends_is_told_of_once_and_only_if_it_was_used_lately() {
         let seen = Seen { coded: vec![session("ASIA1", left, used)], warn_before: before, ..seen() };
         told.decide(&seen, NOW).len()
     };
-    let (half, lately) = (Some(MINUTE * 30), Some(NOW - MINUTE * 5));
+    let (half, lately) = (Some(MINUTE * 30), ago(5));
     assert_eq!(at(MINUTE * 31, lately, half), 0, "not yet");
     assert_eq!(at(MINUTE * 29, None, half), 0, "nobody uses it");
-    assert_eq!(at(MINUTE * 29, Some(NOW - MINUTE * 31), half), 0, "nobody uses it any more");
+    assert_eq!(at(MINUTE * 29, ago(31), half), 0, "nobody uses it any more");
     assert_eq!(at(MINUTE * 29, lately, None), 0, "never");
     assert_eq!(at(MINUTE * 28, lately, half), 1);
     assert_eq!(at(MINUTE * 5, lately, half), 0, "once");

@@ -62,6 +62,9 @@ impl Agent {
             }
             Request::IdentityRemove { name } => done(self.remove_identity(&name, caller).await?),
             Request::IdentityTotp { name, secret } => done(Some(self.keep_totp(&name, secret, caller).await?)),
+            Request::IdentityRotate { name, delete } => {
+                self.rotate_identity(&name, delete.as_deref(), caller, &call.context, connection).await
+            }
             Request::Keys => answer(Answer::Keys { keys: self.keys().await }),
             Request::Lock => {
                 // What the answer says is true when it is given: nothing is left in memory.
@@ -214,7 +217,7 @@ impl Agent {
     }
 
     /// Adds to a failure that the file on disk is not what is in use: it may be the reason.
-    fn with_remark(&self, report: Report) -> Report {
+    pub(super) fn with_remark(&self, report: Report) -> Report {
         match self.configuration.problem() {
             Some(problem) => report.also(&format!("the configuration on disk is not in use: {}", problem.message)),
             None => report,
@@ -232,6 +235,7 @@ impl Agent {
         let usage = |why: &str| Report::new(Kind::Usage, why);
         let name = Name::new(name).map_err(usage)?;
         key.check().map_err(usage)?;
+        self.rotations.check_idle(&name)?;
         let catalogue = self.configuration.catalogue();
         if catalogue.roles.contains_key(&name) {
             return Err(Report::new(Kind::Usage, format!("`{name}` is the name of a role"))
@@ -266,25 +270,29 @@ impl Agent {
         }
         // Another key of the user leaves the device what it is.
         let totp = there.and_then(|there| there.totp);
-        let stored = StoredKey { key, arn: who.arn.clone(), stored: self.ports.clock.now().wall, totp };
+        let now = self.ports.clock.now().wall;
+        let stored = StoredKey { key, arn: who.arn.clone(), stored: now, totp, created: None, next: None };
         self.ports.vault.write(&name, &stored).await?;
         self.sessions.forget(&name);
         self.audit_identity(&name, "stored", &stored.key.id, caller);
-        Ok(Response::Answer(Box::new(Answer::Key(KeyStatus {
+        Ok(Response::Answer(Box::new(Answer::Key(Box::new(KeyStatus {
             identity: name.to_string(),
             kind: IdentityKind::IamUser.as_str().to_owned(),
             access_key_id: Some(stored.key.id.clone()),
             arn: Some(who.arn),
             account: Some(who.account.to_string()),
             stored: Some(stored.stored),
+            created: None,
             mfa_serial: None,
             totp: stored.totp.is_some(),
             error: None,
-        }))))
+            warnings: Vec::new(),
+        })))))
     }
 
     async fn remove_identity(&self, name: &str, caller: &Caller) -> Result<Option<String>, Report> {
         let name = Name::new(name).map_err(|why| Report::new(Kind::Usage, why))?;
+        self.rotations.check_idle(&name)?;
         let there = self.ports.vault.delete(&name).await?;
         self.sessions.forget(&name);
         if there {
@@ -315,9 +323,11 @@ impl Agent {
                 arn: None,
                 account: None,
                 stored: None,
+                created: None,
                 mfa_serial: identity.mfa_serial.as_ref().map(|serial| serial.as_str().to_owned()),
                 totp: false,
                 error: None,
+                warnings: Vec::new(),
             };
             if identity.kind == IdentityKind::IamUser {
                 let read = match silent.clone() {
@@ -331,6 +341,7 @@ impl Agent {
                         key.arn = Some(stored.arn);
                         key.stored = Some(stored.stored);
                         key.totp = stored.totp.is_some();
+                        key.created = stored.created;
                     }
                     Err(report) => {
                         silent = Some(report.clone()).filter(|report| report.kind != Kind::Config);
@@ -343,6 +354,7 @@ impl Agent {
             keys.push(key);
         }
         keys.sort_by(|a, b| a.identity.cmp(&b.identity));
+        self.warn_of_keys(&mut keys).await;
         keys
     }
 

@@ -12,7 +12,7 @@ use crate::domain::report::{Kind, Report};
 use crate::files;
 use crate::paths::Paths;
 use crate::protocol::frame::{self, Tag};
-use crate::protocol::message::Reply;
+use crate::protocol::message::{Progress, Reply};
 use rustix::fs::{FlockOperation, Mode};
 use rustix::net;
 use rustix::process::geteuid;
@@ -233,6 +233,14 @@ fn busy(agent: &Agent, stream: &UnixStream) {
 pub(super) struct Connection(UnixStream);
 
 impl Connection {
+    /// Tells the client how far its request is; a client that is gone or does not read costs the request nothing.
+    pub(super) async fn tell(&mut self, progress: &Progress) {
+        let Ok(payload) = serde_json::to_vec(progress) else { return };
+        let mut frame = frame::answer_head(Tag::Progress, payload.len()).to_vec();
+        frame.extend_from_slice(&payload);
+        let _ = timeout(WRITE_DEADLINE, self.0.write_all(&frame)).await;
+    }
+
     /// Asks the person at the client's terminal; `None` when the client is gone.
     pub(super) async fn ask(&mut self, question: &Question) -> Option<Reply> {
         let payload = serde_json::to_vec(question).ok()?;

@@ -24,7 +24,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 use tokio::sync::{Notify, Semaphore, watch};
 use tokio::task::AbortHandle;
-use tokio::time::timeout;
+use tokio::time::{sleep, timeout};
 
 /// The whole of a request, however long its chain.
 const DEADLINE: Duration = Duration::from_secs(20);
@@ -38,6 +38,9 @@ const LOW_PATIENCE: Duration = Duration::from_millis(2500);
 
 /// A task that was called off ends within microseconds; one that does not is stuck in a library.
 const GONE: Duration = Duration::from_secs(1);
+
+/// Connections that are closed end on threads of their own, which tell nobody; each needs microseconds.
+const CLOSING: Duration = Duration::from_millis(5);
 
 /// What is known of one session: of one key, that is one identity and one series of calls.
 #[derive(Default)]
@@ -106,6 +109,7 @@ impl CalledOff {
             for flight in self.0 {
                 drop(flight.outcome().await);
             }
+            sleep(CLOSING).await;
         })
         .await;
     }
@@ -174,6 +178,10 @@ impl Sessions {
                 };
                 self.called_off_since(locks)?;
                 match (outcome, fallback) {
+                    // The machine slept between its arrival and this moment.
+                    (Ok(held), _) if held.freshness(self.ports.clock.now()) == Freshness::Expired => {
+                        Err(Failure::called_off())
+                    }
                     (Ok(held), _) => Ok(HandOut { held, cached: false }),
                     (Err(_), Some(held)) => Ok(HandOut { held, cached: true }),
                     (Err(failure), None) => Err(failure),

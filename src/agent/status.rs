@@ -22,9 +22,14 @@ impl Agent {
             VaultState::Locked => ("locked", None),
             VaultState::Absent(why) => ("absent", Some(why)),
         };
+        if state == "ready" {
+            self.look_at_keys().await;
+        }
         let kind = if catalogue.agent.vault == VaultKind::Os { "os" } else { "file" };
         let callers = self.last_callers.lock().unwrap_or_else(PoisonError::into_inner).clone();
         let mut warnings: Vec<Report> = self.configuration.problem().into_iter().collect();
+        warnings.extend(self.unfinished_rotations().await.into_iter().map(|(_, report)| report));
+        warnings.extend(self.overdue_keys().iter().map(super::key_age::OverdueKey::report));
         let mut roles: Vec<RoleStatus> = Vec::with_capacity(catalogue.roles.len());
         for role in catalogue.roles.values() {
             let glance =
@@ -60,7 +65,9 @@ impl Agent {
                 name: identity.name.to_string(),
                 kind: identity.kind.as_str().to_owned(),
                 mfa_serial: identity.mfa_serial.as_ref().map(|serial| serial.as_str().to_owned()),
+                key: self.key_age(identity, now.wall),
                 session: self.key_of(identity.name.as_str()).and_then(|key| session(&self.sessions.glance(&key)?, now)),
+                error: identity.source.as_ref().and_then(|_| self.failure_of(identity.name.as_str())),
             })
             .collect();
         identities.sort_by(|a, b| a.name.cmp(&b.name));
@@ -91,6 +98,10 @@ impl Agent {
 
     fn key_of(&self, name: &str) -> Option<SessionKey> {
         Some(self.configuration.plan(name).ok()?.key().clone())
+    }
+
+    fn failure_of(&self, name: &str) -> Option<Report> {
+        self.sessions.glance(&self.key_of(name)?)?.failure
     }
 
     fn counts(&self) -> Counts {

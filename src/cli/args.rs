@@ -221,7 +221,7 @@ Examples:
   rolecall identity add ci --type web-identity --web-identity-token-file /run/token \
     --role-arn arn:aws:iam::222222222222:role/Deploy
   rolecall identity add corp --type process -- /usr/local/bin/corp-login --profile dev")]
-    Add(IdentityAddArgs),
+    Add(Box<IdentityAddArgs>),
     /// List identities and their keys
     #[command(after_help = "\
 Examples:
@@ -233,6 +233,17 @@ Examples:
 Example:
   rolecall identity show auth")]
     Show(ShowArgs),
+    /// Put a new access key in the place of an identity's
+    #[command(after_help = "\
+Makes a new key at AWS, stores it beside the old one, tries it out, uses it from then on, and
+deactivates and deletes the old one. `get` works all the while. What was broken off, by a crash
+or a policy, is finished by running it again. Where else the old key is in use, it ends to work.
+
+Examples:
+  rolecall identity rotate auth
+  rolecall identity rotate auth --yes --json
+  rolecall identity rotate auth --delete AKIAIOSFODNN7EXAMPLE    makes room where there are two keys")]
+    Rotate(IdentityRotateArgs),
     /// Delete an identity: its key in the vault, its sessions and its section
     #[command(after_help = "\
 The key itself stays valid at AWS: delete it there with `aws iam delete-access-key`.
@@ -243,6 +254,7 @@ Examples:
     Remove(IdentityRemoveArgs),
 }
 
+#[expect(clippy::struct_excessive_bools, reason = "flags as they are typed, which clap gives as bools")]
 #[derive(Debug, Args)]
 pub(super) struct IdentityAddArgs {
     /// What to call it
@@ -263,6 +275,9 @@ pub(super) struct IdentityAddArgs {
     /// The region whose STS is asked, and that tools get
     #[arg(long)]
     pub(super) region: Option<String>,
+    /// How old the key may become before `status` warns, as 90d
+    #[arg(long, value_name = "DURATION")]
+    pub(super) rotate_after: Option<String>,
     /// Take the place of a key that is there already
     #[arg(long)]
     pub(super) replace: bool,
@@ -287,6 +302,22 @@ const KINDS: [IdentityKind; 6] = [
     IdentityKind::WebIdentity,
     IdentityKind::Process,
 ];
+
+#[derive(Debug, Args)]
+pub(super) struct IdentityRotateArgs {
+    /// Which one
+    #[arg(value_parser = name)]
+    pub(super) name: Name,
+    /// Delete this second key of the user first: AWS allows two
+    #[arg(long, value_name = "KEYID")]
+    pub(super) delete: Option<String>,
+    /// Do not ask
+    #[arg(long, short)]
+    pub(super) yes: bool,
+    /// Print JSON
+    #[arg(long)]
+    pub(super) json: bool,
+}
 
 #[derive(Debug, Args)]
 pub(super) struct IdentityRemoveArgs {

@@ -4,6 +4,7 @@
 //! section without a key is seen and mended, a key without a section is forgotten.
 
 mod add;
+mod rotate;
 mod totp;
 
 use super::args::{IdentityCommand, IdentityRemoveArgs, ShowArgs};
@@ -29,6 +30,7 @@ pub(super) fn run(paths: &Paths, command: &IdentityCommand) -> Result<(), Failur
         IdentityCommand::List(args) => list(paths, args.json),
         IdentityCommand::Show(args) => show(paths, args),
         IdentityCommand::Remove(args) => remove(paths, args),
+        IdentityCommand::Rotate(args) => rotate::run(paths, args),
     }
 }
 
@@ -57,7 +59,7 @@ fn render_list(keys: &[KeyStatus], now: DateTime<Utc>, screen: Screen) -> String
             text(&key.access_key_id),
             text(&key.account),
             Cell::plain(key.arn.as_deref().map_or("-", user)),
-            Cell::plain(&age(key.stored, now).unwrap_or_else(|| "-".to_owned())),
+            Cell::plain(&age(key.created.or(key.stored), now).unwrap_or_else(|| "-".to_owned())),
             Cell::plain(match (&key.mfa_serial, key.totp) {
                 (_, true) => "yes, TOTP secret kept",
                 (Some(_), false) => "yes",
@@ -70,6 +72,9 @@ fn render_list(keys: &[KeyStatus], now: DateTime<Utc>, screen: Screen) -> String
         if let Some(error) = &key.error {
             let message = format!("{}: {}", key.identity, error.message);
             out.push_str(&remark(screen, (Style::Warning, "!"), &message, error.hint.as_deref()));
+        }
+        for warning in &key.warnings {
+            out.push_str(&remark(screen, (Style::Warning, "!"), &warning.message, warning.hint.as_deref()));
         }
     }
     out
@@ -126,6 +131,10 @@ fn render_show(shown: &Shown<'_>, now: DateTime<Utc>, screen: Screen) -> String 
         let date = at.format("%Y-%m-%d");
         age(key.stored, now).map_or_else(|| date.to_string(), |age| format!("{date}, {age} ago"))
     });
+    let created = key.created.map(|at| {
+        let date = at.format("%Y-%m-%d");
+        age(key.created, now).map_or_else(|| date.to_string(), |age| format!("{date}, {age} ago"))
+    });
     let roles = shown.roles.join(", ");
     let program = shown.mfa_process.and_then(|argv| argv.first());
     let codes = match (key.totp, program) {
@@ -139,6 +148,7 @@ fn render_show(shown: &Shown<'_>, now: DateTime<Utc>, screen: Screen) -> String 
         ("arn", key.arn.as_deref()),
         ("account", key.account.as_deref()),
         ("access key", key.access_key_id.as_deref()),
+        ("created", created.as_deref()),
         ("stored", stored.as_deref()),
         ("mfa_serial", key.mfa_serial.as_deref()),
         ("mfa codes", codes.as_deref()),
@@ -221,9 +231,11 @@ mod tests {
             arn: Some("arn:aws:iam::111111111111:user/staff/richard".into()),
             account: Some("111111111111".into()),
             stored: DateTime::from_timestamp(1_795_305_600, 0),
+            created: None,
             mfa_serial: Some("arn:aws:iam::111111111111:mfa/richard".into()),
             totp: false,
             error: None,
+            warnings: Vec::new(),
         }
     }
 

@@ -10,7 +10,7 @@ use crate::domain::catalogue::Catalogue;
 use crate::domain::report::Report;
 use crate::paths::Paths;
 use crate::protocol::message::{Answer, Context, Request};
-use crate::protocol::status::{IdentityStatus, QuestionStatus, RoleStatus, SessionStatus, Status};
+use crate::protocol::status::{IdentityStatus, KeyAge, QuestionStatus, RoleStatus, SessionStatus, Status};
 use chrono::{DateTime, Utc};
 use serde::Serialize;
 use std::collections::BTreeMap;
@@ -87,7 +87,9 @@ fn identities(catalogue: &Catalogue) -> Vec<IdentityStatus> {
             name: identity.name.to_string(),
             kind: identity.kind.as_str().to_owned(),
             mfa_serial: identity.mfa_serial.as_ref().map(|serial| serial.as_str().to_owned()),
+            key: None,
             session: None,
+            error: None,
         })
         .collect();
     all.sort_by(|a, b| a.name.cmp(&b.name));
@@ -247,6 +249,7 @@ impl<'a> Tree<'a> {
         let mfa = if identity.mfa_serial.is_some() { ", MFA" } else { "" };
         // Silence where there is nothing to say: only an identity with MFA has a session worth waiting for.
         let state = match (&identity.session, mfa) {
+            (None, _) if identity.error.is_some() => Cell::new(Style::Bad, "failed"),
             (None, "") => Cell::default(),
             (None, _) if self.now.is_some() => Cell::new(Style::Dim, "no MFA session"),
             (None, _) => Cell::default(),
@@ -256,9 +259,9 @@ impl<'a> Tree<'a> {
             Cell::new(Style::Heading, &identity.name),
             Cell::new(Style::Dim, &format!("{}{mfa}", identity.kind)),
             state,
-            Cell::default(),
+            identity.key.as_ref().map(key_age).unwrap_or_default(),
         ];
-        self.lines.push(Line { row, error: None });
+        self.lines.push(Line { row, error: identity.error.as_ref() });
     }
 
     /// Draws what a source reaches. Each list is taken out as it is drawn, so that even a loop would end.
@@ -311,6 +314,11 @@ pub(super) fn short_arn(arn: &str) -> String {
 /// Gives a program's name without its directory.
 pub(super) fn base_name(path: &str) -> &str {
     path.rsplit('/').next().filter(|name| !name.is_empty()).unwrap_or(path)
+}
+
+fn key_age(key: &KeyAge) -> Cell {
+    let age = key.age_seconds.map_or_else(|| "of unknown age".to_owned(), |age| format!("{} old", span(age)));
+    Cell::new(if key.overdue { Style::Warning } else { Style::Dim }, &format!("key {age}"))
 }
 
 fn time_left(session: &SessionStatus) -> Cell {

@@ -12,6 +12,7 @@ pub(in crate::cli) fn example() -> Status {
         "vault": {"kind": "os", "state": "ready"},
         "identities": [
             {"name": "auth", "kind": "iam-user", "mfa_serial": "arn:aws:iam::111111111111:mfa/richard",
+             "key": {"access_key_id": "AKIAEXAMPLE", "since": "2026-08-22T02:05:00Z", "age_seconds": 7948800, "overdue": true},
              "session": {"access_key_id": "ASIAEXAMPLE1", "expiration": "2026-11-22T13:25:00Z", "left_seconds": 40800,
                          "life_seconds": 43200, "freshness": "fresh"}},
             {"name": "instance", "kind": "ec2"}],
@@ -40,7 +41,7 @@ agent   running, pid 4242, up 2h 5m, version 0.1.0
 vault   keyring ready
 config  /home/r/.config/rolecall/config.toml
 
-auth        iam-user, MFA             11h 20m left
+auth        iam-user, MFA             11h 20m left  key 92d old
 ├─ prod     222222222222 AssumedRole  52m left      aws 3m ago
 │  └─ data  333333333333 DataReader   no session
 └─ staging  444444444444 Staging      failed

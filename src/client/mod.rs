@@ -12,7 +12,7 @@ use crate::files;
 use crate::paths::Paths;
 use crate::protocol::VERSION;
 use crate::protocol::frame::{self, Tag};
-use crate::protocol::message::{Answer, Call, Context, Request};
+use crate::protocol::message::{Answer, Call, Context, Progress, Request};
 use std::io;
 use std::os::unix::net::UnixStream;
 use std::time::Duration;
@@ -71,6 +71,28 @@ pub fn ask(paths: &Paths, request: Request, context: Context, autostart: Autosta
     }
 }
 
+/// Asks the agent for something that takes long, and shows how far it is.
+pub fn ask_showing(
+    paths: &Paths,
+    request: Request,
+    context: Context,
+    mut show: impl FnMut(&Progress),
+) -> Result<Answer, Report> {
+    let mut read = |stream: &mut UnixStream| loop {
+        // The deadline is for each frame: whoever is told that a step is done waits anew.
+        let (tag, payload) = frame::read_frame(stream)?;
+        match (tag, serde_json::from_slice(&payload)) {
+            (Tag::Progress, Ok(progress)) => show(&progress),
+            (Tag::Progress, Err(_)) => {}
+            _ => return Ok((tag, payload)),
+        }
+    };
+    match call_reading(paths, request, context, Autostart::Yes, &mut read)? {
+        Reply::Answer(answer) => Ok(answer),
+        Reply::Session(_) => Err(odd_answer()),
+    }
+}
+
 /// Makes the report of an answer that does not fit its request.
 pub fn odd_answer() -> Report {
     Report::new(Kind::Agent, "the agent gave an answer that does not fit").hint("run `rolecall agent restart`")
@@ -99,12 +121,25 @@ impl From<Report> for Lost {
 }
 
 fn call(paths: &Paths, request: Request, context: Context, autostart: Autostart) -> Result<Reply, Lost> {
+    call_reading(paths, request, context, autostart, &mut |stream| frame::read_answer(stream))
+}
+
+/// How the next frame comes off the connection.
+type Read<'a> = &'a mut dyn FnMut(&mut UnixStream) -> io::Result<(Tag, Zeroizing<Vec<u8>>)>;
+
+fn call_reading(
+    paths: &Paths,
+    request: Request,
+    context: Context,
+    autostart: Autostart,
+    read: Read<'_>,
+) -> Result<Reply, Lost> {
     let call = Call { version: VERSION, request, context };
     // Made in one piece, as growing would leave a secret behind unwiped; small enough to share a page with the answer.
     let mut payload = Zeroizing::new(Vec::with_capacity(REQUEST_ROOM));
     serde_json::to_writer(&mut *payload, &call).expect("a request has only strings and numbers");
     let mut stream = connect(paths, autostart)?;
-    exchange(&mut stream, &payload)
+    exchange(&mut stream, &payload, read)
 }
 
 /// Connects to the agent of this user; tells `None` where no agent listens.
@@ -146,7 +181,7 @@ fn connect(paths: &Paths, autostart: Autostart) -> Result<UnixStream, Report> {
         .hint(format!("read its log: `tail {}`", paths.agent_log().display())))
 }
 
-fn exchange(stream: &mut UnixStream, payload: &[u8]) -> Result<Reply, Lost> {
+fn exchange(stream: &mut UnixStream, payload: &[u8], read: Read<'_>) -> Result<Reply, Lost> {
     let lost = |error: &io::Error| {
         let what = match error.kind() {
             io::ErrorKind::WouldBlock | io::ErrorKind::TimedOut => {
@@ -166,7 +201,7 @@ fn exchange(stream: &mut UnixStream, payload: &[u8]) -> Result<Reply, Lost> {
     // An agent that turns us away answers before it reads: what it says is worth more than our broken pipe.
     let mut written = frame::write_request(stream, payload);
     let (tag, payload) = loop {
-        let (tag, payload) = match (written, frame::read_answer(stream)) {
+        let (tag, payload) = match (written, read(stream)) {
             (_, Ok(answer)) => answer,
             (Err(e), Err(_)) | (Ok(()), Err(e)) => return Err(lost(&e)),
         };
@@ -184,7 +219,7 @@ fn exchange(stream: &mut UnixStream, payload: &[u8]) -> Result<Reply, Lost> {
         };
     };
     match tag {
-        Tag::Question => Err(odd_answer().into()),
+        Tag::Progress | Tag::Question => Err(odd_answer().into()),
         Tag::Session => Ok(Reply::Session(payload)),
         Tag::Answer => Ok(Reply::Answer(serde_json::from_slice(&payload).map_err(|_| odd_answer())?)),
         Tag::Refusal => Err(serde_json::from_slice::<Report>(&payload).unwrap_or_else(|_| odd_answer()).into()),

@@ -172,6 +172,24 @@ fn keys_of_aws_and_secrets_are_met_with_advice() {
 }
 
 #[test]
+fn the_age_that_a_key_may_reach_is_a_duration_of_days_and_only_a_key_has_one() {
+    let said = |line: &str| wrong(&format!("[identities.a]\n{line}\n"));
+    for (line, part) in [
+        ("type = \"iam-user\"\nrotate_after = \"12h\"", "not between 24h and 3650d"),
+        ("type = \"iam-user\"\nrotate_after = \"4000d\"", "not between"),
+        ("type = \"iam-user\"\nrotate_after = 90", "text with a unit"),
+        ("type = \"iam-user\"\nrotate_after = \"90 days\"", "a duration looks like"),
+        ("type = \"ec2\"\nrotate_after = \"90d\"", "only an identity of type iam-user"),
+    ] {
+        let said = said(line);
+        assert!(said[0].contains("rotate_after") && said[0].contains(part), "{line}: {said:?}");
+    }
+    let catalogue = parse("[identities.a]\ntype = \"iam-user\"\nrotate_after = \"90d\"\n", Path::new("c"));
+    let limit = catalogue.expect("right").identities["a"].rotate_after;
+    assert_eq!(limit, Some(Duration::from_hours(90 * 24)));
+}
+
+#[test]
 fn each_key_of_a_role_is_checked() {
     for (line, part) in [
         ("external_id = \"a b\"", "AWS allows"),
@@ -226,6 +244,28 @@ fn the_agent_can_be_told_never_to_forget_and_never_to_ask() {
     assert_eq!((agent.idle_lock, agent.prompts.len(), agent.vault), (None, 0, VaultKind::File));
     assert_eq!(read("[agent]\nprompts = [\"tty\"]").expect("good").agent.prompts, [PromptKind::Tty]);
     assert!(wrong("[agent]\nprompts = [\"tty\", \"tty\"]")[0].contains("agent.prompts.1: is listed twice"));
+}
+
+#[test]
+fn what_locks_and_when_to_warn_are_chosen_freely_and_checked() {
+    use crate::domain::catalogue::LockEvent::{ScreenLock, Sleep};
+    let agent = |lines: &str| read(&format!("[agent]\n{lines}\n")).expect("good").agent;
+    assert_eq!(agent("").lock_on, [ScreenLock, Sleep]);
+    assert_eq!(agent("lock_on = []").lock_on, []);
+    assert_eq!(agent("lock_on = [\"sleep\"]").lock_on, [Sleep]);
+    assert_eq!(agent("").warn_before, Some(Duration::from_mins(30)));
+    assert_eq!(agent("warn_before = \"never\"").warn_before, None);
+    assert_eq!(agent("warn_before = \"1h\"").warn_before, Some(Duration::from_hours(1)));
+    for (line, why) in [
+        ("lock_on = [\"lid\"]", "agent.lock_on.0: "),
+        ("lock_on = \"sleep\"", "agent.lock_on: "),
+        ("warn_before = \"30s\"", "is not between 1m and 36h"),
+        ("warn_before = \"37h\"", "is not between 1m and 36h"),
+        ("warn_before = 30", "a duration is text with a unit"),
+    ] {
+        let lines = wrong(&format!("[agent]\n{line}\n"));
+        assert!(lines.len() == 1 && lines[0].contains(why), "{line}: {lines:?}");
+    }
 }
 
 #[test]

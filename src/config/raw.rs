@@ -137,6 +137,10 @@ pub struct IdentitySection {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(regex(pattern = REGION))]
     pub region: Option<String>,
+    /// How old the access key may become before `status` warns: 1d to 3650d, as "90d". Never where nothing is said.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(regex(pattern = DURATION))]
+    pub rotate_after: Option<String>,
     /// Type ec2: where the instance metadata service is, where it is not http://169.254.169.254.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(regex(pattern = "^http://[^/@?#]+/?$"))]

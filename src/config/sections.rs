@@ -110,6 +110,7 @@ struct IdentityDraft {
     mfa_session: Option<Duration>,
     mfa_process: Option<Vec<String>>,
     region: Option<String>,
+    rotate_after: Option<Duration>,
     source: SourceDraft,
 }
 
@@ -120,6 +121,7 @@ static IDENTITY: Section<IdentityDraft> = Section {
         Field { key: "mfa_session", read: |d, s| d.mfa_session = duration(s, &values::MFA_SESSION) },
         Field { key: "mfa_process", read: |d, s| d.mfa_process = program::read(s) },
         Field { key: "region", read: |d, s| d.region = s.text(check_region) },
+        Field { key: "rotate_after", read: |d, s| d.rotate_after = duration(s, &values::ROTATE_AFTER) },
         Field { key: "ec2_metadata_service_endpoint", read: |d, s| d.source.read_endpoint(s) },
         Field { key: "container_credentials_relative_uri", read: |d, s| d.source.read_relative_uri(s) },
         Field { key: "container_credentials_full_uri", read: |d, s| d.source.read_full_uri(s) },
@@ -252,7 +254,10 @@ fn read_identity(catalogue: &mut Catalogue, name: Name, spot: &mut Spot<'_>) {
     if has_key(spot, "mfa_process") && !has_key(spot, "mfa_serial") {
         spot.about("mfa_process", "the device whose codes it prints is missing: `mfa_serial`");
     }
-    let source = draft.source.finish(kind, spot);
+    if kind != IdentityKind::IamUser && draft.rotate_after.is_some() {
+        spot.about("rotate_after", "only an identity of type iam-user has a key that is rotated");
+    }
+    let source = draft.source.finish(kind, draft.region.as_deref(), spot);
     // What roles need of it cannot be told from half an identity.
     if spot.sink.total() > before {
         return;
@@ -266,6 +271,7 @@ fn read_identity(catalogue: &mut Catalogue, name: Name, spot: &mut Spot<'_>) {
         mfa_session,
         mfa_process: draft.mfa_process,
         region: draft.region,
+        rotate_after: draft.rotate_after,
     };
     catalogue.identities.insert(name, identity);
 }

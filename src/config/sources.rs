@@ -3,7 +3,7 @@
 use super::program;
 use super::values::ROLE_DURATION;
 use super::walk::Spot;
-use crate::domain::arn::RoleArn;
+use crate::domain::arn::{Partition, RoleArn};
 use crate::domain::catalogue::{HOUR, IdentityKind};
 use crate::domain::names::check_session_word;
 use crate::domain::source::{ContainerUri, METADATA_ENDPOINT, Source, WebIdentity};
@@ -40,7 +40,11 @@ const KEYS: [(&str, IdentityKind); 9] = [
 
 impl SourceDraft {
     /// Makes the source of an identity; what is missing or out of place is told.
-    pub(super) fn finish(self, kind: IdentityKind, spot: &mut Spot<'_>) -> Option<Source> {
+    pub(super) fn finish(self, kind: IdentityKind, region: Option<&str>, spot: &mut Spot<'_>) -> Option<Source> {
+        let partition = region.map(Partition::of_region);
+        if self.role_arn.as_ref().is_some_and(|role| partition.is_some_and(|partition| partition != role.partition())) {
+            spot.about("role_arn", "the role is in another partition than the region");
+        }
         for (key, owner) in KEYS {
             if owner != kind && has(spot, key) {
                 let more = if key == "role_arn" { "; a role is a section of its own: [roles.NAME]" } else { "" };

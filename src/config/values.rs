@@ -54,6 +54,8 @@ const DAY: u64 = 24 * HOUR;
 pub(super) const ROLE_DURATION: RangeInclusive<u64> = 15 * MINUTE..=12 * HOUR;
 /// What STS gives for GetSessionToken.
 pub(super) const MFA_SESSION: RangeInclusive<u64> = 15 * MINUTE..=36 * HOUR;
+/// A key that lives less than a day is a session; one of ten years is one that nobody means to rotate.
+pub(super) const ROTATE_AFTER: RangeInclusive<u64> = DAY..=3650 * DAY;
 /// Shorter would lock between two commands; longer is spelled "never".
 pub(super) const IDLE_LOCK: RangeInclusive<u64> = MINUTE..=365 * DAY;
 /// No MFA session lasts longer; within the last minute there is no time to do anything about it.

@@ -146,6 +146,8 @@ pub struct Identity {
     pub mfa_process: Option<Vec<String>>,
     /// Whose STS is asked for its roles.
     pub region: Option<String>,
+    /// How old its access key may become.
+    pub rotate_after: Option<Duration>,
 }
 
 /// How a role gets its MFA.

@@ -10,6 +10,7 @@ fn identity(name: &str, mfa: bool) -> Identity {
         mfa_session: HOUR * 12,
         mfa_process: None,
         region: Some("eu-west-1".into()),
+        rotate_after: None,
     }
 }
 

@@ -16,6 +16,7 @@ fn an_unknown_name_is_answered_with_what_was_meant() {
                 mfa_session: HOUR,
                 mfa_process: None,
                 region: None,
+                rotate_after: None,
             },
         );
     }
@@ -38,6 +39,7 @@ fn an_identity_is_served_by_a_session_never_by_its_long_term_key() {
             mfa_session: HOUR * 12,
             mfa_process: None,
             region: None,
+            rotate_after: None,
         },
     );
     let plan = Plan::of(&catalogue, "auth").expect("planned");
@@ -60,6 +62,7 @@ fn sourced(source: Source, kind: IdentityKind, mfa: Option<&str>, mode: Option<M
         mfa_session: HOUR * 12,
         mfa_process: None,
         region: None,
+        rotate_after: None,
     };
     let role = Role {
         name: name("prod"),

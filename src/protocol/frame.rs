@@ -21,6 +21,8 @@ const FIRST_READ: usize = 2048;
 pub enum Tag {
     /// JSON of [`super::message::Answer`].
     Answer,
+    /// JSON of [`super::message::Progress`]: an answer is still to come.
+    Progress,
     /// JSON of [`crate::domain::question::Question`]: the client asks its person and sends a [`super::message::Reply`].
     Question,
     /// JSON of [`crate::domain::report::Report`]. Its form never changes, so that any two versions can refuse each other.
@@ -34,6 +36,7 @@ impl Tag {
     pub const fn byte(self) -> u8 {
         match self {
             Self::Answer => b'A',
+            Self::Progress => b'P',
             Self::Question => b'Q',
             Self::Refusal => b'E',
             Self::Session => b'S',
@@ -41,7 +44,9 @@ impl Tag {
     }
 
     fn parse(byte: u8) -> Option<Self> {
-        [Self::Answer, Self::Question, Self::Refusal, Self::Session].into_iter().find(|tag| tag.byte() == byte)
+        [Self::Answer, Self::Progress, Self::Question, Self::Refusal, Self::Session]
+            .into_iter()
+            .find(|tag| tag.byte() == byte)
     }
 }
 
@@ -72,6 +77,28 @@ pub fn write_request(stream: &mut impl Write, payload: &[u8]) -> io::Result<()> 
     stream.write_all(&frame)
 }
 
+/// Reads one frame of an answer and not a byte more: others may follow it.
+pub fn read_frame(stream: &mut dyn Read) -> io::Result<(Tag, Zeroizing<Vec<u8>>)> {
+    let mut head = [0; HEAD];
+    stream.read_exact(&mut head)?;
+    let (tag, payload) = parse_head(head)?;
+    let mut out = Zeroizing::new(vec![0_u8; payload]);
+    stream.read_exact(&mut out)?;
+    Ok((tag, out))
+}
+
+fn parse_head(head: [u8; HEAD]) -> io::Result<(Tag, usize)> {
+    let invalid = |why| io::Error::new(io::ErrorKind::InvalidData, why);
+    let length = u32::from_be_bytes([head[0], head[1], head[2], head[3]]);
+    let tag = Tag::parse(head[4]).ok_or_else(|| invalid("an answer of unknown kind"))?;
+    let payload = usize::try_from(length)
+        .ok()
+        .and_then(|length| length.checked_sub(1))
+        .filter(|payload| *payload <= ANSWER_MAX)
+        .ok_or_else(|| invalid("an answer of impossible length"))?;
+    Ok((tag, payload))
+}
+
 /// Reads an answer.
 pub fn read_answer(stream: &mut dyn Read) -> io::Result<(Tag, Zeroizing<Vec<u8>>)> {
     let invalid = |why| io::Error::new(io::ErrorKind::InvalidData, why);
@@ -87,13 +114,7 @@ pub fn read_answer(stream: &mut dyn Read) -> io::Result<(Tag, Zeroizing<Vec<u8>>
             Err(e) => return Err(e),
         }
     }
-    let length = u32::from_be_bytes([buffer[0], buffer[1], buffer[2], buffer[3]]);
-    let tag = Tag::parse(buffer[4]).ok_or_else(|| invalid("an answer of unknown kind"))?;
-    let payload = usize::try_from(length)
-        .ok()
-        .and_then(|length| length.checked_sub(1))
-        .filter(|payload| *payload <= ANSWER_MAX)
-        .ok_or_else(|| invalid("an answer of impossible length"))?;
+    let (tag, payload) = parse_head([buffer[0], buffer[1], buffer[2], buffer[3], buffer[4]])?;
     if filled > HEAD + payload {
         if tag != Tag::Question {
             return Err(invalid("an answer longer than it says"));
@@ -149,6 +170,18 @@ mod tests {
         assert_eq!((tag, payload.as_slice()), (Tag::Session, &b"x"[..]));
         let (tag, payload) = read_answer(&mut &b"\0\0\0\x03Q{}"[..]).expect("read");
         assert_eq!((tag, payload.as_slice()), (Tag::Question, &b"{}"[..]));
+    }
+
+    #[test]
+    fn frames_that_follow_each_other_are_read_one_by_one() {
+        let mut wire = &b"\0\0\0\x03P{}\0\0\0\x02Ax"[..];
+        let (tag, payload) = read_frame(&mut wire).expect("read");
+        assert_eq!((tag, payload.as_slice()), (Tag::Progress, &b"{}"[..]));
+        let (tag, payload) = read_frame(&mut wire).expect("read");
+        assert_eq!((tag, payload.as_slice()), (Tag::Answer, &b"x"[..]));
+        for wire in [&b""[..], b"\0\0\0\x05P{}", b"\0\0\0\0P", b"\xff\xff\xff\xffP", b"\0\0\0\x01Z"] {
+            assert!(read_frame(&mut &wire[..]).is_err(), "{wire:?}");
+        }
     }
 
     #[test]

@@ -1,6 +1,6 @@
 //! Requests and answers, one JSON object each.
 
-use super::status::{KeyStatus, Status};
+use super::status::{KeyStatus, Rotated, Status};
 use crate::domain::question::{Surroundings, Terminal};
 use crate::domain::secret::{MfaCode, Passphrase, SecretKey};
 use crate::domain::totp::TotpSecret;
@@ -93,6 +93,14 @@ pub enum Request {
         /// Its name.
         name: String,
     },
+    /// Puts a new key in the place of an identity's; told of by [`Progress`], answered by [`Answer::Rotated`].
+    IdentityRotate {
+        /// Its name.
+        name: String,
+        /// A second key of the user that may be deleted to make room.
+        #[serde(default)]
+        delete: Option<String>,
+    },
     /// Keeps the secret of an identity's MFA device beside its key, once AWS has taken a code of it, or removes it; answered
     /// by [`Answer::Done`].
     IdentityTotp {
@@ -138,14 +146,25 @@ pub enum Answer {
         note: Option<String>,
     },
     /// Whose key was stored.
-    Key(KeyStatus),
+    Key(Box<KeyStatus>),
     /// What the vault holds.
     Keys {
         /// One for each identity of the configuration.
         keys: Vec<KeyStatus>,
     },
+    /// Which key took the place of which.
+    Rotated(Rotated),
     /// The state of everything.
     Status(Box<Status>),
+}
+
+/// How far a request is that takes long.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Progress {
+    /// The step, as a word.
+    pub step: String,
+    /// What has been done, or is waited for.
+    pub text: String,
 }
 
 /// What the person said.
@@ -240,10 +259,11 @@ mod tests {
     use super::*;
 
     /// One request of each kind, as bytes that every later version must still read or refuse politely.
-    const WIRE: [&str; 10] = [
+    const WIRE: [&str; 11] = [
         r#"{"version":1,"request":{"do":"get","name":"prod"},"context":{}}"#,
         r#"{"version":1,"request":{"do":"identity-add","name":"a","access_key_id":"AKIA","secret_access_key":"s","region":null,"replace":false},"context":{}}"#,
         r#"{"version":1,"request":{"do":"identity-remove","name":"a"},"context":{}}"#,
+        r#"{"version":1,"request":{"do":"identity-rotate","name":"a","delete":null},"context":{}}"#,
         r#"{"version":1,"request":{"do":"identity-totp","name":"a","secret":"GEZDGNBVGY3TQOJQ"},"context":{}}"#,
         r#"{"version":1,"request":{"do":"keys"},"context":{}}"#,
         r#"{"version":1,"request":{"do":"lock"},"context":{}}"#,

@@ -88,9 +88,49 @@ pub struct IdentityStatus {
     /// Its MFA device.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub mfa_serial: Option<String>,
-    /// Its own session (GetSessionToken), if there is one.
+    /// How old its access key is; nothing for an identity that has none of its own.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub key: Option<KeyAge>,
+    /// Its own session (of GetSessionToken, or what its source gave), if there is one.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub session: Option<SessionStatus>,
+    /// Why its source gave none at the last attempt.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub error: Option<Report>,
+}
+
+/// How old an identity's access key is; empty where the vault has not been open yet.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct KeyAge {
+    /// The public half of the key.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub access_key_id: Option<String>,
+    /// Since when it exists: when AWS made it, or, where that is not known, when it was stored.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub since: Option<DateTime<Utc>>,
+    /// How many seconds ago that was.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub age_seconds: Option<u64>,
+    /// Whether it is older than `rotate_after` allows.
+    #[serde(default)]
+    pub overdue: bool,
+}
+
+/// Which access key took the place of which.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Rotated {
+    /// The identity's name.
+    pub identity: String,
+    /// Whose keys they are.
+    pub arn: String,
+    /// The key that is gone.
+    pub old_access_key_id: String,
+    /// The key that is in use.
+    pub access_key_id: String,
+    /// Other keys that were deleted on the way: one that was consented to, or one of ours whose secret was lost.
+    pub deleted: Vec<String>,
+    /// Whether an earlier rotation was finished.
+    pub resumed: bool,
 }
 
 /// A role.
@@ -150,6 +190,9 @@ pub struct KeyStatus {
     /// When it was stored.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub stored: Option<DateTime<Utc>>,
+    /// When AWS made it, where that is known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub created: Option<DateTime<Utc>>,
     /// Its MFA device.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub mfa_serial: Option<String>,
@@ -159,6 +202,9 @@ pub struct KeyStatus {
     /// Why nothing is known of it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub error: Option<Report>,
+    /// What a person should know of it: that it is too old, or half rotated.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub warnings: Vec<Report>,
 }
 
 /// What has happened since the agent started.

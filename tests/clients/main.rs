@@ -22,3 +22,4 @@ mod keyring;
 mod mfa;
 mod profiles;
 mod refusals;
+mod rotation;

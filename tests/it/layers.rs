@@ -30,6 +30,7 @@ const MUST_NOT_TOUCH: [(&str, &[&str]); 5] = [
             "serde_json",
             "toml",
             "toml_edit",
+            "aws_sdk_iam",
             "aws_sdk_sts",
             "keyring",
             "notify",
@@ -39,10 +40,10 @@ const MUST_NOT_TOUCH: [(&str, &[&str]); 5] = [
             "std::net",
         ],
     ),
-    ("protocol", &["tokio", "aws_sdk_sts", "keyring"]),
-    ("client", &["tokio", "aws_sdk_sts", "keyring", "clap"]),
-    ("cli", &["tokio", "aws_sdk_sts", "keyring"]),
-    ("agent", &["aws_sdk_sts", "keyring", "secret_service", "clap"]),
+    ("protocol", &["tokio", "aws_sdk_iam", "aws_sdk_sts", "keyring"]),
+    ("client", &["tokio", "aws_sdk_iam", "aws_sdk_sts", "keyring", "clap"]),
+    ("cli", &["tokio", "aws_sdk_iam", "aws_sdk_sts", "keyring"]),
+    ("agent", &["aws_sdk_iam", "aws_sdk_sts", "keyring", "secret_service", "clap"]),
 ];
 
 fn sources(dir: &Path, found: &mut Vec<PathBuf>) {
@@ -130,7 +131,7 @@ fn the_face_links_no_runtime_no_sdk_and_no_keyring() {
         String::from_utf8_lossy(&nm.stdout).into_owned()
     };
     let (face, agent) = (symbols(env!("CARGO_BIN_EXE_rolecall")), symbols(env!("CARGO_BIN_EXE_rolecalld")));
-    for word in ["tokio", "aws_sdk_sts", "rustls", "zbus", "argon2"] {
+    for word in ["tokio", "aws_sdk_iam", "aws_sdk_sts", "rustls", "zbus", "argon2"] {
         assert!(agent.contains(word), "{word} is not even in the agent: the test looks for the wrong word");
         assert!(!face.contains(word), "{word} is in the face");
     }

@@ -18,6 +18,7 @@ mod lifecycle;
 mod memory;
 mod mfa;
 mod reload;
+mod rotation;
 mod sessions;
 mod socket;
 mod sources;

@@ -2,12 +2,15 @@
 //!
 //! Looked for is the end of each secret. Its beginning is the first that a freed block loses, to the allocator's own lists.
 
-use crate::harness::home::Home;
+use crate::harness::home::{Home, PASSPHRASE};
+use crate::harness::inside::TUTORIAL;
 use crate::harness::memory::Stopped;
 use crate::harness::process::Running;
 use crate::mfa;
 use rolecall::protocol::process_output;
+use rolecall_sandbox::Match;
 use rolecall_sandbox::tutorials::USER_ARN;
+use std::io::Write;
 use std::time::{Duration, Instant};
 
 /// Enough to be told from chance, and to survive what a freed block loses at its beginning.
@@ -43,6 +46,10 @@ fn after_a_lock_no_session_is_in_memory_and_the_long_term_key_never_stays() {
     }
     let long_term = home.aws.access_key(USER_ARN).secret;
     assert_eq!(before.places(tail(&long_term)), [""; 0], "the long-term key, after the flights");
+    // Six digits are found by chance; in the forms in which they came and went they are not.
+    for form in [format!("\"code\":\"{code}"), format!("TokenCode={code}")] {
+        assert_eq!(before.places(&form), [""; 0], "the MFA code");
+    }
     drop(before);
 
     let start = Instant::now();
@@ -65,7 +72,24 @@ fn after_a_lock_no_session_is_in_memory_and_the_long_term_key_never_stays() {
         drop(stopped);
         running_since = Instant::now();
     }
-    eprintln!("from the lock command's start until nothing is left: {ran:?}");
+    writeln!(std::io::stderr(), "from the lock command's start until nothing is left: {ran:?}").expect("stderr");
     let after = Stopped::at_once(agent.pid());
-    assert_eq!(after.places("correct horse battery"), [""; 0], "the vault's passphrase");
+    assert_eq!(after.places(tail(PASSPHRASE)), [""; 0], "the vault's passphrase");
+}
+
+#[test]
+fn a_lock_answers_when_what_was_under_way_is_wiped_too() {
+    let home = Home::bare(&format!("[agent]\nvault = \"file\"\n{TUTORIAL}"));
+    let agent = Running::agent(&home);
+    home.open_vault();
+    assert!(home.add_key().status.success());
+    let key = home.aws.access_key(USER_ARN).secret;
+    let hold = home.aws.hold_matching(Match::action("AssumeRole"));
+    let mut waiting = Running::start(&mut home.rolecall(["get", "prod"]));
+    hold.wait_for_arrivals(1);
+    let places = |secret: &str| Stopped::at_once(agent.pid()).places(tail(secret));
+    assert!(!places(&key).is_empty(), "a call is under way, and the key that signed it is at hand");
+    assert!(home.run(["lock"]).status.success());
+    assert_eq!(places(&key), [""; 0], "the long-term key, after the lock");
+    assert_eq!(waiting.end().code(), Some(4));
 }

@@ -1,5 +1,8 @@
 //! An application that has no key of its own: where it runs says who it is, and its roles chain from there.
 
+mod ill;
+mod programs;
+
 use crate::harness::home::{Home, set_mode, text};
 use crate::harness::inside::{Inside, TUTORIAL, until};
 use rolecall::adapters::sources::Ambient;
@@ -12,6 +15,7 @@ use serde_json::json;
 use std::collections::HashMap;
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::process::Stdio;
 use std::time::Duration;
 use tempfile::TempDir;
 
@@ -128,6 +132,12 @@ impl Files {
         self.0.path().join(name)
     }
 
+    /// Puts a new program and lets the seconds go by for which the failure of the old one is remembered.
+    fn program(&self, agent: &Inside, content: &str) {
+        self.put("program", content);
+        agent.clock.advance(Duration::from_secs(4));
+    }
+
     fn put(&self, name: &str, content: &str) -> PathBuf {
         let path = self.path(name);
         // Whole or not at all, as whoever renews a token does it.
@@ -139,14 +149,9 @@ impl Files {
     }
 }
 
-fn process(path: &Path) -> String {
-    config(&format!("type = \"process\"\ncredential_process = [\"/bin/sh\", \"{}\"]", path.display()))
-}
-
-fn printed(session: &SessionCredentials) -> String {
-    let json = json!({"Version": 1, "AccessKeyId": session.access_key_id, "SecretAccessKey": session.secret_access_key,
-        "SessionToken": session.session_token, "Expiration": session.expiration.to_rfc3339()});
-    format!("echo '{json}'")
+fn key_of_richard(aws: &Sandbox) -> Ambient {
+    let key = aws.access_key(USER_ARN);
+    variables([("AWS_ACCESS_KEY_ID", key.id), ("AWS_SECRET_ACCESS_KEY", key.secret)])
 }
 
 #[test]
@@ -184,6 +189,7 @@ fn a_pod_reaches_its_chain_and_its_token_file_is_read_anew_each_time() {
     );
     let agent = Inside::start_in(world, &config(&identity));
     reaches_its_chain(&agent);
+    assert_eq!(agent.get("app").unwrap().account.expect("EKS names the account").as_str(), AUTH_ACCOUNT);
     agent.aws.world(|world| world.task.as_mut().unwrap().authorization = Some("second-token".into()));
     agent.aws.rotate_place();
     let before = agent.get("app").unwrap().access_key_id;
@@ -238,25 +244,6 @@ fn a_token_of_an_identity_provider_reaches_its_chain_and_is_read_anew_at_each_re
 }
 
 #[test]
-fn a_program_reaches_its_chain_and_is_asked_again_when_half_is_over() {
-    let files = Files::new();
-    let agent = Inside::start_in(world(), &process(&files.path("program")));
-    let script = |aws: &Sandbox| {
-        format!("echo run >> {}; {}", files.path("runs").display(), printed(&session_of_app(aws, 3600)))
-    };
-    files.put("program", &script(&agent.aws));
-    let runs = || fs::read_to_string(files.path("runs")).unwrap_or_default().lines().count();
-    reaches_its_chain(&agent);
-    assert_eq!(runs(), 1, "one run for the chain");
-    for _ in 0..6 {
-        files.put("program", &script(&agent.aws));
-        pass(&agent, MINUTE * 10);
-        agent.get("app").expect("served");
-    }
-    until("it ran again, and not at each call", || (2..=3).contains(&runs()));
-}
-
-#[test]
 fn a_day_on_an_instance_serves_nothing_stale_and_asks_the_service_a_few_times() {
     let agent = Inside::start_in(world(), &config(EC2));
     agent.get("app-data").unwrap();
@@ -272,148 +259,6 @@ fn a_day_on_an_instance_serves_nothing_stale_and_asks_the_service_a_few_times() 
     let asked = agent.aws.count("ImdsCredentials");
     // Four sessions of six hours, each asked for anew at every half of what is left.
     assert!((4..=60).contains(&asked), "{asked}");
-}
-
-#[test]
-fn a_session_of_the_instance_that_is_over_is_never_extended() {
-    let agent = Inside::start_in(world(), &config(EC2));
-    agent.get("app-data").unwrap();
-    agent.aws.world(|world| world.instance.as_mut().unwrap().is_stale = true);
-    agent.clock.advance(HOUR * 7);
-    for name in ["app", "app-prod", "app-data"] {
-        refused(&agent, name, Kind::Unreachable, "gave a session that was over at 2026-11-22T14:00:00Z");
-    }
-    agent.aws.world(|world| world.instance.as_mut().unwrap().is_stale = false);
-    agent.get("app-data").expect("served again once the service is well");
-}
-
-#[test]
-fn an_instance_service_that_is_ill_is_told_apart_and_nobody_else_is_stuck() {
-    let agent = Inside::start_in(world(), &config(EC2));
-    for (action, kind, what) in [
-        ("ImdsToken", FaultKind::Garbage, "is something else: its answer is not a token"),
-        ("ImdsRole", FaultKind::Garbage, "is something else: its answer is not the name of a role"),
-        ("ImdsCredentials", FaultKind::Garbage, "is something else: its answer is not JSON"),
-        ("ImdsToken", FaultKind::Drop, "closed the connection"),
-        ("ImdsCredentials", FaultKind::HugeBody, "larger than any of its own"),
-        ("ImdsToken", FaultKind::Hang, "did not answer within 2 seconds"),
-        ("ImdsCredentials", FaultKind::SlowLoris(Duration::from_millis(50)), "did not answer within 2 seconds"),
-    ] {
-        agent.aws.clear_faults();
-        agent.aws.fault(Fault::on(action, kind.clone()));
-        std::thread::scope(|scope| {
-            let ill = scope.spawn(|| refused(&agent, "app-data", Kind::Unreachable, what));
-            agent.get("prod").expect("who has nothing to do with it is served");
-            ill.join().unwrap();
-        });
-    }
-    agent.aws.clear_faults();
-    agent.get("app-data").expect("served once it is well");
-}
-
-#[test]
-fn an_instance_that_says_no_is_told_with_what_to_do() {
-    let agent = Inside::start_in(world(), &config(EC2));
-    let instance = |change: &dyn Fn(&mut Instance)| {
-        agent.aws.world(|world| change(world.instance.as_mut().unwrap()));
-        agent.clock.advance(Duration::from_secs(4));
-    };
-    instance(&|instance| instance.is_enabled = false);
-    let report = refused(&agent, "app", Kind::Refused, "refused a token (HTTP 403)");
-    assert!(report.hint.unwrap().contains("--http-endpoint enabled"));
-    instance(&|instance| (instance.is_enabled, instance.role_arn) = (true, None));
-    refused(&agent, "app", Kind::Refused, "the instance has no instance profile");
-    instance(&|instance| instance.role_arn = Some(ROLE_ARN.to_owned()));
-    refused(&agent, "app", Kind::Refused, "has no credentials (AssumeRoleUnauthorizedAccess)");
-    instance(&|instance| instance.role_arn = Some(ASSUMING.to_owned()));
-    let unauthorized = |times| {
-        agent.aws.fault(
-            Fault::on("ImdsRole", FaultKind::Error { status: 401, code: "401".into(), message: String::new() })
-                .times(times),
-        );
-    };
-    unauthorized(2);
-    refused(&agent, "app", Kind::Refused, "HTTP 401");
-    unauthorized(1);
-    agent.get("app").expect("a token that is over is replaced once");
-}
-
-#[test]
-fn a_token_file_that_is_empty_huge_or_gone_is_told_and_a_new_one_is_taken_at_once() {
-    let files = Files::new();
-    let identity = format!(
-        "type = \"web-identity\"\nweb_identity_token_file = \"{}\"\nrole_arn = \"{ASSUMING}\"",
-        files.path("token").display()
-    );
-    let agent = Inside::start_in(world(), &config(&identity));
-    refused(&agent, "app", Kind::Config, "is not there");
-    files.put("token", "");
-    refused(&agent, "app-data", Kind::Config, "is empty");
-    files.put("token", &"x".repeat(1_000_000));
-    refused(&agent, "app", Kind::Config, "has more than 20000 bytes");
-    agent.clock.advance(Duration::from_secs(4));
-    files.put("token", "not.a.token");
-    refused(&agent, "app", Kind::Refused, "InvalidIdentityToken");
-    let token = |issuer: &str, subject: &str, audience: &str, seconds| {
-        files.put("token", &agent.aws.web_token(issuer, subject, audience, seconds));
-        agent.clock.advance(Duration::from_secs(4));
-    };
-    token("other.example.com", "repo:team/app", "sts.amazonaws.com", 600);
-    let report = refused(&agent, "app", Kind::Refused, "No OpenIDConnect provider");
-    assert!(report.hint.unwrap().contains("create-open-id-connect-provider"));
-    token(ISSUER, "repo:team/app", "somebody-else", 600);
-    refused(&agent, "app", Kind::Refused, "Incorrect token audience");
-    token(ISSUER, "repo:team/app", "sts.amazonaws.com", 2);
-    refused(&agent, "app", Kind::Refused, "Token expired");
-    token(ISSUER, "repo:other/app", "sts.amazonaws.com", 600);
-    let report = refused(&agent, "app", Kind::Refused, "Not authorized to perform sts:AssumeRoleWithWebIdentity");
-    assert!(report.hint.unwrap().contains("trust policy"));
-    token(ISSUER, "repo:team/app", "sts.amazonaws.com", 600);
-    agent.get("app-data").expect("served");
-    fs::remove_file(files.path("token")).unwrap();
-    agent.clock.advance(MINUTE * 35);
-    agent.get("app").expect("what is good is served while the file is gone");
-}
-
-#[test]
-fn a_program_that_prints_garbage_or_never_ends_is_told_and_nobody_else_is_stuck() {
-    let files = Files::new();
-    let agent = Inside::start_in(world(), &process(&files.path("program")));
-    files.put("program", "echo 'please log in'");
-    refused(&agent, "app", Kind::Failed, "printed something else than the JSON of a credential_process");
-    files.put("program", "echo 'the session is over, log in first' >&2; exit 7");
-    refused(&agent, "app-data", Kind::Failed, "failed with exit code 7: the session is over, log in first");
-    let session = session_of_app(&agent.aws, 3600);
-    files.put("program", &printed(&session).replace(&session.session_token, ""));
-    refused(&agent, "app", Kind::Failed, "without its session token");
-    files.put("program", &format!("echo $$ > {}; sleep 600; true", files.path("pid").display()));
-    std::thread::scope(|scope| {
-        let hung =
-            scope.spawn(|| refused(&agent, "app", Kind::Failed, "was not done within 15 seconds and was killed"));
-        until("it runs", || files.path("pid").exists());
-        agent.get("prod").expect("who has nothing to do with it is served");
-        agent.get("prod").expect("and again");
-        hung.join().unwrap();
-    });
-    let pid = fs::read_to_string(files.path("pid")).unwrap().trim().parse().unwrap();
-    until("it is gone", || !crate::harness::process::lives(pid));
-    files.put("program", &printed(&session_of_app(&agent.aws, 3600)));
-    agent.get("app-data").expect("served once it is well");
-}
-
-#[test]
-fn an_agent_without_the_variables_says_where_they_would_have_to_be() {
-    let agent = Inside::start_in(world(), &config("type = \"environment\""));
-    let report = refused(&agent, "app-data", Kind::Config, "the agent's own environment has no AWS_ACCESS_KEY_ID");
-    assert!(report.hint.unwrap().contains("rolecall agent run"));
-    agent.edit(&config("type = \"ecs\"")).unwrap();
-    let report = refused(&agent, "app-data", Kind::Config, "says where the container endpoint is");
-    assert!(report.hint.unwrap().contains("container_credentials_full_uri"));
-}
-
-fn key_of_richard(aws: &Sandbox) -> Ambient {
-    let key = aws.access_key(USER_ARN);
-    variables([("AWS_ACCESS_KEY_ID", key.id), ("AWS_SECRET_ACCESS_KEY", key.secret)])
 }
 
 #[test]
@@ -475,85 +320,4 @@ fn a_session_that_does_not_say_its_end_is_served_for_an_hour_at_a_time_and_not_f
     }
     agent.clock.advance(HOUR);
     refused(&agent, "app", Kind::Refused, "does not say when it ends, and is older than any can be");
-}
-
-#[test]
-fn another_setting_of_the_source_is_asked_anew() {
-    let files = Files::new();
-    let agent = Inside::start_in(world(), &process(&files.path("one")));
-    let (one, other) = (session_of_app(&agent.aws, 3600), session_of_app(&agent.aws, 3600));
-    files.put("one", &printed(&one));
-    files.put("other", &printed(&other));
-    assert_eq!(agent.get("app").unwrap().access_key_id, one.access_key_id);
-    agent.edit(&process(&files.path("other"))).unwrap();
-    assert_eq!(agent.get("app").unwrap().access_key_id, other.access_key_id);
-}
-
-/// The real programs: `agent run` passes the variables on, an agent that a tool starts has none.
-#[test]
-fn the_environment_of_agent_run_is_a_source_and_that_of_a_caller_is_not() {
-    let mut home = Home::bare(&config("type = \"environment\""));
-    home.aws.world(|old| *old = world());
-    let session = session_of_app(&home.aws, 3600);
-    home.canaries.add(&session.secret_access_key);
-    for (name, value) in [
-        ("AWS_ACCESS_KEY_ID", session.access_key_id.clone()),
-        ("AWS_SECRET_ACCESS_KEY", session.secret_access_key),
-        ("AWS_SESSION_TOKEN", session.session_token),
-    ] {
-        home.set(name, value);
-    }
-    let alone = home.run(["get", "app-data"]);
-    assert_eq!(alone.status.code(), Some(3), "{}", text(&alone.stderr));
-    assert!(text(&alone.stderr).contains("no AWS_ACCESS_KEY_ID"), "{}", text(&alone.stderr));
-    assert!(home.run(["agent", "stop"]).status.success());
-    let agent = crate::harness::process::Running::agent_by(&mut home.rolecall(["agent", "run"]));
-    let served = home.run(["get", "app-data"]);
-    assert!(served.status.success(), "{}", text(&served.stderr));
-    let own = home.run(["get", "app"]);
-    assert!(text(&own.stdout).contains(&session.access_key_id));
-    let listed = text(&home.run(["identity", "list"]).stdout);
-    assert!(listed.contains(&session.access_key_id) && listed.contains("environment"), "{listed}");
-    drop(agent);
-}
-
-#[test]
-fn a_program_that_asks_rolecall_in_its_turn_is_refused_at_once() {
-    let files = Files::new();
-    let rolecall = env!("CARGO_BIN_EXE_rolecall");
-    let program = files.put("program", &format!("{rolecall} get app-prod 2> {}", files.path("said").display()));
-    let mut home = Home::bare(&process(&program));
-    home.aws.world(|old| *old = world());
-    home.set("ROLECALL_SOCKET", home.socket().display().to_string());
-    let output = home.run(["get", "app-data"]);
-    assert_eq!(output.status.code(), Some(1), "{}", text(&output.stderr));
-    assert!(text(&output.stderr).contains("failed with exit code 3"), "{}", text(&output.stderr));
-    let said = fs::read_to_string(files.path("said")).unwrap();
-    assert!(said.contains("that is a circle"), "{said}");
-    files.put("program", &printed(&session_of_app(&home.aws, 3600)));
-    assert!(home.run(["get", "app-data"]).status.success());
-    let refusals = home.audit().lines().filter(|line| line.contains("that is a circle")).count();
-    assert_eq!(refusals, 1, "the audit log has it");
-}
-
-#[test]
-fn an_identity_without_a_key_is_written_by_identity_add_and_shown_with_its_settings() {
-    let home = Home::bare("");
-    let add = |args: &[&str]| {
-        let output = home.run([&["identity", "add"], args].concat());
-        (output.status.code(), text(&output.stderr))
-    };
-    assert_eq!(add(&["instance", "--type", "ec2", "--region", "eu-west-1"]).0, Some(0));
-    let (code, said) = add(&["ci", "--type", "web-identity"]);
-    assert!(code == Some(2) && said.contains("role_arn: is missing"), "{code:?} {said}");
-    let ci = ["ci", "--type", "web-identity", "--web-identity-token-file", "/run/token", "--role-arn", ASSUMING];
-    assert_eq!(add(&ci).0, Some(0));
-    assert_eq!(add(&["corp", "--type", "process", "--", "/usr/bin/corp-login", "--profile", "dev"]).0, Some(0));
-    assert_eq!(add(&["corp", "--type", "process"]).0, Some(0), "what is there stays");
-    let written = fs::read_to_string(home.config()).unwrap();
-    assert!(written.contains("credential_process = [\"/usr/bin/corp-login\", \"--profile\", \"dev\"]"), "{written}");
-    let shown = text(&home.run(["identity", "show", "ci"]).stdout);
-    assert!(shown.contains("/run/token") && shown.contains(ASSUMING), "{shown}");
-    let listed = text(&home.run(["identity", "list"]).stdout);
-    assert!(listed.contains("web-identity") && listed.contains("process"), "{listed}");
 }

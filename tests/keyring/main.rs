@@ -21,7 +21,7 @@ use rolecall::domain::names::Name;
 use rolecall::domain::report::Report;
 use rolecall::domain::secret::{Passphrase, SecretKey};
 use rolecall::domain::totp::TotpSecret;
-use rolecall::ports::{Clock, StoredKey, Vault};
+use rolecall::ports::{Clock, NewKey, StoredKey, Vault};
 use rustix::process::Signal;
 use std::io::Write;
 use std::path::PathBuf;
@@ -50,12 +50,19 @@ fn an_open_keyring_keeps_a_key_where_other_programs_find_it() {
     assert!(desk.secret_tool(&["search", "service", "rolecall"]).contains("label = rolecall: AWS access key of auth"));
 
     // The secret of an MFA device lies in the same item, and goes when it is written without one.
-    vault.ask("write auth AKIAWITHTOTP GEZDGNBVGY3TQOJQ").ok();
+    vault.ask("write auth AKIAWITHTOTP totp=GEZDGNBVGY3TQOJQ").ok();
     assert_eq!(vault.ask("read auth").text, format!("ok AKIAWITHTOTP {SECRET} GEZDGNBVGY3TQOJQ"));
     let seen = desk.secret_tool(&["lookup", "service", "rolecall", "username", "auth"]);
     assert!(seen.trim_end().ends_with(r#","TotpSecret":"GEZDGNBVGY3TQOJQ"}"#), "{seen}");
 
+    // While a key is rotated both lie in the one item, and afterwards only the new one does.
+    vault.ask("write auth AKIAIOSFODNN7EXAMPLE next=AKIANEXT").ok();
+    let seen = desk.secret_tool(&["lookup", "service", "rolecall", "username", "auth"]);
+    assert!(seen.contains(r#""Next":{"AccessKeyId":"AKIANEXT","#), "{seen}");
+    assert_eq!(vault.ask("read auth").text, format!("ok AKIAIOSFODNN7EXAMPLE {SECRET} AKIANEXT"));
     vault.ask("write auth AKIAREPLACED").ok();
+    let seen = desk.secret_tool(&["lookup", "service", "rolecall", "username", "auth"]);
+    assert!(!seen.contains("Next") && !seen.contains("AKIAIOSFODNN7EXAMPLE"), "{seen}");
     vault.ask("write team/other AKIAOTHER").ok();
     assert_eq!(vault.ask("read auth").text, format!("ok AKIAREPLACED {SECRET}"));
     assert_eq!(vault.ask("delete auth").text, "ok true");
@@ -227,14 +234,19 @@ async fn obey(vault: &Vaults, command: &str, file: bool) -> Result<String, Repor
         "state" => Ok(format!("{:?}", vault.state().await)),
         "read" => vault.read(&name(1)).await.map(|stored| {
             let totp = stored.totp.map(|secret| format!(" {}", secret.expose())).unwrap_or_default();
-            format!("{} {}{totp}", stored.key.id, stored.key.secret.expose())
+            let next = stored.next.map(|next| format!(" {}", next.key.id)).unwrap_or_default();
+            format!("{} {}{totp}{next}", stored.key.id, stored.key.secret.expose())
         }),
         "write" => {
-            let key = AccessKey { id: words[2].into(), secret: SecretKey::new(SECRET.into()) };
+            let key = |id: &str| AccessKey { id: id.into(), secret: SecretKey::new(SECRET.into()) };
+            let beside = |what: &str| words.get(3).and_then(|word| word.strip_prefix(what));
+            let next = beside("next=").map(|id| NewKey { key: key(id), created: None });
+            let totp = beside("totp=").map(|secret| TotpSecret::parse(secret).expect("base32"));
+            let key = key(words[2]);
             let stored = DateTime::from_timestamp(1_790_000_000, 0).expect("in range");
             let arn = "arn:aws:iam::111111111111:user/richard".to_owned();
-            let totp = words.get(3).map(|secret| TotpSecret::parse(secret).expect("base32"));
-            vault.write(&name(1), &StoredKey { key, arn, stored, totp }).await.map(|()| String::new())
+            let key = StoredKey { key, arn, stored, totp, created: None, next };
+            vault.write(&name(1), &key).await.map(|()| String::new())
         }
         "delete" => vault.delete(&name(1)).await.map(|found| found.to_string()),
         "unlock" => {

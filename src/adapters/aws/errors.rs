@@ -218,9 +218,10 @@ fn of_code(code: &str, words: &str, status: Option<u16>, asked: &Asked<'_>) -> V
             no(Permanent, "a user has at most two access keys: delete one that is not in use".into())
         }
         "NoSuchEntity" => no(Permanent, "look at the user's access keys: `aws iam list-access-keys`".into()),
-        // The same user is being changed elsewhere, or was made a moment ago.
-        "EntityTemporarilyUnmodifiable" | "ConcurrentModification" | "ServiceFailure" => later("try again in a moment"),
-        "IDPCommunicationError" => later("try again in a moment"),
+        // The same user is being changed elsewhere, or was made a moment ago; or another service is slow.
+        "EntityTemporarilyUnmodifiable" | "ConcurrentModification" | "ServiceFailure" | "IDPCommunicationError" => {
+            later("try again in a moment")
+        }
         _ if code.contains("Throttl") || THROTTLES.contains(&code) || status == Some(429) => {
             later("AWS limits how often it is asked: try again in a moment")
         }

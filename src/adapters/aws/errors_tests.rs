@@ -30,6 +30,34 @@ fn answered(status: u16, code: &str, message: &str) -> Failure {
     }
 }
 
+#[test]
+fn a_refused_web_identity_token_is_told_by_what_to_do_about_it() {
+    let role = RoleArn::new(ROLE).expect("valid");
+    let asked = Asked {
+        call: Call::WebIdentity(&role),
+        host: "sts.eu-central-1.amazonaws.com",
+        region: "eu-central-1",
+        key_id: "",
+        by_session: false,
+        proxied: false,
+        secrets: &["eyJ.canary.x"],
+    };
+    for (status, code, words, outlook, hint) in [
+        (403, "AccessDenied", "Not authorized to perform sts:AssumeRoleWithWebIdentity", Permanent, "trust policy"),
+        (400, "ExpiredTokenException", "Token expired: current date/time", Transient, "`web_identity_token_file`"),
+        (400, "InvalidIdentityToken", "No OpenIDConnect provider found", Permanent, "create-open-id-connect-provider"),
+        (400, "InvalidIdentityToken", "Incorrect token audience eyJ.canary.x", Transient, "`web_identity_token_file`"),
+        (403, "IDPRejectedClaim", "expired", Transient, "identity provider"),
+        (400, "IDPCommunicationError", "x", Transient, "in a moment"),
+        (400, "ValidationError", "DurationSeconds exceeds the MaxSessionDuration", Permanent, "`duration`"),
+    ] {
+        let told = told(&answered(status, code, words), &asked);
+        assert_eq!(told.outlook, outlook, "{code}");
+        assert!(told.report.hint.as_deref().is_some_and(|said| said.contains(hint)), "{code}: {told:?}");
+        assert!(told.report.message.contains("with a web identity token") && !format!("{told:?}").contains("canary"));
+    }
+}
+
 /// Status, code and words of AWS; whether a session signed; kind, outlook and what the hint must hold.
 type Row = (u16, &'static str, &'static str, bool, Kind, Outlook, &'static str);
 

@@ -13,14 +13,20 @@ use aws_smithy_types::config_bag::ConfigBag;
 use chrono::{DateTime, TimeDelta, Utc};
 use std::fmt;
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
 /// The Date header has whole seconds and is as old as the way back was long: less than this tells nothing.
 const NOISE: TimeDelta = TimeDelta::seconds(5);
+
+/// No call takes longer. Where more time has gone by, the machine slept with the answer on its way, and its Date is of
+/// before: taken for the server's clock, it would make the session look longer than it is.
+const AWAKE: Duration = Duration::from_secs(10);
 
 /// Notes, for one call, what the SDK does not tell about its answer.
 #[derive(Clone)]
 pub(in crate::adapters) struct Probe {
     clock: Arc<dyn Clock>,
+    since: Duration,
     seen: Arc<Mutex<Seen>>,
 }
 
@@ -33,7 +39,7 @@ struct Seen {
 impl Probe {
     /// Makes one that has seen nothing.
     pub(in crate::adapters) fn new(clock: Arc<dyn Clock>) -> Self {
-        Self { clock, seen: Arc::default() }
+        Self { since: clock.now().boot, clock, seen: Arc::default() }
     }
 
     /// Tells how far the server's clock is ahead.
@@ -83,16 +89,19 @@ impl Intercept for Probe {
         _: &RuntimeComponents,
         _: &mut ConfigBag,
     ) -> Result<(), BoxError> {
-        let skew = skew(context.response().headers().get("date"), self.clock.as_ref());
+        let skew = skew(context.response().headers().get("date"), self.since, self.clock.as_ref());
         let whole = context.response().body().bytes().is_some_and(|xml| xml.trim_ascii_end().ends_with(b"Response>"));
         *self.seen.lock().unwrap_or_else(PoisonError::into_inner) = Seen { skew, whole };
         Ok(())
     }
 }
 
-/// Tells by the Date header of an answer how far the server's clock is ahead.
-pub(in crate::adapters) fn skew(date: Option<&str>, clock: &dyn Clock) -> TimeDelta {
-    date.and_then(read).map_or(TimeDelta::zero(), |theirs| noticeable(theirs - clock.now().wall))
+/// Tells by the Date header of an answer how far the server's clock is ahead. `since` is when the call began, by the
+/// boot-time clock.
+pub(in crate::adapters) fn skew(date: Option<&str>, since: Duration, clock: &dyn Clock) -> TimeDelta {
+    let now = clock.now();
+    let date = date.filter(|_| now.boot.saturating_sub(since) <= AWAKE).and_then(read);
+    date.map_or(TimeDelta::zero(), |theirs| noticeable(theirs - now.wall))
 }
 
 fn read(date: &str) -> Option<DateTime<Utc>> {
@@ -137,6 +146,28 @@ fn contains(body: &[u8], part: &[u8]) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::domain::credential::Now;
+    use async_trait::async_trait;
+
+    struct Still(Now);
+
+    #[async_trait]
+    impl Clock for Still {
+        fn now(&self) -> Now {
+            self.0
+        }
+
+        async fn sleep_until(&self, _: Duration) {}
+    }
+
+    #[test]
+    fn a_date_from_before_a_sleep_is_not_the_servers_clock() {
+        let wall = DateTime::from_timestamp(784_111_777 + 3600, 0).expect("in range");
+        let clock = Still(Now { wall, boot: Duration::from_secs(3700) });
+        let date = Some("Sun, 06 Nov 1994 08:49:37 GMT");
+        assert_eq!(skew(date, Duration::from_secs(100), &clock), TimeDelta::zero(), "it slept for an hour");
+        assert_eq!(skew(date, Duration::from_secs(3695), &clock), TimeDelta::seconds(-3600), "our clock is wrong");
+    }
 
     #[test]
     fn the_servers_clock_is_read_from_its_date_and_small_differences_are_none() {

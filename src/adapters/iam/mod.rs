@@ -214,3 +214,6 @@ fn is_key_id(id: &str) -> bool {
 fn time(date: aws_sdk_iam::primitives::DateTime) -> Option<DateTime<Utc>> {
     DateTime::from_timestamp(date.secs(), 0)
 }
+
+#[cfg(test)]
+mod tests;

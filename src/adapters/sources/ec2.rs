@@ -33,8 +33,8 @@ pub(super) async fn ask(endpoint: &str, clock: &dyn Clock) -> Result<Sourced, To
 }
 
 async fn once(service: &Service, endpoint: &str, clock: &dyn Clock) -> Result<Sourced, TokenError> {
-    let token = token(service, endpoint).await?;
-    let reply = get(service, endpoint, ROLES, &token).await?;
+    let token = token(service, endpoint, clock).await?;
+    let reply = get(service, endpoint, ROLES, &token, clock).await?;
     if reply.status() == 404 {
         let cause = format!("{} knows no role: the instance has no instance profile", service.name);
         return Err(never(
@@ -49,15 +49,15 @@ async fn once(service: &Service, endpoint: &str, clock: &dyn Clock) -> Result<So
     if role.is_empty() || role.len() > ROLE_MAX || !role.chars().all(letters) {
         return Err(service.stranger("its answer is not the name of a role"));
     }
-    let reply = get(service, endpoint, &format!("{ROLES}{role}"), &token).await?;
+    let reply = get(service, endpoint, &format!("{ROLES}{role}"), &token, clock).await?;
     let reply = good(service, reply, "the credentials of the instance's role")?;
-    let (given, _) = service.credentials(&reply)?;
-    Ok(Sourced { given, user: Some(role.to_owned()), account: None, skew: reply.skew(clock) })
+    // The answer itself names nobody.
+    Ok(Sourced { user: Some(role.to_owned()), ..service.credentials(&reply)? })
 }
 
-async fn token(service: &Service, endpoint: &str) -> Result<SessionToken, TokenError> {
+async fn token(service: &Service, endpoint: &str, clock: &dyn Clock) -> Result<SessionToken, TokenError> {
     let headers = [("x-aws-ec2-metadata-token-ttl-seconds", TOKEN_SECONDS)];
-    let reply = service.send("PUT", &format!("{endpoint}{TOKEN}"), &headers).await?;
+    let reply = service.send(clock, "PUT", &format!("{endpoint}{TOKEN}"), &headers).await?;
     let hint = match reply.status() {
         403 => {
             "it is switched off for this instance: `aws ec2 modify-instance-metadata-options --http-endpoint enabled`"
@@ -74,8 +74,14 @@ async fn token(service: &Service, endpoint: &str) -> Result<SessionToken, TokenE
     Ok(SessionToken::new(token.to_owned()))
 }
 
-async fn get(service: &Service, endpoint: &str, path: &str, token: &SessionToken) -> Result<Reply, TokenError> {
-    service.send("GET", &format!("{endpoint}{path}"), &[("x-aws-ec2-metadata-token", token.expose())]).await
+async fn get(
+    service: &Service,
+    endpoint: &str,
+    path: &str,
+    token: &SessionToken,
+    clock: &dyn Clock,
+) -> Result<Reply, TokenError> {
+    service.send(clock, "GET", &format!("{endpoint}{path}"), &[("x-aws-ec2-metadata-token", token.expose())]).await
 }
 
 /// Takes an answer that is one. A token that is over (401) is worth another try with a new one.

@@ -3,7 +3,6 @@
 use super::ambient::Container;
 use super::http::Service;
 use super::{never, token_file};
-use crate::domain::arn;
 use crate::domain::catalogue::AwsSettings;
 use crate::domain::report::{Kind, Report, printable};
 use crate::domain::secret::WebToken;
@@ -113,7 +112,7 @@ async fn once(place: &Place, service: &Service, clock: &dyn Clock) -> Result<Sou
         }
         headers.push(("authorization", token.expose()));
     }
-    let reply = service.send("GET", &place.url, &headers).await?;
+    let reply = service.send(clock, "GET", &place.url, &headers).await?;
     match reply.status() {
         200 => {}
         400 | 401 | 403 => {
@@ -125,10 +124,7 @@ async fn once(place: &Place, service: &Service, clock: &dyn Clock) -> Result<Sou
         }
         _ => return Err(service.status(&reply, "the request", HINT)),
     }
-    let (given, role_arn) = service.credentials(&reply)?;
-    let role = role_arn.as_deref();
-    let user = role.and_then(|arn| arn.rsplit('/').next()).filter(|name| !name.is_empty()).map(str::to_owned);
-    Ok(Sourced { given, user, account: role.and_then(arn::account_of), skew: reply.skew(clock) })
+    service.credentials(&reply)
 }
 
 #[cfg(test)]

@@ -5,9 +5,10 @@ use super::{later, never};
 use crate::adapters::aws::connector;
 use crate::adapters::aws::failure::{Class, of_connector};
 use crate::adapters::aws::probe;
+use crate::domain::arn::{self, AccountId};
 use crate::domain::report::{Kind, Report, printable};
 use crate::domain::secret::{SecretKey, SessionToken};
-use crate::ports::{Clock, Given, TokenError};
+use crate::ports::{Clock, Given, Sourced, TokenError};
 use aws_smithy_http_client::proxy::ProxyConfig;
 use aws_smithy_runtime_api::client::http::{HttpConnector, HttpConnectorSettings, SharedHttpConnector};
 use aws_smithy_runtime_api::client::orchestrator::{HttpRequest, HttpResponse};
@@ -15,6 +16,8 @@ use chrono::TimeDelta;
 use serde::Deserialize;
 use std::path::Path;
 use std::time::Duration;
+use tracing::instrument::WithSubscriber;
+use tracing::subscriber::NoSubscriber;
 
 /// These services are on this machine or one step away.
 const CONNECT: Duration = Duration::from_secs(1);
@@ -31,7 +34,10 @@ pub(super) struct Service {
 }
 
 /// An answer.
-pub(super) struct Reply(HttpResponse);
+pub(super) struct Reply {
+    response: HttpResponse,
+    skew: TimeDelta,
+}
 
 impl Service {
     /// Makes one. Reads certificate files where there is TLS.
@@ -49,10 +55,12 @@ impl Service {
     /// Asks.
     pub(super) async fn send(
         &self,
+        clock: &dyn Clock,
         method: &str,
         url: &str,
         headers: &[(&'static str, &str)],
     ) -> Result<Reply, TokenError> {
+        let since = clock.now().boot;
         let unsent = || never(Report::new(Kind::Config, format!("{} cannot be asked: the request is none", self.name)));
         let mut request = HttpRequest::get(url).map_err(|_| unsent())?;
         request.set_method(method).map_err(|_| unsent())?;
@@ -61,8 +69,13 @@ impl Service {
             request.headers_mut().try_insert(*name, (*value).to_owned()).map_err(|_| unsent())?;
         }
         // The client's own limit ends with the answer's head; a body that drips is ended here.
-        match tokio::time::timeout(ANSWER, self.connector.call(request)).await {
-            Ok(Ok(reply)) => Ok(Reply(reply)),
+        // At its finer levels the client logs headers, and a token is one.
+        let answer = self.connector.call(request).with_subscriber(NoSubscriber::default());
+        match tokio::time::timeout(ANSWER, answer).await {
+            Ok(Ok(response)) => {
+                let skew = probe::skew(response.headers().get("date"), since, clock);
+                Ok(Reply { response, skew })
+            }
             Ok(Err(error)) => Err(self.unheard(of_connector(&error))),
             Err(_) => Err(self.unheard(Class::Timeout)),
         }
@@ -107,7 +120,7 @@ impl Service {
     }
 
     /// Reads credentials, in the form that the metadata service and the container endpoint share.
-    pub(super) fn credentials(&self, reply: &Reply) -> Result<(Given, Option<String>), TokenError> {
+    pub(super) fn credentials(&self, reply: &Reply) -> Result<Sourced, TokenError> {
         let Ok(body) = serde_json::from_slice::<Body>(reply.body()) else {
             return Err(self.stranger("its answer is not JSON with credentials"));
         };
@@ -128,13 +141,16 @@ impl Service {
         let given = check(raw).map_err(|odd| {
             later(Report::new(Kind::Unreachable, format!("{} gave credentials {odd}", self.name)).hint(self.hint))
         })?;
-        match given {
-            Given::Session { expiration: Some(_), .. } => Ok((given, body.role_arn)),
-            _ => {
-                let cause = format!("{} gave credentials that are no session with an end", self.name);
-                Err(later(Report::new(Kind::Unreachable, cause).hint(self.hint)))
-            }
+        if !matches!(given, Given::Session { expiration: Some(_), .. }) {
+            let cause = format!("{} gave credentials that are no session with an end", self.name);
+            return Err(later(Report::new(Kind::Unreachable, cause).hint(self.hint)));
         }
+        let role = body.role_arn.as_deref();
+        // ECS names the role, EKS the account.
+        let account =
+            body.account_id.and_then(|id| AccountId::new(&id).ok()).or_else(|| role.and_then(arn::account_of));
+        let user = role.and_then(|arn| arn.rsplit('/').next()).filter(|name| !name.is_empty()).map(str::to_owned);
+        Ok(Sourced { given, user, account, skew: reply.skew })
     }
 }
 
@@ -148,19 +164,15 @@ struct Body {
     token: Option<String>,
     expiration: Option<String>,
     role_arn: Option<String>,
+    account_id: Option<String>,
 }
 
 impl Reply {
     pub(super) fn status(&self) -> u16 {
-        self.0.status().as_u16()
+        self.response.status().as_u16()
     }
 
     pub(super) fn body(&self) -> &[u8] {
-        self.0.body().bytes().unwrap_or_default()
-    }
-
-    /// Tells how far the service's clock is ahead of ours.
-    pub(super) fn skew(&self, clock: &dyn Clock) -> TimeDelta {
-        probe::skew(self.0.headers().get("date"), clock)
+        self.response.body().bytes().unwrap_or_default()
     }
 }

@@ -5,7 +5,7 @@
 //! leaves behind when it ends by itself, as an agent of its own, lives on.
 
 use super::credentials::{Raw, check};
-use super::{later, never};
+use super::never;
 use crate::domain::arn::AccountId;
 use crate::domain::report::{Kind, Report, printable};
 use crate::domain::secret::{SecretKey, SessionToken};
@@ -82,8 +82,9 @@ pub(super) async fn ask(
 ) -> Result<Sourced, TokenError> {
     let name = printable(argv.first().map_or("", String::as_str), 200);
     let by_hand = format!("run it by hand to see what it does: `{name}` with the arguments of `credential_process`");
+    // Remembered for seconds, as what AWS refuses is: a loop of tools must not be a loop of programs.
     let failed =
-        |why: String| later(Report::new(Kind::Failed, format!("the program {name} {why}")).hint(by_hand.clone()));
+        |why: String| never(Report::new(Kind::Failed, format!("the program {name} {why}")).hint(by_hand.clone()));
     let answer = run(argv, environment, running).await.map_err(|no| match no {
         NoAnswer::CannotRun(_) => never(
             Report::new(Kind::Config, format!("the program {name} {no}"))

@@ -5,7 +5,7 @@
 use crate::domain::credential::AccessKey;
 use crate::domain::secret::SecretKey;
 use crate::domain::totp::TotpSecret;
-use crate::ports::StoredKey;
+use crate::ports::{NewKey, StoredKey};
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 use std::borrow::Cow;
@@ -44,6 +44,22 @@ pub(super) struct Item<'a> {
     /// Left out where there is none: such a text is what it was before there were any, byte for byte.
     #[serde(rename = "TotpSecret", borrow, default, skip_serializing_if = "Option::is_none")]
     totp: Option<&'a str>,
+    #[serde(rename = "Created", default, skip_serializing_if = "Option::is_none")]
+    created: Option<DateTime<Utc>>,
+    #[serde(rename = "Next", borrow, default, skip_serializing_if = "Option::is_none")]
+    next: Option<Next<'a>>,
+}
+
+/// The key that takes the place of another. In the same item, so that at every moment of a rotation one text holds every
+/// secret; a version that does not know of it reads the key that is still in use.
+#[derive(Serialize, Deserialize)]
+struct Next<'a> {
+    #[serde(rename = "AccessKeyId", borrow)]
+    id: Cow<'a, str>,
+    #[serde(rename = "SecretAccessKey")]
+    secret: &'a str,
+    #[serde(rename = "Created", default, skip_serializing_if = "Option::is_none")]
+    created: Option<DateTime<Utc>>,
 }
 
 /// The part that every version has.
@@ -62,6 +78,12 @@ impl<'a> Item<'a> {
             arn: Cow::Borrowed(&key.arn),
             stored: key.stored,
             totp: key.totp.as_ref().map(TotpSecret::expose),
+            created: key.created,
+            next: key.next.as_ref().map(|next| Next {
+                id: Cow::Borrowed(&next.key.id),
+                secret: next.key.secret.expose(),
+                created: next.created,
+            }),
         }
     }
 
@@ -75,6 +97,11 @@ impl<'a> Item<'a> {
             arn: self.arn.to_string(),
             stored: self.stored,
             totp: self.totp.map(TotpSecret::parse).transpose().map_err(|_| Flaw::Unreadable)?,
+            created: self.created,
+            next: self.next.as_ref().map(|next| NewKey {
+                key: AccessKey { id: next.id.to_string(), secret: SecretKey::new(next.secret.to_owned()) },
+                created: next.created,
+            }),
         })
     }
 }
@@ -119,6 +146,8 @@ mod tests {
             arn: arn.into(),
             stored: DateTime::from_timestamp(1_790_000_000, 0).expect("in range"),
             totp: None,
+            created: None,
+            next: None,
         }
     }
 
@@ -152,6 +181,23 @@ mod tests {
         let arn = format!("arn:aws:iam::111111111111:user/{}", "x".repeat(512 + 64));
         let key = StoredKey { totp, ..key(&arn) };
         assert!(encode(&key).is_ok());
+    }
+
+    #[test]
+    fn the_key_to_come_lies_in_the_same_text_and_an_older_reader_passes_it_over() {
+        let created = DateTime::from_timestamp(1_790_000_100, 0);
+        let next = NewKey {
+            key: AccessKey { id: "AKIANEXTNEXTNEXTNEXT".into(), secret: SecretKey::new("s3cret-of-the-next".into()) },
+            created,
+        };
+        let both = StoredKey { next: Some(next), ..key("arn:aws:iam::111111111111:user/richard") };
+        let text = encode(&both).expect("short");
+        let back = decode(&text).expect("read").next.expect("the next key");
+        assert_eq!((back.key.id.as_str(), back.created), ("AKIANEXTNEXTNEXTNEXT", created));
+        assert_eq!(back.key.secret.expose(), "s3cret-of-the-next");
+        let text = std::str::from_utf8(&text).expect("text");
+        assert!(text.starts_with(r#"{"v":1,"AccessKeyId":"AKIAIOSFODNN7EXAMPLE","#), "{text}");
+        assert!(text.contains(r#","Next":{"AccessKeyId":"AKIANEXTNEXTNEXTNEXT","#), "{text}");
     }
 
     #[test]

@@ -22,6 +22,8 @@ fn key(id: &str) -> StoredKey {
         arn: "arn:aws:iam::111111111111:user/richard".into(),
         stored: DateTime::from_timestamp(1_790_000_000, 0).expect("in range"),
         totp: None,
+        created: None,
+        next: None,
     }
 }
 

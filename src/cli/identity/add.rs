@@ -124,6 +124,7 @@ fn section(text: &str, args: &IdentityAddArgs) -> Result<(IdentitySection, Prese
         role_session_name: source.role_session_name.clone(),
         duration: source.duration.clone(),
         credential_process: (!source.program.is_empty()).then(|| source.program.clone()),
+        rotate_after: args.rotate_after.clone(),
     };
     // The text has been read and checked; here it is looked up as written, since "12h" is to stay "12h".
     let document: toml::Table = toml::from_str(text.trim_start_matches('\u{feff}')).unwrap_or_default();
@@ -146,8 +147,8 @@ fn section(text: &str, args: &IdentityAddArgs) -> Result<(IdentitySection, Prese
     // What belongs to another type does not stay with this one.
     let own = |key: &str| old(key).filter(|_| old_kind == args.kind);
     let program = || {
-        let argv = table.get("credential_process").filter(|_| old_kind == args.kind)?.as_array()?;
-        Some(argv.iter().filter_map(toml::Value::as_str).map(str::to_owned).collect())
+        let words = table.get("credential_process").filter(|_| old_kind == args.kind)?.as_array()?;
+        Some(words.iter().filter_map(toml::Value::as_str).map(str::to_owned).collect())
     };
     let merged = IdentitySection {
         r#type: wanted.r#type,
@@ -155,6 +156,7 @@ fn section(text: &str, args: &IdentityAddArgs) -> Result<(IdentitySection, Prese
         mfa_session: wanted.mfa_session.or_else(|| old("mfa_session")),
         mfa_process: old_list("mfa_process"),
         region: wanted.region.or_else(|| old("region")),
+        rotate_after: wanted.rotate_after.or_else(|| old("rotate_after")),
         ec2_metadata_service_endpoint: wanted
             .ec2_metadata_service_endpoint
             .or_else(|| own("ec2_metadata_service_endpoint")),
@@ -186,7 +188,7 @@ fn store(paths: &Paths, args: &IdentityAddArgs, key: AccessKey, region: Option<&
         replace: args.replace,
     };
     match client::ask(paths, request, Context::from_env(), Autostart::Yes)? {
-        Answer::Key(status) => Ok(status),
+        Answer::Key(status) => Ok(*status),
         _ => Err(client::odd_answer()),
     }
 }
@@ -237,6 +239,7 @@ mod tests {
             mfa_serial: mfa.map(str::to_owned),
             mfa_session: None,
             region: None,
+            rotate_after: None,
             replace,
             totp: false,
             no_totp: false,
@@ -281,9 +284,11 @@ mod tests {
             arn: Some("arn:aws:iam::111111111111:user/richard".into()),
             account: Some("111111111111".into()),
             stored: None,
+            created: None,
             mfa_serial: None,
             totp: false,
             error: None,
+            warnings: Vec::new(),
         };
         let text = said(&config_file::tests::paths(Path::new("/x")), &stored, Some(&csv));
         assert!(text.starts_with("auth: user richard in account 111111111111\n"), "{text}");

@@ -78,6 +78,10 @@ def main():
     auth.create_user(UserName="richard")
     allowed = policy(Action="sts:AssumeRole", Resource=ROLE_ARN)
     auth.put_user_policy(UserName="richard", PolicyName="AllowAssumeRole", PolicyDocument=allowed)
+    own = ["iam:CreateAccessKey", "iam:ListAccessKeys", "iam:UpdateAccessKey", "iam:DeleteAccessKey"]
+    # moto asks every policy for all of IAM, whichever user a call is about.
+    keys = policy(Action=own, Resource="*")
+    auth.put_user_policy(UserName="richard", PolicyName="OwnKeys", PolicyDocument=keys)
     key = auth.create_access_key(UserName="richard")["AccessKey"]
 
     enforce(url)

@@ -34,7 +34,7 @@ source = "prod"
 role_arn = "arn:aws:iam::333333333333:role/LogReader"
 "#;
 
-const PASSPHRASE: &str = "correct horse battery";
+pub(crate) const PASSPHRASE: &str = "correct horse battery";
 
 /// The tutorials' world and a third account whose roles trust the tutorials' role.
 pub(crate) fn chained_world() -> World {

@@ -119,7 +119,9 @@ impl Inside {
     /// Gives what was told on the desktop so far, and searches it for secrets.
     pub(crate) fn told(&self) -> Vec<Notice> {
         let told = self.prompter.told();
-        told.iter().for_each(|notice| self.canaries.shown(&format!("{notice:?}")));
+        for notice in &told {
+            self.canaries.shown(&format!("{notice:?}"));
+        }
         told
     }
 
@@ -238,6 +240,8 @@ pub(crate) fn stored(id: &str, secret: &str) -> StoredKey {
         arn: USER_ARN.to_owned(),
         stored: Clock::at("2026-11-01T00:00:00Z").now(),
         totp: None,
+        created: None,
+        next: None,
     }
 }
 

@@ -21,7 +21,7 @@ impl Stopped {
 
     /// Finds a text in its memory, and gives each place: its mapping and what is around it.
     ///
-    /// Every page that can be read, not only those a core dump would hold: ours are kept out of dumps.
+    /// Every page that can be written, not only those a core dump would hold: ours are kept out of dumps.
     pub(crate) fn places(&self, text: &str) -> Vec<String> {
         search(self.0, text.as_bytes())
     }
@@ -41,8 +41,8 @@ fn search(pid: i32, text: &[u8]) -> Vec<String> {
     for map in maps.lines() {
         let mut words = map.split_whitespace();
         let (range, rights) = (words.next().unwrap(), words.next().unwrap());
-        // The kernel's own pages, which are no memory of the process.
-        if !rights.starts_with('r') || map.contains("[vvar") || map.contains("[vsyscall]") {
+        // What cannot be written is the programs' own text, or the kernel's pages.
+        if !rights.starts_with("rw") {
             continue;
         }
         let (start, end) = range.split_once('-').unwrap();

@@ -39,6 +39,11 @@ impl MemoryVault {
         self.keys.lock().unwrap().insert(Name::new(name).unwrap(), key);
     }
 
+    /// Gives what is stored under a name.
+    pub(crate) fn stored(&self, name: &str) -> StoredKey {
+        self.keys.lock().unwrap().get(name).cloned().expect("there is a key")
+    }
+
     pub(crate) fn set(&self, mood: Mood) {
         *self.mood.lock().unwrap() = mood;
     }
@@ -75,6 +80,9 @@ impl Vault for MemoryVault {
     }
 
     async fn write(&self, identity: &Name, key: &StoredKey) -> Result<(), Report> {
+        if *self.mood.lock().unwrap() == Mood::Locked {
+            return Err(Report::new(Kind::Locked, "the keyring is locked").hint("unlock it"));
+        }
         self.keys.lock().unwrap().insert(identity.clone(), key.clone());
         Ok(())
     }

@@ -49,7 +49,11 @@ pub(crate) async fn serve(listener: TcpListener, shared: Arc<Shared>, stop: ones
 async fn connection(stream: TcpStream, shared: Arc<Shared>) {
     // Small answers must not wait for the client's acknowledgements.
     let _ = stream.set_nodelay(true);
-    let service = service_fn(move |request| exchange(request, Arc::clone(&shared)));
+    // In a task of its own: what has arrived is done, whether or not its client waits for the answer, as AWS does.
+    let service = service_fn(move |request| {
+        let task = tokio::spawn(exchange(request, Arc::clone(&shared)));
+        async move { task.await.unwrap_or_else(|e| Err(io::Error::other(e))) }
+    });
     // The Date header is ours: it tells the sandbox's time, not the machine's.
     let _ = http1::Builder::new().auto_date_header(false).serve_connection(TokioIo::new(stream), service).await;
 }

@@ -2,9 +2,11 @@
 
 mod client;
 mod faults;
+mod iam;
 mod limits;
 mod log;
 mod mfa;
+mod places;
 mod s3;
 mod sessions;
 mod signature;

@@ -1,0 +1,211 @@
+//! How old each long-term key is, and which are overdue for a rotation.
+//!
+//! It keeps no secret: only what passed by when the vault was read or written for another reason, so that `status`, which
+//! widgets ask every second, need not read the vault each time. A key that has not passed by yet is read once.
+
+use super::Agent;
+use crate::domain::catalogue::{Identity, IdentityKind, VaultKind};
+use crate::domain::names::Name;
+use crate::domain::report::{Kind, Report};
+use crate::domain::secret::Passphrase;
+use crate::ports::{StoredKey, Vault, VaultState};
+use crate::protocol::status::{KeyAge, KeyStatus};
+use async_trait::async_trait;
+use chrono::{DateTime, TimeDelta, Utc};
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+/// How many keys one `status` reads that nobody has asked for yet: a call to the keyring takes milliseconds.
+const READ_AT_ONCE: usize = 8;
+
+/// What is known of a key.
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct Fact {
+    access_key_id: String,
+    since: DateTime<Utc>,
+}
+
+/// What has been seen of the keys; `None` of an identity whose key is missing or could not be read.
+#[derive(Debug, Default)]
+struct Facts {
+    kind: Option<VaultKind>,
+    seen: HashMap<Name, Option<Fact>>,
+}
+
+/// The vault, with a look at what passes by.
+pub(super) struct Watched {
+    vault: Arc<dyn Vault>,
+    facts: Arc<KeyFacts>,
+}
+
+/// What is known of the keys, shared with whoever tells it.
+#[derive(Debug, Default)]
+pub(super) struct KeyFacts(Mutex<Facts>);
+
+/// A key that is older than its identity's `rotate_after`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct OverdueKey {
+    /// Whose.
+    pub(super) identity: Name,
+    /// Its public half.
+    pub(super) access_key_id: String,
+    /// How old it is.
+    pub(super) age: Duration,
+    /// How old it may become.
+    pub(super) limit: Duration,
+}
+
+impl OverdueKey {
+    /// Says it, and what to do.
+    pub(super) fn report(&self) -> Report {
+        let days = |time: Duration| time.as_secs() / (24 * 60 * 60);
+        Report::new(
+            Kind::Failed,
+            format!(
+                "{}: access key {} is {} days old, `rotate_after` is {}",
+                self.identity,
+                self.access_key_id,
+                days(self.age),
+                days(self.limit)
+            ),
+        )
+        .hint(format!("replace it: `rolecall identity rotate {}`", self.identity))
+    }
+}
+
+impl KeyFacts {
+    fn lock(&self) -> MutexGuard<'_, Facts> {
+        // Nothing under this lock can be half done.
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn note(&self, identity: &Name, key: Option<&StoredKey>) {
+        let fact = key.map(|key| Fact { access_key_id: key.key.id.clone(), since: key.since() });
+        self.lock().seen.insert(identity.clone(), fact);
+    }
+
+    fn of(&self, identity: &Name) -> Option<Fact> {
+        self.lock().seen.get(identity).cloned().flatten()
+    }
+}
+
+impl Watched {
+    pub(super) fn new(vault: Arc<dyn Vault>, facts: Arc<KeyFacts>) -> Self {
+        Self { vault, facts }
+    }
+}
+
+#[async_trait]
+impl Vault for Watched {
+    fn select(&self, kind: VaultKind) {
+        let mut facts = self.facts.lock();
+        if facts.kind.replace(kind) != Some(kind) {
+            facts.seen.clear();
+        }
+        drop(facts);
+        self.vault.select(kind);
+    }
+
+    async fn state(&self) -> VaultState {
+        self.vault.state().await
+    }
+
+    async fn read(&self, identity: &Name) -> Result<StoredKey, Report> {
+        let read = self.vault.read(identity).await;
+        match &read {
+            Ok(key) => self.facts.note(identity, Some(key)),
+            Err(report) if report.kind == Kind::Config => self.facts.note(identity, None),
+            // A vault that is locked now changes nothing about a key that has been seen.
+            Err(_) => {}
+        }
+        read
+    }
+
+    async fn write(&self, identity: &Name, key: &StoredKey) -> Result<(), Report> {
+        self.vault.write(identity, key).await?;
+        self.facts.note(identity, Some(key));
+        Ok(())
+    }
+
+    async fn delete(&self, identity: &Name) -> Result<bool, Report> {
+        let found = self.vault.delete(identity).await?;
+        self.facts.note(identity, None);
+        Ok(found)
+    }
+
+    async fn unlock(&self, passphrase: Option<Passphrase>) -> Result<(), Report> {
+        self.vault.unlock(passphrase).await
+    }
+
+    fn lock(&self) {
+        self.vault.lock();
+    }
+}
+
+impl Agent {
+    /// Names the keys that are older than their identities allow, as far as anything is known of them; by name.
+    pub(super) fn overdue_keys(&self) -> Vec<OverdueKey> {
+        let catalogue = self.configuration.catalogue();
+        let now = self.ports.clock.now().wall;
+        let mut overdue: Vec<OverdueKey> =
+            catalogue.identities.values().filter_map(|identity| self.overdue(identity, now)).collect();
+        overdue.sort_by(|a, b| a.identity.cmp(&b.identity));
+        overdue
+    }
+
+    fn overdue(&self, identity: &Identity, now: DateTime<Utc>) -> Option<OverdueKey> {
+        let limit = identity.rotate_after?;
+        let fact = self.key_facts.of(&identity.name)?;
+        let age = age(fact.since, now);
+        let key = OverdueKey { identity: identity.name.clone(), access_key_id: fact.access_key_id, age, limit };
+        (age > limit).then_some(key)
+    }
+
+    /// Gives what `status` shows of an identity's key; `None` for one that has no key of its own.
+    pub(super) fn key_age(&self, identity: &Identity, now: DateTime<Utc>) -> Option<KeyAge> {
+        if identity.kind != IdentityKind::IamUser {
+            return None;
+        }
+        let fact = self.key_facts.of(&identity.name);
+        Some(KeyAge {
+            overdue: self.overdue(identity, now).is_some(),
+            age_seconds: fact.as_ref().map(|fact| age(fact.since, now).as_secs()),
+            since: fact.as_ref().map(|fact| fact.since),
+            access_key_id: fact.map(|fact| fact.access_key_id),
+        })
+    }
+
+    /// Adds to a listing of keys what a person should know of them.
+    pub(super) async fn warn_of_keys(&self, keys: &mut [KeyStatus]) {
+        let unfinished = self.unfinished_rotations().await;
+        let overdue = self.overdue_keys();
+        for key in keys {
+            key.warnings.extend(unfinished.iter().filter(|(name, _)| *name == key.identity).map(|(_, r)| r.clone()));
+            let too_old = overdue.iter().filter(|overdue| overdue.identity.as_str() == key.identity);
+            key.warnings.extend(too_old.map(OverdueKey::report));
+        }
+    }
+
+    /// Reads keys of which nothing is known yet, a few at a time, where the vault is open.
+    pub(super) async fn look_at_keys(&self) {
+        let catalogue = self.configuration.catalogue();
+        let unknown: Vec<Name> = {
+            let facts = self.key_facts.lock();
+            let users = catalogue.identities.values().filter(|identity| identity.kind == IdentityKind::IamUser);
+            let names = users.map(|identity| &identity.name).filter(|name| !facts.seen.contains_key(*name));
+            names.take(READ_AT_ONCE).cloned().collect()
+        };
+        for name in unknown {
+            if self.ports.vault.read(&name).await.is_err() {
+                // Once is enough: what cannot be read is read, and told, when it is needed.
+                self.key_facts.lock().seen.entry(name).or_insert(None);
+            }
+        }
+    }
+}
+
+/// Tells an age; a key from the future, by a clock that was set back, is new.
+fn age(since: DateTime<Utc>, now: DateTime<Utc>) -> Duration {
+    (now - since).max(TimeDelta::zero()).to_std().unwrap_or_default()
+}

@@ -1,0 +1,326 @@
+//! The calls of a rotation to AWS: who signs them, how long they are tried, and what a refusal means.
+//!
+//! The key signs by itself as long as IAM lets it; where IAM denies and the identity has an MFA device, the session of
+//! one code signs, and the person is asked where the person is. AWS tells every part of itself about a new key in its own
+//! time, so a key that is not known yet is waited for.
+
+use super::steps::Rotation;
+use super::{Entry, progress};
+use crate::agent::failure::Failure;
+use crate::agent::questions::Subject;
+use crate::domain::credential::{AccessKey, Signer};
+use crate::domain::report::{Kind, Report};
+use crate::ports::{Listing, NewKey, Outlook, TokenError};
+use crate::protocol::process_output;
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+
+/// How long a new key may take until AWS knows it everywhere, and how long a limit of calls or an outage is waited out.
+/// IAM's guide names no number ("Changes that I make are not always immediately visible"); in practice it is seconds.
+const PATIENCE: Duration = Duration::from_secs(90);
+
+/// The first pause between two tries and the longest, doubling.
+const PAUSE_MIN: Duration = Duration::from_secs(1);
+const PAUSE_MAX: Duration = Duration::from_secs(8);
+
+/// What is asked of IAM.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Ask<'a> {
+    Create,
+    List,
+    Deactivate(&'a str),
+    Delete(&'a str),
+}
+
+/// What IAM answered.
+pub(super) enum Told {
+    Key(NewKey),
+    Keys(Listing),
+    Done,
+}
+
+impl Ask<'_> {
+    /// Gives the name of the permission that it takes.
+    const fn action(self) -> &'static str {
+        match self {
+            Self::Create => "iam:CreateAccessKey",
+            Self::List => "iam:ListAccessKeys",
+            Self::Deactivate(_) => "iam:UpdateAccessKey",
+            Self::Delete(_) => "iam:DeleteAccessKey",
+        }
+    }
+}
+
+/// Pauses that grow, until patience ends; by the boot-time clock.
+struct Pauses {
+    end: Duration,
+    next: Duration,
+}
+
+impl Pauses {
+    fn new(now: Duration) -> Self {
+        Self { end: now + PATIENCE, next: PAUSE_MIN }
+    }
+
+    /// Gives when to try again; `None` when it has been long enough.
+    fn until(&mut self, now: Duration) -> Option<Duration> {
+        let at = now + self.next;
+        self.next = (self.next * 2).min(PAUSE_MAX);
+        (at <= self.end).then_some(at)
+    }
+}
+
+impl Rotation<'_> {
+    /// Asks IAM and waits out what passes by itself. The error is AWS's, with a hint that names identity and policy.
+    pub(super) async fn ask(&mut self, ask: Ask<'_>) -> Result<Told, TokenError> {
+        let mut pauses = Pauses::new(self.now());
+        let mut renewed = false;
+        loop {
+            let signer = self.signer().await.map_err(told)?;
+            let error = match self.call(&signer, ask).await {
+                Ok(answer) => return Ok(answer),
+                Err(error) => error,
+            };
+            let denied = error.code.as_deref().is_some_and(|code| code.starts_with("AccessDenied"));
+            if denied && !self.by_session && self.plan.mfa_serial().is_some() {
+                self.say(progress("mfa", "IAM denies it to the key alone; a session with an MFA code signs instead"))
+                    .await;
+                self.by_session = true;
+                continue;
+            }
+            if denied {
+                return Err(self.denied(ask, error));
+            }
+            if error.outlook == Outlook::SignerExpired && !renewed {
+                renewed = true;
+                self.agent.sessions.drop_expired(self.plan.key());
+                continue;
+            }
+            let is_passing = match ask {
+                // A second key would be made where the answer to the first was lost.
+                Ask::Create => is_throttled(&error),
+                Ask::List => error.outlook == Outlook::Transient,
+                // The new key signs, and IAM may hear of it later than STS did.
+                Ask::Deactivate(_) | Ask::Delete(_) => error.outlook == Outlook::Transient || is_unknown_key(&error),
+            };
+            if !is_passing {
+                return Err(self.named(error));
+            }
+            let Some(again) = pauses.until(self.now()) else { return Err(self.named(error)) };
+            self.pause("wait", &format!("{}; trying again", error.report.message), again).await;
+        }
+    }
+
+    async fn call(&self, signer: &Signer, ask: Ask<'_>) -> Result<Told, TokenError> {
+        let keys = self.agent.ports.tokens.access_keys();
+        let (aws, user) = (&self.aws, self.user()?);
+        match ask {
+            Ask::Create => keys.create(aws, signer, user).await.map(Told::Key),
+            Ask::List => keys.list(aws, signer, user).await.map(Told::Keys),
+            Ask::Deactivate(id) => keys.deactivate(aws, signer, user, id).await.map(|()| Told::Done),
+            Ask::Delete(id) => keys.delete(aws, signer, user, id).await.map(|()| Told::Done),
+        }
+    }
+
+    /// Lists the user's keys.
+    pub(super) async fn list(&mut self) -> Result<Listing, Report> {
+        match self.ask(Ask::List).await {
+            Ok(Told::Keys(listing)) => Ok(listing),
+            Ok(_) => Err(Report::new(Kind::Failed, "IAM's answer does not fit its question")),
+            Err(error) => Err(error.report),
+        }
+    }
+
+    /// Deletes a key; one that is gone already is no failure.
+    pub(super) async fn delete(&mut self, id: &str) -> Result<(), Report> {
+        match self.ask(Ask::Delete(id)).await {
+            Ok(_) => Ok(()),
+            Err(error) if is_gone(&error) => Ok(()),
+            Err(error) => Err(error.report),
+        }
+    }
+
+    /// Switches a key off; one that is gone already is no failure.
+    pub(super) async fn deactivate(&mut self, id: &str) -> Result<(), Report> {
+        match self.ask(Ask::Deactivate(id)).await {
+            Ok(_) => Ok(()),
+            Err(error) if is_gone(&error) => Ok(()),
+            Err(error) => Err(error.report),
+        }
+    }
+
+    /// Waits until a key works in every region where the identity's roles will use it, and is the user's.
+    pub(super) async fn try_out(&mut self, step: &str, key: &AccessKey) -> Result<(), Report> {
+        let mut pauses = Pauses::new(self.now());
+        for region in self.regions() {
+            loop {
+                self.agent.counters.sts_calls.fetch_add(1, Ordering::Relaxed);
+                let error = match self.agent.ports.tokens.caller_identity(&self.aws, key, &region).await {
+                    Ok(who) if who.arn == self.arn() => break,
+                    Ok(who) => {
+                        return Err(Report::new(
+                            Kind::Refused,
+                            format!("AWS takes the new access key {} for {}, not for {}", key.id, who.arn, self.arn()),
+                        )
+                        .hint("the old key is still in use; look at `endpoint_url_sts` under `[aws]`"));
+                    }
+                    Err(error) => error,
+                };
+                self.agent.counters.sts_failures.fetch_add(1, Ordering::Relaxed);
+                if !is_unknown_key(&error) && error.outlook != Outlook::Transient {
+                    return Err(self.named(error).report);
+                }
+                let Some(again) = pauses.until(self.now()) else {
+                    return Err(Report {
+                        hint: Some("AWS may need a few minutes to know a new key".to_owned()),
+                        kind: Kind::Unreachable,
+                        ..error.report
+                    });
+                };
+                let why = if is_unknown_key(&error) {
+                    format!("waiting for {region} to know {}", key.id)
+                } else {
+                    format!("{}; trying again", error.report.message)
+                };
+                self.pause(step, &why, again).await;
+            }
+        }
+        Ok(())
+    }
+
+    /// Says what is waited for, and waits.
+    pub(super) async fn pause(&mut self, step: &str, why: &str, until: Duration) {
+        self.say(progress(step, why)).await;
+        self.agent.ports.clock.sleep_until(until).await;
+    }
+
+    pub(super) fn now(&self) -> Duration {
+        self.agent.ports.clock.now().boot
+    }
+
+    /// Gives what signs the next call: the vault's key, or the session of the identity's device.
+    async fn signer(&mut self) -> Result<Signer, Report> {
+        if !self.by_session {
+            return Ok(Signer::Key(self.stored()?.key.clone()));
+        }
+        let serial = self.plan.mfa_serial().expect("a session signs only where there is a device").clone();
+        let seat = self.agent.seat(Subject::Device(serial), self.caller, self.context);
+        let given = self.agent.asking(self.agent.sessions.get(&self.plan), seat, self.connection).await;
+        let given = given.map_err(|Failure { report, .. }| report)?;
+        process_output::parse(&given.held.line)
+            .map(Signer::Session)
+            .ok_or_else(|| Report::new(Kind::Failed, "a session in memory cannot be read back"))
+    }
+
+    /// Says who was denied what, and which statement would allow it.
+    fn denied(&self, ask: Ask<'_>, error: TokenError) -> TokenError {
+        let statement = format!(
+            "{{\"Effect\": \"Allow\", \"Action\": [\"iam:CreateAccessKey\", \"iam:ListAccessKeys\", \
+             \"iam:UpdateAccessKey\", \"iam:DeleteAccessKey\"], \"Resource\": \"{}\"}}",
+            self.resource()
+        );
+        let mfa = match self.plan.mfa_serial() {
+            None => "; where the policy demands MFA, set `mfa_serial` of the identity",
+            Some(_) => "",
+        };
+        let (name, arn, action) = (&self.plan.identity.name, self.arn(), ask.action());
+        let hint =
+            format!("{name} ({arn}) needs {action}; a policy of the user must have the statement {statement}{mfa}");
+        TokenError { report: Report { hint: Some(hint), ..error.report }, ..error }
+    }
+
+    /// Names the identity in the hint of a failure; the adapter knows keys only.
+    fn named(&self, mut error: TokenError) -> TokenError {
+        if let Some(hint) = &mut error.report.hint {
+            *hint = hint.replace("IDENTITY", self.plan.identity.name.as_str());
+        }
+        error
+    }
+}
+
+fn told(report: Report) -> TokenError {
+    TokenError { report, outlook: Outlook::Permanent, code: None, request_id: None }
+}
+
+/// Tells a key that AWS does not know: deleted, off, or too new.
+fn is_unknown_key(error: &TokenError) -> bool {
+    matches!(error.code.as_deref(), Some("InvalidClientTokenId" | "UnrecognizedClientException" | "InvalidAccessKeyId"))
+}
+
+fn is_gone(error: &TokenError) -> bool {
+    error.code.as_deref().is_some_and(|code| code.starts_with("NoSuchEntity"))
+}
+
+/// Tells a call that AWS turned away before it looked at it.
+fn is_throttled(error: &TokenError) -> bool {
+    error.outlook == Outlook::Transient
+        && error.code.as_deref().is_some_and(|code| code.contains("Throttl") || code.starts_with("TooManyRequests"))
+}
+
+/// Tells a failure of which nobody knows whether a key was made: no answer, half an answer, an illness of AWS's.
+pub(super) fn may_have_acted(error: &TokenError) -> bool {
+    error.outlook == Outlook::Transient && !is_throttled(error)
+}
+
+/// Tells the quota of two keys.
+pub(super) fn is_quota(error: &TokenError) -> bool {
+    error.code.as_deref().is_some_and(|code| code.starts_with("LimitExceeded"))
+}
+
+/// Picks the keys that we may have made without hearing of it: not there before, and from the time of our calls.
+pub(super) fn orphans(entry: &Entry, listing: &Listing) -> Vec<String> {
+    let ours = |created| entry.since <= created && created <= entry.until;
+    listing
+        .keys
+        .iter()
+        .filter(|key| key.id != entry.old && !entry.before.contains(&key.id) && key.created.is_some_and(ours))
+        .map(|key| key.id.clone())
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::agent::rotation::journal::Step;
+    use crate::ports::ListedKey;
+    use chrono::{DateTime, Utc};
+
+    fn at(seconds: i64) -> DateTime<Utc> {
+        DateTime::from_timestamp(1_000_000 + seconds, 0).expect("in range")
+    }
+
+    #[test]
+    fn only_a_key_that_was_not_there_before_and_was_made_in_our_time_is_ours() {
+        let entry = Entry {
+            step: Step::Create,
+            user: "arn:aws:iam::111111111111:user/r".into(),
+            old: "OLD".into(),
+            new: None,
+            before: vec!["OLD".into(), "BEFORE".into()],
+            since: at(0),
+            until: at(360),
+        };
+        let key = |id: &str, created| ListedKey { id: id.into(), active: true, created };
+        let keys = vec![
+            key("OLD", Some(at(10))),
+            key("BEFORE", Some(at(10))),
+            key("OURS", Some(at(10))),
+            key("EARLIER", Some(at(-1))),
+            key("LATER", Some(at(361))),
+            key("UNDATED", None),
+        ];
+        assert_eq!(orphans(&entry, &Listing { keys, now: at(20) }), ["OURS"]);
+    }
+
+    #[test]
+    fn pauses_grow_and_end() {
+        let mut pauses = Pauses::new(Duration::ZERO);
+        let (mut now, mut count) = (Duration::ZERO, 0);
+        while let Some(next) = pauses.until(now) {
+            assert!(next <= now + PAUSE_MAX);
+            (now, count) = (next, count + 1);
+        }
+        assert!(now + PAUSE_MAX > PATIENCE && now <= PATIENCE, "{now:?}");
+        assert!(count < 20, "{count}");
+    }
+}

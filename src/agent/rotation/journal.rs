@@ -1,0 +1,211 @@
+//! The journal of rotations: at which step each one stands, on disk, so that one that was broken off is finished.
+//!
+//! It knows no AWS and no vault, and holds no secret: ids of keys, a user's ARN, times. One small file for all identities,
+//! replaced whole at each step. What it says is a promise about access keys: only those that it names as ours are ever
+//! switched off or deleted.
+
+use crate::domain::names::Name;
+use crate::domain::report::{Kind, Report};
+use crate::files;
+use chrono::{DateTime, Utc};
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
+use std::fs::File;
+use std::io::{self, Read};
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError};
+
+/// The form of the file.
+const VERSION: u32 = 1;
+
+/// A thousand rotations at once.
+const FILE_MAX: u64 = 1024 * 1024;
+
+/// Where a rotation stands: what is being done, or was when it was broken off.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub(in crate::agent) enum Step {
+    /// A new key is being made; whether AWS has is not known.
+    Create,
+    /// The new key is made; whether the vault has it is not known.
+    Store,
+    /// The vault has both keys; the new one is being tried.
+    Verify,
+    /// The new key works; the vault is being told to use it.
+    Switch,
+    /// The vault uses the new key; the old one is being switched off.
+    Deactivate,
+    /// The old key is off; the new one is being tried again.
+    Check,
+    /// The old key is being deleted.
+    Delete,
+}
+
+impl Step {
+    /// Gives the word for it.
+    pub(in crate::agent) const fn as_str(self) -> &'static str {
+        match self {
+            Self::Create => "create",
+            Self::Store => "store",
+            Self::Verify => "verify",
+            Self::Switch => "switch",
+            Self::Deactivate => "deactivate",
+            Self::Check => "check",
+            Self::Delete => "delete",
+        }
+    }
+}
+
+/// One rotation.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(in crate::agent) struct Entry {
+    /// Where it stands.
+    pub(in crate::agent) step: Step,
+    /// Whose keys they are.
+    pub(in crate::agent) user: String,
+    /// The key that is replaced.
+    pub(in crate::agent) old: String,
+    /// The key that replaces it, once AWS has named it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(in crate::agent) new: Option<String>,
+    /// The user's keys before a new one was made: none of them is ours to delete but the old one.
+    pub(in crate::agent) before: Vec<String>,
+    /// When, by AWS's clock, we may have made a key.
+    pub(in crate::agent) since: DateTime<Utc>,
+    /// The end of that time.
+    pub(in crate::agent) until: DateTime<Utc>,
+}
+
+#[derive(Default, Serialize, Deserialize)]
+struct Content {
+    v: u32,
+    rotations: BTreeMap<String, Entry>,
+}
+
+/// The journal at one path.
+#[derive(Clone, Debug)]
+pub(in crate::agent) struct Journal {
+    path: Arc<Path>,
+    /// One writer at a time: each writes the whole file.
+    writing: Arc<Mutex<()>>,
+}
+
+impl Journal {
+    /// Names the file; nothing is read yet.
+    pub(in crate::agent) fn new(state: &Path) -> Self {
+        let path: PathBuf = state.join("rotations.json");
+        Self { path: path.into(), writing: Arc::default() }
+    }
+
+    /// Reads every rotation that was begun and not finished.
+    pub(in crate::agent) async fn all(&self) -> Result<BTreeMap<String, Entry>, Report> {
+        self.run(|journal| Ok(journal.load()?.rotations)).await
+    }
+
+    /// Reads how far an identity's rotation came.
+    pub(in crate::agent) async fn entry(&self, identity: &Name) -> Result<Option<Entry>, Report> {
+        Ok(self.all().await?.remove(identity.as_str()))
+    }
+
+    /// Writes down where an identity's rotation stands; `None` when it is over.
+    pub(in crate::agent) async fn record(&self, identity: &Name, entry: Option<&Entry>) -> Result<(), Report> {
+        let (identity, entry) = (identity.to_string(), entry.cloned());
+        self.run(move |journal| {
+            let _one_at_a_time = journal.writing.lock().unwrap_or_else(PoisonError::into_inner);
+            let mut content = journal.load()?;
+            content.v = VERSION;
+            let before = content.rotations.get(&identity).cloned();
+            if before == entry {
+                return Ok(());
+            }
+            match entry {
+                Some(entry) => drop(content.rotations.insert(identity, entry)),
+                None => drop(content.rotations.remove(&identity)),
+            }
+            let text = serde_json::to_vec(&content)
+                .map_err(|e| Report::new(Kind::Failed, format!("cannot write {}: {e}", journal.path.display())))?;
+            files::write_atomically(&journal.path, &text)
+        })
+        .await
+    }
+
+    async fn run<T: Send + 'static>(
+        &self,
+        job: impl FnOnce(&Self) -> Result<T, Report> + Send + 'static,
+    ) -> Result<T, Report> {
+        let journal = self.clone();
+        // A disk may be slow, and each write waits for it.
+        let done = tokio::task::spawn_blocking(move || job(&journal)).await;
+        done.unwrap_or_else(|_| Err(Report::new(Kind::Failed, "the journal of rotations could not be kept")))
+    }
+
+    fn load(&self) -> Result<Content, Report> {
+        let failed = |why: &str| {
+            // A journal that is taken for empty would leave a key of ours at AWS that nobody knows of.
+            Report::new(Kind::Failed, format!("the journal of rotations {}: {why}", self.path.display()))
+                .hint("look at the file; without it, compare `aws iam list-access-keys` with `rolecall identity list`")
+        };
+        let mut bytes = Vec::new();
+        match File::open(&self.path).and_then(|file| file.take(FILE_MAX + 1).read_to_end(&mut bytes)) {
+            Ok(_) => {}
+            Err(e) if e.kind() == io::ErrorKind::NotFound => return Ok(Content::default()),
+            Err(e) => return Err(failed(&format!("cannot be read: {e}"))),
+        }
+        if bytes.len() as u64 > FILE_MAX {
+            return Err(failed("is larger than any journal"));
+        }
+        let content: Content = serde_json::from_slice(&bytes).map_err(|_| failed("is not what rolecall writes"))?;
+        if content.v > VERSION {
+            return Err(failed("was written by a later version of rolecall"));
+        }
+        Ok(content)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::os::unix::fs::PermissionsExt;
+
+    fn entry(step: Step) -> Entry {
+        let at = DateTime::from_timestamp(1_795_305_600, 0).expect("in range");
+        Entry {
+            step,
+            user: "arn:aws:iam::111111111111:user/richard".into(),
+            old: "AKIAOLD".into(),
+            new: None,
+            before: vec!["AKIAOLD".into()],
+            since: at,
+            until: at,
+        }
+    }
+
+    #[tokio::test]
+    async fn what_is_written_down_is_read_back_private_and_gone_when_it_is_over() {
+        let dir = tempfile::tempdir().expect("tempdir");
+        let journal = Journal::new(dir.path());
+        let (auth, other) = (Name::new("auth").expect("valid"), Name::new("team/other").expect("valid"));
+        assert_eq!(journal.entry(&auth).await.expect("none yet"), None);
+        journal.record(&auth, Some(&entry(Step::Create))).await.expect("written");
+        journal.record(&other, Some(&entry(Step::Delete))).await.expect("written");
+        journal.record(&auth, Some(&entry(Step::Verify))).await.expect("written");
+        assert_eq!(journal.entry(&auth).await.expect("read"), Some(entry(Step::Verify)));
+        let mode = std::fs::metadata(dir.path().join("rotations.json")).expect("there").permissions().mode();
+        assert_eq!(mode & 0o777, 0o600);
+        journal.record(&auth, None).await.expect("written");
+        let left: Vec<String> = journal.all().await.expect("read").into_keys().collect();
+        assert_eq!(left, ["team/other"]);
+    }
+
+    #[tokio::test]
+    async fn a_journal_that_cannot_be_understood_is_never_taken_for_an_empty_one() {
+        let dir = tempfile::tempdir().expect("tempdir");
+        let journal = Journal::new(dir.path());
+        let name = Name::new("auth").expect("valid");
+        for broken in ["", "{", "[]", r#"{"v":2,"rotations":{}}"#, r#"{"v":1,"rotations":{"auth":{"step":"fly"}}}"#] {
+            files::write_atomically(&dir.path().join("rotations.json"), broken.as_bytes()).expect("written");
+            assert!(journal.entry(&name).await.expect_err(broken).message.contains("rotations.json"), "{broken}");
+            assert!(journal.record(&name, None).await.is_err(), "nor is it written over: {broken}");
+        }
+    }
+}

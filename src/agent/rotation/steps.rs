@@ -1,0 +1,276 @@
+//! The steps of a rotation, in the one order in which no moment is without a working key.
+//!
+//! Create, store, verify, switch, deactivate, check, delete. Each is in the journal before it is done, and doing it again
+//! does no harm. Where a rotation stands is read off the vault, which is the truth about keys, and the journal, which is
+//! the truth about what is ours at AWS. The new key goes into the vault beside the old one, in one item, so that no write
+//! can lose either; a key whose secret was lost on the way is deleted at AWS, where its id is in the journal or it can
+//! only be ours.
+
+use super::calls::orphans;
+use super::journal::{Entry, Step};
+use super::progress;
+use crate::agent::Agent;
+use crate::agent::caller::Caller;
+use crate::agent::server::Connection;
+use crate::domain::arn::IamUser;
+use crate::domain::catalogue::AwsSettings;
+use crate::domain::plan::Plan;
+use crate::domain::report::{Kind, Report};
+use crate::ports::{Outlook, StoredKey, TokenError};
+use crate::protocol::message::{Context, Progress};
+use crate::protocol::status::Rotated;
+use std::sync::Arc;
+
+/// The most regions in which a key is tried out; more would make a rotation take minutes.
+const REGIONS_MAX: usize = 8;
+
+/// One rotation while it runs.
+pub(super) struct Rotation<'a> {
+    pub(super) agent: &'a Agent,
+    pub(super) plan: Arc<Plan>,
+    pub(super) aws: Arc<AwsSettings>,
+    pub(super) caller: &'a Caller,
+    pub(super) context: &'a Context,
+    pub(super) connection: &'a mut Connection,
+    /// Whether a session with an MFA code signs the calls to IAM.
+    pub(super) by_session: bool,
+    stored: Option<StoredKey>,
+    user: Option<IamUser>,
+    pub(super) deleted: Vec<String>,
+    resumed: bool,
+}
+
+impl<'a> Rotation<'a> {
+    pub(super) fn new(
+        agent: &'a Agent,
+        plan: Arc<Plan>,
+        aws: Arc<AwsSettings>,
+        caller: &'a Caller,
+        context: &'a Context,
+        connection: &'a mut Connection,
+    ) -> Self {
+        Self {
+            agent,
+            plan,
+            aws,
+            caller,
+            context,
+            connection,
+            by_session: false,
+            stored: None,
+            user: None,
+            deleted: Vec::new(),
+            resumed: false,
+        }
+    }
+
+    /// Goes from wherever the rotation stands to its end.
+    pub(super) async fn run(&mut self, delete: Option<&str>) -> Result<Rotated, Report> {
+        let stored = self.agent.ports.vault.read(&self.plan.identity.name).await?;
+        self.user = Some(IamUser::new(&stored.arn).map_err(|why| {
+            Report::new(Kind::Refused, format!("the key of {} cannot be rotated: {why}", self.plan.identity.name))
+                .hint(format!("it belongs to {}; only an IAM user's key can be", stored.arn))
+        })?);
+        self.stored = Some(stored);
+        let mut entry = match self.stand().await? {
+            Some(entry) => entry,
+            None => self.begin(delete).await?,
+        };
+        let done = self.go_on(&mut entry).await;
+        done.map_err(|report| {
+            let name = &self.plan.identity.name;
+            report.also(&format!(
+                "nothing is lost: the rotation stands at `{}`, and `rolecall identity rotate {name}` goes on",
+                entry.step.as_str()
+            ))
+        })?;
+        Ok(Rotated {
+            identity: self.plan.identity.name.to_string(),
+            arn: self.arn().to_owned(),
+            old_access_key_id: entry.old.clone(),
+            access_key_id: entry.new.clone().unwrap_or_default(),
+            deleted: std::mem::take(&mut self.deleted),
+            resumed: self.resumed,
+        })
+    }
+
+    /// Does the steps from the one that the entry names.
+    async fn go_on(&mut self, entry: &mut Entry) -> Result<(), Report> {
+        let unnamed = || Report::new(Kind::Failed, "the journal names no new key");
+        let new = entry.new.clone().ok_or_else(unnamed)?;
+        if matches!(entry.step, Step::Verify | Step::Switch) {
+            let next = self.stored()?.next.clone().ok_or_else(unnamed)?;
+            self.step("verify", &format!("trying {new} out"), None).await;
+            self.try_out("verify", &next.key).await?;
+            self.reach(entry, Step::Switch).await?;
+            let stored = self.stored()?.clone();
+            let switched = StoredKey {
+                key: next.key,
+                created: next.created,
+                stored: self.agent.ports.clock.now().wall,
+                next: None,
+                ..stored
+            };
+            self.write(switched).await?;
+            self.step("switch", &format!("the vault uses {new} from now on"), Some(&new)).await;
+            self.reach(entry, Step::Deactivate).await?;
+        }
+        let key = self.stored()?.key.clone();
+        let old = entry.old.clone();
+        if entry.step == Step::Deactivate {
+            self.deactivate(&old).await?;
+            self.step("deactivate", &format!("{old} is off"), Some(&old)).await;
+            self.reach(entry, Step::Check).await?;
+        }
+        if entry.step == Step::Check {
+            self.try_out("check", &key).await?;
+            self.step("check", &format!("{new} works without it"), None).await;
+            self.reach(entry, Step::Delete).await?;
+        }
+        self.delete(&old).await?;
+        self.step("delete", &format!("{old} is deleted"), Some(&old)).await;
+        self.forget().await
+    }
+
+    /// Finds where an earlier rotation was broken off, and cleans up what cannot be gone on with; `None` where nothing is
+    /// left to finish.
+    async fn stand(&mut self) -> Result<Option<Entry>, Report> {
+        let name = self.plan.identity.name.clone();
+        let entry = self.agent.rotations.journal.entry(&name).await?;
+        let stored = self.stored()?.clone();
+        let next = stored.next.as_ref().map(|next| next.key.id.clone());
+        let Some(mut entry) = entry.filter(|entry| entry.user == stored.arn) else {
+            let Some(new) = next else { return Ok(None) };
+            // The vault holds a key that only a rotation of ours can have put there.
+            let mut entry = self.entry(&stored.key.id, Vec::new());
+            (entry.new, entry.step) = (Some(new), Step::Verify);
+            self.record(&entry).await?;
+            self.resumed = true;
+            return Ok(Some(entry));
+        };
+        self.resumed = true;
+        let from = entry.step;
+        self.step("resume", &format!("an earlier rotation stands at `{}`", from.as_str()), None).await;
+        if entry.new.is_some() && entry.new == next && stored.key.id == entry.old {
+            entry.step = Step::Verify;
+        } else if entry.new.as_ref() == Some(&stored.key.id) {
+            entry.step = if from == Step::Check || from == Step::Delete { from } else { Step::Deactivate };
+        } else {
+            self.clean_up(&entry).await?;
+            self.forget().await?;
+            return Ok(None);
+        }
+        self.record(&entry).await?;
+        Ok(Some(entry))
+    }
+
+    /// Deletes at AWS what an earlier rotation made and the vault does not hold: its secret is lost.
+    async fn clean_up(&mut self, entry: &Entry) -> Result<(), Report> {
+        let lost = match (&entry.new, entry.step) {
+            (Some(new), Step::Store | Step::Verify | Step::Switch) => vec![new.clone()],
+            (None, Step::Create) => {
+                let listing = self.list().await?;
+                orphans(entry, &listing)
+            }
+            // The vault's key was replaced by hand since; which of AWS's keys is still in use somewhere nobody knows.
+            _ => Vec::new(),
+        };
+        for id in lost {
+            self.abandon(&id).await?;
+        }
+        Ok(())
+    }
+
+    /// Deletes a key of ours that nobody has the secret of.
+    pub(super) async fn abandon(&mut self, id: &str) -> Result<(), Report> {
+        // Never the key that the vault lives by, whatever the journal says.
+        let stored = self.stored()?;
+        if stored.key.id == id || stored.next.as_ref().is_some_and(|next| next.key.id == id) {
+            return Ok(());
+        }
+        self.delete(id).await?;
+        self.deleted.push(id.to_owned());
+        self.step("clean-up", &format!("{id} is deleted: it was made, but its secret never arrived"), Some(id)).await;
+        Ok(())
+    }
+
+    /// Makes an entry for a rotation that begins.
+    pub(super) fn entry(&self, old: &str, before: Vec<String>) -> Entry {
+        let now = self.agent.ports.clock.now().wall;
+        let user = self.arn().to_owned();
+        Entry { step: Step::Create, user, old: old.to_owned(), new: None, before, since: now, until: now }
+    }
+
+    /// Writes down that the next step is about to be done.
+    pub(super) async fn reach(&self, entry: &mut Entry, step: Step) -> Result<(), Report> {
+        entry.step = step;
+        self.record(entry).await
+    }
+
+    pub(super) async fn record(&self, entry: &Entry) -> Result<(), Report> {
+        self.agent.rotations.journal.record(&self.plan.identity.name, Some(entry)).await
+    }
+
+    pub(super) async fn forget(&self) -> Result<(), Report> {
+        self.agent.rotations.journal.record(&self.plan.identity.name, None).await
+    }
+
+    pub(super) async fn write(&mut self, key: StoredKey) -> Result<(), Report> {
+        self.agent.ports.vault.write(&self.plan.identity.name, &key).await?;
+        self.stored = Some(key);
+        Ok(())
+    }
+
+    /// Tells the one who waits and the audit log that a step is done.
+    pub(super) async fn step(&mut self, step: &str, text: &str, access_key_id: Option<&str>) {
+        self.agent.audit_rotation(&self.plan.identity.name, text, access_key_id, self.caller);
+        self.say(progress(step, text)).await;
+    }
+
+    pub(super) async fn say(&mut self, progress: Progress) {
+        self.connection.tell(&progress).await;
+    }
+
+    pub(super) fn stored(&self) -> Result<&StoredKey, Report> {
+        self.stored.as_ref().ok_or_else(|| Report::new(Kind::Failed, "the vault was not read"))
+    }
+
+    pub(super) fn user(&self) -> Result<&IamUser, TokenError> {
+        self.user.as_ref().ok_or_else(|| TokenError {
+            report: Report::new(Kind::Failed, "the vault was not read"),
+            outlook: Outlook::Permanent,
+            code: None,
+            request_id: None,
+        })
+    }
+
+    /// Gives the user's ARN.
+    pub(super) fn arn(&self) -> &str {
+        self.user.as_ref().map_or("the user", IamUser::as_str)
+    }
+
+    /// Gives what a policy names as its resource: every user's own keys, in this account.
+    pub(super) fn resource(&self) -> String {
+        let mut fields: Vec<&str> = self.arn().splitn(6, ':').collect();
+        if let Some(last) = fields.last_mut() {
+            *last = "user/${aws:username}";
+        }
+        fields.join(":")
+    }
+
+    /// Gives the regions in which the vault's key signs: the identity's own, and those of the first calls of its roles.
+    pub(super) fn regions(&self) -> Vec<String> {
+        let catalogue = self.agent.configuration.catalogue();
+        let identity = &self.plan.identity.name;
+        let mut regions = vec![self.plan.keys[0].step().region().to_owned()];
+        for role in catalogue.roles.values() {
+            let Ok(plan) = Plan::of(&catalogue, role.name.as_str()) else { continue };
+            let region = plan.keys[0].step().region();
+            if plan.identity.name == *identity && !regions.iter().any(|known| known == region) {
+                regions.push(region.to_owned());
+            }
+        }
+        regions.truncate(REGIONS_MAX);
+        regions
+    }
+}
