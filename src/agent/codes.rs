@@ -25,6 +25,9 @@ const CODE_LIFE: Duration = Duration::from_mins(2);
 /// the next code, on every request.
 const REST: Duration = Duration::from_mins(1);
 
+/// A program that gave no code is left alone for seconds: a loop of tools must not be a loop of programs.
+const PROGRAM_REST: Duration = Duration::from_secs(3);
+
 /// What is known of codes.
 pub(super) struct Codes {
     clock: Arc<dyn Clock>,
@@ -38,7 +41,13 @@ struct State {
     spent: HashMap<MfaSerial, Vec<(MfaCode, Duration)>>,
     /// How many wait for a device's next code.
     waiting: HashMap<MfaSerial, usize>,
-    rests: HashMap<(MfaSerial, &'static str), Duration>,
+    rests: HashMap<(MfaSerial, &'static str), Rest>,
+}
+
+/// A source that is left alone for a while, and why.
+struct Rest {
+    until: Duration,
+    reason: String,
 }
 
 impl Codes {
@@ -114,13 +123,18 @@ impl Codes {
         self.state().rests.retain(|(resting, _), _| resting != serial);
     }
 
-    fn rest(&self, serial: &MfaSerial, source: &'static str) {
-        self.state().rests.insert((serial.clone(), source), self.clock.now().boot + REST);
+    fn rest(&self, serial: &MfaSerial, source: &'static str, time: Duration, reason: String) -> String {
+        let rest = Rest { until: self.clock.now().boot + time, reason: reason.clone() };
+        self.state().rests.insert((serial.clone(), source), rest);
+        reason
     }
 
-    fn rests(&self, serial: &MfaSerial, source: &'static str) -> bool {
+    /// Gives the reason why a source is left alone now, if it is.
+    fn resting(&self, serial: &MfaSerial, source: &'static str) -> Option<String> {
         let now = self.clock.now().boot;
-        self.state().rests.get(&(serial.clone(), source)).is_some_and(|until| now < *until)
+        let state = self.state();
+        let rest = state.rests.get(&(serial.clone(), source)).filter(|rest| now < rest.until)?;
+        Some(rest.reason.clone())
     }
 }
 
@@ -196,9 +210,8 @@ impl Sessions {
         let mut reason = None;
         for source in sources {
             let name = source.name();
-            let refused = format!("AWS did not accept the code of {name}");
-            if codes.rests(serial, name) {
-                reason = Some(refused);
+            if let Some(why) = codes.resting(serial, name) {
+                reason = Some(why);
                 continue;
             }
             let mut may_try_again = codes.is_newborn();
@@ -209,7 +222,7 @@ impl Sessions {
                         Ok(code) => code,
                         Err(why) => {
                             tracing::warn!(identity = %plan.identity.name, %why, "mfa_process gave no code");
-                            break Some(why);
+                            break Some(codes.rest(serial, name, PROGRAM_REST, why));
                         }
                     },
                 };
@@ -218,8 +231,8 @@ impl Sessions {
                     Err(failure) if failure.outlook == Outlook::WrongCode && may_try_again => may_try_again = false,
                     Err(failure) if failure.outlook == Outlook::WrongCode => {
                         tracing::warn!(identity = %plan.identity.name, source = name, "AWS did not accept the code");
-                        codes.rest(serial, name);
-                        break Some(refused);
+                        let refused = format!("AWS did not accept the code of {name}");
+                        break Some(codes.rest(serial, name, REST, refused));
                     }
                     outcome => return Unasked::Settled(outcome),
                 }

@@ -254,6 +254,7 @@ Examples:
     Remove(IdentityRemoveArgs),
 }
 
+#[expect(clippy::struct_excessive_bools, reason = "flags as they are typed, which clap gives as bools")]
 #[derive(Debug, Args)]
 pub(super) struct IdentityAddArgs {
     /// What to call it

@@ -60,12 +60,16 @@ fn what_a_program_does_wrong_is_said_and_passed_over() {
         ("echo 1234567", "not six digits"),
         ("echo 123 456", "not six digits"),
     ] {
+        it.agent.clock.advance(Duration::from_secs(3));
         it.does(script);
+        let runs = it.runs();
         let reason = it.reason();
+        assert_eq!((it.reason(), it.runs()), (reason.clone(), runs + 1), "a loop of tools is no loop of programs");
         assert!(reason.contains("`rolecall unlock auth`") && reason.contains(why), "{script}: {reason}");
         assert!(!reason.contains("canary"), "{reason}");
     }
     assert!(it.agent.aws.calls().is_empty(), "none of this is a code");
+    it.agent.clock.advance(Duration::from_secs(3));
     it.does("echo 000000");
     assert!(it.reason().contains("AWS did not accept the code of `mfa_process`"));
     assert_eq!(it.agent.aws.count("GetSessionToken"), 1);
