@@ -73,7 +73,7 @@ impl Plan {
                     cap_reason: "AWS's limit",
                     ..planned
                 },
-                Step::Source(call) => self.from_source(call, planned),
+                Step::Source(call) => self.source_call(call, planned),
                 Step::AssumeRole(call) => {
                     let (cap, cap_reason) = match before {
                         None => (TWELVE_HOURS, "AWS's limit, or less: the role's MaxSessionDuration"),
@@ -90,7 +90,7 @@ impl Plan {
         calls
     }
 
-    fn from_source(&self, call: &SessionTokenCall, planned: PlannedCall) -> PlannedCall {
+    fn source_call(&self, call: &SessionTokenCall, planned: PlannedCall) -> PlannedCall {
         let given_by = self.identity.source.as_ref().map(ToString::to_string).unwrap_or_default();
         match &self.identity.source {
             Some(Source::WebIdentity(web)) => PlannedCall {

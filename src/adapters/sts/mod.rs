@@ -173,7 +173,7 @@ impl Sts {
 
 impl fmt::Debug for Sts {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Sts").field("clients", &self.clients.count()).field("iam", &self.iam).finish()
+        f.debug_struct("Sts").field("clients", &self.clients.count()).field("iam", &self.iam).finish_non_exhaustive()
     }
 }
 
