@@ -3,6 +3,7 @@
 use super::{config, demand_mfa, unlock, world};
 use crate::harness::home::{Home, text};
 use crate::harness::inside::{Inside, until};
+use crate::harness::window::Window;
 use rolecall::adapters::sources::Ambient;
 use rolecall::adapters::sts::Sts;
 use rolecall::domain::arn::MfaSerial;
@@ -221,6 +222,26 @@ fn a_secret_that_is_piped_in_serves_who_cannot_be_asked_and_agrees_with_oathtool
     let list: Value = serde_json::from_slice(&home.run(["identity", "list", "--json"]).stdout).unwrap();
     assert_eq!(list[0]["totp"], false);
     assert!(list[0]["access_key_id"].is_string(), "the key stays");
+}
+
+#[test]
+fn a_person_is_told_the_risk_and_asked_before_the_secret_is_typed() {
+    let (home, secret) = home();
+    let window = Window::open(&home, "window");
+    let add = format!("{} identity add auth --totp; echo done $?", env!("CARGO_BIN_EXE_rolecall"));
+    let asks = || window.shows("both factors lie in one place") && window.shows("[y/N]");
+    window.run(&add);
+    until("the risk is said", asks);
+    window.run("n");
+    until("nothing happens", || window.shows("nothing was changed") && window.shows("done 0"));
+    window.run(&format!("clear; {add}"));
+    until("the risk is said", asks);
+    window.run("y");
+    until("the secret is asked for", || window.shows("otpauth:// URI (not shown)"));
+    window.run(&secret);
+    until("it is kept", || window.shows("is unlocked") && window.shows("done 0"));
+    assert!(!window.shows(&secret), "what is typed is not shown");
+    assert!(alone(&home, &["get", "prod"]).status.success());
 }
 
 #[test]
