@@ -54,7 +54,7 @@ int main(int argc, char **argv) {
         return 7;
 
     int written = snprintf(frame + 4, sizeof frame - 4,
-                           "{\"version\":1,\"request\":{\"do\":\"get\",\"name\":\"%s\"},\"context\":{}}", argv[2]);
+                           "{\"version\":2,\"request\":{\"do\":\"get\",\"name\":\"%s\"},\"context\":{}}", argv[2]);
     if (written < 0 || (size_t)written >= sizeof frame - 4)
         return 2;
     length = htonl((uint32_t)written);

@@ -53,9 +53,10 @@ mod tests {
 
     #[test]
     fn a_grandchild_is_found_by_its_ancestors_and_an_orphan_by_its_group() {
-        // The middle shell of the second line ends at once and leaves its child to init.
-        let script =
-            "sh -c 'sh -c \"echo \\$\\$; read x; :\" & wait; :' & (sh -c 'echo $$; read x; :' &); wait; read x";
+        // The middle shell of the second line ends at once and leaves its child to init. What runs behind a shell has no
+        // input to wait for, so it waits for a file that never grows.
+        let script = "sh -c 'sh -c \"echo \\$\\$; tail -f /dev/null; :\" & wait; :' & \
+                      (sh -c 'echo $$; tail -f /dev/null; :' &); wait; read x";
         let mut program = Command::new("sh");
         program.args(["-c", script]).process_group(0).stdin(Stdio::piped()).stdout(Stdio::piped());
         let mut child = program.spawn().expect("sh runs");

@@ -260,17 +260,17 @@ mod tests {
 
     /// One request of each kind, as bytes that every later version must still read or refuse politely.
     const WIRE: [&str; 11] = [
-        r#"{"version":1,"request":{"do":"get","name":"prod"},"context":{}}"#,
-        r#"{"version":1,"request":{"do":"identity-add","name":"a","access_key_id":"AKIA","secret_access_key":"s","region":null,"replace":false},"context":{}}"#,
-        r#"{"version":1,"request":{"do":"identity-remove","name":"a"},"context":{}}"#,
-        r#"{"version":1,"request":{"do":"identity-rotate","name":"a","delete":null},"context":{}}"#,
-        r#"{"version":1,"request":{"do":"identity-totp","name":"a","secret":"GEZDGNBVGY3TQOJQ"},"context":{}}"#,
-        r#"{"version":1,"request":{"do":"keys"},"context":{}}"#,
-        r#"{"version":1,"request":{"do":"lock"},"context":{}}"#,
-        r#"{"version":1,"request":{"do":"reload"},"context":{}}"#,
-        r#"{"version":1,"request":{"do":"status"},"context":{"display":":0"}}"#,
-        r#"{"version":1,"request":{"do":"unlock","identity":null,"code":"123456"},"context":{}}"#,
-        r#"{"version":1,"request":{"do":"unlock-vault","passphrase":null},"context":{}}"#,
+        r#"{"version":2,"request":{"do":"get","name":"prod"},"context":{}}"#,
+        r#"{"version":2,"request":{"do":"identity-add","name":"a","access_key_id":"AKIA","secret_access_key":"s","region":null,"replace":false},"context":{}}"#,
+        r#"{"version":2,"request":{"do":"identity-remove","name":"a"},"context":{}}"#,
+        r#"{"version":2,"request":{"do":"identity-rotate","name":"a","delete":null},"context":{}}"#,
+        r#"{"version":2,"request":{"do":"identity-totp","name":"a","secret":"GEZDGNBVGY3TQOJQ"},"context":{}}"#,
+        r#"{"version":2,"request":{"do":"keys"},"context":{}}"#,
+        r#"{"version":2,"request":{"do":"lock"},"context":{}}"#,
+        r#"{"version":2,"request":{"do":"reload"},"context":{}}"#,
+        r#"{"version":2,"request":{"do":"status"},"context":{"display":":0"}}"#,
+        r#"{"version":2,"request":{"do":"unlock","identity":null,"code":"123456"},"context":{}}"#,
+        r#"{"version":2,"request":{"do":"unlock-vault","passphrase":null},"context":{}}"#,
     ];
 
     #[test]

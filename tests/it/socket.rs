@@ -11,8 +11,8 @@ use std::io::Write;
 use std::os::unix::net::UnixStream;
 use std::time::{Duration, Instant};
 
-const STATUS: &[u8] = br#"{"version":1,"request":{"do":"status"}}"#;
-const GET: &[u8] = br#"{"version":1,"request":{"do":"get","name":"prod"}}"#;
+const STATUS: &[u8] = br#"{"version":2,"request":{"do":"status"}}"#;
+const GET: &[u8] = br#"{"version":2,"request":{"do":"get","name":"prod"}}"#;
 
 fn with_roles(number: usize) -> String {
     let role = |n| format!("[roles.role-number-{n}]\nsource = \"auth\"\nrole_arn = \"{ROLE_ARN}\"\n");
@@ -34,17 +34,17 @@ fn impossible() -> Vec<Vec<u8>> {
 /// Requests that can be read as frames and as nothing else.
 fn unreadable() -> Vec<Vec<u8>> {
     let nested = format!("{}{}", "[".repeat(30_000), "]".repeat(30_000));
-    let deep = format!(r#"{{"version":1,"request":{{"do":"get","name":{}}}}}"#, "{\"a\":".repeat(10_000));
+    let deep = format!(r#"{{"version":2,"request":{{"do":"get","name":{}}}}}"#, "{\"a\":".repeat(10_000));
     let payloads: [&[u8]; 9] = [
         b"\xff\xfe\x00\x80",
-        b"{\"version\":1,\"request\":{\"do\":\"get\",\"name\":\"\xff\"}}",
+        b"{\"version\":2,\"request\":{\"do\":\"get\",\"name\":\"\xff\"}}",
         b"garbage",
         b"null",
         nested.as_bytes(),
         deep.as_bytes(),
-        br#"{"version":1}"#,
-        br#"{"version":1,"request":{"do":"format-disk"}}"#,
-        br#"{"version":"1","request":{"do":"status"}}"#,
+        br#"{"version":2}"#,
+        br#"{"version":2,"request":{"do":"format-disk"}}"#,
+        br#"{"version":"2","request":{"do":"status"}}"#,
     ];
     payloads.iter().map(|payload| framed(payload)).collect()
 }
@@ -101,13 +101,13 @@ fn a_second_request_on_one_connection_is_not_answered() {
 fn another_version_is_told_both_versions_and_what_to_run_whatever_it_asks() {
     let agent = Inside::start(TUTORIAL);
     for call in [
-        r#"{"version":2,"request":{"do":"get","name":"prod"}}"#,
-        r#"{"version":2,"request":{"do":"a-request-of-the-future"}}"#,
-        r#"{"version":2,"wish":["another","form"]}"#,
+        r#"{"version":3,"request":{"do":"get","name":"prod"}}"#,
+        r#"{"version":3,"request":{"do":"a-request-of-the-future"}}"#,
+        r#"{"version":3,"wish":["another","form"]}"#,
     ] {
         let Heard::Refusal(report) = send(&agent.paths.socket, &framed(call.as_bytes())) else { panic!("{call}") };
         assert_eq!(report.kind, Kind::Agent);
-        assert!(report.message.contains("protocol 2") && report.message.contains("agent 1"), "{call}: {report:?}");
+        assert!(report.message.contains("protocol 3") && report.message.contains("agent 2"), "{call}: {report:?}");
         assert!(report.hint.unwrap().contains("`rolecall agent restart`"));
     }
 }
