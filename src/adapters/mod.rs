@@ -6,12 +6,13 @@ mod aws;
 #[cfg(target_os = "linux")]
 mod bus;
 pub mod clock;
+pub mod desktop;
 mod iam;
 #[cfg(target_os = "linux")]
 pub mod logind;
 #[cfg(target_os = "linux")]
 mod notifications;
-pub mod pinentry;
+mod pinentry;
 pub mod sources;
 pub mod sts;
 pub mod vault;

@@ -4,13 +4,12 @@
 //! The program comes from the configuration or from the system's own directories, never from a caller's PATH. Whatever it
 //! does (dies, hangs, floods), it costs this question and nothing else.
 
-mod program;
+pub(super) mod program;
 
-use crate::domain::question::{Notice, Question, Surroundings, Wanted};
+use crate::domain::question::{Question, Surroundings, Wanted};
 use crate::domain::report::printable;
 use crate::domain::secret::MfaCode;
-use crate::ports::{Prompted, Prompter};
-use async_trait::async_trait;
+use crate::ports::Prompted;
 use chrono::Local;
 use program::{Program, Screen};
 use std::path::{Path, PathBuf};
@@ -41,33 +40,14 @@ const LINES_MAX: usize = 64;
 /// FULLY_CANCELED).
 const SAID_NO: [u32; 3] = [99, 114, 198];
 
-/// Pinentry programs.
-#[derive(Clone, Copy, Debug, Default)]
-pub struct Pinentry;
-
-#[async_trait]
-impl Prompter for Pinentry {
-    async fn ask(&self, program: Option<&Path>, question: &Question, surroundings: &Surroundings) -> Prompted {
-        let found = || PROGRAMS.iter().map(PathBuf::from).find(|program| program.is_file());
-        let Some(program) = program.map(Path::to_path_buf).or_else(found) else { return Prompted::Nobody };
-        ask(&program, question, surroundings).await.unwrap_or_else(|| {
-            tracing::warn!(program = %program.display(), "pinentry did not do its part");
-            Prompted::Nobody
-        })
-    }
-
-    async fn settled(&self) {
-        program::settled().await;
-    }
-
-    #[cfg(target_os = "linux")]
-    async fn notify(&self, notice: &Notice) {
-        super::notifications::show(notice).await;
-    }
-
-    /// Tells nothing where nobody has said how.
-    #[cfg(not(target_os = "linux"))]
-    async fn notify(&self, _notice: &Notice) {}
+/// Asks by the program that the configuration names, or the system's own.
+pub(super) async fn prompt(program: Option<&Path>, question: &Question, surroundings: &Surroundings) -> Prompted {
+    let found = || PROGRAMS.iter().map(PathBuf::from).find(|program| program.is_file());
+    let Some(program) = program.map(Path::to_path_buf).or_else(found) else { return Prompted::Nobody };
+    ask(&program, question, surroundings).await.unwrap_or_else(|| {
+        tracing::warn!(program = %program.display(), "pinentry did not do its part");
+        Prompted::Nobody
+    })
 }
 
 struct Dialog {
@@ -224,7 +204,7 @@ mod tests {
         let program = dir.path().join("pinentry");
         std::fs::write(&program, format!("#!/bin/sh\n{script}\n")).expect("written");
         std::fs::set_permissions(&program, std::fs::Permissions::from_mode(0o700)).expect("chmod");
-        Pinentry.ask(Some(&program), question, &Surroundings::default()).await
+        prompt(Some(&program), question, &Surroundings::default()).await
     }
 
     const POLITE: &str = "echo OK hello; while read -r verb rest; do case $verb in GETPIN)";
@@ -281,7 +261,7 @@ mod tests {
             let answer = with(script).await;
             assert!(matches!(answer, Prompted::Nobody), "{script}: {answer:?}");
         }
-        let missing = Pinentry.ask(Some(Path::new("/nowhere")), &question(), &Surroundings::default()).await;
+        let missing = prompt(Some(Path::new("/nowhere")), &question(), &Surroundings::default()).await;
         assert!(matches!(missing, Prompted::Nobody));
     }
 

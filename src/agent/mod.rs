@@ -9,6 +9,7 @@ mod consent;
 mod desk;
 mod failure;
 mod flight;
+mod identities;
 mod keep_totp;
 mod key_age;
 pub mod lifecycle;

@@ -8,17 +8,12 @@ use super::questions::{Said, Seat, Subject};
 use super::server::Connection;
 use super::sessions::HandOut;
 use super::{Agent, flight};
-use crate::domain::arn;
-use crate::domain::catalogue::IdentityKind;
 use crate::domain::credential::AccessKey;
-use crate::domain::names::Name;
 use crate::domain::plan::Plan;
 use crate::domain::report::{Kind, Report, printable};
 use crate::domain::secret::{MfaCode, Passphrase, is_mfa_code};
-use crate::ports::StoredKey;
 use crate::protocol::VERSION;
 use crate::protocol::message::{Answer, Call, Context, Reply, Request};
-use crate::protocol::status::KeyStatus;
 use serde::Deserialize;
 use std::pin::pin;
 use std::sync::Arc;
@@ -222,140 +217,6 @@ impl Agent {
             Some(problem) => report.also(&format!("the configuration on disk is not in use: {}", problem.message)),
             None => report,
         }
-    }
-
-    async fn add_identity(
-        &self,
-        name: &str,
-        key: AccessKey,
-        region: Option<String>,
-        replace: bool,
-        caller: &Caller,
-    ) -> Result<Response, Report> {
-        let usage = |why: &str| Report::new(Kind::Usage, why);
-        let name = Name::new(name).map_err(usage)?;
-        key.check().map_err(usage)?;
-        self.rotations.check_idle(&name)?;
-        let catalogue = self.configuration.catalogue();
-        if catalogue.roles.contains_key(&name) {
-            return Err(Report::new(Kind::Usage, format!("`{name}` is the name of a role"))
-                .hint("identities and roles share one namespace: choose another name"));
-        }
-        let there = self.ports.vault.read(&name).await.ok();
-        if !replace && let Some(there) = there {
-            return Err(Report::new(
-                Kind::Usage,
-                format!("the vault has a key of identity `{name}` already: {}", there.key.id),
-            )
-            .hint("`--replace` stores the new one in its place"));
-        }
-        let region = region.unwrap_or_else(|| {
-            let known = catalogue.identities.get(&name).and_then(|identity| identity.region.clone());
-            known.unwrap_or_else(|| arn::Partition::Aws.default_region().to_owned())
-        });
-        crate::domain::names::check_region(&region).map_err(usage)?;
-        // Tried before it is stored: a key with a typing error is found now, not at the first `get`.
-        let who = self.ports.tokens.caller_identity(&catalogue.aws, &key, &region).await;
-        let who = who.map_err(|error| {
-            let mut report = error.report;
-            report.hint = report.hint.map(|hint| hint.replace("IDENTITY", name.as_str()));
-            report.also("nothing was stored")
-        })?;
-        if who.arn.ends_with(":root") {
-            return Err(Report::new(
-                Kind::Refused,
-                format!("this key belongs to the root user of account {}", who.account),
-            )
-            .hint("AWS lets no root user assume a role: make an IAM user, and delete the root user's access key"));
-        }
-        // Another key of the user leaves the device what it is.
-        let totp = there.and_then(|there| there.totp);
-        let now = self.ports.clock.now().wall;
-        let stored = StoredKey { key, arn: who.arn.clone(), stored: now, totp, created: None, next: None };
-        self.ports.vault.write(&name, &stored).await?;
-        self.sessions.forget(&name);
-        self.audit_identity(&name, "stored", &stored.key.id, caller);
-        Ok(Response::Answer(Box::new(Answer::Key(Box::new(KeyStatus {
-            identity: name.to_string(),
-            kind: IdentityKind::IamUser.as_str().to_owned(),
-            access_key_id: Some(stored.key.id.clone()),
-            arn: Some(who.arn),
-            account: Some(who.account.to_string()),
-            stored: Some(stored.stored),
-            created: None,
-            mfa_serial: None,
-            totp: stored.totp.is_some(),
-            error: None,
-            warnings: Vec::new(),
-        })))))
-    }
-
-    async fn remove_identity(&self, name: &str, caller: &Caller) -> Result<Option<String>, Report> {
-        let name = Name::new(name).map_err(|why| Report::new(Kind::Usage, why))?;
-        self.rotations.check_idle(&name)?;
-        let there = self.ports.vault.delete(&name).await?;
-        self.sessions.forget(&name);
-        if there {
-            self.audit_identity(&name, "removed", "", caller);
-        }
-        Ok((!there).then(|| format!("the vault had no key of identity `{name}`")))
-    }
-
-    pub(super) fn audit_identity(&self, name: &Name, what: &str, access_key_id: &str, caller: &Caller) {
-        let mut line = Line::new(self.ports.clock.now().wall, Event::Identity, "ok");
-        line.name = Some(name.to_string());
-        line.message = Some(what.to_owned());
-        line.access_key_id = Some(access_key_id.to_owned()).filter(|id| !id.is_empty());
-        line.caller = Some(caller.clone());
-        self.audit.write(line);
-    }
-
-    async fn keys(&self) -> Vec<KeyStatus> {
-        let catalogue = self.configuration.catalogue();
-        let mut keys = Vec::new();
-        // A vault that does not answer is asked once, not once for each identity: every question takes seconds.
-        let mut silent: Option<Report> = None;
-        for identity in catalogue.identities.values() {
-            let mut key = KeyStatus {
-                identity: identity.name.to_string(),
-                kind: identity.kind.as_str().to_owned(),
-                access_key_id: None,
-                arn: None,
-                account: None,
-                stored: None,
-                created: None,
-                mfa_serial: identity.mfa_serial.as_ref().map(|serial| serial.as_str().to_owned()),
-                totp: false,
-                error: None,
-                warnings: Vec::new(),
-            };
-            if identity.kind == IdentityKind::IamUser {
-                let read = match silent.clone() {
-                    Some(report) => Err(report),
-                    None => self.ports.vault.read(&identity.name).await,
-                };
-                match read {
-                    Ok(stored) => {
-                        key.access_key_id = Some(stored.key.id.clone());
-                        key.account = arn::account_of(&stored.arn).map(|account| account.to_string());
-                        key.arn = Some(stored.arn);
-                        key.stored = Some(stored.stored);
-                        key.totp = stored.totp.is_some();
-                        key.created = stored.created;
-                    }
-                    Err(report) => {
-                        silent = Some(report.clone()).filter(|report| report.kind != Kind::Config);
-                        key.error = Some(report);
-                    }
-                }
-            } else {
-                self.describe_source(&mut key);
-            }
-            keys.push(key);
-        }
-        keys.sort_by(|a, b| a.identity.cmp(&b.identity));
-        self.warn_of_keys(&mut keys).await;
-        keys
     }
 
     async fn unlock(&self, name: Option<String>, code: MfaCode, caller: &Caller) -> Result<String, Report> {

@@ -1,7 +1,7 @@
 //! The agent's program: hardens itself, takes the socket, then runs the agent with the real ports.
 
 use rolecall::adapters::clock::SystemClock;
-use rolecall::adapters::pinentry::Pinentry;
+use rolecall::adapters::desktop::Desktop;
 use rolecall::adapters::sources::Ambient;
 use rolecall::adapters::sts::Sts;
 use rolecall::adapters::vault::Vaults;
@@ -106,7 +106,7 @@ fn serve(paths: Paths, socket: Socket, detached: bool) -> ExitCode {
         let ports = Ports {
             vault: Arc::new(Vaults::new(paths.vault_file.clone())),
             tokens: Arc::new(Sts::new(clock.clone(), ambient())),
-            prompter: Arc::new(Pinentry),
+            prompter: Arc::new(Desktop),
             clock,
         };
         let agent = Agent::new(ports, paths);

@@ -30,7 +30,7 @@ const LEAVE: &[u8] = b"\x1b[?1049l\x1b[?25h\x1b[0m";
 static ENDING: LazyLock<watch::Sender<usize>> = LazyLock::new(|| watch::Sender::new(0));
 
 /// Returns when no pinentry is being ended any more, or after two seconds.
-pub(super) async fn settled() {
+pub(in crate::adapters) async fn settled() {
     let mut ending = ENDING.subscribe();
     let _ = timeout(SETTLED, ending.wait_for(|count| *count == 0)).await;
 }

@@ -1,7 +1,7 @@
 //! Asks as the real agent does, and keeps what it is told to tell: a test must not write on somebody's desktop.
 
 use async_trait::async_trait;
-use rolecall::adapters::pinentry::Pinentry;
+use rolecall::adapters::desktop::Desktop;
 use rolecall::domain::question::{Notice, Question, Surroundings};
 use rolecall::ports::{Prompted, Prompter};
 use std::path::Path;
@@ -22,11 +22,11 @@ impl TestPrompter {
 #[async_trait]
 impl Prompter for TestPrompter {
     async fn ask(&self, program: Option<&Path>, question: &Question, surroundings: &Surroundings) -> Prompted {
-        Pinentry.ask(program, question, surroundings).await
+        Desktop.ask(program, question, surroundings).await
     }
 
     async fn settled(&self) {
-        Pinentry.settled().await;
+        Desktop.settled().await;
     }
 
     async fn notify(&self, notice: &Notice) {

@@ -1,0 +1,33 @@
+//! The person in front of the machine: asked by a pinentry, told by a notification.
+//!
+//! Questions on the caller's terminal that need no program go another way: by the caller itself, over its connection.
+
+use super::pinentry;
+use crate::domain::question::{Notice, Question, Surroundings};
+use crate::ports::{Prompted, Prompter};
+use async_trait::async_trait;
+use std::path::Path;
+
+/// The desktop, or what there is of one.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Desktop;
+
+#[async_trait]
+impl Prompter for Desktop {
+    async fn ask(&self, program: Option<&Path>, question: &Question, surroundings: &Surroundings) -> Prompted {
+        pinentry::prompt(program, question, surroundings).await
+    }
+
+    async fn settled(&self) {
+        pinentry::program::settled().await;
+    }
+
+    #[cfg(target_os = "linux")]
+    async fn notify(&self, notice: &Notice) {
+        super::notifications::show(notice).await;
+    }
+
+    /// Tells nothing where nobody has said how.
+    #[cfg(not(target_os = "linux"))]
+    async fn notify(&self, _notice: &Notice) {}
+}
