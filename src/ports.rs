@@ -261,7 +261,7 @@ pub trait Sources: Send + Sync {
     /// Has a program print the code of an MFA device; says why there is none, the program's name first.
     async fn code(&self, argv: &[String]) -> Result<MfaCode, String>;
     /// Gives the credential programs that run now, by their process ids. Costs next to nothing while there is none.
-    fn running(&self) -> Vec<i32>;
+    async fn running(&self) -> Vec<i32>;
 }
 
 /// What became of a question.

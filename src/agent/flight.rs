@@ -103,7 +103,7 @@ impl Sessions {
         }
         // A code is typed for nothing if there is no key to go with it. It is kept until the flight is over: a vault that
         // asks before it gives a key asks once.
-        let start = self.start(aws, plan, at, pace.urgency).await?;
+        let mut start = self.start(aws, plan, at, pace.urgency).await?;
         let mut reason = match self.without_a_person(aws, plan, at, pace, &start).await {
             Unasked::Settled(outcome) => return outcome,
             Unasked::AskWith(reason) => reason,
@@ -119,7 +119,17 @@ impl Sessions {
                 // the code may come the next moment.
                 if no == NoAnswer::Cancelled { Failure::permanent(report) } else { Failure::transient(report) }
             })?;
-            match self.call(aws, plan, &plan.keys[at], &start, pace, Some(&code)).await {
+            let mut outcome = self.call(aws, plan, &plan.keys[at], &start, pace, Some(&code)).await;
+            // A rotation came to its end while the person was looking for the device. The code was not looked at.
+            if let Err(failure) = &outcome
+                && failure.is_unknown_key()
+                && at == 0
+                && self.has_other_key(plan, &start.signer).await
+            {
+                start = self.start(aws, plan, at, pace.urgency).await?;
+                outcome = self.call(aws, plan, &plan.keys[at], &start, pace, Some(&code)).await;
+            }
+            match outcome {
                 Err(failure) if failure.outlook == Outlook::WrongCode => {
                     reason = Some("AWS did not accept that code; wait for the device's next one".to_owned());
                 }

@@ -28,13 +28,18 @@ impl Agent {
         let usage = |why: &str| Report::new(Kind::Usage, why);
         let name = Name::new(name).map_err(usage)?;
         key.check().map_err(usage)?;
-        self.rotations.check_idle(&name)?;
+        let _turn = self.rotations.begin(&name)?;
         let catalogue = self.configuration.catalogue();
         if catalogue.roles.contains_key(&name) {
             return Err(Report::new(Kind::Usage, format!("`{name}` is the name of a role"))
                 .hint("identities and roles share one namespace: choose another name"));
         }
-        let there = self.ports.vault.read(&name).await.ok();
+        let there = match self.ports.vault.read(&name).await {
+            Ok(there) => Some(there),
+            Err(report) if report.kind == Kind::Config => None,
+            // A vault that cannot tell what it holds is not written over.
+            Err(report) => return Err(report.also("nothing was stored")),
+        };
         if !replace && let Some(there) = there {
             return Err(Report::new(
                 Kind::Usage,
@@ -86,7 +91,7 @@ impl Agent {
     /// Deletes a key and its sessions; says if there was none.
     pub(super) async fn remove_identity(&self, name: &str, caller: &Caller) -> Result<Option<String>, Report> {
         let name = Name::new(name).map_err(|why| Report::new(Kind::Usage, why))?;
-        self.rotations.check_idle(&name)?;
+        let _turn = self.rotations.begin(&name)?;
         let there = self.ports.vault.delete(&name).await?;
         self.sessions.forget(&name);
         if there {

@@ -18,7 +18,7 @@ impl Agent {
         caller: &Caller,
     ) -> Result<String, Report> {
         let name = Name::new(name).map_err(|why| Report::new(Kind::Usage, why))?;
-        self.rotations.check_idle(&name)?;
+        let _turn = self.rotations.begin(&name)?;
         let stored = self.ports.vault.read(&name).await?;
         let Some(secret) = secret else {
             if stored.totp.is_none() {
@@ -46,8 +46,7 @@ impl Agent {
         let code = codes.of_secret(serial, &secret).await;
         let tried = self.sessions.unlock(&plan, 0, code).await;
         tried.map_err(|failure| not_this_secret(failure, serial))?;
-        // Read again: the key may be another since, or just becoming it.
-        self.rotations.check_idle(&name)?;
+        // Read again, as it was not kept in memory meanwhile.
         let stored = self.ports.vault.read(&name).await?;
         self.ports.vault.write(&name, &StoredKey { totp: Some(secret), ..stored }).await?;
         codes.wake(serial);

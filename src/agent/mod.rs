@@ -37,7 +37,7 @@ use key_age::{KeyFacts, Watched};
 use rotation::Rotations;
 use sessions::{CalledOff, Sessions};
 use std::collections::HashMap;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::AtomicU64;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 use tokio::sync::Notify;
@@ -67,6 +67,14 @@ pub(crate) struct Counters {
     pub(crate) turned_away: AtomicU64,
 }
 
+/// How long nothing has been used.
+struct Idleness {
+    /// When credentials were last asked for or the vault was last opened, by the boot-time clock.
+    last_use: Duration,
+    /// Whether everything has been forgotten since.
+    is_locked: bool,
+}
+
 /// The agent's state, shared by its tasks.
 pub struct Agent {
     ports: Ports,
@@ -82,10 +90,10 @@ pub struct Agent {
     started: chrono::DateTime<chrono::Utc>,
     /// Held while the configuration is read and taken over: two readings at once could end with the older one.
     reloading: Mutex<()>,
-    /// When credentials were last asked for or the vault was last opened, by the boot-time clock, in seconds.
-    last_use: AtomicU64,
-    /// Whether nothing was used since everything was last forgotten for lack of use.
-    is_idle: AtomicBool,
+    /// Held while everything is forgotten for lack of use: who comes just then is served after that, and not before.
+    idleness: Mutex<Idleness>,
+    /// Told with each lock: whoever has a key in memory lets go of it.
+    locked: tokio::sync::watch::Sender<()>,
     /// Told by a `stop` request.
     stop: Notify,
     /// Set when the agent is at its end: who has not said what it wants by then is not waited for.
@@ -115,8 +123,8 @@ impl Agent {
             last_callers: Mutex::default(),
             started: now.wall,
             reloading: Mutex::default(),
-            last_use: AtomicU64::new(now.boot.as_secs()),
-            is_idle: AtomicBool::new(false),
+            idleness: Mutex::new(Idleness { last_use: now.boot, is_locked: false }),
+            locked: tokio::sync::watch::Sender::new(()),
             stop: Notify::new(),
             closing: tokio::sync::watch::Sender::new(false),
         });
@@ -159,6 +167,7 @@ impl Agent {
         let called_off = self.sessions.lock();
         self.ports.vault.lock();
         self.ports.tokens.close();
+        self.locked.send_replace(());
         let mut line = Line::new(self.ports.clock.now().wall, Event::Lock, "ok");
         line.message = Some(reason.to_owned());
         line.caller = caller;
@@ -168,10 +177,10 @@ impl Agent {
 
     /// Takes note of a use. A status that is looked at is none, or a widget would keep everything open for ever.
     fn touch(&self) {
+        let mut idleness = self.idleness.lock().unwrap_or_else(PoisonError::into_inner);
         // The first to ask after a long sleep may come before the timer does.
-        self.lock_if_idle();
-        self.last_use.store(self.ports.clock.now().boot.as_secs(), Ordering::Relaxed);
-        self.is_idle.store(false, Ordering::Relaxed);
+        self.lock_if_over(&mut idleness);
+        *idleness = Idleness { last_use: self.ports.clock.now().boot, is_locked: false };
     }
 
     /// Forgets everything, once, when nothing has been used for as long as the configuration allows. Gives the time that
@@ -179,10 +188,15 @@ impl Agent {
     ///
     /// Sessions lapse long before; what opens the vault does not, so it is locked whether or not there is a session.
     fn lock_if_idle(&self) -> Option<Duration> {
+        self.lock_if_over(&mut self.idleness.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    fn lock_if_over(&self, idleness: &mut Idleness) -> Option<Duration> {
         let limit = self.configuration.catalogue().agent.idle_lock?;
-        let last = Duration::from_secs(self.last_use.load(Ordering::Relaxed));
-        let left = limit.checked_sub(self.ports.clock.now().boot.saturating_sub(last)).filter(|left| !left.is_zero());
-        if left.is_none() && !self.is_idle.swap(true, Ordering::Relaxed) {
+        let idle = self.ports.clock.now().boot.saturating_sub(idleness.last_use);
+        let left = limit.checked_sub(idle).filter(|left| !left.is_zero());
+        if left.is_none() && !idleness.is_locked {
+            idleness.is_locked = true;
             // Nothing was used for long, so there is nobody to be told when the last of it is wiped.
             drop(self.lock("idle", None));
         }

@@ -132,7 +132,7 @@ impl Agent {
         context: &Context,
         connection: &mut Connection,
     ) -> Result<HandOut, Failure> {
-        if let Some(report) = super::recursion::refuse(caller, &self.ports.tokens.sources().running()) {
+        if let Some(report) = super::recursion::refuse(caller, &self.ports.tokens.sources().running().await) {
             return Err(Failure::permanent(report));
         }
         self.admit(plan, caller, context, connection).await?;

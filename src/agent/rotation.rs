@@ -29,13 +29,13 @@ pub(super) struct Rotations {
     running: Mutex<HashSet<Name>>,
 }
 
-/// The one rotation of an identity; dropping it lets the next one begin.
-struct Turn<'a> {
+/// The one change of an identity's key that is under way; dropping it lets the next one begin.
+pub(super) struct KeyTurn<'a> {
     rotations: &'a Rotations,
     name: Name,
 }
 
-impl Drop for Turn<'_> {
+impl Drop for KeyTurn<'_> {
     fn drop(&mut self) {
         self.rotations.running().remove(&self.name);
     }
@@ -50,19 +50,17 @@ impl Rotations {
         self.running.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Fails while an identity's key is being rotated: whoever else wrote the key would undo a step of it.
-    pub(super) fn check_idle(&self, name: &Name) -> Result<(), Report> {
-        if !self.running().contains(name) {
-            return Ok(());
+    /// Begins to change an identity's key, by a rotation or by hand; fails while somebody else does. A change reads the
+    /// vault, asks AWS and writes the vault again: two at once would undo each other, and a secret with them.
+    pub(super) fn begin(&self, name: &Name) -> Result<KeyTurn<'_>, Report> {
+        if !self.running().insert(name.clone()) {
+            return Err(Report::new(
+                Kind::Failed,
+                format!("the access key of {name} is being changed or rotated right now"),
+            )
+            .hint("wait for its end: `rolecall log --follow` shows the steps of a rotation"));
         }
-        Err(Report::new(Kind::Failed, format!("the access key of {name} is being rotated right now"))
-            .hint("wait for its end: `rolecall log --follow` shows the steps"))
-    }
-
-    fn begin(&self, name: &Name) -> Result<Turn<'_>, Report> {
-        self.check_idle(name)?;
-        self.running().insert(name.clone());
-        Ok(Turn { rotations: self, name: name.clone() })
+        Ok(KeyTurn { rotations: self, name: name.clone() })
     }
 }
 
@@ -92,8 +90,14 @@ impl Agent {
         self.touch();
         let _turn = self.rotations.begin(&name)?;
         let aws = self.configuration.catalogue().aws.clone();
+        let mut locked = self.locked.subscribe();
+        locked.mark_unchanged();
         let mut rotation = Rotation::new(self, plan, aws, caller, context, connection);
-        let result = rotation.run(delete).await;
+        let result = tokio::select! {
+            result = rotation.run(delete) => result,
+            // It has two long-term keys in memory, and may wait for AWS for a minute and a half.
+            _ = locked.changed() => Err(broken_off(&name)),
+        };
         match &result {
             Ok(done) => self.audit_rotation(&name, "done", Some(&done.access_key_id), caller),
             Err(report) => {
@@ -138,6 +142,11 @@ impl Agent {
             })
             .collect()
     }
+}
+
+fn broken_off(name: &Name) -> Report {
+    Report::new(Kind::Locked, format!("rolecall was locked while the access key of {name} was being rotated"))
+        .hint(format!("nothing is lost: `rolecall identity rotate {name}` goes on where it stands"))
 }
 
 fn unfinished(name: &str, entry: &Entry) -> Report {

@@ -9,6 +9,7 @@ use crate::harness::inside::{Inside, TUTORIAL, until};
 use crate::harness::memory_vault::Mood;
 use rolecall::client;
 use rolecall::domain::report::{Kind, Report};
+use rolecall::domain::secret::SecretKey;
 use rolecall::protocol::message::{Answer, Context, Progress, Request};
 use rolecall::protocol::status::{KeyAge, Rotated};
 use rolecall_sandbox::tutorials::USER_ARN;
@@ -159,17 +160,72 @@ fn get_works_and_others_keep_off_whatever_the_rotation_waits_for() {
         std::thread::scope(|scope| {
             let rotation = scope.spawn(|| rotate(&agent));
             hold.wait_for_arrivals(1);
-            opens(&agent);
+            agent.get("prod").expect("the vault's key works");
             let second = rotate(&agent).expect_err("one at a time");
-            assert!(second.message.contains("is being rotated right now"), "{action}: {second:?}");
+            assert!(second.message.contains("rotated right now"), "{action}: {second:?}");
             let remove = agent.ask(Request::IdentityRemove { name: "auth".into() }).expect_err("not now");
-            assert!(remove.message.contains("is being rotated right now"), "{action}: {remove:?}");
+            assert!(remove.message.contains("rotated right now"), "{action}: {remove:?}");
+            let add = add(&agent, "auth").expect_err("not now either");
+            assert!(add.message.contains("rotated right now"), "{action}: {add:?}");
             assert!(agent.status().warnings.is_empty(), "what runs is not broken off: {:?}", agent.status().warnings);
             hold.release();
             rotation.join().unwrap().unwrap_or_else(|report| panic!("{action}: {report:?}"));
         });
         has_one_working_key(&agent);
     }
+}
+
+/// Stores the user's key again by hand.
+fn add(agent: &Inside, name: &str) -> Result<(), Report> {
+    let key = agent.aws.access_key(USER_ARN);
+    let request = Request::IdentityAdd {
+        name: name.to_owned(),
+        access_key_id: key.id,
+        secret_access_key: SecretKey::new(key.secret),
+        region: None,
+        replace: true,
+    };
+    agent.ask(request).map(drop)
+}
+
+#[test]
+fn a_key_that_is_just_being_stored_by_hand_is_not_rotated() {
+    let agent = start();
+    let hold = agent.aws.hold_matching(Match::action("GetCallerIdentity"));
+    std::thread::scope(|scope| {
+        let adding = scope.spawn(|| add(&agent, "auth"));
+        hold.wait_for_arrivals(1);
+        let report = rotate(&agent).expect_err("what is stored by hand would undo it");
+        assert!(report.message.contains("is being changed"), "{report:?}");
+        hold.release();
+        adding.join().unwrap().expect("stored");
+    });
+    rotate(&agent).expect("rotated");
+    has_one_working_key(&agent);
+}
+
+#[test]
+fn a_vault_that_cannot_tell_what_it_holds_is_not_written_over() {
+    let agent = start();
+    let before = agent.vault.stored("auth").key.id;
+    agent.vault.set(Mood::Blind);
+    agent.aws.world(|world| world.user(USER_ARN).access_keys.insert(0, Key::generate()));
+    let report = add(&agent, "auth").expect_err("nobody knows what is there");
+    assert!(report.message.contains("a later version") && report.hint.unwrap().contains("nothing was stored"));
+    assert_eq!(agent.vault.stored("auth").key.id, before);
+}
+
+#[test]
+fn a_user_whose_key_another_identity_lives_by_is_not_rotated() {
+    let agent = Inside::start_in(world(), &(config() + "\n[identities.ci]\ntype = \"iam-user\"\n"));
+    agent.vault.put("ci", agent.vault.stored("auth"));
+    let report = rotate(&agent).expect_err("ci would be locked out");
+    assert!(report.message.contains("identity `ci` has a key of the same user"), "{report:?}");
+    assert!(report.hint.unwrap().contains("`rolecall identity remove ci`"));
+    assert_eq!(agent.aws.count("CreateAccessKey"), 0);
+    agent.ask(Request::IdentityRemove { name: "ci".into() }).expect("removed");
+    rotate(&agent).expect("rotated");
+    has_one_working_key(&agent);
 }
 
 #[test]

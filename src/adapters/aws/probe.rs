@@ -22,6 +22,9 @@ const NOISE: TimeDelta = TimeDelta::seconds(5);
 /// before: taken for the server's clock, it would make the session look longer than it is.
 const AWAKE: Duration = Duration::from_secs(10);
 
+/// A clock that is off by more is none, and sums with such a Date leave the calendar.
+const ABSURD: TimeDelta = TimeDelta::days(20 * 366);
+
 /// Notes, for one call, what the SDK does not tell about its answer.
 #[derive(Clone)]
 pub(in crate::adapters) struct Probe {
@@ -109,7 +112,7 @@ fn read(date: &str) -> Option<DateTime<Utc>> {
 }
 
 fn noticeable(skew: TimeDelta) -> TimeDelta {
-    if skew.abs() < NOISE { TimeDelta::zero() } else { skew }
+    if skew.abs() < NOISE || skew.abs() > ABSURD { TimeDelta::zero() } else { skew }
 }
 
 /// Retries the clock errors that the SDK does not know as such; it corrects its clock from any answer.

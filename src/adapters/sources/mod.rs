@@ -82,8 +82,8 @@ impl ports::Sources for Sources {
         code::ask(argv, &self.ambient.ambient.program, &self.running).await
     }
 
-    fn running(&self) -> Vec<i32> {
-        self.running.pids()
+    async fn running(&self) -> Vec<i32> {
+        self.running.pids().await
     }
 }
 

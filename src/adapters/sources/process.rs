@@ -20,6 +20,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncReadExt};
 use tokio::process::{Child, Command};
+use tokio::sync::RwLock;
 use tokio::time::timeout;
 use zeroize::Zeroizing;
 
@@ -35,17 +36,29 @@ const ANSWER_MAX: usize = 64 * 1024;
 /// Of what it complains, the beginning is kept.
 const COMPLAINT_MAX: usize = 4 * 1024;
 
+/// How long a caller waits for a program that is just being started, whose number is not known yet. A start takes a
+/// millisecond, but the program may lie on a file system that does not answer, and nobody else is to wait for that.
+const STARTING: Duration = Duration::from_millis(200);
+
 /// The programs that run now.
 #[derive(Debug, Default)]
-pub(super) struct Running(Mutex<Vec<i32>>);
+pub(super) struct Running {
+    list: Mutex<Vec<i32>>,
+    /// Held by each program while it is being started, and by nobody longer.
+    starting: RwLock<()>,
+}
 
 impl Running {
-    pub(super) fn pids(&self) -> Vec<i32> {
+    /// Gives their process ids: also those that a program sends us as its first deed.
+    pub(super) async fn pids(&self) -> Vec<i32> {
+        if self.starting.try_write().is_err() {
+            let _ = timeout(STARTING, self.starting.write()).await;
+        }
         self.list().clone()
     }
 
     fn list(&self) -> MutexGuard<'_, Vec<i32>> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.list.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -113,11 +126,14 @@ pub(super) async fn run(
     running: &Arc<Running>,
 ) -> Result<Zeroizing<Vec<u8>>, NoAnswer> {
     let failed = |why: String| NoAnswer::Failed(why);
-    let run = start(argv, environment, running).map_err(NoAnswer::CannotRun)?;
-    let Ok(said) = timeout(DEADLINE, hear(run)).await else {
+    let said = timeout(DEADLINE, async {
+        let run = start(argv, environment, running).await.map_err(NoAnswer::CannotRun)?;
+        hear(run).await.map_err(|error| failed(format!("could not be heard: {error}")))
+    });
+    let Ok(said) = said.await else {
         return Err(failed(format!("was not done within {} seconds and was killed", DEADLINE.as_secs())));
     };
-    let said = said.map_err(|error| failed(format!("could not be heard: {error}")))?;
+    let said = said?;
     // First: closing the pipe on it is what it then fails of.
     if said.answer.len() > ANSWER_MAX {
         return Err(failed(format!("printed more than {} KiB", ANSWER_MAX / 1024)));
@@ -135,11 +151,12 @@ pub(super) async fn run(
     Ok(said.answer)
 }
 
-fn start(argv: &[String], environment: &[(OsString, OsString)], running: &Arc<Running>) -> std::io::Result<Run> {
+/// Starts a program. On a thread of its own: a start returns when the program's file has been opened, and one on a file
+/// system that hangs would take one of the agent's two threads with it.
+async fn start(argv: &[String], environment: &[(OsString, OsString)], running: &Arc<Running>) -> std::io::Result<Run> {
     let (program, arguments) = argv.split_first().ok_or(std::io::ErrorKind::InvalidInput)?;
-    // Held over the start: a caller that the program sends at once must find it here.
-    let mut list = running.list();
-    let child = Command::new(program)
+    let mut command = Command::new(program);
+    command
         .args(arguments)
         .env_clear()
         .envs(environment.iter().map(|(name, value)| (name, value)))
@@ -148,10 +165,12 @@ fn start(argv: &[String], environment: &[(OsString, OsString)], running: &Arc<Ru
         .stdin(Stdio::null())
         .stdout(Stdio::piped())
         .stderr(Stdio::piped())
-        .spawn()?;
+        .kill_on_drop(true);
+    let starting = running.starting.read().await;
+    let child = tokio::task::spawn_blocking(move || command.spawn()).await.map_err(std::io::Error::other)??;
     let pid = child.id().and_then(|id| i32::try_from(id).ok()).ok_or(std::io::ErrorKind::NotFound)?;
-    list.push(pid);
-    drop(list);
+    running.list().push(pid);
+    drop(starting);
     Ok(Run { child, pid, has_ended: false, running: Arc::clone(running) })
 }
 

@@ -81,9 +81,9 @@ async fn nobody_waits_any_more_and_all_that_it_started_is_killed() {
         while !file.exists() {
             assert!(timeout(Duration::from_millis(10), &mut asking).await.is_err(), "it hangs");
         }
-        assert_eq!(running.pids().len(), 1);
+        assert_eq!(running.pids().await.len(), 1);
     }
-    assert!(running.pids().is_empty());
+    assert!(running.pids().await.is_empty());
     let pids = std::fs::read_to_string(&file).expect("two pids");
     for pid in pids.split_whitespace() {
         let stat = std::path::Path::new("/proc").join(pid).join("stat");

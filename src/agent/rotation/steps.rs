@@ -13,7 +13,7 @@ use crate::agent::Agent;
 use crate::agent::caller::Caller;
 use crate::agent::server::Connection;
 use crate::domain::arn::IamUser;
-use crate::domain::catalogue::AwsSettings;
+use crate::domain::catalogue::{AwsSettings, IdentityKind};
 use crate::domain::plan::Plan;
 use crate::domain::report::{Kind, Report};
 use crate::ports::{Outlook, StoredKey, TokenError};
@@ -71,6 +71,7 @@ impl<'a> Rotation<'a> {
             Report::new(Kind::Refused, format!("the key of {} cannot be rotated: {why}", self.plan.identity.name))
                 .hint(format!("it belongs to {}; only an IAM user's key can be", stored.arn))
         })?);
+        self.check_alone(&stored).await?;
         self.stored = Some(stored);
         let mut entry = match self.stand().await? {
             Some(entry) => entry,
@@ -92,6 +93,32 @@ impl<'a> Rotation<'a> {
             deleted: std::mem::take(&mut self.deleted),
             resumed: self.resumed,
         })
+    }
+
+    /// Fails where another identity lives by a key of the same user: a rotation would delete it, or take a key that is made
+    /// for it for one of its own.
+    async fn check_alone(&self, stored: &StoredKey) -> Result<(), Report> {
+        let name = &self.plan.identity.name;
+        let catalogue = self.agent.configuration.catalogue();
+        let others = catalogue.identities.values().filter(|other| other.kind == IdentityKind::IamUser);
+        for other in others.filter(|other| other.name != *name) {
+            let Ok(theirs) = self.agent.ports.vault.read(&other.name).await else { continue };
+            if theirs.arn == stored.arn {
+                return Err(Report::new(
+                    Kind::Refused,
+                    format!(
+                        "identity `{}` has a key of the same user, {}: a rotation of `{name}` could delete it",
+                        other.name, theirs.key.id
+                    ),
+                )
+                .hint(format!(
+                    "let one identity do for both: name `{name}` as the source of its roles, then \
+                     `rolecall identity remove {}`",
+                    other.name
+                )));
+            }
+        }
+        Ok(())
     }
 
     /// Does the steps from the one that the entry names.

@@ -13,6 +13,8 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 /// What the vault does when it is read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Mood {
+    /// What it holds cannot be told, but it could be written.
+    Blind,
     Hung,
     Locked,
     Well,
@@ -70,6 +72,7 @@ impl Vault for MemoryVault {
         self.reads.fetch_add(1, Ordering::SeqCst);
         let mood = *self.mood.lock().unwrap();
         match mood {
+            Mood::Blind => Err(Report::new(Kind::Failed, "a later version of rolecall stored it")),
             Mood::Hung => std::future::pending().await,
             Mood::Locked => Err(Report::new(Kind::Locked, "the keyring is locked").hint("unlock it")),
             Mood::Well => {

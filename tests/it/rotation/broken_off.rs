@@ -9,6 +9,7 @@ use rolecall::domain::credential::AccessKey;
 use rolecall::domain::report::Kind;
 use rolecall::domain::secret::SecretKey;
 use rolecall::ports::NewKey;
+use rolecall::protocol::message::Request;
 use rolecall_sandbox::tutorials::USER_ARN;
 use rolecall_sandbox::{Fault, FaultKind, KeyStatus, Match};
 use rustix::process::Signal;
@@ -99,6 +100,29 @@ fn a_vault_that_is_locked_half_way_loses_no_key() {
     }
     assert!(rotate(&agent).expect("unlocked").resumed);
     has_one_working_key(&agent);
+}
+
+#[test]
+fn a_lock_ends_a_rotation_at_whatever_it_waits_for_and_the_next_one_finishes() {
+    for action in ["ListAccessKeys", "CreateAccessKey", "GetCallerIdentity", "UpdateAccessKey", "DeleteAccessKey"] {
+        let agent = start();
+        let hold = agent.aws.hold_matching(Match::action(action));
+        let report = std::thread::scope(|scope| {
+            let rotation = scope.spawn(|| rotate(&agent));
+            hold.wait_for_arrivals(1);
+            agent.ask(Request::Lock).expect("locked");
+            let report = rotation.join().unwrap().expect_err("it has keys in memory");
+            hold.release();
+            report
+        });
+        assert_eq!(report.kind, Kind::Locked, "{action}: {report:?}");
+        assert!(report.hint.unwrap().contains("`rolecall identity rotate auth` goes on"));
+        opens(&agent);
+        // What was held is done by AWS all the same, sooner or later; a quota or a lost key must not come of it.
+        until("AWS has done what it was asked", || agent.aws.count(action) > 0);
+        rotate(&agent).unwrap_or_else(|report| panic!("{action}: {report:?}"));
+        has_one_working_key(&agent);
+    }
 }
 
 #[test]
