@@ -237,7 +237,7 @@ pub struct RoleSection {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(extend("enum" = words(&ACCESS)))]
     pub access: Option<String>,
-    /// The same for single programs, by their absolute path; goes before access.
+    /// The same for single programs, by the absolute path of the file that runs or of a link to it; goes before access.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     #[schemars(default, extend("propertyNames" = { "pattern": "^/" }, "additionalProperties" = { "type": "string", "enum": words(&ACCESS) }))]
     pub access_by_program: BTreeMap<String, String>,

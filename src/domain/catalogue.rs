@@ -243,13 +243,16 @@ impl Problem {
 }
 
 impl Role {
-    /// Tells whether a program may have its sessions. One that cannot be named gets the narrowest answer there is, or
-    /// being gone would be a way around every rule.
-    pub fn access(&self, program: Option<&str>) -> Access {
-        match program {
-            Some(program) => self.access_by_program.get(program).copied().unwrap_or(self.access),
-            None => self.access_by_program.values().copied().fold(self.access, Access::max),
-        }
+    /// Tells whether a program may have its sessions, by the path of its file; `leads_to` has the file that each rule's
+    /// path leads to. Of several rules for one file the narrowest counts. A program that cannot be named gets the
+    /// narrowest answer there is, or being gone would be a way around every rule.
+    pub fn access(&self, program: Option<&str>, leads_to: &BTreeMap<String, String>) -> Access {
+        let Some(program) = program else {
+            return self.access_by_program.values().copied().fold(self.access, Access::max);
+        };
+        let is_about = |path: &String| path == program || leads_to.get(path).is_some_and(|file| file == program);
+        let rules = self.access_by_program.iter().filter(|(path, _)| is_about(path));
+        rules.map(|(_, access)| *access).max().unwrap_or(self.access)
     }
 }
 
