@@ -157,7 +157,7 @@ pub enum MfaMode {
     Direct,
     /// No MFA.
     None,
-    /// One GetSessionToken session serves all roles of the identity.
+    /// One GetSessionToken session serves all roles of the identity that have its device.
     Session,
 }
 
@@ -171,6 +171,17 @@ pub enum Access {
     Ask,
     /// It may not.
     Deny,
+}
+
+impl Access {
+    /// Gives the word that stands for it in the configuration.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Allow => "allow",
+            Self::Ask => "ask",
+            Self::Deny => "deny",
+        }
+    }
 }
 
 /// What one can become.
