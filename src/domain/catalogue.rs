@@ -248,7 +248,7 @@ pub struct Problem {
 }
 
 impl Problem {
-    fn role(name: &Name, key: &str, message: String) -> Self {
+    pub(super) fn role(name: &Name, key: &str, message: String) -> Self {
         Self { path: vec!["roles".into(), name.to_string(), key.into()], message }
     }
 }
@@ -299,7 +299,7 @@ impl Catalogue {
     }
 
     fn check_chain(&self, role: &Role, found: &mut Vec<Problem>) {
-        let mut walked = vec![&role.name];
+        let mut walked = vec![role];
         let mut at = role;
         let identity = loop {
             if let Some(identity) = self.identities.get(&at.source) {
@@ -323,7 +323,7 @@ impl Catalogue {
                 return;
             };
             if next.name == role.name {
-                let loop_text = walked.iter().map(|n| n.as_str()).collect::<Vec<_>>().join(" -> ");
+                let loop_text = walked.iter().map(|role| role.name.as_str()).collect::<Vec<_>>().join(" -> ");
                 found.push(Problem::role(
                     &role.name,
                     "source",
@@ -331,7 +331,7 @@ impl Catalogue {
                 ));
                 return;
             }
-            if walked.len() >= MAX_CHAIN || walked.contains(&&next.name) {
+            if walked.len() >= MAX_CHAIN || walked.iter().any(|role| role.name == next.name) {
                 if walked.len() == MAX_CHAIN {
                     found.push(Problem::role(
                         &role.name,
@@ -341,10 +341,11 @@ impl Catalogue {
                 }
                 return;
             }
-            walked.push(&next.name);
+            walked.push(next);
             at = next;
         };
         check_limits(role, identity, walked.len() > 1, found);
+        super::handed_on::check(&walked, found);
     }
 }
 
