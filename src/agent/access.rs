@@ -9,6 +9,7 @@ use super::audit::{Event, Line};
 use super::caller::Caller;
 use super::consent::Grant;
 use super::failure::{Failure, still_asking_consent};
+use super::programs;
 use super::questions::{NoAnswer, Subject};
 use super::server::Connection;
 use super::sessions::PERSON_DEADLINE;
@@ -17,6 +18,7 @@ use crate::domain::plan::Plan;
 use crate::domain::question::{Question, Wanted};
 use crate::domain::report::{Kind, Report};
 use crate::protocol::message::Context;
+use std::collections::BTreeMap;
 use tokio::time::timeout;
 
 /// What the log says of a program that the configuration keeps out.
@@ -33,7 +35,12 @@ impl Agent {
     ) -> Result<(), Failure> {
         let catalogue = self.configuration.catalogue();
         let Some(role) = catalogue.roles.get(&plan.name) else { return Ok(()) };
-        match role.access(caller.tool()) {
+        let access = match programs::leads_to(role).await {
+            Some(leads_to) => role.access(caller.tool(), &leads_to),
+            // Where the rules cannot be told, nobody can be told from whom they are about.
+            None => role.access(None, &BTreeMap::new()),
+        };
+        match access {
             Access::Allow => Ok(()),
             Access::Deny => Err(denied(role, caller)),
             Access::Ask => {

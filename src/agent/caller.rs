@@ -5,11 +5,15 @@
 //! process that connected: one that has ended is never named as whoever has its number now.
 
 use super::terminal;
+use crate::domain::report::printable;
 use crate::process::Pinned;
 use serde::Serialize;
 use std::fs;
 use std::os::fd::AsFd;
 use std::path::{Path, PathBuf};
+
+/// A longer path is nobody's who has nothing to hide in it; the log's lines stay short.
+const PATH_SHOWN: usize = 512;
 
 /// What is recorded of a caller.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
@@ -84,10 +88,12 @@ impl Caller {
         Some(path.rsplit('/').next().unwrap_or(path))
     }
 
-    /// Gives the path of the tool that asked, for rules; `None` where it cannot be told.
+    /// Gives the path of the tool that asked, for rules; `None` where it cannot be told, or was cut off: the rest could be
+    /// another program's.
     pub(super) fn tool(&self) -> Option<&str> {
         // An upgrade replaces the file under a program that runs on.
-        self.parent.as_deref().map(|path| path.strip_suffix(" (deleted)").unwrap_or(path))
+        let path = self.parent.as_deref().map(|path| path.strip_suffix(" (deleted)").unwrap_or(path));
+        path.filter(|path| !path.ends_with('…'))
     }
 }
 
@@ -154,8 +160,12 @@ fn has_command(cmdline: &[u8]) -> bool {
 }
 
 fn exe(proc: &Path) -> Option<String> {
-    let path = fs::read_link(proc.join("exe")).ok()?;
-    Some(crate::domain::report::printable(&path.to_string_lossy(), 512))
+    fs::read_link(proc.join("exe")).ok().map(|path| named(&path))
+}
+
+/// Writes a program's path as it is recorded and compared with rules.
+pub(super) fn named(path: &Path) -> String {
+    printable(&path.to_string_lossy(), PATH_SHOWN)
 }
 
 #[cfg(test)]

@@ -29,6 +29,7 @@ impl Agent {
         let callers = self.last_callers.lock().unwrap_or_else(PoisonError::into_inner).clone();
         let mut warnings: Vec<Report> = self.configuration.problem().into_iter().collect();
         warnings.extend(self.unfinished_rotations().await.into_iter().map(|(_, report)| report));
+        warnings.extend(self.idle_rules().await);
         warnings.extend(self.overdue_keys().iter().map(super::key_age::OverdueKey::report));
         let mut roles: Vec<RoleStatus> = Vec::with_capacity(catalogue.roles.len());
         for role in catalogue.roles.values() {

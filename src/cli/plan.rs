@@ -1,20 +1,37 @@
 //! What a role's plan will do, for `role show`: nothing is called, nobody is asked.
 
 use super::output::span;
-use crate::domain::catalogue::{Catalogue, Identity, PromptKind};
-use crate::domain::outline::{Asked, PlannedCall};
+use crate::domain::catalogue::{Access, Catalogue, Identity, PromptKind, Role};
+use crate::domain::outline::{Asked, PlannedCall, SOURCE};
 use crate::domain::plan::Plan;
 use serde::Serialize;
+use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
 /// A plan as `--json` prints it.
 #[derive(Serialize)]
 pub(super) struct ShownPlan {
+    /// Who may have it, where that is not every program.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    access: Option<ShownAccess>,
     /// First to last.
     calls: Vec<ShownCall>,
-    /// When a person is asked.
+    /// When a person is asked for a code.
     #[serde(skip_serializing_if = "Option::is_none")]
     asks: Option<ShownAsk>,
+}
+
+#[derive(Serialize)]
+struct ShownAccess {
+    /// The rules for single programs.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    by_program: BTreeMap<String, &'static str>,
+    /// What holds for every other one.
+    other_programs: &'static str,
+    /// What holds for one that cannot be named.
+    unnamed_programs: &'static str,
+    /// How long a person's consent holds.
+    consent_seconds: u64,
 }
 
 #[derive(Serialize)]
@@ -36,8 +53,10 @@ struct ShownAsk {
     mfa_serial: String,
     /// One code serves this long.
     every_seconds: u64,
-    /// Whether it serves every role of the identity.
+    /// Whether it serves every role of the identity that has this device.
     shared: bool,
+    #[serde(skip)]
+    identity: String,
     /// Where the code comes from, in order.
     from: Vec<&'static str>,
 }
@@ -45,6 +64,7 @@ struct ShownAsk {
 impl ShownPlan {
     pub(super) fn new(catalogue: &Catalogue, plan: &Plan) -> Self {
         Self {
+            access: catalogue.roles.get(&plan.name).and_then(|role| ShownAccess::new(catalogue, role)),
             calls: plan.calls().into_iter().map(ShownCall::new).collect(),
             asks: plan.asked().map(|asked| ShownAsk::new(catalogue, &plan.identity, asked)),
         }
@@ -52,14 +72,47 @@ impl ShownPlan {
 
     /// Writes it for people, a line per call and one per question.
     pub(super) fn text(&self) -> String {
-        let mut out = String::from("\nwhat `get` does where nothing is cached:\n");
+        let mut out = self.access.as_ref().map(ShownAccess::text).unwrap_or_default();
+        out.push_str("\nwhat `get` does where nothing is cached:\n");
         for (at, call) in self.calls.iter().enumerate() {
             let _ = writeln!(out, "  {}. {}", at + 1, call.text());
         }
         out.push_str(&match &self.asks {
-            None => "nobody is asked; sessions in use are renewed in the background\n".to_owned(),
+            None => "nobody is asked for a code; sessions in use are renewed in the background\n".to_owned(),
             Some(asks) => asks.text(),
         });
+        out
+    }
+}
+
+impl ShownAccess {
+    fn new(catalogue: &Catalogue, role: &Role) -> Option<Self> {
+        let unnamed = role.access(None, &BTreeMap::new());
+        (unnamed != Access::Allow).then(|| Self {
+            by_program: role.access_by_program.iter().map(|(path, access)| (path.clone(), access.as_str())).collect(),
+            other_programs: role.access.as_str(),
+            unnamed_programs: unnamed.as_str(),
+            consent_seconds: catalogue.agent.consent.as_secs(),
+        })
+    }
+
+    fn text(&self) -> String {
+        let mut out = String::from("\nwho may have it:\n");
+        let programs = self.by_program.iter().map(|(path, access)| (path.as_str(), *access));
+        let other = if self.by_program.is_empty() { "every program" } else { "every other program" };
+        let unnamed = Some(("a program that cannot be named", self.unnamed_programs));
+        let unnamed = unnamed.filter(|(_, access)| *access != self.other_programs);
+        for (who, access) in programs.chain([(other, self.other_programs)]).chain(unnamed) {
+            let what = match access {
+                "allow" => "allowed".to_owned(),
+                "deny" => "denied".to_owned(),
+                _ => format!(
+                    "after a person's consent, which holds for {} for that program in that terminal session",
+                    span(self.consent_seconds)
+                ),
+            };
+            let _ = writeln!(out, "  {who}: {what}");
+        }
         out
     }
 }
@@ -80,7 +133,7 @@ impl ShownCall {
 
     fn text(&self) -> String {
         let target = self.role_arn.as_deref().map(|arn| format!(" of {arn}")).unwrap_or_default();
-        if self.action == "source" {
+        if self.action == SOURCE {
             return format!("take the session that {} gives: as long as it says", self.signed_by);
         }
         let code = if self.mfa_serial.is_some() { " and a code" } else { "" };
@@ -107,6 +160,7 @@ impl ShownAsk {
         let totp = is_own.then_some("totp");
         let program = identity.mfa_process.as_ref().filter(|_| is_own).map(|_| "mfa_process");
         Self {
+            identity: identity.name.to_string(),
             mfa_serial: asked.serial,
             every_seconds: asked.every.as_secs(),
             shared: asked.is_shared,
@@ -115,7 +169,10 @@ impl ShownAsk {
     }
 
     fn text(&self) -> String {
-        let whom = if self.shared { "all roles of the identity" } else { "this role alone" };
+        let whom = match self.shared {
+            true => format!("all roles of {} that have this device", self.identity),
+            false => "this role alone".to_owned(),
+        };
         let from =
             self.from.iter().map(|from| if *from == "totp" { "a TOTP secret if the vault keeps one" } else { from });
         format!(

@@ -9,7 +9,7 @@ use super::plan::ShownPlan;
 use crate::config::raw::RoleSection;
 use crate::config::{self, IfPresent};
 use crate::domain::arn::MfaSerial;
-use crate::domain::catalogue::{Access, Catalogue, MfaMode, Role};
+use crate::domain::catalogue::{Catalogue, MfaMode, Role};
 use crate::domain::names::Name;
 use crate::domain::plan::Plan;
 use crate::domain::report::{Kind, Report};
@@ -184,19 +184,11 @@ impl<'a> Shown<'a> {
             region: config_file::region_in(catalogue, name),
             mfa: role.mfa.map(MfaMode::as_str),
             mfa_serial: role.mfa_serial.as_ref().map(MfaSerial::as_str),
-            access: access_word(role.access),
-            access_by_program: role.access_by_program.iter().map(|(p, a)| (p.as_str(), access_word(*a))).collect(),
+            access: role.access.as_str(),
+            access_by_program: role.access_by_program.iter().map(|(p, a)| (p.as_str(), a.as_str())).collect(),
             display_name: role.display_name.as_deref(),
             color: role.color.as_deref(),
         }
-    }
-}
-
-const fn access_word(access: Access) -> &'static str {
-    match access {
-        Access::Allow => "allow",
-        Access::Ask => "ask",
-        Access::Deny => "deny",
     }
 }
 

@@ -116,12 +116,100 @@ what `get` does where nothing is cached:
 lasts 1h, at most 1h (AWS's limit behind temporary credentials)
   3. AssumeRole of arn:aws:iam::333333333333:role/DataReader in eu-west-1, signed by the session of \
 arn:aws:iam::222222222222:role/AssumedRole: lasts 30m, at most 1h (AWS's limit for a role assumed by another role)
-a code of arn:aws:iam::111111111111:mfa/richard serves all roles of the identity for 12h; it comes from, in order: \
+a code of arn:aws:iam::111111111111:mfa/richard serves all roles of auth that have this device for 12h; it comes from, in order: \
 unlock, a TOTP secret if the vault keeps one, pinentry, tty
 "
     );
     let direct = plan("direct");
     assert!(direct.contains("signed by the access key of auth and a code: lasts 8h, at most 12h"), "{direct}");
     assert!(direct.contains("serves this role alone for 8h"), "{direct}");
-    assert!(plan("free").ends_with("nobody is asked; sessions in use are renewed in the background\n"));
+    assert!(plan("free").ends_with("nobody is asked for a code; sessions in use are renewed in the background\n"));
+}
+
+#[test]
+fn a_plan_says_who_must_consent_and_who_is_denied() {
+    let text = "\
+[agent]
+consent = \"30m\"
+[identities.auth]
+type = \"iam-user\"
+[roles.open]
+source = \"auth\"
+role_arn = \"arn:aws:iam::222222222222:role/AssumedRole\"
+access_by_program = { \"/usr/bin/terraform\" = \"allow\" }
+[roles.asked]
+source = \"auth\"
+role_arn = \"arn:aws:iam::222222222222:role/AssumedRole\"
+access = \"ask\"
+access_by_program = { \"/usr/bin/terraform\" = \"allow\", \"/usr/bin/python3\" = \"deny\" }
+[roles.denied]
+source = \"auth\"
+role_arn = \"arn:aws:iam::222222222222:role/AssumedRole\"
+access = \"deny\"
+";
+    let catalogue = config::parse(text, Path::new("config.toml")).expect("valid");
+    let plan = |name: &str| ShownPlan::new(&catalogue, &Plan::of(&catalogue, name).expect("planned"));
+    let json = |name: &str| serde_json::to_value(plan(name)).expect("JSON")["access"].clone();
+    assert!(plan("open").text().starts_with("\nwhat `get` does") && json("open").is_null());
+    let asked = plan("asked").text();
+    assert!(
+        asked.starts_with(
+            "
+who may have it:
+  /usr/bin/python3: denied
+  /usr/bin/terraform: allowed
+  every other program: after a person's consent, which holds for 30m for that program in that terminal session
+  a program that cannot be named: denied
+
+what `get` does where nothing is cached:
+"
+        ),
+        "{asked}"
+    );
+    assert!(asked.ends_with("nobody is asked for a code; sessions in use are renewed in the background\n"), "{asked}");
+    let expected = serde_json::json!({
+        "by_program": { "/usr/bin/python3": "deny", "/usr/bin/terraform": "allow" },
+        "other_programs": "ask", "unnamed_programs": "deny", "consent_seconds": 1800,
+    });
+    assert_eq!(json("asked"), expected);
+    assert!(plan("denied").text().starts_with("\nwho may have it:\n  every program: denied\n"));
+    assert_eq!(json("denied")["other_programs"], "deny");
+}
+
+#[test]
+fn a_plan_names_the_source_that_signs_and_the_roles_that_a_code_serves() {
+    let text = "\
+[identities.instance]
+type = \"ec2\"
+[identities.ci]
+type = \"environment\"
+mfa_serial = \"arn:aws:iam::111111111111:mfa/ci\"
+[identities.auth]
+type = \"iam-user\"
+mfa_serial = \"arn:aws:iam::111111111111:mfa/richard\"
+[roles.on-instance]
+source = \"instance\"
+role_arn = \"arn:aws:iam::222222222222:role/AssumedRole\"
+[roles.in-ci]
+source = \"ci\"
+role_arn = \"arn:aws:iam::222222222222:role/AssumedRole\"
+[roles.safe]
+source = \"auth\"
+role_arn = \"arn:aws:iam::222222222222:role/AssumedRole\"
+mfa_serial = \"arn:aws:iam::111111111111:mfa/safe\"
+";
+    let catalogue = config::parse(text, Path::new("config.toml")).expect("valid");
+    let plan = |name: &str| ShownPlan::new(&catalogue, &Plan::of(&catalogue, name).expect("planned"));
+    let source = "the instance metadata service at 169.254.169.254";
+    let text = plan("on-instance").text();
+    assert!(text.contains(&format!("1. take the session that {source} gives")), "{text}");
+    assert!(text.contains(&format!("us-east-1, signed by the session that {source} gives: lasts 1h")), "{text}");
+    let json = serde_json::to_value(plan("on-instance")).expect("JSON");
+    assert_eq!(json["calls"][1]["signed_by"], format!("the session that {source} gives"));
+    let text = plan("in-ci").text();
+    assert!(text.contains("signed by the access key that the agent's environment gives and a code"), "{text}");
+    let text = plan("safe").text();
+    assert!(
+        text.contains("a code of arn:aws:iam::111111111111:mfa/safe serves all roles of auth that have this device")
+    );
 }

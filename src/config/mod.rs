@@ -114,3 +114,6 @@ fn say_syntax(text: &str, first: &toml::de::Error, sink: &mut Sink) {
 #[cfg(test)]
 #[path = "parse_tests.rs"]
 mod tests;
+
+#[cfg(test)]
+mod handed_on_tests;

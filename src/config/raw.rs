@@ -201,7 +201,7 @@ pub struct RoleSection {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(regex(pattern = SESSION_WORD))]
     pub role_session_name: Option<String>,
-    /// The SourceIdentity to set; it stays along a chain.
+    /// The SourceIdentity to set; it stays along a chain, where no later role may set another.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(regex(pattern = SESSION_WORD))]
     pub source_identity: Option<String>,
@@ -209,7 +209,7 @@ pub struct RoleSection {
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     #[schemars(default, extend("maxProperties" = values::TAGS_MAX))]
     pub session_tags: BTreeMap<String, String>,
-    /// The keys of tags that pass on along a chain: tags of this role or inherited ones.
+    /// The keys of this role's own session_tags that pass on along a chain; inherited ones pass on by themselves.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     #[schemars(default, length(max = values::TAGS_MAX), extend("uniqueItems" = true))]
     pub transitive_tag_keys: Vec<String>,
@@ -237,7 +237,7 @@ pub struct RoleSection {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(extend("enum" = words(&ACCESS)))]
     pub access: Option<String>,
-    /// The same for single programs, by their absolute path; goes before access.
+    /// The same for single programs, by the absolute path of the file that runs or of a link to it; goes before access.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     #[schemars(default, extend("propertyNames" = { "pattern": "^/" }, "additionalProperties" = { "type": "string", "enum": words(&ACCESS) }))]
     pub access_by_program: BTreeMap<String, String>,

@@ -157,7 +157,7 @@ pub enum MfaMode {
     Direct,
     /// No MFA.
     None,
-    /// One GetSessionToken session serves all roles of the identity.
+    /// One GetSessionToken session serves all roles of the identity that have its device.
     Session,
 }
 
@@ -171,6 +171,17 @@ pub enum Access {
     Ask,
     /// It may not.
     Deny,
+}
+
+impl Access {
+    /// Gives the word that stands for it in the configuration.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Allow => "allow",
+            Self::Ask => "ask",
+            Self::Deny => "deny",
+        }
+    }
 }
 
 /// What one can become.
@@ -237,19 +248,22 @@ pub struct Problem {
 }
 
 impl Problem {
-    fn role(name: &Name, key: &str, message: String) -> Self {
+    pub(super) fn role(name: &Name, key: &str, message: String) -> Self {
         Self { path: vec!["roles".into(), name.to_string(), key.into()], message }
     }
 }
 
 impl Role {
-    /// Tells whether a program may have its sessions. One that cannot be named gets the narrowest answer there is, or
-    /// being gone would be a way around every rule.
-    pub fn access(&self, program: Option<&str>) -> Access {
-        match program {
-            Some(program) => self.access_by_program.get(program).copied().unwrap_or(self.access),
-            None => self.access_by_program.values().copied().fold(self.access, Access::max),
-        }
+    /// Tells whether a program may have its sessions, by the path of its file; `leads_to` has the file that each rule's
+    /// path leads to. Of several rules for one file the narrowest counts. A program that cannot be named gets the
+    /// narrowest answer there is, or being gone would be a way around every rule.
+    pub fn access(&self, program: Option<&str>, leads_to: &BTreeMap<String, String>) -> Access {
+        let Some(program) = program else {
+            return self.access_by_program.values().copied().fold(self.access, Access::max);
+        };
+        let is_about = |path: &String| path == program || leads_to.get(path).is_some_and(|file| file == program);
+        let rules = self.access_by_program.iter().filter(|(path, _)| is_about(path));
+        rules.map(|(_, access)| *access).max().unwrap_or(self.access)
     }
 }
 
@@ -285,7 +299,7 @@ impl Catalogue {
     }
 
     fn check_chain(&self, role: &Role, found: &mut Vec<Problem>) {
-        let mut walked = vec![&role.name];
+        let mut walked = vec![role];
         let mut at = role;
         let identity = loop {
             if let Some(identity) = self.identities.get(&at.source) {
@@ -309,7 +323,7 @@ impl Catalogue {
                 return;
             };
             if next.name == role.name {
-                let loop_text = walked.iter().map(|n| n.as_str()).collect::<Vec<_>>().join(" -> ");
+                let loop_text = walked.iter().map(|role| role.name.as_str()).collect::<Vec<_>>().join(" -> ");
                 found.push(Problem::role(
                     &role.name,
                     "source",
@@ -317,7 +331,7 @@ impl Catalogue {
                 ));
                 return;
             }
-            if walked.len() >= MAX_CHAIN || walked.contains(&&next.name) {
+            if walked.len() >= MAX_CHAIN || walked.iter().any(|role| role.name == next.name) {
                 if walked.len() == MAX_CHAIN {
                     found.push(Problem::role(
                         &role.name,
@@ -327,10 +341,11 @@ impl Catalogue {
                 }
                 return;
             }
-            walked.push(&next.name);
+            walked.push(next);
             at = next;
         };
         check_limits(role, identity, walked.len() > 1, found);
+        super::handed_on::check(&walked, found);
     }
 }
 

@@ -110,12 +110,24 @@ fn a_role_may_have_a_device_of_its_own_where_a_code_can_be_presented() {
 #[test]
 fn a_program_that_cannot_be_named_gets_the_narrowest_answer_there_is() {
     let by = |program: &str, access| BTreeMap::from([(program.to_owned(), access)]);
+    let asked = |role: &Role, program| role.access(program, &BTreeMap::new());
     let role = Role { access_by_program: by("/usr/bin/python3", Access::Deny), ..role("prod", "auth") };
-    assert_eq!(role.access(Some("/usr/bin/python3")), Access::Deny);
-    assert_eq!(role.access(Some("/usr/bin/aws")), Access::Allow);
-    assert_eq!(role.access(None), Access::Deny);
+    assert_eq!(asked(&role, Some("/usr/bin/python3")), Access::Deny);
+    assert_eq!(asked(&role, Some("/usr/bin/aws")), Access::Allow);
+    assert_eq!(asked(&role, None), Access::Deny);
     let role = Role { access: Access::Ask, access_by_program: by("/usr/bin/aws", Access::Allow), ..role };
-    assert_eq!((role.access(Some("/usr/bin/aws")), role.access(None)), (Access::Allow, Access::Ask));
+    assert_eq!((asked(&role, Some("/usr/bin/aws")), asked(&role, None)), (Access::Allow, Access::Ask));
+}
+
+#[test]
+fn a_rule_is_about_the_file_that_its_path_leads_to_and_of_several_the_narrowest_counts() {
+    let rules = [("/usr/bin/python3", Access::Deny), ("/usr/bin/python3.11", Access::Allow)];
+    let rules = rules.map(|(program, access)| (program.to_owned(), access));
+    let role = Role { access: Access::Ask, access_by_program: rules.into(), ..role("prod", "auth") };
+    let leads_to = BTreeMap::from([("/usr/bin/python3".to_owned(), "/usr/bin/python3.11".to_owned())]);
+    assert_eq!(role.access(Some("/usr/bin/python3.11"), &leads_to), Access::Deny);
+    assert_eq!(role.access(Some("/usr/bin/python3.11"), &BTreeMap::new()), Access::Allow);
+    assert_eq!(role.access(Some("/usr/bin/python3.12"), &leads_to), Access::Ask);
 }
 
 #[test]

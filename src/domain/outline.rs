@@ -12,10 +12,13 @@ const TWELVE_HOURS: Duration = Duration::from_hours(12);
 /// What STS gives at most by GetSessionToken.
 const THIRTY_SIX_HOURS: Duration = Duration::from_hours(36);
 
+/// What stands for a call where a session is taken from an identity's source.
+pub const SOURCE: &str = "source";
+
 /// One call of a plan.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct PlannedCall {
-    /// AWS's name of it.
+    /// AWS's name of it, or [`SOURCE`].
     pub action: &'static str,
     /// What signs it.
     pub signed_by: String,
@@ -40,7 +43,7 @@ pub struct Asked {
     pub serial: String,
     /// How long one code serves.
     pub every: Duration,
-    /// Whether it serves every role of the identity, or this one alone.
+    /// Whether it serves every role of the identity that has this device, or this one alone.
     pub is_shared: bool,
 }
 
@@ -52,7 +55,13 @@ impl Plan {
             let step = key.step();
             let before = calls.last();
             let signed_by = match before {
-                None => format!("the access key of {}", self.identity.name),
+                None => match &self.identity.source {
+                    None => format!("the access key of {}", self.identity.name),
+                    Some(source) => format!("the access key that {source} gives"),
+                },
+                Some(PlannedCall { action: SOURCE, signed_by: source, .. }) => {
+                    format!("the session that {source} gives")
+                }
                 Some(before) => format!("the session of {}", before.role_arn.as_deref().unwrap_or(before.action)),
             };
             let planned = PlannedCall {
@@ -104,7 +113,7 @@ impl Plan {
             },
             // How long its session lasts is the source's to say; a long-term key is traded for one of this length.
             _ => PlannedCall {
-                action: "source",
+                action: SOURCE,
                 signed_by: given_by,
                 lasts: call.duration,
                 cap: THIRTY_SIX_HOURS,

@@ -11,9 +11,9 @@ use rolecall::protocol::message::{Context, Request};
 use rolecall::protocol::process_output;
 use serde_json::Value;
 use std::fmt::Write as _;
-use std::os::unix::fs::PermissionsExt;
-use std::path::Path;
-use std::process::Stdio;
+use std::os::unix::fs::{PermissionsExt, symlink};
+use std::path::{Path, PathBuf};
+use std::process::{Output, Stdio};
 use std::time::Duration;
 
 const ROLECALL: &str = env!("CARGO_BIN_EXE_rolecall");
@@ -54,14 +54,69 @@ fn a_denied_program_gets_nothing_also_behind_a_shell_and_others_are_served() {
         let first = format!("rolecall: prod: the configuration denies `prod` to {}\n", own_path());
         assert!(stderr.starts_with(&first) && stderr.contains("access_by_program"), "{stderr}");
     }
-    let python = "import subprocess, sys; sys.exit(subprocess.run(sys.argv[1:], stdout=subprocess.DEVNULL).returncode)";
-    let other = home.command("python3").args(["-c", python, ROLECALL, "get", "prod"]).output().unwrap();
+    let other = get_by_python(&home);
     assert!(other.status.success(), "{}", text(&other.stderr));
     home.run(["agent", "stop"]);
     let gets = events(&home, "get");
     let results: Vec<&Value> = gets.iter().map(|get| &get["result"]).collect();
     assert_eq!(results, ["denied", "denied", "ok"], "{gets:#?}");
     assert_eq!(home.aws.count("AssumeRole"), 1, "nothing is fetched for who is denied");
+}
+
+/// Runs `rolecall get prod` by Python, through a link as most systems have one.
+fn get_by_python(home: &Home) -> Output {
+    let python = "import subprocess, sys; sys.exit(subprocess.run(sys.argv[1:], stdout=subprocess.DEVNULL).returncode)";
+    home.command("python3").args(["-c", python, ROLECALL, "get", "prod"]).output().unwrap()
+}
+
+/// Gives the file that runs as the home's `python3`.
+fn python(home: &Home) -> PathBuf {
+    let own = "import os; print(os.readlink('/proc/self/exe'))";
+    PathBuf::from(text(&home.command("python3").args(["-c", own]).output().unwrap().stdout).trim())
+}
+
+fn warnings(home: &Home) -> Vec<String> {
+    let status: Value = serde_json::from_slice(&home.run(["status", "--json"]).stdout).unwrap();
+    let warnings = status["warnings"].as_array().unwrap().iter();
+    warnings.map(|warning| warning["message"].as_str().unwrap().to_owned()).collect()
+}
+
+#[test]
+fn a_rule_holds_for_the_file_that_its_path_leads_to_also_when_the_program_comes_later() {
+    let links = tempfile::tempdir().unwrap();
+    let (link, outer) = (links.path().join("inner"), links.path().join("interpreter"));
+    symlink(&link, &outer).unwrap();
+    let home = home(&format!("access_by_program = {{ \"{}\" = \"deny\" }}", outer.display()));
+    let warned = warnings(&home);
+    let expected = format!("access_by_program of prod names {}, which is not there", outer.display());
+    assert_eq!(warned, [expected], "a rule that holds for nobody is no error, but said");
+    assert!(get_by_python(&home).status.success(), "the rule leads nowhere yet");
+    symlink(python(&home), &link).unwrap();
+    let denied = get_by_python(&home);
+    assert_eq!(denied.status.code(), Some(3), "{}", text(&denied.stderr));
+    let first = format!("rolecall: prod: the configuration denies `prod` to {}\n", python(&home).display());
+    assert!(text(&denied.stderr).starts_with(&first), "{}", text(&denied.stderr));
+    assert!(home.rolecall(["get", "prod"]).output().unwrap().status.success(), "it is about nobody else");
+    assert!(warnings(&home).is_empty());
+    std::fs::remove_file(&link).unwrap();
+    std::fs::write(&link, "#!/bin/sh\n").unwrap();
+    assert!(warnings(&home)[0].ends_with("a script: who runs is its interpreter"), "{:?}", warnings(&home));
+}
+
+#[test]
+fn an_exception_by_a_link_lets_nobody_in_but_the_program_that_it_leads_to() {
+    let links = tempfile::tempdir().unwrap();
+    let link = links.path().join("interpreter");
+    let home = home(&format!("access = \"deny\"\naccess_by_program = {{ \"{}\" = \"allow\" }}", link.display()));
+    symlink(python(&home), &link).unwrap();
+    let other = home.rolecall(["get", "prod"]).output().unwrap();
+    assert_eq!(other.status.code(), Some(3), "{}", text(&other.stderr));
+    let allowed = get_by_python(&home);
+    assert!(allowed.status.success(), "{}", text(&allowed.stderr));
+    std::fs::remove_file(&link).unwrap();
+    symlink(own_path(), &link).unwrap();
+    assert_eq!(get_by_python(&home).status.code(), Some(3), "the link leads elsewhere now");
+    assert!(home.rolecall(["get", "prod"]).output().unwrap().status.success());
 }
 
 #[test]

@@ -91,7 +91,7 @@ pub(in super::super) struct RoleFlags {
     /// Whether programs may have its sessions; `ask` asks a person first
     #[arg(long, value_parser = ["allow", "ask", "deny"])]
     pub(in super::super) access: Option<String>,
-    /// The same for one program, by its absolute path; may be repeated
+    /// The same for one program, by the absolute path of its file or of a link to it; may be repeated
     #[arg(long, value_name = "PROGRAM=ACCESS", value_parser = program_access)]
     pub(in super::super) access_by_program: Vec<(String, String)>,
     /// How the console shows it
