@@ -1,6 +1,6 @@
 //! Codes from the secret in the vault: nobody is asked, none is used twice, and what goes wrong is passed on to a person.
 
-use super::{config, demand_mfa, unlock, world};
+use super::{config, unlock};
 use crate::harness::home::{Home, text};
 use crate::harness::inside::{Inside, until};
 use crate::harness::window::Window;
@@ -15,6 +15,7 @@ use rolecall::domain::secret::MfaCode;
 use rolecall::domain::totp::TotpSecret;
 use rolecall::ports::{StoredKey, TokenService, Vault};
 use rolecall::protocol::message::{Answer, Request};
+use rolecall_sandbox::World;
 use rolecall_sandbox::tutorials::USER_ARN;
 use serde_json::{Value, json};
 use std::process::Output;
@@ -60,7 +61,7 @@ fn ask_to_keep(agent: &Inside, secret: Option<&str>) -> Result<String, rolecall:
 
 #[test]
 fn a_caller_without_terminal_or_display_is_served_by_the_secret_in_the_vault() {
-    let agent = Inside::start_in(world(), &config(""));
+    let agent = Inside::start_in(World::tutorials_with_mfa(), &config(""));
     keep(&agent, &device(&agent));
     agent.get("prod").expect("nobody needs to be asked");
     assert_eq!(agent.aws.count("GetSessionToken"), 1);
@@ -72,7 +73,7 @@ fn a_caller_without_terminal_or_display_is_served_by_the_secret_in_the_vault() {
 
 #[test]
 fn a_code_that_was_used_is_not_sent_again_and_the_next_one_is_waited_for() {
-    let agent = Inside::start_in(world(), &config(""));
+    let agent = Inside::start_in(World::tutorials_with_mfa(), &config(""));
     keep(&agent, &device(&agent));
     agent.get("prod").expect("served");
     agent.ask(Request::Lock).unwrap();
@@ -88,7 +89,7 @@ fn a_code_that_was_used_is_not_sent_again_and_the_next_one_is_waited_for() {
 
 #[test]
 fn an_agent_that_has_just_started_does_not_take_its_predecessors_code_for_a_wrong_secret() {
-    let agent = Inside::start_in(world(), &config(""));
+    let agent = Inside::start_in(World::tutorials_with_mfa(), &config(""));
     keep(&agent, &device(&agent));
     use_up(&agent, agent.aws.mfa_code(USER_ARN));
     let at_rest = agent.clock.sleepers();
@@ -103,7 +104,7 @@ fn an_agent_that_has_just_started_does_not_take_its_predecessors_code_for_a_wron
 
 #[test]
 fn a_clock_that_is_set_while_the_next_code_is_waited_for_uses_none_twice() {
-    let agent = Inside::start_in(world(), &config(""));
+    let agent = Inside::start_in(World::tutorials_with_mfa(), &config(""));
     keep(&agent, &device(&agent));
     agent.get("prod").expect("served");
     agent.ask(Request::Lock).unwrap();
@@ -120,7 +121,7 @@ fn a_clock_that_is_set_while_the_next_code_is_waited_for_uses_none_twice() {
 
 #[test]
 fn a_secret_that_aws_refuses_is_passed_over_with_the_reason_and_costs_one_call_a_minute() {
-    let agent = Inside::start_in(world(), &config(""));
+    let agent = Inside::start_in(World::tutorials_with_mfa(), &config(""));
     keep(&agent, OTHER);
     agent.clock.advance(STEP);
     for _ in 0..3 {
@@ -137,7 +138,7 @@ fn a_secret_that_aws_refuses_is_passed_over_with_the_reason_and_costs_one_call_a
 
 #[test]
 fn a_secret_is_kept_once_aws_has_taken_a_code_of_it() {
-    let agent = Inside::start_in(world(), &config(""));
+    let agent = Inside::start_in(World::tutorials_with_mfa(), &config(""));
     let device = device(&agent);
     agent.canaries.add(&device);
     agent.canaries.add(OTHER);
@@ -158,7 +159,7 @@ fn a_secret_is_kept_once_aws_has_taken_a_code_of_it() {
 
 #[test]
 fn a_secret_needs_a_device_that_the_configuration_names() {
-    let agent = Inside::start_in(world(), crate::harness::inside::TUTORIAL);
+    let agent = Inside::start_in(World::tutorials_with_mfa(), crate::harness::inside::TUTORIAL);
     let report = ask_to_keep(&agent, Some(OTHER)).expect_err("no mfa_serial");
     assert_eq!(report.kind, Kind::Usage);
     assert!(report.hint.unwrap().contains("--mfa-serial"));
@@ -168,7 +169,7 @@ fn a_secret_needs_a_device_that_the_configuration_names() {
 /// The real programs, and codes of an independent program.
 fn home() -> (Home, String) {
     let home = Home::ready(&config(""));
-    home.aws.world(demand_mfa);
+    home.aws.world(World::demand_mfa);
     let secret = home.aws.world(|world| world.user(USER_ARN).mfa_devices[0].secret.clone());
     home.canaries.add(&secret);
     (home, secret)
@@ -247,7 +248,7 @@ fn a_person_is_told_the_risk_and_asked_before_the_secret_is_typed() {
 #[test]
 fn a_key_and_its_secret_are_added_in_one_go() {
     let home = Home::bare("[agent]\nvault = \"file\"\n\n[aws]\nendpoint_url_sts = \"ENDPOINT\"\n");
-    home.aws.world(demand_mfa);
+    home.aws.world(World::demand_mfa);
     home.open_vault();
     let secret = home.aws.world(|world| world.user(USER_ARN).mfa_devices[0].secret.clone());
     home.canaries.add(&secret);
