@@ -17,6 +17,8 @@ mod moto;
 mod peers;
 mod person;
 
+mod application;
+mod assume_role;
 mod every_day;
 mod keyring;
 mod mfa;

@@ -6,25 +6,17 @@ use crate::harness::inside::until;
 use crate::harness::window::Window;
 use crate::peers::Client;
 use crate::person::{Person, assert_listing};
-use rolecall_sandbox::tutorials::{AUTH_ACCOUNT, ROLE_ARN, USER_ARN};
-use rolecall_sandbox::{MfaDevice, World};
-use serde_json::{Value, json};
+use rolecall_sandbox::World;
+use rolecall_sandbox::tutorials::USER_ARN;
+use serde_json::json;
 use std::process::Command;
 
 const TERMINALS: [&str; 5] = ["first", "second", "third", "fourth", "fifth"];
 
-fn demand_mfa(world: &mut World) {
-    world.user(USER_ARN).mfa_devices.push(MfaDevice::generate(AUTH_ACCOUNT, "richard"));
-    world.role(ROLE_ARN).trust = json!({"Version": "2012-10-17", "Statement": [{
-        "Effect": "Allow", "Principal": {"AWS": format!("arn:aws:iam::{AUTH_ACCOUNT}:root")}, "Action": "sts:AssumeRole",
-        "Condition": {"Bool": {"aws:MultiFactorAuthPresent": "true"}}}]})
-    .into();
-}
-
 /// A person whose role demands a code, and who is asked as `agent` says.
 fn with_device(agent: &str) -> Person {
     let person = Person::settled();
-    person.home.aws.world(demand_mfa);
+    person.home.aws.world(World::demand_mfa);
     let config = std::fs::read_to_string(person.home.config()).unwrap();
     let device = "type = \"iam-user\"\nmfa_serial = \"arn:aws:iam::111111111111:mfa/richard\"\n";
     let config = config.replace("type = \"iam-user\"\n", device);
@@ -48,11 +40,6 @@ fn lists(person: &Person, window: &Window<'_>, client: Client, name: &str) {
     window.run(&format!("{line} > {name}.txt; echo {name} done $?"));
 }
 
-fn waiting(person: &Person) -> u64 {
-    let status: Value = serde_json::from_str(&person.rolecall(&["status", "--json"])).unwrap();
-    status["counts"]["gets"].as_u64().unwrap()
-}
-
 fn listed(person: &Person, client: Client, name: &str) {
     let listing = std::fs::read_to_string(person.home.path(&format!("{name}.txt"))).unwrap();
     for line in client.expected() {
@@ -69,7 +56,7 @@ fn the_cli_in_five_terminals_asks_once_in_the_terminal_that_came_first() {
     for (window, name) in windows.iter().zip(TERMINALS).skip(1) {
         lists(&person, window, Client::CliV2, name);
     }
-    until("all five wait", || waiting(&person) == 5);
+    until("all five wait", || person.home.gets() == 5);
     for (window, name) in windows.iter().zip(TERMINALS).skip(1) {
         assert!(!window.shows("MFA code"), "{name}: {}", window.screen());
     }

@@ -20,17 +20,22 @@ pub(crate) const CLIENTS: [Client; 4] = [Client::CliV2, Client::CliV1, Client::B
 impl Client {
     /// Makes the command that lists the tutorials' bucket as `prod`.
     pub(crate) fn list(self, home: &Home, cloud: &str) -> Command {
+        self.list_as("prod", home, cloud)
+    }
+
+    /// Makes the command that lists the tutorials' bucket as a profile.
+    pub(crate) fn list_as(self, profile: &str, home: &Home, cloud: &str) -> Command {
         let mut command = match self {
             Self::Boto3 => {
                 let mut command = home.command(python());
-                command.arg(program("list_bucket.py")).args(["prod", BUCKET]);
+                command.arg(program("list_bucket.py")).args([profile, BUCKET]);
                 command
             }
             Self::CliV1 | Self::CliV2 => {
                 let bucket = format!("s3://{BUCKET}");
                 let mut command = self.cli(home);
                 // The option and not a variable: the CLI of Debian 12 knows no other way.
-                command.args(["--endpoint-url", cloud, "s3", "ls", &bucket, "--profile", "prod"]);
+                command.args(["--endpoint-url", cloud, "s3", "ls", &bucket, "--profile", profile]);
                 command
             }
             Self::JavaScript(provider) => {
@@ -39,11 +44,35 @@ impl Client {
                     .arg(program("list_bucket.mjs"))
                     .arg(peers())
                     .args([BUCKET, provider])
-                    .env("AWS_PROFILE", "prod");
+                    .env("AWS_PROFILE", profile);
                 command
             }
         };
-        command.env("AWS_ENDPOINT_URL_S3", cloud).env("AWS_EC2_METADATA_DISABLED", "true");
+        at(cloud, &mut command);
+        command
+    }
+
+    /// Makes the command that prints an object of the tutorials' bucket as a profile.
+    pub(crate) fn read_as(self, profile: &str, home: &Home, cloud: &str, key: &str) -> Command {
+        let mut command = match self {
+            Self::Boto3 => {
+                let mut command = home.command(python());
+                command.arg(program("read_object.py")).args([profile, BUCKET, key]);
+                command
+            }
+            Self::CliV1 | Self::CliV2 => {
+                let mut command = self.cli(home);
+                command.args(["--endpoint-url", cloud, "--profile", profile, "s3api", "get-object"]);
+                command.args(["--bucket", BUCKET, "--key", key, "/dev/stdout"]);
+                command
+            }
+            Self::JavaScript(_) => {
+                let mut command = home.command(installed("bin/node"));
+                command.arg(program("read_object.mjs")).arg(peers()).args([BUCKET, key]).env("AWS_PROFILE", profile);
+                command
+            }
+        };
+        at(cloud, &mut command);
         command
     }
 
@@ -69,6 +98,10 @@ impl Client {
             Self::JavaScript(_) => "node",
         }
     }
+}
+
+fn at(cloud: &str, command: &mut Command) {
+    command.env("AWS_ENDPOINT_URL_S3", cloud).env("AWS_EC2_METADATA_DISABLED", "true");
 }
 
 /// The interpreter that has boto3 and moto.

@@ -7,7 +7,7 @@ use rolecall_sandbox::tutorials::ROLE_ARN;
 use std::process::Output;
 
 /// Runs `get` as the clients do, and gives its exit code and the lines of its complaint.
-fn complaint(person: &Person) -> (Option<i32>, Vec<String>) {
+pub(crate) fn complaint(person: &Person) -> (Option<i32>, Vec<String>) {
     let output = person.home.run(["get", "prod"]);
     assert!(output.stdout.is_empty());
     (output.status.code(), text(&output.stderr).lines().map(str::to_owned).collect())
@@ -20,7 +20,7 @@ fn repeats(output: &Output, line: &str) -> bool {
 }
 
 /// Fails unless each client repeats rolecall's cause and hint as far as it can.
-fn reaches_people(person: &Person, lines: &[String]) {
+pub(crate) fn reaches_people(person: &Person, lines: &[String]) {
     for client in CLIENTS.into_iter().filter(|client| !matches!(client, Client::JavaScript(_))) {
         let output = person.lists(client);
         for line in lines {

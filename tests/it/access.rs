@@ -4,15 +4,15 @@
 
 use crate::harness::home::{Home, text};
 use crate::harness::inside::{Inside, TUTORIAL, until};
+use crate::harness::pinentry;
 use crate::harness::window::Window;
 use rolecall::client;
 use rolecall::domain::report::Kind;
 use rolecall::protocol::message::{Context, Request};
 use rolecall::protocol::process_output;
 use serde_json::Value;
-use std::fmt::Write as _;
-use std::os::unix::fs::{PermissionsExt, symlink};
-use std::path::{Path, PathBuf};
+use std::os::unix::fs::symlink;
+use std::path::PathBuf;
 use std::process::{Output, Stdio};
 use std::time::Duration;
 
@@ -35,12 +35,6 @@ fn own_path() -> String {
     std::env::current_exe().unwrap().display().to_string()
 }
 
-fn events(home: &Home, event: &str) -> Vec<Value> {
-    let lines = home.audit();
-    let lines = lines.lines().filter_map(|line| serde_json::from_str::<Value>(line).ok());
-    lines.filter(|line| line["event"] == event).collect()
-}
-
 #[test]
 fn a_denied_program_gets_nothing_also_behind_a_shell_and_others_are_served() {
     let home = home(&format!("access_by_program = {{ \"{}\" = \"deny\" }}", own_path()));
@@ -57,7 +51,7 @@ fn a_denied_program_gets_nothing_also_behind_a_shell_and_others_are_served() {
     let other = get_by_python(&home);
     assert!(other.status.success(), "{}", text(&other.stderr));
     home.run(["agent", "stop"]);
-    let gets = events(&home, "get");
+    let gets = home.events("get");
     let results: Vec<&Value> = gets.iter().map(|get| &get["result"]).collect();
     assert_eq!(results, ["denied", "denied", "ok"], "{gets:#?}");
     assert_eq!(home.aws.count("AssumeRole"), 1, "nothing is fetched for who is denied");
@@ -128,7 +122,7 @@ fn a_yes_holds_for_the_program_in_its_terminal_and_a_no_for_a_moment() {
     assert!(
         first.shows("xargs wants `prod` (arn:aws:iam::222222222222:role/AssumedRole): allow it for 60 minutes? [y/N]")
     );
-    until("all three wait", || gets(&home) == 3);
+    until("all three wait", || home.gets() == 3);
     first.run("y");
     until("all are served", || first.shows("all 0"));
     assert_eq!(first.screen().matches("wants `prod`").count(), 1, "one question: {}", first.screen());
@@ -148,7 +142,7 @@ fn a_yes_holds_for_the_program_in_its_terminal_and_a_no_for_a_moment() {
     until("the no holds for a moment", || second.shows("third 4"));
     assert!(!second.shows("[y/N]"), "{}", second.screen());
     home.run(["agent", "stop"]);
-    let consents = events(&home, "consent");
+    let consents = home.events("consent");
     let results: Vec<&Value> = consents.iter().map(|line| &line["result"]).collect();
     assert_eq!(results[..4], ["ok", "ok", "ok", "refused"], "{consents:#?}");
     assert!(consents[0]["caller"]["parent"].as_str().unwrap().ends_with("/xargs"));
@@ -158,11 +152,6 @@ fn a_yes_holds_for_the_program_in_its_terminal_and_a_no_for_a_moment() {
 fn clear(window: &Window<'_>) {
     window.run("clear");
     until("the screen is empty", || window.screen().trim() == "#");
-}
-
-fn gets(home: &Home) -> u64 {
-    let status: Value = serde_json::from_slice(&home.run(["status", "--json"]).stdout).unwrap();
-    status["counts"]["gets"].as_u64().unwrap()
 }
 
 #[test]
@@ -195,7 +184,7 @@ fn without_anybody_to_ask_the_answer_is_quick_and_status_says_what_is_wanted() {
     let output = home.command("setsid").args(["-w", ROLECALL, "get", "prod"]).output().unwrap();
     assert_eq!(output.status.code(), Some(4), "{}", text(&output.stderr));
     assert!(text(&output.stderr).contains("needs a person's consent to use `prod`, and nobody could be asked"));
-    let status: Value = serde_json::from_slice(&home.run(["status", "--json"]).stdout).unwrap();
+    let status = home.status();
     assert_eq!((&status["questions"][0]["kind"], &status["questions"][0]["open"]), (&"consent".into(), &false.into()));
     assert!(text(&home.run(["status"]).stdout).contains("wanted: consent for"));
 }
@@ -222,22 +211,14 @@ fn a_terminal_that_closes_passes_the_question_on_to_the_next_of_its_kind_or_ends
     });
 }
 
-/// Writes a pinentry that says yes and notes how often it was asked.
-fn consenting_pinentry(dir: &Path) -> String {
-    let program = dir.join("pinentry");
-    let mut script = String::from("#!/bin/sh\necho OK\nwhile read -r verb rest; do\n");
-    writeln!(script, "case $verb in CONFIRM) echo asked >> '{}/asked';; esac\necho OK\ndone", dir.display()).unwrap();
-    std::fs::write(&program, script).unwrap();
-    std::fs::set_permissions(&program, std::fs::Permissions::from_mode(0o700)).unwrap();
-    program.display().to_string()
-}
-
 #[test]
 fn a_window_is_as_good_as_a_terminal_and_a_yes_ends_when_its_time_is_over() {
     let dir = tempfile::tempdir().unwrap();
     let agent = {
         let agent = "[agent]\nconsent = \"30m\"\npinentry_program = ";
-        Inside::start(&format!("{agent}\"{}\"\n{TUTORIAL}access = \"ask\"\n", consenting_pinentry(dir.path())))
+        let asked = format!("echo asked >> '{}/asked'; echo OK", dir.path().display());
+        let program = pinentry::script(dir.path(), &asked);
+        Inside::start(&format!("{agent}\"{}\"\n{TUTORIAL}access = \"ask\"\n", program.display()))
     };
     let get = || {
         let context = Context { display: Some(":7".to_owned()), ..Context::default() };

@@ -9,6 +9,7 @@ use crate::mfa;
 use rolecall::domain::report::Kind;
 use rolecall::ports::DeskEvent;
 use rolecall::protocol::message::Request;
+use rolecall_sandbox::World;
 use rolecall_sandbox::tutorials::{ROLE_ARN, USER_ARN};
 use std::time::Duration;
 
@@ -121,7 +122,7 @@ fn a_lock_takes_the_question_off_the_terminal_and_one_code_restores_everything()
     let home = Home::ready(&mfa::config(
         "[roles.again]\nsource = \"auth\"\nrole_arn = \"arn:aws:iam::222222222222:role/AssumedRole\"\nrole_session_name = \"again\"\n",
     ));
-    home.aws.world(mfa::demand_mfa);
+    home.aws.world(World::demand_mfa);
     let rolecall = env!("CARGO_BIN_EXE_rolecall");
     let (first, second) = (Window::open(&home, "first"), Window::open(&home, "second"));
     first.run(&format!("{rolecall} get prod; echo first done $?"));
@@ -146,7 +147,7 @@ fn a_lock_takes_the_question_off_the_terminal_and_one_code_restores_everything()
 
 #[test]
 fn a_code_for_which_nobody_can_be_asked_is_told_once_on_the_desktop() {
-    let agent = Inside::start_in(mfa::world(), &mfa::config(""));
+    let agent = Inside::start_in(World::tutorials_with_mfa(), &mfa::config(""));
     for _ in 0..5 {
         agent.get("prod").expect_err("nobody can be asked");
     }
@@ -165,7 +166,7 @@ fn a_code_for_which_nobody_can_be_asked_is_told_once_on_the_desktop() {
 
 #[test]
 fn the_end_of_an_mfa_session_in_use_is_told_once_and_shown_in_status() {
-    let agent = Inside::start_in(mfa::world(), &mfa::config(""));
+    let agent = Inside::start_in(World::tutorials_with_mfa(), &mfa::config(""));
     mfa::unlock(&agent, "auth", &agent.aws.mfa_code(USER_ARN)).expect("the right code");
     // Used every ten minutes for eleven hours and a half.
     for _ in 0..69 {

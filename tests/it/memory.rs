@@ -9,6 +9,7 @@ use crate::harness::process::Running;
 use crate::mfa;
 use rolecall::protocol::process_output;
 use rolecall_sandbox::Match;
+use rolecall_sandbox::World;
 use rolecall_sandbox::tutorials::USER_ARN;
 use std::io::Write;
 use std::time::{Duration, Instant};
@@ -30,7 +31,7 @@ fn after_a_lock_no_session_is_in_memory_and_the_long_term_key_never_stays() {
     let agent = Running::agent(&home);
     home.open_vault();
     assert!(home.add_key().status.success());
-    home.aws.world(mfa::demand_mfa);
+    home.aws.world(World::demand_mfa);
     let code = home.aws.mfa_code(USER_ARN);
     assert!(home.run_with_input(["unlock", "auth"], &code).status.success());
     let mut secrets = Vec::new();

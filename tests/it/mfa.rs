@@ -12,25 +12,9 @@ use rolecall::domain::secret::MfaCode;
 use rolecall::protocol::message::Request;
 use rolecall_sandbox::tutorials::{AUTH_ACCOUNT, ROLE_ARN, USER_ARN};
 use rolecall_sandbox::{MfaDevice, World};
-use serde_json::json;
 use std::time::Duration;
 
 const HOUR: Duration = Duration::from_hours(1);
-
-/// The tutorials' world, where the role demands MFA.
-pub(crate) fn world() -> World {
-    let mut world = World::tutorials();
-    demand_mfa(&mut world);
-    world
-}
-
-pub(crate) fn demand_mfa(world: &mut World) {
-    world.user(USER_ARN).mfa_devices.push(MfaDevice::generate(AUTH_ACCOUNT, "richard"));
-    world.role(ROLE_ARN).trust = json!({"Version": "2012-10-17", "Statement": [{
-        "Effect": "Allow", "Principal": {"AWS": format!("arn:aws:iam::{AUTH_ACCOUNT}:root")}, "Action": "sts:AssumeRole",
-        "Condition": {"Bool": {"aws:MultiFactorAuthPresent": "true"}}}]})
-    .into();
-}
 
 pub(crate) fn config(role: &str) -> String {
     let serial = "mfa_serial = \"arn:aws:iam::111111111111:mfa/richard\"\n";
@@ -44,7 +28,7 @@ pub(crate) fn unlock(agent: &Inside, name: &str, code: &str) -> Result<(), Repor
 
 #[test]
 fn one_code_opens_the_role_for_the_whole_session_and_renewals_ask_nobody() {
-    let agent = Inside::start_in(world(), &config(""));
+    let agent = Inside::start_in(World::tutorials_with_mfa(), &config(""));
     let asked = agent.get("prod").expect_err("nobody gave a code");
     assert_eq!(asked.kind, Kind::Locked);
     assert_eq!(asked.hint.as_deref(), Some("run `rolecall unlock auth`"));
@@ -66,7 +50,7 @@ fn one_code_opens_the_role_for_the_whole_session_and_renewals_ask_nobody() {
 
 #[test]
 fn a_direct_role_takes_a_code_of_its_own_and_lasts_longer_than_an_hour() {
-    let mut world = world();
+    let mut world = World::tutorials_with_mfa();
     world.role(ROLE_ARN).max_session_seconds = 12 * 3600;
     let agent = Inside::start_in(world, &config("mfa = \"direct\"\nduration = \"12h\"\n"));
     assert_eq!(agent.get("prod").expect_err("no code").hint.as_deref(), Some("run `rolecall unlock prod`"));
@@ -78,7 +62,7 @@ fn a_direct_role_takes_a_code_of_its_own_and_lasts_longer_than_an_hour() {
 
 #[test]
 fn a_wrong_or_used_code_is_refused_and_the_next_one_works() {
-    let agent = Inside::start_in(world(), &config(""));
+    let agent = Inside::start_in(World::tutorials_with_mfa(), &config(""));
     let right = agent.aws.mfa_code(USER_ARN);
     let wrong = if right == "000000" { "000001" } else { "000000" };
     assert_eq!(unlock(&agent, "auth", wrong).expect_err("wrong").kind, Kind::Refused);
@@ -105,7 +89,7 @@ fn a_wrong_or_used_code_is_refused_and_the_next_one_works() {
 
 #[test]
 fn a_code_that_comes_late_is_refused_and_costs_nothing_else() {
-    let agent = Inside::start_in(world(), &config(""));
+    let agent = Inside::start_in(World::tutorials_with_mfa(), &config(""));
     let late = agent.aws.mfa_code(USER_ARN);
     agent.clock.advance(Duration::from_secs(90));
     let refused = unlock(&agent, "auth", &late).expect_err("three codes ago");
@@ -115,7 +99,7 @@ fn a_code_that_comes_late_is_refused_and_costs_nothing_else() {
 
 #[test]
 fn a_device_that_was_replaced_is_said_with_the_key_that_names_it() {
-    let agent = Inside::start_in(world(), &config(""));
+    let agent = Inside::start_in(World::tutorials_with_mfa(), &config(""));
     let code = agent.aws.world(|world| {
         let device = MfaDevice::generate(AUTH_ACCOUNT, "new-phone");
         let code = device.code_at(agent.aws.clock().now());

@@ -2,6 +2,7 @@
 
 mod ill;
 mod programs;
+mod task;
 
 use crate::harness::home::{Home, set_mode, text};
 use crate::harness::inside::{Inside, TUTORIAL, until};

@@ -5,7 +5,7 @@ use super::leaks::Canaries;
 use rolecall::protocol::process_output;
 use rolecall_sandbox::tutorials::{AUTH_ACCOUNT, ROLE_ARN, USER_ARN, WORKLOAD_ACCOUNT};
 use rolecall_sandbox::{Clock, Role, Sandbox, World};
-use serde_json::json;
+use serde_json::{Value, json};
 use std::ffi::OsStr;
 use std::io::Write;
 use std::path::{Path, PathBuf};
@@ -167,11 +167,26 @@ impl Home {
         output
     }
 
+    /// Gives what `status --json` shows.
+    pub(crate) fn status(&self) -> Value {
+        serde_json::from_slice(&self.run(["status", "--json"]).stdout).expect("status is JSON")
+    }
+
+    /// Tells how often a session was asked for since the agent began.
+    pub(crate) fn gets(&self) -> u64 {
+        self.status()["counts"]["gets"].as_u64().expect("a number")
+    }
+
+    /// Gives the audit log's lines of one kind of event, as far as they are written.
+    pub(crate) fn events(&self, event: &str) -> Vec<Value> {
+        let lines = self.audit();
+        let lines = lines.lines().filter_map(|line| serde_json::from_str::<Value>(line).ok());
+        lines.filter(|line| line["event"] == event).collect()
+    }
+
     /// Gives the running agent's process.
     pub(crate) fn agent_pid(&self) -> i32 {
-        let output = self.run(["status", "--json"]);
-        let status: serde_json::Value = serde_json::from_slice(&output.stdout).expect("status is JSON");
-        i32::try_from(status["agent"]["pid"].as_i64().expect("a running agent")).unwrap()
+        i32::try_from(self.status()["agent"]["pid"].as_i64().expect("a running agent")).unwrap()
     }
 }
 

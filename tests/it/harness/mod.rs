@@ -9,6 +9,7 @@ pub(crate) mod inside;
 pub(crate) mod leaks;
 pub(crate) mod memory;
 pub(crate) mod memory_vault;
+pub(crate) mod pinentry;
 pub(crate) mod process;
 pub(crate) mod prompter;
 pub(crate) mod window;

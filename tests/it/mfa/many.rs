@@ -1,6 +1,6 @@
 //! Many callers at once: one question, one code, and for each role one call to AWS.
 
-use super::{config, demand_mfa};
+use super::config;
 use crate::harness::home::{Home, text};
 use crate::harness::inside::until;
 use crate::harness::window::Window;
@@ -22,7 +22,7 @@ fn fifty_callers_of_ten_roles_cost_one_question_one_code_and_ten_roles() {
     }
     let home = Home::ready(&format!("prompts = [\"tty\"]\n{}{roles}", config("")));
     home.aws.world(|world| {
-        demand_mfa(world);
+        world.demand_mfa();
         let trust = world.role(ROLE_ARN).trust.clone();
         let workload = world.accounts.get_mut(WORKLOAD_ACCOUNT).unwrap();
         for at in 0..ROLES {

@@ -1,22 +1,23 @@
 //! A pinentry on the caller's own terminal: the real one, and others that do everything wrong. Whatever becomes of it, the
 //! terminal is a shell's again afterwards.
 
-use super::{config, demand_mfa, world};
+use super::config;
 use crate::harness::home::{Home, text};
 use crate::harness::inside::{Inside, until};
+use crate::harness::pinentry;
 use crate::harness::window::Window;
 use rolecall::client;
 use rolecall::protocol::message::Context;
+use rolecall_sandbox::World;
 use rolecall_sandbox::tutorials::USER_ARN;
 use serde_json::Value;
-use std::os::unix::fs::PermissionsExt;
 use std::time::Duration;
 
 const ROLECALL: &str = env!("CARGO_BIN_EXE_rolecall");
 
 fn home(agent: &str) -> Home {
     let home = Home::ready(&format!("{agent}\n{}", config("")));
-    home.aws.world(demand_mfa);
+    home.aws.world(World::demand_mfa);
     home
 }
 
@@ -28,13 +29,7 @@ fn with_curses(prompts: &str) -> Home {
 /// otherwise.
 fn with_script(prompts: &str, at_getpin: &str) -> Home {
     let home = home("");
-    let program = home.path("pinentry");
-    let script = format!(
-        "#!/bin/sh\nPATH=/usr/bin:/bin\necho OK ready\nwhile read -r verb rest; do case \"$verb $rest\" in\n\
-         'OPTION ttyname='*) tty=${{rest#ttyname=}}; echo OK;;\nGETPIN*) {at_getpin};;\n*) echo OK;;\nesac; done\n"
-    );
-    std::fs::write(&program, script).unwrap();
-    std::fs::set_permissions(&program, std::fs::Permissions::from_mode(0o700)).unwrap();
+    let program = pinentry::script(&home.path(""), at_getpin);
     let agent = format!("vault = \"file\"\nprompts = {prompts}\npinentry_program = \"{}\"", program.display());
     home.configure(&format!("[agent]\n{agent}\n{}", config("")));
     // Has the agent read it now: a `get` would not wait for that.
@@ -50,11 +45,6 @@ fn get(window: &Window<'_>, name: &str) {
 fn is_a_shells_again(window: &Window<'_>) {
     window.run("echo visible again");
     until("the terminal shows what is typed", || window.screen().matches("visible again").count() >= 2);
-}
-
-fn gets(home: &Home) -> u64 {
-    let status: Value = serde_json::from_slice(&home.run(["status", "--json"]).stdout).unwrap();
-    status["counts"]["gets"].as_u64().unwrap()
 }
 
 fn unlock(home: &Home) {
@@ -131,7 +121,7 @@ fn a_caller_that_is_interrupted_passes_the_pinentry_on_to_the_next_terminal() {
     until("the first is asked", || first.shows("prod is wanted"));
     let second = Window::open(&home, "second");
     get(&second, "second");
-    until("both wait", || gets(&home) == 2);
+    until("both wait", || home.gets() == 2);
     assert!(!second.shows("prod is wanted"), "one question: {}", second.screen());
     first.tmux(&["send-keys", "-t", "first", "C-c"]);
     until("the second is asked", || second.shows("prod is wanted"));
@@ -149,7 +139,7 @@ fn a_terminal_that_closes_under_the_pinentry_passes_the_question_on() {
     until("the first is asked", || first.shows("prod is wanted"));
     let second = Window::open(&home, "second");
     get(&second, "second");
-    until("both wait", || gets(&home) == 2);
+    until("both wait", || home.gets() == 2);
     drop(first);
     until("the second is asked", || second.shows("prod is wanted"));
     second.run(&home.aws.mfa_code(USER_ARN));
@@ -201,24 +191,17 @@ fn a_pinentry_that_hangs_and_ignores_every_request_to_end_leaves_a_usable_termin
     served(&home, "first");
 }
 
-/// A window that waits until a test has written a code down.
 #[test]
 fn a_clock_that_is_set_while_a_question_is_open_changes_nothing() {
     let dir = tempfile::tempdir().unwrap();
-    let (program, code) = (dir.path().join("pinentry"), dir.path().join("code"));
-    let wait =
-        format!("touch {0}.asked; until test -s {0}; do sleep 0.05; done; echo D $(cat {0}); echo OK", code.display());
-    let script = format!(
-        "#!/bin/sh\nPATH=/usr/bin:/bin\necho OK\nwhile read -r verb rest; do case $verb in GETPIN) {wait};; *) echo OK;; esac; done\n"
-    );
-    std::fs::write(&program, script).unwrap();
-    std::fs::set_permissions(&program, std::fs::Permissions::from_mode(0o700)).unwrap();
+    let code = dir.path().join("code");
+    let program = pinentry::script(dir.path(), &pinentry::answering_from(&code));
     let agent = format!("[agent]\nprompts = [\"pinentry\"]\npinentry_program = \"{}\"\n", program.display());
-    let agent = Inside::start_in(world(), &format!("{agent}{}", config("")));
+    let agent = Inside::start_in(World::tutorials_with_mfa(), &format!("{agent}{}", config("")));
     std::thread::scope(|scope| {
         let context = Context { display: Some(":0".into()), ..Context::default() };
         let waiting = scope.spawn(|| client::get(&agent.paths, "prod", context).map(drop));
-        until("it is asked", || code.with_extension("asked").exists());
+        until("it is asked", || pinentry::questions(&code) == 1);
         let since = agent.status().questions[0].since;
         agent.clock.advance(Duration::from_hours(2));
         agent.clock.advance_boot(Duration::from_mins(7));

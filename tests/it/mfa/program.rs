@@ -1,9 +1,10 @@
 //! Codes from `mfa_process`: a program of the person's own, run for a caller who waits and for nobody else.
 
-use super::{config, unlock, world};
+use super::{config, unlock};
 use crate::harness::inside::{Inside, until};
 use rolecall::domain::report::Kind;
 use rolecall::protocol::message::Request;
+use rolecall_sandbox::World;
 use rolecall_sandbox::tutorials::USER_ARN;
 use std::path::PathBuf;
 use std::time::Duration;
@@ -20,7 +21,7 @@ fn scripted(session: &str) -> Scripted {
     let script = dir.path().join("code");
     let argv = format!("mfa_process = [\"/bin/sh\", \"{}\", \"a b\"]\nmfa_session = \"{session}\"\n", script.display());
     let config = config("").replace("region = \"eu-west-1\"\n", &format!("region = \"eu-west-1\"\n{argv}"));
-    Scripted { agent: Inside::start_in(world(), &config), script, _dir: dir }
+    Scripted { agent: Inside::start_in(World::tutorials_with_mfa(), &config), script, _dir: dir }
 }
 
 impl Scripted {

@@ -3,13 +3,14 @@
 use crate::harness::home::{Home, text};
 use crate::harness::inside::until;
 use crate::harness::window::Window;
+use rolecall_sandbox::World;
 use rolecall_sandbox::tutorials::USER_ARN;
 use std::process::{Child, Stdio};
 
 fn home() -> Home {
     let config = format!("prompts = [\"tty\"]\n{}", super::config(""));
     let home = Home::ready(&config);
-    home.aws.world(super::demand_mfa);
+    home.aws.world(World::demand_mfa);
     home
 }
 
@@ -23,11 +24,7 @@ fn the_question_appears_in_the_terminal_that_came_first_and_one_answer_serves_al
     let second = Window::open(&home, "second");
     second.run(&format!("{rolecall} get prod > second.json; echo second done $?"));
     let third: Child = home.rolecall(["get", "prod"]).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
-    until("all three wait", || {
-        let status = home.run(["status", "--json"]);
-        let status: serde_json::Value = serde_json::from_slice(&status.stdout).unwrap();
-        status["counts"]["gets"] == 3
-    });
+    until("all three wait", || home.gets() == 3);
     assert!(!second.shows("MFA code"), "one question: {}", second.screen());
     first.run(&home.aws.mfa_code(USER_ARN));
     until("the first is served", || first.shows("first done 0"));
@@ -70,7 +67,7 @@ fn without_a_terminal_the_answer_is_quick_and_status_says_what_is_wanted() {
     assert_eq!(output.status.code(), Some(4));
     let stderr = text(&output.stderr);
     assert!(stderr.contains("mfa/richard is needed") && stderr.contains("rolecall unlock auth"), "{stderr}");
-    let status: serde_json::Value = serde_json::from_slice(&home.run(["status", "--json"]).stdout).unwrap();
+    let status = home.status();
     assert_eq!(status["questions"][0]["identity"], "auth");
     assert_eq!(status["questions"][0]["open"], false);
     assert!(home.run_with_input(["unlock", "auth"], &home.aws.mfa_code(USER_ARN)).status.success());
@@ -98,10 +95,7 @@ fn a_terminal_that_closes_passes_the_question_on() {
     until("the first is asked", || first.shows("MFA code of auth"));
     let second = Window::open(&home, "second");
     second.run(&format!("{rolecall} get prod > /dev/null; echo done $?"));
-    until("the second waits", || {
-        let status: serde_json::Value = serde_json::from_slice(&home.run(["status", "--json"]).stdout).unwrap();
-        status["counts"]["gets"] == 2
-    });
+    until("the second waits", || home.gets() == 2);
     drop(first);
     until("the second is asked", || second.shows("MFA code of auth"));
     second.run(&home.aws.mfa_code(USER_ARN));

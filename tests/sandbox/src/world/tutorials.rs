@@ -2,7 +2,7 @@
 
 use serde_json::json;
 
-use super::{AccessKey, Account, Bucket, Role, User, World};
+use super::{AccessKey, Account, Bucket, MfaDevice, Role, User, World};
 
 /// The authentication account.
 pub const AUTH_ACCOUNT: &str = "111111111111";
@@ -44,5 +44,21 @@ impl World {
             .with_account(Account::new(WORKLOAD_ACCOUNT).with_role(role))
             .with_bucket(BUCKET, reports)
             .with_bucket(EMPTY_BUCKET, Bucket::new(WORKLOAD_ACCOUNT, REGION))
+    }
+
+    /// Returns the tutorials' MFA variant.
+    pub fn tutorials_with_mfa() -> Self {
+        let mut world = Self::tutorials();
+        world.demand_mfa();
+        world
+    }
+
+    /// Gives `richard` an MFA device and has `AssumedRole` demand its codes.
+    pub fn demand_mfa(&mut self) {
+        self.user(USER_ARN).mfa_devices.push(MfaDevice::generate(AUTH_ACCOUNT, "richard"));
+        self.role(ROLE_ARN).trust = json!({"Version": "2012-10-17", "Statement": [{
+            "Effect": "Allow", "Principal": {"AWS": format!("arn:aws:iam::{AUTH_ACCOUNT}:root")},
+            "Action": "sts:AssumeRole", "Condition": {"Bool": {"aws:MultiFactorAuthPresent": "true"}}}]})
+        .into();
     }
 }
