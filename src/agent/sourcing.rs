@@ -162,7 +162,7 @@ impl Sessions {
                 Source::Environment => {
                     "start the agent anew where the variables are of today: `rolecall agent stop`, then `rolecall agent run`"
                 }
-                _ => "ask again in a moment, and look at this machine's clock",
+                _ => "run it again in a moment, and look at this machine's clock",
             };
             (format!("gave a session that was over at {end}"), hint)
         } else {
