@@ -4,13 +4,14 @@
 //! interpreter, a deleted file): it is recorded and may narrow, and opens nothing. What is said of a caller was true of the
 //! process that connected: one that has ended is never named as whoever has its number now.
 
+use super::proc::{Stat, process};
 use super::terminal;
 use crate::domain::report::printable;
 use crate::process::Pinned;
 use serde::Serialize;
 use std::fs;
 use std::os::fd::AsFd;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 /// A longer path is nobody's who has nothing to hide in it; the log's lines stay short.
 const PATH_SHOWN: usize = 512;
@@ -78,7 +79,7 @@ impl Caller {
             parent,
             terminal: stat.tty != 0,
             terminal_path: terminal::of(&proc, stat.tty),
-            session: stat.session(),
+            session: session(&stat),
         }
     }
 
@@ -97,10 +98,6 @@ impl Caller {
     }
 }
 
-fn process(pid: i32) -> PathBuf {
-    Path::new("/proc").join(pid.to_string())
-}
-
 /// Names the program that started a process. Most SDKs run `credential_process` through `sh -c`, and not every shell makes
 /// way for its command: such a shell is passed over, or half of all callers would be called `dash`.
 fn tool(parent: &Path) -> Option<String> {
@@ -113,40 +110,13 @@ fn tool(parent: &Path) -> Option<String> {
     Some(program)
 }
 
-/// What `/proc/PID/stat` says (proc_pid_stat(5)).
-#[derive(Debug, PartialEq, Eq)]
-struct Stat {
-    parent: Option<i32>,
-    session: i32,
-    tty: i32,
-    started: u64,
-}
-
-impl Stat {
-    fn read(proc: &Path) -> Option<Self> {
-        Self::parse(&fs::read(proc.join("stat")).ok()?)
-    }
-
-    /// The command name before the fields may hold spaces and brackets of its own, so the last bracket counts.
-    fn parse(stat: &[u8]) -> Option<Self> {
-        let stat = String::from_utf8_lossy(stat);
-        let fields: Vec<&str> = stat[stat.rfind(')')? + 1..].split_whitespace().take(20).collect();
-        let number = |at: usize| fields.get(at)?.parse().ok();
-        Some(Self {
-            parent: number(1).filter(|pid| *pid > 0),
-            session: number(3)?,
-            tty: number(4)?,
-            started: fields.get(19).and_then(|ticks| ticks.parse().ok()).unwrap_or(0),
-        })
-    }
-
-    fn session(&self) -> Option<TerminalSession> {
-        (self.tty != 0).then(|| TerminalSession {
-            leader: self.session,
-            started: Self::read(&process(self.session)).map_or(0, |leader| leader.started),
-            tty: self.tty,
-        })
-    }
+/// Gives the terminal session that a process belongs to, if it has a terminal.
+fn session(stat: &Stat) -> Option<TerminalSession> {
+    (stat.tty != 0).then(|| TerminalSession {
+        leader: stat.session,
+        started: Stat::of(stat.session).map_or(0, |leader| leader.started),
+        tty: stat.tty,
+    })
 }
 
 fn is_shell(program: &str) -> bool {
@@ -171,15 +141,6 @@ pub(super) fn named(path: &Path) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn a_command_name_cannot_forge_the_parent() {
-        let stat = Stat::parse(b"12 (a) S 1 2) S 77 12 13 0 -1 4 0 0 0 0 0 0 0 0 20 0 1 0 4242 0").expect("a stat");
-        assert_eq!(stat, Stat { parent: Some(77), session: 13, tty: 0, started: 4242 });
-        let stat = Stat::parse(b"12 (a b) R 5 5 5 34816 5").expect("a stat");
-        assert_eq!((stat.parent, stat.tty), (Some(5), 34816));
-        assert_eq!(Stat::parse(b"garbage"), None);
-    }
 
     #[test]
     fn only_a_shell_with_a_command_for_an_argument_is_passed_over() {

@@ -39,14 +39,14 @@ impl Failure {
 
     /// Makes the failure of those who waited while everything was forgotten.
     pub(super) fn locked() -> Self {
-        Self::transient(Report::new(Kind::Locked, "rolecall was locked while this was under way").hint("ask again"))
+        Self::transient(Report::new(Kind::Locked, "rolecall was locked while this was under way").hint("run it again"))
     }
 
     /// Makes the failure of those whom the agent's end has left waiting.
     pub(super) fn ending() -> Self {
         Self::transient(
             Report::new(Kind::Agent, "the agent ended while this was under way")
-                .hint("ask again: that starts a new agent"),
+                .hint("run it again: that starts a new agent"),
         )
     }
 
@@ -54,7 +54,7 @@ impl Failure {
     pub(super) fn called_off() -> Self {
         Self::transient(
             Report::new(Kind::Failed, "this was called off before its end")
-                .hint("ask again; `rolecall log` shows whether the identity's key was changed meanwhile"),
+                .hint("run it again; `rolecall log` shows whether the identity's key was changed meanwhile"),
         )
     }
 }
@@ -79,7 +79,7 @@ pub(super) fn still_asking_consent(program: &str, name: &Name) -> Failure {
 pub(super) fn too_slow() -> Failure {
     Failure::transient(
         Report::new(Kind::Unreachable, "no session within 20 seconds")
-            .hint("ask again: the request goes on meanwhile; `rolecall status` shows its end"),
+            .hint("run it again: the request goes on meanwhile; `rolecall status` shows its end"),
     )
 }
 

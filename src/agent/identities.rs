@@ -15,6 +15,13 @@ use crate::ports::StoredKey;
 use crate::protocol::message::Answer;
 use crate::protocol::status::KeyStatus;
 
+/// Says that a secret went with its user.
+fn dropped(arn: &str, name: &Name) -> Report {
+    Report::new(Kind::Failed, format!("the TOTP secret of {arn} was deleted with its key")).hint(format!(
+        "set `mfa_serial` to the new user's device; `rolecall identity add {name} --totp` keeps its secret"
+    ))
+}
+
 impl Agent {
     /// Tries a key and stores it.
     pub(super) async fn add_identity(
@@ -66,8 +73,12 @@ impl Agent {
             )
             .hint("AWS lets no root user assume a role: make an IAM user, and delete the root user's access key"));
         }
-        // Another key of the user leaves the device what it is.
-        let totp = there.and_then(|there| there.totp);
+        // Another key of the user leaves the device what it is; another user has another device.
+        let (totp, dropped) = match there {
+            Some(there) if there.arn == who.arn => (there.totp, None),
+            Some(there) => (None, there.totp.map(|_| dropped(&there.arn, &name))),
+            None => (None, None),
+        };
         let now = self.ports.clock.now().wall;
         let stored = StoredKey { key, arn: who.arn.clone(), stored: now, totp, created: None, next: None };
         self.ports.vault.write(&name, &stored).await?;
@@ -84,7 +95,7 @@ impl Agent {
             mfa_serial: None,
             totp: stored.totp.is_some(),
             error: None,
-            warnings: Vec::new(),
+            warnings: dropped.into_iter().collect(),
         })))))
     }
 

@@ -26,11 +26,19 @@ struct Fact {
     since: DateTime<Utc>,
 }
 
-/// What has been seen of the keys; `None` of an identity whose key is missing or could not be read.
+/// What a look at the vault has shown of an identity.
+#[derive(Clone, Debug, PartialEq, Eq)]
+enum Seen {
+    Key(Fact),
+    NoKey,
+    Unreadable,
+}
+
+/// What has been seen of the keys.
 #[derive(Debug, Default)]
 struct Facts {
     kind: Option<VaultKind>,
-    seen: HashMap<Name, Option<Fact>>,
+    seen: HashMap<Name, Seen>,
 }
 
 /// The vault, with a look at what passes by.
@@ -82,11 +90,18 @@ impl KeyFacts {
 
     fn note(&self, identity: &Name, key: Option<&StoredKey>) {
         let fact = key.map(|key| Fact { access_key_id: key.key.id.clone(), since: key.since() });
-        self.lock().seen.insert(identity.clone(), fact);
+        self.lock().seen.insert(identity.clone(), fact.map_or(Seen::NoKey, Seen::Key));
     }
 
     fn of(&self, identity: &Name) -> Option<Fact> {
-        self.lock().seen.get(identity).cloned().flatten()
+        match self.lock().seen.get(identity) {
+            Some(Seen::Key(fact)) => Some(fact.clone()),
+            _ => None,
+        }
+    }
+
+    fn has_none(&self, identity: &Name) -> bool {
+        self.lock().seen.get(identity) == Some(&Seen::NoKey)
     }
 }
 
@@ -169,6 +184,7 @@ impl Agent {
         }
         let fact = self.key_facts.of(&identity.name);
         Some(KeyAge {
+            missing: self.key_facts.has_none(&identity.name),
             overdue: self.overdue(identity, now).is_some(),
             age_seconds: fact.as_ref().map(|fact| age(fact.since, now).as_secs()),
             since: fact.as_ref().map(|fact| fact.since),
@@ -199,7 +215,7 @@ impl Agent {
         for name in unknown {
             let Err(report) = self.ports.vault.read(&name).await else { continue };
             // Once is enough: what cannot be read is read, and told, when it is needed.
-            self.key_facts.lock().seen.entry(name).or_insert(None);
+            self.key_facts.lock().seen.entry(name).or_insert(Seen::Unreadable);
             // A vault that hangs costs one status ten seconds, not each key.
             if report.kind != Kind::Config {
                 return;

@@ -15,6 +15,7 @@ mod key_age;
 pub mod lifecycle;
 mod locked;
 mod notices;
+mod proc;
 mod programs;
 mod questions;
 mod recursion;

@@ -4,8 +4,8 @@
 //! Linux has no such book: there the program's deadline ends the wait. Where no program runs, nothing is looked up.
 
 use super::caller::Caller;
+use super::proc::Stat;
 use crate::domain::report::{Kind, Report};
-use std::fs;
 
 /// More generations than any shell of shells has; a loop cannot be, but nothing rests on it.
 const GENERATIONS: usize = 64;
@@ -17,8 +17,8 @@ pub(super) fn refuse(caller: &Caller, programs: &[i32]) -> Option<Report> {
     }
     let mut pid = caller.pid?;
     for _ in 0..GENERATIONS {
-        let (parent, group) = parent_and_group(pid)?;
-        if programs.contains(&pid) || programs.contains(&group) {
+        let stat = Stat::of(pid)?;
+        if programs.contains(&pid) || programs.contains(&stat.group) {
             return Some(
                 Report::new(
                     Kind::Config,
@@ -27,17 +27,9 @@ pub(super) fn refuse(caller: &Caller, programs: &[i32]) -> Option<Report> {
                 .hint("let the program get its credentials elsewhere: a profile with `credential_process = rolecall get …` cannot serve it"),
             );
         }
-        pid = Some(parent).filter(|parent| *parent > 1)?;
+        pid = stat.parent.filter(|parent| *parent > 1)?;
     }
     None
-}
-
-/// Takes parent and process group out of `/proc/PID/stat`; the command name before them may hold brackets of its own.
-fn parent_and_group(pid: i32) -> Option<(i32, i32)> {
-    let stat = fs::read(format!("/proc/{pid}/stat")).ok()?;
-    let stat = String::from_utf8_lossy(&stat);
-    let mut fields = stat[stat.rfind(')')? + 1..].split_whitespace().skip(1);
-    Some((fields.next()?.parse().ok()?, fields.next()?.parse().ok()?))
 }
 
 #[cfg(all(test, target_os = "linux"))]

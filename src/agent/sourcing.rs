@@ -13,7 +13,7 @@ use super::renewal::Pace;
 use super::sessions::Sessions;
 use crate::domain::arn::AccountId;
 use crate::domain::catalogue::{AwsSettings, HOUR};
-use crate::domain::credential::{Lifetime, Session, Signer};
+use crate::domain::credential::{LONGEST_SESSION, Lifetime, Session, Signer};
 use crate::domain::plan::{Plan, SessionTokenCall};
 use crate::domain::report::{Kind, Report};
 use crate::domain::source::Source;
@@ -29,8 +29,8 @@ use std::time::Duration;
 /// a guess, and the shortest default of AWS's is an hour.
 const UNKNOWN_LIFE: Duration = HOUR;
 
-/// No session of AWS's lasts longer (GetSessionToken); some minutes are for clocks.
-const LONGEST: TimeDelta = TimeDelta::minutes(36 * 60 + 5);
+/// A source's clock and this machine's may differ by this much before an end is one that cannot be.
+const CLOCKS: Duration = Duration::from_mins(5);
 
 impl Agent {
     /// Tells of an identity without a stored key what is known from the session it has now. Nobody is asked for it.
@@ -152,7 +152,10 @@ impl Sessions {
     fn odd_end(&self, source: &Source, session: &Session, skew: TimeDelta) -> Option<Failure> {
         let now = self.ports.clock.now();
         let end = process_output::timestamp(session.expiration);
-        let (what, hint) = if session.expiration - (now.wall + skew) > LONGEST {
+        let (what, hint) = if (session.expiration - (now.wall + skew))
+            .to_std()
+            .is_ok_and(|life| life > LONGEST_SESSION + CLOCKS)
+        {
             (
                 format!("gave a session until {end}, and no session of AWS's lasts that long"),
                 "look at this machine's clock",
@@ -162,7 +165,7 @@ impl Sessions {
                 Source::Environment => {
                     "start the agent anew where the variables are of today: `rolecall agent stop`, then `rolecall agent run`"
                 }
-                _ => "ask again in a moment, and look at this machine's clock",
+                _ => "run it again in a moment, and look at this machine's clock",
             };
             (format!("gave a session that was over at {end}"), hint)
         } else {

@@ -3,13 +3,14 @@
 //! Nothing is looked up, read or checked here beyond the form of a name: a value of the configuration has its one check
 //! in `config`, so that a flag and a line of the file are refused with the same words. The doc comments are the help.
 
+mod identity;
 mod role;
 mod source;
 
+pub(super) use identity::{IdentityAddArgs, IdentityCommand, IdentityRemoveArgs, IdentityRotateArgs};
 pub(super) use role::{RoleCommand, RoleFlags};
 pub(super) use source::SourceArgs;
 
-use crate::domain::catalogue::IdentityKind;
 use crate::domain::names::Name;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use clap_complete::Shell;
@@ -200,135 +201,6 @@ pub(super) struct UnlockArgs {
     pub(super) vault: bool,
 }
 
-#[derive(Debug, Subcommand)]
-pub(super) enum IdentityCommand {
-    /// Store an access key and write its section; asks AWS whose key it is
-    #[command(after_help = "\
-The key is asked for on a terminal, else read from standard input: as JSON, also as
-`aws iam create-access-key` prints it, or as the CSV of the console. It is never taken
-from the command line or the environment.
-
-With --totp the secret of the MFA device is asked for as well, or alone where the vault has
-the key already; from standard input it is read as `TotpSecret` of a JSON object.
-
-Examples:
-  rolecall identity add auth --mfa-serial arn:aws:iam::111111111111:mfa/richard
-  rolecall identity add auth --csv ~/Downloads/richard_accessKeys.csv
-  aws iam create-access-key | rolecall identity add auth --replace
-  rolecall identity add auth --totp                      the secret as text, or as otpauth:// URI
-  rolecall identity add auth --no-totp
-  rolecall identity add instance --type ec2 --region eu-west-1
-  rolecall identity add ci --type web-identity --web-identity-token-file /run/token \
-    --role-arn arn:aws:iam::222222222222:role/Deploy
-  rolecall identity add corp --type process -- /usr/local/bin/corp-login --profile dev")]
-    Add(Box<IdentityAddArgs>),
-    /// List identities and their keys
-    #[command(after_help = "\
-Examples:
-  rolecall identity list
-  rolecall identity list --json | jq -r '.[].arn'")]
-    List(JsonArgs),
-    /// Show one identity and the roles it reaches
-    #[command(after_help = "\
-Example:
-  rolecall identity show auth")]
-    Show(ShowArgs),
-    /// Put a new access key in the place of an identity's
-    #[command(after_help = "\
-Makes a new key at AWS, stores it beside the old one, tries it out, uses it from then on, and
-deactivates and deletes the old one. `get` works all the while. What was broken off, by a crash
-or a policy, is finished by running it again. Wherever else the old key is in use, it stops working.
-
-Examples:
-  rolecall identity rotate auth
-  rolecall identity rotate auth --yes --json
-  rolecall identity rotate auth --delete AKIAIOSFODNN7EXAMPLE    makes room where there are two keys")]
-    Rotate(IdentityRotateArgs),
-    /// Delete an identity: its key in the vault, its sessions and its section
-    #[command(after_help = "\
-The key itself stays valid at AWS: delete it there with `aws iam delete-access-key`.
-
-Examples:
-  rolecall identity remove auth
-  rolecall identity remove auth --yes")]
-    Remove(IdentityRemoveArgs),
-}
-
-#[expect(clippy::struct_excessive_bools, reason = "flags as they are typed, which clap gives as bools")]
-#[derive(Debug, Args)]
-pub(super) struct IdentityAddArgs {
-    /// What to call it
-    #[arg(value_parser = name)]
-    pub(super) name: Name,
-    /// Read the key from the CSV file that the console offers
-    #[arg(long, value_name = "FILE")]
-    pub(super) csv: Option<PathBuf>,
-    /// Where the credentials come from
-    #[arg(long = "type", value_name = "TYPE", value_parser = KINDS.map(IdentityKind::as_str), default_value = "iam-user")]
-    pub(super) kind: String,
-    /// The MFA device
-    #[arg(long, value_name = "ARN")]
-    pub(super) mfa_serial: Option<String>,
-    /// How long one MFA code lasts, 15m to 36h
-    #[arg(long, value_name = "DURATION")]
-    pub(super) mfa_session: Option<String>,
-    /// The region whose STS is asked, and that tools get
-    #[arg(long)]
-    pub(super) region: Option<String>,
-    /// How old the key may become before `status` warns, as 90d
-    #[arg(long, value_name = "DURATION")]
-    pub(super) rotate_after: Option<String>,
-    /// Take the place of a key that is there already
-    #[arg(long)]
-    pub(super) replace: bool,
-    /// Keep the secret of the MFA device beside the key, so that nobody is asked for codes
-    #[arg(long)]
-    pub(super) totp: bool,
-    /// Remove that secret again; the key stays
-    #[arg(long, conflicts_with_all = ["totp", "csv", "mfa_serial", "mfa_session", "region", "replace"])]
-    pub(super) no_totp: bool,
-    /// Do not ask whether both factors may lie in one place
-    #[arg(long, short, requires = "totp")]
-    pub(super) yes: bool,
-    #[command(flatten)]
-    pub(super) source: SourceArgs,
-}
-
-const KINDS: [IdentityKind; 6] = [
-    IdentityKind::IamUser,
-    IdentityKind::Ec2,
-    IdentityKind::Ecs,
-    IdentityKind::Environment,
-    IdentityKind::WebIdentity,
-    IdentityKind::Process,
-];
-
-#[derive(Debug, Args)]
-pub(super) struct IdentityRotateArgs {
-    /// Which one
-    #[arg(value_parser = name)]
-    pub(super) name: Name,
-    /// Delete this second key of the user first: AWS allows two
-    #[arg(long, value_name = "KEYID")]
-    pub(super) delete: Option<String>,
-    /// Do not ask
-    #[arg(long, short)]
-    pub(super) yes: bool,
-    /// Print JSON
-    #[arg(long)]
-    pub(super) json: bool,
-}
-
-#[derive(Debug, Args)]
-pub(super) struct IdentityRemoveArgs {
-    /// Which one
-    #[arg(value_parser = name)]
-    pub(super) name: Name,
-    /// Do not ask
-    #[arg(long, short)]
-    pub(super) yes: bool,
-}
-
 #[derive(Debug, Args)]
 pub(super) struct ShowArgs {
     /// Which one
@@ -401,6 +273,7 @@ impl Command {
             Self::Unlock(UnlockArgs { identity, .. }) => identity.as_ref()?.as_str(),
             Self::Identity(IdentityCommand::Add(args)) => args.name.as_str(),
             Self::Identity(IdentityCommand::Remove(args)) => args.name.as_str(),
+            Self::Identity(IdentityCommand::Rotate(args)) => args.name.as_str(),
             Self::Identity(IdentityCommand::Show(args)) | Self::Role(RoleCommand::Show(args)) => args.name.as_str(),
             Self::Role(RoleCommand::Add(args)) => args.name.as_str(),
             Self::Role(RoleCommand::Remove(args)) => args.name.as_str(),

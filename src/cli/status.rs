@@ -11,7 +11,7 @@ use crate::domain::report::Report;
 use crate::paths::Paths;
 use crate::protocol::message::{Answer, Context, Request};
 use crate::protocol::status::{IdentityStatus, KeyAge, QuestionStatus, RoleStatus, SessionStatus, Status};
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, Local, Utc};
 use serde::Serialize;
 use std::collections::BTreeMap;
 use std::fmt::Write;
@@ -172,7 +172,7 @@ fn render_questions(questions: &[QuestionStatus], now: DateTime<Utc>, screen: Sc
             (Some(identity), Some(serial)) => format!("MFA code of {identity} ({serial}) for {}", question.name),
             _ => format!("consent for {} to use {}", program.unwrap_or("an unknown program"), question.name),
         };
-        let what = format!("{what}, for {}", span((now - question.since).num_seconds().max(0).unsigned_abs()));
+        let what = format!("{what}, wanted since {}", clock(question.since, now));
         let hint = match (question.open, &question.answer_with) {
             (true, Some(command)) => format!("answer it where it is asked, or `{command}`"),
             (true, None) => "answer it where it is asked".to_owned(),
@@ -183,6 +183,13 @@ fn render_questions(questions: &[QuestionStatus], now: DateTime<Utc>, screen: Sc
     });
     let text: String = lines.collect();
     if text.is_empty() { text } else { text + "\n" }
+}
+
+/// Writes when something began, as a clock here shows it; with the day where that was another one.
+fn clock(at: DateTime<Utc>, now: DateTime<Utc>) -> String {
+    let (at, now) = (at.with_timezone(&Local), now.with_timezone(&Local));
+    let format = if at.date_naive() == now.date_naive() { "%H:%M" } else { "%Y-%m-%d %H:%M" };
+    at.format(format).to_string()
 }
 
 fn render_warnings(warnings: &[Report], screen: Screen) -> String {
@@ -317,6 +324,9 @@ pub(super) fn base_name(path: &str) -> &str {
 }
 
 fn key_age(key: &KeyAge) -> Cell {
+    if key.missing {
+        return Cell::new(Style::Warning, "no key");
+    }
     let age = key.age_seconds.map_or_else(|| "of unknown age".to_owned(), |age| format!("{} old", span(age)));
     Cell::new(if key.overdue { Style::Warning } else { Style::Dim }, &format!("key {age}"))
 }

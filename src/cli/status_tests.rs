@@ -69,12 +69,29 @@ fn a_wanted_code_is_the_first_line_and_says_what_answers_it() {
     }];
     let text = render(&status, Screen::default());
     let lines: Vec<&str> = text.lines().collect();
-    assert_eq!(lines[0], "wanted: MFA code of auth (arn:aws:iam::111111111111:mfa/richard) for prod, for 2m");
+    let since = status.questions[0].since.with_timezone(&Local).format("%H:%M");
+    let code = "wanted: MFA code of auth (arn:aws:iam::111111111111:mfa/richard) for prod";
+    assert_eq!(lines[0], format!("{code}, wanted since {since}"), "a time, as a span would read as how long it holds");
     assert!(lines[1].contains("nobody could be asked: run `rolecall unlock auth`"), "{text}");
     status.questions[0].answer_with = None;
     (status.questions[0].identity, status.questions[0].serial) = (None, None);
     let text = render(&status, Screen::default());
-    assert!(text.starts_with("wanted: consent for terraform to use prod, for 2m\n"), "{text}");
+    assert!(text.starts_with(&format!("wanted: consent for terraform to use prod, wanted since {since}\n")), "{text}");
+    status.questions[0].since = status.agent.now - chrono::TimeDelta::days(2);
+    let day = status.questions[0].since.with_timezone(&Local).format("%Y-%m-%d %H:%M").to_string();
+    assert!(render(&status, Screen::default()).contains(&format!("wanted since {day}\n")));
+}
+
+#[test]
+fn an_identity_without_a_key_is_not_one_whose_key_has_no_age() {
+    let mut status = example();
+    let tree = |key: KeyAge, status: &mut Status| {
+        status.identities[0].key = Some(key);
+        render(status, Screen::default())
+    };
+    assert!(tree(KeyAge::default(), &mut status).contains("key of unknown age"), "a vault that was not looked into");
+    let text = tree(KeyAge { missing: true, ..KeyAge::default() }, &mut status);
+    assert!(text.contains("no key\n") && !text.contains("unknown age"), "{text}");
 }
 
 #[test]

@@ -169,4 +169,37 @@ mod tests {
             }
         }
     }
+
+    #[test]
+    fn no_totp_takes_nothing_that_it_would_not_do() {
+        let no_totp = ["rolecall", "identity", "add", "auth", "--no-totp"];
+        assert!(command().try_get_matches_from(no_totp).is_ok());
+        for more in [
+            &["--rotate-after", "90d"][..],
+            &["--type", "ec2"],
+            &["--role-arn", "A"],
+            &["--web-identity-token-file", "/run/token"],
+            &["--mfa-serial", "A"],
+            &["--", "/bin/login"],
+        ] {
+            let refused = command().try_get_matches_from(no_totp.iter().chain(more));
+            assert!(refused.is_err_and(|e| e.kind() == clap::error::ErrorKind::ArgumentConflict), "{more:?}");
+        }
+    }
+
+    #[test]
+    fn examples_that_go_on_in_the_next_line_can_be_pasted() {
+        fn walk(command: &Command) {
+            let after = command.get_after_help().map(ToString::to_string).unwrap_or_default();
+            let lines: Vec<&str> = after.lines().collect();
+            for pair in lines.windows(2).filter(|pair| pair[1].starts_with("    -")) {
+                assert!(pair[0].ends_with(" \\"), "{}: {pair:?}", command.get_name());
+            }
+            command.get_subcommands().for_each(walk);
+        }
+        walk(&command());
+        let add = command().find_subcommand("identity").and_then(|c| c.find_subcommand("add")).cloned();
+        let help = add.and_then(|add| add.get_after_help().map(ToString::to_string)).unwrap_or_default();
+        assert!(help.contains("/run/token \\\n    --role-arn"), "{help}");
+    }
 }

@@ -17,6 +17,7 @@
 
 mod edit;
 mod lines;
+mod lists;
 mod problem;
 mod program;
 pub mod raw;

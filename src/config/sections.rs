@@ -3,16 +3,17 @@
 //! A key is added here, to the draft it fills, and to `raw`; a test holds the two lists together. What is wrong with one
 //! value never hides what is wrong with the next, and an entry that is wrong itself causes no complaint elsewhere.
 
-use super::problem::{QUOTE_MAX, Sink};
+use super::lists::{access_by_program, policy_arns, tags, transitive_tag_keys, unique_list};
+use super::problem::Sink;
 use super::sources::SourceDraft;
 use super::walk::{At, Field, Section, Spot};
 use super::{program, values};
-use crate::domain::arn::{MfaSerial, RoleArn, check_policy_arn};
+use crate::domain::arn::{MfaSerial, RoleArn};
 use crate::domain::catalogue::{Access, AgentSettings, AwsSettings, Catalogue, Identity, IdentityKind, MfaMode, Role};
 use crate::domain::names::{Name, check_external_id, check_region, check_session_word};
 use crate::domain::report::printable;
 use crate::domain::urls;
-use std::collections::{BTreeMap, BTreeSet, HashSet};
+use std::collections::{BTreeMap, HashSet};
 use std::ops::RangeInclusive;
 use std::sync::Arc;
 use std::time::Duration;
@@ -363,74 +364,6 @@ pub(super) fn duration(spot: &mut Spot<'_>, range: &RangeInclusive<u64>) -> Opti
         return None;
     }
     spot.checked(|text| values::duration_in(text, range).map_err(|e| printable(&e, 120)))
-}
-
-fn unique_list<T: PartialEq>(spot: &mut Spot<'_>, mut read: impl FnMut(&mut Spot<'_>) -> Option<T>) -> Option<Vec<T>> {
-    let mut seen: Vec<T> = Vec::new();
-    spot.list(|spot| {
-        let value = read(spot)?;
-        if seen.contains(&value) {
-            spot.wrong("is listed twice");
-        } else {
-            seen.push(value);
-        }
-        Some(())
-    })?;
-    Some(seen)
-}
-
-/// Reads an array of texts; its length is checked first, so that a hostile one is not compared with itself.
-fn text_list(spot: &mut Spot<'_>, max: usize, check: fn(&str) -> Result<(), &'static str>) -> Vec<String> {
-    let length = spot.value.get_ref().as_array().map_or(0, |array| array.len());
-    if length > max {
-        spot.wrong(format!("has {length} elements, AWS takes {max}"));
-        return Vec::new();
-    }
-    unique_list(spot, |spot| spot.text(check)).unwrap_or_default()
-}
-
-fn transitive_tag_keys(spot: &mut Spot<'_>) -> Vec<String> {
-    text_list(spot, values::TAGS_MAX, values::check_tag_key)
-}
-
-fn policy_arns(spot: &mut Spot<'_>) -> Vec<String> {
-    text_list(spot, values::POLICY_ARNS_MAX, check_policy_arn)
-}
-
-fn tags(spot: &mut Spot<'_>) -> BTreeMap<String, String> {
-    let mut found = BTreeMap::new();
-    let count = spot.value.get_ref().as_table().map_or(0, DeTable::len);
-    if count > values::TAGS_MAX {
-        spot.wrong(format!("has {count} tags, AWS takes {}", values::TAGS_MAX));
-        return found;
-    }
-    let mut folded = BTreeSet::new();
-    spot.each(|key, spot| {
-        if let Err(why) = values::check_tag_key(key) {
-            spot.wrong(why);
-        }
-        // AWS compares tag keys without regard to case.
-        if !folded.insert(key.to_lowercase()) {
-            spot.wrong(format!("AWS takes `{}` for a tag that is already there", printable(key, QUOTE_MAX)));
-        }
-        if let Some(value) = spot.text(values::check_tag_value) {
-            found.insert(key.to_owned(), value);
-        }
-    });
-    found
-}
-
-fn access_by_program(spot: &mut Spot<'_>) -> BTreeMap<String, Access> {
-    let mut found = BTreeMap::new();
-    spot.each(|key, spot| {
-        if let Err(why) = values::absolute_path(key) {
-            spot.wrong(why);
-        }
-        if let Some(access) = spot.word(&values::ACCESS) {
-            found.insert(key.to_owned(), access);
-        }
-    });
-    found
 }
 
 /// Gives where a path of keys stands; where its end is missing, the table it would be in.

@@ -3,6 +3,7 @@
 //! Each takes text and says what is wrong in words of its own; where the value stands is not known here.
 
 use crate::domain::catalogue::{Access, IdentityKind, LockEvent, MfaMode, PromptKind, VaultKind};
+use crate::domain::credential::LONGEST_SESSION;
 use std::ops::RangeInclusive;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -53,13 +54,13 @@ const DAY: u64 = 24 * HOUR;
 /// What STS gives for AssumeRole.
 pub(super) const ROLE_DURATION: RangeInclusive<u64> = 15 * MINUTE..=12 * HOUR;
 /// What STS gives for GetSessionToken.
-pub(super) const MFA_SESSION: RangeInclusive<u64> = 15 * MINUTE..=36 * HOUR;
+pub(super) const MFA_SESSION: RangeInclusive<u64> = 15 * MINUTE..=LONGEST_SESSION.as_secs();
 /// A key that lives less than a day is a session; one of ten years is one that nobody means to rotate.
 pub(super) const ROTATE_AFTER: RangeInclusive<u64> = DAY..=3650 * DAY;
 /// Shorter would lock between two commands; longer is spelled "never".
 pub(super) const IDLE_LOCK: RangeInclusive<u64> = MINUTE..=365 * DAY;
 /// No MFA session lasts longer; within the last minute there is no time to do anything about it.
-pub(super) const WARN_BEFORE: RangeInclusive<u64> = MINUTE..=36 * HOUR;
+pub(super) const WARN_BEFORE: RangeInclusive<u64> = MINUTE..=LONGEST_SESSION.as_secs();
 
 /// A yes that holds for less than a minute is asked again by the same command; a day is a working day and more.
 pub(super) const CONSENT: RangeInclusive<u64> = MINUTE..=DAY;

@@ -5,6 +5,9 @@ use super::secret::{SecretKey, SessionToken};
 use chrono::{DateTime, TimeDelta, Utc};
 use std::time::Duration;
 
+/// The longest life of any session that AWS gives (GetSessionToken, DurationSeconds).
+pub const LONGEST_SESSION: Duration = Duration::from_hours(36);
+
 /// A long-term access key of an IAM user.
 #[derive(Clone, Debug)]
 pub struct AccessKey {

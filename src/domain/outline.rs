@@ -2,15 +2,13 @@
 //! longer, and when a person is asked.
 
 use super::catalogue::{HOUR, MfaMode};
+use super::credential::LONGEST_SESSION;
 use super::plan::{Plan, SessionTokenCall, Step};
 use super::source::Source;
 use std::time::Duration;
 
 /// What STS gives at most to a long-term key (AssumeRole, DurationSeconds).
 const TWELVE_HOURS: Duration = Duration::from_hours(12);
-
-/// What STS gives at most by GetSessionToken.
-const THIRTY_SIX_HOURS: Duration = Duration::from_hours(36);
 
 /// What stands for a call where a session is taken from an identity's source.
 pub const SOURCE: &str = "source";
@@ -78,7 +76,7 @@ impl Plan {
                 Step::SessionToken(call) => PlannedCall {
                     action: "GetSessionToken",
                     lasts: call.duration,
-                    cap: THIRTY_SIX_HOURS,
+                    cap: LONGEST_SESSION,
                     cap_reason: "AWS's limit",
                     ..planned
                 },
@@ -116,7 +114,7 @@ impl Plan {
                 action: SOURCE,
                 signed_by: given_by,
                 lasts: call.duration,
-                cap: THIRTY_SIX_HOURS,
+                cap: LONGEST_SESSION,
                 cap_reason: "where the source gives no session of its own",
                 ..planned
             },

@@ -114,6 +114,9 @@ pub struct KeyAge {
     /// Whether it is older than `rotate_after` allows.
     #[serde(default)]
     pub overdue: bool,
+    /// Whether the vault has no key of this identity.
+    #[serde(default)]
+    pub missing: bool,
 }
 
 /// Which access key took the place of which.

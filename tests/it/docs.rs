@@ -128,3 +128,91 @@ fn the_example_of_the_aws_config_is_what_sync_writes() {
     let written = written.replace(&program.display().to_string(), "/usr/local/bin/rolecall");
     assert_eq!(written, example);
 }
+
+/// Gives the documents that people read on a web page.
+fn documents() -> Vec<String> {
+    let in_docs = fs::read_dir(root().join("docs")).unwrap().map(|entry| entry.unwrap().file_name());
+    let in_docs = in_docs.map(|name| format!("docs/{}", name.to_string_lossy())).filter(|name| name.ends_with(".md"));
+    let beside = ["README.md", "CONTRIBUTING.md", "CHANGELOG.md", "SECURITY.md"].map(str::to_owned);
+    in_docs.chain(beside).collect()
+}
+
+/// Names the rows that a page does not show as rows: without a header above them, or with another number of cells.
+fn flaws_of_tables(text: &str) -> Vec<String> {
+    let cells = |line: &str| line.replace("\\|", "").matches('|').count();
+    let is_rule = |line: &str| line.starts_with('|') && line.chars().all(|c| "|-: ".contains(c));
+    let (mut wrong, mut columns, mut in_code, mut before) = (Vec::new(), 0, false, "");
+    let lines: Vec<&str> = text.lines().collect();
+    for (at, line) in lines.iter().enumerate() {
+        in_code ^= line.starts_with("```");
+        if in_code || !line.starts_with('|') {
+            columns = 0;
+        } else if columns == 0 {
+            columns = cells(line);
+            if !lines.get(at + 1).is_some_and(|next| is_rule(next) && cells(next) == columns) {
+                wrong.push(format!("line {}: no header is above: {line}", at + 1));
+            } else if !before.trim().is_empty() {
+                wrong.push(format!("line {}: no blank line is above: {line}", at + 1));
+            }
+        } else if cells(line) != columns {
+            wrong.push(format!("line {}: {} cells instead of {}: {line}", at + 1, cells(line) - 1, columns - 1));
+        }
+        before = line;
+    }
+    wrong
+}
+
+#[test]
+fn every_table_is_whole() {
+    let mut wrong = Vec::new();
+    for document in documents() {
+        wrong.extend(flaws_of_tables(&read(&document)).into_iter().map(|flaw| format!("{document}: {flaw}")));
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+    assert!(flaws_of_tables("x\n\n| a | b |\n|---|---|\n| 1 | 2 |\n").is_empty());
+    for broken in [
+        "| a |\n|---|\n| 1 |\n\n| 2 |\n",
+        "| a | b |\n|---|---|\n| 1 |\n",
+        "| a | b |\n|---|---|\n| `x|y` | 2 |\n",
+        "| a |\n| 1 |\n",
+        "text\n| a |\n|---|\n",
+    ] {
+        assert_eq!(flaws_of_tables(broken).len(), 1, "{broken}");
+    }
+}
+
+/// Gives the files and folders that a text names, each with the word in it that is named after `::`.
+fn files_named(text: &str) -> Vec<(&str, Option<&str>)> {
+    let is_part = |c: char| c.is_ascii_alphanumeric() || "_-./:".contains(c);
+    let words = text.split(|c: char| !is_part(c)).map(|word| word.trim_end_matches(['.', ':']));
+    let named = words.map(|word| word.split_once("::").map_or((word, None), |(file, item)| (file, Some(item))));
+    let is_file = |word: &str| word.len() > 3 && word.ends_with(".rs") && !word.contains("//");
+    named.filter(|(word, _)| is_file(word)).collect()
+}
+
+#[test]
+fn every_source_file_that_is_named_is_there() {
+    let mut wrong = Vec::new();
+    let mut named = 0;
+    for document in documents().into_iter().filter(|document| document != "CHANGELOG.md") {
+        let text = read(&document);
+        for (file, item) in files_named(&text) {
+            named += 1;
+            // Beside the whole path: as seen from `src`, and the siblings in a list of steps.
+            let places =
+                ["", "src/", "src/config/", "tests/it/", "src/adapters/aws/"].map(|place| format!("{place}{file}"));
+            match places.iter().find(|place| root().join(place).is_file()) {
+                None => wrong.push(format!("{document}: there is no {file}")),
+                Some(place) => {
+                    if item.is_some_and(|item| !read(place).contains(item)) {
+                        wrong.push(format!("{document}: {place} has no {}", item.unwrap_or_default()));
+                    }
+                }
+            }
+        }
+    }
+    assert!(named > 100, "the names were found: {named}");
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+    let found = files_named("`agent/a.rs::B`, src/c.rs. (`d.rs`) x.rsx");
+    assert_eq!(found, [("agent/a.rs", Some("B")), ("src/c.rs", None), ("d.rs", None)]);
+}

@@ -58,7 +58,7 @@ fn a_get_that_takes_longer_than_the_end_is_told_to_ask_again() {
         let said = text(&output.stderr);
         assert_eq!(output.status.code(), Some(7), "{said}");
         assert!(output.stdout.is_empty());
-        assert!(said.contains("the agent ended while this was under way\nhint: ask again"), "{said}");
+        assert!(said.contains("the agent ended while this was under way\nhint: run it again"), "{said}");
     });
     drop(hold);
 }

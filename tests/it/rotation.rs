@@ -285,6 +285,7 @@ fn the_command_asks_before_it_starts_and_shows_each_step() {
     home.aws.world(|world| allow(world, &ACTIONS, None));
     let refused = home.run(["identity", "rotate", "auth"]);
     assert_eq!(refused.status.code(), Some(2));
+    assert!(text(&refused.stderr).starts_with("rolecall: auth: a rotation deletes the old key"), "it says whose");
     assert!(text(&refused.stderr).contains("`rolecall identity rotate auth --yes`"), "{}", text(&refused.stderr));
     assert_eq!(home.aws.count("ListAccessKeys"), 0, "nothing was done");
 
@@ -301,6 +302,19 @@ fn the_command_asks_before_it_starts_and_shows_each_step() {
     let listed = text(&home.run(["identity", "list"]).stdout);
     assert!(listed.contains(&new.id) && !listed.contains(&old), "{listed}");
     assert!(text(&home.run(["status"]).stdout).contains("key "), "its age");
+}
+
+#[test]
+fn nobody_is_told_to_say_yes_to_a_rotation_that_cannot_be() {
+    let home = Home::bare(&format!("{}\n[identities.instance]\ntype = \"ec2\"\n", config()));
+    for (name, why) in [("instance", "an identity of type ec2 has no key in the vault"), ("prod", "roles have no key")]
+    {
+        let refused = home.run(["identity", "rotate", name]);
+        let stderr = text(&refused.stderr);
+        assert_eq!(refused.status.code(), Some(2), "{stderr}");
+        assert!(stderr.starts_with(&format!("rolecall: {name}: ")) && stderr.contains(why), "{stderr}");
+        assert!(!stderr.contains("--yes"), "{stderr}");
+    }
 }
 
 /// The steps come as they happen, not at the end.

@@ -181,7 +181,7 @@ fn of_code(code: &str, words: &str, status: Option<u16>, asked: &Asked<'_>) -> V
         "AccessDenied" => denied(words, asked),
         // The base session is over, whichever way AWS says it; a long-term key cannot be.
         "ExpiredToken" | "InvalidClientTokenId" | "UnrecognizedClient" | "InvalidAccessKeyId" if asked.by_session => {
-            no(SignerExpired, "ask again: the session that signed the call is no longer valid".into())
+            no(SignerExpired, "run it again: the session that signed the call is no longer valid".into())
         }
         "InvalidClientTokenId" | "UnrecognizedClient" | "InvalidAccessKeyId" | "ExpiredToken" => no(
             Permanent,
@@ -198,7 +198,7 @@ fn of_code(code: &str, words: &str, status: Option<u16>, asked: &Asked<'_>) -> V
             if words.contains("expired") || words.contains("not yet current") {
                 no(Transient, CLOCK.into())
             } else if asked.by_session {
-                no(SignerExpired, "ask again; if it stays, look at `https_proxy` under `[aws]`".into())
+                no(SignerExpired, "run it again; if it stays, look at `https_proxy` under `[aws]`".into())
             } else {
                 no(
                     Permanent,

@@ -120,9 +120,9 @@ const SAID: &[Row] = &[
         true,
         Kind::Refused,
         SignerExpired,
-        "ask again",
+        "run it again",
     ),
-    (400, "ExpiredTokenException", "expired", true, Kind::Refused, SignerExpired, "ask again"),
+    (400, "ExpiredTokenException", "expired", true, Kind::Refused, SignerExpired, "run it again"),
     (
         403,
         "InvalidClientTokenId",

@@ -89,7 +89,7 @@ fn good(service: &Service, reply: Reply, what: &str) -> Result<Reply, TokenError
     match reply.status() {
         200 => Ok(reply),
         401 => {
-            let error = service.status(&reply, what, "it took its own token for none; ask again in a moment");
+            let error = service.status(&reply, what, "it took its own token for none; run it again in a moment");
             Err(TokenError { outlook: Outlook::Transient, ..error })
         }
         _ => Err(service.status(&reply, what, "look at the instance's profile: `aws ec2 describe-instances`")),

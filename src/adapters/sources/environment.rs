@@ -4,13 +4,11 @@ use super::ambient::Captured;
 use super::credentials::{Raw, check};
 use super::never;
 use crate::domain::arn::AccountId;
+use crate::domain::credential::LONGEST_SESSION;
 use crate::domain::report::{Kind, Report};
 use crate::ports::{Given, Sourced, TokenError};
 use chrono::TimeDelta;
 use std::time::Duration;
-
-/// No session of AWS's lasts longer (GetSessionToken); one that does not say its end cannot be good after it.
-const LONGEST: Duration = Duration::from_hours(36);
 
 const START: &str =
     "start the agent where the variables are set: `rolecall agent stop`, then `rolecall agent run` there";
@@ -32,7 +30,8 @@ pub(super) fn ask(captured: &Captured, now: Duration) -> Result<Sourced, TokenEr
         let cause = format!("the agent's environment has credentials {odd}");
         never(Report::new(Kind::Config, cause).hint(format!("correct AWS_ACCESS_KEY_ID and its companions; {START}")))
     })?;
-    if matches!(given, Given::Session { expiration: None, .. }) && now.saturating_sub(captured.at) >= LONGEST {
+    // A session that does not say its end cannot be good for longer than any is.
+    if matches!(given, Given::Session { expiration: None, .. }) && now.saturating_sub(captured.at) >= LONGEST_SESSION {
         let cause = "the session in the agent's environment does not say when it ends, and is older than any can be";
         return Err(never(Report::new(Kind::Refused, cause).hint(START)));
     }

@@ -113,7 +113,7 @@ impl Service {
         match status {
             429 | 500.. => later(
                 Report::new(Kind::Unreachable, format!("{} is out of order (HTTP {status})", self.name))
-                    .hint("ask again in a moment"),
+                    .hint("run it again in a moment"),
             ),
             _ => never(report(Kind::Refused)),
         }

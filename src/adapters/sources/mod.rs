@@ -94,7 +94,7 @@ async fn in_time<T>(
 ) -> Result<T, TokenError> {
     tokio::time::timeout(limit, answer).await.unwrap_or_else(|_| {
         let cause = format!("{source} was not done within {} seconds", limit.as_secs());
-        Err(later(Report::new(Kind::Unreachable, cause).hint("ask again in a moment")))
+        Err(later(Report::new(Kind::Unreachable, cause).hint("run it again in a moment")))
     })
 }
 

@@ -5,18 +5,16 @@
 
 use crate::adapters::aws::errors::Odd;
 use crate::domain::arn::{RoleArn, account_of};
-use crate::domain::credential::Session;
+use crate::domain::credential::{LONGEST_SESSION, Session};
 use crate::domain::secret::{SecretKey, SessionToken};
 use crate::ports::Outlook;
-use chrono::{DateTime, TimeDelta, Utc};
+use chrono::{DateTime, Utc};
 use std::time::Duration;
 
 /// With its JSON around it the token still fits the 8 KiB that callers of `credential_process` read.
 const TOKEN_MAX: usize = 7 * 1024;
 /// Whole seconds, rounding and the way there and back.
-const SLACK: TimeDelta = TimeDelta::minutes(5);
-/// The longest life of any session (GetSessionToken, DurationSeconds).
-const LONGEST: TimeDelta = TimeDelta::hours(36);
+const SLACK: Duration = Duration::from_mins(5);
 
 /// What STS sent.
 pub(super) struct Answer {
@@ -64,8 +62,8 @@ pub(super) fn check(answer: Answer, expected: &Expected<'_>) -> Result<Session, 
     if expiration <= expected.now {
         return odd("is a session that is over already");
     }
-    let asked = TimeDelta::from_std(expected.duration).unwrap_or(LONGEST).min(LONGEST);
-    if expiration - expected.now > asked + SLACK {
+    let longest = expected.duration.min(LONGEST_SESSION) + SLACK;
+    if (expiration - expected.now).to_std().is_ok_and(|life| life > longest) {
         return odd("is a session that lasts longer than was asked");
     }
     let account = match expected.role {

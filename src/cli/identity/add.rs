@@ -5,7 +5,7 @@
 
 use super::totp;
 use crate::cli::args::IdentityAddArgs;
-use crate::cli::output::{self, Failure};
+use crate::cli::output::{self, Failure, Screen, Style, remark};
 use crate::cli::{ask, config_file, key_input, quote, unlock};
 use crate::client::{self, Autostart};
 use crate::config::raw::IdentitySection;
@@ -216,6 +216,9 @@ fn said(paths: &Paths, stored: &KeyStatus, csv: Option<&Path>) -> String {
     if let Some(csv) = csv.filter(|csv| csv.is_file()) {
         let path = quote::word(&csv.display().to_string());
         let _ = writeln!(out, "the CSV file still holds the key; delete it: rm {}", printable(&path, 2048));
+    }
+    for warning in &stored.warnings {
+        out.push_str(&remark(Screen::stdout(), (Style::Warning, "!"), &warning.message, warning.hint.as_deref()));
     }
     out.push_str(&next(&name));
     out

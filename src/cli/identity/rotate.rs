@@ -6,6 +6,7 @@ use crate::cli::args::IdentityRotateArgs;
 use crate::cli::output::{self, Cell, Failure, Screen, Style, table};
 use crate::cli::{ask, config_file};
 use crate::client;
+use crate::domain::catalogue::IdentityKind;
 use crate::domain::report::{Kind, Report, printable};
 use crate::paths::Paths;
 use crate::protocol::message::{Answer, Context, Progress, Request};
@@ -16,10 +17,13 @@ use std::fmt::Write;
 pub(super) fn run(paths: &Paths, args: &IdentityRotateArgs) -> Result<(), Failure> {
     let name = args.name.as_str();
     let catalogue = config_file::load(paths)?;
-    if !catalogue.identities.contains_key(name) && !catalogue.roles.contains_key(name) {
-        return Err(super::unknown(&catalogue, name).into());
-    }
-    if !args.yes && !consent(args)? {
+    // Before anybody is asked, or told to say yes: to what cannot be done. The agent says why.
+    let can_be = match catalogue.identities.get(name) {
+        Some(identity) => identity.kind == IdentityKind::IamUser,
+        None if catalogue.roles.contains_key(name) => false,
+        None => return Err(super::unknown(&catalogue, name).into()),
+    };
+    if can_be && !args.yes && !consent(args)? {
         return output::print("nothing was changed\n");
     }
     let request = Request::IdentityRotate { name: name.to_owned(), delete: args.delete.clone() };

@@ -16,8 +16,8 @@ use rolecall::domain::secret::MfaCode;
 use rolecall::domain::totp::TotpSecret;
 use rolecall::ports::{StoredKey, TokenService, Vault};
 use rolecall::protocol::message::{Answer, Request};
-use rolecall_sandbox::World;
-use rolecall_sandbox::tutorials::USER_ARN;
+use rolecall_sandbox::tutorials::{AUTH_ACCOUNT, USER_ARN};
+use rolecall_sandbox::{AccessKey, User, World};
 use serde_json::{Value, json};
 use std::process::Output;
 use std::sync::Arc;
@@ -235,6 +235,26 @@ fn a_secret_that_is_piped_in_serves_who_cannot_be_asked() {
     let list: Value = serde_json::from_slice(&home.run(["identity", "list", "--json"]).stdout).unwrap();
     assert_eq!(list[0]["totp"], false);
     assert!(list[0]["access_key_id"].is_string(), "the key stays");
+}
+
+#[test]
+fn a_secret_goes_with_its_user_and_that_is_said() {
+    let (home, secret) = home();
+    let input = json!({ "TotpSecret": secret }).to_string();
+    assert!(home.run_with_input(["identity", "add", "auth", "--totp", "--yes"], &input).status.success());
+    let key = AccessKey::generate();
+    let other = User { account: AUTH_ACCOUNT.to_owned(), ..User::new("mary").with_key(key.clone()) };
+    home.aws.world(|world| world.account(AUTH_ACCOUNT).users.insert("mary".to_owned(), other));
+    home.canaries.add(&key.secret);
+    let input = json!({"AccessKeyId": key.id, "SecretAccessKey": key.secret}).to_string();
+    let replaced = home.run_with_input(["identity", "add", "auth", "--replace"], &input);
+    assert!(replaced.status.success(), "{}", text(&replaced.stderr));
+    let said = text(&replaced.stdout);
+    assert!(said.contains(&format!("! the TOTP secret of {USER_ARN} was deleted with its key")), "{said}");
+    let list: Value = serde_json::from_slice(&home.run(["identity", "list", "--json"]).stdout).unwrap();
+    assert_eq!((&list[0]["totp"], &list[0]["access_key_id"]), (&false.into(), &key.id.as_str().into()));
+    let again = home.run_with_input(["identity", "add", "auth", "--replace"], &input);
+    assert!(!text(&again.stdout).contains("TOTP"), "there is none to delete any more");
 }
 
 #[test]

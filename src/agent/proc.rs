@@ -1,0 +1,64 @@
+//! What Linux's `/proc` says of a process. Another system has no such book: there everything is `None`.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+/// Gives the directory of a process.
+pub(super) fn process(pid: i32) -> PathBuf {
+    Path::new("/proc").join(pid.to_string())
+}
+
+/// What `/proc/PID/stat` says (proc_pid_stat(5)).
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct Stat {
+    /// Its parent; `None` for one that has none in this namespace.
+    pub(super) parent: Option<i32>,
+    /// Its process group.
+    pub(super) group: i32,
+    /// Its session's leader.
+    pub(super) session: i32,
+    /// Its terminal's device number; zero for none.
+    pub(super) tty: i32,
+    /// When it started, in clock ticks since boot.
+    pub(super) started: u64,
+}
+
+impl Stat {
+    /// Reads it of a process by its directory; `None` where the process or the book is gone.
+    pub(super) fn read(proc: &Path) -> Option<Self> {
+        Self::parse(&fs::read(proc.join("stat")).ok()?)
+    }
+
+    /// Reads it of a process by its number.
+    pub(super) fn of(pid: i32) -> Option<Self> {
+        Self::read(&process(pid))
+    }
+
+    /// The command name before the fields may hold spaces and brackets of its own, so the last bracket counts.
+    fn parse(stat: &[u8]) -> Option<Self> {
+        let stat = String::from_utf8_lossy(stat);
+        let fields: Vec<&str> = stat[stat.rfind(')')? + 1..].split_whitespace().take(20).collect();
+        let number = |at: usize| fields.get(at)?.parse().ok();
+        Some(Self {
+            parent: number(1).filter(|pid| *pid > 0),
+            group: number(2)?,
+            session: number(3)?,
+            tty: number(4)?,
+            started: fields.get(19).and_then(|ticks| ticks.parse().ok()).unwrap_or(0),
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_command_name_cannot_forge_the_parent() {
+        let stat = Stat::parse(b"12 (a) S 1 2) S 77 12 13 0 -1 4 0 0 0 0 0 0 0 0 20 0 1 0 4242 0").expect("a stat");
+        assert_eq!(stat, Stat { parent: Some(77), group: 12, session: 13, tty: 0, started: 4242 });
+        let stat = Stat::parse(b"12 (a b) R 5 5 5 34816 5").expect("a stat");
+        assert_eq!((stat.parent, stat.tty), (Some(5), 34816));
+        assert_eq!(Stat::parse(b"garbage"), None);
+    }
+}

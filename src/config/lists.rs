@@ -1,0 +1,88 @@
+//! Values of many: arrays without repetition, tags, and tables from text to a word.
+//!
+//! What is wrong with one element never hides what is wrong with the next. The checks of single elements are `values`'.
+
+use super::problem::QUOTE_MAX;
+use super::values;
+use super::walk::Spot;
+use crate::domain::arn::check_policy_arn;
+use crate::domain::catalogue::Access;
+use crate::domain::report::printable;
+use std::collections::{BTreeMap, BTreeSet};
+use toml::de::DeTable;
+
+/// Reads an array in which no element is there twice.
+pub(super) fn unique_list<T: PartialEq>(
+    spot: &mut Spot<'_>,
+    mut read: impl FnMut(&mut Spot<'_>) -> Option<T>,
+) -> Option<Vec<T>> {
+    let mut seen: Vec<T> = Vec::new();
+    spot.list(|spot| {
+        let value = read(spot)?;
+        if seen.contains(&value) {
+            spot.wrong("is listed twice");
+        } else {
+            seen.push(value);
+        }
+        Some(())
+    })?;
+    Some(seen)
+}
+
+/// Reads an array of texts; its length is checked first, so that a hostile one is not compared with itself.
+fn text_list(spot: &mut Spot<'_>, max: usize, check: fn(&str) -> Result<(), &'static str>) -> Vec<String> {
+    let length = spot.value.get_ref().as_array().map_or(0, |array| array.len());
+    if length > max {
+        spot.wrong(format!("has {length} elements, AWS takes {max}"));
+        return Vec::new();
+    }
+    unique_list(spot, |spot| spot.text(check)).unwrap_or_default()
+}
+
+/// Reads the keys of tags that pass on.
+pub(super) fn transitive_tag_keys(spot: &mut Spot<'_>) -> Vec<String> {
+    text_list(spot, values::TAGS_MAX, values::check_tag_key)
+}
+
+/// Reads managed session policies.
+pub(super) fn policy_arns(spot: &mut Spot<'_>) -> Vec<String> {
+    text_list(spot, values::POLICY_ARNS_MAX, check_policy_arn)
+}
+
+/// Reads session tags.
+pub(super) fn tags(spot: &mut Spot<'_>) -> BTreeMap<String, String> {
+    let mut found = BTreeMap::new();
+    let count = spot.value.get_ref().as_table().map_or(0, DeTable::len);
+    if count > values::TAGS_MAX {
+        spot.wrong(format!("has {count} tags, AWS takes {}", values::TAGS_MAX));
+        return found;
+    }
+    let mut folded = BTreeSet::new();
+    spot.each(|key, spot| {
+        if let Err(why) = values::check_tag_key(key) {
+            spot.wrong(why);
+        }
+        // AWS compares tag keys without regard to case.
+        if !folded.insert(key.to_lowercase()) {
+            spot.wrong(format!("AWS takes `{}` for a tag that is already there", printable(key, QUOTE_MAX)));
+        }
+        if let Some(value) = spot.text(values::check_tag_value) {
+            found.insert(key.to_owned(), value);
+        }
+    });
+    found
+}
+
+/// Reads the rules for single programs.
+pub(super) fn access_by_program(spot: &mut Spot<'_>) -> BTreeMap<String, Access> {
+    let mut found = BTreeMap::new();
+    spot.each(|key, spot| {
+        if let Err(why) = values::absolute_path(key) {
+            spot.wrong(why);
+        }
+        if let Some(access) = spot.word(&values::ACCESS) {
+            found.insert(key.to_owned(), access);
+        }
+    });
+    found
+}
