@@ -6,10 +6,8 @@ use crate::harness::home::{Home, text};
 use crate::harness::inside::{Inside, TUTORIAL, until};
 use crate::harness::pinentry;
 use crate::harness::window::Window;
-use rolecall::client;
 use rolecall::domain::report::Kind;
-use rolecall::protocol::message::{Context, Request};
-use rolecall::protocol::process_output;
+use rolecall::protocol::message::Request;
 use serde_json::Value;
 use std::os::unix::fs::symlink;
 use std::path::PathBuf;
@@ -220,13 +218,7 @@ fn a_window_is_as_good_as_a_terminal_and_a_yes_ends_when_its_time_is_over() {
         let program = pinentry::script(dir.path(), &asked);
         Inside::start(&format!("{agent}\"{}\"\n{TUTORIAL}access = \"ask\"\n", program.display()))
     };
-    let get = || {
-        let context = Context { display: Some(":7".to_owned()), ..Context::default() };
-        let line = client::get(&agent.paths, "prod", context).expect("served");
-        let session = process_output::parse(&line).expect("a complete line");
-        agent.canaries.add(session.secret.expose());
-        agent.canaries.add(session.token.expose());
-    };
+    let get = || drop(agent.get_at_display("prod").expect("served"));
     let asked = || std::fs::read_to_string(dir.path().join("asked")).unwrap_or_default().lines().count();
     get();
     get();

@@ -1,6 +1,8 @@
 //! MFA: one code opens every role of the identity, wherever it comes from. Here by `unlock`; below by everything else.
 
 mod many;
+mod modes;
+mod order;
 mod pinentry;
 mod program;
 mod terminal;

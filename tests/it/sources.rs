@@ -104,17 +104,6 @@ fn reaches_its_chain(agent: &Inside) {
     assert!(name.starts_with("arn:aws:sts::333333333333:assumed-role/DataReader/"), "{name}");
 }
 
-/// Lets time pass and waits until what is due is renewed. Background calls keep a distance, which takes time as well.
-fn pass(agent: &Inside, time: Duration) {
-    agent.clock.advance(time);
-    until("renewals are over", || {
-        agent.clock.advance(Duration::from_millis(400));
-        agent.status().roles.iter().all(|role| {
-            role.session.as_ref().is_none_or(|session| session.freshness == "fresh" || session.freshness == "expired")
-        })
-    });
-}
-
 fn refused(agent: &Inside, name: &str, kind: Kind, what: &str) -> Report {
     let report = agent.get(name).expect_err(what);
     assert!(report.kind == kind && report.message.contains(what), "{report:?}");
@@ -240,7 +229,7 @@ fn a_token_of_an_identity_provider_reaches_its_chain_and_is_read_anew_at_each_re
     let first = calls.iter().find(|call| call.action == "AssumeRoleWithWebIdentity").unwrap();
     assert!(first.access_key_id.is_none() && first.params["RoleSessionName"] == "build", "{first:?}");
     for _ in 0..12 {
-        pass(&agent, MINUTE * 10);
+        agent.pass_at_pace(MINUTE * 10);
         renew();
         agent.get("app-data").expect("served");
         agent.get("app").expect("served");
@@ -253,7 +242,7 @@ fn a_day_on_an_instance_serves_nothing_stale_and_asks_the_service_a_few_times() 
     let agent = Inside::start_in(world(), &config(EC2));
     agent.get("app-data").unwrap();
     for _ in 0..24 * 6 {
-        pass(&agent, MINUTE * 10);
+        agent.pass_at_pace(MINUTE * 10);
         for name in ["app-data", "app"] {
             let session = agent.get(name).unwrap_or_else(|e| panic!("{name}: {e:?}"));
             let end = agent.aws.session_expiration(&session.access_key_id).expect("issued here");

@@ -144,7 +144,16 @@ impl Inside {
     }
 
     pub(crate) fn get(&self, name: &str) -> Result<Session, Report> {
-        let line = client::get(&self.paths, name, Context::default());
+        self.get_as(name, Context::default())
+    }
+
+    /// Asks for a session where there is a display, on which the agent's pinentry can ask.
+    pub(crate) fn get_at_display(&self, name: &str) -> Result<Session, Report> {
+        self.get_as(name, Context { display: Some(":7".to_owned()), ..Context::default() })
+    }
+
+    fn get_as(&self, name: &str, context: Context) -> Result<Session, Report> {
+        let line = client::get(&self.paths, name, context);
         match &line {
             Ok(line) => {
                 let session = process_output::parse(line).expect("a complete line");
@@ -180,14 +189,25 @@ impl Inside {
         self.settle();
     }
 
+    /// Lets time pass and waits until what is due is renewed; many at once keep a distance, which takes time as well.
+    pub(crate) fn pass_at_pace(&self, time: Duration) {
+        self.clock.advance(time);
+        until("renewals are over", || {
+            self.clock.advance(Duration::from_millis(400));
+            self.is_settled()
+        });
+    }
+
     /// Waits until no renewal is under way.
     pub(crate) fn settle(&self) {
-        until("renewals are over", || {
-            self.status().roles.iter().all(|role| {
-                let at_rest = role.session.as_ref().is_none_or(|s| s.freshness == "fresh" || s.freshness == "expired");
-                at_rest || role.error.is_some()
-            })
-        });
+        until("renewals are over", || self.is_settled());
+    }
+
+    fn is_settled(&self) -> bool {
+        self.status().roles.iter().all(|role| {
+            let at_rest = role.session.as_ref().is_none_or(|s| s.freshness == "fresh" || s.freshness == "expired");
+            at_rest || role.error.is_some()
+        })
     }
 
     /// Waits for an end that the agent comes to by itself.

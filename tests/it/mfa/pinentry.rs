@@ -6,8 +6,6 @@ use crate::harness::home::{Home, text};
 use crate::harness::inside::{Inside, until};
 use crate::harness::pinentry;
 use crate::harness::window::Window;
-use rolecall::client;
-use rolecall::protocol::message::Context;
 use rolecall_sandbox::World;
 use rolecall_sandbox::tutorials::USER_ARN;
 use serde_json::Value;
@@ -199,8 +197,7 @@ fn a_clock_that_is_set_while_a_question_is_open_changes_nothing() {
     let agent = format!("[agent]\nprompts = [\"pinentry\"]\npinentry_program = \"{}\"\n", program.display());
     let agent = Inside::start_in(World::tutorials_with_mfa(), &format!("{agent}{}", config("")));
     std::thread::scope(|scope| {
-        let context = Context { display: Some(":0".into()), ..Context::default() };
-        let waiting = scope.spawn(|| client::get(&agent.paths, "prod", context).map(drop));
+        let waiting = scope.spawn(|| agent.get_at_display("prod"));
         until("it is asked", || pinentry::questions(&code) == 1);
         let since = agent.status().questions[0].since;
         agent.clock.advance(Duration::from_hours(2));

@@ -25,7 +25,7 @@ fn a_program_reaches_its_chain_and_is_asked_again_when_half_is_over() {
     assert_eq!(runs(), 1, "one run for the chain");
     for _ in 0..6 {
         files.put("program", &script(&agent.aws));
-        pass(&agent, MINUTE * 10);
+        agent.pass_at_pace(MINUTE * 10);
         agent.get("app").expect("served");
     }
     until("it ran again, and not at each call", || (2..=3).contains(&runs()));
