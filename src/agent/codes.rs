@@ -107,7 +107,8 @@ impl Codes {
         let said = waits.into_iter().map(|(serial, Awaited { source, until, .. })| {
             format!("{source} waits {} s for the next code of MFA device {}", left(*until), serial.as_str())
         });
-        said.map(|said| Report::new(Kind::Locked, said).hint("the code of now was used; nothing is to be done")).collect()
+        said.map(|said| Report::new(Kind::Locked, said).hint("the code of now was used; nothing is to be done"))
+            .collect()
     }
 
     /// Waits until devices show their next code.

@@ -29,7 +29,13 @@ fn ago(minutes: u32) -> Option<Duration> {
 }
 
 fn seen() -> Seen {
-    Seen { codes: Vec::new(), consents: Vec::new(), coded: Vec::new(), warn_before: Some(MINUTE * 30), overdue: Vec::new() }
+    Seen {
+        codes: Vec::new(),
+        consents: Vec::new(),
+        coded: Vec::new(),
+        warn_before: Some(MINUTE * 30),
+        overdue: Vec::new(),
+    }
 }
 
 #[test]

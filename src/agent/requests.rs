@@ -4,7 +4,7 @@ use super::audit::{Event, Line};
 use super::caller::Caller;
 use super::failure::{Failure, class};
 use super::patience::Patience;
-use super::questions::{Said, Seat, Subject};
+use super::questions::{Asking, Said, Seat, Subject};
 use super::server::Connection;
 use super::sessions::HandOut;
 use super::{Agent, flight};
@@ -173,27 +173,42 @@ impl Agent {
                 biased;
                 result = &mut work => return result,
                 asking = seat.asked() => asking,
-                // What was drawn for it on its terminal is taken away, and the question moves on.
-                () = connection.gone() => {
+                () = connection.readable() => {
+                    // What was typed to a question that is asked no longer means nothing.
+                    if connection.reply().await.is_some() {
+                        continue;
+                    }
+                    // What was drawn for it on its terminal is taken away, and the question moves on.
                     drop(seat);
                     return work.await;
                 }
             };
-            // The answer may come from elsewhere while this person is still typing.
+            let Asking { question, mut answer } = asking;
+            // The answer may come from elsewhere while this person is still typing. Where it was none the next question
+            // takes the place of this one.
             let reply = tokio::select! {
                 biased;
                 result = &mut work => return result,
-                reply = connection.ask(&asking.question) => reply,
+                is_shown = connection.ask(&question) => if is_shown {
+                    tokio::select! {
+                        biased;
+                        result = &mut work => return result,
+                        () = answer.closed() => continue,
+                        () = connection.readable() => connection.reply().await,
+                    }
+                } else {
+                    None
+                },
             };
             match reply {
-                Some(Reply::Allowed) => drop(asking.answer.send(Some(Said::Allowed))),
-                Some(Reply::Code { code }) => drop(asking.answer.send(Some(Said::Code(code)))),
-                Some(Reply::Cancelled) => drop(asking.answer.send(None)),
+                Some(Reply::Allowed) => drop(answer.send(Some(Said::Allowed))),
+                Some(Reply::Code { code }) => drop(answer.send(Some(Said::Code(code)))),
+                Some(Reply::Cancelled) => drop(answer.send(None)),
                 // No terminal after all: the question moves on.
-                Some(Reply::NoTerminal) => drop(asking),
+                Some(Reply::NoTerminal) => drop(answer),
                 // The caller is gone; the question moves on and the flight is not ours to end.
                 None => {
-                    drop((asking, seat));
+                    drop((answer, seat));
                     return work.await;
                 }
             }

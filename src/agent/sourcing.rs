@@ -112,7 +112,8 @@ impl Sessions {
         plan: &Plan,
         source: &Source,
     ) -> Result<Start, Failure> {
-        let sourced = self.ports.tokens.sources().ask(aws, source).await.map_err(|error| Failure::of_aws(plan, &error))?;
+        let sourced =
+            self.ports.tokens.sources().ask(aws, source).await.map_err(|error| Failure::of_aws(plan, &error))?;
         let user = user(plan, &sourced);
         match sourced.given {
             Given::Key(key) => Ok(Start { signer: Signer::Key(key), user, account: sourced.account, totp: None }),

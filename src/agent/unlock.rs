@@ -10,8 +10,8 @@ use super::caller::Caller;
 use super::codes::used_already;
 use super::failure::{Failure, too_slow};
 use super::flight::Held;
-use super::requests::NAME_SHOWN;
 use super::patience::DEADLINE;
+use super::requests::NAME_SHOWN;
 use crate::domain::catalogue::MfaMode;
 use crate::domain::names::Name;
 use crate::domain::plan::Plan;
@@ -66,7 +66,11 @@ impl Agent {
     }
 
     async fn give(&self, plan: &Arc<Plan>, code: MfaCode) -> Result<Opened, Failure> {
-        let at = plan.keys.iter().position(|key| key.step().mfa_serial().is_some()).expect("the plan was chosen by its device");
+        let at = plan
+            .keys
+            .iter()
+            .position(|key| key.step().mfa_serial().is_some())
+            .expect("the plan was chosen by its device");
         let serial = plan.mfa_serial().expect("the plan was chosen by its device");
         if !is_mfa_code(code.expose()) {
             let report = Report::new(Kind::Usage, NOT_A_CODE).hint("take the one that the device shows now");

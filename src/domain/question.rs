@@ -86,7 +86,9 @@ pub fn allow_for_good(role: &str, program: Option<&str>) -> String {
     match program {
         Some(program) => {
             let program = program.replace('\\', "\\\\").replace('"', "\\\"");
-            format!("to allow it for good, write `access_by_program = {{ \"{program}\" = \"allow\" }}` in [roles.{role}]")
+            format!(
+                "to allow it for good, write `access_by_program = {{ \"{program}\" = \"allow\" }}` in [roles.{role}]"
+            )
         }
         None => format!("`access` in [roles.{role}] says who is asked; what cannot be named has no entry of its own"),
     }
@@ -157,10 +159,7 @@ mod tests {
         let wanted = Wanted::Consent { role_arn: "arn:aws:iam::222222222222:role/R".into(), minutes: 60 };
         assert_eq!(
             question(wanted.clone(), Some("/usr/bin/aws")).text(&Utc),
-            [
-                "/usr/bin/aws wants `prod` (arn:aws:iam::222222222222:role/R) since 00:01",
-                "allow it for 60 minutes?"
-            ]
+            ["/usr/bin/aws wants `prod` (arn:aws:iam::222222222222:role/R) since 00:01", "allow it for 60 minutes?"]
         );
         assert!(question(wanted, None).text(&Utc)[0].starts_with("a program that cannot be named wants `prod`"));
     }
