@@ -280,8 +280,15 @@ pub enum Prompted {
 /// Who asks a person in a window of its own, and who tells one something.
 #[async_trait]
 pub trait Prompter: Send + Sync {
-    /// Asks, by the program that the configuration names or the system's own. Waits as long as the person does.
-    async fn ask(&self, program: Option<&Path>, question: &Question, surroundings: &Surroundings) -> Prompted;
+    /// Asks, by the program that the configuration names or the system's own. Waits as long as the person does, but no
+    /// longer than `start` until the question can be seen.
+    async fn ask(
+        &self,
+        program: Option<&Path>,
+        question: &Question,
+        surroundings: &Surroundings,
+        start: Duration,
+    ) -> Prompted;
     /// Returns when every terminal that was drawn on is as it was before; within 2 seconds.
     async fn settled(&self);
     /// Tells something on the desktop. Returns within 5 seconds; where there is no desktop nothing happens.

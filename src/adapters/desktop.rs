@@ -7,6 +7,7 @@ use crate::domain::question::{Notice, Question, Surroundings};
 use crate::ports::{Prompted, Prompter};
 use async_trait::async_trait;
 use std::path::Path;
+use std::time::Duration;
 
 /// The desktop, or what there is of one.
 #[derive(Clone, Copy, Debug, Default)]
@@ -14,8 +15,14 @@ pub struct Desktop;
 
 #[async_trait]
 impl Prompter for Desktop {
-    async fn ask(&self, program: Option<&Path>, question: &Question, surroundings: &Surroundings) -> Prompted {
-        pinentry::prompt(program, question, surroundings).await
+    async fn ask(
+        &self,
+        program: Option<&Path>,
+        question: &Question,
+        surroundings: &Surroundings,
+        start: Duration,
+    ) -> Prompted {
+        pinentry::prompt(program, question, surroundings, start).await
     }
 
     async fn settled(&self) {

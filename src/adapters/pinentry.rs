@@ -7,7 +7,6 @@
 pub(super) mod program;
 
 use crate::domain::question::{Question, Surroundings, Wanted};
-use crate::domain::report::printable;
 use crate::domain::secret::MfaCode;
 use crate::ports::Prompted;
 use chrono::Local;
@@ -27,9 +26,6 @@ const PROGRAMS: [&str; 4] =
 /// How long a person may look for the device.
 const PATIENCE: Duration = Duration::from_mins(5);
 
-/// How long the program may take for anything but a person.
-const STEP: Duration = Duration::from_secs(10);
-
 /// The longest line of the protocol (Assuan manual, "Client requests").
 const LINE_MAX: u64 = 1002;
 
@@ -41,10 +37,15 @@ const LINES_MAX: usize = 64;
 const SAID_NO: [u32; 3] = [99, 114, 198];
 
 /// Asks by the program that the configuration names, or the system's own.
-pub(super) async fn prompt(program: Option<&Path>, question: &Question, surroundings: &Surroundings) -> Prompted {
+pub(super) async fn prompt(
+    program: Option<&Path>,
+    question: &Question,
+    surroundings: &Surroundings,
+    start: Duration,
+) -> Prompted {
     let found = || PROGRAMS.iter().map(PathBuf::from).find(|program| program.is_file());
     let Some(program) = program.map(Path::to_path_buf).or_else(found) else { return Prompted::Nobody };
-    ask(&program, question, surroundings).await.unwrap_or_else(|| {
+    ask(&program, question, surroundings, start).await.unwrap_or_else(|| {
         tracing::warn!(program = %program.display(), "pinentry did not do its part");
         Prompted::Nobody
     })
@@ -63,7 +64,7 @@ enum Said {
     Err(u32),
 }
 
-async fn ask(program: &Path, question: &Question, surroundings: &Surroundings) -> Option<Prompted> {
+async fn ask(program: &Path, question: &Question, surroundings: &Surroundings, start: Duration) -> Option<Prompted> {
     let terminal = surroundings.terminal.as_ref();
     let screen = match terminal.map(Screen::of) {
         Some(None) => return None,
@@ -90,11 +91,15 @@ async fn ask(program: &Path, question: &Question, surroundings: &Surroundings) -
     let mut child = command.spawn().ok()?;
     let (to, from) = (child.stdin.take()?, BufReader::new(child.stdout.take()?));
     let mut dialog = Dialog { to, from, _program: Program::new(child, screen) };
-    timeout(STEP, dialog.hear()).await.ok()??;
-    for line in options(surroundings).into_iter().chain(preparations(question)) {
-        // An option that this pinentry does not know is no reason to give up.
-        timeout(STEP, dialog.say(&line)).await.ok()??;
-    }
+    let prepared = async {
+        dialog.hear().await?;
+        for line in options(surroundings).into_iter().chain(preparations(question)) {
+            // An option that this pinentry does not know is no reason to give up.
+            dialog.say(&line).await?;
+        }
+        Some(())
+    };
+    timeout(start, prepared).await.ok()??;
     let is_consent = matches!(question.wanted, Wanted::Consent { .. });
     match timeout(PATIENCE, dialog.say(if is_consent { "CONFIRM" } else { "GETPIN" })).await.ok()?? {
         Said::Ok(_) if is_consent => Some(Prompted::Allowed),
@@ -115,28 +120,14 @@ fn options(surroundings: &Surroundings) -> Vec<String> {
 }
 
 fn preparations(question: &Question) -> Vec<String> {
-    let shown = |text: &str| escaped(&printable(text, 200));
-    let name = shown(&question.name);
-    let program = question.program.as_deref().map(shown);
-    let mut lines = vec!["SETTITLE rolecall".to_owned()];
-    match &question.wanted {
-        Wanted::Code { identity, serial } => {
-            let program = program.map(|p| format!(" for {p}")).unwrap_or_default();
-            let (identity, serial) = (shown(identity), shown(serial));
-            let since = question.since.map(|since| format!(" since {}", since.with_timezone(&Local).format("%H:%M")));
-            let since = since.unwrap_or_default();
-            lines.push(format!("SETDESC {name} is wanted{program}{since}.%0AMFA code of {identity}%0A{serial}"));
-            lines.push("SETPROMPT Code:".to_owned());
-        }
-        Wanted::Consent { role_arn, minutes } => {
-            let program = program.unwrap_or_else(|| "a program that cannot be named".to_owned());
-            let role_arn = shown(role_arn);
-            lines.push(format!("SETDESC {program} wants {name}.%0A{role_arn}%0AA yes holds for {minutes} minutes."));
-            lines.extend(["SETOK Allow".to_owned(), "SETCANCEL Refuse".to_owned()]);
-        }
-    }
+    let [what, answer] = question.text(&Local).map(|line| escaped(&line));
+    let mut lines = vec!["SETTITLE rolecall".to_owned(), format!("SETDESC {what}.%0A{answer}")];
+    lines.extend(match &question.wanted {
+        Wanted::Code { .. } => vec!["SETPROMPT Code:".to_owned()],
+        Wanted::Consent { .. } => vec!["SETOK Allow".to_owned(), "SETCANCEL Refuse".to_owned()],
+    });
     lines.push(format!("SETTIMEOUT {}", PATIENCE.as_secs()));
-    lines.extend(question.reason.as_deref().map(|reason| format!("SETERROR {}", shown(reason))));
+    lines.extend(question.again().map(|reason| format!("SETERROR {}", escaped(&reason))));
     lines
 }
 
@@ -204,8 +195,11 @@ mod tests {
         let program = dir.path().join("pinentry");
         std::fs::write(&program, format!("#!/bin/sh\n{script}\n")).expect("written");
         std::fs::set_permissions(&program, std::fs::Permissions::from_mode(0o700)).expect("chmod");
-        prompt(Some(&program), question, &Surroundings::default()).await
+        prompt(Some(&program), question, &Surroundings::default(), START).await
     }
+
+    /// Longer than any of these scripts needs.
+    const START: Duration = Duration::from_secs(10);
 
     const POLITE: &str = "echo OK hello; while read -r verb rest; do case $verb in GETPIN)";
 
@@ -261,7 +255,7 @@ mod tests {
             let answer = with(script).await;
             assert!(matches!(answer, Prompted::Nobody), "{script}: {answer:?}");
         }
-        let missing = prompt(Some(Path::new("/nowhere")), &question(), &Surroundings::default()).await;
+        let missing = prompt(Some(Path::new("/nowhere")), &question(), &Surroundings::default(), START).await;
         assert!(matches!(missing, Prompted::Nobody));
     }
 

@@ -9,17 +9,16 @@ use super::audit::{Event, Line};
 use super::caller::Caller;
 use super::consent::Grant;
 use super::failure::{Failure, still_asking_consent};
+use super::patience::Patience;
 use super::programs;
 use super::questions::{NoAnswer, Subject};
 use super::server::Connection;
-use super::sessions::PERSON_DEADLINE;
 use crate::domain::catalogue::{Access, Role};
 use crate::domain::plan::Plan;
-use crate::domain::question::{Question, Wanted};
+use crate::domain::question::{Question, UNNAMED, Wanted, allow_for_good};
 use crate::domain::report::{Kind, Report};
 use crate::protocol::message::Context;
 use std::collections::BTreeMap;
-use tokio::time::timeout;
 
 /// What the log says of a program that the configuration keeps out.
 const DENIED: &str = "denied";
@@ -32,6 +31,7 @@ impl Agent {
         caller: &Caller,
         context: &Context,
         connection: &mut Connection,
+        patience: Patience,
     ) -> Result<(), Failure> {
         let catalogue = self.configuration.catalogue();
         let Some(role) = catalogue.roles.get(&plan.name) else { return Ok(()) };
@@ -63,10 +63,13 @@ impl Agent {
                 if questions.has_consent(&grant) {
                     return Ok(());
                 }
-                let seat = self.seat(Subject::Grant(grant.clone()), caller, context);
-                let said = questions.consent(grant, question, catalogue.agent.consent);
-                let said = timeout(PERSON_DEADLINE, self.asking(said, seat, connection)).await;
+                let seat = self.seat(Subject::Grant(grant.clone()), &role.name, caller, context);
+                let said = questions.consent(grant.clone(), question, catalogue.agent.consent);
+                let said = patience.with_a_person(self.asking(said, seat, connection)).await;
                 let outcome = said.unwrap_or(Err(NoAnswer::Patience));
+                if outcome == Err(NoAnswer::Nobody) {
+                    self.sessions.notices.wants_consent(grant);
+                }
                 self.audit_consent(role, caller, outcome);
                 outcome.map_err(|no| refused(no, role, caller))
             }
@@ -78,7 +81,7 @@ impl Agent {
             Ok(()) => "ok",
             Err(NoAnswer::Cancelled) => "refused",
             Err(NoAnswer::CalledOff) => "locked",
-            Err(NoAnswer::Nobody | NoAnswer::Patience) => "unanswered",
+            Err(NoAnswer::Nobody | NoAnswer::NoCode | NoAnswer::Patience) => "unanswered",
         };
         let mut line = Line::new(self.ports.clock.now().wall, Event::Consent, result);
         line.name = Some(role.name.to_string());
@@ -89,7 +92,7 @@ impl Agent {
 }
 
 fn named(caller: &Caller) -> &str {
-    caller.tool().unwrap_or("a program that cannot be named")
+    caller.tool().unwrap_or(UNNAMED)
 }
 
 fn denied(role: &Role, caller: &Caller) -> Failure {
@@ -103,16 +106,16 @@ fn denied(role: &Role, caller: &Caller) -> Failure {
 
 fn refused(no: NoAnswer, role: &Role, caller: &Caller) -> Failure {
     let (name, program) = (&role.name, named(caller));
-    let report = |what: String, hint: &str| Failure::transient(Report::new(Kind::Locked, what).hint(hint));
+    let report = |what: String, hint: String| Failure::transient(Report::new(Kind::Locked, what).hint(hint));
     match no {
         NoAnswer::CalledOff => Failure::locked(),
         NoAnswer::Cancelled => report(
             format!("consent for {program} to use `{name}` was refused"),
-            "ask again in a moment to be asked again",
+            "ask again in a moment to be asked again".to_owned(),
         ),
-        NoAnswer::Nobody => report(
+        NoAnswer::Nobody | NoAnswer::NoCode => report(
             format!("{program} needs a person's consent to use `{name}`, and nobody could be asked"),
-            "run it once from a terminal or a desktop; `access` in the configuration says who is asked",
+            allow_for_good(name.as_str(), caller.tool()),
         ),
         NoAnswer::Patience => still_asking_consent(program, name),
     }

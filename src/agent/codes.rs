@@ -3,7 +3,6 @@
 //! It asks no person, that is `questions`' work. A code is taken once, whoever gave it: AWS refuses a second use, and after
 //! a few of those the device. What was used stays known through a lock, which does not make it new.
 
-use super::failure::Failure;
 use super::flight::{Outcome, Start};
 use super::renewal::Pace;
 use super::sessions::Sessions;
@@ -39,9 +38,18 @@ pub(super) struct Codes {
 #[derive(Default)]
 struct State {
     spent: HashMap<MfaSerial, Vec<(MfaCode, Duration)>>,
-    /// How many wait for a device's next code.
-    waiting: HashMap<MfaSerial, usize>,
+    /// Which devices' next codes are waited for.
+    waiting: HashMap<MfaSerial, Awaited>,
     rests: HashMap<(MfaSerial, &'static str), Rest>,
+}
+
+/// A device whose next code is waited for.
+struct Awaited {
+    /// How many wait.
+    count: usize,
+    /// What will give it.
+    source: &'static str,
+    until: Duration,
 }
 
 /// A source that is left alone for a while, and why.
@@ -73,14 +81,6 @@ impl Codes {
         is_new
     }
 
-    /// Tells whether a code was used before.
-    pub(super) fn is_spent(&self, serial: &MfaSerial, code: &MfaCode) -> bool {
-        let now = self.clock.now().boot;
-        let state = self.state();
-        let spent = state.spent.get(serial).into_iter().flatten();
-        spent.into_iter().any(|(spent, until)| now < *until && spent.expose() == code.expose())
-    }
-
     /// Tells whether the code of now may have been used by an agent before this one.
     fn is_newborn(&self) -> bool {
         self.clock.now().boot.saturating_sub(self.born) < STEP
@@ -97,12 +97,26 @@ impl Codes {
         self.state().waiting.contains_key(serial)
     }
 
+    /// Says for which devices' next codes is being waited.
+    pub(super) fn waits(&self) -> Vec<Report> {
+        let now = self.clock.now().boot;
+        let state = self.state();
+        let mut waits: Vec<(&MfaSerial, &Awaited)> = state.waiting.iter().collect();
+        waits.sort_by_key(|(serial, _)| serial.as_str());
+        let left = |until: Duration| until.saturating_sub(now).as_secs().max(1);
+        let said = waits.into_iter().map(|(serial, Awaited { source, until, .. })| {
+            format!("{source} waits {} s for the next code of MFA device {}", left(*until), serial.as_str())
+        });
+        said.map(|said| Report::new(Kind::Locked, said).hint("the code of now was used; nothing is to be done"))
+            .collect()
+    }
+
     /// Waits until devices show their next code.
-    async fn next_step(&self, serial: &MfaSerial, source: &str) {
+    async fn next_step(&self, serial: &MfaSerial, source: &'static str) {
         let now = self.clock.now();
         let left = left_of_step(now.wall);
         tracing::info!(device = serial.as_str(), source, seconds = left.as_secs(), "waiting for the next code");
-        let _waiting = Waiting::new(self, serial);
+        let _waiting = Waiting::new(self, serial, source, now.boot + left);
         self.clock.sleep_until(now.boot + left).await;
     }
 
@@ -145,8 +159,12 @@ struct Waiting<'a> {
 }
 
 impl<'a> Waiting<'a> {
-    fn new(codes: &'a Codes, serial: &'a MfaSerial) -> Self {
-        *codes.state().waiting.entry(serial.clone()).or_default() += 1;
+    fn new(codes: &'a Codes, serial: &'a MfaSerial, source: &'static str, until: Duration) -> Self {
+        let mut state = codes.state();
+        let awaited = state.waiting.entry(serial.clone()).or_insert(Awaited { count: 0, source, until });
+        awaited.count += 1;
+        awaited.until = until;
+        drop(state);
         Self { codes, serial }
     }
 }
@@ -154,9 +172,9 @@ impl<'a> Waiting<'a> {
 impl Drop for Waiting<'_> {
     fn drop(&mut self) {
         let mut state = self.codes.state();
-        if let Some(count) = state.waiting.get_mut(self.serial) {
-            *count -= 1;
-            if *count == 0 {
+        if let Some(awaited) = state.waiting.get_mut(self.serial) {
+            awaited.count -= 1;
+            if awaited.count == 0 {
                 state.waiting.remove(self.serial);
             }
         }
@@ -167,12 +185,12 @@ const TOTP: &str = "the TOTP secret in the vault";
 const PROCESS: &str = "`mfa_process`";
 
 /// Where a code comes from without a person.
-enum Source<'a> {
+enum CodeSource<'a> {
     Totp(TotpSecret),
     Process(&'a [String]),
 }
 
-impl Source<'_> {
+impl CodeSource<'_> {
     fn name(&self) -> &'static str {
         match self {
             Self::Totp(_) => TOTP,
@@ -182,7 +200,7 @@ impl Source<'_> {
 }
 
 /// How far it went without a person.
-pub(super) enum Unasked {
+pub(super) enum Unattended {
     /// To its end.
     Settled(Outcome),
     /// No source led to an end, and why the last of them did not.
@@ -198,14 +216,14 @@ impl Sessions {
         at: usize,
         pace: &Pace,
         start: &Start,
-    ) -> Unasked {
+    ) -> Unattended {
         let key = &plan.keys[at];
         // Both belong to the identity's own device; a role may name another.
         let Some(serial) = key.step().mfa_serial().filter(|s| plan.identity.mfa_serial.as_ref() == Some(s)) else {
-            return Unasked::AskWith(None);
+            return Unattended::AskWith(None);
         };
-        let sources = start.totp.clone().map(Source::Totp).into_iter();
-        let sources = sources.chain(plan.identity.mfa_process.as_deref().map(Source::Process));
+        let sources = start.totp.clone().map(CodeSource::Totp).into_iter();
+        let sources = sources.chain(plan.identity.mfa_process.as_deref().map(CodeSource::Process));
         let codes = &self.questions.codes;
         let mut reason = None;
         for source in sources {
@@ -217,8 +235,8 @@ impl Sessions {
             let mut may_try_again = codes.is_newborn();
             reason = loop {
                 let code = match &source {
-                    Source::Totp(secret) => codes.of_secret(serial, secret).await,
-                    Source::Process(argv) => match self.of_process(serial, argv).await {
+                    CodeSource::Totp(secret) => codes.of_secret(serial, secret).await,
+                    CodeSource::Process(argv) => match self.of_process(serial, argv).await {
                         Ok(code) => code,
                         Err(why) => {
                             tracing::warn!(identity = %plan.identity.name, %why, "mfa_process gave no code");
@@ -234,11 +252,11 @@ impl Sessions {
                         let refused = format!("AWS did not accept the code of {name}");
                         break Some(codes.rest(serial, name, REST, refused));
                     }
-                    outcome => return Unasked::Settled(outcome),
+                    outcome => return Unattended::Settled(outcome),
                 }
             };
         }
-        Unasked::AskWith(reason)
+        Unattended::AskWith(reason)
     }
 
     /// Runs the program; once more in the next step where its code was used already.
@@ -274,19 +292,4 @@ pub(super) fn because(report: Report, reason: Option<&str>) -> Report {
         Some(reason) => report.also(reason),
         None => report,
     }
-}
-
-/// Makes the failure of a code that AWS refused while a secret was tried out.
-pub(super) fn not_this_secret(failure: Failure, serial: &MfaSerial) -> Report {
-    if failure.outlook != Outlook::WrongCode {
-        return failure.report.also("the TOTP secret is not stored");
-    }
-    Report::new(
-        Kind::Refused,
-        format!("AWS did not accept the code of this TOTP secret for MFA device {}; it is not stored", serial.as_str()),
-    )
-    .hint(
-        "if the device's code was used within the last half minute, run it again; else compare the secret, `mfa_serial` \
-         and this machine's clock",
-    )
 }

@@ -3,7 +3,7 @@
 use crate::domain::names::Name;
 use crate::domain::plan::Plan;
 use crate::domain::report::{Kind, Report};
-use crate::ports::Outlook;
+use crate::ports::{Outlook, TokenError};
 use std::time::Duration;
 
 /// A permanent failure is answered from memory for this long, so that a loop of tools does not become a loop of STS calls.
@@ -25,6 +25,20 @@ impl Failure {
     pub(super) fn permanent(report: Report) -> Self {
         let code = class(report.kind);
         Self { report, outlook: Outlook::Permanent, code }
+    }
+
+    /// Makes the failure of a call that AWS, or a source, did not grant.
+    pub(super) fn of_aws(plan: &Plan, error: &TokenError) -> Self {
+        let mut report = error.report.clone();
+        if let Some(hint) = &mut report.hint {
+            if let Some(source) = plan.identity.source.as_ref().filter(|_| hint.contains("identity add IDENTITY")) {
+                *hint = format!("correct the key that {source} gives: AWS does not know it as it is");
+            }
+            // The adapter knows ARNs; which identity's key it was is known here.
+            *hint = hint.replace("IDENTITY", plan.identity.name.as_str());
+        }
+        let code = error.code.clone().unwrap_or_else(|| class(report.kind));
+        Self { report, outlook: error.outlook, code }
     }
 
     /// Makes a failure that may be over next time.
@@ -63,7 +77,7 @@ impl Failure {
 pub(super) fn still_asking(plan: &Plan) -> Failure {
     Failure::transient(
         Report::new(Kind::Locked, "nobody has answered the question for an MFA code within 55 seconds")
-            .hint(format!("answer it and ask again, or run `rolecall unlock {}`", plan.identity.name)),
+            .hint(format!("answer it and ask again, or run `rolecall unlock {}`", plan.unlock_name())),
     )
 }
 

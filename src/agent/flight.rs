@@ -1,8 +1,8 @@
 //! One flight: from the long-term key or the session before, through one call to STS, to a session ready to hand out.
 
 use super::audit::{Event, Line};
-use super::codes::{Unasked, because};
-use super::failure::{Failure, class};
+use super::codes::{Unattended, because};
+use super::failure::Failure;
 use super::locked::LockedBytes;
 use super::questions::{NoAnswer, unanswered};
 use super::renewal::{Pace, Urgency};
@@ -14,7 +14,7 @@ use crate::domain::plan::{Plan, SessionKey, Step};
 use crate::domain::report::{Kind, Report};
 use crate::domain::secret::MfaCode;
 use crate::domain::totp::TotpSecret;
-use crate::ports::{Issued, Outlook, TokenError};
+use crate::ports::{Issued, Outlook};
 use crate::protocol::process_output;
 use std::future::Future;
 use std::pin::Pin;
@@ -89,15 +89,11 @@ impl Sessions {
             return self.from_source(aws, plan, call, pace).await;
         }
         let Some(serial) = step.mfa_serial() else { return self.call_renewing(aws, plan, at, pace, None).await };
+        // It was taken for its one use by who gave it.
         if let Some(code) = code {
-            self.questions.codes.take(serial, &code);
             return self.call_renewing(aws, plan, at, pace, Some(&code)).await;
         }
-        // An identity's session opens all its roles; a role with `mfa = "direct"` takes a code of its own.
-        let whom = match step {
-            Step::SessionToken(_) | Step::Source(_) => &plan.identity.name,
-            Step::AssumeRole(_) => &plan.name,
-        };
+        let whom = plan.unlock_name();
         if pace.urgency == Urgency::Background {
             return Err(Failure::transient(unanswered(NoAnswer::Nobody, serial, whom)));
         }
@@ -105,21 +101,24 @@ impl Sessions {
         // asks before it gives a key asks once.
         let mut start = self.start(aws, plan, at, pace.urgency).await?;
         let mut reason = match self.without_a_person(aws, plan, at, pace, &start).await {
-            Unasked::Settled(outcome) => return outcome,
-            Unasked::AskWith(reason) => reason,
+            Unattended::Settled(outcome) => return outcome,
+            Unattended::AskWith(reason) => reason,
         };
         let without = reason.clone();
         for _ in 0..TRIES {
-            let code = self.questions.ask(&plan.identity.name, serial, &plan.name, reason).await.map_err(|no| {
+            let given = self.questions.ask(plan, serial, reason).await.map_err(|no| {
                 let report = because(unanswered(no, serial, whom), without.as_deref());
                 if no == NoAnswer::Nobody {
-                    self.notices.unasked(serial, whom, &plan.name);
+                    self.notices.wants_code(serial, whom, &plan.name);
                 }
                 // A person who said no is left alone for a moment, whatever retries behind them; where nobody was asked
                 // the code may come the next moment.
-                if no == NoAnswer::Cancelled { Failure::permanent(report) } else { Failure::transient(report) }
+                match no {
+                    NoAnswer::Cancelled | NoAnswer::NoCode => Failure::permanent(report),
+                    NoAnswer::CalledOff | NoAnswer::Nobody | NoAnswer::Patience => Failure::transient(report),
+                }
             })?;
-            let mut outcome = self.call(aws, plan, &plan.keys[at], &start, pace, Some(&code)).await;
+            let mut outcome = self.call(aws, plan, &plan.keys[at], &start, pace, Some(&given.code)).await;
             // A rotation came to its end while the person was looking for the device. The code was not looked at.
             if let Err(failure) = &outcome
                 && failure.is_unknown_key()
@@ -127,8 +126,9 @@ impl Sessions {
                 && self.has_other_key(plan, &start.signer).await
             {
                 start = self.start(aws, plan, at, pace.urgency).await?;
-                outcome = self.call(aws, plan, &plan.keys[at], &start, pace, Some(&code)).await;
+                outcome = self.call(aws, plan, &plan.keys[at], &start, pace, Some(&given.code)).await;
             }
+            given.tell(&outcome);
             match outcome {
                 Err(failure) if failure.outlook == Outlook::WrongCode => {
                     reason = Some("AWS did not accept that code; wait for the device's next one".to_owned());
@@ -232,7 +232,7 @@ impl Sessions {
         };
         let (outcome, request_id) = match issued {
             Ok(issued) => (self.hold(&issued, &start.user, start.account.as_ref()), issued.request_id),
-            Err(error) => (Err(failure(plan, &error)), error.request_id),
+            Err(error) => (Err(Failure::of_aws(plan, &error)), error.request_id),
         };
         if outcome.is_err() {
             self.counters.sts_failures.fetch_add(1, Ordering::Relaxed);
@@ -303,19 +303,6 @@ pub(super) fn session_name(user: &str) -> String {
     let user: String = user.chars().filter(|c| c.is_ascii_alphanumeric() || "_+=,.@-".contains(*c)).take(56).collect();
     let user = if user.is_empty() { "rolecall" } else { &user };
     format!("{user}-{}", super::random_tag())
-}
-
-pub(super) fn failure(plan: &Plan, error: &TokenError) -> Failure {
-    let mut report = error.report.clone();
-    if let Some(hint) = &mut report.hint {
-        if let Some(source) = plan.identity.source.as_ref().filter(|_| hint.contains("identity add IDENTITY")) {
-            *hint = format!("correct the key that {source} gives: AWS does not know it as it is");
-        }
-        // The adapter knows ARNs; which identity's key it was is known here.
-        *hint = hint.replace("IDENTITY", plan.identity.name.as_str());
-    }
-    let code = error.code.clone().unwrap_or_else(|| class(report.kind));
-    Failure { report, outlook: error.outlook, code }
 }
 
 impl Held {

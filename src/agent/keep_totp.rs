@@ -2,12 +2,13 @@
 
 use super::Agent;
 use super::caller::Caller;
-use super::codes::not_this_secret;
+use super::failure::Failure;
+use crate::domain::arn::MfaSerial;
 use crate::domain::names::Name;
 use crate::domain::plan::Step;
 use crate::domain::report::{Kind, Report};
 use crate::domain::totp::TotpSecret;
-use crate::ports::StoredKey;
+use crate::ports::{Outlook, StoredKey};
 
 impl Agent {
     /// Keeps a secret, or removes it; gives what there is to say.
@@ -53,4 +54,19 @@ impl Agent {
         self.audit_identity(&name, "TOTP secret stored", "", caller);
         Ok(format!("AWS took a code of the TOTP secret; it is in the vault, and `{name}` is unlocked"))
     }
+}
+
+/// Makes the failure of a code that AWS refused while a secret was tried out.
+fn not_this_secret(failure: Failure, serial: &MfaSerial) -> Report {
+    if failure.outlook != Outlook::WrongCode {
+        return failure.report.also("the TOTP secret is not stored");
+    }
+    Report::new(
+        Kind::Refused,
+        format!("AWS did not accept the code of this TOTP secret for MFA device {}; it is not stored", serial.as_str()),
+    )
+    .hint(
+        "if the device's code was used within the last half minute, run it again; else compare the secret, `mfa_serial` \
+         and this machine's clock",
+    )
 }

@@ -15,6 +15,7 @@ mod key_age;
 pub mod lifecycle;
 mod locked;
 mod notices;
+mod patience;
 mod proc;
 mod programs;
 mod questions;
@@ -27,6 +28,7 @@ mod sessions;
 mod sourcing;
 mod status;
 mod terminal;
+mod unlock;
 mod watch;
 
 use crate::domain::catalogue::Catalogue;

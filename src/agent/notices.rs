@@ -1,16 +1,17 @@
-//! What a person is told without having asked: a code is wanted and nobody could be asked, an MFA session is about to end, a
+//! What a person is told without having asked: a code or a consent is wanted and nobody could be asked, an MFA session is about to end, a
 //! key is too old.
 //!
 //! It decides what is said and when, once each; who shows it is behind the `Prompter` port. The decision is a function of
 //! what is there, what was told and the time, so that a day of it is tested in no time. No notice holds a secret.
 
 use super::Agent;
+use super::consent::Grant;
 use super::renewal::IN_USE;
 use super::sessions::Sessions;
 use crate::domain::arn::MfaSerial;
 use crate::domain::names::Name;
-use crate::domain::plan::{SessionKey, Step};
-use crate::domain::question::Notice;
+use crate::domain::plan::SessionKey;
+use crate::domain::question::{Notice, UNNAMED, allow_for_good};
 use crate::domain::report::{Kind, Report};
 use chrono::{DateTime, Utc};
 use std::collections::{HashMap, HashSet};
@@ -37,12 +38,13 @@ pub(super) struct Notices {
 
 #[derive(Default)]
 struct State {
-    unasked: Vec<Unasked>,
+    codes: Vec<WantedCode>,
+    consents: Vec<Grant>,
     told: Told,
 }
 
 /// A code for which nobody could be asked.
-struct Unasked {
+struct WantedCode {
     /// What `unlock` takes.
     whom: Name,
     /// What was asked for.
@@ -55,6 +57,8 @@ struct Unasked {
 struct Told {
     /// Of wanted codes, by what `unlock` takes: when.
     codes: HashMap<Name, Duration>,
+    /// Of wanted consents: when.
+    consents: HashMap<Grant, Duration>,
     /// Of sessions that end: their access key ids.
     sessions: HashSet<String>,
     /// When old keys were last named.
@@ -75,7 +79,9 @@ pub(super) struct Coded {
 
 /// What is there to be told of.
 struct Seen {
-    unasked: Vec<Unasked>,
+    codes: Vec<WantedCode>,
+    /// Consents for which nobody could be asked.
+    consents: Vec<Grant>,
     coded: Vec<Coded>,
     /// How long before its end a session is told of.
     warn_before: Option<Duration>,
@@ -89,31 +95,47 @@ impl Notices {
     }
 
     /// Takes note of a code for which nobody could be asked.
-    pub(super) fn unasked(&self, serial: &MfaSerial, whom: &Name, name: &Name) {
-        let unasked = Unasked { whom: whom.clone(), name: name.clone(), serial: serial.clone() };
-        self.state().unasked.push(unasked);
+    pub(super) fn wants_code(&self, serial: &MfaSerial, whom: &Name, name: &Name) {
+        let code = WantedCode { whom: whom.clone(), name: name.clone(), serial: serial.clone() };
+        self.state().codes.push(code);
+        self.changed.notify_one();
+    }
+
+    /// Takes note of a consent for which nobody could be asked.
+    pub(super) fn wants_consent(&self, grant: Grant) {
+        self.state().consents.push(grant);
         self.changed.notify_one();
     }
 
     /// Starts anew: after a lock every question is another one.
     pub(super) fn lock(&self) {
         let mut state = self.state();
-        state.unasked.clear();
+        state.codes.clear();
+        state.consents.clear();
         state.told.codes.clear();
+        state.told.consents.clear();
     }
 }
 
 impl Told {
     /// Decides what is told now.
     fn decide(&mut self, seen: &Seen, now: Duration) -> Vec<Notice> {
+        let is_same = |at: Duration| now.saturating_sub(at) < SAME_QUESTION;
         // A session means that the code was given.
         self.codes.retain(|whom, _| seen.coded.iter().all(|coded| coded.whom != *whom));
         let mut notices = Vec::new();
-        for unasked in &seen.unasked {
-            let told = self.codes.get(&unasked.whom).is_some_and(|at| now.saturating_sub(*at) < SAME_QUESTION);
-            if !told {
-                self.codes.insert(unasked.whom.clone(), now);
-                notices.push(unasked.notice());
+        self.codes.retain(|_, at| is_same(*at));
+        self.consents.retain(|_, at| is_same(*at));
+        for code in &seen.codes {
+            if !self.codes.contains_key(&code.whom) {
+                self.codes.insert(code.whom.clone(), now);
+                notices.push(code.notice());
+            }
+        }
+        for grant in &seen.consents {
+            if !self.consents.contains_key(grant) {
+                self.consents.insert(grant.clone(), now);
+                notices.push(consent_notice(grant));
             }
         }
         self.sessions.retain(|id| seen.coded.iter().any(|coded| coded.access_key_id == *id));
@@ -145,7 +167,7 @@ impl Told {
     }
 }
 
-impl Unasked {
+impl WantedCode {
     fn notice(&self) -> Notice {
         Notice {
             summary: "rolecall: an MFA code is wanted".to_owned(),
@@ -156,6 +178,19 @@ impl Unasked {
                 self.whom
             ),
         }
+    }
+}
+
+fn consent_notice(grant: &Grant) -> Notice {
+    let program = grant.program.as_deref();
+    Notice {
+        summary: format!("rolecall: consent for {} is wanted", grant.role),
+        body: format!(
+            "{} wants {}, and nobody could be asked. It was refused; {}",
+            program.unwrap_or(UNNAMED),
+            grant.role,
+            allow_for_good(grant.role.as_str(), program)
+        ),
     }
 }
 
@@ -202,12 +237,8 @@ impl Sessions {
         coded
             .filter_map(|(key, entry)| {
                 let (held, (plan, _)) = (entry.held.as_ref()?, entry.plan.as_ref()?);
-                let whom = match key.step() {
-                    Step::SessionToken(_) | Step::Source(_) => &plan.identity.name,
-                    Step::AssumeRole(_) => &plan.name,
-                };
                 Some(Coded {
-                    whom: whom.clone(),
+                    whom: plan.unlock_name().clone(),
                     access_key_id: held.access_key_id.clone(),
                     expiration: held.lifetime.expiration,
                     life: held.lifetime.life,
@@ -228,7 +259,8 @@ impl Agent {
                 let coded = self.sessions.coded();
                 let mut state = self.sessions.notices.state();
                 let seen = Seen {
-                    unasked: mem::take(&mut state.unasked),
+                    codes: mem::take(&mut state.codes),
+                    consents: mem::take(&mut state.consents),
                     coded,
                     warn_before: self.configuration.catalogue().agent.warn_before,
                     overdue: self.overdue_keys().into_iter().map(|key| key.identity).collect(),

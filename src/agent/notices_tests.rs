@@ -8,9 +8,9 @@ fn name(text: &str) -> Name {
     Name::new(text).expect("a name")
 }
 
-fn unasked(name_asked_for: &str) -> Unasked {
+fn wanted(name_asked_for: &str) -> WantedCode {
     let serial = MfaSerial::new("arn:aws:iam::111111111111:mfa/richard").expect("a serial");
-    Unasked { whom: name("auth"), name: name(name_asked_for), serial }
+    WantedCode { whom: name("auth"), name: name(name_asked_for), serial }
 }
 
 fn session(id: &str, left: Duration, last_used: Option<Duration>) -> Coded {
@@ -29,13 +29,19 @@ fn ago(minutes: u32) -> Option<Duration> {
 }
 
 fn seen() -> Seen {
-    Seen { unasked: Vec::new(), coded: Vec::new(), warn_before: Some(MINUTE * 30), overdue: Vec::new() }
+    Seen {
+        codes: Vec::new(),
+        consents: Vec::new(),
+        coded: Vec::new(),
+        warn_before: Some(MINUTE * 30),
+        overdue: Vec::new(),
+    }
 }
 
 #[test]
 fn a_wanted_code_is_told_once_however_many_ask_and_again_after_it_was_given() {
     let mut told = Told::default();
-    let many = || Seen { unasked: vec![unasked("prod"), unasked("data"), unasked("prod")], ..seen() };
+    let many = || Seen { codes: vec![wanted("prod"), wanted("data"), wanted("prod")], ..seen() };
     let first = told.decide(&many(), NOW);
     assert_eq!(first.len(), 1);
     assert_eq!(

@@ -5,29 +5,27 @@
 //! on to the next. A code is taken once: a second use is refused here, before AWS refuses it.
 
 mod by_pinentry;
+mod wishes;
 
 use super::codes::Codes;
 use super::consent::{Consents, Grant};
 use crate::domain::arn::MfaSerial;
 use crate::domain::catalogue::{AgentSettings, PromptKind};
 use crate::domain::names::Name;
+use crate::domain::plan::Plan;
 use crate::domain::question::{Question, Surroundings, Wanted};
 use crate::domain::report::{Kind, Report};
-use crate::domain::secret::{MfaCode, is_mfa_code};
+use crate::domain::secret::{MfaCode, NOT_A_CODE, is_mfa_code};
 use crate::ports::{Clock, Prompter};
-use crate::protocol::status::QuestionStatus;
-use chrono::{DateTime, Utc};
 use std::collections::HashMap;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::Duration;
 use tokio::sync::{Mutex as Turn, mpsc, oneshot};
+pub(super) use wishes::Given;
+use wishes::{Opened, Wish};
 
 /// Answers that are no code, or a used one. A person needs fewer; a pinentry that babbles would go on for ever.
 const SLIPS_MAX: usize = 5;
-
-/// What nobody could be asked is shown in `status` for so long.
-const REMEMBERED: Duration = Duration::from_mins(10);
 
 /// All questions.
 pub(super) struct Questions {
@@ -46,7 +44,7 @@ struct State {
     prompts: Vec<PromptKind>,
     pinentry: Option<PathBuf>,
     turns: HashMap<MfaSerial, Arc<Turn<()>>>,
-    wanted: HashMap<Subject, Open>,
+    wanted: HashMap<Subject, Wish>,
     /// Whose turn it is at each terminal that is drawn on.
     terminals: HashMap<String, Arc<Turn<()>>>,
 }
@@ -66,16 +64,31 @@ struct Place {
     subject: Subject,
     terminal: bool,
     surroundings: Surroundings,
+    /// What it asks for.
+    name: Name,
     program: Option<String>,
     asks: mpsc::UnboundedSender<Asking>,
 }
 
-struct Open {
+impl Place {
+    /// Words a question for this caller: name and program are of one caller. A consent is of one role and one program,
+    /// whoever of its callers is asked.
+    fn worded(&self, question: &Question) -> Question {
+        match &question.wanted {
+            Wanted::Code { .. } => {
+                Question { name: self.name.to_string(), program: self.program.clone(), ..question.clone() }
+            }
+            Wanted::Consent { .. } => question.clone(),
+        }
+    }
+}
+
+/// A seat that is asked, and what.
+struct Showing {
+    seat: u64,
+    asks: mpsc::UnboundedSender<Asking>,
+    surroundings: Surroundings,
     question: Question,
-    since: DateTime<Utc>,
-    since_boot: Duration,
-    /// Takes a code from `unlock` while the question is open.
-    given: Option<mpsc::UnboundedSender<MfaCode>>,
 }
 
 /// A question on its way to a seat, and the way back.
@@ -125,6 +138,8 @@ pub(super) enum NoAnswer {
     CalledOff,
     /// The person said no.
     Cancelled,
+    /// What was answered, again and again, was no code that could be used.
+    NoCode,
     /// There is nobody to ask.
     Nobody,
     /// The caller can wait no longer; the question stays.
@@ -152,6 +167,7 @@ impl Questions {
     pub(super) fn sit(
         self: &Arc<Self>,
         subject: Subject,
+        name: Name,
         terminal: bool,
         program: Option<String>,
         surroundings: Surroundings,
@@ -160,86 +176,61 @@ impl Questions {
         let mut state = self.state();
         state.seat_ids += 1;
         let id = state.seat_ids;
-        state.seats.push(Place { id, subject, terminal, surroundings, program, asks });
+        state.seats.push(Place { id, subject, terminal, surroundings, name, program, asks });
         Seat { questions: Arc::clone(self), id, asks: asked }
     }
 
-    /// Tells whether a person is being asked for a device's code, or its next one is waited for.
-    pub(super) fn is_open(&self, serial: &MfaSerial) -> bool {
-        let is_asked = || {
-            let state = self.state();
-            state.wanted.get(&Subject::Device(serial.clone())).is_some_and(|open| open.given.is_some())
-        };
-        self.codes.is_awaited(serial) || is_asked()
-    }
-
-    /// Takes note that a device's code has come, whoever gave it: what could not be asked is wanted no longer.
-    pub(super) fn settle(&self, serial: &MfaSerial) {
-        let subject = Subject::Device(serial.clone());
-        let mut state = self.state();
-        if state.wanted.get(&subject).is_some_and(|open| open.given.is_none()) {
-            state.wanted.remove(&subject);
-        }
-    }
-
-    /// Gives a code to an open question; gives it back if there is none.
-    pub(super) fn answer(&self, serial: &MfaSerial, code: MfaCode) -> Result<(), MfaCode> {
-        let state = self.state();
-        match state.wanted.get(&Subject::Device(serial.clone())).and_then(|open| open.given.as_ref()) {
-            Some(given) => given.send(code).map_err(|unsent| unsent.0),
-            None => Err(code),
-        }
-    }
-
-    /// Asks for a device's code, where the person is. Two questions for one device are never open at once.
+    /// Asks for the code of a plan's device, where the person is. Two questions for one device are never open at once.
     pub(super) async fn ask(
         &self,
-        identity: &Name,
+        plan: &Plan,
         serial: &MfaSerial,
-        name: &Name,
-        reason: Option<String>,
-    ) -> Result<MfaCode, NoAnswer> {
+        mut reason: Option<String>,
+    ) -> Result<Given, NoAnswer> {
         let turn = Arc::clone(self.state().turns.entry(serial.clone()).or_default());
         let _turn = turn.lock().await;
         let subject = Subject::Device(serial.clone());
-        let mut reason = reason;
         for _ in 0..SLIPS_MAX {
+            let identity = plan.identity.name.to_string();
             let question = Question {
-                wanted: Wanted::Code { identity: identity.to_string(), serial: serial.as_str().to_owned() },
-                name: name.to_string(),
-                program: self.first_program(&subject),
+                wanted: Wanted::Code { identity, serial: serial.as_str().to_owned() },
+                name: plan.name.to_string(),
+                program: None,
                 since: Some(self.since(&subject)),
                 reason: reason.take(),
             };
             let (given, mut codes) = mpsc::unbounded_channel();
-            let open = Opened::new(self, &subject, &question, given);
+            let open = Opened::new(self, &subject, &question, Some(plan.unlock_name()), given);
+            self.is_asked_at(&subject, |_| true);
             let said = tokio::select! {
-                said = self.ask_around(&subject, &question) => said?,
-                Some(code) = codes.recv() => Said::Code(code),
+                biased;
+                Some(given) = codes.recv() => {
+                    open.answered();
+                    return Ok(given);
+                }
+                said = self.ask_around(&subject) => said?,
             };
             match said {
-                Said::Code(code) if !is_mfa_code(code.expose()) => {
-                    reason = Some("an MFA code is six digits".to_owned());
-                }
+                Said::Code(code) if !is_mfa_code(code.expose()) => reason = Some(NOT_A_CODE.to_owned()),
                 Said::Code(code) if !self.codes.take(serial, &code) => reason = Some(self.codes.used()),
                 Said::Code(code) => {
                     open.answered();
-                    return Ok(code);
+                    return Ok(Given::by_person(code));
                 }
                 // A yes is no code.
                 Said::Allowed => return Err(NoAnswer::Nobody),
             }
         }
         tracing::warn!(device = serial.as_str(), "no answer was a code: the question is over");
-        Err(NoAnswer::Cancelled)
+        Err(NoAnswer::NoCode)
     }
 
     /// Asks whether a program may have a role, where the person is.
     pub(super) async fn ask_consent(&self, subject: &Subject, question: &Question) -> Result<(), NoAnswer> {
         let (given, _codes) = mpsc::unbounded_channel();
         let question = Question { since: Some(self.since(subject)), ..question.clone() };
-        let open = Opened::new(self, subject, &question, given);
-        match self.ask_around(subject, &question).await? {
+        let open = Opened::new(self, subject, &question, None, given);
+        match self.ask_around(subject).await? {
             Said::Allowed => {
                 open.answered();
                 Ok(())
@@ -249,33 +240,35 @@ impl Questions {
         }
     }
 
-    /// Tells since when something is wanted.
-    fn since(&self, subject: &Subject) -> DateTime<Utc> {
-        self.state().wanted.get(subject).map_or_else(|| self.clock.now().wall, |open| open.since)
+    /// Finds the first caller that can be asked in a way, and words the question for it.
+    fn is_asked_at(&self, subject: &Subject, can_be: impl Fn(&Place) -> bool) -> Option<Showing> {
+        let State { seats, wanted, .. } = &mut *self.state();
+        let place = seats.iter().find(|place| place.subject == *subject && can_be(place))?;
+        let question = wanted.get_mut(subject)?.is_asked_at(place);
+        let (asks, surroundings) = (place.asks.clone(), place.surroundings.clone());
+        Some(Showing { seat: place.id, asks, surroundings, question })
     }
 
-    fn first_program(&self, subject: &Subject) -> Option<String> {
-        self.state().seats.iter().find(|place| place.subject == *subject).and_then(|place| place.program.clone())
-    }
-
-    async fn ask_around(&self, subject: &Subject, question: &Question) -> Result<Said, NoAnswer> {
+    async fn ask_around(&self, subject: &Subject) -> Result<Said, NoAnswer> {
         let prompts = self.state().prompts.clone();
         for prompt in prompts {
             match prompt {
                 PromptKind::Pinentry => {
-                    if let Some(said) = self.ask_by_pinentry(subject, question).await? {
+                    if let Some(said) = self.ask_by_pinentry(subject).await? {
                         return Ok(said);
                     }
                 }
                 PromptKind::Tty => {
-                    while let Some((id, asks)) = self.first_terminal(subject) {
+                    while let Some(Showing { seat, asks, question, .. }) =
+                        self.is_asked_at(subject, |place| place.terminal)
+                    {
                         let (answer, answered) = oneshot::channel();
-                        let sent = asks.send(Asking { question: question.clone(), answer });
+                        let sent = asks.send(Asking { question, answer });
                         match (sent, answered.await) {
                             (Ok(()), Ok(Some(said))) => return Ok(said),
                             (Ok(()), Ok(None)) => return Err(NoAnswer::Cancelled),
                             // Its caller is gone, or has no terminal after all: the next one is asked.
-                            _ => self.state().seats.retain(|place| place.id != id),
+                            _ => self.state().seats.retain(|place| place.id != seat),
                         }
                     }
                 }
@@ -284,100 +277,28 @@ impl Questions {
         Err(NoAnswer::Nobody)
     }
 
-    fn first_terminal(&self, subject: &Subject) -> Option<(u64, mpsc::UnboundedSender<Asking>)> {
-        let state = self.state();
-        let place = state.seats.iter().find(|place| place.terminal && place.subject == *subject)?;
-        Some((place.id, place.asks.clone()))
-    }
-
     /// Forgets every question.
     pub(super) fn lock(&self) {
         self.state().wanted.clear();
         self.consents.lock();
     }
-
-    /// Gives what `status` shows.
-    pub(super) fn status(&self) -> Vec<QuestionStatus> {
-        let now = self.clock.now().boot;
-        let mut state = self.state();
-        state.wanted.retain(|_, w| w.given.is_some() || now.saturating_sub(w.since_boot) <= REMEMBERED);
-        let mut all: Vec<QuestionStatus> = state.wanted.values().map(Open::shown).collect();
-        all.sort_by_key(|question| question.since);
-        all
-    }
-}
-
-impl Open {
-    /// Gives what `status` shows of it.
-    fn shown(&self) -> QuestionStatus {
-        let mut shown = QuestionStatus {
-            kind: String::new(),
-            identity: None,
-            serial: None,
-            name: self.question.name.clone(),
-            program: self.question.program.clone(),
-            since: self.since,
-            open: self.given.is_some(),
-            answer_with: None,
-        };
-        match &self.question.wanted {
-            Wanted::Code { identity, serial } => {
-                "mfa-code".clone_into(&mut shown.kind);
-                shown.answer_with = Some(format!("rolecall unlock {identity}"));
-                shown.identity = Some(identity.clone());
-                shown.serial = Some(serial.clone());
-            }
-            Wanted::Consent { .. } => "consent".clone_into(&mut shown.kind),
-        }
-        shown
-    }
-}
-
-/// An open question; what is not answered stays in `status` as wanted.
-struct Opened<'a> {
-    questions: &'a Questions,
-    subject: &'a Subject,
-}
-
-impl<'a> Opened<'a> {
-    fn new(
-        questions: &'a Questions,
-        subject: &'a Subject,
-        question: &Question,
-        given: mpsc::UnboundedSender<MfaCode>,
-    ) -> Self {
-        let now = questions.clock.now();
-        let mut state = questions.state();
-        let since = state.wanted.get(subject).map_or((now.wall, now.boot), |before| (before.since, before.since_boot));
-        let open = Open { question: question.clone(), since: since.0, since_boot: since.1, given: Some(given) };
-        state.wanted.insert(subject.clone(), open);
-        drop(state);
-        Self { questions, subject }
-    }
-
-    fn answered(self) {
-        self.questions.state().wanted.remove(self.subject);
-    }
-}
-
-impl Drop for Opened<'_> {
-    fn drop(&mut self) {
-        if let Some(wanted) = self.questions.state().wanted.get_mut(self.subject) {
-            wanted.given = None;
-        }
-    }
 }
 
 /// Says that nobody answered, and what answers.
 pub(super) fn unanswered(no: NoAnswer, serial: &MfaSerial, whom: &Name) -> Report {
+    let device = serial.as_str();
     let (what, hint) = match no {
-        NoAnswer::Cancelled => {
-            ("the question for a code of MFA device", format!("ask again, or run `rolecall unlock {whom}`"))
-        }
+        NoAnswer::Cancelled => (
+            format!("the question for a code of MFA device {device} was cancelled"),
+            format!("ask again, or run `rolecall unlock {whom}`"),
+        ),
+        NoAnswer::NoCode => (
+            format!("what came for a code of MFA device {device} was {SLIPS_MAX} times no code that could be used"),
+            format!("run `rolecall unlock {whom}`; if nobody typed it, look at `pinentry_program`"),
+        ),
         NoAnswer::Nobody | NoAnswer::CalledOff | NoAnswer::Patience => {
-            ("a code of MFA device", format!("run `rolecall unlock {whom}`"))
+            (format!("a code of MFA device {device} is needed"), format!("run `rolecall unlock {whom}`"))
         }
     };
-    let end = if no == NoAnswer::Cancelled { "was cancelled" } else { "is needed" };
-    Report::new(Kind::Locked, format!("{what} {} {end}", serial.as_str())).hint(hint)
+    Report::new(Kind::Locked, what).hint(hint)
 }

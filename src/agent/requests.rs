@@ -2,16 +2,17 @@
 
 use super::audit::{Event, Line};
 use super::caller::Caller;
-use super::codes;
 use super::failure::{Failure, class};
-use super::questions::{Said, Seat, Subject};
+use super::patience::Patience;
+use super::questions::{Asking, Said, Seat, Subject};
 use super::server::Connection;
 use super::sessions::HandOut;
 use super::{Agent, flight};
 use crate::domain::credential::AccessKey;
+use crate::domain::names::Name;
 use crate::domain::plan::Plan;
 use crate::domain::report::{Kind, Report, printable};
-use crate::domain::secret::{MfaCode, Passphrase, is_mfa_code};
+use crate::domain::secret::Passphrase;
 use crate::protocol::VERSION;
 use crate::protocol::message::{Answer, Call, Context, Reply, Request};
 use serde::Deserialize;
@@ -20,7 +21,7 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
 /// What the log keeps of a name that nobody has.
-const NAME_SHOWN: usize = 64;
+pub(super) const NAME_SHOWN: usize = 64;
 
 /// What goes back.
 pub(super) enum Response {
@@ -51,6 +52,7 @@ impl Agent {
         }
         match call.request {
             Request::Get { name } => self.get(&name, caller, &call.context, connection).await,
+            Request::Device { name } => answer(self.tell_device(name.as_deref())?),
             Request::IdentityAdd { name, access_key_id, secret_access_key, region, replace } => {
                 let key = AccessKey { id: access_key_id, secret: secret_access_key };
                 self.add_identity(&name, key, region, replace, caller).await
@@ -72,7 +74,7 @@ impl Agent {
                 self.stop.notify_one();
                 done(None)
             }
-            Request::Unlock { identity, code } => done(Some(self.unlock(identity, code, caller).await?)),
+            Request::Unlock { name, code } => done(Some(self.unlock(name, code, caller).await?)),
             Request::UnlockVault { passphrase } => done(self.unlock_vault(passphrase, caller).await?),
         }
     }
@@ -135,21 +137,23 @@ impl Agent {
         if let Some(report) = super::recursion::refuse(caller, &self.ports.tokens.sources().running().await) {
             return Err(Failure::permanent(report));
         }
-        self.admit(plan, caller, context, connection).await?;
+        let patience = Patience::new();
+        self.admit(plan, caller, context, connection, patience).await?;
         match plan.mfa_serial() {
-            None => self.sessions.get(plan).await,
+            None => self.sessions.get(plan, patience).await,
             Some(serial) => {
-                let seat = self.seat(Subject::Device(serial.clone()), caller, context);
-                self.asking(self.sessions.get(plan), seat, connection).await
+                let seat = self.seat(Subject::Device(serial.clone()), &plan.name, caller, context);
+                self.asking(self.sessions.get(plan, patience), seat, connection).await
             }
         }
     }
 
     /// Gives a caller a seat, where the person in front of it can be asked.
-    pub(super) fn seat(&self, subject: Subject, caller: &Caller, context: &Context) -> Seat {
+    pub(super) fn seat(&self, subject: Subject, name: &Name, caller: &Caller, context: &Context) -> Seat {
         let program = caller.program().map(str::to_owned);
         self.sessions.questions.sit(
             subject,
+            name.clone(),
             caller.terminal,
             program,
             context.surroundings(caller.terminal_path.clone()),
@@ -169,27 +173,42 @@ impl Agent {
                 biased;
                 result = &mut work => return result,
                 asking = seat.asked() => asking,
-                // What was drawn for it on its terminal is taken away, and the question moves on.
-                () = connection.gone() => {
+                () = connection.readable() => {
+                    // What was typed to a question that is asked no longer means nothing.
+                    if connection.reply().await.is_some() {
+                        continue;
+                    }
+                    // What was drawn for it on its terminal is taken away, and the question moves on.
                     drop(seat);
                     return work.await;
                 }
             };
-            // The answer may come from elsewhere while this person is still typing.
+            let Asking { question, mut answer } = asking;
+            // The answer may come from elsewhere while this person is still typing. Where it was none the next question
+            // takes the place of this one.
             let reply = tokio::select! {
                 biased;
                 result = &mut work => return result,
-                reply = connection.ask(&asking.question) => reply,
+                is_shown = connection.ask(&question) => if is_shown {
+                    tokio::select! {
+                        biased;
+                        result = &mut work => return result,
+                        () = answer.closed() => continue,
+                        () = connection.readable() => connection.reply().await,
+                    }
+                } else {
+                    None
+                },
             };
             match reply {
-                Some(Reply::Allowed) => drop(asking.answer.send(Some(Said::Allowed))),
-                Some(Reply::Code { code }) => drop(asking.answer.send(Some(Said::Code(code)))),
-                Some(Reply::Cancelled) => drop(asking.answer.send(None)),
+                Some(Reply::Allowed) => drop(answer.send(Some(Said::Allowed))),
+                Some(Reply::Code { code }) => drop(answer.send(Some(Said::Code(code)))),
+                Some(Reply::Cancelled) => drop(answer.send(None)),
                 // No terminal after all: the question moves on.
-                Some(Reply::NoTerminal) => drop(asking),
+                Some(Reply::NoTerminal) => drop(answer),
                 // The caller is gone; the question moves on and the flight is not ours to end.
                 None => {
-                    drop((asking, seat));
+                    drop((answer, seat));
                     return work.await;
                 }
             }
@@ -216,58 +235,6 @@ impl Agent {
         match self.configuration.problem() {
             Some(problem) => report.also(&format!("the configuration on disk is not in use: {}", problem.message)),
             None => report,
-        }
-    }
-
-    async fn unlock(&self, name: Option<String>, code: MfaCode, caller: &Caller) -> Result<String, Report> {
-        if !is_mfa_code(code.expose()) {
-            return Err(
-                Report::new(Kind::Usage, "an MFA code is six digits").hint("take the one that the device shows now")
-            );
-        }
-        self.touch();
-        let name = name.map_or_else(|| self.only_device(), Ok)?;
-        let plan = self.plan(&name)?;
-        let at = plan.keys.iter().position(|key| key.step().mfa_serial().is_some()).ok_or_else(|| {
-            Report::new(Kind::Usage, format!("`{name}` needs no MFA code"))
-                .hint("set `mfa_serial` on its identity if it should")
-        })?;
-        let key = &plan.keys[at];
-        let serial = key.step().mfa_serial().expect("the step was chosen by its device");
-        let questions = &self.sessions.questions;
-        if questions.codes.is_spent(serial, &code) {
-            return Err(codes::used_already(&questions.codes, serial));
-        }
-        let result = match questions.answer(serial, code) {
-            // Somebody is being asked right now: the code is the answer to that.
-            Ok(()) => return Ok("the code answers the question that is open".to_owned()),
-            Err(code) => self.sessions.unlock(&plan, at, code).await,
-        };
-        let outcome = result.as_ref().map_or_else(|failure| failure.code.clone(), |()| "ok".to_owned());
-        let mut line = Line::new(self.ports.clock.now().wall, Event::Unlock, outcome);
-        line.name = Some(plan.name.to_string());
-        line.caller = Some(caller.clone());
-        self.audit.write(line);
-        result.map_err(|failure| self.with_remark(failure.report))?;
-        let left =
-            self.sessions.glance(&plan.keys[at]).and_then(|glance| glance.held).map(|held| held.lifetime.expiration);
-        let until =
-            left.map(|end| format!(" until {}", crate::protocol::process_output::timestamp(end))).unwrap_or_default();
-        Ok(format!("`{}` is unlocked{until}", plan.name))
-    }
-
-    /// Gives the identity with an MFA device, if there is one and no more.
-    fn only_device(&self) -> Result<String, Report> {
-        let catalogue = self.configuration.catalogue();
-        let of_identities = catalogue.identities.values().map(|identity| (&identity.name, &identity.mfa_serial));
-        let of_roles = catalogue.roles.values().map(|role| (&role.name, &role.mfa_serial));
-        let mut devices = of_identities.chain(of_roles).filter(|(_, device)| device.is_some());
-        match (devices.next(), devices.next()) {
-            (Some((only, _)), None) => Ok(only.to_string()),
-            (None, _) => Err(Report::new(Kind::Config, "no identity has an MFA device")
-                .hint("set `mfa_serial` in its section of the configuration")),
-            (Some(_), Some(_)) => Err(Report::new(Kind::Usage, "there is more than one MFA device")
-                .hint("name an identity, or a role with a device of its own: `rolecall unlock NAME`")),
         }
     }
 

@@ -14,7 +14,7 @@ use crate::paths::Paths;
 use crate::protocol::frame::{self, Tag};
 use crate::protocol::message::{Progress, Reply};
 use rustix::fs::{FlockOperation, Mode};
-use rustix::net;
+use rustix::net::{self, RecvFlags, recv};
 use rustix::process::geteuid;
 use std::fs::{self, File};
 use std::io;
@@ -24,7 +24,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::io::{AsyncReadExt, AsyncWriteExt, Interest};
 use tokio::net::{UnixListener, UnixStream};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::{sleep, timeout};
@@ -241,27 +241,33 @@ impl Connection {
         let _ = timeout(WRITE_DEADLINE, self.0.write_all(&frame)).await;
     }
 
-    /// Asks the person at the client's terminal; `None` when the client is gone.
-    pub(super) async fn ask(&mut self, question: &Question) -> Option<Reply> {
-        let payload = serde_json::to_vec(question).ok()?;
-        self.0.write_all(&frame::answer_head(Tag::Question, payload.len())).await.ok()?;
-        self.0.write_all(&payload).await.ok()?;
-        // As long as the person needs: what ends the wait is the answer, here or elsewhere, or the client's end.
-        let reply = read_request(&mut self.0).await?;
-        serde_json::from_slice(&reply).ok()
+    /// Puts a question to the person at the client's terminal; tells `false` when the client is gone.
+    pub(super) async fn ask(&mut self, question: &Question) -> bool {
+        let Ok(payload) = serde_json::to_vec(question) else { return false };
+        let mut frame = frame::answer_head(Tag::Question, payload.len()).to_vec();
+        frame.extend_from_slice(&payload);
+        self.0.write_all(&frame).await.is_ok()
     }
 
-    /// Returns when the client is gone, or says what nobody asked it.
-    pub(super) async fn gone(&self) {
+    /// Returns when the client has something to say, or is gone; may be given up without losing a byte.
+    pub(super) async fn readable(&self) {
         loop {
             if self.0.readable().await.is_err() {
                 return;
             }
-            match self.0.try_read(&mut [0]) {
+            // To be ready is a rumour until something is tried.
+            let peek = || Ok(recv(&self.0, &mut [0_u8], RecvFlags::PEEK)?);
+            match self.0.try_io(Interest::READABLE, peek) {
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
                 _ => return,
             }
         }
+    }
+
+    /// Takes what the client has begun to say; `None` when it is gone.
+    pub(super) async fn reply(&mut self) -> Option<Reply> {
+        let reply = timeout(READ_DEADLINE, read_request(&mut self.0)).await.ok()??;
+        serde_json::from_slice(&reply).ok()
     }
 }
 

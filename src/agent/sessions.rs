@@ -8,6 +8,7 @@ use super::audit::Audit;
 use super::failure::{Failure, pause, still_asking, too_slow};
 use super::flight::{Held, Outcome};
 use super::notices::Notices;
+use super::patience::{DEADLINE, InVain, Patience};
 use super::questions::Questions;
 use super::renewal::{BACKGROUND_FLIGHTS, IN_USE, Pace, Urgency};
 use super::{Counters, Ports};
@@ -19,18 +20,11 @@ use crate::domain::report::Report;
 use crate::domain::secret::MfaCode;
 use crate::ports::Outlook;
 use std::collections::{BTreeSet, HashMap};
-use std::pin::pin;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 use tokio::sync::{Notify, Semaphore, watch};
 use tokio::task::AbortHandle;
 use tokio::time::{sleep, timeout};
-
-/// The whole of a request, however long its chain.
-const DEADLINE: Duration = Duration::from_secs(20);
-
-/// The same while a person is being asked: SDKs give up between 5 and 60 seconds, and leave us running.
-pub(super) const PERSON_DEADLINE: Duration = Duration::from_secs(55);
 
 /// How long a caller waits for a renewal while there is a session that would do (the JS SDK's patience is a second,
 /// older Rust SDKs' five).
@@ -154,8 +148,8 @@ impl Sessions {
     }
 
     /// Gives the session of a plan, fetched or renewed as the freshness rule says.
-    pub(super) async fn get(self: &Arc<Self>, plan: &Arc<Plan>) -> Result<HandOut, Failure> {
-        self.step(plan, plan.keys.len() - 1, Urgency::Foreground).await
+    pub(super) async fn get(self: &Arc<Self>, plan: &Arc<Plan>, patience: Patience) -> Result<HandOut, Failure> {
+        self.step_within(plan, plan.keys.len() - 1, Urgency::Foreground, patience).await
     }
 
     /// Gives the session of one step of a plan.
@@ -165,6 +159,16 @@ impl Sessions {
         at: usize,
         urgency: Urgency,
     ) -> Result<HandOut, Failure> {
+        self.step_within(plan, at, urgency, Patience::new()).await
+    }
+
+    async fn step_within(
+        self: &Arc<Self>,
+        plan: &Arc<Plan>,
+        at: usize,
+        urgency: Urgency,
+        patience: Patience,
+    ) -> Result<HandOut, Failure> {
         match self.decide(plan, at, urgency) {
             Decision::Serve(held) => Ok(HandOut { held, cached: true }),
             Decision::Fail(failure) => Err(failure),
@@ -172,7 +176,7 @@ impl Sessions {
                 let outcome = match (&fallback, urgency) {
                     (None, Urgency::Background) => flight.outcome().await,
                     // The flight goes on when this caller has given up: the next one finds its result.
-                    (None, Urgency::Foreground) => self.patiently(plan, flight).await,
+                    (None, Urgency::Foreground) => self.patiently(plan, flight, patience).await,
                     // There is a session that would do: wait for a better one, but not long, and not at its cost.
                     (Some(_), _) => timeout(LOW_PATIENCE, flight.outcome()).await.unwrap_or_else(|_| Err(too_slow())),
                 };
@@ -191,19 +195,12 @@ impl Sessions {
     }
 
     /// Waits for a flight as long as a caller can; longer while a person is being asked.
-    async fn patiently(&self, plan: &Plan, flight: Waiting) -> Outcome {
-        let mut outcome = pin!(flight.outcome());
-        if let Ok(outcome) = timeout(DEADLINE, &mut outcome).await {
-            return outcome;
-        }
-        match plan.mfa_serial() {
-            Some(serial) if self.questions.is_open(serial) => {
-                timeout(PERSON_DEADLINE.saturating_sub(DEADLINE), outcome)
-                    .await
-                    .unwrap_or_else(|_| Err(still_asking(plan)))
-            }
-            _ => Err(too_slow()),
-        }
+    async fn patiently(&self, plan: &Plan, flight: Waiting, patience: Patience) -> Outcome {
+        let is_person_asked = || plan.mfa_serial().is_some_and(|serial| self.questions.is_open(serial));
+        patience.with(flight.outcome(), is_person_asked).await.unwrap_or_else(|in_vain| match in_vain {
+            InVain::Person => Err(still_asking(plan)),
+            InVain::Machine => Err(too_slow()),
+        })
     }
 
     /// Fails when everything has been forgotten since, whichever flight brought a session and however far it was.
@@ -258,15 +255,15 @@ impl Sessions {
         Decision::Wait { flight, fallback: wait, locks: entries.locks }
     }
 
-    /// Fetches the session of a step with a code that a person has just given, whatever is there already.
-    pub(super) async fn unlock(self: &Arc<Self>, plan: &Arc<Plan>, at: usize, code: MfaCode) -> Result<(), Failure> {
+    /// Fetches the session of a step with a code that was taken for it, whatever is there already.
+    pub(super) async fn unlock(self: &Arc<Self>, plan: &Arc<Plan>, at: usize, code: MfaCode) -> Outcome {
         let (flight, locks) = {
             let mut entries = self.entries();
             (self.board(&mut entries, plan, at, Urgency::Foreground, Some(code)), entries.locks)
         };
-        let outcome = flight.outcome().await;
+        let outcome = timeout(DEADLINE, flight.outcome()).await.unwrap_or_else(|_| Err(too_slow()));
         self.called_off_since(locks)?;
-        outcome.map(|_| ())
+        outcome
     }
 
     /// Joins the flight for a key, or starts it.

@@ -8,7 +8,7 @@
 use super::Agent;
 use super::audit::Event;
 use super::failure::{Failure, class};
-use super::flight::{Outcome, Start, failure, session_name};
+use super::flight::{Outcome, Start, session_name};
 use super::renewal::Pace;
 use super::sessions::Sessions;
 use crate::domain::arn::AccountId;
@@ -60,7 +60,7 @@ impl Sessions {
             return Err(Failure::permanent(Report::new(Kind::Failed, "a stored key is no source")));
         };
         let _turn = self.turn(pace).await;
-        let sourced = self.ports.tokens.sources().ask(aws, source).await.map_err(|error| failure(plan, &error));
+        let sourced = self.ports.tokens.sources().ask(aws, source).await.map_err(|error| Failure::of_aws(plan, &error));
         let sourced = match sourced {
             Ok(sourced) => sourced,
             Err(failure) => {
@@ -112,7 +112,8 @@ impl Sessions {
         plan: &Plan,
         source: &Source,
     ) -> Result<Start, Failure> {
-        let sourced = self.ports.tokens.sources().ask(aws, source).await.map_err(|error| failure(plan, &error))?;
+        let sourced =
+            self.ports.tokens.sources().ask(aws, source).await.map_err(|error| Failure::of_aws(plan, &error))?;
         let user = user(plan, &sourced);
         match sourced.given {
             Given::Key(key) => Ok(Start { signer: Signer::Key(key), user, account: sourced.account, totp: None }),
@@ -139,7 +140,7 @@ impl Sessions {
         self.counters.sts_calls.fetch_add(1, Ordering::Relaxed);
         let (outcome, request_id) = match issued {
             Ok(issued) => (self.hold(&issued, user, account), issued.request_id),
-            Err(error) => (Err(failure(plan, &error)), error.request_id),
+            Err(error) => (Err(Failure::of_aws(plan, &error)), error.request_id),
         };
         if outcome.is_err() {
             self.counters.sts_failures.fetch_add(1, Ordering::Relaxed);

@@ -72,6 +72,7 @@ impl Agent {
             })
             .collect();
         identities.sort_by(|a, b| a.name.cmp(&b.name));
+        warnings.extend(self.sessions.questions.codes.waits());
         warnings.extend(self.ending());
         if self.audit.lost() > 0 {
             warnings.push(

@@ -76,7 +76,7 @@ Examples:
 Examples:
   rolecall unlock                         asks for the code of the only MFA device
   rolecall unlock auth                    asks for the code of this identity's device
-  rolecall unlock audit                   the same, for a role with mfa = \"direct\"
+  rolecall unlock audit                   the same, for a role with a device or a code of its own
   oathtool --totp -b - < seed | rolecall unlock auth
   rolecall unlock --vault                 asks for the file vault's passphrase")]
     Unlock(UnlockArgs),
@@ -193,11 +193,11 @@ pub(super) struct LogArgs {
 
 #[derive(Debug, Args)]
 pub(super) struct UnlockArgs {
-    /// Whose MFA device, or a role with `mfa = "direct"` [default: the only device]
+    /// An identity, or a role with a device or a code of its own [default: the only device]
     #[arg(value_parser = name)]
-    pub(super) identity: Option<Name>,
+    pub(super) name: Option<Name>,
     /// Open the vault instead
-    #[arg(long, conflicts_with = "identity")]
+    #[arg(long, conflicts_with = "name")]
     pub(super) vault: bool,
 }
 
@@ -270,7 +270,7 @@ impl Command {
     pub(super) fn subject(&self) -> Option<String> {
         let name = match self {
             Self::Get(GetArgs { name }) | Self::Env(EnvArgs { name, .. }) => name.as_str(),
-            Self::Unlock(UnlockArgs { identity, .. }) => identity.as_ref()?.as_str(),
+            Self::Unlock(UnlockArgs { name, .. }) => name.as_ref()?.as_str(),
             Self::Identity(IdentityCommand::Add(args)) => args.name.as_str(),
             Self::Identity(IdentityCommand::Remove(args)) => args.name.as_str(),
             Self::Identity(IdentityCommand::Rotate(args)) => args.name.as_str(),

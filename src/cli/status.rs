@@ -7,6 +7,7 @@ use super::config_file;
 use super::output::{self, Cell, Failure, Screen, Style, remark, span, table};
 use crate::client::{self, Autostart};
 use crate::domain::catalogue::Catalogue;
+use crate::domain::question::{UNNAMED, allow_for_good};
 use crate::domain::report::Report;
 use crate::paths::Paths;
 use crate::protocol::message::{Answer, Context, Request};
@@ -170,14 +171,14 @@ fn render_questions(questions: &[QuestionStatus], now: DateTime<Utc>, screen: Sc
         let program = question.program.as_deref();
         let what = match (&question.identity, &question.serial) {
             (Some(identity), Some(serial)) => format!("MFA code of {identity} ({serial}) for {}", question.name),
-            _ => format!("consent for {} to use {}", program.unwrap_or("an unknown program"), question.name),
+            _ => format!("consent for {} to use {}", program.unwrap_or(UNNAMED), question.name),
         };
         let what = format!("{what}, wanted since {}", clock(question.since, now));
         let hint = match (question.open, &question.answer_with) {
             (true, Some(command)) => format!("answer it where it is asked, or `{command}`"),
             (true, None) => "answer it where it is asked".to_owned(),
             (false, Some(command)) => format!("nobody could be asked: run `{command}`"),
-            (false, None) => "nobody could be asked: run the program from a terminal".to_owned(),
+            (false, None) => format!("nobody could be asked; {}", allow_for_good(&question.name, program)),
         };
         remark(screen, (Style::Warning, "wanted:"), &what, Some(&hint))
     });

@@ -16,6 +16,7 @@ use crate::protocol::message::{Answer, Call, Context, Progress, Request};
 use std::io;
 use std::os::unix::net::UnixStream;
 use std::time::Duration;
+use terminal::Asked;
 use zeroize::Zeroizing;
 
 pub use start::{INHERITED, agent_in_sight, start_agent};
@@ -200,8 +201,13 @@ fn exchange(stream: &mut UnixStream, payload: &[u8], read: Read<'_>) -> Result<R
     };
     // An agent that turns us away answers before it reads: what it says is worth more than our broken pipe.
     let mut written = frame::write_request(stream, payload);
+    let mut taken: Option<terminal::Taken> = None;
     let (tag, payload) = loop {
-        let (tag, payload) = match (written, read(stream)) {
+        let given = read(stream);
+        if let Some(taken) = taken.take() {
+            taken.because(given.as_ref().is_ok_and(|(tag, _)| *tag != Tag::Refusal));
+        }
+        let (tag, payload) = match (written, given) {
             (_, Ok(answer)) => answer,
             (Err(e), Err(_)) | (Ok(()), Err(e)) => return Err(lost(&e)),
         };
@@ -210,12 +216,15 @@ fn exchange(stream: &mut UnixStream, payload: &[u8], read: Read<'_>) -> Result<R
         }
         let question: Question = serde_json::from_slice(&payload).map_err(|_| odd_answer())?;
         written = match terminal::ask(&question, stream) {
-            Some(reply) => {
+            Asked::Replied(reply) => {
                 let mut payload = Zeroizing::new(Vec::with_capacity(256));
                 serde_json::to_writer(&mut *payload, &reply).expect("a reply has only strings");
                 frame::write_request(stream, &payload)
             }
-            None => Ok(()),
+            Asked::Taken(by_agent) => {
+                taken = Some(by_agent);
+                Ok(())
+            }
         };
     };
     match tag {

@@ -4,8 +4,6 @@
 //! from elsewhere meanwhile (another terminal, `rolecall unlock`): then the question goes away by itself.
 
 use crate::domain::question::{Question, Wanted};
-use crate::domain::report::printable;
-use crate::domain::secret::MfaCode;
 use crate::protocol::message::Reply;
 use chrono::Local;
 use rustix::event::{PollFd, PollFlags, poll};
@@ -24,25 +22,62 @@ const CTRL_U: u8 = 21;
 const ESCAPE: u8 = 27;
 const BACKSPACE: [u8; 2] = [8, 127];
 
-/// Asks, and gives the reply; `None` when the agent spoke first.
-pub(super) fn ask(question: &Question, agent: &UnixStream) -> Option<Reply> {
-    let Ok(tty) = OpenOptions::new().read(true).write(true).open("/dev/tty") else { return Some(Reply::NoTerminal) };
-    if !is_in_foreground(&tty) {
-        return Some(Reply::NoTerminal);
+/// What became of a question here.
+pub(super) enum Asked {
+    /// The person's answer, or why there is none.
+    Replied(Reply),
+    /// The agent spoke first.
+    Taken(Taken),
+}
+
+/// A question that was taken away under the person's hands.
+pub(super) struct Taken(File);
+
+impl Taken {
+    /// Says why, in the line where the person was about to answer.
+    pub(super) fn because(mut self, is_answered: bool) {
+        let word: &[u8] = if is_answered { b"(answered elsewhere)\r\n" } else { b"(no longer asked)\r\n" };
+        let _ = self.0.write_all(word);
     }
-    let Some(mut silent) = Silent::new(tty) else { return Some(Reply::NoTerminal) };
-    let reply =
-        silent.tty.write_all(text(question).as_bytes()).map_or(Some(Reply::NoTerminal), |()| typed(&mut silent, agent));
-    let reply = reply.map(|reply| meant(question, reply));
-    let word = match &reply {
-        None => "(answered elsewhere)\r\n",
-        Some(Reply::Allowed) => "(allowed)\r\n",
-        Some(Reply::Cancelled) => "(cancelled)\r\n",
-        Some(Reply::Code { .. } | Reply::NoTerminal) => "\r\n",
+}
+
+/// What a person typed.
+enum Typed {
+    Line(Zeroizing<String>),
+    Cancelled,
+    /// The terminal is gone.
+    Gone,
+    /// Not to its end: the agent spoke first.
+    Interrupted,
+}
+
+/// Asks.
+pub(super) fn ask(question: &Question, agent: &UnixStream) -> Asked {
+    let none = Asked::Replied(Reply::NoTerminal);
+    let Ok(tty) = OpenOptions::new().read(true).write(true).open("/dev/tty") else { return none };
+    if !is_in_foreground(&tty) {
+        return none;
+    }
+    let Some(mut silent) = Silent::new(tty) else { return none };
+    if silent.tty.write_all(text(question).as_bytes()).is_err() {
+        return none;
+    }
+    let (reply, word) = match (typed(&mut silent, agent), &question.wanted) {
+        (Typed::Interrupted, _) => {
+            // The word is said once it is known; the terminal is a shell's again before.
+            return silent.tty.try_clone().map_or(none, |tty| Asked::Taken(Taken(tty)));
+        }
+        (Typed::Gone, _) => (Reply::NoTerminal, "\r\n"),
+        (Typed::Cancelled, _) => (Reply::Cancelled, "(cancelled)\r\n"),
+        // Consent is the word, and everything else is none.
+        (Typed::Line(line), Wanted::Consent { .. }) if is_yes(&line) => (Reply::Allowed, "(allowed)\r\n"),
+        (Typed::Line(_), Wanted::Consent { .. }) => (Reply::Cancelled, "(refused)\r\n"),
+        (Typed::Line(line), Wanted::Code { .. }) if line.is_empty() => (Reply::Cancelled, "(cancelled)\r\n"),
+        (Typed::Line(line), Wanted::Code { .. }) => (Reply::Code { code: line.into() }, "\r\n"),
     };
     // The terminal may be gone; the reply stands.
     let _ = silent.tty.write_all(word.as_bytes());
-    reply
+    Asked::Replied(reply)
 }
 
 /// Tells whether what is typed reaches us: a job that runs behind the shell's prompt is stopped where it touches the
@@ -51,45 +86,21 @@ fn is_in_foreground(tty: &File) -> bool {
     tcgetpgrp(tty).is_ok_and(|group| group == rustix::process::getpgrp())
 }
 
-/// Takes what was typed for what was asked: consent is the word, and everything else is none.
-fn meant(question: &Question, reply: Reply) -> Reply {
-    match (&question.wanted, reply) {
-        (Wanted::Consent { .. }, Reply::Code { code }) if is_yes(code.expose()) => Reply::Allowed,
-        (Wanted::Consent { .. }, Reply::Code { .. }) => Reply::Cancelled,
-        (_, reply) => reply,
-    }
-}
-
 fn is_yes(typed: &str) -> bool {
     typed.eq_ignore_ascii_case("y") || typed.eq_ignore_ascii_case("yes")
 }
 
 fn text(question: &Question) -> String {
-    let shown = |text: &str| printable(text, 200);
-    let reason =
-        question.reason.as_deref().map(|reason| format!("rolecall: {}\r\n", shown(reason))).unwrap_or_default();
-    let name = shown(&question.name);
-    let program = question.program.as_deref().map(shown);
-    let since = question.since.map(|since| format!(" since {}", since.with_timezone(&Local).format("%H:%M")));
-    let since = since.unwrap_or_default();
+    let [what, answer] = question.text(&Local);
+    let again = question.again().map(|reason| format!("rolecall: {reason}\r\n")).unwrap_or_default();
     match &question.wanted {
-        Wanted::Code { identity, serial } => {
-            let program = program.map(|program| format!(" for {program}")).unwrap_or_default();
-            let (identity, serial) = (shown(identity), shown(serial));
-            format!(
-                "{reason}rolecall: `{name}` wanted{program}{since}: MFA code of {identity} ({serial}), Ctrl-C cancels: "
-            )
-        }
-        Wanted::Consent { role_arn, minutes } => {
-            let program = program.unwrap_or_else(|| "a program that cannot be named".to_owned());
-            let role_arn = shown(role_arn);
-            format!("{reason}rolecall: {program} wants `{name}` ({role_arn}): allow it for {minutes} minutes? [y/N] ")
-        }
+        Wanted::Code { .. } => format!("{again}rolecall: {what}: {answer}, Ctrl-C cancels: "),
+        Wanted::Consent { .. } => format!("{again}rolecall: {what}: {answer} [y/N] "),
     }
 }
 
 /// Reads keys until a line, a cancellation, or a word of the agent.
-fn typed(silent: &mut Silent, agent: &UnixStream) -> Option<Reply> {
+fn typed(silent: &mut Silent, agent: &UnixStream) -> Typed {
     let mut line = Zeroizing::new(Vec::with_capacity(TYPED_MAX));
     loop {
         let ready = {
@@ -97,25 +108,24 @@ fn typed(silent: &mut Silent, agent: &UnixStream) -> Option<Reply> {
             match poll(&mut wanted, None) {
                 Ok(_) => (wanted[0].revents(), wanted[1].revents()),
                 Err(rustix::io::Errno::INTR) => continue,
-                Err(_) => return Some(Reply::NoTerminal),
+                Err(_) => return Typed::Gone,
             }
         };
         if !ready.1.is_empty() {
-            return None;
+            return Typed::Interrupted;
         }
         let mut key = Zeroizing::new([0_u8]);
         match silent.tty.read(&mut *key) {
             Ok(1) => {}
             Err(e) if e.kind() == std::io::ErrorKind::Interrupted => continue,
             // The terminal was closed.
-            _ => return Some(Reply::NoTerminal),
+            _ => return Typed::Gone,
         }
         match key[0] {
             b'\r' | b'\n' => {
-                let code = String::from_utf8_lossy(&line).trim().to_owned();
-                return Some(if code.is_empty() { Reply::Cancelled } else { Reply::Code { code: MfaCode::new(code) } });
+                return Typed::Line(Zeroizing::new(String::from_utf8_lossy(&line).trim().to_owned()));
             }
-            CTRL_C | CTRL_D | ESCAPE => return Some(Reply::Cancelled),
+            CTRL_C | CTRL_D | ESCAPE => return Typed::Cancelled,
             CTRL_U => line.clear(),
             key if BACKSPACE.contains(&key) => drop(line.pop()),
             key if line.len() < TYPED_MAX => line.push(key),

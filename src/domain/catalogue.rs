@@ -127,6 +127,11 @@ impl IdentityKind {
             Self::WebIdentity => "web-identity",
         }
     }
+
+    /// Tells whether it can give the key of an IAM user, with which alone an MFA code goes.
+    pub const fn takes_codes(self) -> bool {
+        !matches!(self, Self::Ec2 | Self::Ecs | Self::WebIdentity)
+    }
 }
 
 /// Who one is before any role.
@@ -369,8 +374,7 @@ fn check_limits(role: &Role, identity: &Identity, chained: bool, found: &mut Vec
         } else if long && mfa_session {
             say("duration", "AWS limits a role assumed with an MFA session to 1h; `mfa = \"direct\"` allows 12h");
         }
-        let takes_codes = !matches!(identity.kind, IdentityKind::Ec2 | IdentityKind::Ecs | IdentityKind::WebIdentity);
-        if role.mfa_serial.is_some() && !takes_codes {
+        if role.mfa_serial.is_some() && !identity.kind.takes_codes() {
             say("mfa_serial", "AWS takes MFA codes from the keys of an IAM user only");
         }
         if role.mfa.is_some_and(|m| m != MfaMode::None) && identity.device(role).is_none() {

@@ -121,25 +121,27 @@ pub struct Plan {
     pub identity: Identity,
     /// One key per call, in order; the last one is the session to hand out.
     pub keys: Vec<SessionKey>,
+    unlock: Name,
 }
 
 impl Plan {
     /// Resolves a name: an identity gives its own session, a role the chain that leads to it.
     pub fn of(catalogue: &Catalogue, name: &str) -> Result<Self, Report> {
         if let Some(identity) = catalogue.identities.get(name) {
-            return Ok(Self::new(
-                identity.name.clone(),
-                identity,
-                &[own_session(identity, identity.mfa_serial.as_ref())],
-            ));
+            let steps = [own_session(identity, identity.mfa_serial.as_ref())];
+            return Ok(Self::new(identity.name.clone(), identity, &steps, &identity.name));
         }
         let role = catalogue.roles.get(name).ok_or_else(|| unknown(catalogue, name))?;
         let (identity, chain) = chain(catalogue, role)?;
         let mut steps = Vec::with_capacity(chain.len() + 1);
+        let mut unlock = &chain[0].name;
         let mfa = match (identity.device(chain[0]), chain[0].mfa) {
             (Some(serial), Some(MfaMode::Direct)) => Some(serial.clone()),
             (Some(serial), None | Some(MfaMode::Session)) => {
                 steps.push(own_session(identity, Some(serial)));
+                if identity.mfa_serial.as_ref() == Some(serial) {
+                    unlock = &identity.name;
+                }
                 None
             }
             (None, _) | (_, Some(MfaMode::None)) => {
@@ -154,10 +156,10 @@ impl Plan {
             let direct = if at == 0 { mfa.clone() } else { None };
             steps.push(Step::AssumeRole(call(role, identity, direct)));
         }
-        Ok(Self::new(role.name.clone(), identity, &steps))
+        Ok(Self::new(role.name.clone(), identity, &steps, unlock))
     }
 
-    fn new(name: Name, identity: &Identity, steps: &[Step]) -> Self {
+    fn new(name: Name, identity: &Identity, steps: &[Step], unlock: &Name) -> Self {
         let key = |steps: &[Step]| {
             SessionKey(Arc::new(KeyParts {
                 identity: identity.name.clone(),
@@ -167,7 +169,14 @@ impl Plan {
             }))
         };
         let keys = (1..=steps.len()).map(|n| key(&steps[..n])).collect();
-        Self { name, identity: identity.clone(), keys }
+        Self { name, identity: identity.clone(), keys, unlock: unlock.clone() }
+    }
+
+    /// Gives the name by which `rolecall unlock` takes the code that the chain needs: the identity's for its own session,
+    /// which opens all its roles; the first role's where that has a device of its own, or takes a code of its own. Means
+    /// nothing where no code is needed.
+    pub fn unlock_name(&self) -> &Name {
+        &self.unlock
     }
 
     /// Gives the device whose code the chain needs, if it needs one.

@@ -58,6 +58,9 @@ secret! {
     WebToken
 }
 
+/// What is said of anything else that is given for a code.
+pub const NOT_A_CODE: &str = "an MFA code is six digits";
+
 /// Tells whether a text has the form of an MFA code: exactly six digits (sts AssumeRole, TokenCode).
 pub fn is_mfa_code(text: &str) -> bool {
     text.len() == 6 && text.bytes().all(|b| b.is_ascii_digit())

@@ -74,6 +74,11 @@ pub enum Request {
         /// Its name.
         name: String,
     },
+    /// Whose device [`Request::Unlock`] would take a code of, before anybody types one; answered by [`Answer::Device`].
+    Device {
+        /// An identity or a role; the only device where nothing is said.
+        name: Option<String>,
+    },
     /// Tries a key with GetCallerIdentity and stores it; answered by [`Answer::Key`].
     IdentityAdd {
         /// What the identity is called.
@@ -120,10 +125,10 @@ pub enum Request {
     Status,
     /// Ends the agent once the answers under way are given; answered by [`Answer::Done`].
     Stop,
-    /// Takes the code of an identity's MFA device ahead of time; answered by [`Answer::Done`].
+    /// Takes the code of an MFA device ahead of time, or for a question that is open; answered by [`Answer::Done`].
     Unlock {
-        /// Whose device; the only one where nothing is said.
-        identity: Option<String>,
+        /// An identity or a role; the only device where nothing is said.
+        name: Option<String>,
         /// The code.
         #[serde(serialize_with = "expose", deserialize_with = "mfa_code")]
         code: MfaCode,
@@ -140,6 +145,13 @@ pub enum Request {
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case", tag = "answer")]
 pub enum Answer {
+    /// Whose device is meant.
+    Device {
+        /// What a code of it would open, by the name that [`Request::Unlock`] takes.
+        name: String,
+        /// The device.
+        serial: String,
+    },
     /// It is done; what there is to add.
     Done {
         /// One line, or nothing.
@@ -259,8 +271,9 @@ mod tests {
     use super::*;
 
     /// One request of each kind, as bytes that every later version must still read or refuse politely.
-    const WIRE: [&str; 11] = [
+    const WIRE: [&str; 12] = [
         r#"{"version":2,"request":{"do":"get","name":"prod"},"context":{}}"#,
+        r#"{"version":2,"request":{"do":"device","name":null},"context":{}}"#,
         r#"{"version":2,"request":{"do":"identity-add","name":"a","access_key_id":"AKIA","secret_access_key":"s","region":null,"replace":false},"context":{}}"#,
         r#"{"version":2,"request":{"do":"identity-remove","name":"a"},"context":{}}"#,
         r#"{"version":2,"request":{"do":"identity-rotate","name":"a","delete":null},"context":{}}"#,
@@ -269,7 +282,7 @@ mod tests {
         r#"{"version":2,"request":{"do":"lock"},"context":{}}"#,
         r#"{"version":2,"request":{"do":"reload"},"context":{}}"#,
         r#"{"version":2,"request":{"do":"status"},"context":{"display":":0"}}"#,
-        r#"{"version":2,"request":{"do":"unlock","identity":null,"code":"123456"},"context":{}}"#,
+        r#"{"version":2,"request":{"do":"unlock","name":null,"code":"123456"},"context":{}}"#,
         r#"{"version":2,"request":{"do":"unlock-vault","passphrase":null},"context":{}}"#,
     ];
 
@@ -306,7 +319,7 @@ mod tests {
 
     #[test]
     fn the_debug_form_of_a_request_hides_its_secrets() {
-        let call: Call = serde_json::from_str(&WIRE[1].replace("\"s\"", "\"canary-1\"")).expect("read");
+        let call: Call = serde_json::from_str(&WIRE[2].replace("\"s\"", "\"canary-1\"")).expect("read");
         assert!(!format!("{call:?}").contains("canary-1"));
     }
 }

@@ -3,15 +3,14 @@
 use crate::page::Page;
 use crate::stage::Stage;
 use crate::{Session, Step, bucket, must};
-use rolecall_sandbox::tutorials::{AUTH_ACCOUNT, BUCKET, ROLE_ARN, USER_ARN};
-use rolecall_sandbox::{MfaDevice, World};
-use serde_json::json;
+use rolecall_sandbox::World;
+use rolecall_sandbox::tutorials::{BUCKET, USER_ARN};
 
 const SERIAL: &str = "arn:aws:iam::111111111111:mfa/richard";
 
 pub(crate) fn play(stage: &Stage, page: &Page) -> Step {
     page.heading("7", "The role demands MFA: one code for the day");
-    stage.aws().world(demand_mfa);
+    stage.aws().world(World::demand_mfa);
     page.say("In AWS: richard gets a device, and the role's trust policy asks for aws:MultiFactorAuthPresent.");
     let config = stage.read(".config/rolecall/config.toml");
     let line = format!("type = \"iam-user\"\nmfa_serial = \"{SERIAL}\"\n");
@@ -38,12 +37,4 @@ pub(crate) fn play(stage: &Stage, page: &Page) -> Step {
     page.command("rolecall role show prod | tail -4", "");
     page.output(plan.split_once("\n\n").map_or(plan.as_str(), |(_, plan)| plan));
     must(plan.contains("GetSessionToken") && plan.contains("AssumeRole"), "the plan does not name the calls")
-}
-
-fn demand_mfa(world: &mut World) {
-    world.user(USER_ARN).mfa_devices.push(MfaDevice::generate(AUTH_ACCOUNT, "richard"));
-    world.role(ROLE_ARN).trust = json!({"Version": "2012-10-17", "Statement": [{
-        "Effect": "Allow", "Principal": {"AWS": format!("arn:aws:iam::{AUTH_ACCOUNT}:root")}, "Action": "sts:AssumeRole",
-        "Condition": {"Bool": {"aws:MultiFactorAuthPresent": "true"}}}]})
-    .into();
 }

@@ -118,7 +118,8 @@ fn a_yes_holds_for_the_program_in_its_terminal_and_a_no_for_a_moment() {
     first.run(&format!("printf '1 2 3' | xargs -P 3 -n 1 sh -c '{ROLECALL} get prod > /dev/null'; echo all $?"));
     until("it is asked", || first.shows("wants `prod`"));
     assert!(
-        first.shows("xargs wants `prod` (arn:aws:iam::222222222222:role/AssumedRole): allow it for 60 minutes? [y/N]")
+        first.shows("xargs wants `prod` (arn:aws:iam::222222222222:role/AssumedRole) since ")
+            && first.shows(": allow it for 60 minutes? [y/N]")
     );
     until("all three wait", || home.gets() == 3);
     first.run("y");
@@ -160,7 +161,7 @@ fn a_lock_takes_the_question_away_and_forgets_every_yes() {
     until("it is asked", || window.shows("[y/N]"));
     assert!(home.run(["lock"]).status.success());
     until("the question is gone", || window.shows("first 4"));
-    assert!(window.shows("answered elsewhere") && window.shows("rolecall was locked"), "{}", window.screen());
+    assert!(window.shows("no longer asked") && window.shows("rolecall was locked"), "{}", window.screen());
     home.open_vault();
     clear(&window);
     window.run(&format!("{ROLECALL} get prod > /dev/null; echo second $?"));

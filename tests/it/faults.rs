@@ -171,7 +171,7 @@ fn a_code_given_ahead_of_time_outlasts_an_edit() {
     let agent = Inside::start_in(world, &config);
     let code = agent.aws.mfa_code(USER_ARN);
     let code = MfaCode::new(code);
-    agent.ask(Request::Unlock { identity: None, code }).unwrap();
+    agent.ask(Request::Unlock { name: None, code }).unwrap();
     agent.edit(&format!("# a remark\n{config}")).unwrap();
     agent.get("prod").expect("the code was given");
 }

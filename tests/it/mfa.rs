@@ -25,7 +25,7 @@ pub(crate) fn config(role: &str) -> String {
 
 pub(crate) fn unlock(agent: &Inside, name: &str, code: &str) -> Result<(), Report> {
     let code = MfaCode::new(code.to_owned());
-    agent.ask(Request::Unlock { identity: Some(name.to_owned()), code }).map(drop)
+    agent.ask(Request::Unlock { name: Some(name.to_owned()), code }).map(drop)
 }
 
 #[test]

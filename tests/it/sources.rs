@@ -273,7 +273,7 @@ fn a_code_goes_with_the_key_of_a_source_and_a_session_of_one_takes_none() {
     let agent = Inside::start_where(world.clone(), &config, key_of_richard);
     let unlock = |agent: &Inside| {
         let code = rolecall::domain::secret::MfaCode::new(agent.aws.mfa_code(USER_ARN));
-        let request = rolecall::protocol::message::Request::Unlock { identity: Some("app".into()), code };
+        let request = rolecall::protocol::message::Request::Unlock { name: Some("app".into()), code };
         agent.ask(request).map(drop)
     };
     assert_eq!(agent.get("app-data").expect_err("nobody gave a code").kind, Kind::Locked);

@@ -3,32 +3,33 @@
 //! A window outlives the caller for whom it came up, since the next one may be served by its answer. What is drawn on a
 //! caller's terminal does not: the terminal is a shell's again by then.
 
-use super::{NoAnswer, Place, Questions, Said, State, Subject};
-use crate::domain::question::{Question, Surroundings};
+use super::{NoAnswer, Place, Questions, Said, Showing, State, Subject};
+use crate::domain::question::Surroundings;
 use crate::ports::Prompted;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::Mutex as Turn;
-use tokio::time::timeout;
+use tokio::time::{Instant, timeout};
 
 /// A terminal is given back sooner than this; what a caller has to say then appears on it.
 const GIVEN_BACK: Duration = Duration::from_secs(3);
 
+/// How long a pinentry may take until it asks, over all ways together: whom nobody can ask has an answer within 4 seconds,
+/// of which ending one that hangs takes another.
+const START: Duration = Duration::from_millis(1500);
+
 impl Questions {
     /// Asks; `None` when there is neither display nor terminal, or the pinentry could not use it.
-    pub(super) async fn ask_by_pinentry(
-        &self,
-        subject: &Subject,
-        question: &Question,
-    ) -> Result<Option<Said>, NoAnswer> {
+    pub(super) async fn ask_by_pinentry(&self, subject: &Subject) -> Result<Option<Said>, NoAnswer> {
         'seats: loop {
-            let found = {
-                let state = self.state();
-                let place = state.seats.iter().find(|place| place.subject == *subject && place.can_be_shown());
-                place.map(|place| (place.surroundings.clone(), place.asks.clone(), state.pinentry.clone()))
-            };
-            let Some((surroundings, seat, program)) = found else { return Ok(None) };
+            let Some(showing) = self.is_asked_at(subject, Place::can_be_shown) else { return Ok(None) };
+            let Showing { asks: seat, surroundings, question, .. } = showing;
+            let program = self.state().pinentry.clone();
+            let mut left = START;
             for way in surroundings.ways() {
+                if left.is_zero() {
+                    break;
+                }
                 let asked = async {
                     let turn = self.turn_at(&way);
                     let _turn = match &turn {
@@ -36,9 +37,11 @@ impl Questions {
                         None => None,
                     };
                     self.prompter.settled().await;
-                    self.prompter.ask(program.as_deref(), question, &way).await
+                    let began = Instant::now();
+                    let prompted = self.prompter.ask(program.as_deref(), &question, &way, left).await;
+                    (prompted, left.saturating_sub(began.elapsed()))
                 };
-                let prompted = if way.has_display() {
+                let (prompted, still_left) = if way.has_display() {
                     asked.await
                 } else {
                     tokio::select! {
@@ -53,7 +56,7 @@ impl Questions {
                     Prompted::Allowed => return Ok(Some(Said::Allowed)),
                     Prompted::Code(code) => return Ok(Some(Said::Code(code))),
                     Prompted::Cancelled => return Err(NoAnswer::Cancelled),
-                    Prompted::Nobody => {}
+                    Prompted::Nobody => left = still_left,
                 }
             }
             // A pinentry that failed here fails for the next seat too.

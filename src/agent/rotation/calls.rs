@@ -7,6 +7,7 @@
 use super::steps::Rotation;
 use super::{Entry, progress};
 use crate::agent::failure::Failure;
+use crate::agent::patience::Patience;
 use crate::agent::questions::Subject;
 use crate::domain::credential::{AccessKey, Signer};
 use crate::domain::report::{Kind, Report};
@@ -204,8 +205,9 @@ impl Rotation<'_> {
             return Ok(Signer::Key(self.stored()?.key.clone()));
         }
         let serial = self.plan.mfa_serial().expect("a session signs only where there is a device").clone();
-        let seat = self.agent.seat(Subject::Device(serial), self.caller, self.context);
-        let given = self.agent.asking(self.agent.sessions.get(&self.plan), seat, self.connection).await;
+        let seat = self.agent.seat(Subject::Device(serial), &self.plan.name, self.caller, self.context);
+        let session = self.agent.sessions.get(&self.plan, Patience::new());
+        let given = self.agent.asking(session, seat, self.connection).await;
         let given = given.map_err(|Failure { report, .. }| report)?;
         process_output::parse(&given.held.line)
             .map(Signer::Session)

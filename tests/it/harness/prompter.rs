@@ -6,6 +6,7 @@ use rolecall::domain::question::{Notice, Question, Surroundings};
 use rolecall::ports::{Prompted, Prompter};
 use std::path::Path;
 use std::sync::Mutex;
+use std::time::Duration;
 
 #[derive(Default)]
 pub(crate) struct TestPrompter {
@@ -21,8 +22,14 @@ impl TestPrompter {
 
 #[async_trait]
 impl Prompter for TestPrompter {
-    async fn ask(&self, program: Option<&Path>, question: &Question, surroundings: &Surroundings) -> Prompted {
-        Desktop.ask(program, question, surroundings).await
+    async fn ask(
+        &self,
+        program: Option<&Path>,
+        question: &Question,
+        surroundings: &Surroundings,
+        start: Duration,
+    ) -> Prompted {
+        Desktop.ask(program, question, surroundings, start).await
     }
 
     async fn settled(&self) {

@@ -64,7 +64,7 @@ fn where_the_policy_demands_mfa_a_session_with_a_code_signs() {
     assert!(report.hint.as_deref().is_some_and(|hint| hint.contains("`rolecall unlock auth`")), "{report:?}");
     assert_eq!(agent.aws.count("CreateAccessKey"), 0);
     let code = MfaCode::new(agent.aws.mfa_code(USER_ARN));
-    agent.ask(Request::Unlock { identity: None, code }).expect("the right code");
+    agent.ask(Request::Unlock { name: None, code }).expect("the right code");
     let (done, told) = rotate_telling(&agent, None);
     done.expect("rotated");
     assert!(told.iter().any(|p| p.step == "mfa"), "{told:?}");
