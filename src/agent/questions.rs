@@ -208,9 +208,9 @@ impl Questions {
                     open.answered();
                     return Ok(given);
                 }
-                said = self.ask_around(&subject) => said?,
+                said = self.ask_around(&subject) => open.unless_refused(said),
             };
-            match said {
+            match said? {
                 Said::Code(code) if !is_mfa_code(code.expose()) => reason = Some(NOT_A_CODE.to_owned()),
                 Said::Code(code) if !self.codes.take(serial, &code) => reason = Some(self.codes.used()),
                 Said::Code(code) => {
@@ -230,7 +230,8 @@ impl Questions {
         let (given, _codes) = mpsc::unbounded_channel();
         let question = Question { since: Some(self.since(subject)), ..question.clone() };
         let open = Opened::new(self, subject, &question, None, given);
-        match self.ask_around(subject).await? {
+        let said = self.ask_around(subject).await;
+        match open.unless_refused(said)? {
             Said::Allowed => {
                 open.answered();
                 Ok(())
@@ -259,9 +260,25 @@ impl Questions {
                     }
                 }
                 PromptKind::Tty => {
-                    while let Some(Showing { seat, asks, question, .. }) =
+                    while let Some(Showing { seat, asks, surroundings, question }) =
                         self.is_asked_at(subject, |place| place.terminal)
                     {
+                        // Two programs in one terminal would each read some of the keys that are typed.
+                        let turn = self.turn_at(&surroundings);
+                        let turn = async {
+                            match &turn {
+                                Some(turn) => Some(turn.lock().await),
+                                None => None,
+                            }
+                        };
+                        let _turn = tokio::select! {
+                            turn = turn => turn,
+                            // Its place is given up by now: the next seat is asked.
+                            () = asks.closed() => {
+                                self.state().seats.retain(|place| place.id != seat);
+                                continue;
+                            }
+                        };
                         let (answer, answered) = oneshot::channel();
                         let sent = asks.send(Asking { question, answer });
                         match (sent, answered.await) {

@@ -96,7 +96,15 @@ impl Agent {
             self.audit.write(line);
         })?;
         let result = self.session(&plan, caller, context, connection).await;
-        self.sessions.questions.terminal_given_back(caller.terminal_path.as_deref()).await;
+        // What a pinentry has drawn on the caller's terminal is gone before anything else appears there; who was served
+        // from memory has asked nothing and does not wait for another's question.
+        let asked_nothing = matches!(&result, Ok(given) if given.cached || plan.mfa_serial().is_none());
+        let result = if asked_nothing {
+            result
+        } else {
+            self.sessions.questions.terminal_given_back(caller.terminal_path.as_deref()).await;
+            result.and_then(|given| self.sessions.still_holds(given))
+        };
         let mut line = Line::new(self.ports.clock.now().wall, Event::Get, "ok");
         line.name = Some(plan.name.to_string());
         line.role_arn = flight::target(plan.key().step());

@@ -115,10 +115,12 @@ pub(super) struct HandOut {
     pub(super) held: Arc<Held>,
     /// Whether it was there already.
     pub(super) cached: bool,
+    /// How often everything had been forgotten when it was asked for.
+    locks: u64,
 }
 
 enum Decision {
-    Serve(Arc<Held>),
+    Serve { held: Arc<Held>, locks: u64 },
     Fail(Failure),
     Wait { flight: Waiting, fallback: Option<Arc<Held>>, locks: u64 },
 }
@@ -170,7 +172,7 @@ impl Sessions {
         patience: Patience,
     ) -> Result<HandOut, Failure> {
         match self.decide(plan, at, urgency) {
-            Decision::Serve(held) => Ok(HandOut { held, cached: true }),
+            Decision::Serve { held, locks } => Ok(HandOut { held, cached: true, locks }),
             Decision::Fail(failure) => Err(failure),
             Decision::Wait { flight, fallback, locks } => {
                 let outcome = match (&fallback, urgency) {
@@ -186,8 +188,8 @@ impl Sessions {
                     (Ok(held), _) if held.freshness(self.ports.clock.now()) == Freshness::Expired => {
                         Err(Failure::called_off())
                     }
-                    (Ok(held), _) => Ok(HandOut { held, cached: false }),
-                    (Err(_), Some(held)) => Ok(HandOut { held, cached: true }),
+                    (Ok(held), _) => Ok(HandOut { held, cached: false, locks }),
+                    (Err(_), Some(held)) => Ok(HandOut { held, cached: true, locks }),
                     (Err(failure), None) => Err(failure),
                 }
             }
@@ -201,6 +203,11 @@ impl Sessions {
             InVain::Person => Err(still_asking(plan)),
             InVain::Machine => Err(too_slow()),
         })
+    }
+
+    /// Fails when everything has been forgotten since a session was chosen to be handed out: for whom waits in between.
+    pub(super) fn still_holds(&self, given: HandOut) -> Result<HandOut, Failure> {
+        self.called_off_since(given.locks).map(|()| given)
     }
 
     /// Fails when everything has been forgotten since, whichever flight brought a session and however far it was.
@@ -217,6 +224,8 @@ impl Sessions {
         let now = self.ports.clock.now();
         let key = &plan.keys[at];
         let mut entries = self.entries();
+        let locks = entries.locks;
+        let serve = |held| Decision::Serve { held, locks };
         let entry = entries.map.entry(key.clone()).or_default();
         if urgency == Urgency::Foreground {
             entry.last_used = Some(now.boot);
@@ -228,18 +237,18 @@ impl Sessions {
         // What takes a code is renewed by a person, who is not asked while there is a session.
         let renewable = key.step().mfa_serial().is_none();
         let wait = match (fresh, held) {
-            (Freshness::Fresh, Some(held)) => return Decision::Serve(held),
-            (Freshness::Due | Freshness::Low, Some(held)) if !renewable => return Decision::Serve(held),
+            (Freshness::Fresh, Some(held)) => return serve(held),
+            (Freshness::Due | Freshness::Low, Some(held)) if !renewable => return serve(held),
             (Freshness::Due, Some(held)) => {
                 if !resting {
                     self.board(&mut entries, plan, at, Urgency::Background, None);
                 }
-                return Decision::Serve(held);
+                return serve(held);
             }
             (Freshness::Low, Some(held)) => {
                 // A renewal failed a moment ago: what is there is as good as it gets.
                 if resting {
-                    return Decision::Serve(held);
+                    return serve(held);
                 }
                 Some(held)
             }
@@ -252,7 +261,7 @@ impl Sessions {
             return Decision::Fail(failure);
         }
         let flight = self.board(&mut entries, plan, at, urgency, None);
-        Decision::Wait { flight, fallback: wait, locks: entries.locks }
+        Decision::Wait { flight, fallback: wait, locks }
     }
 
     /// Fetches the session of a step with a code that was taken for it, whatever is there already.

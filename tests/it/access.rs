@@ -248,3 +248,27 @@ fn twenty_askers_without_a_person_are_turned_away_and_nothing_is_fetched() {
     assert!(askers.iter_mut().all(|asker| asker.wait().unwrap().code() == Some(4)));
     assert_eq!(home.aws.count("AssumeRole"), 0);
 }
+
+/// Two programs in one foreground job, as `make -j` or Terraform start them.
+#[test]
+fn two_questions_are_never_on_one_terminal_at_once() {
+    let other = "access = \"ask\"\n[roles.dev]\nsource = \"auth\"\nrole_arn = \"arn:aws:iam::222222222222:role/AssumedRole\"\n\
+                 role_session_name = \"dev\"\naccess = \"ask\"";
+    let home = home(other);
+    let window = Window::open(&home, "window");
+    window.run(&format!("printf 'prod dev' | xargs -P 2 -n 1 sh -c '{ROLECALL} get $0 > $0.json; echo $0 ended $?'"));
+    until("both wait", || home.gets() == 2);
+    until("one of them is asked", || window.shows("[y/N]"));
+    assert_eq!(window.screen().matches("[y/N]").count(), 1, "{}", window.screen());
+    let first = if window.shows("wants `prod`") { "prod" } else { "dev" };
+    let second = if first == "prod" { "dev" } else { "prod" };
+    window.run("y");
+    until("the first is served", || window.shows(&format!("{first} ended 0")));
+    until("the other is asked", || window.shows(&format!("wants `{second}`")));
+    window.run("n");
+    until("the other is refused", || window.shows(&format!("{second} ended 4")));
+    assert!(std::fs::read(home.path(&format!("{second}.json"))).unwrap().is_empty(), "a yes was for the other one");
+    window.run("echo visible again");
+    until("the terminal shows what is typed", || window.screen().matches("visible again").count() >= 2);
+    std::fs::remove_file(home.path(&format!("{first}.json"))).unwrap();
+}

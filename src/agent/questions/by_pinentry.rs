@@ -65,7 +65,7 @@ impl Questions {
     }
 
     /// Gives the turn at a terminal: two questions at once would draw over each other.
-    fn turn_at(&self, way: &Surroundings) -> Option<Arc<Turn<()>>> {
+    pub(super) fn turn_at(&self, way: &Surroundings) -> Option<Arc<Turn<()>>> {
         let path = &way.terminal.as_ref()?.path;
         let State { terminals, .. } = &mut *self.state();
         terminals.retain(|known, turn| known == path || Arc::strong_count(turn) > 1);

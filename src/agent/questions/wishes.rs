@@ -1,6 +1,6 @@
 //! What is wanted of the person: the questions that are open, and for a while those that nobody answered, for `status`.
 
-use super::{Place, Questions, Subject};
+use super::{NoAnswer, Place, Questions, Said, Subject};
 use crate::agent::flight::Outcome;
 use crate::domain::arn::MfaSerial;
 use crate::domain::names::Name;
@@ -92,7 +92,7 @@ impl Questions {
     pub(in crate::agent) fn status(&self) -> Vec<QuestionStatus> {
         let now = self.clock.now().boot;
         let mut state = self.state();
-        state.wanted.retain(|_, wish| wish.is_open() || now.saturating_sub(wish.since_boot) <= REMEMBERED);
+        state.wanted.retain(|_, wish| wish.is_remembered(now));
         let mut all: Vec<QuestionStatus> = state.wanted.values().map(Wish::shown).collect();
         all.sort_by_key(|question| question.since);
         all
@@ -102,6 +102,10 @@ impl Questions {
 impl Wish {
     fn is_open(&self) -> bool {
         self.given.is_some()
+    }
+
+    fn is_remembered(&self, now: Duration) -> bool {
+        self.is_open() || now.saturating_sub(self.since_boot) <= REMEMBERED
     }
 
     /// Words it for the caller in front of whom it appears.
@@ -150,6 +154,7 @@ impl<'a> Opened<'a> {
     ) -> Self {
         let now = questions.clock.now();
         let mut state = questions.state();
+        state.wanted.retain(|_, wish| wish.is_remembered(now.boot));
         let since = state.wanted.get(subject).map_or((now.wall, now.boot), |before| (before.since, before.since_boot));
         let wish = Wish {
             question: question.clone(),
@@ -161,6 +166,14 @@ impl<'a> Opened<'a> {
         state.wanted.insert(subject.clone(), wish);
         drop(state);
         Self { questions, subject }
+    }
+
+    /// Wants no longer what somebody has refused; gives what was said.
+    pub(super) fn unless_refused(&self, said: Result<Said, NoAnswer>) -> Result<Said, NoAnswer> {
+        if matches!(said, Err(NoAnswer::Cancelled)) {
+            self.questions.state().wanted.remove(self.subject);
+        }
+        said
     }
 
     pub(super) fn answered(self) {
