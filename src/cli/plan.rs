@@ -169,9 +169,10 @@ impl ShownAsk {
     }
 
     fn text(&self) -> String {
-        let whom = match self.shared {
-            true => format!("all roles of {} that have this device", self.identity),
-            false => "this role alone".to_owned(),
+        let whom = if self.shared {
+            format!("all roles of {} that have this device", self.identity)
+        } else {
+            "this role alone".to_owned()
         };
         let from =
             self.from.iter().map(|from| if *from == "totp" { "a TOTP secret if the vault keeps one" } else { from });

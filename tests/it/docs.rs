@@ -132,7 +132,8 @@ fn the_example_of_the_aws_config_is_what_sync_writes() {
 /// Gives the documents that people read on a web page.
 fn documents() -> Vec<String> {
     let in_docs = fs::read_dir(root().join("docs")).unwrap().map(|entry| entry.unwrap().file_name());
-    let in_docs = in_docs.map(|name| format!("docs/{}", name.to_string_lossy())).filter(|name| name.ends_with(".md"));
+    let in_docs = in_docs.map(|name| format!("docs/{}", name.to_string_lossy()));
+    let in_docs = in_docs.filter(|name| Path::new(name).extension().is_some_and(|kind| kind == "md"));
     let beside = ["README.md", "CONTRIBUTING.md", "CHANGELOG.md", "SECURITY.md"].map(str::to_owned);
     in_docs.chain(beside).collect()
 }
@@ -186,7 +187,7 @@ fn files_named(text: &str) -> Vec<(&str, Option<&str>)> {
     let is_part = |c: char| c.is_ascii_alphanumeric() || "_-./:".contains(c);
     let words = text.split(|c: char| !is_part(c)).map(|word| word.trim_end_matches(['.', ':']));
     let named = words.map(|word| word.split_once("::").map_or((word, None), |(file, item)| (file, Some(item))));
-    let is_file = |word: &str| word.len() > 3 && word.ends_with(".rs") && !word.contains("//");
+    let is_file = |word: &str| Path::new(word).extension().is_some_and(|kind| kind == "rs") && !word.contains("//");
     named.filter(|(word, _)| is_file(word)).collect()
 }
 
