@@ -259,6 +259,21 @@ mod tests {
         assert!(matches!(missing, Prompted::Nobody));
     }
 
+    #[tokio::test]
+    async fn a_pinentry_that_does_not_get_as_far_as_asking_costs_what_it_may_and_no_more() {
+        let dir = tempfile::tempdir().expect("tempdir");
+        let program = dir.path().join("pinentry");
+        for script in ["sleep 600", "echo OK; sleep 600", "while :; do echo '# still busy'; sleep 0.05; done"] {
+            std::fs::write(&program, format!("#!/bin/sh\n{script}\n")).expect("written");
+            std::fs::set_permissions(&program, std::fs::Permissions::from_mode(0o700)).expect("chmod");
+            let start = Duration::from_millis(100);
+            let (question, nowhere) = (question(), Surroundings::default());
+            let asked = prompt(Some(&program), &question, &nowhere, start);
+            let answer = timeout(Duration::from_secs(5), asked).await.expect("in time");
+            assert!(matches!(answer, Prompted::Nobody), "{script}: {answer:?}");
+        }
+    }
+
     #[test]
     fn a_hostile_name_cannot_speak_the_protocol() {
         let lines = preparations(&question());

@@ -91,3 +91,22 @@ fn old_keys_are_named_together_once_a_day() {
     assert_eq!(told.old_keys(&two, NOW + HOUR * 23), None);
     assert!(told.old_keys(&two[..1], NOW + HOUR * 24).is_some());
 }
+
+#[test]
+fn a_wanted_consent_is_told_once_for_each_that_wants_it() {
+    let mut told = Told::default();
+    let grant =
+        |program: Option<&str>| Grant { role: name("prod"), program: program.map(str::to_owned), terminal: None };
+    let (aws, unnamed) = (grant(Some("/usr/bin/aws")), grant(None));
+    let many = || Seen { consents: vec![aws.clone(), unnamed.clone(), aws.clone()], ..seen() };
+    let first = told.decide(&many(), NOW);
+    assert_eq!(first.len(), 2);
+    assert_eq!(
+        first[0].body,
+        "/usr/bin/aws wants prod, and nobody could be asked. It was refused; to allow it for good, write \
+         `access_by_program = { \"/usr/bin/aws\" = \"allow\" }` in [roles.prod]"
+    );
+    assert!(first[1].body.starts_with("a program that cannot be named wants prod"), "{first:?}");
+    assert!(told.decide(&many(), NOW + MINUTE * 59).is_empty(), "the same question");
+    assert_eq!(told.decide(&many(), NOW + HOUR).len(), 2, "an hour later it is another one");
+}

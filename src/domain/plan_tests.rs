@@ -125,3 +125,28 @@ fn another_setting_of_the_source_is_another_session() {
         assert!(one.iter().zip(&other).all(|(one, other)| one != other));
     }
 }
+
+#[test]
+fn a_code_is_given_by_the_name_of_what_its_device_opens() {
+    let (own, other) = ("arn:aws:iam::111111111111:mfa/richard", "arn:aws:iam::111111111111:mfa/other");
+    let unlock = |of_role: Option<&str>, mode, asked: &str| {
+        let mut catalogue = sourced(Source::Environment, IdentityKind::Environment, Some(own), mode);
+        let mut first = catalogue.roles.values().next().expect("a role").clone();
+        first.mfa_serial = of_role.map(|serial| MfaSerial::new(serial).expect("valid"));
+        let name = |text: &str| Name::new(text).expect("valid");
+        let behind = Role { name: name("behind"), source: name("prod"), mfa: None, mfa_serial: None, ..first.clone() };
+        catalogue.roles.insert(behind.name.clone(), behind);
+        catalogue.roles.insert(first.name.clone(), first);
+        let plan = Plan::of(&catalogue, asked).expect("planned");
+        let by_name = Plan::of(&catalogue, plan.unlock_name().as_str()).expect("planned");
+        assert!(by_name.keys[0] == plan.keys[0], "the code goes with the same call");
+        plan.unlock_name().to_string()
+    };
+    for asked in ["prod", "behind"] {
+        assert_eq!(unlock(None, None, asked), "app", "the identity's session opens all its roles");
+        assert_eq!(unlock(Some(own), None, asked), "app", "the same device, said twice");
+        assert_eq!(unlock(Some(other), None, asked), "prod", "a device of its own");
+        assert_eq!(unlock(None, Some(MfaMode::Direct), asked), "prod", "a code of its own");
+    }
+    assert_eq!(unlock(Some(other), None, "app"), "app");
+}
