@@ -9,7 +9,6 @@ use crate::harness::window::Window;
 use rolecall::domain::report::Kind;
 use rolecall::protocol::message::Request;
 use serde_json::Value;
-use std::io::Write;
 use std::process::Stdio;
 use std::time::Duration;
 
@@ -199,11 +198,12 @@ fn a_caller_that_is_killed_passes_the_question_on_to_the_next_of_its_program_and
     window.run("mkfifo steps; python3 two.py; echo done $?");
     until("there is a way to say when", || home.path("steps").exists());
     let mut steps = std::fs::OpenOptions::new().write(true).open(home.path("steps")).unwrap();
+    let mut step = |what: &[u8]| std::io::Write::write_all(&mut steps, what).unwrap();
     until("the first is asked", || window.screen().matches("[y/N]").count() == 1);
-    steps.write_all(b"start the second\n").unwrap();
+    step(b"start the second\n");
     until("both wait", || home.gets() == 2);
     assert_eq!(window.screen().matches("[y/N]").count(), 1, "one question: {}", window.screen());
-    steps.write_all(b"kill the first\n").unwrap();
+    step(b"kill the first\n");
     until("the second is asked", || window.screen().matches("[y/N]").count() == 2);
     window.run("y");
     until("it is served", || window.shows("done 0"));
