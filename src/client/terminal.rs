@@ -158,3 +158,7 @@ impl Drop for Silent {
         let _ = tcsetattr(&self.tty, OptionalActions::Drain, &self.before);
     }
 }
+
+#[cfg(test)]
+#[path = "terminal_tests.rs"]
+mod tests;

@@ -198,16 +198,73 @@ fn a_job_behind_the_prompt_is_not_asked_and_not_stopped() {
 }
 
 #[test]
-fn a_terminal_that_closes_passes_the_question_on_to_the_next_of_its_kind_or_ends_it() {
+fn a_yes_for_one_program_is_none_for_another_in_the_same_terminal() {
     let home = home("access = \"ask\"");
     let window = Window::open(&home, "window");
-    window.run(&format!("{ROLECALL} get prod"));
-    until("it is asked", || window.shows("[y/N]"));
-    drop(window);
-    until("nobody is asked any more", || {
-        let status: Value = serde_json::from_slice(&home.run(["status", "--json"]).stdout).unwrap();
-        status["questions"][0]["open"] == false
+    let by_xargs = |name: &str| {
+        window.run(&format!("echo 1 | xargs -n 1 sh -c '{ROLECALL} get prod > /dev/null'; echo {name} $?"));
+    };
+    by_xargs("first");
+    until("it is asked", || window.shows("xargs wants `prod`"));
+    window.run("y");
+    until("it is served", || window.shows("first 0"));
+    clear(&window);
+    window.run(&format!("timeout --foreground 60 {ROLECALL} get prod; echo other $?"));
+    until("the other program is asked for", || window.shows("timeout wants `prod`"));
+    window.run("n");
+    until("it is refused", || window.shows("other 4"));
+    clear(&window);
+    by_xargs("again");
+    until("the yes holds for who got it", || window.shows("again 0"));
+    assert!(!window.shows("wants `prod`"), "{}", window.screen());
+    home.run(["agent", "stop"]);
+    let results: Vec<Value> = home.events("consent").iter().map(|line| line["result"].clone()).collect();
+    assert_eq!(results, ["ok", "refused"]);
+}
+
+#[test]
+fn a_question_ends_with_its_terminal_and_another_terminal_is_asked_its_own() {
+    let home = home("access = \"ask\"");
+    let first = Window::open(&home, "first");
+    first.run(&format!("{ROLECALL} get prod"));
+    until("it is asked", || first.shows("[y/N]"));
+    let second = Window::open(&home, "second");
+    second.run(&format!("{ROLECALL} get prod > /dev/null; echo second $?"));
+    until("the second is asked as well, as a yes in the first would be none here", || second.shows("[y/N]"));
+    drop(first);
+    until("one question is open still, and it is the second's", || {
+        let questions = home.status()["questions"].clone();
+        questions.as_array().unwrap().iter().filter(|question| question["open"] == true).count() == 1
     });
+    second.run("y");
+    until("it is served", || second.shows("second 0"));
+    assert_eq!(home.aws.count("AssumeRole"), 1);
+}
+
+#[test]
+fn a_caller_that_is_killed_passes_the_question_on_to_the_next_of_its_program_and_terminal() {
+    let home = home("access = \"ask\"");
+    let window = Window::open(&home, "window");
+    // Each line that it reads is a step.
+    let script = format!(
+        "import subprocess, sys\n\
+         get = lambda: subprocess.Popen([\"{ROLECALL}\", \"get\", \"prod\"], stdout=subprocess.DEVNULL)\n\
+         steps = open(\"steps\")\n\
+         first = get()\nsteps.readline()\nsecond = get()\nsteps.readline()\nfirst.kill()\nsys.exit(second.wait())\n"
+    );
+    std::fs::write(home.path("two.py"), script).unwrap();
+    window.run("mkfifo steps; python3 two.py; echo done $?");
+    until("there is a way to say when", || home.path("steps").exists());
+    let mut steps = std::fs::OpenOptions::new().write(true).open(home.path("steps")).unwrap();
+    let mut step = |what: &[u8]| std::io::Write::write_all(&mut steps, what).unwrap();
+    until("the first is asked", || window.screen().matches("[y/N]").count() == 1);
+    step(b"start the second\n");
+    until("both wait", || home.gets() == 2);
+    assert_eq!(window.screen().matches("[y/N]").count(), 1, "one question: {}", window.screen());
+    step(b"kill the first\n");
+    until("the second is asked", || window.screen().matches("[y/N]").count() == 2);
+    window.run("y");
+    until("it is served", || window.shows("done 0"));
 }
 
 #[test]

@@ -10,7 +10,7 @@ use crate::domain::credential::Now;
 use crate::domain::report::Kind;
 use chrono::TimeDelta;
 use rolecall_sandbox::tutorials::{ROLE_ARN, USER_ARN};
-use rolecall_sandbox::{Clock as SandboxClock, KeyStatus, MfaDevice, Role, Sandbox, World};
+use rolecall_sandbox::{Clock as SandboxClock, KeyStatus, Role, Sandbox, World};
 use serde_json::json;
 use std::collections::BTreeMap;
 
@@ -88,17 +88,8 @@ fn session_call(serial: Option<&str>) -> SessionTokenCall {
 
 /// The user has a device, and the role wants it.
 fn world_with_mfa() -> (World, String) {
-    let mut world = World::tutorials();
-    let device = MfaDevice::generate("111111111111", "richard");
-    let serial = device.serial.clone();
-    world.user(USER_ARN).mfa_devices.push(device);
-    let trust = json!({"Version": "2012-10-17", "Statement": [{
-        "Effect": "Allow",
-        "Principal": {"AWS": "arn:aws:iam::111111111111:root"},
-        "Action": "sts:AssumeRole",
-        "Condition": {"Bool": {"aws:MultiFactorAuthPresent": "true"}},
-    }]});
-    world.role(ROLE_ARN).trust = trust.into();
+    let mut world = World::tutorials_with_mfa();
+    let serial = world.user(USER_ARN).mfa_devices[0].serial.clone();
     (world, serial)
 }
 

@@ -2,12 +2,16 @@
 
 use super::{config, unlock};
 use crate::harness::inside::{Inside, until};
+use crate::harness::process::lives;
 use rolecall::domain::report::Kind;
 use rolecall::protocol::message::Request;
-use rolecall_sandbox::World;
-use rolecall_sandbox::tutorials::USER_ARN;
+use rolecall_sandbox::tutorials::{USER_ARN, WORKLOAD_ACCOUNT};
+use rolecall_sandbox::{Role, World};
+use serde_json::json;
 use std::path::PathBuf;
 use std::time::Duration;
+
+const OPEN_ARN: &str = "arn:aws:iam::222222222222:role/Open";
 
 /// An agent whose program runs a script that a test writes.
 struct Scripted {
@@ -76,6 +80,45 @@ fn what_a_program_does_wrong_is_said_and_passed_over() {
     assert_eq!(it.agent.aws.count("GetSessionToken"), 1);
     unlock(&it.agent, "auth", &it.agent.aws.mfa_code(USER_ARN)).expect("a person's code");
     it.agent.get("prod").expect("served");
+}
+
+#[test]
+fn a_program_that_never_ends_is_killed_with_all_it_started_and_nobody_else_waits() {
+    let it = scripted("12h");
+    let open = format!("\n[roles.open]\nsource = \"auth\"\nrole_arn = \"{OPEN_ARN}\"\nmfa = \"none\"\n");
+    let config = std::fs::read_to_string(&it.agent.paths.config).unwrap();
+    it.agent.edit(&(config + &open)).expect("taken over");
+    it.agent.aws.world(|world| {
+        let trust = json!({"Version": "2012-10-17", "Statement": [
+            {"Effect": "Allow", "Principal": {"AWS": USER_ARN}, "Action": "sts:AssumeRole"}]});
+        let role = Role { account: WORKLOAD_ACCOUNT.into(), ..Role::new("Open", trust) };
+        world.account(WORKLOAD_ACCOUNT).roles.insert("Open".into(), role);
+        let may = json!({"Version": "2012-10-17", "Statement": [
+            {"Effect": "Allow", "Action": "sts:AssumeRole", "Resource": OPEN_ARN}]});
+        world.user(USER_ARN).permissions.inline.insert("Open".into(), may.into());
+    });
+    let pids = it.script.with_extension("pids");
+    it.does(&format!("trap '' TERM HUP\nsleep 600 & echo $$ $! > {}; wait", pids.display()));
+    let pids = || -> Vec<i32> {
+        let said = std::fs::read_to_string(&pids).unwrap_or_default();
+        if said.ends_with('\n') {
+            said.split_whitespace().map(|pid| pid.parse().unwrap()).collect()
+        } else {
+            Vec::new()
+        }
+    };
+    std::thread::scope(|scope| {
+        let hung = scope.spawn(|| it.reason());
+        until("it runs", || pids().len() == 2);
+        it.agent.get("open").expect("another role of the same identity is served meanwhile");
+        assert!(pids().into_iter().all(lives) && !hung.is_finished(), "else there was nobody to be held up by");
+        let reason = hung.join().unwrap();
+        assert!(reason.contains("was not done within 15 seconds and was killed"), "{reason}");
+    });
+    until("it is gone, and what it started", || !pids().into_iter().any(lives));
+    it.does(&format!("echo {}", it.agent.aws.mfa_code(USER_ARN)));
+    it.agent.clock.advance(Duration::from_secs(4));
+    it.agent.get("prod").expect("served once the program is well");
 }
 
 #[test]

@@ -2,6 +2,7 @@
 
 use crate::harness::home::{Home, text};
 use crate::harness::inside::until;
+use crate::harness::process::Running;
 use crate::harness::window::Window;
 use rolecall_sandbox::World;
 use rolecall_sandbox::tutorials::USER_ARN;
@@ -41,21 +42,80 @@ fn the_question_appears_in_the_terminal_that_came_first_and_one_answer_serves_al
     }
 }
 
+/// Codes that the device shows neither now nor in the next minutes.
+fn wrong_codes(home: &Home) -> impl Iterator<Item = String> {
+    let device = home.aws.world(|world| world.user(USER_ARN).mfa_devices[0].clone());
+    let now = home.aws.clock().now();
+    let right: Vec<String> = (-2..10).map(|step| device.code_at(now + chrono::TimeDelta::seconds(step * 30))).collect();
+    (0..).map(|code| format!("{code:06}")).filter(move |code| !right.contains(code))
+}
+
 #[test]
-fn a_wrong_code_is_asked_again_and_a_cancelled_question_releases_all_with_exit_4() {
+fn a_wrong_code_is_asked_again_with_the_reason_and_three_of_them_are_the_end() {
+    let home = home();
+    let rolecall = env!("CARGO_BIN_EXE_rolecall");
+    let window = Window::open(&home, "window");
+    window.run(&format!("{rolecall} get prod; echo done $?"));
+    let asked = || window.screen().matches("MFA code of auth").count();
+    until("it is asked", || asked() == 1);
+    window.run("12x");
+    until("it is asked again", || window.shows("six digits") && asked() == 2);
+    assert_eq!(home.aws.count("GetSessionToken"), 0, "that was no code, and no try");
+    for (at, wrong) in wrong_codes(&home).take(3).enumerate() {
+        until("it is asked", || asked() == at + 2);
+        window.run(&wrong);
+        until("AWS has refused it", || home.aws.count("GetSessionToken") == at + 1);
+    }
+    until("it is over", || window.shows("done 5"));
+    assert!(window.shows("accepted none of 3 codes of MFA device"), "{}", window.screen());
+    assert_eq!(window.screen().matches("AWS did not accept").count(), 2, "said with each further question");
+    assert_eq!((asked(), home.aws.count("GetSessionToken")), (4, 3));
+}
+
+#[test]
+fn a_used_code_that_is_typed_at_a_question_is_refused_with_the_time_until_the_next() {
+    let home = home();
+    let used = home.aws.mfa_code(USER_ARN);
+    assert!(home.run_with_input(["unlock", "auth"], &used).status.success());
+    assert!(home.run(["lock"]).status.success());
+    home.open_vault();
+    let calls = home.aws.count("GetSessionToken");
+    let window = Window::open(&home, "window");
+    window.run(&format!("{} get prod > /dev/null; echo done $?", env!("CARGO_BIN_EXE_rolecall")));
+    until("it is asked", || window.shows("MFA code of auth"));
+    window.run(&used);
+    until("it is refused", || window.shows("used already"));
+    until("it is asked again", || window.screen().matches("MFA code of auth").count() == 2);
+    let screen = window.screen();
+    let seconds = screen.split("the next one in ").nth(1).and_then(|rest| rest.split(" s").next()).expect("the time");
+    assert!((1..=30).contains(&seconds.parse::<u32>().unwrap()), "{screen}");
+    assert_eq!(home.aws.count("GetSessionToken"), calls, "AWS is not asked what is known here");
+    let device = home.aws.world(|world| world.user(USER_ARN).mfa_devices[0].clone());
+    window.run(&device.code_at(home.aws.clock().now() + chrono::TimeDelta::seconds(30)));
+    until("it is served", || window.shows("done 0"));
+}
+
+#[test]
+fn a_cancelled_question_releases_all_who_wait_with_exit_4() {
     let home = home();
     let rolecall = env!("CARGO_BIN_EXE_rolecall");
     let window = Window::open(&home, "window");
     window.run(&format!("{rolecall} get prod; echo done $?"));
     until("it is asked", || window.shows("MFA code of auth"));
-    window.run("12x");
-    until("it is asked again", || window.shows("six digits"));
-    let right = home.aws.mfa_code(USER_ARN);
-    window.run(if right == "000000" { "000001" } else { "000000" });
-    until("it is asked again", || window.shows("AWS did not accept that code"));
+    let second = Window::open(&home, "second");
+    second.run(&format!("{rolecall} get prod; echo done $?"));
+    let mut third = Running::start(home.command("setsid").args(["-w", rolecall, "get", "prod"]));
+    until("all three wait", || home.gets() == 3);
     window.tmux(&["send-keys", "-t", "window", "C-c"]);
     until("it is cancelled", || window.shows("done 4"));
-    assert!(window.shows("was cancelled"), "{}", window.screen());
+    until("and for the second", || second.shows("done 4"));
+    assert_eq!(third.end().code(), Some(4));
+    let complaint = third.complaint();
+    for said in [window.screen(), second.screen(), complaint] {
+        assert!(said.contains("was cancelled"), "{said}");
+    }
+    assert!(!second.shows("MFA code of auth"), "a no of the person is not asked again: {}", second.screen());
+    assert_eq!(home.aws.count("GetSessionToken"), 0);
     window.run("echo visible again");
     until("the terminal shows what is typed", || window.screen().matches("visible again").count() >= 2);
 }
