@@ -6,12 +6,22 @@ use super::pinentry;
 use crate::domain::question::{Notice, Question, Surroundings};
 use crate::ports::{Prompted, Prompter};
 use async_trait::async_trait;
+use std::ffi::OsString;
 use std::path::Path;
 use std::time::Duration;
 
 /// The desktop, or what there is of one.
-#[derive(Clone, Copy, Debug, Default)]
-pub struct Desktop;
+#[derive(Clone, Default)]
+pub struct Desktop {
+    environment: Vec<(OsString, OsString)>,
+}
+
+impl Desktop {
+    /// Makes one whose programs know this environment and no other.
+    pub fn new(environment: Vec<(OsString, OsString)>) -> Self {
+        Self { environment }
+    }
+}
 
 #[async_trait]
 impl Prompter for Desktop {
@@ -22,7 +32,7 @@ impl Prompter for Desktop {
         surroundings: &Surroundings,
         start: Duration,
     ) -> Prompted {
-        pinentry::prompt(program, question, surroundings, start).await
+        pinentry::prompt(&self.environment, program, question, surroundings, start).await
     }
 
     async fn settled(&self) {

@@ -11,6 +11,7 @@ use crate::domain::secret::MfaCode;
 use crate::ports::Prompted;
 use chrono::Local;
 use program::{Program, Screen};
+use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
 use std::time::Duration;
@@ -36,8 +37,13 @@ const LINES_MAX: usize = 64;
 /// FULLY_CANCELED).
 const SAID_NO: [u32; 3] = [99, 114, 198];
 
+/// What a pinentry may know of the agent's environment. Threat: the agent's own may hold credentials (`rolecall agent
+/// run`), and a pinentry's can be read by every program of the same user.
+pub(super) type Environment = [(OsString, OsString)];
+
 /// Asks by the program that the configuration names, or the system's own.
 pub(super) async fn prompt(
+    environment: &Environment,
     program: Option<&Path>,
     question: &Question,
     surroundings: &Surroundings,
@@ -45,7 +51,7 @@ pub(super) async fn prompt(
 ) -> Prompted {
     let found = || PROGRAMS.iter().map(PathBuf::from).find(|program| program.is_file());
     let Some(program) = program.map(Path::to_path_buf).or_else(found) else { return Prompted::Nobody };
-    ask(&program, question, surroundings, start).await.unwrap_or_else(|| {
+    ask(environment, &program, question, surroundings, start).await.unwrap_or_else(|| {
         tracing::warn!(program = %program.display(), "pinentry did not do its part");
         Prompted::Nobody
     })
@@ -64,7 +70,13 @@ enum Said {
     Err(u32),
 }
 
-async fn ask(program: &Path, question: &Question, surroundings: &Surroundings, start: Duration) -> Option<Prompted> {
+async fn ask(
+    environment: &Environment,
+    program: &Path,
+    question: &Question,
+    surroundings: &Surroundings,
+    start: Duration,
+) -> Option<Prompted> {
     let terminal = surroundings.terminal.as_ref();
     let screen = match terminal.map(Screen::of) {
         Some(None) => return None,
@@ -72,6 +84,7 @@ async fn ask(program: &Path, question: &Question, surroundings: &Surroundings, s
         None => None,
     };
     let mut command = Command::new(program);
+    command.env_clear().envs(environment.iter().map(|(name, value)| (name, value)));
     command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::null()).kill_on_drop(true).process_group(0);
     // The caller's display and nobody else's: the agent's own may be on a desktop where nobody sits.
     command.env_remove("DISPLAY").env_remove("WAYLAND_DISPLAY");
@@ -88,18 +101,19 @@ async fn ask(program: &Path, question: &Question, surroundings: &Surroundings, s
             command.env(name, value);
         }
     }
-    let mut child = command.spawn().ok()?;
-    let (to, from) = (child.stdin.take()?, BufReader::new(child.stdout.take()?));
-    let mut dialog = Dialog { to, from, _program: Program::new(child, screen) };
     let prepared = async {
+        // On a thread of its own: a program on a file system that hangs would take one of the agent's two with it.
+        let mut child = tokio::task::spawn_blocking(move || command.spawn()).await.ok()?.ok()?;
+        let (to, from) = (child.stdin.take()?, BufReader::new(child.stdout.take()?));
+        let mut dialog = Dialog { to, from, _program: Program::new(child, screen) };
         dialog.hear().await?;
         for line in options(surroundings).into_iter().chain(preparations(question)) {
             // An option that this pinentry does not know is no reason to give up.
             dialog.say(&line).await?;
         }
-        Some(())
+        Some(dialog)
     };
-    timeout(start, prepared).await.ok()??;
+    let mut dialog = timeout(start, prepared).await.ok()??;
     let is_consent = matches!(question.wanted, Wanted::Consent { .. });
     match timeout(PATIENCE, dialog.say(if is_consent { "CONFIRM" } else { "GETPIN" })).await.ok()?? {
         Said::Ok(_) if is_consent => Some(Prompted::Allowed),
@@ -195,7 +209,7 @@ mod tests {
         let program = dir.path().join("pinentry");
         std::fs::write(&program, format!("#!/bin/sh\n{script}\n")).expect("written");
         std::fs::set_permissions(&program, std::fs::Permissions::from_mode(0o700)).expect("chmod");
-        prompt(Some(&program), question, &Surroundings::default(), START).await
+        prompt(&[], Some(&program), question, &Surroundings::default(), START).await
     }
 
     /// Longer than any of these scripts needs.
@@ -255,7 +269,7 @@ mod tests {
             let answer = with(script).await;
             assert!(matches!(answer, Prompted::Nobody), "{script}: {answer:?}");
         }
-        let missing = prompt(Some(Path::new("/nowhere")), &question(), &Surroundings::default(), START).await;
+        let missing = prompt(&[], Some(Path::new("/nowhere")), &question(), &Surroundings::default(), START).await;
         assert!(matches!(missing, Prompted::Nobody));
     }
 
@@ -268,7 +282,7 @@ mod tests {
             std::fs::set_permissions(&program, std::fs::Permissions::from_mode(0o700)).expect("chmod");
             let start = Duration::from_millis(100);
             let (question, nowhere) = (question(), Surroundings::default());
-            let asked = prompt(Some(&program), &question, &nowhere, start);
+            let asked = prompt(&[], Some(&program), &question, &nowhere, start);
             let answer = timeout(Duration::from_secs(5), asked).await.expect("in time");
             assert!(matches!(answer, Prompted::Nobody), "{script}: {answer:?}");
         }

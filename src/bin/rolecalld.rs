@@ -13,6 +13,7 @@ use rolecall::paths::Paths;
 use rolecall::protocol::message::Startup;
 use rolecall::{files, process};
 use std::env;
+use std::ffi::OsString;
 use std::io::{self, Write};
 use std::process::ExitCode;
 use std::sync::Arc;
@@ -106,7 +107,7 @@ fn serve(paths: Paths, socket: Socket, detached: bool) -> ExitCode {
         let ports = Ports {
             vault: Arc::new(Vaults::new(paths.vault_file.clone())),
             tokens: Arc::new(Sts::new(clock.clone(), ambient())),
-            prompter: Arc::new(Desktop),
+            prompter: Arc::new(Desktop::new(inherited())),
             clock,
         };
         let agent = Agent::new(ports, paths);
@@ -132,6 +133,12 @@ fn serve(paths: Paths, socket: Socket, detached: bool) -> ExitCode {
 fn ambient() -> Ambient {
     #[expect(clippy::disallowed_methods, reason = "the one place that reads the agent's environment for credentials")]
     Ambient::from_vars(&client::INHERITED, |name| env::var_os(name))
+}
+
+/// Gives what programs that we start may know of our own environment.
+fn inherited() -> Vec<(OsString, OsString)> {
+    #[expect(clippy::disallowed_methods, reason = "the same list that a client passes on to the agent")]
+    client::INHERITED.iter().filter_map(|name| Some(((*name).into(), env::var_os(name)?))).collect()
 }
 
 /// Reports the start to whoever waits for it on our standard output, then lets go of it; in the foreground, says a failure.

@@ -29,11 +29,11 @@ impl Prompter for TestPrompter {
         surroundings: &Surroundings,
         start: Duration,
     ) -> Prompted {
-        Desktop.ask(program, question, surroundings, start).await
+        Desktop::default().ask(program, question, surroundings, start).await
     }
 
     async fn settled(&self) {
-        Desktop.settled().await;
+        Desktop::default().settled().await;
     }
 
     async fn notify(&self, notice: &Notice) {

@@ -5,6 +5,7 @@ use super::config;
 use crate::harness::home::{Home, text};
 use crate::harness::inside::{Inside, until};
 use crate::harness::pinentry;
+use crate::harness::process::Running;
 use crate::harness::window::Window;
 use rolecall_sandbox::World;
 use rolecall_sandbox::tutorials::USER_ARN;
@@ -208,4 +209,26 @@ fn a_clock_that_is_set_while_a_question_is_open_changes_nothing() {
         waiting.join().unwrap().expect("served with the code of the new time");
     });
     assert_eq!(agent.aws.count("GetSessionToken"), 1);
+}
+
+/// Whoever runs as the same user can read a pinentry's environment for as long as the person looks for the device.
+#[test]
+fn a_pinentry_knows_nothing_of_the_credentials_in_the_agents_environment() {
+    let mut home = Home::bare("");
+    let program = pinentry::script(&home.path(""), "env > \"$0.env\"; echo 'ERR 83886179 cancelled'");
+    let agent = format!("vault = \"file\"\nprompts = [\"pinentry\"]\npinentry_program = \"{}\"", program.display());
+    home.configure(&format!("[agent]\n{agent}\n{}", config("")));
+    for (name, value) in [("AWS_ACCESS_KEY_ID", "AKIAIOSFODNN7EXAMPLE"), ("AWS_SECRET_ACCESS_KEY", "canary-5d1c")] {
+        home.set(name, value);
+    }
+    home.set("DISPLAY", ":7");
+    home.canaries.add("canary-5d1c");
+    let running = Running::agent_by(&mut home.rolecall(["agent", "run"]));
+    home.open_vault();
+    assert!(home.add_key().status.success());
+    assert_eq!(home.run(["get", "prod"]).status.code(), Some(4), "the person said no");
+    let environment = std::fs::read_to_string(format!("{}.env", program.display())).unwrap();
+    assert!(environment.contains("DISPLAY=:7") && environment.contains("HOME="), "{environment}");
+    assert!(!environment.contains("AWS_"), "{environment}");
+    drop(running);
 }
