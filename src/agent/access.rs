@@ -111,7 +111,7 @@ fn refused(no: NoAnswer, role: &Role, caller: &Caller) -> Failure {
         NoAnswer::CalledOff => Failure::locked(),
         NoAnswer::Cancelled => report(
             format!("consent for {program} to use `{name}` was refused"),
-            "ask again in a moment to be asked again".to_owned(),
+            "run it again in 10 seconds to be asked again".to_owned(),
         ),
         NoAnswer::Nobody | NoAnswer::NoCode => report(
             format!("{program} needs a person's consent to use `{name}`, and nobody could be asked"),

@@ -77,7 +77,7 @@ impl Failure {
 pub(super) fn still_asking(plan: &Plan) -> Failure {
     Failure::transient(
         Report::new(Kind::Locked, "nobody has answered the question for an MFA code within 55 seconds")
-            .hint(format!("answer it and ask again, or run `rolecall unlock {}`", plan.unlock_name())),
+            .hint(format!("answer it and run it again, or run `rolecall unlock {}`", plan.unlock_name())),
     )
 }
 
@@ -85,7 +85,7 @@ pub(super) fn still_asking(plan: &Plan) -> Failure {
 pub(super) fn still_asking_consent(program: &str, name: &Name) -> Failure {
     Failure::transient(
         Report::new(Kind::Locked, format!("nobody has said within 55 seconds whether {program} may use `{name}`"))
-            .hint("answer the question and ask again"),
+            .hint("answer the question and run it again"),
     )
 }
 

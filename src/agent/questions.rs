@@ -307,7 +307,7 @@ pub(super) fn unanswered(no: NoAnswer, serial: &MfaSerial, whom: &Name) -> Repor
     let (what, hint) = match no {
         NoAnswer::Cancelled => (
             format!("the question for a code of MFA device {device} was cancelled"),
-            format!("ask again, or run `rolecall unlock {whom}`"),
+            format!("run it again, or run `rolecall unlock {whom}`"),
         ),
         NoAnswer::NoCode => (
             format!("what came for a code of MFA device {device} was {SLIPS_MAX} times no code that could be used"),

@@ -1,0 +1,92 @@
+//! Forgetting: everything at a lock, what an edit has made another meaning, and the sessions of a key that is another now.
+
+use super::{Entries, Sessions, Stray, Waiting};
+use crate::domain::catalogue::AwsSettings;
+use crate::domain::names::Name;
+use crate::domain::plan::Plan;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::time::{sleep, timeout};
+
+/// A task that was called off ends within microseconds; one that does not is stuck in a library.
+const GONE: Duration = Duration::from_secs(1);
+
+/// Connections that are closed end on threads of their own, which tell nobody; each needs microseconds.
+const CLOSING: Duration = Duration::from_millis(5);
+
+/// Flights that were called off: a task ends when its thread gets to it, and only then is what it held wiped.
+#[must_use = "who says that everything is wiped waits for it first"]
+pub(in crate::agent) struct CalledOff(Vec<Waiting>);
+
+impl CalledOff {
+    /// Waits until the last of them is gone; not for ever, should one of them never yield.
+    pub(in crate::agent) async fn are_gone(self) {
+        let _ = timeout(GONE, async {
+            for flight in self.0 {
+                drop(flight.outcome().await);
+            }
+            sleep(CLOSING).await;
+        })
+        .await;
+    }
+}
+
+impl Sessions {
+    /// Forgets everything and hands nothing out that is under way.
+    pub(in crate::agent) fn lock(&self) -> CalledOff {
+        self.questions.lock();
+        self.notices.lock();
+        let (forgotten, strays) = {
+            let mut entries = self.entries();
+            entries.locks += 1;
+            (std::mem::take(&mut entries.map), std::mem::take(&mut entries.strays))
+        };
+        let flights = forgotten.into_values().filter_map(|entry| entry.flight.map(|f| (f.task, f.outcome)));
+        let called_off = flights.chain(strays.into_iter().map(|stray| (stray.task, stray.outcome)));
+        let called_off = called_off.map(|(task, outcome)| {
+            task.abort();
+            Waiting { outcome }
+        });
+        CalledOff(called_off.collect())
+    }
+
+    /// Does the same for good: who waits is told that the agent ends.
+    pub(in crate::agent) fn end(&self) -> CalledOff {
+        self.entries().is_ending = true;
+        self.lock()
+    }
+
+    /// Takes a new configuration over: what means the same keeps its session.
+    pub(in crate::agent) fn retain(&self, aws: &Arc<AwsSettings>, plan_of: impl Fn(&Name) -> Option<Plan>) {
+        let mut entries = self.entries();
+        let Entries { map, strays, aws: used, .. } = &mut *entries;
+        let moved = used != aws;
+        *used = Arc::clone(aws);
+        map.retain(|key, entry| {
+            entry.names.retain(|name| plan_of(name).is_some_and(|plan| plan.keys.contains(key)));
+            // A failure may be what the edit has mended.
+            entry.retry_at = Duration::ZERO;
+            entry.failure = None;
+            let keep = !moved && !entry.names.is_empty();
+            // Who waits for it asked before the edit, and is answered; but a lock must still find it.
+            if let Some(flight) = entry.flight.as_ref().filter(|_| !keep) {
+                let (task, outcome) = (flight.task.clone(), flight.outcome.clone());
+                strays.push(Stray { identity: key.identity().clone(), task, outcome });
+            }
+            keep
+        });
+    }
+
+    /// Forgets the sessions of one identity, as its key is another now.
+    pub(in crate::agent) fn forget(&self, identity: &Name) {
+        let mut entries = self.entries();
+        entries.map.retain(|key, entry| {
+            let keep = key.identity() != identity;
+            if let Some(flight) = entry.flight.as_ref().filter(|_| !keep) {
+                flight.task.abort();
+            }
+            keep
+        });
+        entries.strays.iter().filter(|stray| stray.identity == *identity).for_each(|stray| stray.task.abort());
+    }
+}
