@@ -34,10 +34,10 @@ pub(crate) fn answer(exchange: &mut Exchange<'_>) -> Answer {
         "GetUser" => get_user,
         "ListAccessKeys" => access_keys::list,
         "UpdateAccessKey" => access_keys::update,
-        _ => return no_operation(exchange),
+        _ => return query::no_operation(exchange),
     };
     if exchange.operation.parameter("Version") != Some(VERSION) {
-        return no_operation(exchange);
+        return query::no_operation(exchange);
     }
     let result = exchange
         .authenticate()
@@ -53,12 +53,6 @@ pub(crate) fn answer(exchange: &mut Exchange<'_>) -> Answer {
 /// Writes a refusal.
 pub(crate) fn error(error: &ApiError, request_id: &str) -> Answer {
     DIALECT.failure(error, request_id)
-}
-
-fn no_operation(exchange: &Exchange<'_>) -> Answer {
-    let version = exchange.operation.parameter("Version").unwrap_or("NO_VERSION_SPECIFIED");
-    let message = format!("Could not find operation {} for version {version}", exchange.operation.action);
-    query::fault(&ApiError::new(400, "InvalidAction", message), exchange.request_id)
 }
 
 /// GetSessionToken: "You cannot call any IAM API operations unless MFA authentication information is included in the

@@ -3,6 +3,7 @@
 use crate::answer::Answer;
 use crate::authenticate::{Stranger, age_message};
 use crate::error::ApiError;
+use crate::exchange::Exchange;
 use crate::xml::Xml;
 
 /// The namespace of errors that are found before an operation is.
@@ -32,6 +33,13 @@ impl Dialect {
     pub(crate) fn failure(self, error: &ApiError, request_id: &str) -> Answer {
         failure(self.namespace, error, request_id)
     }
+}
+
+/// Refuses an operation that the service does not have.
+pub(crate) fn no_operation(exchange: &Exchange<'_>) -> Answer {
+    let version = exchange.operation.parameter("Version").unwrap_or("NO_VERSION_SPECIFIED");
+    let message = format!("Could not find operation {} for version {version}", exchange.operation.action);
+    fault(&ApiError::new(400, "InvalidAction", message), exchange.request_id)
 }
 
 /// Writes a refusal that no service's operation is the author of.

@@ -39,10 +39,10 @@ pub(crate) fn answer(exchange: &mut Exchange<'_>) -> Answer {
             let message = format!("The sandbox does not implement {action}.");
             return query::fault(&ApiError::new(501, "NotImplemented", message), exchange.request_id);
         }
-        _ => return no_operation(exchange),
+        _ => return query::no_operation(exchange),
     };
     if exchange.operation.parameter("Version") != Some(VERSION) {
-        return no_operation(exchange);
+        return query::no_operation(exchange);
     }
     // "Calling AssumeRoleWithWebIdentity does not require the use of AWS security credentials."
     if action == WEB_IDENTITY {
@@ -65,12 +65,6 @@ pub(crate) fn answer(exchange: &mut Exchange<'_>) -> Answer {
 /// Writes a refusal.
 pub(crate) fn error(error: &ApiError, request_id: &str) -> Answer {
     DIALECT.failure(error, request_id)
-}
-
-fn no_operation(exchange: &Exchange<'_>) -> Answer {
-    let version = exchange.operation.parameter("Version").unwrap_or("NO_VERSION_SPECIFIED");
-    let message = format!("Could not find operation {} for version {version}", exchange.operation.action);
-    query::fault(&ApiError::new(400, "InvalidAction", message), exchange.request_id)
 }
 
 /// Refuses a region in which the caller's account has switched STS off ("Managing AWS STS in an AWS Region").
