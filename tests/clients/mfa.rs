@@ -73,11 +73,20 @@ fn the_cli_in_five_terminals_asks_once_in_the_terminal_that_came_first() {
 
 #[test]
 fn the_real_pinentry_asks_under_the_cli_and_under_a_javascript_program() {
+    asks_under_both("prompts = [\"pinentry\"]\npinentry_program = \"/usr/bin/pinentry-curses\"");
+}
+
+#[test]
+fn the_terminal_itself_is_asked_on_under_the_cli_and_under_a_javascript_program() {
+    asks_under_both("prompts = [\"tty\"]");
+}
+
+fn asks_under_both(agent: &str) {
     for client in [Client::CliV2, Client::JavaScript("default")] {
-        let person = with_device("prompts = [\"pinentry\"]\npinentry_program = \"/usr/bin/pinentry-curses\"");
+        let person = with_device(agent);
         let window = Window::open(&person.home, "window");
         lists(&person, &window, client, "listing");
-        until("it is asked", || window.shows("prod is wanted for") && window.shows("MFA code of auth"));
+        until("it is asked", || window.shows("prod") && window.shows("MFA code of auth"));
         window.run(&person.home.aws.mfa_code(USER_ARN));
         until("it lists the bucket", || window.shows("listing done 0"));
         listed(&person, client, "listing");
