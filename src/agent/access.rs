@@ -49,6 +49,10 @@ impl Agent {
                     program: caller.tool().map(str::to_owned),
                     terminal: caller.session,
                 };
+                let questions = &self.sessions.questions;
+                if questions.has_consent(&grant) {
+                    return Ok(());
+                }
                 let question = Question {
                     wanted: Wanted::Consent {
                         role_arn: role.role_arn.to_string(),
@@ -59,10 +63,6 @@ impl Agent {
                     since: None,
                     reason: None,
                 };
-                let questions = &self.sessions.questions;
-                if questions.has_consent(&grant) {
-                    return Ok(());
-                }
                 let seat = self.seat(Subject::Grant(grant.clone()), &role.name, caller, context);
                 let said = questions.consent(grant.clone(), question, catalogue.agent.consent);
                 let said = patience.with_a_person(self.asking(said, seat, connection)).await;
