@@ -47,11 +47,18 @@ impl Agent {
         let done = |note| answer(Answer::Done { note });
         // A script that edits the file and goes on at once is faster than the watch; whether it stores a key in the keyring
         // or in the file must not hang on that. A `get` need not look: it is in front of every AWS call.
-        if !matches!(call.request, Request::Get { .. } | Request::Lock | Request::Stop) {
+        if !matches!(call.request, Request::Get { .. } | Request::Glance { .. } | Request::Lock | Request::Stop) {
             self.reload();
         }
         match call.request {
             Request::Get { name } => self.get(&name, caller, &call.context, connection).await,
+            Request::Names => {
+                let mut names: Vec<String> = self.configuration.catalogue().names().map(ToString::to_string).collect();
+                names.sort_unstable();
+                answer(Answer::Names { names })
+            }
+            Request::Glance { name } => answer(self.glance(&name)),
+            Request::Console { .. } | Request::Endpoint { .. } => Err(unreadable(payload)),
             Request::Device { name } => answer(self.tell_device(name.as_deref())?),
             Request::IdentityAdd { name, access_key_id, secret_access_key, region, replace } => {
                 let key = AccessKey { id: access_key_id, secret: secret_access_key };

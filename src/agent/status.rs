@@ -7,6 +7,7 @@ use crate::domain::credential::{Freshness, Now};
 use crate::domain::plan::{Plan, SessionKey};
 use crate::domain::report::{Kind, Report};
 use crate::ports::VaultState;
+use crate::protocol::message::Answer;
 use crate::protocol::status::{AgentStatus, Counts, IdentityStatus, RoleStatus, SessionStatus, Status, VaultStatus};
 use chrono::TimeDelta;
 use std::sync::PoisonError;
@@ -96,6 +97,16 @@ impl Agent {
             roles,
             counts: self.counts(),
         }
+    }
+
+    /// Tells what a prompt shows of a name; nothing is fetched, and nothing counts as a use.
+    pub(super) fn glance(&self, name: &str) -> Answer {
+        let Ok(plan) = self.configuration.plan(name) else {
+            return Answer::Glance { left_seconds: None, known: false };
+        };
+        let held = self.sessions.glance(plan.key()).and_then(|glance| glance.held);
+        let left = held.map(|held| held.lifetime.left(self.ports.clock.now()).as_secs());
+        Answer::Glance { left_seconds: left.filter(|left| *left > 0), known: true }
     }
 
     fn key_of(&self, name: &str) -> Option<SessionKey> {

@@ -58,6 +58,15 @@ secret! {
     WebToken
 }
 
+secret! {
+    /// What a program shows to the container endpoint to be served.
+    EndpointToken
+}
+secret! {
+    /// An address that signs whoever opens it in to the console.
+    SigninUrl
+}
+
 /// What is said of anything else that is given for a code.
 pub const NOT_A_CODE: &str = "an MFA code is six digits";
 
@@ -74,12 +83,14 @@ mod tests {
     fn debug_never_shows_a_secret() {
         let canary = "canary-6f1d";
         let shown = format!(
-            "{:?} {:#?} {:?} {:?} {:?}",
+            "{:?} {:#?} {:?} {:?} {:?} {:?} {:?}",
             SecretKey::new(canary.into()),
             SessionToken::new(canary.into()),
             Passphrase::new(canary.into()),
             MfaCode::new(canary.into()),
-            WebToken::new(canary.into())
+            WebToken::new(canary.into()),
+            EndpointToken::new(canary.into()),
+            SigninUrl::new(canary.into())
         );
         assert!(!shown.contains(canary), "{shown}");
         assert!(shown.contains("SecretKey(redacted)"), "{shown}");

@@ -2,7 +2,7 @@
 
 use super::status::{KeyStatus, Rotated, Status};
 use crate::domain::question::{Surroundings, Terminal};
-use crate::domain::secret::{MfaCode, Passphrase, SecretKey};
+use crate::domain::secret::{EndpointToken, MfaCode, Passphrase, SecretKey, SigninUrl};
 use crate::domain::totp::TotpSecret;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use zeroize::Zeroizing;
@@ -74,10 +74,43 @@ pub enum Request {
         /// Its name.
         name: String,
     },
+    /// A session of the web console for a role; answered by [`Answer::Console`].
+    Console {
+        /// The role.
+        name: String,
+        /// The page to land on: an absolute https URL of the console.
+        #[serde(default)]
+        destination: Option<String>,
+        /// How long the console's session shall last, where AWS lets one say so.
+        #[serde(default)]
+        duration_seconds: Option<u32>,
+        /// Whether a browser is to be sent there, by an address that is no secret; else the URL itself is wanted.
+        #[serde(default)]
+        by_browser: bool,
+    },
     /// Whose device [`Request::Unlock`] would take a code of, before anybody types one; answered by [`Answer::Device`].
     Device {
         /// An identity or a role; the only device where nothing is said.
         name: Option<String>,
+    },
+    /// A place on this machine that serves a name's sessions to one process for as long as it lives; answered by
+    /// [`Answer::Endpoint`]. The session is fetched first, so that what is wrong is said to the person who starts it.
+    Endpoint {
+        /// A role or an identity.
+        name: String,
+        /// The protocol that it speaks.
+        form: EndpointForm,
+        /// With whose end it ends.
+        #[serde(default)]
+        owner: EndpointOwner,
+        /// Where it listens, for one of its own; any port that is free where nothing is said.
+        #[serde(default)]
+        port: Option<u16>,
+    },
+    /// What a prompt shows of a name, without fetching anything; answered by [`Answer::Glance`].
+    Glance {
+        /// A role or an identity.
+        name: String,
     },
     /// Tries a key with GetCallerIdentity and stores it; answered by [`Answer::Key`].
     IdentityAdd {
@@ -119,6 +152,8 @@ pub enum Request {
     Keys,
     /// Forgets every session and passphrase; answered by [`Answer::Done`].
     Lock,
+    /// Every name that there is, for completions; answered by [`Answer::Names`].
+    Names,
     /// Reads the configuration again now; answered by [`Answer::Done`] or why it is not taken over.
     Reload,
     /// What there is to say; answered by [`Answer::Status`].
@@ -141,10 +176,39 @@ pub enum Request {
     },
 }
 
+/// Which of the protocols of AWS's own machines an endpoint speaks.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum EndpointForm {
+    /// The container credential endpoint: one URL and a token that goes with it.
+    Container,
+    /// The instance metadata service, version 2: whoever reaches the port is served.
+    Imds,
+}
+
+/// The process with whose end an endpoint ends.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum EndpointOwner {
+    /// The client, which is about to become the command that it was asked to run.
+    #[default]
+    Caller,
+    /// What started the client: a shell that switches itself.
+    Parent,
+}
+
 /// What the agent answers, where it is not a session.
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case", tag = "answer")]
 pub enum Answer {
+    /// Where a browser signs in.
+    Console {
+        /// The address: of the console itself, with what signs in, or one of this machine that leads there once.
+        #[serde(serialize_with = "expose", deserialize_with = "signin_url")]
+        url: SigninUrl,
+        /// How many seconds are left to open it.
+        valid_seconds: u64,
+    },
     /// Whose device is meant.
     Device {
         /// What a code of it would open, by the name that [`Request::Unlock`] takes.
@@ -157,12 +221,34 @@ pub enum Answer {
         /// One line, or nothing.
         note: Option<String>,
     },
+    /// Where the sessions of a name are served.
+    Endpoint {
+        /// Its address; without a trailing slash.
+        url: String,
+        /// What the container endpoint wants in `Authorization`; nothing for the metadata service.
+        #[serde(serialize_with = "expose_option", deserialize_with = "endpoint_token")]
+        token: Option<EndpointToken>,
+        /// The region of the name, if it has one.
+        region: Option<String>,
+    },
+    /// What a prompt shows.
+    Glance {
+        /// How many seconds the session has left; nothing where there is none.
+        left_seconds: Option<u64>,
+        /// Whether the configuration has the name.
+        known: bool,
+    },
     /// Whose key was stored.
     Key(Box<KeyStatus>),
     /// What the vault holds.
     Keys {
         /// One for each identity of the configuration.
         keys: Vec<KeyStatus>,
+    },
+    /// Every name of the configuration.
+    Names {
+        /// Identities and roles, sorted.
+        names: Vec<String>,
     },
     /// Which key took the place of which.
     Rotated(Rotated),
@@ -231,9 +317,15 @@ macro_rules! wire_secret {
     )*};
 }
 
-wire_secret!(secret_key: SecretKey, mfa_code: MfaCode);
+wire_secret!(secret_key: SecretKey, mfa_code: MfaCode, signin_url: SigninUrl);
 
 impl Expose for Passphrase {
+    fn text(&self) -> &str {
+        self.expose()
+    }
+}
+
+impl Expose for EndpointToken {
     fn text(&self) -> &str {
         self.expose()
     }
@@ -248,6 +340,10 @@ impl Expose for TotpSecret {
 fn totp_secret<'de, D: Deserializer<'de>>(from: D) -> Result<Option<TotpSecret>, D::Error> {
     let text = Option::<String>::deserialize(from)?.map(Zeroizing::new);
     text.map(|text| TotpSecret::parse(&text)).transpose().map_err(serde::de::Error::custom)
+}
+
+fn endpoint_token<'de, D: Deserializer<'de>>(from: D) -> Result<Option<EndpointToken>, D::Error> {
+    Ok(Option::<String>::deserialize(from)?.map(EndpointToken::new))
 }
 
 fn passphrase<'de, D: Deserializer<'de>>(from: D) -> Result<Option<Passphrase>, D::Error> {
@@ -271,19 +367,23 @@ mod tests {
     use super::*;
 
     /// One request of each kind, as bytes that every later version must still read or refuse politely.
-    const WIRE: [&str; 12] = [
-        r#"{"version":2,"request":{"do":"get","name":"prod"},"context":{}}"#,
-        r#"{"version":2,"request":{"do":"device","name":null},"context":{}}"#,
-        r#"{"version":2,"request":{"do":"identity-add","name":"a","access_key_id":"AKIA","secret_access_key":"s","region":null,"replace":false},"context":{}}"#,
-        r#"{"version":2,"request":{"do":"identity-remove","name":"a"},"context":{}}"#,
-        r#"{"version":2,"request":{"do":"identity-rotate","name":"a","delete":null},"context":{}}"#,
-        r#"{"version":2,"request":{"do":"identity-totp","name":"a","secret":"GEZDGNBVGY3TQOJQ"},"context":{}}"#,
-        r#"{"version":2,"request":{"do":"keys"},"context":{}}"#,
-        r#"{"version":2,"request":{"do":"lock"},"context":{}}"#,
-        r#"{"version":2,"request":{"do":"reload"},"context":{}}"#,
-        r#"{"version":2,"request":{"do":"status"},"context":{"display":":0"}}"#,
-        r#"{"version":2,"request":{"do":"unlock","name":null,"code":"123456"},"context":{}}"#,
-        r#"{"version":2,"request":{"do":"unlock-vault","passphrase":null},"context":{}}"#,
+    const WIRE: [&str; 16] = [
+        r#"{"version":3,"request":{"do":"get","name":"prod"},"context":{}}"#,
+        r#"{"version":3,"request":{"do":"console","name":"prod","destination":null,"duration_seconds":900,"by_browser":true},"context":{}}"#,
+        r#"{"version":3,"request":{"do":"endpoint","name":"prod","form":"container","owner":"parent","port":null},"context":{}}"#,
+        r#"{"version":3,"request":{"do":"glance","name":"prod"},"context":{}}"#,
+        r#"{"version":3,"request":{"do":"names"},"context":{}}"#,
+        r#"{"version":3,"request":{"do":"device","name":null},"context":{}}"#,
+        r#"{"version":3,"request":{"do":"identity-add","name":"a","access_key_id":"AKIA","secret_access_key":"s","region":null,"replace":false},"context":{}}"#,
+        r#"{"version":3,"request":{"do":"identity-remove","name":"a"},"context":{}}"#,
+        r#"{"version":3,"request":{"do":"identity-rotate","name":"a","delete":null},"context":{}}"#,
+        r#"{"version":3,"request":{"do":"identity-totp","name":"a","secret":"GEZDGNBVGY3TQOJQ"},"context":{}}"#,
+        r#"{"version":3,"request":{"do":"keys"},"context":{}}"#,
+        r#"{"version":3,"request":{"do":"lock"},"context":{}}"#,
+        r#"{"version":3,"request":{"do":"reload"},"context":{}}"#,
+        r#"{"version":3,"request":{"do":"status"},"context":{"display":":0"}}"#,
+        r#"{"version":3,"request":{"do":"unlock","name":null,"code":"123456"},"context":{}}"#,
+        r#"{"version":3,"request":{"do":"unlock-vault","passphrase":null},"context":{}}"#,
     ];
 
     #[test]
@@ -319,7 +419,7 @@ mod tests {
 
     #[test]
     fn the_debug_form_of_a_request_hides_its_secrets() {
-        let call: Call = serde_json::from_str(&WIRE[2].replace("\"s\"", "\"canary-1\"")).expect("read");
+        let call: Call = serde_json::from_str(&WIRE[6].replace("\"s\"", "\"canary-1\"")).expect("read");
         assert!(!format!("{call:?}").contains("canary-1"));
     }
 }

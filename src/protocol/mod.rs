@@ -8,4 +8,4 @@ pub mod process_output;
 pub mod status;
 
 /// The version of everything in this module. An agent answers any other with a refusal that an old or new client can read.
-pub const VERSION: u32 = 2;
+pub const VERSION: u32 = 3;
