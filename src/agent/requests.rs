@@ -86,7 +86,7 @@ impl Agent {
         }
     }
 
-    async fn get(
+    pub(super) async fn get(
         &self,
         name: &str,
         caller: &Caller,
@@ -136,7 +136,8 @@ impl Agent {
                 line.result = code;
                 line.message = Some(report.message.clone());
                 self.audit.write(line);
-                Err(self.with_remark(report))
+                // What else is in the configuration is nothing for the other end of a socket.
+                Err(if caller.socket.is_none() { self.with_remark(report) } else { report })
             }
         }
     }
@@ -166,12 +167,17 @@ impl Agent {
     /// Gives a caller a seat, where the person in front of it can be asked.
     pub(super) fn seat(&self, subject: Subject, name: &Name, caller: &Caller, context: &Context) -> Seat {
         let program = caller.program().map(str::to_owned);
+        // The far end of a socket must not answer its own question: it appears where the agent is, or nowhere.
+        let surroundings = match &caller.socket {
+            Some(_) => self.ports.prompter.at_home(),
+            None => context.surroundings(caller.terminal_path.clone()),
+        };
         self.sessions.questions.sit(
             subject,
             name.clone(),
             caller.terminal,
             program,
-            context.surroundings(caller.terminal_path.clone()),
+            surroundings,
         )
     }
 
@@ -272,7 +278,7 @@ struct AnyCall {
 }
 
 /// Says why a request cannot be read. Not what the parser says: it quotes the input, and the input may be a secret.
-fn unreadable(payload: &[u8]) -> Report {
+pub(super) fn unreadable(payload: &[u8]) -> Report {
     match serde_json::from_slice::<AnyCall>(payload) {
         Ok(call) if call.version != VERSION => other_version(call.version),
         _ => {
@@ -281,7 +287,7 @@ fn unreadable(payload: &[u8]) -> Report {
     }
 }
 
-fn other_version(client: u32) -> Report {
+pub(super) fn other_version(client: u32) -> Report {
     Report::new(Kind::Agent, format!("the client speaks protocol {client}, the running agent {VERSION}"))
         .hint("run `rolecall agent restart`")
 }

@@ -30,6 +30,7 @@ mod profiles;
 mod quote;
 mod role;
 mod shell_files;
+mod socket;
 mod status;
 mod unlock;
 mod usage;

@@ -6,6 +6,7 @@
 pub mod arn;
 pub mod catalogue;
 pub mod credential;
+pub mod extra_socket;
 mod handed_on;
 pub mod names;
 pub mod outline;
