@@ -317,8 +317,9 @@ impl Command {
     /// Gives the identity or role that the command is about, for its error messages.
     pub(super) fn subject(&self) -> Option<String> {
         let name = match self {
-            Self::Get(GetArgs { name }) | Self::Env(EnvArgs { name, .. }) => name.as_str(),
-            Self::Exec(ExecArgs { name, .. })
+            Self::Get(GetArgs { name })
+            | Self::Env(EnvArgs { name, .. })
+            | Self::Exec(ExecArgs { name, .. })
             | Self::Shell(SubshellArgs { name, .. })
             | Self::Imds(ImdsArgs { name, .. }) => name.as_str(),
             Self::Unlock(UnlockArgs { name, .. }) => name.as_ref()?.as_str(),
