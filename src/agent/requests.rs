@@ -2,6 +2,7 @@
 
 use super::audit::{Event, Line};
 use super::caller::Caller;
+use super::endpoint::Wanted;
 use super::failure::{Failure, class};
 use super::patience::Patience;
 use super::questions::{Asking, Said, Seat, Subject};
@@ -58,7 +59,11 @@ impl Agent {
                 answer(Answer::Names { names })
             }
             Request::Glance { name } => answer(self.glance(&name)),
-            Request::Console { .. } | Request::Endpoint { .. } => Err(unreadable(payload)),
+            Request::Console { .. } => Err(unreadable(payload)),
+            Request::Endpoint { name, form, owner, port } => {
+                let wanted = Wanted { name: &name, form, owner, port };
+                self.grant(wanted, caller, &call.context, connection).await
+            }
             Request::Device { name } => answer(self.tell_device(name.as_deref())?),
             Request::IdentityAdd { name, access_key_id, secret_access_key, region, replace } => {
                 let key = AccessKey { id: access_key_id, secret: secret_access_key };
@@ -102,16 +107,7 @@ impl Agent {
             line.caller = Some(caller.clone());
             self.audit.write(line);
         })?;
-        let result = self.session(&plan, caller, context, connection).await;
-        // What a pinentry has drawn on the caller's terminal is gone before anything else appears there; who was served
-        // from memory has asked nothing and does not wait for another's question.
-        let asked_nothing = matches!(&result, Ok(given) if given.cached || plan.mfa_serial().is_none());
-        let result = if asked_nothing {
-            result
-        } else {
-            self.sessions.questions.terminal_given_back(caller.terminal_path.as_deref()).await;
-            result.and_then(|given| self.sessions.still_holds(given))
-        };
+        let result = self.session_shown(&plan, caller, context, connection).await;
         let mut line = Line::new(self.ports.clock.now().wall, Event::Get, "ok");
         line.name = Some(plan.name.to_string());
         line.role_arn = flight::target(plan.key().step());
@@ -138,6 +134,26 @@ impl Agent {
                 self.audit.write(line);
                 Err(self.with_remark(report))
             }
+        }
+    }
+
+    /// Gives the session of a plan to a caller that may have it, once its terminal is its own again.
+    pub(super) async fn session_shown(
+        &self,
+        plan: &Arc<Plan>,
+        caller: &Caller,
+        context: &Context,
+        connection: &mut Connection,
+    ) -> Result<HandOut, Failure> {
+        let result = self.session(plan, caller, context, connection).await;
+        // What a pinentry has drawn on the caller's terminal is gone before anything else appears there; who was served
+        // from memory has asked nothing and does not wait for another's question.
+        let asked_nothing = matches!(&result, Ok(given) if given.cached || plan.mfa_serial().is_none());
+        if asked_nothing {
+            result
+        } else {
+            self.sessions.questions.terminal_given_back(caller.terminal_path.as_deref()).await;
+            result.and_then(|given| self.sessions.still_holds(given))
         }
     }
 
