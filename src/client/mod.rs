@@ -19,7 +19,7 @@ use std::time::Duration;
 use terminal::Asked;
 use zeroize::Zeroizing;
 
-pub use start::{INHERITED, agent_in_sight, start_agent};
+pub use start::{INHERITED, agent_in_sight, agent_program, start_agent};
 
 /// The agent answers sooner than this, a person's answer included (55 s); an agent that is stopped or stuck does not.
 const ANSWER_DEADLINE: Duration = Duration::from_mins(1);
