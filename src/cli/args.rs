@@ -308,6 +308,37 @@ Examples:
   rolecall agent socket list"
     )]
     Socket(SocketCommand),
+    /// Have your systemd or launchd run the agent
+    #[command(after_help = "\
+It is not needed: `rolecall get NAME` starts the agent where none runs. With systemd, a socket is listened on from login on
+and the agent is started by the first call.
+
+Examples:
+  rolecall agent install --dry-run
+  rolecall agent install && systemctl --user status rolecall.service")]
+    Install(InstallArgs),
+    /// Undo what `install` did
+    #[command(after_help = "\
+Example:
+  rolecall agent uninstall")]
+    Uninstall(UninstallArgs),
+}
+
+#[derive(Debug, Args)]
+pub(super) struct InstallArgs {
+    /// Show what would be written and run
+    #[arg(long)]
+    pub(super) dry_run: bool,
+    /// Let the agent write below your home only; it can then not see which program asks (systemd)
+    #[arg(long)]
+    pub(super) confined: bool,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct UninstallArgs {
+    /// Show what would be removed and run
+    #[arg(long)]
+    pub(super) dry_run: bool,
 }
 
 #[derive(Debug, Args)]

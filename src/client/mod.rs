@@ -23,7 +23,8 @@ use terminal::Asked;
 use zeroize::Zeroizing;
 
 pub use brief::{Brief, ask_briefly};
-pub use start::{INHERITED, agent_in_sight, start_agent};
+
+pub use start::{INHERITED, agent_in_sight, agent_program, start_agent};
 
 /// The agent answers sooner than this, a person's answer included (55 s); an agent that is stopped or stuck does not.
 const ANSWER_DEADLINE: Duration = Duration::from_mins(1);
