@@ -10,6 +10,7 @@
 //! | `key_input`, `key_csv` | an access key from a terminal, JSON or CSV |
 //! | `quote` | values written for shells |
 //! | `shadowing` | the variables that say who one is |
+//! | `browser` | the program that shows an address |
 //! | `ask` | questions on the terminal |
 //! | `log_files` | the audit log's files and their rotation |
 //! | `config_file` | config.toml read, edited and written, and the agent told |
@@ -18,7 +19,9 @@
 mod agent;
 mod args;
 mod ask;
+mod browser;
 mod config_file;
+mod console;
 mod env;
 mod identity;
 mod key_csv;
@@ -30,6 +33,7 @@ mod plan;
 mod profiles;
 mod quote;
 mod role;
+mod roles;
 mod shadowing;
 mod shell_files;
 mod status;
@@ -81,7 +85,8 @@ fn dispatch(command: Command) -> Result<(), Failure> {
     match command {
         Command::Agent(command) => agent::run(&paths()?, &command),
         Command::Completions(args) => shell_files::completions(args.shell),
-        Command::Env(args) => env::run(&paths()?, &args),
+        Command::Console(args) => console::run(&paths()?, &args),
+        Command::Env(args) => env::run(paths, &args),
         Command::Get(args) => Ok(print_session(&client::get(&paths()?, &args.name, Context::from_env())?)?),
         Command::Identity(command) => identity::run(&paths()?, &command),
         Command::Lock => unlock::lock(&paths()?),
@@ -89,7 +94,9 @@ fn dispatch(command: Command) -> Result<(), Failure> {
         Command::Man(args) => shell_files::man(args.dir.as_deref()),
         Command::Profiles(command) => profiles::run(&paths()?, &command),
         Command::Role(command) => role::run(&paths()?, &command),
+        Command::Roles(args) => roles::run(&paths()?, &args),
         Command::Status(args) => status::run(&paths()?, args.json),
+        Command::SwitchLink(args) => console::switch_link(&paths()?, &args),
         Command::Unlock(args) => unlock::unlock(&paths()?, &args),
     }
 }
