@@ -178,19 +178,75 @@ mod tests {
         }
     }
 
+    /// Runs a shell that takes the text over and shows what it has then.
+    fn in_shell(shell: &str, text: &str) -> std::process::Output {
+        let script = match shell {
+            "fish" => {
+                "set -gx AWS_PROFILE old; set -gx AMAZON_ACCESS_KEY_ID old; printf %s $argv[1] | source; or exit 9
+                 env | grep -E '^(AWS_PROFILE|AMAZON_)'
+                 printf '%s|%s|%s' \"$AWS_SESSION_TOKEN\" \"$AWS_CREDENTIAL_EXPIRATION\" \"$AWS_DEFAULT_REGION\""
+            }
+            _ => {
+                "set -eu; export AWS_PROFILE=old AMAZON_ACCESS_KEY_ID=old; eval \"$1\"
+                 if env | grep -E '^(AWS_PROFILE|AMAZON_)'; then exit 9; fi
+                 printf '%s|%s|%s' \"${AWS_SESSION_TOKEN-}\" \"${AWS_CREDENTIAL_EXPIRATION-}\" \"${AWS_DEFAULT_REGION-}\""
+            }
+        };
+        let mut command = Command::new(shell);
+        command.args(["-c", script]);
+        // The first argument of fish is the first, that of the others the script's own name.
+        command.args((shell != "fish").then_some(shell)).arg(text);
+        let home = tempfile::tempdir().expect("a directory");
+        command.env("HOME", home.path()).env("XDG_CONFIG_HOME", home.path()).output().expect(shell)
+    }
+
+    const SHELLS: [(&str, Format); 4] =
+        [("sh", Format::Sh), ("bash", Format::Sh), ("zsh", Format::Sh), ("fish", Format::Fish)];
+
     #[test]
-    fn shells_read_exactly_what_was_meant() {
-        for shell in ["sh", "bash"] {
+    fn shells_read_exactly_what_was_meant_and_lose_what_would_contradict_it() {
+        for (shell, format) in SHELLS {
             for value in HOSTILE {
-                let text = render(&session(value), Some("eu-west-1"), Format::Sh);
-                let script = "set -eu; AWS_PROFILE=old; eval \"$1\"; test -z \"${AWS_PROFILE-}\"; \
-                     printf '%s|%s|%s' \"$AWS_SESSION_TOKEN\" \"$AWS_CREDENTIAL_EXPIRATION\" \"$AWS_DEFAULT_REGION\"";
-                let run = Command::new(shell).args(["-c", script, shell, &text]).output().expect(shell);
+                let run = in_shell(shell, &render(&session(value), Some("eu-west-1"), format));
                 let want = format!("{value}|2026-11-22T00:00:00Z|eu-west-1");
-                assert_eq!(String::from_utf8_lossy(&run.stdout), want, "{shell} {value:?}");
+                assert_eq!(String::from_utf8_lossy(&run.stdout), want, "{shell} {value:?}: {run:?}");
                 assert!(run.status.success() && run.stderr.is_empty(), "{shell} {value:?}: {run:?}");
             }
         }
+    }
+
+    #[test]
+    fn what_env_has_set_is_taken_back_by_every_shell() {
+        for (shell, format) in SHELLS {
+            let text = render(&session("value"), Some("eu-west-1"), format);
+            let run = in_shell(shell, &format!("{}{}", &*text, unset(format).expect("a shell")));
+            assert_eq!(String::from_utf8_lossy(&run.stdout), "||", "{shell}: {run:?}");
+            assert!(run.status.success() && run.stderr.is_empty(), "{shell}: {run:?}");
+        }
+        let powershell = unset(Format::Powershell).expect("a shell");
+        assert_eq!(powershell.lines().count(), SHADOWING.len() + REGIONS.len());
+        assert!(powershell.lines().all(|line| line.starts_with("$Env:A") && line.ends_with(" = $null")));
+        for format in [Format::Dotenv, Format::Json] {
+            assert_eq!(unset(format).expect_err("sets only").kind, Kind::Usage);
+        }
+    }
+
+    #[test]
+    fn a_universal_variable_of_fish_is_hidden_from_programs_and_left_to_the_other_shells() {
+        let home = tempfile::tempdir().expect("a directory");
+        let run = |script: &str, text: &str| {
+            let mut fish = Command::new("fish");
+            fish.args(["-c", script, text]).env("HOME", home.path()).env("XDG_CONFIG_HOME", home.path());
+            let output = fish.output().expect("fish");
+            assert!(output.stderr.is_empty(), "{output:?}");
+            String::from_utf8_lossy(&output.stdout).into_owned()
+        };
+        run("set -Ux AWS_PROFILE old", "");
+        let seen = "env | grep -c '^AWS_PROFILE='";
+        assert_eq!(run(seen, ""), "1\n");
+        let text = render(&session("value"), None, Format::Fish);
+        assert_eq!(run(&format!("printf %s $argv[1] | source; {seen}"), &text), "0\n");
+        assert_eq!(run(seen, ""), "1\n");
     }
 
     #[test]
