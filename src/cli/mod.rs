@@ -10,6 +10,7 @@
 //! | `key_input`, `key_csv` | an access key from a terminal, JSON or CSV |
 //! | `quote` | values written for shells |
 //! | `shadowing` | the variables that say who one is |
+//! | `browser` | the program that shows an address |
 //! | `ask` | questions on the terminal |
 //! | `launch` | what a program in a role finds in its environment, and the program itself |
 //! | `shells` | shells: completions with live names, and the function that switches one |
@@ -20,7 +21,9 @@
 mod agent;
 mod args;
 mod ask;
+mod browser;
 mod config_file;
+mod console;
 mod env;
 mod identity;
 mod imds;
@@ -35,6 +38,7 @@ mod profiles;
 mod prompt;
 mod quote;
 mod role;
+mod roles;
 mod shadowing;
 mod shell_files;
 mod shells;
@@ -112,7 +116,8 @@ fn dispatch(command: Command) -> Result<(), Failure> {
     match command {
         Command::Agent(command) => agent::run(&paths()?, &command),
         Command::Completions(args) => shell_files::completions(args.shell),
-        Command::Env(args) => env::run(&paths()?, &args),
+        Command::Console(args) => console::run(&paths()?, &args),
+        Command::Env(args) => env::run(paths, &args),
         Command::Exec(args) => launch::exec(&paths()?, &args),
         Command::Get(args) => Ok(print_session(&client::get(&paths()?, &args.name, Context::from_env())?)?),
         Command::Identity(command) => identity::run(&paths()?, &command),
@@ -124,8 +129,10 @@ fn dispatch(command: Command) -> Result<(), Failure> {
         Command::Profiles(command) => profiles::run(&paths()?, &command),
         Command::Prompt(args) => prompt::run(&args),
         Command::Role(command) => role::run(&paths()?, &command),
+        Command::Roles(args) => roles::run(&paths()?, &args),
         Command::Shell(args) => launch::shell(&paths()?, &args),
         Command::Status(args) => status::run(&paths()?, args.json),
+        Command::SwitchLink(args) => console::switch_link(&paths()?, &args),
         Command::Unlock(args) => unlock::unlock(&paths()?, &args),
     }
 }

@@ -238,9 +238,9 @@ fn hint_of_ending(paths: &Paths) -> String {
             meta.uid(),
             meta.uid()
         ),
-        _ if Elsewhere::from_env().socket_is_named => format!(
-            "{USUAL}; at the end of a tunnel, on the agent's own machine: `rolecall agent start`"
-        ),
+        _ if Elsewhere::from_env().socket_is_named => {
+            format!("{USUAL}; at the end of a tunnel, on the agent's own machine: `rolecall agent start`")
+        }
         _ => USUAL.to_owned(),
     }
 }

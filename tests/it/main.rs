@@ -6,6 +6,8 @@
 
 mod access;
 mod asking;
+mod console;
+mod env;
 mod harness;
 
 mod desk;
