@@ -172,13 +172,7 @@ impl Agent {
             Some(_) => self.ports.prompter.at_home(),
             None => context.surroundings(caller.terminal_path.clone()),
         };
-        self.sessions.questions.sit(
-            subject,
-            name.clone(),
-            caller.terminal,
-            program,
-            surroundings,
-        )
+        self.sessions.questions.sit(subject, name.clone(), caller.terminal, program, surroundings)
     }
 
     /// Waits for what may need a person, and puts the question to the caller when it is this seat's turn.
