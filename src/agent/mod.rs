@@ -6,6 +6,7 @@ mod caller;
 mod codes;
 mod configuration;
 mod consent;
+mod console;
 mod desk;
 mod extra;
 mod failure;

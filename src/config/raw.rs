@@ -21,7 +21,7 @@ const URL: &str = "^https?://[^/@?#]+(/[^?#]*)?$";
 const SESSION_WORD: &str = "^[A-Za-z0-9_+=,.@-]{2,64}$";
 const EXTERNAL_ID: &str = "^[A-Za-z0-9_+=,.@:/-]{2,1224}$";
 const MFA_SERIAL: &str = "^[A-Za-z0-9_+=/:,.@-]{9,256}$";
-const COLOR: &str = "^(red|orange|yellow|green|blue|[0-9A-Fa-f]{6})$";
+const COLOR: &str = "^(#?[0-9A-Fa-f]{6}|[A-Za-z]{3,20})$";
 
 fn words<T>(table: &[(&'static str, T)]) -> Vec<&'static str> {
     table.iter().map(|(word, _)| *word).collect()
@@ -251,7 +251,7 @@ pub struct RoleSection {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(length(min = 1, max = values::DISPLAY_NAME_MAX))]
     pub display_name: Option<String>,
-    /// In which colour the console shows the role: red, orange, yellow, green, blue or six hexadecimal digits.
+    /// In which colour the console shows the role: a name of CSS, as red, or six hexadecimal digits.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(regex(pattern = COLOR))]
     pub color: Option<String>,

@@ -12,6 +12,7 @@ use super::{program, values};
 use crate::domain::arn::{MfaSerial, RoleArn};
 use crate::domain::catalogue::{Access, AgentSettings, AwsSettings, Catalogue, Identity, IdentityKind, MfaMode, Role};
 use crate::domain::names::{Name, check_external_id, check_region, check_session_word};
+use crate::domain::palette;
 use crate::domain::report::printable;
 use crate::domain::urls;
 use std::collections::{BTreeMap, HashSet};
@@ -190,7 +191,7 @@ static ROLE: Section<RoleDraft> = Section {
         Field { key: "access", read: |d, s| d.access = s.word(&values::ACCESS).unwrap_or_default() },
         Field { key: "access_by_program", read: |d, s| d.access_by_program = access_by_program(s) },
         Field { key: "display_name", read: |d, s| d.display_name = s.text(values::check_display_name) },
-        Field { key: "color", read: |d, s| d.color = s.text(values::check_color) },
+        Field { key: "color", read: |d, s| d.color = s.text(palette::check) },
     ],
     advice: &[
         ("source_profile", "here it is `source`, the name of an identity or role"),
