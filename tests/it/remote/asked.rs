@@ -8,14 +8,14 @@ use crate::harness::window::Window;
 use std::process::Output;
 
 /// A home whose agent was started on a display, where a pinentry does a thing when it is asked.
-fn home_with(asked: &str, display: bool, more: &str) -> Home {
+fn home_with(asked: &str, display: bool) -> Home {
     let mut home = Home::bare("");
     let program = pinentry::script(&home.path(""), asked);
     if display {
         home.set("DISPLAY", ":7");
     }
     home.configure(&format!(
-        "[agent]\nvault = \"file\"\npinentry_program = \"{}\"\n{}{more}",
+        "[agent]\nvault = \"file\"\npinentry_program = \"{}\"\n{}",
         program.display(),
         with_socket(TWO)
     ));
@@ -47,7 +47,7 @@ fn asking(home: &Home) {
 
 #[test]
 fn consent_is_asked_once_on_the_agents_display_and_ends_with_a_lock_or_another_setting() {
-    let home = home_with("echo \"$DISPLAY $desc\" >> \"$0.asked\"; echo OK", true, "");
+    let home = home_with("echo \"$DISPLAY $desc\" >> \"$0.asked\"; echo OK", true);
     asking(&home);
     let there = Far(&home);
     let asked = || std::fs::read_to_string(home.path("pinentry.asked")).unwrap_or_default();
@@ -76,14 +76,14 @@ fn consent_is_asked_once_on_the_agents_display_and_ends_with_a_lock_or_another_s
 
 #[test]
 fn a_no_is_a_refusal_and_nobody_to_ask_is_said_at_once_with_what_to_do_here() {
-    let home = home_with("echo 'ERR 83886179 Operation cancelled'", true, "");
+    let home = home_with("echo 'ERR 83886179 Operation cancelled'", true);
     asking(&home);
     let refused = Far(&home).get("dev");
     assert_eq!(refused.status.code(), Some(4));
     assert!(text(&refused.stderr).contains("consent for socket vm to use `dev` was refused"));
     assert!(refused.stdout.is_empty());
 
-    let home = home_with("echo asked >> \"$0.asked\"; echo OK", false, "");
+    let home = home_with("echo asked >> \"$0.asked\"; echo OK", false);
     asking(&home);
     let nobody = Far(&home).get("dev");
     let said = text(&nobody.stderr);
@@ -95,7 +95,7 @@ fn a_no_is_a_refusal_and_nobody_to_ask_is_said_at_once_with_what_to_do_here() {
 
 #[test]
 fn a_code_is_never_asked_for_through_a_socket_nor_on_the_terminal_of_its_tunnel() {
-    let home = home_with("echo 'ERR 83886179 x'", false, "");
+    let home = home_with("echo 'ERR 83886179 x'", false);
     let config = std::fs::read_to_string(home.config()).unwrap();
     let serial = "arn:aws:iam::111111111111:mfa/richard";
     let config = config.replacen("type = \"iam-user\"", &format!("type = \"iam-user\"\nmfa_serial = \"{serial}\""), 1);

@@ -1,10 +1,10 @@
 //! Containers: the kernel's own namespaces behind the command lines of docs/remote.md, which `docker` and `podman` here
 //! carry out as those programs do with these options. The agent belongs to a plain user, as a person's does.
 
-use super::ssh::lines_after;
-use super::{TWO, with_socket};
+use super::roles;
 use crate::harness::home::{Home, set_mode, text};
 use crate::harness::process::Running;
+use crate::harness::remote::lines_after;
 use crate::harness::wire::{NOBODY, give_to_nobody, need_root};
 use std::os::unix::process::CommandExt;
 use std::process::{Command, Output};
@@ -56,8 +56,7 @@ struct Host {
 impl Host {
     fn new() -> Self {
         need_root();
-        let mut home = Home::bare("");
-        home.configure(&format!("[agent]\nvault = \"file\"\n{}", with_socket(TWO).split("[sockets").next().unwrap()));
+        let mut home = Home::bare(&format!("[agent]\nvault = \"file\"\n{}", roles()));
         std::fs::create_dir(home.path("bin")).unwrap();
         for program in ["docker", "podman"] {
             std::fs::write(home.path("bin").join(program), RUN).unwrap();
