@@ -100,6 +100,7 @@ fn a_code_is_never_asked_for_through_a_socket_nor_on_the_terminal_of_its_tunnel(
     let serial = "arn:aws:iam::111111111111:mfa/richard";
     let config = config.replacen("type = \"iam-user\"", &format!("type = \"iam-user\"\nmfa_serial = \"{serial}\""), 1);
     std::fs::write(home.config(), config).unwrap();
+    assert_eq!(home.status()["identities"][0]["mfa_serial"], serial, "taken over");
     // What has the socket open has a terminal, as `ssh` has.
     let window = Window::open(&home, "tunnel");
     let program = env!("CARGO_BIN_EXE_rolecall");
