@@ -3,16 +3,18 @@
 //! Blocking and without a runtime: this is in front of every AWS call of every tool. It knows no secret of its own and
 //! copies the agent's bytes as they are.
 
+mod brief;
 mod start;
 mod terminal;
 
 use crate::domain::question::Question;
 use crate::domain::report::{Kind, Report};
+use crate::domain::secret::EndpointToken;
 use crate::files;
 use crate::paths::{Elsewhere, Paths};
 use crate::protocol::VERSION;
 use crate::protocol::frame::{self, Tag};
-use crate::protocol::message::{Answer, Call, Context, Progress, Request};
+use crate::protocol::message::{Answer, Call, Context, EndpointForm, EndpointOwner, Progress, Request};
 use std::io;
 use std::os::unix::fs::{FileTypeExt, MetadataExt};
 use std::os::unix::net::UnixStream;
@@ -20,7 +22,9 @@ use std::time::Duration;
 use terminal::Asked;
 use zeroize::Zeroizing;
 
-pub use start::{INHERITED, agent_in_sight, start_agent};
+pub use brief::{Brief, ask_briefly};
+
+pub use start::{INHERITED, agent_in_sight, agent_program, start_agent};
 
 /// The agent answers sooner than this, a person's answer included (55 s); an agent that is stopped or stuck does not.
 const ANSWER_DEADLINE: Duration = Duration::from_mins(1);
@@ -51,16 +55,24 @@ pub enum Autostart {
 
 /// Asks for the credentials of a name and gives the line to print.
 pub fn get(paths: &Paths, name: &str, context: Context) -> Result<Zeroizing<Vec<u8>>, Report> {
-    let ask = |context| call(paths, Request::Get { name: name.to_owned() }, context, Autostart::Yes);
-    let reply = match ask(context.clone()) {
-        // An agent that was killed, or is just being replaced, has given no answer: asking again does no harm, and once
-        // is enough.
-        Err(Lost::Ended(_)) => ask(context),
-        reply => reply,
-    };
-    match reply? {
+    match call_twice(paths, || Request::Get { name: name.to_owned() }, context)? {
         // The frame's length has vouched for the whole; reading it again would be work in front of every AWS call.
         Reply::Session(line) if !line.is_empty() => Ok(line),
+        Reply::Session(_) | Reply::Answer(_) => Err(odd_answer()),
+    }
+}
+
+/// Asks for a place that serves a name's sessions: its address, its token if it wants one, and the name's region.
+pub fn endpoint(
+    paths: &Paths,
+    name: &str,
+    form: EndpointForm,
+    owner: EndpointOwner,
+    port: Option<u16>,
+) -> Result<(String, Option<EndpointToken>, Option<String>), Report> {
+    let request = || Request::Endpoint { name: name.to_owned(), form, owner, port };
+    match call_twice(paths, request, Context::from_env())? {
+        Reply::Answer(Answer::Endpoint { url, token, region }) => Ok((url, token, region)),
         Reply::Session(_) | Reply::Answer(_) => Err(odd_answer()),
     }
 }
@@ -124,6 +136,15 @@ impl From<Report> for Lost {
 
 fn call(paths: &Paths, request: Request, context: Context, autostart: Autostart) -> Result<Reply, Lost> {
     call_reading(paths, request, context, autostart, &mut |stream| frame::read_answer(stream))
+}
+
+/// Asks again where the agent ended without an answer: one that was killed, or is just being replaced, has done nothing
+/// that the next could not do again, and once is enough.
+fn call_twice(paths: &Paths, request: impl Fn() -> Request, context: Context) -> Result<Reply, Report> {
+    match call(paths, request(), context.clone(), Autostart::Yes) {
+        Err(Lost::Ended(_)) => Ok(call(paths, request(), context, Autostart::Yes)?),
+        reply => Ok(reply?),
+    }
 }
 
 /// How the next frame comes off the connection.
