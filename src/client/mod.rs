@@ -162,7 +162,7 @@ fn call_reading(
     let mut payload = Zeroizing::new(Vec::with_capacity(REQUEST_ROOM));
     serde_json::to_writer(&mut *payload, &call).expect("a request has only strings and numbers");
     let mut stream = connect(paths, autostart)?;
-    exchange(paths, &mut stream, &payload, read)
+    exchange(&mut stream, &payload, read)
 }
 
 /// Connects to the agent of this user; tells `None` where no agent listens.
@@ -171,7 +171,7 @@ pub fn connect_running(paths: &Paths) -> Result<Option<UnixStream>, Report> {
         Ok(stream) => {
             // After connecting, not before: one system call less is not worth talking to a stranger's socket, and what
             // is checked here cannot be swapped under an open connection.
-            files::verify_private_dir(paths.runtime_dir())?;
+            verify_directory(paths)?;
             let deadline = stream.set_read_timeout(Some(ANSWER_DEADLINE));
             deadline.map_err(|e| unreachable(paths, &e))?;
             Ok(Some(stream))
@@ -179,7 +179,7 @@ pub fn connect_running(paths: &Paths) -> Result<Option<UnixStream>, Report> {
         Err(e) if matches!(e.kind(), io::ErrorKind::NotFound | io::ErrorKind::ConnectionRefused) => Ok(None),
         Err(e) => {
             // A foreign or closed directory shows as "permission denied"; say which.
-            files::verify_private_dir(paths.runtime_dir())?;
+            verify_directory(paths)?;
             Err(unreachable(paths, &e))
         }
     }
@@ -227,25 +227,29 @@ fn nobody_behind(paths: &Paths) -> Report {
 }
 
 /// Says what helps when a connection was ended without an answer.
-fn hint_of_ending(paths: &Paths) -> String {
+fn hint_of_ending() -> String {
     const USUAL: &str = "try again; if it stays so, run `rolecall agent restart`";
-    let own = rustix::process::geteuid().as_raw();
-    match std::fs::symlink_metadata(&paths.socket) {
-        // The agent closes a stranger without a byte. By the file: what the kernel says of a peer in another pid namespace
-        // has no process, and rustix no room for that.
-        Ok(meta) if meta.uid() != own => format!(
-            "the socket belongs to uid {}, you are uid {own}, and an agent serves its own user only; in a container, be that user: `--user {}`, or `--userns=keep-id` with podman",
-            meta.uid(),
-            meta.uid()
-        ),
-        _ if Elsewhere::from_env().socket_is_named => {
-            format!("{USUAL}; at the end of a tunnel, on the agent's own machine: `rolecall agent start`")
-        }
-        _ => USUAL.to_owned(),
+    if Elsewhere::from_env().socket_is_named {
+        format!("{USUAL}; at the end of a tunnel, on the agent's own machine: `rolecall agent start`")
+    } else {
+        USUAL.to_owned()
     }
 }
 
-fn exchange(paths: &Paths, stream: &mut UnixStream, payload: &[u8], read: Read<'_>) -> Result<Reply, Lost> {
+/// Checks the socket's directory. One that was named may be mounted into a container, where users have other numbers.
+fn verify_directory(paths: &Paths) -> Result<(), Report> {
+    files::verify_private_dir(paths.runtime_dir()).map_err(|report| {
+        let is_anothers = std::fs::symlink_metadata(paths.runtime_dir())
+            .is_ok_and(|meta| meta.uid() != rustix::process::geteuid().as_raw());
+        if is_anothers && Elsewhere::from_env().socket_is_named {
+            report.also("an agent serves its own user only: in a container, be that user (`--user`, or `--userns=keep-id` with podman)")
+        } else {
+            report
+        }
+    })
+}
+
+fn exchange(stream: &mut UnixStream, payload: &[u8], read: Read<'_>) -> Result<Reply, Lost> {
     let lost = |error: &io::Error| {
         let what = match error.kind() {
             io::ErrorKind::WouldBlock | io::ErrorKind::TimedOut => {
@@ -254,7 +258,7 @@ fn exchange(paths: &Paths, stream: &mut UnixStream, payload: &[u8], read: Read<'
             io::ErrorKind::InvalidInput => return Lost::For(Report::new(Kind::Usage, error.to_string())),
             _ => format!("the agent ended the connection without an answer: {error}"),
         };
-        let report = Report::new(Kind::Agent, what).hint(hint_of_ending(paths));
+        let report = Report::new(Kind::Agent, what).hint(hint_of_ending());
         match error.kind() {
             io::ErrorKind::UnexpectedEof | io::ErrorKind::ConnectionReset | io::ErrorKind::BrokenPipe => {
                 Lost::Ended(report)

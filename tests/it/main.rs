@@ -22,6 +22,7 @@ mod lifecycle;
 mod memory;
 mod mfa;
 mod reload;
+mod remote;
 mod rotation;
 mod sessions;
 mod socket;
