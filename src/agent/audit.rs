@@ -34,6 +34,8 @@ const FLUSH: Duration = Duration::from_secs(1);
 pub(super) enum Event {
     /// A person was asked whether a program may have a role.
     Consent,
+    /// A browser was to be signed in to the console.
+    Console,
     /// A session was served over HTTP, for the first time to this grant, or could not be.
     Endpoint,
     /// A request for credentials.
