@@ -104,7 +104,7 @@ impl Agent {
 
     fn answer(&self, url: SigninUrl, by_browser: bool, given: &HandOut) -> Result<Answer, Report> {
         if by_browser {
-            let (url, valid) = self.visit_once(url)?;
+            let (url, valid) = self.endpoint.visit_once(url)?;
             return Ok(Answer::Console { url, valid_seconds: valid.as_secs() });
         }
         // A sign-in token is of no use beyond its session.
@@ -133,11 +133,4 @@ fn order(catalogue: &Catalogue, plan: &Plan, wanted: &Wanted) -> Result<Order, R
         None => page(&region, None)?,
     };
     Ok(Order { destination, duration, region })
-}
-
-impl Agent {
-    /// Seam: the endpoint's once-only addresses.
-    fn visit_once(&self, _url: SigninUrl) -> Result<(SigninUrl, Duration), Report> {
-        Err(Report::new(Kind::Agent, "this agent cannot open a browser yet").hint("add `--print`"))
-    }
 }
