@@ -8,6 +8,7 @@ mod configuration;
 mod consent;
 mod console;
 mod desk;
+mod endpoint;
 mod failure;
 mod flight;
 mod identities;
@@ -38,6 +39,7 @@ use crate::ports::{Clock, Prompter, TokenService, Vault};
 use audit::{Audit, Event, Line};
 use caller::Caller;
 use configuration::Configuration;
+use endpoint::Endpoint;
 use key_age::{KeyFacts, Watched};
 use rotation::Rotations;
 use sessions::{CalledOff, Sessions};
@@ -70,6 +72,7 @@ pub(crate) struct Counters {
     pub(crate) vault_reads: AtomicU64,
     pub(crate) strangers: AtomicU64,
     pub(crate) turned_away: AtomicU64,
+    pub(crate) wrong_tokens: AtomicU64,
 }
 
 /// How long nothing has been used.
@@ -90,6 +93,7 @@ pub struct Agent {
     counters: Arc<Counters>,
     key_facts: Arc<KeyFacts>,
     rotations: Rotations,
+    endpoint: Endpoint,
     /// Who last asked for a name, for `status`.
     last_callers: Mutex<HashMap<String, String>>,
     started: chrono::DateTime<chrono::Utc>,
@@ -116,9 +120,10 @@ impl Agent {
         let ports = Ports { vault, ..ports };
         let sessions = Sessions::new(ports.clone(), Arc::clone(&audit), Arc::clone(&counters));
         let now = ports.clock.now();
-        let agent = Arc::new(Self {
+        let agent = Arc::new_cyclic(|agent| Self {
             configuration: Configuration::new(&paths.config),
             rotations: Rotations::new(&paths.state),
+            endpoint: Endpoint::new(agent.clone(), &paths.state, &paths.socket),
             key_facts,
             ports,
             paths,
@@ -172,6 +177,7 @@ impl Agent {
         let called_off = self.sessions.lock();
         self.ports.vault.lock();
         self.ports.tokens.close();
+        self.endpoint.lock();
         self.locked.send_replace(());
         let mut line = Line::new(self.ports.clock.now().wall, Event::Lock, "ok");
         line.message = Some(reason.to_owned());

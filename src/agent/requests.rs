@@ -2,7 +2,8 @@
 
 use super::audit::{Event, Line};
 use super::caller::Caller;
-use super::console::Wanted;
+use super::console::Order;
+use super::endpoint::Wanted;
 use super::failure::{Failure, class};
 use super::patience::Patience;
 use super::questions::{Asking, Said, Seat, Subject};
@@ -60,10 +61,13 @@ impl Agent {
             }
             Request::Glance { name } => answer(self.glance(&name)),
             Request::Console { name, destination, duration_seconds, by_browser } => {
-                let wanted = Wanted { destination, duration_seconds, by_browser };
+                let wanted = Order { destination, duration_seconds, by_browser };
                 answer(self.console(&name, wanted, caller, &call.context, connection).await?)
             }
-            Request::Endpoint { .. } => Err(unreadable(payload)),
+            Request::Endpoint { name, form, owner, port } => {
+                let wanted = Wanted { name: &name, form, owner, port };
+                self.grant(wanted, caller, &call.context, connection).await
+            }
             Request::Device { name } => answer(self.tell_device(name.as_deref())?),
             Request::IdentityAdd { name, access_key_id, secret_access_key, region, replace } => {
                 let key = AccessKey { id: access_key_id, secret: secret_access_key };
@@ -101,7 +105,7 @@ impl Agent {
         self.counters.gets.fetch_add(1, Ordering::Relaxed);
         self.touch();
         let plan = self.plan_for(name, Event::Get, caller)?;
-        let result = self.session(&plan, caller, context, connection).await;
+        let result = self.session_shown(&plan, caller, context, connection).await;
         let mut line = Line::new(self.ports.clock.now().wall, Event::Get, "ok");
         line.name = Some(plan.name.to_string());
         line.role_arn = flight::target(plan.key().step());
@@ -142,25 +146,28 @@ impl Agent {
         })
     }
 
-    /// Gives the session of a plan to a caller that may have it, whose terminal is as it was before.
-    pub(super) async fn session(
+    /// Gives the session of a plan to a caller that may have it, once its terminal is its own again.
+    pub(super) async fn session_shown(
         &self,
         plan: &Arc<Plan>,
         caller: &Caller,
         context: &Context,
         connection: &mut Connection,
     ) -> Result<HandOut, Failure> {
-        let result = self.session_asking(plan, caller, context, connection).await;
+        let result = self.session(plan, caller, context, connection).await;
         // What a pinentry has drawn on the caller's terminal is gone before anything else appears there; who was served
         // from memory has asked nothing and does not wait for another's question.
-        if matches!(&result, Ok(given) if given.cached || plan.mfa_serial().is_none()) {
-            return result;
+        let asked_nothing = matches!(&result, Ok(given) if given.cached || plan.mfa_serial().is_none());
+        if asked_nothing {
+            result
+        } else {
+            self.sessions.questions.terminal_given_back(caller.terminal_path.as_deref()).await;
+            result.and_then(|given| self.sessions.still_holds(given))
         }
-        self.sessions.questions.terminal_given_back(caller.terminal_path.as_deref()).await;
-        result.and_then(|given| self.sessions.still_holds(given))
     }
 
-    async fn session_asking(
+    /// Gives the session of a plan to a caller that may have it.
+    async fn session(
         &self,
         plan: &Arc<Plan>,
         caller: &Caller,

@@ -95,6 +95,7 @@ impl Agent {
             vault: VaultStatus { kind: kind.to_owned(), state: state.to_owned(), reason },
             identities,
             roles,
+            endpoint: self.endpoint.status(),
             counts: self.counts(),
         }
     }

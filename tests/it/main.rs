@@ -14,6 +14,7 @@ mod desk;
 mod disk;
 mod docs;
 mod endings;
+mod endpoint;
 mod faults;
 mod get;
 mod layers;
