@@ -2,7 +2,7 @@
 
 use super::audit::{Event, Line};
 use super::caller::Caller;
-use super::console::Wanted;
+use super::console::Order;
 use super::endpoint::WantedGrant;
 use super::failure::{Failure, class};
 use super::patience::Patience;
@@ -61,7 +61,7 @@ impl Agent {
             }
             Request::Glance { name } => answer(self.glance(&name)),
             Request::Console { name, destination, duration_seconds, by_browser } => {
-                let wanted = Wanted { destination, duration_seconds, by_browser };
+                let wanted = Order { destination, duration_seconds, by_browser };
                 answer(self.console(&name, wanted, caller, &call.context, connection).await?)
             }
             Request::Endpoint { name, form, owner, port } => {

@@ -22,6 +22,10 @@ use zeroize::Zeroizing;
 /// What is set beside credentials, where a role has a region.
 const REGIONS: [&str; 2] = ["AWS_REGION", "AWS_DEFAULT_REGION"];
 
+/// What is said of a variable that fish keeps for all its shells.
+const FISH_UNIVERSAL: &str = "  set -qU $rolecall_name; and echo \"rolecall: $rolecall_name is universal in fish and stays set; \
+                              remove it: set -eU $rolecall_name\" >&2\n";
+
 /// Prints the variables, writes them into a file, or prints what unsets them.
 pub(super) fn run(paths: impl Fn() -> Result<Paths, Report>, args: &EnvArgs) -> Result<(), Failure> {
     let by_shell = || of_shell(var("SHELL").as_deref());
@@ -121,10 +125,6 @@ fn unset(format: Format) -> Result<String, Report> {
     let names: Vec<&str> = SHADOWING.into_iter().chain(REGIONS).collect();
     let mut out = String::new();
     push_unset(&mut out, &names, format);
-    if format == Format::Fish {
-        // The last look found no universal variable, which is no failure.
-        out.push_str("true\n");
-    }
     Ok(out)
 }
 
@@ -133,10 +133,11 @@ fn push_unset(out: &mut String, names: &[&str], format: Format) {
     match format {
         Format::Sh => push_all(out, &["unset ", &names.join(" "), "\n"]),
         Format::Fish => {
-            for name in names {
-                // A universal variable is every shell's; here it is hidden by one that no program gets to see.
-                push_all(out, &["set -eg ", name, "; set -qU ", name, "; and set -gu ", name, "\n"]);
-            }
+            // A universal variable is every shell's and outlives them all, and no other one hides it from programs: its owner
+            // is told, and removes it or not. Without the last word the look for it would be the whole script's outcome.
+            let names = names.join(" ");
+            push_all(out, &["for rolecall_name in ", &names, "\n  set -eg $rolecall_name\n", FISH_UNIVERSAL]);
+            out.push_str("end\nset -e rolecall_name\ntrue\n");
         }
         Format::Powershell => {
             for name in names {
@@ -233,21 +234,21 @@ mod tests {
     }
 
     #[test]
-    fn a_universal_variable_of_fish_is_hidden_from_programs_and_left_to_the_other_shells() {
+    fn a_universal_variable_of_fish_is_left_to_its_owner_who_is_told() {
         let home = tempfile::tempdir().expect("a directory");
         let run = |script: &str, text: &str| {
             let mut fish = Command::new("fish");
             fish.args(["-c", script, text]).env("HOME", home.path()).env("XDG_CONFIG_HOME", home.path());
-            let output = fish.output().expect("fish");
-            assert!(output.stderr.is_empty(), "{output:?}");
-            String::from_utf8_lossy(&output.stdout).into_owned()
+            fish.output().expect("fish")
         };
         run("set -Ux AWS_PROFILE old", "");
-        let seen = "env | grep -c '^AWS_PROFILE='";
-        assert_eq!(run(seen, ""), "1\n");
         let text = render(&session("value"), None, Format::Fish);
-        assert_eq!(run(&format!("printf %s $argv[1] | source; {seen}"), &text), "0\n");
-        assert_eq!(run(seen, ""), "1\n");
+        let told = run("printf %s $argv[1] | source", &text);
+        assert_eq!(
+            String::from_utf8_lossy(&told.stderr),
+            "rolecall: AWS_PROFILE is universal in fish and stays set; remove it: set -eU AWS_PROFILE\n"
+        );
+        assert!(run("set -qU AWS_PROFILE", "").status.success(), "it is every shell's");
     }
 
     #[test]

@@ -64,12 +64,12 @@ fn decoded(text: &str) -> String {
     String::from_utf8(bytes).unwrap()
 }
 
-/// Opens a page of the sandbox as a browser does; gives the status and where it leads.
+/// Opens a page as a browser does; gives the status and where it leads, and 0 where nobody listens any more.
 fn visit(url: &str) -> (u16, Option<String>) {
     use std::io::{Read, Write};
     let rest = url.trim().strip_prefix("http://").expect("plain http to this machine");
     let (host, path) = rest.split_once('/').unwrap_or((rest, ""));
-    let mut stream = std::net::TcpStream::connect(host).unwrap();
+    let Ok(mut stream) = std::net::TcpStream::connect(host) else { return (0, None) };
     write!(stream, "GET /{path} HTTP/1.1\r\nhost: {host}\r\nconnection: close\r\n\r\n").unwrap();
     let mut reply = String::new();
     stream.read_to_string(&mut reply).unwrap();
