@@ -20,6 +20,7 @@ use crate::paths::Paths;
 use crate::protocol::message::{Answer, Context, Request};
 use crate::protocol::status::KeyStatus;
 use chrono::{DateTime, Utc};
+use schemars::JsonSchema;
 use serde::Serialize;
 use std::collections::BTreeMap;
 
@@ -90,14 +91,18 @@ fn age(stored: Option<DateTime<Utc>>, now: DateTime<Utc>) -> Option<String> {
 }
 
 /// What `show --json` prints.
-#[derive(Serialize)]
-struct Shown<'a> {
+#[derive(Serialize, JsonSchema)]
+pub(super) struct Shown<'a> {
     #[serde(flatten)]
     key: &'a KeyStatus,
+    /// The region whose STS is asked, and that tools get.
     region: Option<&'a str>,
+    /// The program that gives MFA codes, with its arguments.
     mfa_process: Option<&'a [String]>,
+    /// What its source is told, by the configuration's keys.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     settings: BTreeMap<&'static str, String>,
+    /// The roles that start from it, by way of others too.
     roles: Vec<&'a str>,
 }
 

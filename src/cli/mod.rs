@@ -6,8 +6,9 @@
 //! | file | owns |
 //! |---|---|
 //! | `args`, `usage` | the command line as typed; help, and the refusal of a wrong one |
-//! | `output` | stdout and stderr: text, JSON, tables, colour |
+//! | `output`, `line` | stdout and stderr: text, JSON, tables, colour; a line's width and where it is broken |
 //! | `key_input`, `key_csv` | an access key from a terminal, JSON or CSV |
+//! | `json` | the schemas of what `--json` prints |
 //! | `quote` | values written for shells |
 //! | `ask` | questions on the terminal |
 //! | `log_files` | the audit log's files and their rotation |
@@ -20,8 +21,10 @@ mod ask;
 mod config_file;
 mod env;
 mod identity;
+mod json;
 mod key_csv;
 mod key_input;
+mod line;
 mod log;
 mod log_files;
 mod output;
@@ -44,6 +47,8 @@ use output::Failure;
 use std::ffi::OsString;
 use std::process::ExitCode;
 use zeroize::Zeroizing;
+
+pub use json::{command_line, json_schemas};
 
 /// Runs the command line of this process and gives its exit code.
 pub fn run() -> ExitCode {
@@ -87,7 +92,7 @@ fn dispatch(command: Command) -> Result<(), Failure> {
         Command::Man(args) => shell_files::man(args.dir.as_deref()),
         Command::Profiles(command) => profiles::run(&paths()?, &command),
         Command::Role(command) => role::run(&paths()?, &command),
-        Command::Status(args) => status::run(&paths()?, args.json),
+        Command::Status(args) => status::run(&paths()?, &args),
         Command::Unlock(args) => unlock::unlock(&paths()?, &args),
     }
 }

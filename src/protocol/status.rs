@@ -2,10 +2,11 @@
 
 use crate::domain::report::Report;
 use chrono::{DateTime, Utc};
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 /// The state of everything.
-#[derive(Clone, Debug, Serialize, Deserialize)]
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 pub struct Status {
     /// The agent itself.
     pub agent: AgentStatus,
@@ -25,7 +26,7 @@ pub struct Status {
 }
 
 /// The running agent.
-#[derive(Clone, Debug, Serialize, Deserialize)]
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 pub struct AgentStatus {
     /// Its version.
     pub version: String,
@@ -42,7 +43,7 @@ pub struct AgentStatus {
 }
 
 /// The vault.
-#[derive(Clone, Debug, Serialize, Deserialize)]
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 pub struct VaultStatus {
     /// `os` or `file`.
     pub kind: String,
@@ -54,7 +55,7 @@ pub struct VaultStatus {
 }
 
 /// A question to the person.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct QuestionStatus {
     /// `mfa-code` or `consent`.
     pub kind: String,
@@ -79,7 +80,7 @@ pub struct QuestionStatus {
 }
 
 /// An identity.
-#[derive(Clone, Debug, Serialize, Deserialize)]
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 pub struct IdentityStatus {
     /// Its name.
     pub name: String,
@@ -100,7 +101,7 @@ pub struct IdentityStatus {
 }
 
 /// How old an identity's access key is; empty where the vault has not been open yet.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct KeyAge {
     /// The public half of the key.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -120,7 +121,7 @@ pub struct KeyAge {
 }
 
 /// Which access key took the place of which.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Rotated {
     /// The identity's name.
     pub identity: String,
@@ -137,7 +138,7 @@ pub struct Rotated {
 }
 
 /// A role.
-#[derive(Clone, Debug, Serialize, Deserialize)]
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 pub struct RoleStatus {
     /// Its name.
     pub name: String,
@@ -160,7 +161,7 @@ pub struct RoleStatus {
 }
 
 /// A session; its secret stays where it is.
-#[derive(Clone, Debug, Serialize, Deserialize)]
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 pub struct SessionStatus {
     /// Its public half: the key to find it by in CloudTrail (`userIdentity.accessKeyId`).
     pub access_key_id: String,
@@ -175,7 +176,7 @@ pub struct SessionStatus {
 }
 
 /// A key in the vault; its secret stays where it is.
-#[derive(Clone, Debug, Serialize, Deserialize)]
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 pub struct KeyStatus {
     /// The identity's name.
     pub identity: String,
@@ -211,7 +212,7 @@ pub struct KeyStatus {
 }
 
 /// What has happened since the agent started.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Counts {
     /// Requests for credentials.
     pub gets: u64,
