@@ -9,7 +9,7 @@ mod totp;
 
 use super::args::{IdentityCommand, IdentityRemoveArgs, ShowArgs};
 use super::output::{self, Cell, Failure, Screen, Style, headings, remark, span, table};
-use super::{ask, config_file, tell};
+use super::{ask, config_file, tell, waiting};
 use crate::client::{self, Autostart};
 use crate::config;
 use crate::domain::catalogue::{Catalogue, IdentityKind};
@@ -17,7 +17,7 @@ use crate::domain::names::Name;
 use crate::domain::report::{Kind, Report};
 use crate::domain::source::Source;
 use crate::paths::Paths;
-use crate::protocol::message::{Answer, Context, Request};
+use crate::protocol::message::{Answer, Request};
 use crate::protocol::status::KeyStatus;
 use chrono::{DateTime, Utc};
 use schemars::JsonSchema;
@@ -36,7 +36,7 @@ pub(super) fn run(paths: &Paths, command: &IdentityCommand) -> Result<(), Failur
 }
 
 fn keys(paths: &Paths) -> Result<Vec<KeyStatus>, Report> {
-    match client::ask(paths, Request::Keys, Context::from_env(), Autostart::Yes)? {
+    match waiting::ask(paths, Request::Keys, Autostart::Yes)? {
         Answer::Keys { keys } => Ok(keys),
         _ => Err(client::odd_answer()),
     }

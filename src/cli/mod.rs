@@ -12,6 +12,7 @@
 //! | `quote` | values written for shells |
 //! | `ask` | questions on the terminal |
 //! | `log_files` | the audit log's files and their rotation |
+//! | `waiting` | what is waited for, said on a terminal |
 //! | `config_file` | config.toml read, edited and written, and the agent told |
 //! | the others | one command each |
 
@@ -36,6 +37,7 @@ mod shell_files;
 mod status;
 mod unlock;
 mod usage;
+mod waiting;
 
 use crate::client::{self, Autostart};
 use crate::domain::report::{Kind, Report};
@@ -99,7 +101,7 @@ fn dispatch(command: Command) -> Result<(), Failure> {
 
 /// Asks the agent for something that is done and gives its remark, if it has one.
 fn tell(paths: &Paths, request: Request, autostart: Autostart) -> Result<Option<String>, Report> {
-    match client::ask(paths, request, Context::from_env(), autostart)? {
+    match waiting::ask(paths, request, autostart)? {
         Answer::Done { note } => Ok(note),
         _ => Err(client::odd_answer()),
     }

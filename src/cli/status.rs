@@ -19,6 +19,7 @@ use super::args::StatusArgs;
 use super::config_file;
 use super::line;
 use super::output::{self, Failure, Screen};
+use super::waiting;
 use crate::client::{self, Autostart};
 use crate::domain::catalogue::Catalogue;
 use crate::domain::report::Report;
@@ -33,7 +34,7 @@ pub(super) fn run(paths: &Paths, args: &StatusArgs) -> Result<(), Failure> {
     if args.watch {
         return watch::run(paths);
     }
-    let seen = Seen::look(paths)?;
+    let seen = waiting::meanwhile("waiting for the agent", || Seen::look(paths))?;
     if args.json {
         return output::print_json(&seen.json());
     }
@@ -43,7 +44,7 @@ pub(super) fn run(paths: &Paths, args: &StatusArgs) -> Result<(), Failure> {
 
 /// Asks the agent for its state.
 pub(super) fn fetch(paths: &Paths, autostart: Autostart) -> Result<Box<Status>, Report> {
-    match client::ask(paths, Request::Status, Context::from_env(), autostart)? {
+    match waiting::ask(paths, Request::Status, autostart)? {
         Answer::Status(status) => Ok(status),
         _ => Err(client::odd_answer()),
     }
@@ -103,7 +104,10 @@ impl Seen {
     fn look(paths: &Paths) -> Result<Self, Report> {
         let state = match client::connect_running(paths)? {
             None => State::NoAgent(Configured::read(paths)),
-            Some(_) => State::Agent(fetch(paths, Autostart::No)?),
+            Some(_) => match client::ask(paths, Request::Status, Context::from_env(), Autostart::No)? {
+                Answer::Status(status) => State::Agent(status),
+                _ => return Err(client::odd_answer()),
+            },
         };
         Ok(Self { problems: config_file::problems(paths), state })
     }

@@ -197,9 +197,11 @@ impl Columns {
         let short = widest(&|row| width(&row.what[1]));
         let short_state = widest(&|row| width(&row.state.text[1]));
         // Each step gives up a little more, until all fits.
-        let steps: [&dyn Fn(&mut Self, usize); 9] = [
+        let steps: [&dyn Fn(&mut Self, usize); 10] = [
             &|columns, _| columns.bar = columns.bar.min(SHORT_BAR),
             &|columns, _| (columns.what, columns.short) = (short, true),
+            // One name of exceeding length does not cost the others all that is said of them.
+            &|columns, over| columns.name = columns.name.saturating_sub(over).max(columns.name.min(limit * 2 / 5)),
             &|columns, over| columns.what = columns.what.saturating_sub(over).max(NAME_MIN.min(columns.what)),
             &|columns, _| columns.what = 0,
             &|columns, _| (columns.state, columns.short_state) = (short_state, true),
@@ -336,6 +338,8 @@ fn key_age(key: &KeyAge) -> (Style, String, String) {
     if key.missing {
         return (Style::Warning, "no key".to_owned(), String::new());
     }
-    let age = key.age_seconds.map_or_else(|| "of unknown age".to_owned(), |age| format!("{} old", span(age)));
+    let Some(age) = key.age_seconds.map(|age| format!("{} old", span(age))) else {
+        return (Style::Dim, "key of unknown age".to_owned(), String::new());
+    };
     (if key.overdue { Style::Warning } else { Style::Dim }, "key".to_owned(), age)
 }

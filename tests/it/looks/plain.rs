@@ -3,7 +3,9 @@
 use super::chain_up;
 use crate::harness::home::{CHAIN, Home, text};
 use crate::harness::inside::until;
+use crate::harness::process::signal;
 use crate::harness::window::Window;
+use rustix::process::Signal;
 use std::io::{BufRead, BufReader};
 use std::process::Stdio;
 
@@ -84,4 +86,33 @@ fn a_follower_whose_reader_is_gone_ends_at_once_and_quietly() {
         let ended = follower.wait_with_output().unwrap();
         assert!(ended.status.success() && ended.stderr.is_empty(), "{}", text(&ended.stderr));
     }
+}
+
+#[test]
+fn what_takes_long_is_said_on_a_terminal_and_taken_away() {
+    let home = home();
+    let agent = home.agent_pid();
+    let window = Window::open(&home, "long");
+    for (command, waits, says) in [
+        ("lock", "waiting until nothing is left in memory…", "locked: every session is forgotten"),
+        ("identity list", "waiting for the vault…", "ACCESS KEY"),
+        ("status", "waiting for the agent…", "vault"),
+    ] {
+        signal(agent, Signal::STOP);
+        window.run(&format!("clear; {} {command}", env!("CARGO_BIN_EXE_rolecall")));
+        until("it says what it waits for", || window.shows(waits));
+        signal(agent, Signal::CONT);
+        until("it is done", || window.shows(says));
+        assert!(!window.shows("waiting"), "{}", window.screen());
+    }
+    // Whoever is no person gets nothing but the outcome.
+    signal(agent, Signal::STOP);
+    let script = home.rolecall(["status"]).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    window.run(&format!("clear; {} status 2> said", env!("CARGO_BIN_EXE_rolecall")));
+    until("it has connected", || home.path("said").exists());
+    window.run("");
+    signal(agent, Signal::CONT);
+    assert!(script.wait_with_output().unwrap().stderr.is_empty());
+    until("it is done", || window.shows("vault"));
+    assert!(std::fs::read(home.path("said")).unwrap().is_empty());
 }
