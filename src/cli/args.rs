@@ -126,13 +126,15 @@ Examples:
     #[command(after_help = "\
 Examples:
   rolecall status
+  rolecall status --watch                 drawn anew each second; q leaves
   rolecall status --json | jq -r '.roles[] | select(.session) | .name'")]
-    Status(JsonArgs),
+    Status(StatusArgs),
     /// Show the audit log, oldest line first
     #[command(after_help = "\
 Examples:
   rolecall log | tail
   rolecall log --follow
+  rolecall log --role prod --since 2h
   rolecall log --json | jq 'select(.event == \"refuse\")'")]
     Log(LogArgs),
     /// Give an MFA code or the vault's passphrase ahead of time
@@ -269,6 +271,16 @@ pub(super) struct JsonArgs {
 }
 
 #[derive(Debug, Args)]
+pub(super) struct StatusArgs {
+    /// Print JSON
+    #[arg(long)]
+    pub(super) json: bool,
+    /// Stay on the screen and draw it anew each second
+    #[arg(long, short, conflicts_with = "json")]
+    pub(super) watch: bool,
+}
+
+#[derive(Debug, Args)]
 pub(super) struct LogArgs {
     /// Stay, and print each line as it is written
     #[arg(long, short)]
@@ -276,6 +288,12 @@ pub(super) struct LogArgs {
     /// Print the lines as they are in the file, one JSON object each
     #[arg(long)]
     pub(super) json: bool,
+    /// Only lines about this role or identity
+    #[arg(long, value_name = "NAME")]
+    pub(super) role: Option<String>,
+    /// Only lines that are not older than this, as 2h
+    #[arg(long, value_name = "DURATION")]
+    pub(super) since: Option<String>,
 }
 
 #[derive(Debug, Args)]

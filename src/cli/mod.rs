@@ -6,8 +6,9 @@
 //! | file | owns |
 //! |---|---|
 //! | `args`, `usage` | the command line as typed; help, and the refusal of a wrong one |
-//! | `output` | stdout and stderr: text, JSON, tables, colour |
+//! | `output`, `line` | stdout and stderr: text, JSON, tables, colour; a line's width and where it is broken |
 //! | `key_input`, `key_csv` | an access key from a terminal, JSON or CSV |
+//! | `json` | the schemas of what `--json` prints |
 //! | `quote` | values written for shells |
 //! | `shadowing` | the variables that say who one is |
 //! | `browser` | the program that shows an address |
@@ -15,6 +16,7 @@
 //! | `launch` | what a program in a role finds in its environment, and the program itself |
 //! | `shells` | shells: completions with live names, and the function that switches one |
 //! | `log_files` | the audit log's files and their rotation |
+//! | `waiting` | what is waited for, said on a terminal |
 //! | `config_file` | config.toml read, edited and written, and the agent told |
 //! | the others | one command each |
 
@@ -27,9 +29,11 @@ mod console;
 mod env;
 mod identity;
 mod imds;
+mod json;
 mod key_csv;
 mod key_input;
 mod launch;
+mod line;
 mod log;
 mod log_files;
 mod output;
@@ -46,6 +50,7 @@ mod socket;
 mod status;
 mod unlock;
 mod usage;
+mod waiting;
 
 use crate::client::{self, Autostart};
 use crate::domain::report::{Kind, Report};
@@ -57,6 +62,8 @@ use output::Failure;
 use std::ffi::OsString;
 use std::process::ExitCode;
 use zeroize::Zeroizing;
+
+pub use json::{command_line, json_schemas};
 
 /// Runs the command line of this process and gives its exit code.
 pub fn run() -> ExitCode {
@@ -131,7 +138,7 @@ fn dispatch(command: Command) -> Result<(), Failure> {
         Command::Role(command) => role::run(&paths()?, &command),
         Command::Roles(args) => roles::run(&paths()?, &args),
         Command::Shell(args) => launch::shell(&paths()?, &args),
-        Command::Status(args) => status::run(&paths()?, args.json),
+        Command::Status(args) => status::run(&paths()?, &args),
         Command::SwitchLink(args) => console::switch_link(&paths()?, &args),
         Command::Unlock(args) => unlock::unlock(&paths()?, &args),
     }
@@ -139,7 +146,7 @@ fn dispatch(command: Command) -> Result<(), Failure> {
 
 /// Asks the agent for something that is done and gives its remark, if it has one.
 fn tell(paths: &Paths, request: Request, autostart: Autostart) -> Result<Option<String>, Report> {
-    match client::ask(paths, request, Context::from_env(), autostart)? {
+    match waiting::ask(paths, request, autostart)? {
         Answer::Done { note } => Ok(note),
         _ => Err(client::odd_answer()),
     }

@@ -19,6 +19,7 @@ mod faults;
 mod get;
 mod layers;
 mod lifecycle;
+mod looks;
 mod memory;
 mod mfa;
 mod reload;
