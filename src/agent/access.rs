@@ -29,8 +29,7 @@ const UNASKED: Duration = Duration::from_millis(100);
 const DENIED: &str = "denied";
 
 /// What helps where a socket's question has nowhere to appear.
-pub(super) const NO_DISPLAY: &str =
-    "run `rolecall agent restart` in the desktop session where the question shall appear, or let the socket be without `ask`";
+pub(super) const NO_DISPLAY: &str = "run `rolecall agent restart` in the desktop session where the question shall appear, or let the socket be without `ask`";
 
 impl Agent {
     /// Lets a caller in, after a person's consent where the configuration asks for it.
