@@ -15,6 +15,7 @@ mod disk;
 mod docs;
 mod endings;
 mod endpoint;
+mod exec;
 mod faults;
 mod get;
 mod layers;
