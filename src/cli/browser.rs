@@ -65,7 +65,8 @@ impl Browser {
             }
         }
         let names: Vec<String> = self.0.iter().map(Program::name).collect();
-        Err(Report::new(Kind::Failed, format!("there is no browser: {} is not installed", names.join(" and "))).hint(PRINT))
+        Err(Report::new(Kind::Failed, format!("there is no browser: {} is not installed", names.join(" and ")))
+            .hint(PRINT))
     }
 }
 

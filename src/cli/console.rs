@@ -28,7 +28,8 @@ pub(super) fn run(paths: &Paths, args: &ConsoleArgs) -> Result<(), Failure> {
         duration_seconds: args.duration.as_deref().map(seconds).transpose()?,
         by_browser: browser.is_some(),
     };
-    let Answer::Console { url, valid_seconds } = client::ask(paths, request, Context::from_env(), Autostart::Yes)? else {
+    let Answer::Console { url, valid_seconds } = client::ask(paths, request, Context::from_env(), Autostart::Yes)?
+    else {
         return Err(client::odd_answer().into());
     };
     if let Some(browser) = browser {

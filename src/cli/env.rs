@@ -33,7 +33,8 @@ pub(super) fn run(paths: impl Fn() -> Result<Paths, Report>, args: &EnvArgs) -> 
         return print(&unset(args.format.unwrap_or_else(by_shell))?);
     };
     let paths = &paths()?;
-    let target = args.write_file.as_deref().map(|path| file::Target::new(path, args.yes_secrets_on_disk)).transpose()?;
+    let target =
+        args.write_file.as_deref().map(|path| file::Target::new(path, args.yes_secrets_on_disk)).transpose()?;
     let line = client::get(paths, name, Context::from_env())?;
     let session = process_output::parse(&line).ok_or_else(client::odd_answer)?;
     let region = config_file::region_of(paths, name);

@@ -28,7 +28,8 @@ fn aesr(catalogue: &Catalogue) -> String {
     roles.sort_by(|a, b| a.name.cmp(&b.name));
     let mut identities: Vec<&Identity> = catalogue.identities.values().collect();
     identities.sort_by(|a, b| a.name.cmp(&b.name));
-    let mut out = String::from("; AWS Extend Switch Roles, from rolecall: paste it into the extension's Configure page\n");
+    let mut out =
+        String::from("; AWS Extend Switch Roles, from rolecall: paste it into the extension's Configure page\n");
     let mut taken = BTreeSet::new();
     for identity in identities {
         // The extension refuses all of it for one base account that leads nowhere.

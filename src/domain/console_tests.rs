@@ -8,8 +8,16 @@ fn every_partition_has_its_own_hosts_or_says_that_none_are_known() {
         ("cn-north-1", "https://signin.amazonaws.cn", "cn-north-1.console.amazonaws.cn"),
         ("cn-northwest-1", "https://cn-northwest-1.signin.amazonaws.cn", "cn-northwest-1.console.amazonaws.cn"),
         ("us-gov-west-1", "https://signin.amazonaws-us-gov.com", "us-gov-west-1.console.amazonaws-us-gov.com"),
-        ("us-gov-east-1", "https://us-gov-east-1.signin.amazonaws-us-gov.com", "us-gov-east-1.console.amazonaws-us-gov.com"),
-        ("eusc-de-east-1", "https://eusc-de-east-1.signin.amazonaws-eusc.eu", "eusc-de-east-1.console.amazonaws-eusc.eu"),
+        (
+            "us-gov-east-1",
+            "https://us-gov-east-1.signin.amazonaws-us-gov.com",
+            "us-gov-east-1.console.amazonaws-us-gov.com",
+        ),
+        (
+            "eusc-de-east-1",
+            "https://eusc-de-east-1.signin.amazonaws-eusc.eu",
+            "eusc-de-east-1.console.amazonaws-eusc.eu",
+        ),
     ] {
         assert_eq!(signin_address(region, false).expect(region), signin);
         let home = page(region, None).expect(region);
@@ -42,7 +50,10 @@ fn a_service_is_where_its_name_says_or_where_the_table_does() {
         "https://eu-west-1.console.aws.amazon.com/cloudwatch/home?region=eu-west-1#logsV2:log-groups"
     );
     assert_eq!(at("eu-west-1", "iam"), "https://us-east-1.console.aws.amazon.com/iam/home?region=us-east-1");
-    assert_eq!(at("us-gov-east-1", "iam"), "https://us-gov-west-1.console.amazonaws-us-gov.com/iam/home?region=us-gov-west-1");
+    assert_eq!(
+        at("us-gov-east-1", "iam"),
+        "https://us-gov-west-1.console.amazonaws-us-gov.com/iam/home?region=us-gov-west-1"
+    );
     assert!(PAGES.is_sorted(), "it is searched by halves");
     for (service, _) in PAGES {
         assert!(check_destination(Partition::Aws, &at("eu-west-1", service)).is_ok(), "{service}");
@@ -93,7 +104,9 @@ fn a_sign_in_leads_to_the_console_and_nowhere_else() {
         assert!(!report.message.contains(['\r', '\n']), "{}", report.message);
     }
     assert!(check_destination(Partition::Cn, "https://console.amazonaws.cn/").is_ok());
-    assert!(check_destination(Partition::Aws, &format!("https://console.aws.amazon.com/{}", "x".repeat(2048))).is_err());
+    assert!(
+        check_destination(Partition::Aws, &format!("https://console.aws.amazon.com/{}", "x".repeat(2048))).is_err()
+    );
 }
 
 #[test]

@@ -56,7 +56,9 @@ fn secrets_go_into_a_file_only_when_told_twice_and_then_for_their_owner_alone() 
     let home = Home::ready(CHAIN);
     refused(&home, &["prod", "--write-file", "creds.env"], "would hold secrets on disk");
     assert!(!home.path("creds.env").exists());
-    for (file, starts) in [("creds.env", "AWS_ACCESS_KEY_ID=ASIA"), ("creds.json", "{\n  \"AWS_ACCESS_KEY_ID\": \"ASIA")] {
+    for (file, starts) in
+        [("creds.env", "AWS_ACCESS_KEY_ID=ASIA"), ("creds.json", "{\n  \"AWS_ACCESS_KEY_ID\": \"ASIA")]
+    {
         // One that was open to all is not afterwards.
         std::fs::write(home.path(file), "old").unwrap();
         std::fs::set_permissions(home.path(file), std::fs::Permissions::from_mode(0o644)).unwrap();

@@ -69,7 +69,8 @@ fn refuse(shown: &str, why: &str) -> Report {
 fn is_ignored(dir: &Path, name: &Path) -> bool {
     let mut git = Command::new("git");
     // A repository's own settings may name programs to run; this look needs none. Its path is looked at as it lies there.
-    git.args(["-c", "core.fsmonitor=false", "-c", "core.hooksPath=/dev/null", "check-ignore", "--quiet", "--"]).arg(name);
+    git.args(["-c", "core.fsmonitor=false", "-c", "core.hooksPath=/dev/null", "check-ignore", "--quiet", "--"])
+        .arg(name);
     for variable in ["GIT_DIR", "GIT_WORK_TREE", "GIT_INDEX_FILE"] {
         git.env_remove(variable);
     }
