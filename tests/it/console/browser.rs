@@ -11,7 +11,10 @@ use std::time::Duration;
 fn browser(home: &mut Home, name: &str, then: &str) -> String {
     let path = home.path(name);
     let argv = home.path("argv");
-    let script = format!("#!/bin/sh\nprintf '%s\\n' \"$@\" > {0}.new && mv {0}.new {0}\necho noise; echo noise >&2\n{then}\n", argv.display());
+    let script = format!(
+        "#!/bin/sh\nprintf '%s\\n' \"$@\" > {0}.new && mv {0}.new {0}\necho noise; echo noise >&2\n{then}\n",
+        argv.display()
+    );
     std::fs::write(&path, script).unwrap();
     set_mode(&path, 0o755);
     path.display().to_string()
@@ -57,7 +60,10 @@ fn the_browser_gets_an_address_that_is_no_secret_and_is_signed_in_by_it_once() {
     assert!(address.starts_with("http://127.0.0.1:") && address.contains("/console/"), "{address}");
     let url = follow(&home, address);
     assert_eq!(visit(&url).0, 302);
-    assert_eq!(home.aws.signed_in()[0].destination, "https://eu-west-1.console.aws.amazon.com/s3/home?region=eu-west-1");
+    assert_eq!(
+        home.aws.signed_in()[0].destination,
+        "https://eu-west-1.console.aws.amazon.com/s3/home?region=eu-west-1"
+    );
     // What stays in a browser's history, or in `ps`, opens nothing any more. Nobody may listen there by now.
     assert!(leads_nowhere(address));
 }
@@ -96,7 +102,7 @@ fn without_a_display_a_browser_or_its_success_it_says_what_to_do_and_asks_aws_no
 
 #[test]
 fn a_window_that_is_closed_before_it_signs_in_costs_nothing_and_running_it_again_works() {
-    let mut inside = Inside::start(&super::all_services(TUTORIAL));
+    let inside = Inside::start(&super::all_services(TUTORIAL));
     let ask = |inside: &Inside| match inside.ask(by_browser()) {
         Ok(Answer::Console { url, valid_seconds }) => (url.expose().to_owned(), valid_seconds),
         other => panic!("{other:?}"),
@@ -110,16 +116,14 @@ fn a_window_that_is_closed_before_it_signs_in_costs_nothing_and_running_it_again
     let (status, location) = visit(&second);
     assert_eq!(status, 303);
     inside.canaries.add(location.unwrap().split_once("SigninToken=").unwrap().1);
-    inside.end();
 }
 
 #[test]
 fn a_lock_takes_the_address_back() {
-    let mut inside = Inside::start(&super::all_services(TUTORIAL));
+    let inside = Inside::start(&super::all_services(TUTORIAL));
     let Ok(Answer::Console { url, .. }) = inside.ask(by_browser()) else { panic!("an address") };
     inside.ask(Request::Lock).expect("locked");
     assert!(leads_nowhere(url.expose()));
-    inside.end();
 }
 
 fn by_browser() -> Request {

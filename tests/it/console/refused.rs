@@ -42,7 +42,7 @@ fn what_aws_would_refuse_is_refused_before_it_is_asked() {
 
 #[test]
 fn a_role_of_an_mfa_session_is_told_how_to_be_given_a_duration() {
-    let mut inside = Inside::start(&all_services(&TUTORIAL.replace(
+    let inside = Inside::start(&all_services(&TUTORIAL.replace(
         "region = \"eu-west-1\"",
         "region = \"eu-west-1\"\nmfa_serial = \"arn:aws:iam::111111111111:mfa/richard\"",
     )));
@@ -50,7 +50,6 @@ fn a_role_of_an_mfa_session_is_told_how_to_be_given_a_duration() {
     assert!(report.message.contains("MFA session"), "{}", report.message);
     assert!(report.hint.expect("a hint").contains("mfa = \"direct\""));
     assert!(inside.aws.calls().is_empty(), "nobody was asked for a code");
-    inside.end();
 }
 
 fn wanted(name: &str, duration_seconds: Option<u32>, destination: Option<&str>) -> Request {
@@ -70,30 +69,29 @@ fn signed_in(inside: &Inside) -> Result<String, rolecall::domain::report::Report
 
 #[test]
 fn whoever_speaks_to_the_agent_is_led_nowhere_but_to_the_console() {
-    let mut inside = Inside::start(&all_services(TUTORIAL));
+    let inside = Inside::start(&all_services(TUTORIAL));
     for bad in ["https://example.com/", "http://console.aws.amazon.com/", "https://console.aws.amazon.com@example.com/"]
     {
         let report = inside.ask(wanted("prod", None, Some(bad))).expect_err(bad);
         assert_eq!(report.kind, Kind::Usage, "{bad}");
     }
     assert!(inside.aws.calls().is_empty());
-    inside.end();
 }
 
 #[test]
 fn rules_of_access_and_their_log_hold_for_the_console_as_for_the_session() {
-    let mut inside = Inside::start(&all_services(&format!("{TUTORIAL}access = \"deny\"\n")));
+    let inside = Inside::start(&all_services(&format!("{TUTORIAL}access = \"deny\"\n")));
     let report = inside.ask(wanted("prod", None, None)).expect_err("denied");
     assert!(report.message.contains("denies `prod`"), "{}", report.message);
     assert!(inside.aws.calls().is_empty());
-    inside.end();
-    let line = inside.audit("console").pop().expect("logged");
+    until("it is logged", || !inside.audit("console").is_empty());
+    let line = inside.audit("console").pop().expect("a line");
     assert_eq!(line["result"], "denied");
 }
 
 #[test]
 fn a_sign_in_that_is_ill_is_named_and_the_session_is_kept() {
-    let mut inside = Inside::start(&all_services(TUTORIAL));
+    let inside = Inside::start(&all_services(TUTORIAL));
     let on = |what| Fault::on("GetSigninToken", what);
     let error = |status| FaultKind::Error { status, code: "X".into(), message: "ill".into() };
     for (fault, kind, words) in [
@@ -123,12 +121,11 @@ fn a_sign_in_that_is_ill_is_named_and_the_session_is_kept() {
     inside.aws.fault(on(FaultKind::Drop).times(1));
     let url = signed_in(&inside).expect("the second try");
     inside.canaries.add(&url);
-    inside.end();
 }
 
 #[test]
 fn a_sign_in_that_never_answers_holds_nobody_longer_than_ten_seconds_and_nobody_else_at_all() {
-    let mut inside = Inside::start(&all_services(TUTORIAL));
+    let inside = Inside::start(&all_services(TUTORIAL));
     inside.get("prod").expect("a session");
     inside.aws.fault(Fault::on("GetSigninToken", FaultKind::Hang));
     thread::scope(|scope| {
@@ -138,12 +135,11 @@ fn a_sign_in_that_never_answers_holds_nobody_longer_than_ten_seconds_and_nobody_
         let report = waiting.join().unwrap();
         assert_eq!(report.kind, Kind::Unreachable, "{}", report.message);
     });
-    inside.end();
 }
 
 #[test]
 fn where_sts_is_down_the_console_says_so_as_get_does_and_serves_what_is_there() {
-    let mut inside = Inside::start(&all_services(TUTORIAL));
+    let inside = Inside::start(&all_services(TUTORIAL));
     let down = Fault::on("AssumeRole", FaultKind::Drop);
     inside.aws.fault(down.clone());
     assert_eq!(signed_in(&inside).expect_err("no session").kind, Kind::Unreachable);
@@ -152,12 +148,11 @@ fn where_sts_is_down_the_console_says_so_as_get_does_and_serves_what_is_there() 
     inside.aws.fault(down);
     let url = signed_in(&inside).expect("by the session that is there");
     inside.canaries.add(&url);
-    inside.end();
 }
 
 #[test]
 fn a_lock_meanwhile_gives_nobody_an_address() {
-    let mut inside = Inside::start(&all_services(TUTORIAL));
+    let inside = Inside::start(&all_services(TUTORIAL));
     inside.get("prod").expect("a session");
     let hold = inside.aws.hold_matching(Match::action("GetSigninToken"));
     thread::scope(|scope| {
@@ -168,7 +163,6 @@ fn a_lock_meanwhile_gives_nobody_an_address() {
         let report = waiting.join().unwrap();
         assert_eq!(report.kind, Kind::Locked, "{}", report.message);
     });
-    inside.end();
 }
 
 #[test]
