@@ -23,6 +23,10 @@ use std::collections::BTreeMap;
 /// What the log says of a program that the configuration keeps out.
 const DENIED: &str = "denied";
 
+/// What helps where a socket's question has nowhere to appear.
+pub(super) const NO_DISPLAY: &str =
+    "run `rolecall agent restart` in the desktop session where the question shall appear, or let the socket be without `ask`";
+
 impl Agent {
     /// Lets a caller in, after a person's consent where the configuration asks for it.
     pub(super) async fn admit(
@@ -35,11 +39,13 @@ impl Agent {
     ) -> Result<(), Failure> {
         let catalogue = self.configuration.catalogue();
         let Some(role) = catalogue.roles.get(&plan.name) else { return Ok(()) };
-        let access = match programs::leads_to(role).await {
+        let rules = match programs::leads_to(role).await {
             Some(leads_to) => role.access(caller.tool(), &leads_to),
             // Where the rules cannot be told, nobody can be told from whom they are about.
             None => role.access(None, &BTreeMap::new()),
         };
+        let asks = |socket: &String| catalogue.sockets.get(socket.as_str()).is_none_or(|socket| socket.ask);
+        let access = if caller.socket.as_ref().is_some_and(asks) { rules.max(Access::Ask) } else { rules };
         match access {
             Access::Allow => Ok(()),
             Access::Deny => Err(denied(role, caller)),
@@ -48,6 +54,7 @@ impl Agent {
                     role: role.name.clone(),
                     program: caller.tool().map(str::to_owned),
                     terminal: caller.session,
+                    socket: caller.socket.clone(),
                 };
                 let questions = &self.sessions.questions;
                 if questions.has_consent(&grant) {
@@ -59,7 +66,7 @@ impl Agent {
                         minutes: catalogue.agent.consent.as_secs() / 60,
                     },
                     name: role.name.to_string(),
-                    program: caller.tool().map(str::to_owned),
+                    program: caller.label.clone().or_else(|| caller.tool().map(str::to_owned)),
                     since: None,
                     reason: None,
                 };
@@ -92,7 +99,7 @@ impl Agent {
 }
 
 fn named(caller: &Caller) -> &str {
-    caller.tool().unwrap_or(UNNAMED)
+    caller.label.as_deref().or(caller.tool()).unwrap_or(UNNAMED)
 }
 
 fn denied(role: &Role, caller: &Caller) -> Failure {
@@ -115,7 +122,10 @@ fn refused(no: NoAnswer, role: &Role, caller: &Caller) -> Failure {
         ),
         NoAnswer::Nobody | NoAnswer::NoCode => report(
             format!("{program} needs a person's consent to use `{name}`, and nobody could be asked"),
-            allow_for_good(name.as_str(), caller.tool()),
+            match &caller.socket {
+                Some(_) => NO_DISPLAY.to_owned(),
+                None => allow_for_good(name.as_str(), caller.tool()),
+            },
         ),
         NoAnswer::Patience => still_asking_consent(program, name),
     }

@@ -34,6 +34,8 @@ const FLUSH: Duration = Duration::from_secs(1);
 pub(super) enum Event {
     /// A person was asked whether a program may have a role.
     Consent,
+    /// A browser was to be signed in to the console.
+    Console,
     /// A request for credentials.
     Get,
     /// A key was stored or removed.

@@ -2,7 +2,7 @@
 
 use super::audit::{Event, Line};
 use super::server::{self, Socket};
-use super::{Agent, desk, watch};
+use super::{Agent, desk, extra, watch};
 use crate::ports::DeskEvent;
 use std::io;
 use std::sync::Arc;
@@ -55,6 +55,7 @@ pub async fn run(
     ready();
     let ending = tokio::select! {
         () = server::serve(&agent, &listener, &slots) => Ending::Displaced,
+        () = extra::serve(&agent, &slots) => Ending::Displaced,
         () = refresh(&agent) => Ending::Displaced,
         () = watch::watch(&agent.paths.config, agent.paths.runtime_dir(), changed) => Ending::Displaced,
         () = idle_lock(&agent) => Ending::Displaced,
@@ -70,6 +71,7 @@ pub async fn run(
     // From here a new caller finds no socket and starts a new agent, while those under way get their answers: who has
     // connected already is let in before the socket and its lock are given up.
     socket.unlink();
+    agent.extra.close();
     server::let_in(&agent, &socket, &slots);
     drop(listener);
     drop(socket);
@@ -107,6 +109,7 @@ async fn idle_lock(agent: &Agent) {
 
 async fn displaced(agent: &Agent, socket: &Socket, look: &Notify) {
     while socket.is_in_place() {
+        agent.mend_sockets();
         let next = agent.ports.clock.now().boot + LOOK_AROUND;
         tokio::select! {
             // Told at once: as long as we hold the lock, nobody can start an agent that would be found.

@@ -6,7 +6,9 @@ mod caller;
 mod codes;
 mod configuration;
 mod consent;
+mod console;
 mod desk;
+mod extra;
 mod failure;
 mod flight;
 mod identities;
@@ -37,6 +39,7 @@ use crate::ports::{Clock, Prompter, TokenService, Vault};
 use audit::{Audit, Event, Line};
 use caller::Caller;
 use configuration::Configuration;
+use extra::ExtraSockets;
 use key_age::{KeyFacts, Watched};
 use rotation::Rotations;
 use sessions::{CalledOff, Sessions};
@@ -89,6 +92,7 @@ pub struct Agent {
     counters: Arc<Counters>,
     key_facts: Arc<KeyFacts>,
     rotations: Rotations,
+    extra: ExtraSockets,
     /// Who last asked for a name, for `status`.
     last_callers: Mutex<HashMap<String, String>>,
     started: chrono::DateTime<chrono::Utc>,
@@ -118,6 +122,7 @@ impl Agent {
         let agent = Arc::new(Self {
             configuration: Configuration::new(&paths.config),
             rotations: Rotations::new(&paths.state),
+            extra: ExtraSockets::new(&paths),
             key_facts,
             ports,
             paths,
@@ -158,6 +163,7 @@ impl Agent {
         let mut callers = self.last_callers.lock().unwrap_or_else(PoisonError::into_inner);
         callers.retain(|name, _| catalogue.identities.contains_key(&**name) || catalogue.roles.contains_key(&**name));
         drop(callers);
+        self.open_sockets(catalogue);
         self.sessions.retain(&catalogue.aws, |name| crate::domain::plan::Plan::of(catalogue, name.as_str()).ok());
         tracing::info!(
             identities = catalogue.identities.len(),

@@ -38,6 +38,7 @@ pub(super) fn run(paths: &Paths, command: &AgentCommand) -> Result<(), Failure> 
             let was_running = stop(paths)?;
             output::print(if was_running { "the agent has stopped\n" } else { "no agent is running\n" })
         }
+        AgentCommand::Socket(command) => super::socket::run(paths, command),
         AgentCommand::Restart => {
             let was_running = stop(paths)?;
             start(paths, if was_running { "restarted" } else { "started" })

@@ -5,10 +5,12 @@
 
 mod identity;
 mod role;
+mod socket;
 mod source;
 
 pub(super) use identity::{IdentityAddArgs, IdentityCommand, IdentityRemoveArgs, IdentityRotateArgs};
 pub(super) use role::{RoleCommand, RoleFlags};
+pub(super) use socket::{SocketAddArgs, SocketCommand};
 pub(super) use source::SourceArgs;
 
 use crate::domain::names::Name;
@@ -249,6 +251,15 @@ Example:
 Example:
   rolecall agent restart")]
     Restart,
+    /// Further sockets, for containers and remote machines
+    #[command(
+        subcommand,
+        after_help = "\
+Examples:
+  rolecall agent socket add vm --roles dev,staging
+  rolecall agent socket list"
+    )]
+    Socket(SocketCommand),
 }
 
 #[derive(Debug, Args)]
@@ -277,6 +288,8 @@ impl Command {
             Self::Identity(IdentityCommand::Show(args)) | Self::Role(RoleCommand::Show(args)) => args.name.as_str(),
             Self::Role(RoleCommand::Add(args)) => args.name.as_str(),
             Self::Role(RoleCommand::Remove(args)) => args.name.as_str(),
+            Self::Agent(AgentCommand::Socket(SocketCommand::Add(args))) => args.name.as_str(),
+            Self::Agent(AgentCommand::Socket(SocketCommand::Remove(args))) => args.name.as_str(),
             _ => return None,
         };
         Some(name.to_owned())

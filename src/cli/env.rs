@@ -5,6 +5,7 @@
 
 use super::args::{EnvArgs, Format};
 use super::output::{Failure, print, secret_buffer};
+use super::shadowing::SHADOWING;
 use super::{config_file, quote, var};
 use crate::client;
 use crate::domain::credential::Session;
@@ -14,18 +15,6 @@ use crate::protocol::process_output::{self, timestamp};
 use std::collections::BTreeMap;
 use std::path::Path;
 use zeroize::Zeroizing;
-
-/// What would contradict the new variables, in some SDK or another.
-const STALE: [&str; 8] = [
-    "AWS_PROFILE",
-    "AWS_DEFAULT_PROFILE",
-    "AWS_SECURITY_TOKEN",
-    "AWS_CREDENTIAL_FILE",
-    "AWS_ACCESS_KEY",
-    "AWS_SECRET_KEY",
-    "AWS_ACCOUNT_ID",
-    "AWS_SESSION_EXPIRATION",
-];
 
 /// Prints the variables.
 pub(super) fn run(paths: &Paths, args: &EnvArgs) -> Result<(), Failure> {
@@ -55,12 +44,14 @@ fn render(session: &Session, region: Option<&str>, format: Format) -> Zeroizing<
     if let Some(region) = region {
         variables.extend([("AWS_REGION", region), ("AWS_DEFAULT_REGION", region)]);
     }
+    let is_set = |name: &str| variables.iter().any(|(set, _)| *set == name);
+    let stale: Vec<&str> = SHADOWING.into_iter().filter(|name| !is_set(name)).collect();
     // No form of quoting makes more than six bytes of one.
-    let room = variables.iter().map(|(name, value)| name.len() + 6 * value.len() + 32).sum::<usize>() + 1024;
+    let room = variables.iter().map(|(name, value)| name.len() + 6 * value.len() + 32).sum::<usize>() + 2048;
     let mut out = secret_buffer(room);
     match format {
         Format::Sh => {
-            push_all(&mut out, &["unset ", &STALE.join(" "), "\n"]);
+            push_all(&mut out, &["unset ", &stale.join(" "), "\n"]);
             for (name, value) in variables {
                 push_all(&mut out, &["export ", name, "="]);
                 quote::sh(&mut out, value);
@@ -68,7 +59,7 @@ fn render(session: &Session, region: Option<&str>, format: Format) -> Zeroizing<
             }
         }
         Format::Fish => {
-            for name in STALE {
+            for name in &stale {
                 push_all(&mut out, &["set -e ", name, "\n"]);
             }
             for (name, value) in variables {
@@ -78,7 +69,7 @@ fn render(session: &Session, region: Option<&str>, format: Format) -> Zeroizing<
             }
         }
         Format::Powershell => {
-            for name in STALE {
+            for name in &stale {
                 push_all(&mut out, &["$Env:", name, " = $null\n"]);
             }
             for (name, value) in variables {

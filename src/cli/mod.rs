@@ -9,6 +9,7 @@
 //! | `output` | stdout and stderr: text, JSON, tables, colour |
 //! | `key_input`, `key_csv` | an access key from a terminal, JSON or CSV |
 //! | `quote` | values written for shells |
+//! | `shadowing` | the variables that say who one is |
 //! | `ask` | questions on the terminal |
 //! | `log_files` | the audit log's files and their rotation |
 //! | `config_file` | config.toml read, edited and written, and the agent told |
@@ -29,7 +30,9 @@ mod plan;
 mod profiles;
 mod quote;
 mod role;
+mod shadowing;
 mod shell_files;
+mod socket;
 mod status;
 mod unlock;
 mod usage;

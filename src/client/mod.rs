@@ -9,11 +9,12 @@ mod terminal;
 use crate::domain::question::Question;
 use crate::domain::report::{Kind, Report};
 use crate::files;
-use crate::paths::Paths;
+use crate::paths::{Elsewhere, Paths};
 use crate::protocol::VERSION;
 use crate::protocol::frame::{self, Tag};
 use crate::protocol::message::{Answer, Call, Context, Progress, Request};
 use std::io;
+use std::os::unix::fs::{FileTypeExt, MetadataExt};
 use std::os::unix::net::UnixStream;
 use std::time::Duration;
 use terminal::Asked;
@@ -140,7 +141,7 @@ fn call_reading(
     let mut payload = Zeroizing::new(Vec::with_capacity(REQUEST_ROOM));
     serde_json::to_writer(&mut *payload, &call).expect("a request has only strings and numbers");
     let mut stream = connect(paths, autostart)?;
-    exchange(&mut stream, &payload, read)
+    exchange(paths, &mut stream, &payload, read)
 }
 
 /// Connects to the agent of this user; tells `None` where no agent listens.
@@ -167,6 +168,10 @@ fn connect(paths: &Paths, autostart: Autostart) -> Result<UnixStream, Report> {
     if let Some(stream) = connect_running(paths)? {
         return Ok(stream);
     }
+    let elsewhere = Elsewhere::from_env();
+    if elsewhere.never_started || (elsewhere.socket_is_named && is_left_by_a_tunnel(paths)) {
+        return Err(nobody_behind(paths));
+    }
     if autostart == Autostart::No {
         return Err(Report::new(Kind::Agent, format!("no agent is running at {}", paths.socket.display()))
             .hint("start it with `rolecall agent start`; `rolecall get NAME` starts it too"));
@@ -182,7 +187,44 @@ fn connect(paths: &Paths, autostart: Autostart) -> Result<UnixStream, Report> {
         .hint(format!("read its log: `tail {}`", paths.agent_log().display())))
 }
 
-fn exchange(stream: &mut UnixStream, payload: &[u8], read: Read<'_>) -> Result<Reply, Lost> {
+/// Tells a dead socket that no agent of this machine has made: sshd leaves its end of a tunnel behind, while an agent has
+/// a lock beside its socket, which nobody removes. An agent that took this place would stand in the tunnel's way.
+fn is_left_by_a_tunnel(paths: &Paths) -> bool {
+    let is_there = |name: &str| paths.runtime_dir().join(name).exists();
+    std::fs::symlink_metadata(&paths.socket).is_ok_and(|meta| meta.file_type().is_socket())
+        && !is_there("agent.lock")
+        && !is_there("start.lock")
+}
+
+fn nobody_behind(paths: &Paths) -> Report {
+    let message =
+        format!("nobody listens at {}: the tunnel, or the agent behind it, is not there", paths.socket.display());
+    Report::new(Kind::Agent, message).hint(
+        "connect again (`ssh -R`), or on the agent's own machine run `rolecall agent start`; \
+         without ROLECALL_SOCKET and ROLECALL_AUTOSTART this machine's own agent is asked",
+    )
+}
+
+/// Says what helps when a connection was ended without an answer.
+fn hint_of_ending(paths: &Paths) -> String {
+    const USUAL: &str = "try again; if it stays so, run `rolecall agent restart`";
+    let own = rustix::process::geteuid().as_raw();
+    match std::fs::symlink_metadata(&paths.socket) {
+        // The agent closes a stranger without a byte. By the file: what the kernel says of a peer in another pid namespace
+        // has no process, and rustix no room for that.
+        Ok(meta) if meta.uid() != own => format!(
+            "the socket belongs to uid {}, you are uid {own}, and an agent serves its own user only; in a container, be that user: `--user {}`, or `--userns=keep-id` with podman",
+            meta.uid(),
+            meta.uid()
+        ),
+        _ if Elsewhere::from_env().socket_is_named => format!(
+            "{USUAL}; at the end of a tunnel, on the agent's own machine: `rolecall agent start`"
+        ),
+        _ => USUAL.to_owned(),
+    }
+}
+
+fn exchange(paths: &Paths, stream: &mut UnixStream, payload: &[u8], read: Read<'_>) -> Result<Reply, Lost> {
     let lost = |error: &io::Error| {
         let what = match error.kind() {
             io::ErrorKind::WouldBlock | io::ErrorKind::TimedOut => {
@@ -191,7 +233,7 @@ fn exchange(stream: &mut UnixStream, payload: &[u8], read: Read<'_>) -> Result<R
             io::ErrorKind::InvalidInput => return Lost::For(Report::new(Kind::Usage, error.to_string())),
             _ => format!("the agent ended the connection without an answer: {error}"),
         };
-        let report = Report::new(Kind::Agent, what).hint("try again; if it stays so, run `rolecall agent restart`");
+        let report = Report::new(Kind::Agent, what).hint(hint_of_ending(paths));
         match error.kind() {
             io::ErrorKind::UnexpectedEof | io::ErrorKind::ConnectionReset | io::ErrorKind::BrokenPipe => {
                 Lost::Ended(report)

@@ -20,6 +20,9 @@ pub struct Status {
     pub identities: Vec<IdentityStatus>,
     /// By name.
     pub roles: Vec<RoleStatus>,
+    /// The further sockets, by name.
+    #[serde(default)]
+    pub sockets: Vec<SocketStatus>,
     /// What has happened since the agent started.
     pub counts: Counts,
 }
@@ -157,6 +160,25 @@ pub struct RoleStatus {
     /// By which program.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub last_caller: Option<String>,
+}
+
+/// A further socket, which serves some roles' sessions and nothing else.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SocketStatus {
+    /// Its name.
+    pub name: String,
+    /// Where it is.
+    pub path: String,
+    /// Whose sessions it serves.
+    pub roles: Vec<String>,
+    /// Whether a person is asked before a use.
+    pub ask: bool,
+    /// When a session was last handed out through it, since the agent began.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub last_used: Option<DateTime<Utc>>,
+    /// Why it is not open.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub error: Option<Report>,
 }
 
 /// A session; its secret stays where it is.
