@@ -8,7 +8,7 @@ use super::proc::{Stat, process};
 use super::terminal;
 use crate::domain::report::printable;
 use crate::process::Pinned;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use std::fs;
 use std::os::fd::AsFd;
 use std::path::Path;
@@ -46,7 +46,7 @@ pub(super) struct Caller {
 }
 
 /// A terminal session (setsid(2)): everything that was started from one terminal.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub(super) struct TerminalSession {
     /// Its leader's pid.
     leader: i32,

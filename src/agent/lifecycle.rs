@@ -47,6 +47,7 @@ pub async fn run(
     // A closed terminal is no reason to end: the agent outlives the shell that started it.
     let mut hangup = signal(SignalKind::hangup())?;
     agent.audit.write(Line::new(agent.ports.clock.now().wall, Event::Start, "ok"));
+    agent.resume_endpoint();
     let look = Notify::new();
     let changed = || {
         agent.reload();
@@ -70,6 +71,8 @@ pub async fn run(
     tracing::info!(?ending, "ending");
     // From here a new caller finds no socket and starts a new agent, while those under way get their answers: who has
     // connected already is let in before the socket and its lock are given up.
+    // The ports go before the socket: the agent that is started next takes them up again.
+    agent.endpoint.close().await;
     socket.unlink();
     agent.extra.close();
     server::let_in(&agent, &socket, &slots);

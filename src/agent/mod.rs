@@ -8,6 +8,7 @@ mod configuration;
 mod consent;
 mod console;
 mod desk;
+mod endpoint;
 mod extra;
 mod failure;
 mod flight;
@@ -39,6 +40,7 @@ use crate::ports::{Clock, Prompter, TokenService, Vault};
 use audit::{Audit, Event, Line};
 use caller::Caller;
 use configuration::Configuration;
+use endpoint::Endpoint;
 use extra::ExtraSockets;
 use key_age::{KeyFacts, Watched};
 use rotation::Rotations;
@@ -72,6 +74,7 @@ pub(crate) struct Counters {
     pub(crate) vault_reads: AtomicU64,
     pub(crate) strangers: AtomicU64,
     pub(crate) turned_away: AtomicU64,
+    pub(crate) wrong_tokens: AtomicU64,
 }
 
 /// How long nothing has been used.
@@ -92,6 +95,7 @@ pub struct Agent {
     counters: Arc<Counters>,
     key_facts: Arc<KeyFacts>,
     rotations: Rotations,
+    endpoint: Endpoint,
     extra: ExtraSockets,
     /// Who last asked for a name, for `status`.
     last_callers: Mutex<HashMap<String, String>>,
@@ -119,9 +123,10 @@ impl Agent {
         let ports = Ports { vault, ..ports };
         let sessions = Sessions::new(ports.clone(), Arc::clone(&audit), Arc::clone(&counters));
         let now = ports.clock.now();
-        let agent = Arc::new(Self {
+        let agent = Arc::new_cyclic(|agent| Self {
             configuration: Configuration::new(&paths.config),
             rotations: Rotations::new(&paths.state),
+            endpoint: Endpoint::new(agent.clone(), &paths.state, &paths.socket),
             extra: ExtraSockets::new(&paths),
             key_facts,
             ports,
@@ -177,6 +182,7 @@ impl Agent {
         let called_off = self.sessions.lock();
         self.ports.vault.lock();
         self.ports.tokens.close();
+        self.endpoint.lock();
         self.locked.send_replace(());
         let mut line = Line::new(self.ports.clock.now().wall, Event::Lock, "ok");
         line.message = Some(reason.to_owned());

@@ -2,13 +2,12 @@
 
 use super::audit::{Event, Line};
 use super::caller::Caller;
-use super::console::Wanted;
 use super::failure::{Failure, class};
 use super::patience::Patience;
 use super::questions::{Asking, Said, Seat, Subject};
 use super::server::Connection;
 use super::sessions::HandOut;
-use super::{Agent, flight};
+use super::{Agent, console, endpoint, flight};
 use crate::domain::credential::AccessKey;
 use crate::domain::names::Name;
 use crate::domain::plan::Plan;
@@ -41,7 +40,7 @@ impl Agent {
         connection: &mut Connection,
     ) -> Result<Response, Report> {
         let call: Call = serde_json::from_slice(payload).map_err(|_| unreadable(payload))?;
-        if call.version != VERSION {
+        if call.version != VERSION && !call.request.is_of_every_version() {
             return Err(other_version(call.version));
         }
         let answer = |answer| Ok(Response::Answer(Box::new(answer)));
@@ -60,10 +59,13 @@ impl Agent {
             }
             Request::Glance { name } => answer(self.glance(&name)),
             Request::Console { name, destination, duration_seconds, by_browser } => {
-                let wanted = Wanted { destination, duration_seconds, by_browser };
+                let wanted = console::Wanted { destination, duration_seconds, by_browser };
                 answer(self.console(&name, wanted, caller, &call.context, connection).await?)
             }
-            Request::Endpoint { .. } => Err(unreadable(payload)),
+            Request::Endpoint { name, form, owner, port } => {
+                let wanted = endpoint::Wanted { name: &name, form, owner, port };
+                self.grant(wanted, caller, &call.context, connection).await
+            }
             Request::Device { name } => answer(self.tell_device(name.as_deref())?),
             Request::IdentityAdd { name, access_key_id, secret_access_key, region, replace } => {
                 let key = AccessKey { id: access_key_id, secret: secret_access_key };
@@ -190,13 +192,7 @@ impl Agent {
             Some(_) => self.ports.prompter.at_home(),
             None => context.surroundings(caller.terminal_path.clone()),
         };
-        self.sessions.questions.sit(
-            subject,
-            name.clone(),
-            caller.terminal,
-            program,
-            surroundings,
-        )
+        self.sessions.questions.sit(subject, name.clone(), caller.terminal, program, surroundings)
     }
 
     /// Waits for what may need a person, and puts the question to the caller when it is this seat's turn.

@@ -12,6 +12,7 @@ use crate::domain::question::Question;
 use crate::domain::report::{Kind, Report};
 use crate::files;
 use crate::paths::Paths;
+use crate::process::Pinned;
 use crate::protocol::frame::{self, Tag};
 use crate::protocol::message::{Progress, Reply};
 use rustix::fs::{FlockOperation, Mode};
@@ -250,6 +251,11 @@ fn busy(agent: &Agent, stream: &UnixStream) {
 pub(super) struct Connection(UnixStream);
 
 impl Connection {
+    /// Takes hold of the process that connected; `None` where that is not to be had.
+    pub(super) fn pinned(&self, pid: i32) -> Option<Pinned> {
+        Pinned::peer(&self.0, pid)
+    }
+
     /// Tells the client how far its request is; a client that is gone or does not read costs the request nothing.
     pub(super) async fn tell(&mut self, progress: &Progress) {
         let Ok(payload) = serde_json::to_vec(progress) else { return };

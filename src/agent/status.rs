@@ -97,6 +97,7 @@ impl Agent {
             vault: VaultStatus { kind: kind.to_owned(), state: state.to_owned(), reason },
             identities,
             roles,
+            endpoint: self.endpoint.status(),
             sockets,
             counts: self.counts(),
         }

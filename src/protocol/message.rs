@@ -319,6 +319,16 @@ macro_rules! wire_secret {
 
 wire_secret!(secret_key: SecretKey, mfa_code: MfaCode, signin_url: SigninUrl);
 
+impl Request {
+    /// Tells whether it is served whatever version the client speaks: these never change their form.
+    ///
+    /// An update changes the programs under an agent that runs. Until its user restarts it, tools still get their
+    /// sessions, and it can always be locked and ended.
+    pub fn is_of_every_version(&self) -> bool {
+        matches!(self, Self::Get { .. } | Self::Lock | Self::Stop)
+    }
+}
+
 impl Expose for Passphrase {
     fn text(&self) -> &str {
         self.expose()

@@ -1,5 +1,6 @@
 //! What `status` and the listings show; the same types are the documented `--json`.
 
+use super::message::EndpointForm;
 use crate::domain::report::Report;
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
@@ -20,11 +21,44 @@ pub struct Status {
     pub identities: Vec<IdentityStatus>,
     /// By name.
     pub roles: Vec<RoleStatus>,
+    /// What is served over HTTP.
+    #[serde(default)]
+    pub endpoint: EndpointStatus,
     /// The further sockets, by name.
     #[serde(default)]
     pub sockets: Vec<SocketStatus>,
     /// What has happened since the agent started.
     pub counts: Counts,
+}
+
+/// What is served over HTTP on this machine.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct EndpointStatus {
+    /// The port of the container endpoint; nothing where nobody needs it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub port: Option<u16>,
+    /// Who is served, the oldest first.
+    #[serde(default)]
+    pub grants: Vec<GrantStatus>,
+}
+
+/// A place that serves a name to one process and what it starts.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct GrantStatus {
+    /// The role or identity.
+    pub name: String,
+    /// `container` or `imds`.
+    pub form: EndpointForm,
+    /// Its own port, where it has one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub port: Option<u16>,
+    /// The process with whose end it ends.
+    pub pid: i32,
+    /// What runs there now.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub program: Option<String>,
+    /// Since when.
+    pub since: DateTime<Utc>,
 }
 
 /// The running agent.

@@ -27,4 +27,5 @@ mod keyring;
 mod mfa;
 mod profiles;
 mod refusals;
+mod remote;
 mod rotation;
