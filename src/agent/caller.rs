@@ -8,6 +8,7 @@ use super::proc::{Stat, process};
 use super::terminal;
 use crate::domain::report::printable;
 use crate::process::Pinned;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use std::fs;
 use std::os::fd::AsFd;
@@ -17,7 +18,7 @@ use std::path::Path;
 const PATH_SHOWN: usize = 512;
 
 /// What is recorded of a caller.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, JsonSchema)]
 pub(super) struct Caller {
     /// Its process, where the kernel tells.
     #[serde(skip_serializing_if = "Option::is_none")]

@@ -2,7 +2,7 @@
 
 use super::audit::{Event, Line};
 use super::caller::Caller;
-use super::console::Wanted;
+use super::console::Order;
 use super::endpoint::WantedGrant;
 use super::failure::{Failure, class};
 use super::patience::Patience;
@@ -42,7 +42,7 @@ impl Agent {
         connection: &mut Connection,
     ) -> Result<Response, Report> {
         let call: Call = serde_json::from_slice(payload).map_err(|_| unreadable(payload))?;
-        if call.version != VERSION {
+        if call.version != VERSION && !call.request.is_of_every_version() {
             return Err(other_version(call.version));
         }
         let answer = |answer| Ok(Response::Answer(Box::new(answer)));
@@ -61,7 +61,7 @@ impl Agent {
             }
             Request::Glance { name } => answer(self.glance(&name)),
             Request::Console { name, destination, duration_seconds, by_browser } => {
-                let wanted = Wanted { destination, duration_seconds, by_browser };
+                let wanted = Order { destination, duration_seconds, by_browser };
                 answer(self.console(&name, wanted, caller, &call.context, connection).await?)
             }
             Request::Endpoint { name, form, owner, port } => {
@@ -194,13 +194,7 @@ impl Agent {
             Some(_) => self.ports.prompter.at_home(),
             None => context.surroundings(caller.terminal_path.clone()),
         };
-        self.sessions.questions.sit(
-            subject,
-            name.clone(),
-            caller.terminal,
-            program,
-            surroundings,
-        )
+        self.sessions.questions.sit(subject, name.clone(), caller.terminal, program, surroundings)
     }
 
     /// Waits for what may need a person, and puts the question to the caller when it is this seat's turn.

@@ -6,6 +6,8 @@
 
 mod access;
 mod asking;
+mod console;
+mod env;
 mod harness;
 
 mod desk;
@@ -17,9 +19,11 @@ mod faults;
 mod get;
 mod layers;
 mod lifecycle;
+mod looks;
 mod memory;
 mod mfa;
 mod reload;
+mod remote;
 mod rotation;
 mod sessions;
 mod socket;

@@ -108,9 +108,8 @@ fn out_of_reach(socket: &ExtraSocket, request: &Request) -> Report {
 
 /// Says where the command of a hint is to be run: not where it is read.
 fn from_afar(report: Report) -> Report {
-    let hint = report.hint.map(|hint| {
-        if hint.contains('`') { format!("on the agent's own machine: {hint}") } else { hint }
-    });
+    let hint =
+        report.hint.map(|hint| if hint.contains('`') { format!("on the agent's own machine: {hint}") } else { hint });
     Report { hint, ..report }
 }
 
@@ -121,9 +120,8 @@ mod tests {
     #[test]
     fn a_flood_of_refusals_is_written_down_sixty_times_a_minute() {
         let mut refusals = Refusals::default();
-        let noted = |refusals: &mut Refusals, at: u64| {
-            (0..1000).filter(|_| refusals.is_noted(Duration::from_secs(at))).count()
-        };
+        let noted =
+            |refusals: &mut Refusals, at: u64| (0..1000).filter(|_| refusals.is_noted(Duration::from_secs(at))).count();
         assert_eq!(noted(&mut refusals, 1000), 60);
         assert_eq!(noted(&mut refusals, 1059), 0);
         assert_eq!(noted(&mut refusals, 1060), 60);

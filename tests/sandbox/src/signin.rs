@@ -91,7 +91,8 @@ fn token(exchange: &mut Exchange<'_>) -> Answer {
     // A long-term key has no session to be found.
     let Some(session) = exchange.state.sessions.find(id) else { return invalid() };
     let credentials = &session.credentials;
-    let is_real = credentials.secret_access_key == text("sessionKey") && credentials.session_token == text("sessionToken");
+    let is_real =
+        credentials.secret_access_key == text("sessionKey") && credentials.session_token == text("sessionToken");
     if !is_real || credentials.expiration <= now {
         return invalid();
     }

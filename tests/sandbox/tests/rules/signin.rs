@@ -9,8 +9,8 @@ use rolecall_sandbox::tutorials::{ROLE_ARN, USER_ARN};
 use rolecall_sandbox::{Clock, Sandbox, World};
 use serde_json::{Value, json};
 
-use crate::client::{Client, Reply};
 use crate::START;
+use crate::client::{Client, Reply};
 
 const HOME: &str = "https://eu-west-1.console.aws.amazon.com/console/home";
 
