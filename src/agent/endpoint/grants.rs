@@ -252,17 +252,16 @@ fn removed(name: &str) -> Report {
 
 fn check_port(wanted: &WantedGrant<'_>) -> Result<(), Report> {
     match (wanted.form, wanted.port) {
-        (_, None) => Ok(()),
+        (_, None) | (EndpointForm::Imds, Some(FIRST_PORT..)) => Ok(()),
         (EndpointForm::Container, Some(_)) => {
             Err(Report::new(Kind::Usage, "all roles share the container endpoint's port, which nobody chooses")
                 .hint("a metadata service has one of its own: `rolecall imds NAME --port N`"))
         }
-        (EndpointForm::Imds, Some(port)) if port < FIRST_PORT => Err(Report::new(
+        (EndpointForm::Imds, Some(port)) => Err(Report::new(
             Kind::Usage,
             format!("port {port} belongs to the system: {FIRST_PORT} is the first that can be had"),
         )
         .hint("choose another, or none: then one that is free is taken")),
-        (EndpointForm::Imds, Some(_)) => Ok(()),
     }
 }
 

@@ -53,7 +53,7 @@ fn new_token() -> Result<EndpointToken, Report> {
     let mut bytes = Zeroizing::new([0_u8; TOKEN_BYTES]);
     getrandom::fill(&mut *bytes)
         .map_err(|e| Report::new(Kind::Failed, format!("the system gives no random numbers: {e}")))?;
-    Ok(EndpointToken::new(URL_SAFE_NO_PAD.encode(&*bytes)))
+    Ok(EndpointToken::new(URL_SAFE_NO_PAD.encode(bytes.as_slice())))
 }
 
 /// Everything that is served over HTTP.

@@ -96,7 +96,7 @@ impl Owner {
             return;
         }
         // Each request looks by itself, and there is the lease.
-        std::future::pending().await
+        std::future::pending::<()>().await;
     }
 
     /// Names what runs as it now: the command, once the client has become it.
