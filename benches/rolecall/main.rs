@@ -6,6 +6,7 @@
 
 mod clients;
 mod crowd;
+mod launch;
 mod measure;
 mod process;
 mod sheet;
@@ -36,9 +37,10 @@ pub(crate) struct Programs {
 type Section = fn(&Programs, &mut Sheet);
 
 /// The sections, by the names that `--only` takes.
-const SECTIONS: [(&str, Section); 5] = [
+const SECTIONS: [(&str, Section); 6] = [
     ("clients", clients::run),
     ("crowd", crowd::run),
+    ("launch", launch::run),
     ("idle", size::idle),
     ("flat", size::flat),
     ("reload", size::reload),
