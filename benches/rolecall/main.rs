@@ -7,6 +7,7 @@
 mod clients;
 mod crowd;
 mod endpoint;
+mod launch;
 mod measure;
 mod process;
 mod sheet;
@@ -37,10 +38,11 @@ pub(crate) struct Programs {
 type Section = fn(&Programs, &mut Sheet);
 
 /// The sections, by the names that `--only` takes.
-const SECTIONS: [(&str, Section); 6] = [
+const SECTIONS: [(&str, Section); 7] = [
     ("clients", clients::run),
     ("crowd", crowd::run),
     ("endpoint", endpoint::run),
+    ("launch", launch::run),
     ("idle", size::idle),
     ("flat", size::flat),
     ("reload", size::reload),

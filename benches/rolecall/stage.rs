@@ -88,9 +88,15 @@ impl Stage {
 
     /// Makes the command `PROGRAM get ROLE` in this home, with nothing of the outer environment.
     pub(crate) fn get_command(&self, program: &Path, role: &str) -> Command {
+        let mut command = self.command(program);
+        command.args(["get", role]);
+        command
+    }
+
+    /// Makes the command of any program in this home.
+    pub(crate) fn command(&self, program: &Path) -> Command {
         let mut command = Command::new(program);
         environment(&mut command, self.dir.path());
-        command.args(["get", role]);
         command
     }
 

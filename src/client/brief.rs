@@ -31,7 +31,16 @@ pub fn ask_briefly(paths: &Paths, request: Request, deadline: Duration) -> Brief
         Ok(None) => return Brief::NoAgent,
         Err(_) => return Brief::Nothing,
     };
-    exchange(stream, request).unwrap_or(Brief::Nothing)
+    match exchange(stream, request) {
+        Ok(answer) => answer,
+        // It was killed with the connection in its queue.
+        Err(e) if is_end(&e) => Brief::NoAgent,
+        Err(_) => Brief::Nothing,
+    }
+}
+
+fn is_end(error: &io::Error) -> bool {
+    matches!(error.kind(), io::ErrorKind::UnexpectedEof | io::ErrorKind::ConnectionReset | io::ErrorKind::BrokenPipe)
 }
 
 fn reach(paths: &Paths, deadline: Duration) -> io::Result<Option<UnixStream>> {

@@ -182,3 +182,27 @@ fn imds_serves_until_it_is_interrupted_and_tells_how_to_use_it() {
     let refused = home.command("python3").args(["-c", METADATA, url]).output().unwrap();
     assert!(text(&refused.stderr).contains("refused"), "{}", text(&refused.stderr));
 }
+
+#[test]
+fn a_shell_outlives_the_agents_restart_and_its_crash() {
+    let mut home = Home::ready(TUTORIAL);
+    on_the_path(&mut home);
+    let script = "python3 fetch.py; rolecall agent restart >/dev/null; rolecall unlock --vault <passphrase >/dev/null; \
+                  python3 fetch.py; kill -9 $AGENT_OF; until rolecall prompt | grep agent; do :; done; rolecall agent start >/dev/null; \
+                  rolecall unlock --vault <passphrase >/dev/null; python3 fetch.py; rolecall prompt --long";
+    // The agent that will be killed is the one after the restart.
+    let script = script.replace(
+        "$AGENT_OF",
+        "$(rolecall status --json | python3 -c 'import json, sys; print(json.load(sys.stdin)[\"agent\"][\"pid\"])')",
+    );
+    let passphrase = home.path("run/passphrase");
+    std::fs::write(&passphrase, crate::harness::home::PASSPHRASE).unwrap();
+    let script = script.replace("<passphrase", "<run/passphrase");
+    let output = home.run(["exec", "prod", "--", "sh", "-c", &script]);
+    std::fs::remove_file(passphrase).unwrap();
+    let lines: Vec<String> = text(&output.stdout).lines().map(str::to_owned).collect();
+    let keys: Vec<&String> = lines.iter().filter(|line| line.starts_with("ASIA")).collect();
+    assert_eq!(keys.len(), 3, "{lines:?} {}", text(&output.stderr));
+    assert!(lines.contains(&"prod (no agent)".to_owned()), "{lines:?}");
+    assert!(lines.last().unwrap().starts_with("in prod, "), "{lines:?}");
+}
