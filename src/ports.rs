@@ -308,6 +308,8 @@ pub trait Prompter: Send + Sync {
     ) -> Prompted;
     /// Returns when every terminal that was drawn on is as it was before; within 2 seconds.
     async fn settled(&self);
+    /// Gives where the agent itself could show a window: for questions whose caller is on another machine.
+    fn at_home(&self) -> Surroundings;
     /// Tells something on the desktop. Returns within 5 seconds; where there is no desktop nothing happens.
     async fn notify(&self, notice: &Notice);
 }

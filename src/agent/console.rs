@@ -7,7 +7,6 @@
 use super::Agent;
 use super::audit::{Event, Line};
 use super::caller::Caller;
-use super::endpoint::WAITS;
 use super::failure::Failure;
 use super::flight;
 use super::server::Connection;
@@ -90,7 +89,7 @@ impl Agent {
         context: &Context,
         connection: &mut Connection,
     ) -> Result<(SigninUrl, HandOut), Failure> {
-        let given = self.session_shown(plan, caller, context, connection).await?;
+        let given = self.session(plan, caller, context, connection).await?;
         let session = process_output::parse(&given.held.line)
             .ok_or_else(|| Failure::transient(Report::new(Kind::Failed, "a session in memory cannot be read back")))?;
         let federation = self.ports.tokens.federation();
@@ -105,8 +104,8 @@ impl Agent {
 
     fn answer(&self, url: SigninUrl, by_browser: bool, given: &HandOut) -> Result<Answer, Report> {
         if by_browser {
-            let url = SigninUrl::new(self.endpoint.visit_once(url)?);
-            return Ok(Answer::Console { url, valid_seconds: WAITS.as_secs() });
+            let (url, valid) = self.endpoint.visit_once(url)?;
+            return Ok(Answer::Console { url, valid_seconds: valid.as_secs() });
         }
         // A sign-in token is of no use beyond its session.
         let left = given.held.lifetime.left(self.ports.clock.now());

@@ -2,7 +2,7 @@
 
 use super::audit::{Event, Line};
 use super::server::{self, Socket};
-use super::{Agent, desk, watch};
+use super::{Agent, desk, extra, watch};
 use crate::ports::DeskEvent;
 use std::io;
 use std::sync::Arc;
@@ -56,6 +56,7 @@ pub async fn run(
     ready();
     let ending = tokio::select! {
         () = server::serve(&agent, &listener, &slots) => Ending::Displaced,
+        () = extra::serve(&agent, &slots) => Ending::Displaced,
         () = refresh(&agent) => Ending::Displaced,
         () = watch::watch(&agent.paths.config, agent.paths.runtime_dir(), changed) => Ending::Displaced,
         () = idle_lock(&agent) => Ending::Displaced,
@@ -73,6 +74,7 @@ pub async fn run(
     // The ports go before the socket: the agent that is started next takes them up again.
     agent.endpoint.close().await;
     socket.unlink();
+    agent.extra.close();
     server::let_in(&agent, &socket, &slots);
     drop(listener);
     drop(socket);
@@ -110,6 +112,7 @@ async fn idle_lock(agent: &Agent) {
 
 async fn displaced(agent: &Agent, socket: &Socket, look: &Notify) {
     while socket.is_in_place() {
+        agent.mend_sockets();
         let next = agent.ports.clock.now().boot + LOOK_AROUND;
         tokio::select! {
             // Told at once: as long as we hold the lock, nobody can start an agent that would be found.

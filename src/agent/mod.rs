@@ -9,6 +9,7 @@ mod consent;
 mod console;
 mod desk;
 mod endpoint;
+mod extra;
 mod failure;
 mod flight;
 mod identities;
@@ -36,10 +37,12 @@ mod watch;
 use crate::domain::catalogue::Catalogue;
 use crate::paths::Paths;
 use crate::ports::{Clock, Prompter, TokenService, Vault};
+pub use audit::log_schema;
 use audit::{Audit, Event, Line};
 use caller::Caller;
 use configuration::Configuration;
 use endpoint::Endpoint;
+use extra::ExtraSockets;
 use key_age::{KeyFacts, Watched};
 use rotation::Rotations;
 use sessions::{CalledOff, Sessions};
@@ -94,6 +97,7 @@ pub struct Agent {
     key_facts: Arc<KeyFacts>,
     rotations: Rotations,
     endpoint: Endpoint,
+    extra: ExtraSockets,
     /// Who last asked for a name, for `status`.
     last_callers: Mutex<HashMap<String, String>>,
     started: chrono::DateTime<chrono::Utc>,
@@ -124,6 +128,7 @@ impl Agent {
             configuration: Configuration::new(&paths.config),
             rotations: Rotations::new(&paths.state),
             endpoint: Endpoint::new(agent.clone(), &paths.state, &paths.socket),
+            extra: ExtraSockets::new(&paths),
             key_facts,
             ports,
             paths,
@@ -164,6 +169,7 @@ impl Agent {
         let mut callers = self.last_callers.lock().unwrap_or_else(PoisonError::into_inner);
         callers.retain(|name, _| catalogue.identities.contains_key(&**name) || catalogue.roles.contains_key(&**name));
         drop(callers);
+        self.open_sockets(catalogue);
         self.sessions.retain(&catalogue.aws, |name| crate::domain::plan::Plan::of(catalogue, name.as_str()).ok());
         tracing::info!(
             identities = catalogue.identities.len(),
