@@ -6,6 +6,7 @@
 mod file;
 
 use super::args::{EnvArgs, Format};
+use super::launch::variables::ROLE;
 use super::output::{Failure, print, secret_buffer};
 use super::shadowing::SHADOWING;
 use super::{config_file, quote, var};
@@ -69,7 +70,8 @@ fn render(session: &Session, region: Option<&str>, format: Format) -> Zeroizing<
         variables.extend(REGIONS.map(|name| (name, region)));
     }
     let is_set = |name: &str| variables.iter().any(|(set, _)| *set == name);
-    let stale: Vec<&str> = SHADOWING.into_iter().filter(|name| !is_set(name)).collect();
+    // A prompt that goes on to show the shell's role would show another one than the keys are of.
+    let stale: Vec<&str> = SHADOWING.into_iter().chain([ROLE]).filter(|name| !is_set(name)).collect();
     // No form of quoting makes more than six bytes of one.
     let room = variables.iter().map(|(name, value)| name.len() + 6 * value.len() + 32).sum::<usize>() + 4096;
     let mut out = secret_buffer(room);
@@ -122,7 +124,7 @@ fn unset(format: Format) -> Result<String, Report> {
         return Err(Report::new(Kind::Usage, "a list of values can set variables and not unset them")
             .hint("give `--format` as sh, fish or powershell"));
     }
-    let names: Vec<&str> = SHADOWING.into_iter().chain(REGIONS).collect();
+    let names: Vec<&str> = SHADOWING.into_iter().chain(REGIONS).chain([ROLE]).collect();
     let mut out = String::new();
     push_unset(&mut out, &names, format);
     Ok(out)
@@ -226,8 +228,8 @@ mod tests {
             assert!(run.status.success() && run.stderr.is_empty(), "{shell}: {run:?}");
         }
         let powershell = unset(Format::Powershell).expect("a shell");
-        assert_eq!(powershell.lines().count(), SHADOWING.len() + REGIONS.len());
-        assert!(powershell.lines().all(|line| line.starts_with("$Env:A") && line.ends_with(" = $null")));
+        assert_eq!(powershell.lines().count(), SHADOWING.len() + REGIONS.len() + 1);
+        assert!(powershell.lines().all(|line| line.starts_with("$Env:") && line.ends_with(" = $null")));
         for format in [Format::Dotenv, Format::Json] {
             assert_eq!(unset(format).expect_err("sets only").kind, Kind::Usage);
         }

@@ -19,6 +19,7 @@ pub fn json_schemas() -> Vec<(&'static str, Value)> {
         ("profiles sync", of::<profiles::Shown<'_>>("profiles sync")),
         ("role list", of::<Vec<role::Shown<'_>>>("role list")),
         ("role show", of::<role::Detailed<'_>>("role show")),
+        ("roles", of::<Vec<role::Shown<'_>>>("roles")),
         ("status", of::<status::Shown<'_>>("status")),
     ]
 }

@@ -8,7 +8,7 @@
 ///
 /// SDKs and Tools Reference Guide, "Environment variables support"; the odd ones with whoever reads them. Most SDKs look
 /// here before they look at a profile, and at each of these in an order of their own.
-pub(super) const SHADOWING: [&str; 28] = [
+pub(super) const SHADOWING: [&str; 29] = [
     "AWS_ACCESS_KEY_ID",
     "AWS_SECRET_ACCESS_KEY",
     "AWS_SESSION_TOKEN",
@@ -27,7 +27,9 @@ pub(super) const SHADOWING: [&str; 28] = [
     "AWS_SESSION_EXPIRATION",
     "AWS_ACCOUNT_ID",
     "AWS_CREDENTIAL_SCOPE",
+    // By which the prompts of aws-vault and awsume know a role.
     "AWS_VAULT",
+    "AWSUME_PROFILE",
     // A file or a profile that has keys.
     "AWS_PROFILE",
     "AWS_DEFAULT_PROFILE",

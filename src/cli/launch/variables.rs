@@ -4,6 +4,7 @@
 //! of the same plan. What could lead a tool to somebody else's credentials goes, even if today's tools read
 //! it after ours: which of two wins differs by SDK and by version.
 
+use crate::cli::shadowing::SHADOWING;
 use crate::domain::credential::Session;
 use crate::domain::secret::EndpointToken;
 use crate::protocol::process_output::timestamp;
@@ -12,39 +13,18 @@ use zeroize::Zeroizing;
 /// The role of a shell.
 pub(in crate::cli) const ROLE: &str = "ROLECALL_ROLE";
 
-/// What leads some tool to other credentials, or a prompt to another role: what SDKs read of keys (the Ruby one has names of
-/// its own), profiles, endpoints and tokens, and what aws-vault and awsume leave.
-const MISLEADING: [&str; 29] = [
-    "AMAZON_ACCESS_KEY_ID",
-    "AMAZON_SECRET_ACCESS_KEY",
-    "AMAZON_SESSION_TOKEN",
-    "AWSUME_PROFILE",
-    "AWS_ACCESS_KEY",
-    "AWS_ACCESS_KEY_ID",
-    "AWS_ACCOUNT_ID",
-    "AWS_CONTAINER_AUTHORIZATION_TOKEN",
-    "AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE",
-    "AWS_CONTAINER_CREDENTIALS_FULL_URI",
-    "AWS_CONTAINER_CREDENTIALS_RELATIVE_URI",
-    "AWS_CREDENTIAL_EXPIRATION",
-    "AWS_CREDENTIAL_FILE",
-    "AWS_CREDENTIAL_SCOPE",
-    "AWS_DEFAULT_PROFILE",
+/// What leads some tool to the metadata service, or away from it.
+const METADATA: [&str; 4] = [
     "AWS_EC2_METADATA_DISABLED",
     "AWS_EC2_METADATA_SERVICE_ENDPOINT",
     "AWS_EC2_METADATA_SERVICE_ENDPOINT_MODE",
     "AWS_EC2_METADATA_V1_DISABLED",
-    "AWS_PROFILE",
-    "AWS_ROLE_ARN",
-    "AWS_ROLE_SESSION_NAME",
-    "AWS_SECRET_ACCESS_KEY",
-    "AWS_SECRET_KEY",
-    "AWS_SECURITY_TOKEN",
-    "AWS_SESSION_EXPIRATION",
-    "AWS_SESSION_TOKEN",
-    "AWS_VAULT",
-    "AWS_WEB_IDENTITY_TOKEN_FILE",
 ];
+
+/// Gives what goes where it is not set: whatever says who one is, and where a machine's own credentials would be.
+fn misleading() -> impl Iterator<Item = &'static str> {
+    SHADOWING.into_iter().chain(METADATA)
+}
 
 /// What is set besides, in some case or another.
 const BESIDES: [&str; 5] = ["AWS_DEFAULT_REGION", "AWS_REGION", "NO_PROXY", "no_proxy", ROLE];
@@ -81,7 +61,7 @@ pub(in crate::cli) type Change = (&'static str, Option<Zeroizing<String>>);
 
 /// Every variable that a plan may touch.
 pub(in crate::cli) fn touched() -> impl Iterator<Item = &'static str> {
-    MISLEADING.into_iter().chain(BESIDES)
+    misleading().chain(BESIDES)
 }
 
 /// Makes the plan; `var` gives what is there now. No name comes twice.
@@ -124,7 +104,7 @@ pub(in crate::cli) fn plan(role: &Role<'_>, var: impl Fn(&str) -> Option<String>
         set.extend(["AWS_REGION", "AWS_DEFAULT_REGION"].map(|name| (name, region.to_owned())));
     }
     let gone = |name: &&str| !set.iter().any(|(other, _)| other == name);
-    let gone: Vec<&'static str> = MISLEADING.into_iter().filter(gone).collect();
+    let gone: Vec<&'static str> = misleading().filter(gone).collect();
     let set = set.into_iter().map(|(name, value)| (name, Some(Zeroizing::new(value))));
     gone.into_iter().map(|name| (name, None)).chain(set).collect()
 }

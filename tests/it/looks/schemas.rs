@@ -208,6 +208,7 @@ fn what_the_programs_print_is_what_the_schemas_say() {
     check("identity show", &["auth"]);
     check("role list", &[]);
     check("role show", &["data"]);
+    check("roles", &[]);
     check("profiles diff", &[]);
     check("profiles sync", &[]);
     check("profiles sync", &[]);
