@@ -92,6 +92,21 @@ fn replace(
     finish().map_err(|e| failed("cannot write", target, &e))
 }
 
+/// Replaces a file by a whole new one that only its owner can read, whatever the mode of the old one was; a symlink is
+/// replaced, not followed.
+pub fn write_private(path: &Path, content: &[u8]) -> Result<(), Report> {
+    let dir = path.parent().filter(|dir| !dir.as_os_str().is_empty()).unwrap_or_else(|| Path::new("."));
+    let write = || -> io::Result<()> {
+        // Made with mode 0600; never wider for an instant.
+        let mut temp = tempfile::Builder::new().prefix(".rolecall-").tempfile_in(dir)?;
+        temp.write_all(content)?;
+        temp.as_file().sync_all()?;
+        temp.persist(path).map_err(|e| e.error)?;
+        fs::File::open(dir)?.sync_all()
+    };
+    write().map_err(|e| failed("cannot write", path, &e))
+}
+
 /// Opens a file for appending, made with mode 0600 from its first instant; a symlink is not followed.
 pub fn open_private_append(path: &Path) -> io::Result<fs::File> {
     let flags = OFlags::WRONLY | OFlags::APPEND | OFlags::CREATE | OFlags::CLOEXEC | OFlags::NOFOLLOW;

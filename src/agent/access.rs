@@ -106,6 +106,7 @@ impl Agent {
     }
 }
 
+/// Tells what the rules say of a caller.
 async fn access(catalogue: &Catalogue, role: &Role, caller: &Caller) -> Access {
     let rules = match programs::leads_to(role).await {
         Some(leads_to) => role.access(caller.tool(), &leads_to),
@@ -116,6 +117,7 @@ async fn access(catalogue: &Catalogue, role: &Role, caller: &Caller) -> Access {
     if caller.socket.as_ref().is_some_and(asks) { rules.max(Access::Ask) } else { rules }
 }
 
+/// Gives whose consent it would be.
 fn consent_of(role: &Role, caller: &Caller) -> Grant {
     Grant {
         role: role.name.clone(),

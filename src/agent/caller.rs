@@ -9,6 +9,7 @@ use super::terminal;
 use crate::domain::report::printable;
 use crate::process::Pinned;
 use serde::{Deserialize, Serialize};
+use schemars::JsonSchema;
 use std::fs;
 use std::os::fd::AsFd;
 use std::path::Path;
@@ -17,7 +18,7 @@ use std::path::Path;
 const PATH_SHOWN: usize = 512;
 
 /// What is recorded of a caller.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, JsonSchema)]
 pub(super) struct Caller {
     /// Its process, where the kernel tells.
     #[serde(skip_serializing_if = "Option::is_none")]

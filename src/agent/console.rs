@@ -24,7 +24,7 @@ use std::time::Duration;
 
 /// What a caller says of the console that it wants.
 #[derive(Debug)]
-pub(super) struct Wanted {
+pub(super) struct Order {
     /// The page to land on.
     pub(super) destination: Option<String>,
     /// How long the console's session shall last.
@@ -34,7 +34,7 @@ pub(super) struct Wanted {
 }
 
 /// A request that has been looked at and can be made.
-struct Order {
+struct Prepared {
     destination: String,
     duration: Option<Duration>,
     region: String,
@@ -45,7 +45,7 @@ impl Agent {
     pub(super) async fn console(
         &self,
         name: &str,
-        wanted: Wanted,
+        order: Order,
         caller: &Caller,
         context: &Context,
         connection: &mut Connection,
@@ -54,8 +54,8 @@ impl Agent {
         let plan = self.plan_for(name, Event::Console, caller)?;
         // What cannot be is said before anybody is asked for a code.
         let catalogue = self.configuration.catalogue();
-        let result = match order(&catalogue, &plan, &wanted) {
-            Ok(order) => self.sign_in(&catalogue, &plan, &order, caller, context, connection).await,
+        let result = match prepare(&catalogue, &plan, &order) {
+            Ok(prepared) => self.sign_in(&catalogue, &plan, &prepared, caller, context, connection).await,
             Err(report) => Err(Failure::permanent(report)),
         };
         let mut line = Line::new(self.ports.clock.now().wall, Event::Console, "ok");
@@ -69,7 +69,7 @@ impl Agent {
                 line.expiration = Some(given.held.lifetime.expiration);
                 line.cached = Some(given.cached);
                 self.audit.write(line);
-                self.answer(url, wanted.by_browser, &given)
+                self.answer(url, order.by_browser, &given)
             }
             Err(Failure { report, code, .. }) => {
                 line.result = code;
@@ -84,7 +84,7 @@ impl Agent {
         &self,
         catalogue: &Catalogue,
         plan: &Arc<Plan>,
-        order: &Order,
+        prepared: &Prepared,
         caller: &Caller,
         context: &Context,
         connection: &mut Connection,
@@ -94,7 +94,7 @@ impl Agent {
             .ok_or_else(|| Failure::transient(Report::new(Kind::Failed, "a session in memory cannot be read back")))?;
         let federation = self.ports.tokens.federation();
         let url = federation
-            .sign_in(&catalogue.aws, &order.region, &session, order.duration, &order.destination)
+            .sign_in(&catalogue.aws, &prepared.region, &session, prepared.duration, &prepared.destination)
             .await
             .map_err(|error| Failure::of_aws(plan, &error))?;
         // A lock that came meanwhile has forgotten the session; what it was traded for is forgotten with it.
@@ -104,7 +104,7 @@ impl Agent {
 
     fn answer(&self, url: SigninUrl, by_browser: bool, given: &HandOut) -> Result<Answer, Report> {
         if by_browser {
-            let (url, valid) = self.visit_once(url)?;
+            let (url, valid) = self.endpoint.visit_once(url)?;
             return Ok(Answer::Console { url, valid_seconds: valid.as_secs() });
         }
         // A sign-in token is of no use beyond its session.
@@ -114,7 +114,7 @@ impl Agent {
 }
 
 /// Looks at what is wanted; nothing is asked of anybody.
-fn order(catalogue: &Catalogue, plan: &Plan, wanted: &Wanted) -> Result<Order, Report> {
+fn prepare(catalogue: &Catalogue, plan: &Plan, order: &Order) -> Result<Prepared, Report> {
     let reached = reached(plan)?;
     let step = plan.key().step();
     let region = step.region().to_owned();
@@ -123,21 +123,14 @@ fn order(catalogue: &Catalogue, plan: &Plan, wanted: &Wanted) -> Result<Order, R
         (_, Some(Source::WebIdentity(call))) => Some(call.duration),
         _ => None,
     };
-    let asked = wanted.duration_seconds.map(|seconds| Duration::from_secs(seconds.into()));
+    let asked = order.duration_seconds.map(|seconds| Duration::from_secs(seconds.into()));
     let duration = session_duration(reached, asked, own)?;
-    let destination = match &wanted.destination {
+    let destination = match &order.destination {
         Some(destination) => {
             check_destination(crate::domain::arn::Partition::of_region(&region), destination)?;
             destination.clone()
         }
         None => page(&region, None)?,
     };
-    Ok(Order { destination, duration, region })
-}
-
-impl Agent {
-    /// Seam: the endpoint's once-only addresses.
-    fn visit_once(&self, _url: SigninUrl) -> Result<(SigninUrl, Duration), Report> {
-        Err(Report::new(Kind::Agent, "this agent cannot open a browser yet").hint("add `--print`"))
-    }
+    Ok(Prepared { destination, duration, region })
 }

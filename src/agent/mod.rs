@@ -37,6 +37,7 @@ mod watch;
 use crate::domain::catalogue::Catalogue;
 use crate::paths::Paths;
 use crate::ports::{Clock, Prompter, TokenService, Vault};
+pub use audit::log_schema;
 use audit::{Audit, Event, Line};
 use caller::Caller;
 use configuration::Configuration;

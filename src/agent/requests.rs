@@ -2,12 +2,14 @@
 
 use super::audit::{Event, Line};
 use super::caller::Caller;
+use super::console::Order;
+use super::endpoint::WantedGrant;
 use super::failure::{Failure, class};
 use super::patience::Patience;
 use super::questions::{Asking, Said, Seat, Subject};
 use super::server::Connection;
 use super::sessions::HandOut;
-use super::{Agent, console, endpoint, flight};
+use super::{Agent, flight};
 use crate::domain::credential::AccessKey;
 use crate::domain::names::Name;
 use crate::domain::plan::Plan;
@@ -59,11 +61,11 @@ impl Agent {
             }
             Request::Glance { name } => answer(self.glance(&name)),
             Request::Console { name, destination, duration_seconds, by_browser } => {
-                let wanted = console::Wanted { destination, duration_seconds, by_browser };
+                let wanted = Order { destination, duration_seconds, by_browser };
                 answer(self.console(&name, wanted, caller, &call.context, connection).await?)
             }
             Request::Endpoint { name, form, owner, port } => {
-                let wanted = endpoint::Wanted { name: &name, form, owner, port };
+                let wanted = WantedGrant { name: &name, form, owner, port };
                 self.grant(wanted, caller, &call.context, connection).await
             }
             Request::Device { name } => answer(self.tell_device(name.as_deref())?),

@@ -3,12 +3,14 @@
 //! Nothing is looked up, read or checked here beyond the form of a name: a value of the configuration has its one check
 //! in `config`, so that a flag and a line of the file are refused with the same words. The doc comments are the help.
 
+mod console;
 mod identity;
 mod launch;
 mod role;
 mod socket;
 mod source;
 
+pub(super) use console::{ConsoleArgs, RolesArgs, SwitchLinkArgs};
 pub(super) use identity::{IdentityAddArgs, IdentityCommand, IdentityRemoveArgs, IdentityRotateArgs};
 pub(super) use launch::{
     ExecArgs, ImdsArgs, InitArgs, InitShell, Inner, NamesArgs, PromptArgs, SubshellArgs, VariablesArgs, WayArgs,
@@ -60,9 +62,11 @@ Examples:
   eval \"$(rolecall env prod)\"                                              sh, bash, zsh
   rolecall env prod --format fish | source                                 fish
   rolecall env prod --format powershell | Out-String | Invoke-Expression   PowerShell
-  rolecall env prod --format dotenv > .env
+  rolecall env prod --format json | jq -r .AWS_ACCESS_KEY_ID
+  eval \"$(rolecall env --unset)\"                                           as before
 
-The variables do not refresh themselves: AWS_CREDENTIAL_EXPIRATION says when they end.")]
+Whatever else in the environment says who one is goes first. The variables do not refresh
+themselves: AWS_CREDENTIAL_EXPIRATION says when they end.")]
     Env(EnvArgs),
     /// Run a command in a role, with credentials that refresh themselves
     #[command(after_help = "\
@@ -96,17 +100,41 @@ Examples:
 
 Prints nothing outside of a role. It never starts the agent and never waits for it.")]
     Prompt(PromptArgs),
+    /// Sign the browser in to the AWS console
+    #[command(after_help = "\
+Examples:
+  rolecall console prod
+  rolecall console prod --service s3 --region eu-central-1
+  rolecall console prod --print                      the address, for a browser elsewhere")]
+    Console(ConsoleArgs),
+    /// Print the link by which the console switches to a role
+    #[command(after_help = "\
+The link is no secret: it holds account, role, display name and colour. Whoever follows it must be
+signed in to the console as the user that the role trusts, with MFA if the role asks for it.
+
+Example:
+  rolecall switch-link prod")]
+    SwitchLink(SwitchLinkArgs),
+    /// List the roles, for people and for other tools
+    #[command(after_help = "\
+Examples:
+  rolecall roles
+  rolecall roles --json | jq -r '.[].role_arn'
+  rolecall roles --aesr                              for the browser extension AWS Extend Switch Roles")]
+    Roles(RolesArgs),
     /// Show identities, roles, sessions, time left and who used them
     #[command(after_help = "\
 Examples:
   rolecall status
+  rolecall status --watch                 drawn anew each second; q leaves
   rolecall status --json | jq -r '.roles[] | select(.session) | .name'")]
-    Status(JsonArgs),
+    Status(StatusArgs),
     /// Show the audit log, oldest line first
     #[command(after_help = "\
 Examples:
   rolecall log | tail
   rolecall log --follow
+  rolecall log --role prod --since 2h
   rolecall log --json | jq 'select(.event == \"refuse\")'")]
     Log(LogArgs),
     /// Give an MFA code or the vault's passphrase ahead of time
@@ -187,8 +215,9 @@ Examples:
 }
 
 /// The commands by what one wants, in the order of the help.
-pub(super) const GROUPS: [(&str, &[&str]); 4] = [
+pub(super) const GROUPS: [(&str, &[&str]); 5] = [
     ("Credentials", &["get", "env", "exec", "shell", "imds"]),
+    ("Console", &["console", "switch-link", "roles"]),
     ("Every day", &["status", "log", "unlock", "lock", "prompt"]),
     ("Set-up", &["identity", "role", "profiles"]),
     ("The program", &["agent", "init", "completions", "man", "help"]),
@@ -203,10 +232,20 @@ pub(super) struct GetArgs {
 #[derive(Debug, Args)]
 pub(super) struct EnvArgs {
     /// A role or an identity
-    pub(super) name: String,
-    /// How to write the variables [default: what $SHELL reads]
+    #[arg(required_unless_present = "unset")]
+    pub(super) name: Option<String>,
+    /// How to write the variables [default: what $SHELL reads; in a file NAME=value, or JSON if it ends in .json]
     #[arg(long, short, value_enum)]
     pub(super) format: Option<Format>,
+    /// Print what unsets every variable that says who one is, and set none
+    #[arg(long, visible_alias = "clear", conflicts_with_all = ["name", "write_file"])]
+    pub(super) unset: bool,
+    /// Write them into a file that only you can read, where git does not see it
+    #[arg(long, value_name = "FILE")]
+    pub(super) write_file: Option<PathBuf>,
+    /// Let the secrets rest on disk, which --write-file does
+    #[arg(long, requires = "write_file")]
+    pub(super) yes_secrets_on_disk: bool,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
@@ -232,6 +271,16 @@ pub(super) struct JsonArgs {
 }
 
 #[derive(Debug, Args)]
+pub(super) struct StatusArgs {
+    /// Print JSON
+    #[arg(long)]
+    pub(super) json: bool,
+    /// Stay on the screen and draw it anew each second
+    #[arg(long, short, conflicts_with = "json")]
+    pub(super) watch: bool,
+}
+
+#[derive(Debug, Args)]
 pub(super) struct LogArgs {
     /// Stay, and print each line as it is written
     #[arg(long, short)]
@@ -239,6 +288,12 @@ pub(super) struct LogArgs {
     /// Print the lines as they are in the file, one JSON object each
     #[arg(long)]
     pub(super) json: bool,
+    /// Only lines about this role or identity
+    #[arg(long, value_name = "NAME")]
+    pub(super) role: Option<String>,
+    /// Only lines that are not older than this, as 2h
+    #[arg(long, value_name = "DURATION")]
+    pub(super) since: Option<String>,
 }
 
 #[derive(Debug, Args)]
@@ -360,10 +415,12 @@ impl Command {
     pub(super) fn subject(&self) -> Option<String> {
         let name = match self {
             Self::Get(GetArgs { name })
-            | Self::Env(EnvArgs { name, .. })
+            | Self::Console(ConsoleArgs { name, .. })
             | Self::Exec(ExecArgs { name, .. })
             | Self::Shell(SubshellArgs { name, .. })
             | Self::Imds(ImdsArgs { name, .. }) => name.as_str(),
+            Self::Env(EnvArgs { name, .. }) => name.as_deref()?,
+            Self::SwitchLink(SwitchLinkArgs { name }) => name.as_str(),
             Self::Unlock(UnlockArgs { name, .. }) => name.as_ref()?.as_str(),
             Self::Identity(IdentityCommand::Add(args)) => args.name.as_str(),
             Self::Identity(IdentityCommand::Remove(args)) => args.name.as_str(),

@@ -19,6 +19,9 @@ use std::time::Duration;
 /// How long each step may take: what is later than this is felt at the prompt.
 const DEADLINE: Duration = Duration::from_millis(40);
 
+/// How long a person who asks may wait.
+const PATIENCE: Duration = Duration::from_secs(1);
+
 /// Prints it.
 pub(super) fn run(args: &PromptArgs) -> Result<(), Failure> {
     show(args.format.as_deref(), args.long)
@@ -33,7 +36,10 @@ pub(super) fn show(format: Option<&str>, long: bool) -> Result<(), Failure> {
             Ok(())
         };
     };
-    let state = State::of(&role);
+    let mut state = State::of(&role);
+    if long && !is_served(&role, &state) {
+        state = State::NoEndpoint;
+    }
     match format {
         _ if long => output::print(&format!("in {}\n", state.sentence(&role))),
         Some(format) => output::print(&format.replace("{}", &state.words(&role))),
@@ -122,9 +128,23 @@ impl State {
 ///
 /// Nothing is sent: whatever has taken the port would be shown the token.
 fn endpoint_listens() -> bool {
-    let url = var("AWS_CONTAINER_CREDENTIALS_FULL_URI").or_else(|| var("AWS_EC2_METADATA_SERVICE_ENDPOINT"));
-    let address = url.as_deref().and_then(address);
-    address.is_none_or(|address| TcpStream::connect_timeout(&address, DEADLINE).is_ok())
+    endpoint().is_none_or(|address| TcpStream::connect_timeout(&address, DEADLINE).is_ok())
+}
+
+/// Tells whether the agent still serves what this environment names. A port that somebody else has taken by now listens
+/// too; a prompt need not know, a person who asks does.
+fn is_served(role: &Name, state: &State) -> bool {
+    let Some(port) = endpoint().map(|address| address.port()) else { return true };
+    let (State::Left(_) | State::NoSession, Ok(paths)) = (state, Paths::from_env()) else { return true };
+    let Brief::Answer(Answer::Status(status)) = ask_briefly(&paths, Request::Status, PATIENCE) else { return true };
+    let endpoint = &status.endpoint;
+    endpoint.grants.iter().any(|grant| grant.name == role.as_str() && grant.port.or(endpoint.port) == Some(port))
+}
+
+/// Gives where this environment sends tools, if that is on this machine.
+fn endpoint() -> Option<SocketAddr> {
+    let url = var("AWS_CONTAINER_CREDENTIALS_FULL_URI").or_else(|| var("AWS_EC2_METADATA_SERVICE_ENDPOINT"))?;
+    address(&url)
 }
 
 /// Gives where a URL of ours leads; nothing for any other.

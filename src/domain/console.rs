@@ -82,7 +82,8 @@ pub fn signin_address(region: &str, fips: bool) -> Result<String, Report> {
     let host = if fips {
         hosts.signin_fips.ok_or_else(|| {
             let why = format!("the console's sign-in has no FIPS host in partition {}", partition.id());
-            Report::new(Kind::Config, why).hint("set `use_fips_endpoint = false` under `[aws]`, or stay on the command line")
+            Report::new(Kind::Config, why)
+                .hint("set `use_fips_endpoint = false` under `[aws]`, or stay on the command line")
         })?
     } else {
         hosts.signin
@@ -150,7 +151,8 @@ pub fn check_destination(partition: Partition, text: &str) -> Result<(), Report>
     let Some(rest) = text.strip_prefix("https://") else { return refuse("it is not https".to_owned()) };
     let host = rest.split(['/', '?', '#']).next().unwrap_or_default();
     let is_plain = host.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b"-.".contains(&b));
-    let is_own = host == console || host.strip_suffix(console).is_some_and(|front| front.ends_with('.') && front.len() > 1);
+    let is_own =
+        host == console || host.strip_suffix(console).is_some_and(|front| front.ends_with('.') && front.len() > 1);
     if is_plain && is_own { Ok(()) } else { refuse(format!("it is not on {console}")) }
 }
 

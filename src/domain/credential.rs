@@ -131,12 +131,20 @@ pub enum Freshness {
 pub fn renewal_at(life: Duration, floor: Duration, jitter: f64) -> Duration {
     const ABOVE_FLOOR: Duration = Duration::from_mins(2);
     let half = life / 2;
-    if life < floor * 2 { half } else { half.mul_f64(0.9 + 0.1 * jitter.clamp(0.0, 1.0)).max(floor + ABOVE_FLOOR) }
+    if is_short(life, floor) { half } else { half.mul_f64(0.9 + 0.1 * jitter.clamp(0.0, 1.0)).max(floor + ABOVE_FLOOR) }
+}
+
+/// Tells whether a session is too short to be renewed before it sinks below a floor.
+///
+/// An hour is an hour: it arrives as some seconds less, by the way here and by AWS's whole seconds.
+fn is_short(life: Duration, floor: Duration) -> bool {
+    const ON_THE_WAY: Duration = Duration::from_secs(30);
+    life + ON_THE_WAY < floor * 2
 }
 
 /// Decides by the life of a session and what is left of it.
 pub fn freshness(life: Duration, left: Duration, floor: Duration, jitter: f64) -> Freshness {
-    let short = life < floor * 2;
+    let short = is_short(life, floor);
     match left {
         left if left <= LAST_CALL => Freshness::Expired,
         left if left > renewal_at(life, floor, jitter) => Freshness::Fresh,
@@ -195,6 +203,8 @@ mod tests {
         ] {
             assert_eq!(freshness(min(life), min(left), FLOOR_OF_METADATA, 1.0), want, "life {life} left {left}");
         }
+        let hour = min(60) - Duration::from_secs(2);
+        assert_eq!(freshness(hour, min(31), FLOOR_OF_METADATA, 1.0), Due, "an hour that took two seconds to arrive");
     }
 
     #[test]

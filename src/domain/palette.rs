@@ -13,7 +13,9 @@ const GREY: u8 = 20;
 
 /// Checks a colour: one of the console's words, a name of CSS, or six hexadecimal digits with or without `#`.
 pub fn check(text: &str) -> Result<(), &'static str> {
-    hex(text).map(drop).ok_or("a colour is a name of CSS, as red or teal, or six hexadecimal digits, as f2b0a9 or #f2b0a9")
+    hex(text)
+        .map(drop)
+        .ok_or("a colour is a name of CSS, as red or teal, or six hexadecimal digits, as f2b0a9 or #f2b0a9")
 }
 
 /// Gives a colour as six hexadecimal digits; the console's words are the console's colours.

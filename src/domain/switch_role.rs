@@ -70,10 +70,9 @@ pub fn refusal(catalogue: &Catalogue, role: &Role) -> Option<Report> {
     if role.external_id.is_some() {
         return refuse(format!("`{name}` wants an external id, and the console cannot give one"));
     }
-    for (key, is_set) in [
-        ("source_identity", role.source_identity.is_some()),
-        ("session_tags", !role.session_tags.is_empty()),
-    ] {
+    for (key, is_set) in
+        [("source_identity", role.source_identity.is_some()), ("session_tags", !role.session_tags.is_empty())]
+    {
         if is_set {
             return refuse(format!("`{name}` has `{key}`, and the console passes nothing along when it switches"));
         }

@@ -3,10 +3,11 @@
 use super::message::EndpointForm;
 use crate::domain::report::Report;
 use chrono::{DateTime, Utc};
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 /// The state of everything.
-#[derive(Clone, Debug, Serialize, Deserialize)]
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 pub struct Status {
     /// The agent itself.
     pub agent: AgentStatus,
@@ -32,7 +33,7 @@ pub struct Status {
 }
 
 /// What is served over HTTP on this machine.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct EndpointStatus {
     /// The port of the container endpoint; nothing where nobody needs it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -43,7 +44,7 @@ pub struct EndpointStatus {
 }
 
 /// A place that serves a name to one process and what it starts.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct GrantStatus {
     /// The role or identity.
     pub name: String,
@@ -62,7 +63,7 @@ pub struct GrantStatus {
 }
 
 /// The running agent.
-#[derive(Clone, Debug, Serialize, Deserialize)]
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 pub struct AgentStatus {
     /// Its version.
     pub version: String,
@@ -79,7 +80,7 @@ pub struct AgentStatus {
 }
 
 /// The vault.
-#[derive(Clone, Debug, Serialize, Deserialize)]
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 pub struct VaultStatus {
     /// `os` or `file`.
     pub kind: String,
@@ -91,7 +92,7 @@ pub struct VaultStatus {
 }
 
 /// A question to the person.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct QuestionStatus {
     /// `mfa-code` or `consent`.
     pub kind: String,
@@ -116,7 +117,7 @@ pub struct QuestionStatus {
 }
 
 /// An identity.
-#[derive(Clone, Debug, Serialize, Deserialize)]
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 pub struct IdentityStatus {
     /// Its name.
     pub name: String,
@@ -137,7 +138,7 @@ pub struct IdentityStatus {
 }
 
 /// How old an identity's access key is; empty where the vault has not been open yet.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct KeyAge {
     /// The public half of the key.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -157,7 +158,7 @@ pub struct KeyAge {
 }
 
 /// Which access key took the place of which.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Rotated {
     /// The identity's name.
     pub identity: String,
@@ -174,7 +175,7 @@ pub struct Rotated {
 }
 
 /// A role.
-#[derive(Clone, Debug, Serialize, Deserialize)]
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 pub struct RoleStatus {
     /// Its name.
     pub name: String,
@@ -197,7 +198,7 @@ pub struct RoleStatus {
 }
 
 /// A further socket, which serves some roles' sessions and nothing else.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct SocketStatus {
     /// Its name.
     pub name: String,
@@ -216,7 +217,7 @@ pub struct SocketStatus {
 }
 
 /// A session; its secret stays where it is.
-#[derive(Clone, Debug, Serialize, Deserialize)]
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 pub struct SessionStatus {
     /// Its public half: the key to find it by in CloudTrail (`userIdentity.accessKeyId`).
     pub access_key_id: String,
@@ -231,7 +232,7 @@ pub struct SessionStatus {
 }
 
 /// A key in the vault; its secret stays where it is.
-#[derive(Clone, Debug, Serialize, Deserialize)]
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 pub struct KeyStatus {
     /// The identity's name.
     pub identity: String,
@@ -267,7 +268,7 @@ pub struct KeyStatus {
 }
 
 /// What has happened since the agent started.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Counts {
     /// Requests for credentials.
     pub gets: u64,

@@ -6,6 +6,8 @@
 
 mod access;
 mod asking;
+mod console;
+mod env;
 mod harness;
 
 mod desk;
@@ -13,10 +15,12 @@ mod disk;
 mod docs;
 mod endings;
 mod endpoint;
+mod exec;
 mod faults;
 mod get;
 mod layers;
 mod lifecycle;
+mod looks;
 mod memory;
 mod mfa;
 mod reload;

@@ -48,7 +48,7 @@ pub(super) struct Grant {
 }
 
 /// What is asked for.
-pub(in crate::agent) struct Wanted<'a> {
+pub(in crate::agent) struct WantedGrant<'a> {
     pub(in crate::agent) name: &'a str,
     pub(in crate::agent) form: EndpointForm,
     pub(in crate::agent) owner: EndpointOwner,
@@ -119,7 +119,7 @@ impl Agent {
     /// Gives a place that serves a name to one process; what is wrong with the name is said now, to the person.
     pub(in crate::agent) async fn grant(
         &self,
-        wanted: Wanted<'_>,
+        wanted: WantedGrant<'_>,
         caller: &Caller,
         context: &Context,
         connection: &mut Connection,
@@ -139,7 +139,7 @@ impl Agent {
 
     async fn try_grant(
         &self,
-        wanted: &Wanted<'_>,
+        wanted: &WantedGrant<'_>,
         caller: &Caller,
         context: &Context,
         connection: &mut Connection,
@@ -159,7 +159,7 @@ impl Agent {
 
     fn open(
         &self,
-        wanted: &Wanted<'_>,
+        wanted: &WantedGrant<'_>,
         owner: Owner,
         caller: &Caller,
     ) -> Result<(String, Option<EndpointToken>), Report> {
@@ -250,7 +250,7 @@ fn removed(name: &str) -> Report {
     ))
 }
 
-fn check_port(wanted: &Wanted<'_>) -> Result<(), Report> {
+fn check_port(wanted: &WantedGrant<'_>) -> Result<(), Report> {
     match (wanted.form, wanted.port) {
         (_, None) => Ok(()),
         (EndpointForm::Container, Some(_)) => {

@@ -17,7 +17,7 @@ mod serve;
 mod visits;
 
 pub(super) use body::Bodies;
-pub(super) use grants::Wanted;
+pub(super) use grants::WantedGrant;
 
 use super::Agent;
 use super::audit::{Event, Line};
@@ -33,6 +33,7 @@ use sha2::{Digest as _, Sha256};
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
+use std::time::Duration;
 use visits::Visits;
 use zeroize::Zeroizing;
 
@@ -87,8 +88,7 @@ impl Endpoint {
     }
 
     /// Gives an address of this machine that leads a browser of this user to a secret one: once, and within a minute.
-    #[allow(dead_code, reason = "for the console")]
-    pub(in crate::agent) fn visit_once(&self, url: SigninUrl) -> Result<String, Report> {
+    pub(in crate::agent) fn visit_once(&self, url: SigninUrl) -> Result<(SigninUrl, Duration), Report> {
         let agent = self.agent.upgrade().ok_or_else(closed)?;
         let nonce = new_token()?;
         let mut state = self.state();
@@ -101,7 +101,8 @@ impl Endpoint {
             later.ports.clock.sleep_until(now + visits::WAITS).await;
             later.endpoint.forget_visits();
         });
-        Ok(format!("http://127.0.0.1:{port}{}{}", visits::PATH, nonce.expose()))
+        let url = format!("http://127.0.0.1:{port}{}{}", visits::PATH, nonce.expose());
+        Ok((SigninUrl::new(url), visits::WAITS))
     }
 
     fn visit(&self, agent: &Agent, nonce: &str) -> Option<SigninUrl> {

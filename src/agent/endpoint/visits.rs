@@ -10,7 +10,7 @@ use std::collections::HashMap;
 use std::time::Duration;
 
 /// A browser that is started for it is there within seconds, a cold one on a slow disk within half a minute.
-pub(super) const WAITS: Duration = Duration::from_mins(1);
+pub(in crate::agent) const WAITS: Duration = Duration::from_mins(1);
 
 /// Below this path.
 pub(super) const PATH: &str = "/console/";
