@@ -56,3 +56,45 @@ pub(super) fn follows(problem: &Problem, catalogue: &Catalogue, broken: &HashSet
     let is_broken = |role: &&Name| !catalogue.roles.contains_key(*role) && broken.contains(role.as_str());
     socket.roles.iter().filter(is_broken).any(|role| problem.message.contains(&format!("`{role}`")))
 }
+
+#[cfg(test)]
+mod tests {
+    use crate::config::parse;
+    use std::path::Path;
+
+    const ROLES: &str = "[identities.auth]\ntype = \"iam-user\"\n[roles.dev]\nsource = \"auth\"\nrole_arn = \"arn:aws:iam::222222222222:role/R\"\n";
+
+    fn wrong(socket: &str) -> Vec<String> {
+        let text = format!("{ROLES}{socket}\n");
+        parse(&text, Path::new("c.toml")).map_or_else(|e| e.lines().collect(), |_| Vec::new())
+    }
+
+    #[test]
+    fn a_socket_names_roles_that_exist_and_says_what_is_wrong_with_it() {
+        let text = format!("{ROLES}[sockets.vm]\nroles = [\"dev\"]\n");
+        let catalogue = parse(&text, Path::new("c.toml")).expect("good");
+        assert!(catalogue.sockets["vm"].serves("dev") && !catalogue.sockets["vm"].ask);
+        for (socket, said) in [
+            ("[sockets.vm]", "sockets.vm.roles: is missing"),
+            ("[sockets.vm]\nroles = []", "sockets.vm.roles: names no role"),
+            ("[sockets.vm]\nroles = \"dev\"", "sockets.vm.roles: expected an array"),
+            ("[sockets.vm]\nroles = [\"dev\", \"dev\"]", "sockets.vm.roles.1: is listed twice"),
+            ("[sockets.vm]\nroles = [\"dve\"]", "there is no role called `dve`; did you mean `dev`?"),
+            ("[sockets.vm]\nroles = [\"auth\"]", "`auth` is an identity; a socket serves the sessions of roles"),
+            ("[sockets.vm]\nroles = [\"dev\"]\nask = \"yes\"", "sockets.vm.ask: expected true or false"),
+            ("[sockets.vm]\nroles = [\"dev\"]\nrole = \"dev\"", "sockets.vm.role: unknown key; here it is `roles`"),
+            ("[sockets.\"a/b\"]\nroles = [\"dev\"]", "a socket's name is made of"),
+            ("[sockets.\"..\"]\nroles = [\"dev\"]", "a name starts with"),
+        ] {
+            let problems = wrong(socket);
+            assert!(problems.len() == 1 && problems[0].contains(said), "{socket}: {problems:?}");
+        }
+    }
+
+    #[test]
+    fn a_role_that_is_wrong_itself_causes_no_complaint_about_its_socket() {
+        let problems =
+            wrong("[roles.bad]\nsource = \"auth\"\nrole_arn = \"x\"\n[sockets.vm]\nroles = [\"dev\", \"bad\"]");
+        assert!(problems.len() == 1 && problems[0].contains("roles.bad.role_arn"), "{problems:?}");
+    }
+}

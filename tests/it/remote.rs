@@ -7,6 +7,7 @@ mod ssh;
 
 use crate::harness::home::{Home, set_mode, text};
 use crate::harness::inside::{Inside, TUTORIAL, until};
+use crate::harness::process::Running;
 use crate::harness::wire::{Heard, NOBODY, as_user, framed, listen, send};
 use rolecall::client::{self, Autostart};
 use rolecall::domain::report::{Kind, Report};
@@ -14,6 +15,7 @@ use rolecall::paths::Paths;
 use rolecall::protocol::message::{Answer, Context, EndpointForm, EndpointOwner, Request};
 use rolecall::protocol::process_output;
 use rolecall_sandbox::tutorials::ROLE_ARN;
+use rustix::process::Signal;
 use std::io::Write;
 use std::os::unix::fs::MetadataExt;
 use std::os::unix::net::{UnixListener, UnixStream};
@@ -195,10 +197,14 @@ fn another_user_gets_no_byte_and_a_crowd_leaves_room_for_others() {
         path.as_path(),
     ];
     let before: Vec<_> = ways.iter().map(|way| (way.to_path_buf(), mode(way))).collect();
-    ways.iter().for_each(|way| set_mode(way, 0o777));
+    for way in ways {
+        set_mode(way, 0o777);
+    }
     let dev = framed(br#"{"version":3,"request":{"do":"get","name":"dev"}}"#);
     assert_eq!(as_user(NOBODY, || send(&path, &dev)), Heard::Nothing);
-    before.iter().for_each(|(way, mode)| set_mode(way, *mode));
+    for (way, mode) in &before {
+        set_mode(way, *mode);
+    }
     until("it is noted", || agent.audit("refuse").iter().any(|line| line["result"] == "foreign-uid"));
 
     let crowd: Vec<_> = (0..64).map(|_| UnixStream::connect(&path).unwrap()).collect();
@@ -214,7 +220,7 @@ fn nonsense_and_other_versions_are_told_to_be_that() {
     let agent = Inside::start(&with_socket(TWO));
     let path = socket(&agent.paths, "vm");
     for (payload, said) in [
-        (&br#"{"version":99,"request":{"do":"get","name":"dev"}}"#[..], "protocol 99"),
+        (&br#"{"version":99,"request":{"do":"names"}}"#[..], "protocol 99"),
         (br#"{"version":3,"request":{"do":"format-disk"}}"#, "cannot be read"),
         (b"garbage", "cannot be read"),
     ] {
@@ -270,6 +276,27 @@ fn the_end_of_the_agent_removes_its_sockets_and_the_next_one_opens_them_in_the_s
     assert_eq!(home.run(["agent", "start"]).status.code(), Some(0));
     assert!(path.exists());
     assert_eq!(std::fs::metadata(path.parent().unwrap()).unwrap().ino(), directory, "a container may have it mounted");
+}
+
+#[test]
+fn an_agent_that_systemd_starts_opens_its_sockets_too_and_ends_with_them() {
+    let home = Home::bare(&format!("[agent]\nvault = \"file\"\n{}", with_socket(TWO)));
+    rolecall::files::ensure_private_dir(&home.path("run/rolecall")).unwrap();
+    let mut activate = home.command("systemd-socket-activate");
+    activate.arg("--listen").arg(home.socket());
+    activate.args(["-E", "HOME", "-E", "XDG_RUNTIME_DIR", "-E", "PATH", env!("CARGO_BIN_EXE_rolecalld")]);
+    let mut agent = Running::start(&mut activate);
+    until("systemd listens", || home.socket().exists());
+    let path = home.path("run/rolecall/sockets/vm/agent.sock");
+    // The first word to the agent's own socket starts it.
+    assert_eq!(home.agent_pid(), agent.pid());
+    let get = home.rolecall(["get", "dev"]).env("ROLECALL_SOCKET", &path).output().unwrap();
+    let said = text(&get.stderr);
+    assert_eq!(get.status.code(), Some(4), "it answers, and its vault is locked: {said}");
+    assert!(said.contains("on the agent's own machine: "), "{said}");
+    agent.signal(Signal::TERM);
+    assert_eq!(agent.end().code(), Some(0));
+    assert!(!path.exists() && home.socket().exists());
 }
 
 /// Makes a place of its own where a socket of this name can lie.

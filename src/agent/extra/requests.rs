@@ -6,7 +6,7 @@
 use super::super::Agent;
 use super::super::audit::{Event, Line};
 use super::super::caller::Caller;
-use super::super::requests::{NAME_SHOWN, Response, unreadable};
+use super::super::requests::{NAME_SHOWN, Response, other_version, unreadable};
 use super::super::server::Connection;
 use crate::domain::extra_socket::ExtraSocket;
 use crate::domain::names::Name;
@@ -21,6 +21,9 @@ const OUT_OF_REACH: &str = "out-of-reach";
 /// Refusals that are written down per minute and socket: the other end must not be able to push the rest out of the log.
 const REFUSALS_NOTED: u32 = 60;
 const MINUTE: Duration = Duration::from_mins(1);
+
+/// What helps where the two ends do not understand each other: to restart either helps neither.
+const BOTH_ENDS: &str = "install the same version of rolecall at both ends";
 
 /// How many refusals were written down in the minute that began then.
 #[derive(Default)]
@@ -53,8 +56,9 @@ impl Agent {
             return Err(Report::new(Kind::Agent, "this socket is no longer served"));
         };
         let call: Call = match serde_json::from_slice::<Call>(payload) {
-            Ok(call) if call.version == VERSION => call,
-            _ => return Err(unreadable(payload).hint("install the same version of rolecall at both ends")),
+            Ok(call) if call.version == VERSION || call.request.is_of_every_version() => call,
+            Ok(call) => return Err(other_version(call.version).hint(BOTH_ENDS)),
+            Err(_) => return Err(unreadable(payload).hint(BOTH_ENDS)),
         };
         let answer = |answer| Ok(Response::Answer(Box::new(answer)));
         match call.request {

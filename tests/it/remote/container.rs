@@ -22,7 +22,7 @@ while :; do
     --user) user=$2; shift 2 ;;
     --network) [[ $2 == host ]]; net=; shift 2 ;;
     -v) mounts+=("$2"); shift 2 ;;
-    -e) env+=("$2"); shift 2 ;;
+    -e) if [[ $2 == *=* ]]; then env+=("$2"); else env+=("$2=${!2}"); fi; shift 2 ;;
     *) break ;;
     esac
 done
@@ -167,7 +167,7 @@ fn a_container_with_the_directory_of_a_socket_is_served_as_the_agents_user_and_n
 fn a_container_whose_root_is_the_agents_user_is_served_and_finds_the_agents_next_start() {
     let host = Host::new();
     assert!(host.as_user(&lines_after("```sh\n# Docker")[0]).status.success());
-    let podman = lines_after("```sh\n# podman");
+    let podman = lines_after("```sh\n# podman without");
     assert_eq!(podman.len(), 1, "{podman:?}");
     assert_served(&host.as_user(&podman[0]));
 
@@ -187,4 +187,37 @@ fn a_container_whose_root_is_the_agents_user_is_served_and_finds_the_agents_next
     std::fs::write(host.home.path("run/rolecall/sockets/box/gone"), "").unwrap();
     assert_eq!(inside.line(), "again=0\n");
     inside.end();
+}
+
+/// What an SDK does with the two variables of the container endpoint.
+const FETCH: &str = "python3 -c 'import os, urllib.request as r; \
+    print(r.urlopen(r.Request(os.environ[\"AWS_CONTAINER_CREDENTIALS_FULL_URI\"], \
+    headers={\"Authorization\": os.environ[\"AWS_CONTAINER_AUTHORIZATION_TOKEN\"]}), timeout=20).read().decode())'";
+
+#[test]
+fn exec_serves_a_container_on_the_hosts_network_and_says_why_it_cannot_on_another() {
+    let host = Host::new();
+    assert!(host.as_user(&lines_after("```sh\n# Docker")[0]).status.success());
+    let around = lines_after("```sh\n# podman on the host's network");
+    assert_eq!(around.len(), 1, "{around:?}");
+    let fetch = around[0].replace("aws sts get-caller-identity", FETCH);
+    let served = host.as_user(&fetch);
+    assert_eq!(served.status.code(), Some(0), "{}", text(&served.stderr));
+    assert!(text(&served.stdout).contains("\"AccessKeyId\""), "the endpoint's answer");
+
+    // On a network of its own the same address leads to the container itself.
+    let alone = host.as_user(&fetch.replace("--network host ", ""));
+    assert_ne!(alone.status.code(), Some(0));
+    assert!(text(&alone.stderr).contains("Connection refused") || text(&alone.stderr).contains("unreachable"));
+
+    // Inside: by an extra socket there is none to be had, by the agent's own one the agent sees that it would be in vain.
+    let inside = host
+        .as_user(&lines_after("```sh\n# podman without")[0].replace("rolecall get dev", "rolecall exec dev -- true"));
+    let said = text(&inside.stderr);
+    assert_eq!(inside.status.code(), Some(3), "{said}");
+    assert!(said.contains("an endpoint is on the agent's own machine; here use `rolecall env NAME`"), "{said}");
+    let own = host.as_user("unshare --user --map-root-user --net rolecall exec dev -- true");
+    assert_ne!(own.status.code(), Some(0));
+    assert!(text(&own.stderr).contains("another network namespace"), "{}", text(&own.stderr));
+    assert!(host.as_user("rolecall exec dev -- true").status.success(), "on the host it is as ever");
 }

@@ -13,12 +13,11 @@ use std::os::unix::net::UnixStream;
 /// A home with a key, whose agent has no extra socket yet.
 fn home(asked: Option<&str>) -> Home {
     let mut home = Home::bare("");
-    let mut agent = "[agent]\nvault = \"file\"\n".to_owned();
-    if let Some(asked) = asked {
+    let pinentry = asked.map(|asked| {
         home.set("DISPLAY", ":7");
-        agent += &format!("pinentry_program = \"{}\"\n", pinentry::script(&home.path(""), asked).display());
-    }
-    home.configure(&(agent + &roles()));
+        format!("pinentry_program = \"{}\"\n", pinentry::script(&home.path(""), asked).display())
+    });
+    home.configure(&format!("[agent]\nvault = \"file\"\n{}{}", pinentry.unwrap_or_default(), roles()));
     home.open_vault();
     assert!(home.add_key().status.success());
     home
