@@ -6,6 +6,8 @@
 use super::caller::Caller;
 use crate::files;
 use chrono::{DateTime, Utc};
+use schemars::JsonSchema;
+use schemars::generate::SchemaSettings;
 use serde::Serialize;
 use std::fs::{self, File};
 use std::io::{Read, Seek, SeekFrom, Write};
@@ -29,13 +31,19 @@ const QUEUE: usize = 4096;
 const FLUSH: Duration = Duration::from_secs(1);
 
 /// What happened.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub(super) enum Event {
     /// A person was asked whether a program may have a role.
     Consent,
+    /// A browser was to be signed in to the console.
+    Console,
+    /// A session was served over HTTP, for the first time to this grant, or could not be.
+    Endpoint,
     /// A request for credentials.
     Get,
+    /// A process was given a place that serves a name over HTTP, or that has ended.
+    Grant,
     /// A key was stored or removed.
     Identity,
     /// Everything was forgotten.
@@ -59,7 +67,7 @@ pub(super) enum Event {
 }
 
 /// One line.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, JsonSchema)]
 pub(super) struct Line {
     /// The version of this form.
     pub v: u8,
@@ -95,6 +103,13 @@ pub(super) struct Line {
     /// The cause, where there is one to tell.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub message: Option<String>,
+}
+
+/// Gives the schema of a line, which is what `rolecall log --json` prints; for the documents, no part of a run.
+pub fn log_schema() -> serde_json::Value {
+    let mut schema = SchemaSettings::draft2020_12().for_serialize().into_generator().into_root_schema_for::<Line>();
+    schema.insert("title".to_owned(), "a line of rolecall log --json".into());
+    schema.to_value()
 }
 
 impl Line {

@@ -10,7 +10,7 @@ mod systemd;
 
 use super::args::AgentCommand;
 use super::output::{self, Failure};
-use super::{status, tell};
+use super::{status, tell, waiting};
 use crate::client::{self, Autostart};
 use crate::domain::report::{Kind, Report};
 use crate::paths::Paths;
@@ -44,6 +44,7 @@ pub(super) fn run(paths: &Paths, command: &AgentCommand) -> Result<(), Failure> 
             let was_running = stop(paths)?;
             output::print(if was_running { "the agent has stopped\n" } else { "no agent is running\n" })
         }
+        AgentCommand::Socket(command) => super::socket::run(paths, command),
         AgentCommand::Install(args) => install::install(paths, args),
         AgentCommand::Uninstall(args) => install::uninstall(args),
         AgentCommand::Restart => {
@@ -55,7 +56,7 @@ pub(super) fn run(paths: &Paths, command: &AgentCommand) -> Result<(), Failure> 
 }
 
 fn start(paths: &Paths, what: &str) -> Result<(), Failure> {
-    client::start_agent(paths)?;
+    waiting::meanwhile("waiting for the agent to start", || client::start_agent(paths))?;
     output::print(&format!("the agent has {what}{}\n", pid(paths)))
 }
 
@@ -78,6 +79,15 @@ fn stop(paths: &Paths) -> Result<bool, Report> {
         }
     }
     drop(connection);
+    if waiting::meanwhile("waiting for the agent to end", || is_over(paths, process))? {
+        return Ok(true);
+    }
+    Err(Report::new(Kind::Agent, "the agent has not stopped within 10 seconds")
+        .hint(format!("read its log: `tail {}`", paths.agent_log().display())))
+}
+
+/// Waits until the agent is gone; tells whether it is.
+fn is_over(paths: &Paths, process: Option<i32>) -> Result<bool, Report> {
     for _ in 0..LOOKS {
         // Not by the socket where the process is known: somebody's `get` may have started the next agent already, or
         // systemd listens on for it.
@@ -90,8 +100,7 @@ fn stop(paths: &Paths) -> Result<bool, Report> {
         }
         thread::sleep(LOOK_AGAIN);
     }
-    Err(Report::new(Kind::Agent, "the agent has not stopped within 10 seconds")
-        .hint(format!("read its log: `tail {}`", paths.agent_log().display())))
+    Ok(false)
 }
 
 /// Gives the process behind the socket, if it is an agent.

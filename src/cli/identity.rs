@@ -9,7 +9,7 @@ mod totp;
 
 use super::args::{IdentityCommand, IdentityRemoveArgs, ShowArgs};
 use super::output::{self, Cell, Failure, Screen, Style, headings, remark, span, table};
-use super::{ask, config_file, tell};
+use super::{ask, config_file, tell, waiting};
 use crate::client::{self, Autostart};
 use crate::config;
 use crate::domain::catalogue::{Catalogue, IdentityKind};
@@ -17,9 +17,10 @@ use crate::domain::names::Name;
 use crate::domain::report::{Kind, Report};
 use crate::domain::source::Source;
 use crate::paths::Paths;
-use crate::protocol::message::{Answer, Context, Request};
+use crate::protocol::message::{Answer, Request};
 use crate::protocol::status::KeyStatus;
 use chrono::{DateTime, Utc};
+use schemars::JsonSchema;
 use serde::Serialize;
 use std::collections::BTreeMap;
 
@@ -35,7 +36,7 @@ pub(super) fn run(paths: &Paths, command: &IdentityCommand) -> Result<(), Failur
 }
 
 fn keys(paths: &Paths) -> Result<Vec<KeyStatus>, Report> {
-    match client::ask(paths, Request::Keys, Context::from_env(), Autostart::Yes)? {
+    match waiting::ask(paths, Request::Keys, Autostart::Yes)? {
         Answer::Keys { keys } => Ok(keys),
         _ => Err(client::odd_answer()),
     }
@@ -90,14 +91,18 @@ fn age(stored: Option<DateTime<Utc>>, now: DateTime<Utc>) -> Option<String> {
 }
 
 /// What `show --json` prints.
-#[derive(Serialize)]
-struct Shown<'a> {
+#[derive(Serialize, JsonSchema)]
+pub(super) struct Shown<'a> {
     #[serde(flatten)]
     key: &'a KeyStatus,
+    /// The region whose STS is asked, and that tools get.
     region: Option<&'a str>,
+    /// The program that gives MFA codes, with its arguments.
     mfa_process: Option<&'a [String]>,
+    /// What its source is told, by the configuration's keys.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     settings: BTreeMap<&'static str, String>,
+    /// The roles that start from it, by way of others too.
     roles: Vec<&'a str>,
 }
 

@@ -3,13 +3,12 @@
 //! It knows no command. Data goes to stdout and causes to stderr, never both for one outcome, since SDKs take a byte on
 //! stderr for a failure; a closed pipe ends the program quietly, since `rolecall log | head` is no failure either.
 
+use super::line::{self, Line, cut, wrap};
 use super::var;
 use crate::domain::report::{Kind, Report, printable};
 use rustix::termios;
 use serde::Serialize;
-use std::fmt::Write as _;
 use std::io::{self, IsTerminal, Write};
-use std::iter::repeat_n;
 use zeroize::Zeroizing;
 
 /// No column of a table is made narrower than this.
@@ -21,6 +20,8 @@ const GAP: &str = "  ";
 /// Why a command ends early.
 #[derive(Debug)]
 pub(super) enum Failure {
+    /// The cause is on stderr already, and the exit code is one that shells have for it.
+    Exit(u8),
     /// Nobody reads stdout any more.
     PipeClosed,
     /// The cause is on stderr already.
@@ -129,7 +130,12 @@ impl Screen {
 
 /// <https://no-color.org>: any value counts, an empty one does not.
 fn colour(terminal: bool) -> bool {
-    terminal && var("NO_COLOR").is_none() && var("TERM").is_some_and(|term| term != "dumb")
+    terminal && var("NO_COLOR").is_none() && !is_dumb()
+}
+
+/// Tells whether the terminal can do no more than print.
+pub(super) fn is_dumb() -> bool {
+    var("TERM").is_none_or(|term| term == "dumb")
 }
 
 fn unicode() -> bool {
@@ -180,27 +186,53 @@ impl Cell {
         Self::new(Style::Plain, text)
     }
 
-    /// Appends a remark.
-    pub(super) fn and(mut self, separator: &str, remark: &str) -> Self {
-        self.text.push_str(separator);
-        self.text.push_str(&printable(remark, 512));
-        self
-    }
-
     fn width(&self) -> usize {
-        self.text.chars().count()
+        line::width(&self.text)
     }
 }
 
 /// Writes a remark from outside, and below it what to do.
 pub(super) fn remark(screen: Screen, label: (Style, &str), message: &str, hint: Option<&str>) -> String {
-    let mut out = format!("{} {}\n", screen.paint(label.0, label.1), printable(message, 2048));
+    line::paint(&remark_lines(screen, label, message, hint), screen)
+}
+
+/// The same as lines, broken to the screen's width.
+pub(super) fn remark_lines(screen: Screen, label: (Style, &str), message: &str, hint: Option<&str>) -> Vec<Line> {
+    let message = printable(message, 2048);
+    let mut lines = labelled(screen, 0, (label.0, label.1), label.1.len() + 1, (Style::Plain, &message));
     if let Some(hint) = hint.filter(|hint| !hint.is_empty()) {
         // The hint stands under its message.
         let indent = label.1.len() - label.1.trim_start().len() + 2;
-        let _ = writeln!(out, "{}{} {}", " ".repeat(indent), screen.paint(Style::Dim, "hint:"), printable(hint, 2048));
+        let hint = printable(hint, 2048);
+        lines.extend(labelled(screen, indent, (Style::Dim, "hint:"), indent + 6, (Style::Plain, &hint)));
     }
-    out
+    lines
+}
+
+/// Sets a text behind a label, and what does not fit the screen under its own beginning, at the column `at`.
+pub(super) fn labelled(
+    screen: Screen,
+    indent: usize,
+    label: (Style, &str),
+    at: usize,
+    text: (Style, &str),
+) -> Vec<Line> {
+    // Where so little is left that every word would stand alone, the text goes on at the left.
+    let under = screen.width.map_or(at, |width| if width < at + COLUMN_MIN { 2.min(width / 2) } else { at });
+    let room = screen.width.map_or(usize::MAX, |width| width.saturating_sub(under));
+    let mut lines = Vec::new();
+    let mut line = Line::default();
+    line.pad(indent);
+    line.push(label.0, label.1);
+    if under < at {
+        lines.push(std::mem::take(&mut line));
+    }
+    for part in wrap(text.1, room) {
+        line.pad(under);
+        line.push(text.0, part);
+        lines.push(std::mem::take(&mut line));
+    }
+    lines
 }
 
 /// Sets rows in columns; where they do not fit the screen, the widest columns are cut.
@@ -213,15 +245,13 @@ pub(super) fn table(screen: Screen, rows: &[Vec<Cell>]) -> String {
     }
     let mut out = String::new();
     for row in rows {
-        let last = row.iter().rposition(|cell| !cell.text.is_empty()).map_or(0, |at| at + 1);
-        for (at, (cell, width)) in row.iter().zip(&widths).take(last).enumerate() {
-            let text = cut(&cell.text, *width, screen.unicode);
-            let padding = if at + 1 == last { 0 } else { width - text.chars().count() };
-            let gap = if at == 0 { "" } else { GAP };
-            let _ = write!(out, "{gap}{}", screen.paint(cell.style, &text));
-            out.extend(repeat_n(' ', padding));
+        let (mut line, mut at) = (Line::default(), 0);
+        for (cell, width) in row.iter().zip(&widths) {
+            line.pad(at);
+            line.push(cell.style, cut(&cell.text, *width, screen.unicode));
+            at += width + GAP.len();
         }
-        out.push('\n');
+        out.push_str(&line.paint(screen));
     }
     out
 }
@@ -236,17 +266,15 @@ fn shrink(widths: &mut [usize], limit: usize) {
     while widths.iter().sum::<usize>() + gaps > limit {
         match widths.iter_mut().max() {
             Some(widest) if *widest > COLUMN_MIN => *widest -= 1,
-            _ => return,
+            _ => break,
         }
     }
-}
-
-fn cut(text: &str, width: usize, unicode: bool) -> String {
-    if text.chars().count() <= width {
-        return text.to_owned();
+    // Still too much: what stands last says least.
+    let mut before = 0;
+    for width in widths {
+        *width = (*width).min(limit.saturating_sub(before));
+        before += *width + GAP.len();
     }
-    let mark = if unicode { "…" } else { "." };
-    text.chars().take(width.saturating_sub(1)).chain(mark.chars()).collect()
 }
 
 /// Writes a length of time as people say it: `45s`, `52m`, `11h 20m`, `3d`.
@@ -299,7 +327,26 @@ mod tests {
         assert!(text.lines().all(|line| line.chars().count() <= 40), "{text}");
         assert!(text.contains("arn:aws:iam::2222…  52m left"), "{text}");
         let tiny = table(Screen { width: Some(3), ..screen }, &rows());
-        assert_eq!(tiny.lines().count(), 3, "{tiny}");
+        assert!(tiny.lines().count() == 3 && tiny.lines().all(|line| line.chars().count() <= 3), "{tiny}");
+    }
+
+    #[test]
+    fn what_is_wide_is_measured_in_cells() {
+        let text = table(
+            Screen::default(),
+            &[vec![Cell::plain("本番"), Cell::plain("b")], vec![Cell::plain("abcd"), Cell::plain("c")]],
+        );
+        assert_eq!(text, "本番  b\nabcd  c\n");
+    }
+
+    #[test]
+    fn a_long_remark_is_broken_under_its_own_beginning() {
+        let screen = Screen { width: Some(24), ..Screen::default() };
+        let text =
+            remark(screen, (Style::Warning, "warning:"), "one two three four", Some("run `rolecall status` now"));
+        assert_eq!(text, "warning: one two three\n         four\n  hint: run `rolecall\n        status` now\n");
+        let tiny = remark(Screen { width: Some(9), ..screen }, (Style::Warning, "warning:"), "one two three", None);
+        assert_eq!(tiny, "warning:\n  one two\n  three\n");
     }
 
     #[test]

@@ -4,12 +4,13 @@ use super::output::span;
 use crate::domain::catalogue::{Access, Catalogue, Identity, PromptKind, Role};
 use crate::domain::outline::{Asked, PlannedCall, SOURCE};
 use crate::domain::plan::Plan;
+use schemars::JsonSchema;
 use serde::Serialize;
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
 /// A plan as `--json` prints it.
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
 pub(super) struct ShownPlan {
     /// Who may have it, where that is not every program.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -21,7 +22,8 @@ pub(super) struct ShownPlan {
     asks: Option<ShownAsk>,
 }
 
-#[derive(Serialize)]
+/// Who may have a role.
+#[derive(Serialize, JsonSchema)]
 struct ShownAccess {
     /// The rules for single programs.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
@@ -34,22 +36,33 @@ struct ShownAccess {
     consent_seconds: u64,
 }
 
-#[derive(Serialize)]
+/// A call to AWS, or to what gives an identity its session.
+#[derive(Serialize, JsonSchema)]
 struct ShownCall {
+    /// AWS's name of it; `source` where a session is taken from an identity's source.
     action: &'static str,
+    /// What signs it.
     signed_by: String,
+    /// The role that it becomes, if any.
     #[serde(skip_serializing_if = "Option::is_none")]
     role_arn: Option<String>,
+    /// Whose STS is asked.
     region: String,
+    /// How long its session is asked for.
     lasts_seconds: u64,
+    /// The most that AWS gives here.
     cap_seconds: u64,
+    /// Why not more.
     cap_reason: &'static str,
+    /// The device whose code goes with the call.
     #[serde(skip_serializing_if = "Option::is_none")]
     mfa_serial: Option<String>,
 }
 
-#[derive(Serialize)]
+/// When a person is asked.
+#[derive(Serialize, JsonSchema)]
 struct ShownAsk {
+    /// For a code of which device.
     mfa_serial: String,
     /// One code serves this long.
     every_seconds: u64,

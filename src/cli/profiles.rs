@@ -16,6 +16,7 @@ use crate::domain::catalogue::Catalogue;
 use crate::domain::names::Name;
 use crate::domain::report::{Kind, Report};
 use crate::paths::Paths;
+use schemars::JsonSchema;
 use serde::Serialize;
 use std::collections::BTreeMap;
 use std::fmt::Write;
@@ -57,27 +58,39 @@ struct Change {
 }
 
 /// What `--json` prints.
-#[derive(Serialize)]
-struct Shown<'a> {
+#[derive(Serialize, JsonSchema)]
+pub(super) struct Shown<'a> {
+    /// The AWS configuration file.
     file: String,
+    /// How many profiles rolecall's block has.
     profiles: usize,
+    /// Profiles that were not there before.
     added: &'a [String],
+    /// Profiles that were there with other lines.
     changed: &'a [String],
+    /// Profiles that are no more.
     removed: &'a [String],
     /// Roles without a profile, since their name is taken outside the block.
     left_out: Vec<&'a str>,
+    /// The change as a unified diff; of `diff` only.
     #[serde(skip_serializing_if = "Option::is_none")]
     diff: Option<String>,
+    /// Where the file as it was is kept; of a `sync` that wrote.
     #[serde(skip_serializing_if = "Option::is_none")]
     backup: Option<String>,
+    /// What keeps a profile from working, in both files and in the environment; of `sync` only.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     warnings: Vec<ShownWarning>,
 }
 
-#[derive(Serialize)]
+/// What is in the way of a profile.
+#[derive(Serialize, JsonSchema)]
 struct ShownWarning {
+    /// `breaks`, `shadows` or `note`.
     severity: &'static str,
+    /// What it is.
     message: String,
+    /// What to do.
     hint: String,
 }
 

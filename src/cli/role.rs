@@ -14,6 +14,7 @@ use crate::domain::names::Name;
 use crate::domain::plan::Plan;
 use crate::domain::report::{Kind, Report};
 use crate::paths::Paths;
+use schemars::JsonSchema;
 use serde::Serialize;
 use std::collections::BTreeMap;
 use std::fs::File;
@@ -118,50 +119,68 @@ fn remove(paths: &Paths, name: &str) -> Result<(), Failure> {
 }
 
 /// A role as `--json` prints it: the configuration's keys and values.
-#[derive(Serialize)]
-struct Shown<'a> {
+#[derive(Serialize, JsonSchema)]
+pub(super) struct Shown<'a> {
+    /// Its name.
     name: &'a str,
+    /// What assumes it.
     source: &'a str,
+    /// Its ARN.
     role_arn: &'a str,
     /// From the identity to the role itself.
     chain: Vec<&'a str>,
+    /// The ExternalId that goes with the call.
     #[serde(skip_serializing_if = "Option::is_none")]
     external_id: Option<&'a str>,
+    /// How long a session is asked for.
     #[serde(skip_serializing_if = "Option::is_none")]
     duration: Option<String>,
+    /// What CloudTrail calls the session.
     #[serde(skip_serializing_if = "Option::is_none")]
     role_session_name: Option<&'a str>,
+    /// The SourceIdentity that goes with the call.
     #[serde(skip_serializing_if = "Option::is_none")]
     source_identity: Option<&'a str>,
+    /// The session tags that go with the call.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     session_tags: &'a BTreeMap<String, String>,
+    /// Those of them that go on along the chain.
     #[serde(skip_serializing_if = "<[_]>::is_empty")]
     transitive_tag_keys: &'a [String],
+    /// The session policy.
     #[serde(skip_serializing_if = "Option::is_none")]
     policy: Option<&'a str>,
+    /// Managed policies that narrow the session.
     #[serde(skip_serializing_if = "<[_]>::is_empty")]
     policy_arns: &'a [String],
     /// The role's own, or that of its identity.
     #[serde(skip_serializing_if = "Option::is_none")]
     region: Option<String>,
+    /// How a code is used: `session`, `direct` or `none`.
     #[serde(skip_serializing_if = "Option::is_none")]
     mfa: Option<&'static str>,
+    /// The device, where it is not the identity's.
     #[serde(skip_serializing_if = "Option::is_none")]
     mfa_serial: Option<&'a str>,
+    /// Who may have it: `allow`, `ask` or `deny`.
     access: &'static str,
+    /// The same, for single programs.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     access_by_program: BTreeMap<&'a str, &'static str>,
+    /// What the console calls it.
     #[serde(skip_serializing_if = "Option::is_none")]
     display_name: Option<&'a str>,
+    /// Its colour in the console.
     #[serde(skip_serializing_if = "Option::is_none")]
     color: Option<&'a str>,
 }
 
 /// The same with what `get` will do.
-#[derive(Serialize)]
-struct Detailed<'a> {
+#[derive(Serialize, JsonSchema)]
+pub(super) struct Detailed<'a> {
     #[serde(flatten)]
     role: Shown<'a>,
+    /// What `get` does where nothing is cached.
     plan: ShownPlan,
 }
 
@@ -201,7 +220,8 @@ fn duration(duration: Duration) -> String {
     }
 }
 
-fn list(paths: &Paths, json: bool) -> Result<(), Failure> {
+/// Lists the roles.
+pub(super) fn list(paths: &Paths, json: bool) -> Result<(), Failure> {
     let catalogue = config_file::load(paths)?;
     let mut roles: Vec<&Role> = catalogue.roles.values().collect();
     roles.sort_by(|a, b| a.name.cmp(&b.name));

@@ -5,13 +5,13 @@
 
 use super::args::UnlockArgs;
 use super::output::{self, Failure};
-use super::{ask, status, tell};
+use super::{ask, status, tell, waiting};
 use crate::client::{self, Autostart};
 use crate::domain::names::Name;
 use crate::domain::report::{Kind, Report};
 use crate::domain::secret::{MfaCode, Passphrase};
 use crate::paths::Paths;
-use crate::protocol::message::{Answer, Context, Request};
+use crate::protocol::message::{Answer, Request};
 
 /// Gives a code or a passphrase ahead of time.
 pub(super) fn unlock(paths: &Paths, args: &UnlockArgs) -> Result<(), Failure> {
@@ -48,7 +48,7 @@ fn code(paths: &Paths, name: Option<&str>) -> Result<String, Report> {
 /// Has the agent say whose device is meant, and which: who is asked for a code must know which one.
 fn device(paths: &Paths, name: Option<&str>) -> Result<(String, String), Report> {
     let request = Request::Device { name: name.map(str::to_owned) };
-    match client::ask(paths, request, Context::from_env(), Autostart::Yes)? {
+    match waiting::ask(paths, request, Autostart::Yes)? {
         Answer::Device { name, serial } => Ok((name, serial)),
         _ => Err(client::odd_answer()),
     }

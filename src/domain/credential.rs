@@ -106,6 +106,10 @@ pub const LAST_CALL: Duration = Duration::from_mins(1);
 /// (`_DEFAULT_ADVISORY_REFRESH_TIMEOUT`), and 5 more cover slow networks and clocks.
 pub const FLOOR: Duration = Duration::from_mins(20);
 
+/// The same where a session is served as a machine's own: botocore makes up a later end for one with less than 25 minutes
+/// left (`InstanceMetadataFetcher._evaluate_expiration`), and would sign with what is over.
+pub const FLOOR_OF_METADATA: Duration = Duration::from_mins(30);
+
 /// What can be done with a session at one moment.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Freshness {
@@ -127,12 +131,20 @@ pub enum Freshness {
 pub fn renewal_at(life: Duration, floor: Duration, jitter: f64) -> Duration {
     const ABOVE_FLOOR: Duration = Duration::from_mins(2);
     let half = life / 2;
-    if life < floor * 2 { half } else { half.mul_f64(0.9 + 0.1 * jitter.clamp(0.0, 1.0)).max(floor + ABOVE_FLOOR) }
+    if is_short(life, floor) { half } else { half.mul_f64(0.9 + 0.1 * jitter.clamp(0.0, 1.0)).max(floor + ABOVE_FLOOR) }
+}
+
+/// Tells whether a session is too short to be renewed before it sinks below a floor.
+///
+/// An hour is an hour: it arrives as some seconds less, by the way here and by AWS's whole seconds.
+fn is_short(life: Duration, floor: Duration) -> bool {
+    const ON_THE_WAY: Duration = Duration::from_secs(30);
+    life + ON_THE_WAY < floor * 2
 }
 
 /// Decides by the life of a session and what is left of it.
 pub fn freshness(life: Duration, left: Duration, floor: Duration, jitter: f64) -> Freshness {
-    let short = life < floor * 2;
+    let short = is_short(life, floor);
     match left {
         left if left <= LAST_CALL => Freshness::Expired,
         left if left > renewal_at(life, floor, jitter) => Freshness::Fresh,
@@ -175,6 +187,24 @@ mod tests {
         ] {
             assert_eq!(freshness(min(life), min(left), FLOOR, 1.0), want, "life {life} left {left}");
         }
+    }
+
+    #[test]
+    fn a_machines_metadata_has_half_an_hour_left_and_half_the_life_where_that_is_less_than_an_hour() {
+        for (life, left, want) in [
+            (60, 33, Fresh),
+            (60, 32, Due),
+            (60, 30, Low),
+            (59, 30, Fresh),
+            (59, 29, Due),
+            (15, 7, Due),
+            (12 * 60, 31, Due),
+            (12 * 60, 30, Low),
+        ] {
+            assert_eq!(freshness(min(life), min(left), FLOOR_OF_METADATA, 1.0), want, "life {life} left {left}");
+        }
+        let hour = min(60) - Duration::from_secs(2);
+        assert_eq!(freshness(hour, min(31), FLOOR_OF_METADATA, 1.0), Due, "an hour that took two seconds to arrive");
     }
 
     #[test]

@@ -2,11 +2,12 @@
 //!
 //! AWS SDKs paste the first line of our stderr into their own errors, so the message must make sense alone.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use std::fmt;
 
 /// Classifies a failure; the number is the exit code of the command that met it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum Kind {
     /// Anything that has no class of its own.
@@ -41,7 +42,7 @@ impl Kind {
 }
 
 /// A failure as a person reads it. Never holds a secret.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Report {
     /// Decides the exit code.
     pub kind: Kind,

@@ -177,7 +177,7 @@ pub enum Request {
 }
 
 /// Which of the protocols of AWS's own machines an endpoint speaks.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum EndpointForm {
     /// The container credential endpoint: one URL and a token that goes with it.

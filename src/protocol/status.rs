@@ -1,11 +1,13 @@
 //! What `status` and the listings show; the same types are the documented `--json`.
 
+use super::message::EndpointForm;
 use crate::domain::report::Report;
 use chrono::{DateTime, Utc};
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 /// The state of everything.
-#[derive(Clone, Debug, Serialize, Deserialize)]
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 pub struct Status {
     /// The agent itself.
     pub agent: AgentStatus,
@@ -20,12 +22,48 @@ pub struct Status {
     pub identities: Vec<IdentityStatus>,
     /// By name.
     pub roles: Vec<RoleStatus>,
+    /// What is served over HTTP.
+    #[serde(default)]
+    pub endpoint: EndpointStatus,
+    /// The further sockets, by name.
+    #[serde(default)]
+    pub sockets: Vec<SocketStatus>,
     /// What has happened since the agent started.
     pub counts: Counts,
 }
 
+/// What is served over HTTP on this machine.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct EndpointStatus {
+    /// The port of the container endpoint; nothing where nobody needs it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub port: Option<u16>,
+    /// Who is served, the oldest first.
+    #[serde(default)]
+    pub grants: Vec<GrantStatus>,
+}
+
+/// A place that serves a name to one process and what it starts.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct GrantStatus {
+    /// The role or identity.
+    pub name: String,
+    /// `container` or `imds`.
+    pub form: EndpointForm,
+    /// Its own port, where it has one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub port: Option<u16>,
+    /// The process with whose end it ends.
+    pub pid: i32,
+    /// What runs there now.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub program: Option<String>,
+    /// Since when.
+    pub since: DateTime<Utc>,
+}
+
 /// The running agent.
-#[derive(Clone, Debug, Serialize, Deserialize)]
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 pub struct AgentStatus {
     /// Its version.
     pub version: String,
@@ -42,7 +80,7 @@ pub struct AgentStatus {
 }
 
 /// The vault.
-#[derive(Clone, Debug, Serialize, Deserialize)]
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 pub struct VaultStatus {
     /// `os` or `file`.
     pub kind: String,
@@ -54,7 +92,7 @@ pub struct VaultStatus {
 }
 
 /// A question to the person.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct QuestionStatus {
     /// `mfa-code` or `consent`.
     pub kind: String,
@@ -79,7 +117,7 @@ pub struct QuestionStatus {
 }
 
 /// An identity.
-#[derive(Clone, Debug, Serialize, Deserialize)]
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 pub struct IdentityStatus {
     /// Its name.
     pub name: String,
@@ -100,7 +138,7 @@ pub struct IdentityStatus {
 }
 
 /// How old an identity's access key is; empty where the vault has not been open yet.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct KeyAge {
     /// The public half of the key.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -120,7 +158,7 @@ pub struct KeyAge {
 }
 
 /// Which access key took the place of which.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Rotated {
     /// The identity's name.
     pub identity: String,
@@ -137,7 +175,7 @@ pub struct Rotated {
 }
 
 /// A role.
-#[derive(Clone, Debug, Serialize, Deserialize)]
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 pub struct RoleStatus {
     /// Its name.
     pub name: String,
@@ -159,8 +197,27 @@ pub struct RoleStatus {
     pub last_caller: Option<String>,
 }
 
+/// A further socket, which serves some roles' sessions and nothing else.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct SocketStatus {
+    /// Its name.
+    pub name: String,
+    /// Where it is.
+    pub path: String,
+    /// Whose sessions it serves.
+    pub roles: Vec<String>,
+    /// Whether a person is asked before a use.
+    pub ask: bool,
+    /// When a session was last handed out through it, since the agent began.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub last_used: Option<DateTime<Utc>>,
+    /// Why it is not open.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub error: Option<Report>,
+}
+
 /// A session; its secret stays where it is.
-#[derive(Clone, Debug, Serialize, Deserialize)]
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 pub struct SessionStatus {
     /// Its public half: the key to find it by in CloudTrail (`userIdentity.accessKeyId`).
     pub access_key_id: String,
@@ -175,7 +232,7 @@ pub struct SessionStatus {
 }
 
 /// A key in the vault; its secret stays where it is.
-#[derive(Clone, Debug, Serialize, Deserialize)]
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 pub struct KeyStatus {
     /// The identity's name.
     pub identity: String,
@@ -211,7 +268,7 @@ pub struct KeyStatus {
 }
 
 /// What has happened since the agent started.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Counts {
     /// Requests for credentials.
     pub gets: u64,

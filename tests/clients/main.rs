@@ -13,15 +13,19 @@ mod desk;
 #[path = "../it/harness/mod.rs"]
 mod harness;
 
+mod lister;
 mod moto;
 mod peers;
 mod person;
+mod roster;
 
 mod application;
 mod assume_role;
+mod every_client;
 mod every_day;
 mod keyring;
 mod mfa;
 mod profiles;
 mod refusals;
+mod remote;
 mod rotation;

@@ -114,12 +114,12 @@ pub(crate) fn program(name: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/clients/programs").join(name)
 }
 
-fn peers() -> PathBuf {
+pub(crate) fn peers() -> PathBuf {
     let given = std::env::var_os("ROLECALL_PEERS").map(PathBuf::from);
     given.unwrap_or_else(|| Path::new(env!("CARGO_MANIFEST_DIR")).join("target/peers"))
 }
 
-fn installed(below: &str) -> PathBuf {
+pub(crate) fn installed(below: &str) -> PathBuf {
     let path = peers().join(below);
     assert!(path.exists(), "{} is missing; `tests/run peers` installs it", path.display());
     path

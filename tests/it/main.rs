@@ -6,19 +6,25 @@
 
 mod access;
 mod asking;
+mod console;
+mod env;
 mod harness;
 
 mod desk;
 mod disk;
 mod docs;
 mod endings;
+mod endpoint;
+mod exec;
 mod faults;
 mod get;
 mod layers;
 mod lifecycle;
+mod looks;
 mod memory;
 mod mfa;
 mod reload;
+mod remote;
 mod rotation;
 mod sessions;
 mod socket;

@@ -6,7 +6,7 @@
 use super::totp;
 use crate::cli::args::IdentityAddArgs;
 use crate::cli::output::{self, Failure, Screen, Style, remark};
-use crate::cli::{ask, config_file, key_input, quote, unlock};
+use crate::cli::{ask, config_file, key_input, quote, unlock, waiting};
 use crate::client::{self, Autostart};
 use crate::config::raw::IdentitySection;
 use crate::config::{self, IfPresent};
@@ -14,7 +14,7 @@ use crate::domain::catalogue::IdentityKind;
 use crate::domain::credential::AccessKey;
 use crate::domain::report::{Kind, Report, printable};
 use crate::paths::Paths;
-use crate::protocol::message::{Answer, Context, Request};
+use crate::protocol::message::{Answer, Request};
 use crate::protocol::status::KeyStatus;
 use std::fmt::Write;
 use std::path::Path;
@@ -187,7 +187,7 @@ fn store(paths: &Paths, args: &IdentityAddArgs, key: AccessKey, region: Option<&
         region: region.map(str::to_owned),
         replace: args.replace,
     };
-    match client::ask(paths, request, Context::from_env(), Autostart::Yes)? {
+    match waiting::ask(paths, request, Autostart::Yes)? {
         Answer::Key(status) => Ok(*status),
         _ => Err(client::odd_answer()),
     }

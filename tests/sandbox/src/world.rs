@@ -33,6 +33,9 @@ pub struct World {
     pub task: Option<Task>,
     /// The identity providers that accounts trust.
     pub oidc_providers: Vec<OidcProvider>,
+    /// How long the sessions of roles live, whatever was asked for: AWS has nothing of the kind. It is for clients whose clock a
+    /// test cannot move, and which are to see the end of a session.
+    pub role_session_life: Option<TimeDelta>,
 }
 
 /// One AWS account.
@@ -88,6 +91,7 @@ impl World {
             instance: None,
             task: None,
             oidc_providers: Vec::new(),
+            role_session_life: None,
         }
     }
 

@@ -89,8 +89,9 @@ pub(super) fn answer(exchange: &mut Exchange<'_>, caller: &Caller) -> Outcome {
         ..RoleSession::plain(&role, input.session_name)
     };
     let (arn, id) = (session.arn(&role.account), session.id());
-    let facts = SessionFacts { issued: exchange.now, mfa: None };
-    let credentials = exchange.state.sessions.issue(Holder::Role(session), facts, TimeDelta::seconds(input.seconds));
+    let facts = SessionFacts { issued: exchange.now, mfa: None, is_chained: caller.session.is_some() };
+    let life = exchange.state.world.role_session_life.unwrap_or(TimeDelta::seconds(input.seconds));
+    let credentials = exchange.state.sessions.issue(Holder::Role(session), facts, life);
     Ok(Box::new(move |xml| {
         xml.open("AssumedRoleUser").leaf("AssumedRoleId", id).leaf("Arn", arn).close();
         write_credentials(xml, &credentials);

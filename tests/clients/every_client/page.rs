@@ -1,0 +1,113 @@
+//! `docs/clients.md`, as far as it says what was seen: written by `ROLECALL_BLESS=1`, and held to what is seen otherwise.
+//!
+//! The versions that were tried stand in the page and are not compared: Debian's change, and what they do shall not.
+
+use super::{Complaint, Seen};
+use crate::person::Person;
+use crate::roster::{Case, TOOLS, Way};
+use std::fmt::Write;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+const BEGIN: &str = "<!-- What follows is written by the tests: ROLECALL_BLESS=1 tests/run clients -->\n";
+const END: &str = "<!-- end of what the tests write -->\n";
+const TRIED: &str = "Tried: ";
+
+/// What a complaint is cut to: SDKs name every provider that they asked.
+const SHOWN: usize = 300;
+
+/// Takes out of a text what is another in each run: the home, ports, the role's name here, ids of requests.
+pub(super) fn plain(text: &str, person: &Person, role: &str) -> String {
+    let home = person.home.path("").display().to_string();
+    let rolecall = fs::canonicalize(env!("CARGO_BIN_EXE_rolecall")).unwrap().display().to_string();
+    let text =
+        text.replace(role, "prod").replace(&rolecall, "/usr/bin/rolecall").replace(home.trim_end_matches('/'), "~");
+    let text = text.replace(env!("CARGO_BIN_EXE_rolecall"), "/usr/bin/rolecall");
+    let words = text.split(' ').map(|word| {
+        let bare = word.trim_end_matches([',', '.', ')', ':', '\'', '"', ']', '}']);
+        let is_id = bare.len() == 36 && bare.matches('-').count() == 4;
+        if is_id { word.replace(bare, "REQUEST-ID") } else { word.to_owned() }
+    });
+    let mut text = ports(&words.collect::<Vec<_>>().join(" "));
+    if let Some((at, _)) = text.char_indices().nth(SHOWN) {
+        text.truncate(at);
+        text.push('…');
+    }
+    text
+}
+
+fn ports(text: &str) -> String {
+    let mut parts = text.split("127.0.0.1:");
+    let first = parts.next().unwrap_or_default().to_owned();
+    parts.fold(first, |text, part| text + "127.0.0.1:PORT" + part.trim_start_matches(|c: char| c.is_ascii_digit()))
+}
+
+/// Fails unless the page says what was seen; writes it where that is asked for.
+pub(super) fn hold(seen: &[(Case, Seen)]) {
+    let path = path();
+    let page = fs::read_to_string(&path).unwrap_or_else(|e| panic!("{}: {e}", path.display()));
+    let (before, rest) = page.split_once(BEGIN).expect("the page has a part for what was seen");
+    let (there, after) = rest.split_once(END).expect("that part has an end");
+    let written = render(seen);
+    if std::env::var_os("ROLECALL_BLESS").is_some() {
+        fs::write(&path, format!("{before}{BEGIN}{written}{END}{after}")).unwrap();
+        return;
+    }
+    for (line, now) in compared(there).zip(compared(&written)) {
+        assert_eq!(line, now, "docs/clients.md says otherwise; `ROLECALL_BLESS=1 tests/run clients` writes it anew");
+    }
+    assert_eq!(compared(there).count(), compared(&written).count(), "docs/clients.md has more or fewer lines");
+}
+
+fn compared(text: &str) -> impl Iterator<Item = &str> {
+    text.lines().filter(|line| !line.starts_with(TRIED))
+}
+
+fn path() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/clients.md")
+}
+
+fn render(seen: &[(Case, Seen)]) -> String {
+    let mut page = String::from(
+        "\n| client | way | lists | asks for one listing | for twenty more | a session that ends |\n|---|---|---|---|---|---|\n",
+    );
+    for (case, seen) in seen {
+        let (name, way) = (case.tool.name, case.way.name());
+        writeln!(page, "| {name} | {way} | yes | {} | {} | {} |", seen.once, seen.twenty, renewal(*case, seen))
+            .unwrap();
+    }
+    for tool in &TOOLS {
+        let ours: Vec<_> = seen.iter().filter(|(case, _)| case.tool.name == tool.name).collect();
+        let Some((_, first)) = ours.first() else { continue };
+        writeln!(page, "\n### {}\n\n{TRIED}{}\n", tool.name, first.version).unwrap();
+        for (case, seen) in ours {
+            if case.way == Way::Environment {
+                continue;
+            }
+            for (when, complaint) in
+                [("the keyring is locked (exit 4)", &seen.locked), ("AWS refuses (exit 5)", &seen.refused)]
+            {
+                writeln!(page, "- {}, {when}: {}", case.way.name(), shown(complaint)).unwrap();
+            }
+        }
+    }
+    page.push('\n');
+    page
+}
+
+fn renewal(case: Case, seen: &Seen) -> String {
+    if case.way == Way::Environment {
+        return "ends it: keys in variables renew themselves in no client".to_owned();
+    }
+    let how = if seen.short.asks >= super::CALLS { "asks on every call" } else { "asks when it is over" };
+    format!("no call fails; {how}")
+}
+
+fn shown(complaint: &Complaint) -> String {
+    let ours = match (complaint.is_repeated, complaint.is_beside) {
+        (true, _) => "rolecall's words",
+        (false, true) => "rolecall's words on the terminal, beside its own",
+        (false, false) => "nothing of rolecall's",
+    };
+    format!("{ours}: `{}`", complaint.own.replace('`', "'"))
+}

@@ -1,0 +1,136 @@
+"""Lists a bucket with a program of the command line: KIND PROGRAM BUCKET. It answers lines, as `lister.rs` says.
+
+What cannot stay for more than one listing is run anew for each line; `rclone` and `s5cmd` can, and do.
+"""
+
+import json
+import os
+import subprocess
+import sys
+import threading
+import urllib.error
+import urllib.request
+
+KIND, PROGRAM, BUCKET = sys.argv[1:]
+ENDPOINT = os.environ["AWS_ENDPOINT_URL_S3"]
+
+
+class Refused(Exception):
+    """What a program said instead of a listing."""
+
+
+def complaint(text):
+    """Gives the program's own first line: what rolecall says stands beside it, on standard error."""
+    print(text, end="", file=sys.stderr, flush=True)
+    lines = [line for line in text.splitlines() if line.strip()]
+    own = [line for line in lines if not line.startswith(("rolecall: ", "hint: "))]
+    return Refused((own or lines or ["nothing"])[0])
+
+
+def run(*arguments):
+    done = subprocess.run([PROGRAM, *arguments], stdin=subprocess.DEVNULL, capture_output=True, text=True)
+    if done.returncode:
+        raise complaint(done.stderr)
+    return done.stdout
+
+
+class Aws:
+    """The AWS CLI: many calls of one command are the pages of a listing."""
+
+    def list(self, calls):
+        # The option and not a variable: the CLI of Debian 12 knows no other way.
+        at = ["--endpoint-url", ENDPOINT]
+        if calls == 1:
+            listed = run(*at, "s3", "ls", "--recursive", f"s3://{BUCKET}")
+            return [line.split()[-1] for line in listed.splitlines()]
+        pages = ["--page-size", "1", "--max-items", str(calls)]
+        query = ["--query", "Contents[].Key", "--output", "json"]
+        return json.loads(run(*at, "s3api", "list-objects-v2", "--bucket", BUCKET, *pages, *query))
+
+
+class S3cmd:
+    def list(self, calls):
+        host = ENDPOINT.removeprefix("http://")
+        at = [f"--host={host}", f"--host-bucket={host}", "--no-ssl", "--region=eu-west-1"]
+        for _ in range(calls):
+            listed = run(*at, "ls", f"s3://{BUCKET}")
+        return [line.rsplit("/", 1)[-1] for line in listed.splitlines()]
+
+
+class S5cmd:
+    """`s5cmd run`, which takes commands from its standard input."""
+
+    def __init__(self):
+        command = [PROGRAM, "--endpoint-url", ENDPOINT, "--retry-count", "0", "run"]
+        self.process = subprocess.Popen(
+            command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+        )
+
+    def list(self, calls):
+        for _ in range(calls):
+            self.process.stdin.write(f"ls s3://{BUCKET}/*\n")
+            self.process.stdin.flush()
+            keys = self.answer()
+        return keys
+
+    def answer(self):
+        said = []
+        for line in self.process.stdout:
+            said.append(line)
+            if line.startswith("ERROR"):
+                raise complaint("".join(said))
+            if line.rstrip().endswith("020"):
+                return [line.split()[-1] for line in said]
+        raise complaint("".join(said))
+
+
+class Rclone:
+    """`rclone rcd`, which keeps what it opened, as a mount does."""
+
+    def __init__(self):
+        command = [PROGRAM, "rcd", "--rc-addr", "127.0.0.1:0", "--rc-no-auth", "--retries", "1", "--low-level-retries", "1"]
+        self.process = subprocess.Popen(
+            command, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True
+        )
+        for line in self.process.stderr:
+            if "Serving remote control on " in line:
+                self.url = line.split()[-1]
+                break
+        threading.Thread(target=self.forward, daemon=True).start()
+
+    def forward(self):
+        for line in self.process.stderr:
+            print(line, end="", file=sys.stderr, flush=True)
+
+    def list(self, calls):
+        question = json.dumps({"fs": f"aws:{BUCKET}", "remote": ""}).encode()
+        direct = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+        for _ in range(calls):
+            request = urllib.request.Request(f"{self.url}operations/list", question, {"Content-Type": "application/json"})
+            try:
+                listed = json.load(direct.open(request))["list"]
+            except urllib.error.HTTPError as error:
+                raise Refused(json.load(error)["error"]) from error
+        return sorted(item["Path"] for item in listed)
+
+
+def main():
+    client = None
+    for line in map(str.strip, sys.stdin):
+        try:
+            if line == "version":
+                asked = "--version" if KIND in ("Aws", "S3cmd") else "version"
+                done = subprocess.run([PROGRAM, asked], capture_output=True, text=True)
+                print("ok " + (done.stdout or done.stderr).splitlines()[0], flush=True)
+                continue
+            client = client or globals()[KIND]()
+            print("ok " + "|".join(client.list(int(line))), flush=True)
+        except Exception as error:
+            print("error " + " ".join(str(error).split()), flush=True)
+    # What stayed for more ends with the last line.
+    if process := getattr(client, "process", None):
+        process.kill()
+        process.wait()
+
+
+main()

@@ -1,0 +1,105 @@
+//! The function `role`, in the shells that have it.
+
+use super::{granted, key_of, on_the_path};
+use crate::harness::home::{CHAIN, Home, chained_world, text};
+use crate::harness::inside::until;
+use std::process::Output;
+
+fn home() -> Home {
+    let mut home = Home::ready(CHAIN);
+    home.aws.world(|world| *world = chained_world());
+    home.add_key();
+    on_the_path(&mut home);
+    home
+}
+
+/// The shells, and what each reads `init` by.
+const SHELLS: [(&str, &str); 4] = [
+    ("dash", "eval \"$(rolecall init sh)\"\n"),
+    ("bash", "eval \"$(rolecall init bash)\"\n"),
+    ("zsh", "eval \"$(rolecall init zsh)\"\n"),
+    ("fish", "rolecall init fish | source\n"),
+];
+
+fn run(home: &Home, shell: &str, script: &str) -> Output {
+    let mut command = home.command(shell);
+    command.args(["-c", script]).env("AWS_PROFILE", "mine").env("AWS_REGION", "us-east-1").output().unwrap()
+}
+
+const SHOW: &str = "printenv ROLECALL_ROLE AWS_PROFILE AWS_REGION | tr '\\n' ' '; echo\n";
+
+#[test]
+fn role_switches_the_shell_and_a_dash_goes_back_to_what_was_before() {
+    let home = home();
+    let keys = [key_of(&home, "prod"), key_of(&home, "data")];
+    for (shell, init) in SHELLS {
+        let script = format!(
+            "{init}role prod\n{SHOW}python3 fetch.py\nrole data\n{SHOW}python3 fetch.py\nrole -\n{SHOW}role -\necho $status$?"
+        );
+        let script =
+            if shell == "fish" { script.replace("$status$?", "$status") } else { script.replace("$status$?", "$?") };
+        let output = run(&home, shell, &script);
+        let wanted = format!("prod eu-west-1 \n{}\ndata eu-west-1 \n{}\nmine us-east-1 \n1\n", keys[0], keys[1]);
+        assert_eq!(text(&output.stdout), wanted, "{shell}: {}", text(&output.stderr));
+        assert!(text(&output.stderr).starts_with("role: this shell has not been switched"), "{shell}");
+        until("what the shell was given has ended with it", || granted(&home).is_empty());
+    }
+}
+
+#[test]
+fn what_is_refused_leaves_the_shell_as_it_was() {
+    let home = home();
+    for (shell, init) in SHELLS {
+        let status = if shell == "fish" { "$status" } else { "$?" };
+        let script =
+            format!("{init}role prdo\necho {status}\n{SHOW}role prod data\necho {status}\nrole --nonsense\n{SHOW}");
+        let output = run(&home, shell, &script);
+        let said = text(&output.stderr);
+        assert!(
+            text(&output.stdout).starts_with("3\nmine us-east-1 \n2\nrole NAME"),
+            "{shell}: {said}{}",
+            text(&output.stdout)
+        );
+        assert!(
+            said.contains("rolecall: prdo: there is no role") && said.contains("did you mean `prod`"),
+            "{shell}: {said}"
+        );
+    }
+}
+
+#[test]
+fn role_alone_says_where_one_is() {
+    let home = home();
+    for (shell, init) in SHELLS {
+        let output = run(&home, shell, &format!("{init}role\nrole prod\nrole"));
+        let shown = text(&output.stdout);
+        assert!(
+            shown.starts_with("in no role; ") && shown.contains("\nin prod, "),
+            "{shell}: {shown}{}",
+            text(&output.stderr)
+        );
+    }
+}
+
+#[test]
+fn the_way_back_is_no_business_of_the_shells_children() {
+    let home = home();
+    for (shell, init) in SHELLS {
+        let output = run(&home, shell, &format!("{init}role prod\nenv"));
+        assert!(!text(&output.stdout).contains("rolecall_back"), "{shell}");
+        assert!(!text(&output.stdout).contains("us-east-1"), "{shell}");
+    }
+}
+
+#[test]
+fn a_variable_that_fish_keeps_for_every_shell_is_not_switched_in_silence() {
+    let home = home();
+    let script = "set -Ux AWS_DEFAULT_PROFILE other\nrolecall init fish | source\nrole prod\necho $status";
+    let output = run(&home, "fish", script);
+    assert_eq!(text(&output.stdout), "3\n");
+    assert!(
+        text(&output.stderr).contains("hint: remove it: `set -e -U AWS_DEFAULT_PROFILE`"),
+        "{}",
+        text(&output.stderr)
+    );
+}

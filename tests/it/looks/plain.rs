@@ -1,0 +1,118 @@
+//! `status` and `log` printed once: widths, colour, pipes.
+
+use super::chain_up;
+use crate::harness::home::{CHAIN, Home, text};
+use crate::harness::inside::until;
+use crate::harness::process::signal;
+use crate::harness::window::Window;
+use rustix::process::Signal;
+use std::io::{BufRead, BufReader};
+use std::process::Stdio;
+
+const ESCAPE: &str = "\u{1b}[";
+
+fn home() -> Home {
+    let mut home = Home::ready(CHAIN);
+    chain_up(&home);
+    home.set("LANG", "C.UTF-8");
+    home.set("TERM", "screen-256color");
+    assert!(home.run(["get", "data"]).status.success());
+    home
+}
+
+/// Gives what a command writes to a terminal of so many columns, byte for byte.
+fn on_a_terminal(home: &Home, width: u16, command: &str) -> String {
+    on_a_terminal_that_is("screen-256color", home, width, command)
+}
+
+fn on_a_terminal_that_is(kind: &str, home: &Home, width: u16, command: &str) -> String {
+    let (raw, done) = (home.path("raw"), home.path("done"));
+    let _ = (std::fs::remove_file(&raw), std::fs::remove_file(&done));
+    let script = format!("stty cols {width}; TERM={kind} {} {command}", env!("CARGO_BIN_EXE_rolecall"));
+    let window = Window::open(home, "plain");
+    window.run(&format!("script -qfec '{script}' {} > /dev/null; touch {}", raw.display(), done.display()));
+    until("it has been written", || done.exists());
+    let said = text(&std::fs::read(&raw).unwrap());
+    let inside = said.lines().filter(|line| !line.starts_with("Script "));
+    inside.map(|line| format!("{}\n", line.trim_end_matches('\r'))).collect()
+}
+
+#[test]
+fn colour_is_for_terminals_that_want_it() {
+    let mut home = home();
+    assert!(!text(&home.run(["status"]).stdout).contains(ESCAPE), "a pipe");
+    assert!(!text(&home.run(["log"]).stdout).contains(ESCAPE), "a pipe");
+    for command in ["status", "log"] {
+        assert!(on_a_terminal(&home, 100, command).contains(ESCAPE), "{command}: a terminal");
+        assert!(!on_a_terminal(&home, 100, &format!("{command} | cat")).contains(ESCAPE), "{command}: a pipe");
+    }
+    home.set("NO_COLOR", "1");
+    assert!(!on_a_terminal(&home, 100, "status").contains(ESCAPE));
+    assert!(!on_a_terminal(&home, 100, "log").contains(ESCAPE));
+    home.set("NO_COLOR", "");
+    assert!(on_a_terminal(&home, 100, "status").contains(ESCAPE), "an empty one says nothing");
+    assert!(!on_a_terminal_that_is("dumb", &home, 100, "status").contains(ESCAPE));
+}
+
+#[test]
+fn nothing_is_wider_than_the_terminal() {
+    let mut home = home();
+    home.set("NO_COLOR", "1");
+    for command in ["status", "log", "identity list", "role list"] {
+        for width in [120, 80, 60, 40] {
+            let shown = on_a_terminal(&home, width, command);
+            assert!(shown.lines().count() > 1, "{command}: {shown}");
+            let wide = shown.lines().find(|line| line.chars().count() > usize::from(width));
+            assert_eq!(wide, None, "{command} at {width}: {shown}");
+        }
+    }
+    assert!(on_a_terminal(&home, 60, "status").contains("└─ "));
+    home.set("LANG", "C");
+    let shown = on_a_terminal(&home, 60, "status");
+    assert!(shown.contains("`- ") && shown.is_ascii(), "{shown}");
+}
+
+#[test]
+fn a_follower_whose_reader_is_gone_ends_at_once_and_quietly() {
+    let home = home();
+    for args in [&["log", "--follow"][..], &["log", "--follow", "--json"]] {
+        let mut follower = home.rolecall(args).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+        let mut first = String::new();
+        let mut reader = BufReader::new(follower.stdout.take().unwrap());
+        reader.read_line(&mut first).unwrap();
+        assert!(!first.is_empty());
+        drop(reader);
+        // Nothing more is logged: it is the closed pipe that ends it, not a write.
+        let ended = follower.wait_with_output().unwrap();
+        assert!(ended.status.success() && ended.stderr.is_empty(), "{}", text(&ended.stderr));
+    }
+}
+
+#[test]
+fn what_takes_long_is_said_on_a_terminal_and_taken_away() {
+    let home = home();
+    let agent = home.agent_pid();
+    let window = Window::open(&home, "long");
+    for (command, waits, says) in [
+        ("lock", "waiting until nothing is left in memory…", "locked: every session is forgotten"),
+        ("identity list", "waiting for the vault…", "ACCESS KEY"),
+        ("status", "waiting for the agent…", "vault"),
+    ] {
+        signal(agent, Signal::STOP);
+        window.run(&format!("clear; {} {command}", env!("CARGO_BIN_EXE_rolecall")));
+        until("it says what it waits for", || window.shows(waits));
+        signal(agent, Signal::CONT);
+        until("it is done", || window.shows(says));
+        assert!(!window.shows("waiting"), "{}", window.screen());
+    }
+    // Whoever is no person gets nothing but the outcome.
+    signal(agent, Signal::STOP);
+    let script = home.rolecall(["status"]).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    window.run(&format!("clear; {} status 2> said", env!("CARGO_BIN_EXE_rolecall")));
+    until("it has connected", || home.path("said").exists());
+    window.run("");
+    signal(agent, Signal::CONT);
+    assert!(script.wait_with_output().unwrap().stderr.is_empty());
+    until("it is done", || window.shows("vault"));
+    assert!(std::fs::read(home.path("said")).unwrap().is_empty());
+}
