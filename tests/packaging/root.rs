@@ -37,15 +37,20 @@ group="$ROOT/sys/fs/cgroup/$GROUP"
 mkdir "$group"
 chown 1000:1000 "$group" "$group"/cgroup.*
 echo $$ > "$group/cgroup.procs"
-chroot "$ROOT" setpriv --reuid 1000 --regid 1000 --init-groups --reset-env sh -c '
+# Not by chroot: in one no user namespace may be made, as systemd does for a confined service.
+cd "$ROOT"
+pivot_root . .
+umount -l .
+cd /
+setpriv --reuid 1000 --regid 1000 --init-groups --reset-env sh -c '
     export XDG_RUNTIME_DIR=/run/user/1000
     cd && exec /lib/systemd/systemd --user --log-target=console --log-level=notice' < /dev/null &
 manager=$!
 read -r end || true
 kill -TERM "$manager" || true
 wait "$manager" || true
-echo $$ > "$ROOT/sys/fs/cgroup/cgroup.procs"
-find "$group" -depth -type d -exec rmdir {} + || true
+echo $$ > /sys/fs/cgroup/cgroup.procs
+find "/sys/fs/cgroup/$GROUP" -depth -type d -exec rmdir {} + || true
 "#;
 
 /// The root with the user's manager running.
@@ -90,7 +95,7 @@ impl Root {
     /// Makes a command of the root user in there.
     pub(crate) fn root(&self, words: &[&str]) -> Command {
         let mut command = Command::new("nsenter");
-        command.args(["--mount", "--pid", "--target", &self.inside.to_string(), "chroot"]).arg(self.path(""));
+        command.args(["--mount", "--pid", "--target", &self.inside.to_string()]);
         command.args(words).env_clear().env("PATH", "/usr/sbin:/usr/bin:/sbin:/bin").stdin(Stdio::null());
         command.env("DEBIAN_FRONTEND", "noninteractive");
         command

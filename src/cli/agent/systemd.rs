@@ -72,7 +72,9 @@ pub(super) fn undo() -> Result<Undo, Report> {
     let link = units.join("sockets.target.wants").join(SOCKET_NAME);
     let files: Vec<PathBuf> = [SERVICE_NAME, SOCKET_NAME, DROP_IN].map(|name| units.join(name)).into();
     let enabled = fs::symlink_metadata(&link).is_ok() || files.iter().any(|path| install::is_ours(path));
-    let directories = ["rolecall.service.d", "sockets.target.wants", "", ".."].map(|name| units.join(name));
+    let mut directories: Vec<PathBuf> =
+        ["rolecall.service.d", "sockets.target.wants"].map(|dir| units.join(dir)).into();
+    directories.extend(units.ancestors().take(2).map(Path::to_owned));
     Ok(Undo {
         before: if enabled {
             vec![control(&["disable", "--now", SOCKET_NAME]), control(&["stop", SERVICE_NAME])]
@@ -81,7 +83,7 @@ pub(super) fn undo() -> Result<Undo, Report> {
         },
         files,
         links: if enabled { vec![link] } else { Vec::new() },
-        directories: if enabled { directories.into() } else { Vec::new() },
+        directories: if enabled { directories } else { Vec::new() },
         after: if enabled { vec![control(&["daemon-reload"])] } else { Vec::new() },
         enabled,
     })
