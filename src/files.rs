@@ -58,22 +58,53 @@ pub fn write_atomically_if(
     still: impl FnOnce() -> Result<(), Report>,
 ) -> Result<(), Report> {
     let target = fs::canonicalize(path).unwrap_or_else(|_| path.to_path_buf());
+    replace(&target, content, true, still)
+}
+
+/// Replaces a file that means nothing after the machine has gone down: whole, but without waiting for the disk.
+pub fn write_until_reboot(path: &Path, content: &[u8]) -> Result<(), Report> {
+    replace(path, content, false, || Ok(()))
+}
+
+fn replace(
+    target: &Path,
+    content: &[u8],
+    lasts: bool,
+    still: impl FnOnce() -> Result<(), Report>,
+) -> Result<(), Report> {
     let dir = target.parent().unwrap_or_else(|| Path::new("/"));
     let prepare = || -> io::Result<tempfile::NamedTempFile> {
         let mut temp = tempfile::Builder::new().prefix(".rolecall-").tempfile_in(dir)?;
         temp.write_all(content)?;
-        let mode = fs::metadata(&target).map_or(0o600, |meta| meta.permissions().mode() & 0o777);
+        let mode = fs::metadata(target).map_or(0o600, |meta| meta.permissions().mode() & 0o777);
         temp.as_file().set_permissions(fs::Permissions::from_mode(mode))?;
-        temp.as_file().sync_all()?;
+        if lasts {
+            temp.as_file().sync_all()?;
+        }
         Ok(temp)
     };
-    let temp = prepare().map_err(|e| failed("cannot write", &target, &e))?;
+    let temp = prepare().map_err(|e| failed("cannot write", target, &e))?;
     still()?;
     let finish = || -> io::Result<()> {
-        temp.persist(&target).map_err(|e| e.error)?;
+        temp.persist(target).map_err(|e| e.error)?;
+        if lasts { fs::File::open(dir)?.sync_all() } else { Ok(()) }
+    };
+    finish().map_err(|e| failed("cannot write", target, &e))
+}
+
+/// Replaces a file by a whole new one that only its owner can read, whatever the mode of the old one was; a symlink is
+/// replaced, not followed.
+pub fn write_private(path: &Path, content: &[u8]) -> Result<(), Report> {
+    let dir = path.parent().filter(|dir| !dir.as_os_str().is_empty()).unwrap_or_else(|| Path::new("."));
+    let write = || -> io::Result<()> {
+        // Made with mode 0600; never wider for an instant.
+        let mut temp = tempfile::Builder::new().prefix(".rolecall-").tempfile_in(dir)?;
+        temp.write_all(content)?;
+        temp.as_file().sync_all()?;
+        temp.persist(path).map_err(|e| e.error)?;
         fs::File::open(dir)?.sync_all()
     };
-    finish().map_err(|e| failed("cannot write", &target, &e))
+    write().map_err(|e| failed("cannot write", path, &e))
 }
 
 /// Opens a file for appending, made with mode 0600 from its first instant; a symlink is not followed.

@@ -80,6 +80,16 @@ impl Paths {
         self.socket.parent().expect("the socket's path is absolute and names a file")
     }
 
+    /// Gives an extra socket: in a directory of its own, which a container can be given whole.
+    pub fn extra_socket(&self, name: &str) -> PathBuf {
+        self.extra_sockets().join(name).join("agent.sock")
+    }
+
+    /// Gives the directory of the extra sockets' directories.
+    pub fn extra_sockets(&self) -> PathBuf {
+        self.runtime_dir().join("sockets")
+    }
+
     /// Gives the audit log.
     pub fn audit_log(&self) -> PathBuf {
         self.state.join("audit.jsonl")
@@ -88,6 +98,30 @@ impl Paths {
     /// Gives the agent's own log.
     pub fn agent_log(&self) -> PathBuf {
         self.state.join("agent.log")
+    }
+}
+
+/// What the environment says of an agent that is not there.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Elsewhere {
+    /// The socket was named: it may be the end of a tunnel.
+    pub socket_is_named: bool,
+    /// No agent may be started (`ROLECALL_AUTOSTART=no`).
+    pub never_started: bool,
+}
+
+impl Elsewhere {
+    /// Reads the environment of this process.
+    pub fn from_env() -> Self {
+        #[expect(clippy::disallowed_methods, reason = "the one place that reads the environment for paths")]
+        Self::from_vars(|name| env::var_os(name))
+    }
+
+    fn from_vars(var: impl Fn(&str) -> Option<OsString>) -> Self {
+        Self {
+            socket_is_named: var("ROLECALL_SOCKET").is_some_and(|path| !path.is_empty()),
+            never_started: var("ROLECALL_AUTOSTART").is_some_and(|word| word == "no" || word == "0"),
+        }
     }
 }
 

@@ -10,7 +10,7 @@ use crate::domain::names::Name;
 use crate::domain::plan::{AssumeRole, SessionTokenCall};
 use crate::domain::question::{Notice, Question, Surroundings};
 use crate::domain::report::Report;
-use crate::domain::secret::{MfaCode, Passphrase, SecretKey, SessionToken, WebToken};
+use crate::domain::secret::{MfaCode, Passphrase, SecretKey, SessionToken, SigninUrl, WebToken};
 use crate::domain::source::{Source, WebIdentity};
 use crate::domain::totp::TotpSecret;
 use async_trait::async_trait;
@@ -176,6 +176,21 @@ pub trait AccessKeys: Send + Sync {
     -> Result<(), TokenError>;
 }
 
+/// Who signs browsers in to the console.
+#[async_trait]
+pub trait Federation: Send + Sync {
+    /// Trades a session for an address that signs in whoever opens it and leads on to `destination`. Returns within 10
+    /// seconds.
+    async fn sign_in(
+        &self,
+        aws: &Arc<AwsSettings>,
+        region: &str,
+        session: &Session,
+        duration: Option<Duration>,
+        destination: &str,
+    ) -> Result<SigninUrl, TokenError>;
+}
+
 /// Who issues sessions. Every call returns within 10 seconds.
 #[async_trait]
 pub trait TokenService: Send + Sync {
@@ -216,6 +231,8 @@ pub trait TokenService: Send + Sync {
     ) -> Result<CallerIdentity, TokenError>;
     /// Gives what is done about long-term keys.
     fn access_keys(&self) -> &dyn AccessKeys;
+    /// Gives who signs browsers in.
+    fn federation(&self) -> &dyn Federation;
     /// Gives where identities without a stored key get their credentials.
     fn sources(&self) -> &dyn Sources;
 }
@@ -291,6 +308,8 @@ pub trait Prompter: Send + Sync {
     ) -> Prompted;
     /// Returns when every terminal that was drawn on is as it was before; within 2 seconds.
     async fn settled(&self);
+    /// Gives where the agent itself could show a window: for questions whose caller is on another machine.
+    fn at_home(&self) -> Surroundings;
     /// Tells something on the desktop. Returns within 5 seconds; where there is no desktop nothing happens.
     async fn notify(&self, notice: &Notice);
 }

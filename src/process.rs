@@ -7,6 +7,8 @@ use rustix::process::{DumpableBehavior, Resource, Rlimit};
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::io;
 use std::os::fd::{AsFd, OwnedFd};
+use tokio::io::Interest;
+use tokio::io::unix::AsyncFd;
 
 /// Shuts the process off: no core dump, no other process of the same user may read its memory or environment, and what
 /// it makes on disk is its user's alone, whatever the caller's umask was.
@@ -133,10 +135,7 @@ impl Pinned {
     pub fn peer(socket: impl AsFd, pid: i32) -> Option<Self> {
         match peer_pidfd(&socket) {
             Ok(pidfd) => Some(Self(pidfd)),
-            Err(error) if error.raw_os_error() == Some(libc::ENOPROTOOPT) => {
-                let pid = rustix::process::Pid::from_raw(pid)?;
-                rustix::process::pidfd_open(pid, rustix::process::PidfdFlags::empty()).ok().map(Self)
-            }
+            Err(error) if error.raw_os_error() == Some(libc::ENOPROTOOPT) => Self::of(pid),
             Err(_) => None,
         }
     }
@@ -145,6 +144,30 @@ impl Pinned {
     #[cfg(not(target_os = "linux"))]
     pub fn peer(_socket: impl AsFd, _pid: i32) -> Option<Self> {
         None
+    }
+
+    /// Takes hold of whoever has a number now; `None` where nobody has it, or where the system has no such hold.
+    #[cfg(target_os = "linux")]
+    pub fn of(pid: i32) -> Option<Self> {
+        let pid = rustix::process::Pid::from_raw(pid)?;
+        rustix::process::pidfd_open(pid, rustix::process::PidfdFlags::empty()).ok().map(Self)
+    }
+
+    /// Has no hold where the system has none.
+    #[cfg(not(target_os = "linux"))]
+    pub fn of(_pid: i32) -> Option<Self> {
+        None
+    }
+
+    /// Returns when it has ended; at once with an error where that cannot be waited for.
+    #[allow(unsafe_code, reason = "tokio asks for a promise about the descriptor; this file is the one place")]
+    pub async fn end(&self) -> io::Result<()> {
+        // A descriptor of its own: another one of the same process may be waited for at the same time.
+        let fd = self.0.try_clone()?;
+        // SAFETY: an `OwnedFd` stays open, and the same, until it is dropped, which is after its registration.
+        let ended = unsafe { AsyncFd::register_with_interest(fd, Interest::READABLE)? };
+        let _ = ended.readable().await?;
+        Ok(())
     }
 
     /// Tells whether it still runs.

@@ -39,6 +39,19 @@ impl Prompter for Desktop {
         pinentry::program::settled().await;
     }
 
+    fn at_home(&self) -> Surroundings {
+        let var = |wanted: &str| {
+            let found = self.environment.iter().find(|(name, _)| name == wanted);
+            found.and_then(|(_, value)| value.to_str()).filter(|value| !value.is_empty()).map(str::to_owned)
+        };
+        Surroundings {
+            display: var("DISPLAY"),
+            wayland_display: var("WAYLAND_DISPLAY"),
+            lang: var("LANG"),
+            terminal: None,
+        }
+    }
+
     #[cfg(target_os = "linux")]
     async fn notify(&self, notice: &Notice) {
         super::notifications::show(notice).await;

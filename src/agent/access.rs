@@ -13,15 +13,23 @@ use super::patience::Patience;
 use super::programs;
 use super::questions::{NoAnswer, Subject};
 use super::server::Connection;
-use crate::domain::catalogue::{Access, Role};
+use crate::domain::catalogue::{Access, Catalogue, Role};
 use crate::domain::plan::Plan;
 use crate::domain::question::{Question, UNNAMED, Wanted, allow_for_good};
 use crate::domain::report::{Kind, Report};
 use crate::protocol::message::Context;
 use std::collections::BTreeMap;
+use std::time::Duration;
+use tokio::time::timeout;
+
+/// How long an HTTP client waits for a question that is open elsewhere: it gives up itself after a second.
+const UNASKED: Duration = Duration::from_millis(100);
 
 /// What the log says of a program that the configuration keeps out.
 const DENIED: &str = "denied";
+
+/// What helps where a socket's question has nowhere to appear.
+pub(super) const NO_DISPLAY: &str = "run `rolecall agent restart` in the desktop session where the question shall appear, or let the socket be without `ask`";
 
 impl Agent {
     /// Lets a caller in, after a person's consent where the configuration asks for it.
@@ -35,34 +43,16 @@ impl Agent {
     ) -> Result<(), Failure> {
         let catalogue = self.configuration.catalogue();
         let Some(role) = catalogue.roles.get(&plan.name) else { return Ok(()) };
-        let access = match programs::leads_to(role).await {
-            Some(leads_to) => role.access(caller.tool(), &leads_to),
-            // Where the rules cannot be told, nobody can be told from whom they are about.
-            None => role.access(None, &BTreeMap::new()),
-        };
-        match access {
+        match access(&catalogue, role, caller).await {
             Access::Allow => Ok(()),
             Access::Deny => Err(denied(role, caller)),
             Access::Ask => {
-                let grant = Grant {
-                    role: role.name.clone(),
-                    program: caller.tool().map(str::to_owned),
-                    terminal: caller.session,
-                };
+                let grant = consent_of(role, caller);
                 let questions = &self.sessions.questions;
                 if questions.has_consent(&grant) {
                     return Ok(());
                 }
-                let question = Question {
-                    wanted: Wanted::Consent {
-                        role_arn: role.role_arn.to_string(),
-                        minutes: catalogue.agent.consent.as_secs() / 60,
-                    },
-                    name: role.name.to_string(),
-                    program: caller.tool().map(str::to_owned),
-                    since: None,
-                    reason: None,
-                };
+                let question = question(role, caller, catalogue.agent.consent);
                 let seat = self.seat(Subject::Grant(grant.clone()), &role.name, caller, context);
                 let said = questions.consent(grant.clone(), question, catalogue.agent.consent);
                 let said = patience.with_a_person(self.asking(said, seat, connection)).await;
@@ -71,6 +61,31 @@ impl Agent {
                     self.sessions.notices.wants_consent(grant);
                 }
                 self.audit_consent(role, caller, outcome);
+                outcome.map_err(|no| refused(no, role, caller))
+            }
+        }
+    }
+
+    /// Lets a caller in that nobody can be asked about; what it wants is shown where that is to be seen.
+    pub(super) async fn admit_unasked(&self, plan: &Plan, caller: &Caller) -> Result<(), Failure> {
+        let catalogue = self.configuration.catalogue();
+        let Some(role) = catalogue.roles.get(&plan.name) else { return Ok(()) };
+        match access(&catalogue, role, caller).await {
+            Access::Allow => Ok(()),
+            Access::Deny => Err(denied(role, caller)),
+            Access::Ask => {
+                let grant = consent_of(role, caller);
+                let questions = &self.sessions.questions;
+                if questions.has_consent(&grant) {
+                    return Ok(());
+                }
+                let holds = catalogue.agent.consent;
+                let said = questions.consent(grant.clone(), question(role, caller, holds), holds);
+                // With no seat taken it is over at once; where another caller is being asked, it is not waited for.
+                let outcome = timeout(UNASKED, said).await.unwrap_or(Err(NoAnswer::Patience));
+                if outcome == Err(NoAnswer::Nobody) {
+                    self.sessions.notices.wants_consent(grant);
+                }
                 outcome.map_err(|no| refused(no, role, caller))
             }
         }
@@ -91,8 +106,39 @@ impl Agent {
     }
 }
 
+/// Tells what the rules say of a caller.
+async fn access(catalogue: &Catalogue, role: &Role, caller: &Caller) -> Access {
+    let rules = match programs::leads_to(role).await {
+        Some(leads_to) => role.access(caller.tool(), &leads_to),
+        // Where the rules cannot be told, nobody can be told from whom they are about.
+        None => role.access(None, &BTreeMap::new()),
+    };
+    let asks = |socket: &String| catalogue.sockets.get(socket.as_str()).is_none_or(|socket| socket.ask);
+    if caller.socket.as_ref().is_some_and(asks) { rules.max(Access::Ask) } else { rules }
+}
+
+/// Gives whose consent it would be.
+fn consent_of(role: &Role, caller: &Caller) -> Grant {
+    Grant {
+        role: role.name.clone(),
+        program: caller.tool().map(str::to_owned),
+        terminal: caller.session,
+        socket: caller.socket.clone(),
+    }
+}
+
+fn question(role: &Role, caller: &Caller, holds: Duration) -> Question {
+    Question {
+        wanted: Wanted::Consent { role_arn: role.role_arn.to_string(), minutes: holds.as_secs() / 60 },
+        name: role.name.to_string(),
+        program: caller.label.clone().or_else(|| caller.tool().map(str::to_owned)),
+        since: None,
+        reason: None,
+    }
+}
+
 fn named(caller: &Caller) -> &str {
-    caller.tool().unwrap_or(UNNAMED)
+    caller.label.as_deref().or(caller.tool()).unwrap_or(UNNAMED)
 }
 
 fn denied(role: &Role, caller: &Caller) -> Failure {
@@ -115,7 +161,10 @@ fn refused(no: NoAnswer, role: &Role, caller: &Caller) -> Failure {
         ),
         NoAnswer::Nobody | NoAnswer::NoCode => report(
             format!("{program} needs a person's consent to use `{name}`, and nobody could be asked"),
-            allow_for_good(name.as_str(), caller.tool()),
+            match &caller.socket {
+                Some(_) => NO_DISPLAY.to_owned(),
+                None => allow_for_good(name.as_str(), caller.tool()),
+            },
         ),
         NoAnswer::Patience => still_asking_consent(program, name),
     }

@@ -36,8 +36,14 @@ const FLUSH: Duration = Duration::from_secs(1);
 pub(super) enum Event {
     /// A person was asked whether a program may have a role.
     Consent,
+    /// A browser was to be signed in to the console.
+    Console,
+    /// A session was served over HTTP, for the first time to this grant, or could not be.
+    Endpoint,
     /// A request for credentials.
     Get,
+    /// A process was given a place that serves a name over HTTP, or that has ended.
+    Grant,
     /// A key was stored or removed.
     Identity,
     /// Everything was forgotten.

@@ -9,7 +9,7 @@ use super::terminal;
 use crate::domain::report::printable;
 use crate::process::Pinned;
 use schemars::JsonSchema;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use std::fs;
 use std::os::fd::AsFd;
 use std::path::Path;
@@ -38,10 +38,16 @@ pub(super) struct Caller {
     /// The terminal session it belongs to.
     #[serde(skip)]
     pub session: Option<TerminalSession>,
+    /// The extra socket by which it came, if it did: it is somewhere else, and stands here for whoever sent it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub socket: Option<String>,
+    /// How people read that.
+    #[serde(skip)]
+    pub label: Option<String>,
 }
 
 /// A terminal session (setsid(2)): everything that was started from one terminal.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub(super) struct TerminalSession {
     /// Its leader's pid.
     leader: i32,
@@ -66,6 +72,19 @@ impl Caller {
         }
     }
 
+    /// Makes it a caller that came by an extra socket. The process is a tunnel's end here, or lives in a container where a
+    /// path means another file: it is recorded, and neither named to rules nor asked on its terminal.
+    pub(super) fn by_socket(self, socket: &str) -> Self {
+        Self {
+            terminal: false,
+            terminal_path: None,
+            session: None,
+            socket: Some(socket.to_owned()),
+            label: Some(format!("socket {socket}")),
+            ..self
+        }
+    }
+
     fn of(pid: i32) -> Self {
         let proc = process(pid);
         let Some(stat) = Stat::read(&proc) else { return Self { pid: Some(pid), ..Self::default() } };
@@ -81,11 +100,16 @@ impl Caller {
             terminal: stat.tty != 0,
             terminal_path: terminal::of(&proc, stat.tty),
             session: session(&stat),
+            socket: None,
+            label: None,
         }
     }
 
     /// Names the tool that asked, for people.
     pub(super) fn program(&self) -> Option<&str> {
+        if self.label.is_some() {
+            return self.label.as_deref();
+        }
         let path = self.parent.as_deref().or(self.exe.as_deref())?;
         Some(path.rsplit('/').next().unwrap_or(path))
     }
@@ -93,6 +117,9 @@ impl Caller {
     /// Gives the path of the tool that asked, for rules; `None` where it cannot be told, or was cut off: the rest could be
     /// another program's.
     pub(super) fn tool(&self) -> Option<&str> {
+        if self.socket.is_some() {
+            return None;
+        }
         // An upgrade replaces the file under a program that runs on.
         let path = self.parent.as_deref().map(|path| path.strip_suffix(" (deleted)").unwrap_or(path));
         path.filter(|path| !path.ends_with('…'))

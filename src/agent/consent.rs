@@ -25,6 +25,8 @@ pub(super) struct Grant {
     pub(super) program: Option<String>,
     /// Where it runs; `None` is everything that has no terminal.
     pub(super) terminal: Option<TerminalSession>,
+    /// The extra socket by which it is wanted.
+    pub(super) socket: Option<String>,
 }
 
 type Outcome = Result<(), NoAnswer>;
@@ -42,6 +44,17 @@ pub(super) struct Consents(Mutex<HashMap<Grant, Consent>>);
 impl Consents {
     fn all(&self) -> MutexGuard<'_, HashMap<Grant, Consent>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Forgets what was said of a socket, which is closed or no longer what it was.
+    pub(super) fn forget(&self, socket: &str) {
+        self.all().retain(|grant, consent| {
+            let stays = grant.socket.as_deref() != Some(socket);
+            if let (false, Consent::Asking { task, .. }) = (stays, consent) {
+                task.abort();
+            }
+            stays
+        });
     }
 
     /// Forgets every answer and calls the questions off.

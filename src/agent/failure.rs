@@ -89,6 +89,22 @@ pub(super) fn still_asking_consent(program: &str, name: &Name) -> Failure {
     )
 }
 
+/// Makes the failure of a caller that cannot wait at all while a person is being asked.
+pub(super) fn being_asked(plan: &Plan) -> Failure {
+    Failure::transient(
+        Report::new(Kind::Locked, format!("`{}` needs an MFA code, for which a person is being asked", plan.name))
+            .hint(format!("answer the question, or run `rolecall unlock {}`", plan.unlock_name())),
+    )
+}
+
+/// Makes the failure of a caller that cannot wait at all.
+pub(super) fn being_fetched(plan: &Plan) -> Failure {
+    Failure::transient(
+        Report::new(Kind::Unreachable, format!("the session of `{}` is being fetched", plan.name))
+            .hint("ask again in a moment; `rolecall status` shows how it ends"),
+    )
+}
+
 /// Makes the failure of a caller that cannot wait longer for STS.
 pub(super) fn too_slow() -> Failure {
     Failure::transient(

@@ -2,6 +2,7 @@
 
 use super::audit::{Event, Line};
 use super::codes::{Unattended, because};
+use super::endpoint::Bodies;
 use super::failure::Failure;
 use super::locked::LockedBytes;
 use super::questions::{NoAnswer, unanswered};
@@ -20,6 +21,7 @@ use std::future::Future;
 use std::pin::Pin;
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, Once};
+use std::time::Duration;
 
 /// How often a person may type a code before it is taken for the wrong device.
 const TRIES: usize = 3;
@@ -40,6 +42,8 @@ pub(super) struct Held {
     pub(super) lifetime: Lifetime,
     /// Where in the tenth before half its life it is renewed.
     pub(super) jitter: f64,
+    /// What endpoints say of it.
+    pub(super) bodies: Bodies,
     /// Whose sessions these are: the start of the session names along the chain.
     user: Arc<str>,
 }
@@ -292,6 +296,7 @@ impl Sessions {
             arn: issued.arn.clone(),
             lifetime,
             jitter: super::random_fraction(),
+            bodies: Bodies::default(),
             user: Arc::clone(user),
         }))
     }
@@ -308,7 +313,12 @@ pub(super) fn session_name(user: &str) -> String {
 impl Held {
     /// Tells what may be done with it now.
     pub(super) fn freshness(&self, now: Now) -> Freshness {
-        freshness(self.lifetime.life, self.lifetime.left(now), FLOOR, self.jitter)
+        self.freshness_above(FLOOR, now)
+    }
+
+    /// Tells the same for who wants more to be left.
+    pub(super) fn freshness_above(&self, floor: Duration, now: Now) -> Freshness {
+        freshness(self.lifetime.life, self.lifetime.left(now), floor, self.jitter)
     }
 }
 

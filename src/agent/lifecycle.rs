@@ -2,7 +2,7 @@
 
 use super::audit::{Event, Line};
 use super::server::{self, Socket};
-use super::{Agent, desk, watch};
+use super::{Agent, desk, extra, watch};
 use crate::ports::DeskEvent;
 use std::io;
 use std::sync::Arc;
@@ -47,6 +47,7 @@ pub async fn run(
     // A closed terminal is no reason to end: the agent outlives the shell that started it.
     let mut hangup = signal(SignalKind::hangup())?;
     agent.audit.write(Line::new(agent.ports.clock.now().wall, Event::Start, "ok"));
+    agent.resume_endpoint();
     let look = Notify::new();
     let changed = || {
         agent.reload();
@@ -55,6 +56,7 @@ pub async fn run(
     ready();
     let ending = tokio::select! {
         () = server::serve(&agent, &listener, &slots) => Ending::Displaced,
+        () = extra::serve(&agent, &slots) => Ending::Displaced,
         () = refresh(&agent) => Ending::Displaced,
         () = watch::watch(&agent.paths.config, agent.paths.runtime_dir(), changed) => Ending::Displaced,
         () = idle_lock(&agent) => Ending::Displaced,
@@ -69,7 +71,10 @@ pub async fn run(
     tracing::info!(?ending, "ending");
     // From here a new caller finds no socket and starts a new agent, while those under way get their answers: who has
     // connected already is let in before the socket and its lock are given up.
+    // The ports go before the socket: the agent that is started next takes them up again.
+    agent.endpoint.close().await;
     socket.unlink();
+    agent.extra.close();
     server::let_in(&agent, &socket, &slots);
     drop(listener);
     drop(socket);
@@ -107,6 +112,7 @@ async fn idle_lock(agent: &Agent) {
 
 async fn displaced(agent: &Agent, socket: &Socket, look: &Notify) {
     while socket.is_in_place() {
+        agent.mend_sockets();
         let next = agent.ports.clock.now().boot + LOOK_AROUND;
         tokio::select! {
             // Told at once: as long as we hold the lock, nobody can start an agent that would be found.

@@ -6,7 +6,10 @@ mod caller;
 mod codes;
 mod configuration;
 mod consent;
+mod console;
 mod desk;
+mod endpoint;
+mod extra;
 mod failure;
 mod flight;
 mod identities;
@@ -38,6 +41,8 @@ pub use audit::log_schema;
 use audit::{Audit, Event, Line};
 use caller::Caller;
 use configuration::Configuration;
+use endpoint::Endpoint;
+use extra::ExtraSockets;
 use key_age::{KeyFacts, Watched};
 use rotation::Rotations;
 use sessions::{CalledOff, Sessions};
@@ -70,6 +75,7 @@ pub(crate) struct Counters {
     pub(crate) vault_reads: AtomicU64,
     pub(crate) strangers: AtomicU64,
     pub(crate) turned_away: AtomicU64,
+    pub(crate) wrong_tokens: AtomicU64,
 }
 
 /// How long nothing has been used.
@@ -90,6 +96,8 @@ pub struct Agent {
     counters: Arc<Counters>,
     key_facts: Arc<KeyFacts>,
     rotations: Rotations,
+    endpoint: Endpoint,
+    extra: ExtraSockets,
     /// Who last asked for a name, for `status`.
     last_callers: Mutex<HashMap<String, String>>,
     started: chrono::DateTime<chrono::Utc>,
@@ -116,9 +124,11 @@ impl Agent {
         let ports = Ports { vault, ..ports };
         let sessions = Sessions::new(ports.clone(), Arc::clone(&audit), Arc::clone(&counters));
         let now = ports.clock.now();
-        let agent = Arc::new(Self {
+        let agent = Arc::new_cyclic(|agent| Self {
             configuration: Configuration::new(&paths.config),
             rotations: Rotations::new(&paths.state),
+            endpoint: Endpoint::new(agent.clone(), &paths.state, &paths.socket),
+            extra: ExtraSockets::new(&paths),
             key_facts,
             ports,
             paths,
@@ -159,6 +169,7 @@ impl Agent {
         let mut callers = self.last_callers.lock().unwrap_or_else(PoisonError::into_inner);
         callers.retain(|name, _| catalogue.identities.contains_key(&**name) || catalogue.roles.contains_key(&**name));
         drop(callers);
+        self.open_sockets(catalogue);
         self.sessions.retain(&catalogue.aws, |name| crate::domain::plan::Plan::of(catalogue, name.as_str()).ok());
         tracing::info!(
             identities = catalogue.identities.len(),
@@ -172,6 +183,7 @@ impl Agent {
         let called_off = self.sessions.lock();
         self.ports.vault.lock();
         self.ports.tokens.close();
+        self.endpoint.lock();
         self.locked.send_replace(());
         let mut line = Line::new(self.ports.clock.now().wall, Event::Lock, "ok");
         line.message = Some(reason.to_owned());

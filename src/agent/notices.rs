@@ -5,6 +5,7 @@
 //! what is there, what was told and the time, so that a day of it is tested in no time. No notice holds a secret.
 
 use super::Agent;
+use super::access::NO_DISPLAY;
 use super::consent::Grant;
 use super::renewal::IN_USE;
 use super::sessions::Sessions;
@@ -182,6 +183,15 @@ impl WantedCode {
 }
 
 fn consent_notice(grant: &Grant) -> Notice {
+    if let Some(socket) = &grant.socket {
+        return Notice {
+            summary: format!("rolecall: consent for {} is wanted", grant.role),
+            body: format!(
+                "The socket {socket} wants {}, and nobody could be asked. It was refused; {NO_DISPLAY}",
+                grant.role
+            ),
+        };
+    }
     let program = grant.program.as_deref();
     Notice {
         summary: format!("rolecall: consent for {} is wanted", grant.role),

@@ -95,8 +95,12 @@ fn old_keys_are_named_together_once_a_day() {
 #[test]
 fn a_wanted_consent_is_told_once_for_each_that_wants_it() {
     let mut told = Told::default();
-    let grant =
-        |program: Option<&str>| Grant { role: name("prod"), program: program.map(str::to_owned), terminal: None };
+    let grant = |program: Option<&str>| Grant {
+        role: name("prod"),
+        program: program.map(str::to_owned),
+        terminal: None,
+        socket: None,
+    };
     let (aws, unnamed) = (grant(Some("/usr/bin/aws")), grant(None));
     let many = || Seen { consents: vec![aws.clone(), unnamed.clone(), aws.clone()], ..seen() };
     let first = told.decide(&many(), NOW);

@@ -76,7 +76,7 @@ impl Sessions {
             if !in_use || entry.flight.is_some() || plan.keys[*at].step().mfa_serial().is_some() {
                 continue;
             }
-            let at_left = renewal_at(held.lifetime.life, FLOOR, held.jitter);
+            let at_left = renewal_at(held.lifetime.life, entry.floor.max(FLOOR), held.jitter);
             let wait = held.lifetime.left(now).saturating_sub(at_left);
             let when = (now.boot + wait).max(entry.retry_at);
             if when <= now.boot {

@@ -2,6 +2,8 @@
 
 use super::audit::{Event, Line};
 use super::caller::Caller;
+use super::console::Wanted;
+use super::endpoint::WantedGrant;
 use super::failure::{Failure, class};
 use super::patience::Patience;
 use super::questions::{Asking, Said, Seat, Subject};
@@ -40,7 +42,7 @@ impl Agent {
         connection: &mut Connection,
     ) -> Result<Response, Report> {
         let call: Call = serde_json::from_slice(payload).map_err(|_| unreadable(payload))?;
-        if call.version != VERSION {
+        if call.version != VERSION && !call.request.is_of_every_version() {
             return Err(other_version(call.version));
         }
         let answer = |answer| Ok(Response::Answer(Box::new(answer)));
@@ -58,7 +60,14 @@ impl Agent {
                 answer(Answer::Names { names })
             }
             Request::Glance { name } => answer(self.glance(&name)),
-            Request::Console { .. } | Request::Endpoint { .. } => Err(unreadable(payload)),
+            Request::Console { name, destination, duration_seconds, by_browser } => {
+                let wanted = Wanted { destination, duration_seconds, by_browser };
+                answer(self.console(&name, wanted, caller, &call.context, connection).await?)
+            }
+            Request::Endpoint { name, form, owner, port } => {
+                let wanted = WantedGrant { name: &name, form, owner, port };
+                self.grant(wanted, caller, &call.context, connection).await
+            }
             Request::Device { name } => answer(self.tell_device(name.as_deref())?),
             Request::IdentityAdd { name, access_key_id, secret_access_key, region, replace } => {
                 let key = AccessKey { id: access_key_id, secret: secret_access_key };
@@ -86,7 +95,7 @@ impl Agent {
         }
     }
 
-    async fn get(
+    pub(super) async fn get(
         &self,
         name: &str,
         caller: &Caller,
@@ -95,23 +104,8 @@ impl Agent {
     ) -> Result<Response, Report> {
         self.counters.gets.fetch_add(1, Ordering::Relaxed);
         self.touch();
-        let plan = self.plan(name).inspect_err(|report| {
-            let mut line = Line::new(self.ports.clock.now().wall, Event::Get, class(report.kind));
-            line.name = Some(printable(name, NAME_SHOWN));
-            line.message = Some(report.message.clone());
-            line.caller = Some(caller.clone());
-            self.audit.write(line);
-        })?;
+        let plan = self.plan_for(name, Event::Get, caller)?;
         let result = self.session(&plan, caller, context, connection).await;
-        // What a pinentry has drawn on the caller's terminal is gone before anything else appears there; who was served
-        // from memory has asked nothing and does not wait for another's question.
-        let asked_nothing = matches!(&result, Ok(given) if given.cached || plan.mfa_serial().is_none());
-        let result = if asked_nothing {
-            result
-        } else {
-            self.sessions.questions.terminal_given_back(caller.terminal_path.as_deref()).await;
-            result.and_then(|given| self.sessions.still_holds(given))
-        };
         let mut line = Line::new(self.ports.clock.now().wall, Event::Get, "ok");
         line.name = Some(plan.name.to_string());
         line.role_arn = flight::target(plan.key().step());
@@ -136,13 +130,42 @@ impl Agent {
                 line.result = code;
                 line.message = Some(report.message.clone());
                 self.audit.write(line);
-                Err(self.with_remark(report))
+                // What else is in the configuration is nothing for the other end of a socket.
+                Err(if caller.socket.is_none() { self.with_remark(report) } else { report })
             }
         }
     }
 
-    /// Gives the session of a plan to a caller that may have it.
-    async fn session(
+    /// Finds the plan of a name that somebody asks for; that there is none is logged.
+    pub(super) fn plan_for(&self, name: &str, event: Event, caller: &Caller) -> Result<Arc<Plan>, Report> {
+        self.plan(name).inspect_err(|report| {
+            let mut line = Line::new(self.ports.clock.now().wall, event, class(report.kind));
+            line.name = Some(printable(name, NAME_SHOWN));
+            line.message = Some(report.message.clone());
+            line.caller = Some(caller.clone());
+            self.audit.write(line);
+        })
+    }
+
+    /// Gives the session of a plan to a caller that may have it, whose terminal is as it was before.
+    pub(super) async fn session(
+        &self,
+        plan: &Arc<Plan>,
+        caller: &Caller,
+        context: &Context,
+        connection: &mut Connection,
+    ) -> Result<HandOut, Failure> {
+        let result = self.session_asking(plan, caller, context, connection).await;
+        // What a pinentry has drawn on the caller's terminal is gone before anything else appears there; who was served
+        // from memory has asked nothing and does not wait for another's question.
+        if matches!(&result, Ok(given) if given.cached || plan.mfa_serial().is_none()) {
+            return result;
+        }
+        self.sessions.questions.terminal_given_back(caller.terminal_path.as_deref()).await;
+        result.and_then(|given| self.sessions.still_holds(given))
+    }
+
+    async fn session_asking(
         &self,
         plan: &Arc<Plan>,
         caller: &Caller,
@@ -166,13 +189,12 @@ impl Agent {
     /// Gives a caller a seat, where the person in front of it can be asked.
     pub(super) fn seat(&self, subject: Subject, name: &Name, caller: &Caller, context: &Context) -> Seat {
         let program = caller.program().map(str::to_owned);
-        self.sessions.questions.sit(
-            subject,
-            name.clone(),
-            caller.terminal,
-            program,
-            context.surroundings(caller.terminal_path.clone()),
-        )
+        // The far end of a socket must not answer its own question: it appears where the agent is, or nowhere.
+        let surroundings = match &caller.socket {
+            Some(_) => self.ports.prompter.at_home(),
+            None => context.surroundings(caller.terminal_path.clone()),
+        };
+        self.sessions.questions.sit(subject, name.clone(), caller.terminal, program, surroundings)
     }
 
     /// Waits for what may need a person, and puts the question to the caller when it is this seat's turn.
@@ -272,7 +294,7 @@ struct AnyCall {
 }
 
 /// Says why a request cannot be read. Not what the parser says: it quotes the input, and the input may be a secret.
-fn unreadable(payload: &[u8]) -> Report {
+pub(super) fn unreadable(payload: &[u8]) -> Report {
     match serde_json::from_slice::<AnyCall>(payload) {
         Ok(call) if call.version != VERSION => other_version(call.version),
         _ => {
@@ -281,7 +303,7 @@ fn unreadable(payload: &[u8]) -> Report {
     }
 }
 
-fn other_version(client: u32) -> Report {
+pub(super) fn other_version(client: u32) -> Report {
     Report::new(Kind::Agent, format!("the client speaks protocol {client}, the running agent {VERSION}"))
         .hint("run `rolecall agent restart`")
 }

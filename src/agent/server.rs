@@ -6,11 +6,13 @@
 use super::Agent;
 use super::audit::{Event, Line};
 use super::caller::Caller;
+use super::extra::{Entry, Gate};
 use super::requests::Response;
 use crate::domain::question::Question;
 use crate::domain::report::{Kind, Report};
 use crate::files;
 use crate::paths::Paths;
+use crate::process::Pinned;
 use crate::protocol::frame::{self, Tag};
 use crate::protocol::message::{Progress, Reply};
 use rustix::fs::{FlockOperation, Mode};
@@ -82,13 +84,14 @@ impl Socket {
     pub fn bind(paths: &Paths) -> Result<Self, BindError> {
         files::ensure_private_dir(paths.runtime_dir()).map_err(BindError::Failed)?;
         let lock_path = paths.runtime_dir().join("agent.lock");
+        let failed = |path: &Path, e: &io::Error| BindError::Failed(failed(path, e));
         let lock = files::open_private_append(&lock_path).map_err(|e| failed(&lock_path, &e))?;
         match rustix::fs::flock(&lock, FlockOperation::NonBlockingLockExclusive) {
             Ok(()) => {}
             Err(rustix::io::Errno::WOULDBLOCK) => return Err(BindError::AlreadyRunning),
             Err(e) => return Err(failed(&lock_path, &e.into())),
         }
-        remove_stale(&paths.socket)?;
+        remove_stale(&paths.socket).map_err(BindError::Failed)?;
         let listener = listen(&paths.socket).map_err(|e| failed(&paths.socket, &e))?;
         let inode = inode(&paths.socket).map_err(|e| failed(&paths.socket, &e))?;
         Ok(Self { listener, own: Some(Own { path: paths.socket.clone(), inode, _lock: lock }) })
@@ -127,7 +130,7 @@ impl Drop for Socket {
 /// Makes a socket that only its owner may connect to and gives it its path.
 ///
 /// Not by the umask: that belongs to the whole process, and what another thread makes meanwhile would get odd rights.
-fn listen(path: &Path) -> io::Result<unix::UnixListener> {
+pub(super) fn listen(path: &Path) -> io::Result<unix::UnixListener> {
     const OWNER: Mode = Mode::RUSR.union(Mode::WUSR);
     let socket = net::socket_with(net::AddressFamily::UNIX, net::SocketType::STREAM, net::SocketFlags::CLOEXEC, None)?;
     // Linux gives the path the mode that the socket has; elsewhere the directory alone must do until the mode is set.
@@ -142,25 +145,23 @@ fn listen(path: &Path) -> io::Result<unix::UnixListener> {
     Ok(socket.into())
 }
 
-fn inode(path: &Path) -> io::Result<(u64, u64)> {
+pub(super) fn inode(path: &Path) -> io::Result<(u64, u64)> {
     fs::symlink_metadata(path).map(|meta| (meta.dev(), meta.ino()))
 }
 
 /// Removes the socket of an agent that is gone; we hold the lock, so no living one owns it. Anything else is left alone.
-fn remove_stale(path: &Path) -> Result<(), BindError> {
+pub(super) fn remove_stale(path: &Path) -> Result<(), Report> {
     match fs::symlink_metadata(path) {
         Ok(meta) if meta.file_type().is_socket() => fs::remove_file(path).map_err(|e| failed(path, &e)),
-        Ok(_) => Err(BindError::Failed(
-            Report::new(Kind::Agent, format!("{} is in the way and is no socket", path.display()))
-                .hint(format!("move it away: `mv {0} {0}.old`", path.display())),
-        )),
+        Ok(_) => Err(Report::new(Kind::Agent, format!("{} is in the way and is no socket", path.display()))
+            .hint(format!("move it away: `mv {0} {0}.old`", path.display()))),
         Err(e) if e.kind() == io::ErrorKind::NotFound => Ok(()),
         Err(e) => Err(failed(path, &e)),
     }
 }
 
-fn failed(path: &Path, error: &io::Error) -> BindError {
-    BindError::Failed(Report::new(Kind::Agent, format!("cannot take the socket: {}: {error}", path.display())))
+pub(super) fn failed(path: &Path, error: &io::Error) -> Report {
+    Report::new(Kind::Agent, format!("cannot take the socket: {}: {error}", path.display()))
 }
 
 /// Tells how many connections are served at once, by the descriptors there are.
@@ -171,12 +172,17 @@ pub fn connections(descriptors: u64) -> usize {
 
 /// Accepts connections for ever; cancelled by dropping. Each is served by a task that holds one of `slots`.
 pub(super) async fn serve(agent: &Arc<Agent>, listener: &UnixListener, slots: &Arc<Semaphore>) {
+    accept(listener, |stream| welcome(agent, stream, slots, None)).await;
+}
+
+/// Takes connections for ever, one after the other; cancelled by dropping.
+pub(super) async fn accept(listener: &UnixListener, take: impl Fn(UnixStream)) {
     let mut backoff = BACKOFF_MIN;
     loop {
         match listener.accept().await {
             Ok((stream, _)) => {
                 backoff = BACKOFF_MIN;
-                welcome(agent, stream, slots);
+                take(stream);
             }
             Err(error) => {
                 // No descriptor or no memory: what is being served frees some. Ending here would end everybody's work.
@@ -198,12 +204,13 @@ pub(super) fn let_in(agent: &Arc<Agent>, socket: &Socket, slots: &Arc<Semaphore>
     // Not by tokio: a connection that its event queue has not told of yet is one all the same.
     while let Ok((stream, _)) = socket.listener.accept() {
         if let Ok(stream) = stream.set_nonblocking(true).and_then(|()| UnixStream::from_std(stream)) {
-            welcome(agent, stream, slots);
+            welcome(agent, stream, slots, None);
         }
     }
 }
 
-fn welcome(agent: &Arc<Agent>, stream: UnixStream, slots: &Arc<Semaphore>) {
+/// Serves who may connect, by the agent's own socket or by the gate of an extra one.
+pub(super) fn welcome(agent: &Arc<Agent>, stream: UnixStream, slots: &Arc<Semaphore>, gate: Option<&Gate>) {
     // The kernel's word, before anything else: a stranger takes no room and learns nothing, not even that there is none.
     // Root is refused like any other uid: a container with our socket mounted would come as root.
     let peer = match stream.peer_cred() {
@@ -213,9 +220,20 @@ fn welcome(agent: &Arc<Agent>, stream: UnixStream, slots: &Arc<Semaphore>) {
             return;
         }
     };
-    match Arc::clone(slots).try_acquire_owned() {
-        Ok(slot) => drop(tokio::spawn(connection(Arc::clone(agent), stream, peer.pid(), slot))),
-        Err(_) => busy(agent, &stream),
+    let entry = gate.map(Gate::enter);
+    match (Arc::clone(slots).try_acquire_owned(), entry) {
+        (Ok(slot), None) => drop(tokio::spawn(connection(Arc::clone(agent), stream, peer.pid(), slot, None))),
+        (Ok(slot), Some(Some(entry))) => {
+            let cut = entry.cut();
+            let served = connection(Arc::clone(agent), stream, peer.pid(), slot, Some(entry));
+            drop(tokio::spawn(async move {
+                tokio::select! {
+                    () = served => {}
+                    () = cut => {}
+                }
+            }));
+        }
+        (Err(_), _) | (Ok(_), Some(None)) => busy(agent, &stream),
     }
 }
 
@@ -233,6 +251,11 @@ fn busy(agent: &Agent, stream: &UnixStream) {
 pub(super) struct Connection(UnixStream);
 
 impl Connection {
+    /// Takes hold of the process that connected; `None` where that is not to be had.
+    pub(super) fn pinned(&self, pid: i32) -> Option<Pinned> {
+        Pinned::peer(&self.0, pid)
+    }
+
     /// Tells the client how far its request is; a client that is gone or does not read costs the request nothing.
     pub(super) async fn tell(&mut self, progress: &Progress) {
         let Ok(payload) = serde_json::to_vec(progress) else { return };
@@ -271,7 +294,13 @@ impl Connection {
     }
 }
 
-async fn connection(agent: Arc<Agent>, mut stream: UnixStream, pid: Option<i32>, slot: OwnedSemaphorePermit) {
+async fn connection(
+    agent: Arc<Agent>,
+    mut stream: UnixStream,
+    pid: Option<i32>,
+    slot: OwnedSemaphorePermit,
+    entry: Option<Entry>,
+) {
     let payload = tokio::select! {
         payload = timeout(READ_DEADLINE, read_request(&mut stream)) => payload,
         () = closed(&agent) => return,
@@ -279,7 +308,10 @@ async fn connection(agent: Arc<Agent>, mut stream: UnixStream, pid: Option<i32>,
     let Ok(Some(payload)) = payload else { return };
     let caller = Caller::behind(&stream, pid);
     let mut connection = Connection(stream);
-    let response = agent.handle(&payload, &caller, &mut connection).await;
+    let response = match &entry {
+        None => agent.handle(&payload, &caller, &mut connection).await,
+        Some(entry) => agent.handle_extra(&payload, caller.by_socket(entry.socket()), &mut connection).await,
+    };
     drop(payload);
     let written = timeout(WRITE_DEADLINE, write_response(&mut connection.0, response)).await;
     if !matches!(written, Ok(Ok(()))) {

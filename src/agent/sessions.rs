@@ -5,6 +5,7 @@
 //! session that is still good, and no failure is ever answered with another identity's session.
 
 mod forget;
+mod quick;
 
 pub(super) use forget::CalledOff;
 
@@ -17,7 +18,7 @@ use super::questions::Questions;
 use super::renewal::{BACKGROUND_FLIGHTS, IN_USE, Pace, Urgency};
 use super::{Counters, Ports};
 use crate::domain::catalogue::AwsSettings;
-use crate::domain::credential::{Freshness, Now};
+use crate::domain::credential::{FLOOR, Freshness, Now};
 use crate::domain::names::Name;
 use crate::domain::plan::{Plan, SessionKey};
 use crate::domain::report::Report;
@@ -44,6 +45,8 @@ pub(super) struct Entry {
     /// No background renewal before this, and no answer but `failure` if that was permanent.
     pub(super) retry_at: Duration,
     pub(super) last_used: Option<Duration>,
+    /// How much is to be left of what is served: the most that anybody has wanted.
+    pub(super) floor: Duration,
     /// The plan to renew it by, and how far along it this session stands.
     pub(super) plan: Option<(Arc<Plan>, usize)>,
     names: BTreeSet<Name>,
@@ -152,7 +155,7 @@ impl Sessions {
         urgency: Urgency,
         patience: Patience,
     ) -> Result<HandOut, Failure> {
-        match self.decide(plan, at, urgency) {
+        match self.decide(plan, at, urgency, FLOOR) {
             Decision::Serve { held, locks } => Ok(HandOut { held, cached: true, locks }),
             Decision::Fail(failure) => Err(failure),
             Decision::Wait { flight, fallback, locks } => {
@@ -201,7 +204,7 @@ impl Sessions {
         }
     }
 
-    fn decide(self: &Arc<Self>, plan: &Arc<Plan>, at: usize, urgency: Urgency) -> Decision {
+    fn decide(self: &Arc<Self>, plan: &Arc<Plan>, at: usize, urgency: Urgency, floor: Duration) -> Decision {
         let now = self.ports.clock.now();
         let key = &plan.keys[at];
         let mut entries = self.entries();
@@ -210,11 +213,12 @@ impl Sessions {
         let entry = entries.map.entry(key.clone()).or_default();
         if urgency == Urgency::Foreground {
             entry.last_used = Some(now.boot);
+            entry.floor = entry.floor.max(floor);
         }
         entry.remember(plan, at);
         let resting = now.boot < entry.retry_at;
         let held = entry.held.clone();
-        let fresh = held.as_ref().map_or(Freshness::Expired, |held| held.freshness(now));
+        let fresh = held.as_ref().map_or(Freshness::Expired, |held| held.freshness_above(floor, now));
         // What takes a code is renewed by a person, who is not asked while there is a session.
         let renewable = key.step().mfa_serial().is_none();
         let wait = match (fresh, held) {

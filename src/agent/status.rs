@@ -75,6 +75,8 @@ impl Agent {
         identities.sort_by(|a, b| a.name.cmp(&b.name));
         warnings.extend(self.sessions.questions.codes.waits());
         warnings.extend(self.ending());
+        let sockets = self.extra.status(&catalogue);
+        warnings.extend(sockets.iter().filter_map(|socket| socket.error.clone()));
         if self.audit.lost() > 0 {
             warnings.push(
                 Report::new(Kind::Failed, format!("{} lines of the audit log could not be written", self.audit.lost()))
@@ -95,6 +97,8 @@ impl Agent {
             vault: VaultStatus { kind: kind.to_owned(), state: state.to_owned(), reason },
             identities,
             roles,
+            endpoint: self.endpoint.status(),
+            sockets,
             counts: self.counts(),
         }
     }

@@ -12,6 +12,7 @@ pub mod entry;
 pub mod flaw;
 pub mod managed;
 pub mod shadow;
+pub mod stand_in;
 pub mod sync;
 
 /// The longest path shown in a message.

@@ -190,8 +190,8 @@ fn foreign_section(
     });
 }
 
-/// Whether a person wrote our command into a profile by hand.
-fn asks_us(section: &Section<'_>, name: &Name) -> bool {
+/// Tells whether a profile's command is ours, for this name.
+pub(super) fn asks_us(section: &Section<'_>, name: &Name) -> bool {
     section.key("credential_process").is_some_and(|key| {
         let command = String::from_utf8_lossy(key.written);
         command.contains("rolecall") && command.ends_with(&format!(" get {name}"))

@@ -1,4 +1,4 @@
-//! The face: `get`'s fast path, and the command line behind it.
+//! The face: the fast paths of `get` and `prompt`, and the command line behind them.
 
 use rolecall::paths::Paths;
 use rolecall::protocol::message::Context;
@@ -12,6 +12,13 @@ fn main() -> ExitCode {
     match (args.next(), args.next(), args.next()) {
         (Some(command), Some(name), None) if command == "get" => match name.to_str() {
             Some(name) if !name.starts_with('-') => get(name),
+            _ => cli::run(),
+        },
+        // In front of every line that somebody types.
+        (Some(command), None, None) if command == "prompt" => cli::prompt(None),
+        (Some(command), Some(flag), Some(format)) if command == "prompt" && flag == "--format" => match format.to_str()
+        {
+            Some(format) if args.next().is_none() => cli::prompt(Some(format)),
             _ => cli::run(),
         },
         _ => cli::run(),

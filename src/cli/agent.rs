@@ -1,7 +1,12 @@
-//! `agent`: the agent's life from outside: run, start, stop, restart.
+//! `agent`: the agent's life from outside: run, start, stop, restart; install and uninstall are in files of their own.
 //!
 //! It knows no request but `Stop`. An agent that no longer answers, or speaks another version, must still be stoppable,
 //! since `rolecall agent restart` is the remedy that its refusals name.
+
+mod install;
+mod launchd;
+mod program;
+mod systemd;
 
 use super::args::AgentCommand;
 use super::output::{self, Failure};
@@ -13,6 +18,7 @@ use crate::protocol::message::Request;
 use rustix::process::{Pid, Signal};
 use std::os::unix::net::UnixStream;
 use std::os::unix::process::CommandExt;
+use std::path::PathBuf;
 use std::thread;
 use std::time::Duration;
 
@@ -38,7 +44,11 @@ pub(super) fn run(paths: &Paths, command: &AgentCommand) -> Result<(), Failure> 
             let was_running = stop(paths)?;
             output::print(if was_running { "the agent has stopped\n" } else { "no agent is running\n" })
         }
+        AgentCommand::Socket(command) => super::socket::run(paths, command),
+        AgentCommand::Install(args) => install::install(paths, args),
+        AgentCommand::Uninstall(args) => install::uninstall(args),
         AgentCommand::Restart => {
+            systemd::reread();
             let was_running = stop(paths)?;
             start(paths, if was_running { "restarted" } else { "started" })
         }
@@ -64,7 +74,7 @@ fn stop(paths: &Paths) -> Result<bool, Report> {
         if client::connect_running(paths)?.is_none() {
             return Ok(true);
         }
-        if !process.is_some_and(terminate) {
+        if !process.is_some_and(terminate) && !systemd::stop_service() {
             return Err(refusal);
         }
     }
@@ -108,6 +118,24 @@ fn agent_behind(connection: &UnixStream) -> Option<i32> {
 #[cfg(not(target_os = "linux"))]
 fn agent_behind(_: &UnixStream) -> Option<i32> {
     None
+}
+
+/// Reads the variables that say where a service manager's own files are. Only absolute paths count, as in `paths`.
+#[expect(clippy::disallowed_methods, reason = "the manager's directories, which are none of rolecall's paths")]
+fn directory(name: &str) -> Option<PathBuf> {
+    std::env::var_os(name).map(PathBuf::from).filter(|path| path.is_absolute())
+}
+
+fn home() -> Result<PathBuf, Report> {
+    directory("HOME").ok_or_else(|| Report::new(Kind::Failed, "HOME is not set to an absolute path"))
+}
+
+fn config_home() -> Result<PathBuf, Report> {
+    directory("XDG_CONFIG_HOME").map_or_else(|| home().map(|home| home.join(".config")), Ok)
+}
+
+fn runtime_dir() -> Option<PathBuf> {
+    directory("XDG_RUNTIME_DIR")
 }
 
 /// Asks a process to end; tells whether it was asked.

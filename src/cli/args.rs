@@ -3,12 +3,20 @@
 //! Nothing is looked up, read or checked here beyond the form of a name: a value of the configuration has its one check
 //! in `config`, so that a flag and a line of the file are refused with the same words. The doc comments are the help.
 
+mod console;
 mod identity;
+mod launch;
 mod role;
+mod socket;
 mod source;
 
+pub(super) use console::{ConsoleArgs, RolesArgs, SwitchLinkArgs};
 pub(super) use identity::{IdentityAddArgs, IdentityCommand, IdentityRemoveArgs, IdentityRotateArgs};
+pub(super) use launch::{
+    ExecArgs, ImdsArgs, InitArgs, InitShell, Inner, NamesArgs, PromptArgs, SubshellArgs, VariablesArgs, WayArgs,
+};
 pub(super) use role::{RoleCommand, RoleFlags};
+pub(super) use socket::{SocketAddArgs, SocketCommand};
 pub(super) use source::SourceArgs;
 
 use crate::domain::names::Name;
@@ -54,10 +62,66 @@ Examples:
   eval \"$(rolecall env prod)\"                                              sh, bash, zsh
   rolecall env prod --format fish | source                                 fish
   rolecall env prod --format powershell | Out-String | Invoke-Expression   PowerShell
-  rolecall env prod --format dotenv > .env
+  rolecall env prod --format json | jq -r .AWS_ACCESS_KEY_ID
+  eval \"$(rolecall env --unset)\"                                           as before
 
-The variables do not refresh themselves: AWS_CREDENTIAL_EXPIRATION says when they end.")]
+Whatever else in the environment says who one is goes first. The variables do not refresh
+themselves: AWS_CREDENTIAL_EXPIRATION says when they end.")]
     Env(EnvArgs),
+    /// Run a command in a role, with credentials that refresh themselves
+    #[command(after_help = "\
+Examples:
+  rolecall exec prod -- aws s3 ls
+  rolecall exec prod -- terraform apply
+  rolecall exec --static prod -- s3cmd ls        for tools that read nothing but plain variables
+
+The command takes the place of rolecall: its signals, its exit code and its terminal are its own. It is 127 where
+there is no such command and 126 where it cannot be run.")]
+    Exec(ExecArgs),
+    /// Open a shell in a role, with credentials that refresh themselves
+    #[command(after_help = "\
+Examples:
+  rolecall shell prod        `exit` goes back
+  SHELL=/usr/bin/fish rolecall shell prod")]
+    Shell(SubshellArgs),
+    /// Serve a role as an instance metadata service (IMDSv2), until it is interrupted
+    #[command(after_help = "\
+Examples:
+  rolecall imds prod
+  rolecall imds prod --port 9911
+
+Whatever program of yours reaches the port is served. `rolecall exec` has a token, and is to be preferred.")]
+    Imds(ImdsArgs),
+    /// Print the role of this shell and the time that is left, for a prompt
+    #[command(after_help = "\
+Examples:
+  PS1='$(rolecall prompt --format \"[{}] \")\\w\\$ '     bash
+  rolecall prompt --long
+
+Prints nothing outside of a role. It never starts the agent and never waits for it.")]
+    Prompt(PromptArgs),
+    /// Sign the browser in to the AWS console
+    #[command(after_help = "\
+Examples:
+  rolecall console prod
+  rolecall console prod --service s3 --region eu-central-1
+  rolecall console prod --print                      the address, for a browser elsewhere")]
+    Console(ConsoleArgs),
+    /// Print the link by which the console switches to a role
+    #[command(after_help = "\
+The link is no secret: it holds account, role, display name and colour. Whoever follows it must be
+signed in to the console as the user that the role trusts, with MFA if the role asks for it.
+
+Example:
+  rolecall switch-link prod")]
+    SwitchLink(SwitchLinkArgs),
+    /// List the roles, for people and for other tools
+    #[command(after_help = "\
+Examples:
+  rolecall roles
+  rolecall roles --json | jq -r '.[].role_arn'
+  rolecall roles --aesr                              for the browser extension AWS Extend Switch Roles")]
+    Roles(RolesArgs),
     /// Show identities, roles, sessions, time left and who used them
     #[command(after_help = "\
 Examples:
@@ -123,6 +187,18 @@ Examples:
   rolecall agent run        in the foreground, for systemd or to look at it"
     )]
     Agent(AgentCommand),
+    /// Print what a shell reads at its start: completions, and `role`, which switches that shell
+    #[command(after_help = "\
+Examples:
+  eval \"$(rolecall init bash)\"            in ~/.bashrc
+  eval \"$(rolecall init zsh)\"             in ~/.zshrc, after compinit
+  rolecall init fish | source              in ~/.config/fish/config.fish
+
+Then:
+  role prod       switches this shell
+  role            says where it is
+  role -          goes back to what was before")]
+    Init(InitArgs),
     /// Print the completion script of a shell
     #[command(after_help = "\
 Examples:
@@ -139,11 +215,12 @@ Examples:
 }
 
 /// The commands by what one wants, in the order of the help.
-pub(super) const GROUPS: [(&str, &[&str]); 4] = [
-    ("Credentials", &["get", "env"]),
-    ("Every day", &["status", "log", "unlock", "lock"]),
+pub(super) const GROUPS: [(&str, &[&str]); 5] = [
+    ("Credentials", &["get", "env", "exec", "shell", "imds"]),
+    ("Console", &["console", "switch-link", "roles"]),
+    ("Every day", &["status", "log", "unlock", "lock", "prompt"]),
     ("Set-up", &["identity", "role", "profiles"]),
-    ("The program", &["agent", "completions", "man", "help"]),
+    ("The program", &["agent", "init", "completions", "man", "help"]),
 ];
 
 #[derive(Debug, Args)]
@@ -155,10 +232,20 @@ pub(super) struct GetArgs {
 #[derive(Debug, Args)]
 pub(super) struct EnvArgs {
     /// A role or an identity
-    pub(super) name: String,
-    /// How to write the variables [default: what $SHELL reads]
+    #[arg(required_unless_present = "unset")]
+    pub(super) name: Option<String>,
+    /// How to write the variables [default: what $SHELL reads; in a file NAME=value, or JSON if it ends in .json]
     #[arg(long, short, value_enum)]
     pub(super) format: Option<Format>,
+    /// Print what unsets every variable that says who one is, and set none
+    #[arg(long, visible_alias = "clear", conflicts_with_all = ["name", "write_file"])]
+    pub(super) unset: bool,
+    /// Write them into a file that only you can read, where git does not see it
+    #[arg(long, value_name = "FILE")]
+    pub(super) write_file: Option<PathBuf>,
+    /// Let the secrets rest on disk, which --write-file does
+    #[arg(long, requires = "write_file")]
+    pub(super) yes_secrets_on_disk: bool,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
@@ -267,6 +354,46 @@ Example:
 Example:
   rolecall agent restart")]
     Restart,
+    /// Further sockets, for containers and remote machines
+    #[command(
+        subcommand,
+        after_help = "\
+Examples:
+  rolecall agent socket add vm --roles dev,staging
+  rolecall agent socket list"
+    )]
+    Socket(SocketCommand),
+    /// Have your systemd or launchd run the agent
+    #[command(after_help = "\
+It is not needed: `rolecall get NAME` starts the agent where none runs. With systemd, a socket is listened on from login on
+and the agent is started by the first call.
+
+Examples:
+  rolecall agent install --dry-run
+  rolecall agent install && systemctl --user status rolecall.service")]
+    Install(InstallArgs),
+    /// Undo what `install` did
+    #[command(after_help = "\
+Example:
+  rolecall agent uninstall")]
+    Uninstall(UninstallArgs),
+}
+
+#[derive(Debug, Args)]
+pub(super) struct InstallArgs {
+    /// Show what would be written and run
+    #[arg(long)]
+    pub(super) dry_run: bool,
+    /// Let the agent write below your home only; it can then not see which program asks (systemd)
+    #[arg(long)]
+    pub(super) confined: bool,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct UninstallArgs {
+    /// Show what would be removed and run
+    #[arg(long)]
+    pub(super) dry_run: bool,
 }
 
 #[derive(Debug, Args)]
@@ -287,7 +414,13 @@ impl Command {
     /// Gives the identity or role that the command is about, for its error messages.
     pub(super) fn subject(&self) -> Option<String> {
         let name = match self {
-            Self::Get(GetArgs { name }) | Self::Env(EnvArgs { name, .. }) => name.as_str(),
+            Self::Get(GetArgs { name })
+            | Self::Console(ConsoleArgs { name, .. })
+            | Self::Exec(ExecArgs { name, .. })
+            | Self::Shell(SubshellArgs { name, .. })
+            | Self::Imds(ImdsArgs { name, .. }) => name.as_str(),
+            Self::Env(EnvArgs { name, .. }) => name.as_deref()?,
+            Self::SwitchLink(SwitchLinkArgs { name }) => name.as_str(),
             Self::Unlock(UnlockArgs { name, .. }) => name.as_ref()?.as_str(),
             Self::Identity(IdentityCommand::Add(args)) => args.name.as_str(),
             Self::Identity(IdentityCommand::Remove(args)) => args.name.as_str(),
@@ -295,6 +428,8 @@ impl Command {
             Self::Identity(IdentityCommand::Show(args)) | Self::Role(RoleCommand::Show(args)) => args.name.as_str(),
             Self::Role(RoleCommand::Add(args)) => args.name.as_str(),
             Self::Role(RoleCommand::Remove(args)) => args.name.as_str(),
+            Self::Agent(AgentCommand::Socket(SocketCommand::Add(args))) => args.name.as_str(),
+            Self::Agent(AgentCommand::Socket(SocketCommand::Remove(args))) => args.name.as_str(),
             _ => return None,
         };
         Some(name.to_owned())

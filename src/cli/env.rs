@@ -1,13 +1,17 @@
-//! `env`: a role's credentials as the variables of a shell.
+//! `env`: a role's credentials as the variables of a shell, or in a file, and what takes them back.
 //!
 //! It quotes for each shell as if the values were hostile, and knows nothing of how they came to be. What another tool
 //! left in the environment goes first: a stale `AWS_PROFILE` beside new keys is two identities in one shell.
 
+mod file;
+
 use super::args::{EnvArgs, Format};
 use super::output::{Failure, print, secret_buffer};
+use super::shadowing::SHADOWING;
 use super::{config_file, quote, var};
 use crate::client;
 use crate::domain::credential::Session;
+use crate::domain::report::{Kind, Report};
 use crate::paths::Paths;
 use crate::protocol::message::Context;
 use crate::protocol::process_output::{self, timestamp};
@@ -15,25 +19,30 @@ use std::collections::BTreeMap;
 use std::path::Path;
 use zeroize::Zeroizing;
 
-/// What would contradict the new variables, in some SDK or another.
-const STALE: [&str; 8] = [
-    "AWS_PROFILE",
-    "AWS_DEFAULT_PROFILE",
-    "AWS_SECURITY_TOKEN",
-    "AWS_CREDENTIAL_FILE",
-    "AWS_ACCESS_KEY",
-    "AWS_SECRET_KEY",
-    "AWS_ACCOUNT_ID",
-    "AWS_SESSION_EXPIRATION",
-];
+/// What is set beside credentials, where a role has a region.
+const REGIONS: [&str; 2] = ["AWS_REGION", "AWS_DEFAULT_REGION"];
 
-/// Prints the variables.
-pub(super) fn run(paths: &Paths, args: &EnvArgs) -> Result<(), Failure> {
-    let line = client::get(paths, &args.name, Context::from_env())?;
+/// Prints the variables, writes them into a file, or prints what unsets them.
+pub(super) fn run(paths: impl Fn() -> Result<Paths, Report>, args: &EnvArgs) -> Result<(), Failure> {
+    let by_shell = || of_shell(var("SHELL").as_deref());
+    let Some(name) = args.name.as_deref().filter(|_| !args.unset) else {
+        return print(&unset(args.format.unwrap_or_else(by_shell))?);
+    };
+    let paths = &paths()?;
+    let target =
+        args.write_file.as_deref().map(|path| file::Target::new(path, args.yes_secrets_on_disk)).transpose()?;
+    let line = client::get(paths, name, Context::from_env())?;
     let session = process_output::parse(&line).ok_or_else(client::odd_answer)?;
-    let region = config_file::region_of(paths, &args.name);
-    let format = args.format.unwrap_or_else(|| of_shell(var("SHELL").as_deref()));
-    print(&render(&session, region.as_deref(), format))
+    let region = config_file::region_of(paths, name);
+    match target {
+        Some(target) => {
+            let format = args.format.unwrap_or_else(|| target.format());
+            target.write(&render(&session, region.as_deref(), format))?;
+            let end = timestamp(session.expiration);
+            print(&format!("written to {}, which holds secrets until {end}\n", target.shown()))
+        }
+        None => print(&render(&session, region.as_deref(), args.format.unwrap_or_else(by_shell))),
+    }
 }
 
 fn of_shell(shell: Option<&str>) -> Format {
@@ -53,14 +62,16 @@ fn render(session: &Session, region: Option<&str>, format: Format) -> Zeroizing<
         ("AWS_CREDENTIAL_EXPIRATION", &expiration),
     ];
     if let Some(region) = region {
-        variables.extend([("AWS_REGION", region), ("AWS_DEFAULT_REGION", region)]);
+        variables.extend(REGIONS.map(|name| (name, region)));
     }
+    let is_set = |name: &str| variables.iter().any(|(set, _)| *set == name);
+    let stale: Vec<&str> = SHADOWING.into_iter().filter(|name| !is_set(name)).collect();
     // No form of quoting makes more than six bytes of one.
-    let room = variables.iter().map(|(name, value)| name.len() + 6 * value.len() + 32).sum::<usize>() + 1024;
+    let room = variables.iter().map(|(name, value)| name.len() + 6 * value.len() + 32).sum::<usize>() + 4096;
     let mut out = secret_buffer(room);
+    push_unset(&mut out, &stale, format);
     match format {
         Format::Sh => {
-            push_all(&mut out, &["unset ", &STALE.join(" "), "\n"]);
             for (name, value) in variables {
                 push_all(&mut out, &["export ", name, "="]);
                 quote::sh(&mut out, value);
@@ -68,9 +79,6 @@ fn render(session: &Session, region: Option<&str>, format: Format) -> Zeroizing<
             }
         }
         Format::Fish => {
-            for name in STALE {
-                push_all(&mut out, &["set -e ", name, "\n"]);
-            }
             for (name, value) in variables {
                 push_all(&mut out, &["set -gx ", name, " "]);
                 quote::fish(&mut out, value);
@@ -78,9 +86,6 @@ fn render(session: &Session, region: Option<&str>, format: Format) -> Zeroizing<
             }
         }
         Format::Powershell => {
-            for name in STALE {
-                push_all(&mut out, &["$Env:", name, " = $null\n"]);
-            }
             for (name, value) in variables {
                 push_all(&mut out, &["$Env:", name, " = "]);
                 quote::powershell(&mut out, value);
@@ -105,6 +110,41 @@ fn render(session: &Session, region: Option<&str>, format: Format) -> Zeroizing<
     }
     debug_assert!(out.len() <= room, "the buffer grew and left a copy of the secret behind");
     out
+}
+
+/// Makes the text that unsets everything that says who one is, the region that goes with it included.
+fn unset(format: Format) -> Result<String, Report> {
+    if matches!(format, Format::Dotenv | Format::Json) {
+        return Err(Report::new(Kind::Usage, "a list of values can set variables and not unset them")
+            .hint("give `--format` as sh, fish or powershell"));
+    }
+    let names: Vec<&str> = SHADOWING.into_iter().chain(REGIONS).collect();
+    let mut out = String::new();
+    push_unset(&mut out, &names, format);
+    if format == Format::Fish {
+        // The last look found no universal variable, which is no failure.
+        out.push_str("true\n");
+    }
+    Ok(out)
+}
+
+/// Writes what unsets variables; nothing where the format can only set.
+fn push_unset(out: &mut String, names: &[&str], format: Format) {
+    match format {
+        Format::Sh => push_all(out, &["unset ", &names.join(" "), "\n"]),
+        Format::Fish => {
+            for name in names {
+                // A universal variable is every shell's; here it is hidden by one that no program gets to see.
+                push_all(out, &["set -eg ", name, "; set -qU ", name, "; and set -gu ", name, "\n"]);
+            }
+        }
+        Format::Powershell => {
+            for name in names {
+                push_all(out, &["$Env:", name, " = $null\n"]);
+            }
+        }
+        Format::Dotenv | Format::Json => {}
+    }
 }
 
 fn push_all(out: &mut String, parts: &[&str]) {
@@ -139,19 +179,75 @@ mod tests {
         }
     }
 
+    /// Runs a shell that takes the text over and shows what it has then.
+    fn in_shell(shell: &str, text: &str) -> std::process::Output {
+        let script = match shell {
+            "fish" => {
+                "set -gx AWS_PROFILE old; set -gx AMAZON_ACCESS_KEY_ID old; printf %s $argv[1] | source; or exit 9
+                 env | grep -E '^(AWS_PROFILE|AMAZON_)'
+                 printf '%s|%s|%s' \"$AWS_SESSION_TOKEN\" \"$AWS_CREDENTIAL_EXPIRATION\" \"$AWS_DEFAULT_REGION\""
+            }
+            _ => {
+                "set -eu; export AWS_PROFILE=old AMAZON_ACCESS_KEY_ID=old; eval \"$1\"
+                 if env | grep -E '^(AWS_PROFILE|AMAZON_)'; then exit 9; fi
+                 printf '%s|%s|%s' \"${AWS_SESSION_TOKEN-}\" \"${AWS_CREDENTIAL_EXPIRATION-}\" \"${AWS_DEFAULT_REGION-}\""
+            }
+        };
+        let mut command = Command::new(shell);
+        command.args(["-c", script]);
+        // The first argument of fish is the first, that of the others the script's own name.
+        command.args((shell != "fish").then_some(shell)).arg(text);
+        let home = tempfile::tempdir().expect("a directory");
+        command.env("HOME", home.path()).env("XDG_CONFIG_HOME", home.path()).output().expect(shell)
+    }
+
+    const SHELLS: [(&str, Format); 4] =
+        [("sh", Format::Sh), ("bash", Format::Sh), ("zsh", Format::Sh), ("fish", Format::Fish)];
+
     #[test]
-    fn shells_read_exactly_what_was_meant() {
-        for shell in ["sh", "bash"] {
+    fn shells_read_exactly_what_was_meant_and_lose_what_would_contradict_it() {
+        for (shell, format) in SHELLS {
             for value in HOSTILE {
-                let text = render(&session(value), Some("eu-west-1"), Format::Sh);
-                let script = "set -eu; AWS_PROFILE=old; eval \"$1\"; test -z \"${AWS_PROFILE-}\"; \
-                     printf '%s|%s|%s' \"$AWS_SESSION_TOKEN\" \"$AWS_CREDENTIAL_EXPIRATION\" \"$AWS_DEFAULT_REGION\"";
-                let run = Command::new(shell).args(["-c", script, shell, &text]).output().expect(shell);
+                let run = in_shell(shell, &render(&session(value), Some("eu-west-1"), format));
                 let want = format!("{value}|2026-11-22T00:00:00Z|eu-west-1");
-                assert_eq!(String::from_utf8_lossy(&run.stdout), want, "{shell} {value:?}");
+                assert_eq!(String::from_utf8_lossy(&run.stdout), want, "{shell} {value:?}: {run:?}");
                 assert!(run.status.success() && run.stderr.is_empty(), "{shell} {value:?}: {run:?}");
             }
         }
+    }
+
+    #[test]
+    fn what_env_has_set_is_taken_back_by_every_shell() {
+        for (shell, format) in SHELLS {
+            let text = render(&session("value"), Some("eu-west-1"), format);
+            let run = in_shell(shell, &format!("{}{}", &*text, unset(format).expect("a shell")));
+            assert_eq!(String::from_utf8_lossy(&run.stdout), "||", "{shell}: {run:?}");
+            assert!(run.status.success() && run.stderr.is_empty(), "{shell}: {run:?}");
+        }
+        let powershell = unset(Format::Powershell).expect("a shell");
+        assert_eq!(powershell.lines().count(), SHADOWING.len() + REGIONS.len());
+        assert!(powershell.lines().all(|line| line.starts_with("$Env:A") && line.ends_with(" = $null")));
+        for format in [Format::Dotenv, Format::Json] {
+            assert_eq!(unset(format).expect_err("sets only").kind, Kind::Usage);
+        }
+    }
+
+    #[test]
+    fn a_universal_variable_of_fish_is_hidden_from_programs_and_left_to_the_other_shells() {
+        let home = tempfile::tempdir().expect("a directory");
+        let run = |script: &str, text: &str| {
+            let mut fish = Command::new("fish");
+            fish.args(["-c", script, text]).env("HOME", home.path()).env("XDG_CONFIG_HOME", home.path());
+            let output = fish.output().expect("fish");
+            assert!(output.stderr.is_empty(), "{output:?}");
+            String::from_utf8_lossy(&output.stdout).into_owned()
+        };
+        run("set -Ux AWS_PROFILE old", "");
+        let seen = "env | grep -c '^AWS_PROFILE='";
+        assert_eq!(run(seen, ""), "1\n");
+        let text = render(&session("value"), None, Format::Fish);
+        assert_eq!(run(&format!("printf %s $argv[1] | source; {seen}"), &text), "0\n");
+        assert_eq!(run(seen, ""), "1\n");
     }
 
     #[test]

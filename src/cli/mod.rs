@@ -10,7 +10,11 @@
 //! | `key_input`, `key_csv` | an access key from a terminal, JSON or CSV |
 //! | `json` | the schemas of what `--json` prints |
 //! | `quote` | values written for shells |
+//! | `shadowing` | the variables that say who one is |
+//! | `browser` | the program that shows an address |
 //! | `ask` | questions on the terminal |
+//! | `launch` | what a program in a role finds in its environment, and the program itself |
+//! | `shells` | shells: completions with live names, and the function that switches one |
 //! | `log_files` | the audit log's files and their rotation |
 //! | `waiting` | what is waited for, said on a terminal |
 //! | `config_file` | config.toml read, edited and written, and the agent told |
@@ -19,21 +23,30 @@
 mod agent;
 mod args;
 mod ask;
+mod browser;
 mod config_file;
+mod console;
 mod env;
 mod identity;
+mod imds;
 mod json;
 mod key_csv;
 mod key_input;
+mod launch;
 mod line;
 mod log;
 mod log_files;
 mod output;
 mod plan;
 mod profiles;
+mod prompt;
 mod quote;
 mod role;
+mod roles;
+mod shadowing;
 mod shell_files;
+mod shells;
+mod socket;
 mod status;
 mod unlock;
 mod usage;
@@ -43,8 +56,8 @@ use crate::client::{self, Autostart};
 use crate::domain::report::{Kind, Report};
 use crate::paths::Paths;
 use crate::protocol::message::{Answer, Context, Request};
-use args::{Cli, Command};
-use clap::FromArgMatches;
+use args::{Cli, Command, Inner};
+use clap::{FromArgMatches, Parser};
 use output::Failure;
 use std::ffi::OsString;
 use std::process::ExitCode;
@@ -55,16 +68,40 @@ pub use json::{command_line, json_schemas};
 /// Runs the command line of this process and gives its exit code.
 pub fn run() -> ExitCode {
     let typed: Vec<OsString> = std::env::args_os().collect();
+    if typed.get(1).is_some_and(|word| Inner::has(word)) {
+        return run_inner(&typed);
+    }
     let cli = usage::command().try_get_matches_from(&typed).and_then(|matches| Cli::from_arg_matches(&matches));
     let (subject, done) = match cli {
         Ok(cli) => (cli.command.subject(), dispatch(cli.command)),
         Err(e) => (None, usage::answer(&e, &typed)),
     };
+    end(subject.as_deref(), done)
+}
+
+fn run_inner(typed: &[OsString]) -> ExitCode {
+    match Inner::try_parse_from(typed) {
+        Ok(Inner::CompleteNames(args)) => end(None, shells::names::run(&args)),
+        Ok(Inner::ShellVariables(args)) => {
+            let done = Paths::from_env().map_err(Failure::from).and_then(|paths| shells::variables(&paths, &args));
+            end(Some(&args.name), done)
+        }
+        Err(e) => end(None, usage::answer(&e, typed)),
+    }
+}
+
+/// Prints what a prompt shows, without the set-up of a command line, and gives the exit code.
+pub fn prompt(format: Option<&str>) -> ExitCode {
+    end(None, prompt::show(format, false))
+}
+
+fn end(subject: Option<&str>, done: Result<(), Failure>) -> ExitCode {
     match done {
         // Whoever closed the pipe has what they wanted.
         Ok(()) | Err(Failure::PipeClosed) => ExitCode::SUCCESS,
+        Err(Failure::Exit(code)) => ExitCode::from(code),
         Err(Failure::Told(kind)) => ExitCode::from(kind.exit_code()),
-        Err(Failure::Report(report)) => fail(subject.as_deref(), &report),
+        Err(Failure::Report(report)) => fail(subject, &report),
     }
 }
 
@@ -86,15 +123,23 @@ fn dispatch(command: Command) -> Result<(), Failure> {
     match command {
         Command::Agent(command) => agent::run(&paths()?, &command),
         Command::Completions(args) => shell_files::completions(args.shell),
-        Command::Env(args) => env::run(&paths()?, &args),
+        Command::Console(args) => console::run(&paths()?, &args),
+        Command::Env(args) => env::run(paths, &args),
+        Command::Exec(args) => launch::exec(&paths()?, &args),
         Command::Get(args) => Ok(print_session(&client::get(&paths()?, &args.name, Context::from_env())?)?),
         Command::Identity(command) => identity::run(&paths()?, &command),
+        Command::Imds(args) => imds::run(&paths()?, &args),
+        Command::Init(args) => shells::init(args.shell),
         Command::Lock => unlock::lock(&paths()?),
         Command::Log(args) => log::run(&paths()?, &args),
         Command::Man(args) => shell_files::man(args.dir.as_deref()),
         Command::Profiles(command) => profiles::run(&paths()?, &command),
+        Command::Prompt(args) => prompt::run(&args),
         Command::Role(command) => role::run(&paths()?, &command),
+        Command::Roles(args) => roles::run(&paths()?, &args),
+        Command::Shell(args) => launch::shell(&paths()?, &args),
         Command::Status(args) => status::run(&paths()?, &args),
+        Command::SwitchLink(args) => console::switch_link(&paths()?, &args),
         Command::Unlock(args) => unlock::unlock(&paths()?, &args),
     }
 }

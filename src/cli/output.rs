@@ -20,6 +20,8 @@ const GAP: &str = "  ";
 /// Why a command ends early.
 #[derive(Debug)]
 pub(super) enum Failure {
+    /// The cause is on stderr already, and the exit code is one that shells have for it.
+    Exit(u8),
     /// Nobody reads stdout any more.
     PipeClosed,
     /// The cause is on stderr already.

@@ -220,7 +220,8 @@ fn duration(duration: Duration) -> String {
     }
 }
 
-fn list(paths: &Paths, json: bool) -> Result<(), Failure> {
+/// Lists the roles.
+pub(super) fn list(paths: &Paths, json: bool) -> Result<(), Failure> {
     let catalogue = config_file::load(paths)?;
     let mut roles: Vec<&Role> = catalogue.roles.values().collect();
     roles.sort_by(|a, b| a.name.cmp(&b.name));

@@ -3,7 +3,7 @@
 //! They need no agent, no configuration and no home directory: packages are built without one.
 
 use super::output::{self, Failure};
-use super::usage;
+use super::{shells, usage};
 use crate::domain::report::{Kind, Report};
 use clap::{Command, CommandFactory};
 use clap_complete::Shell;
@@ -13,9 +13,30 @@ use std::path::Path;
 
 /// Prints the completion script of a shell.
 pub(super) fn completions(shell: Shell) -> Result<(), Failure> {
+    output::print(&script(shell))
+}
+
+/// Makes the completion script of a shell: clap's, and what asks the agent for names where clap's knows none.
+pub(super) fn script(shell: Shell) -> String {
     let mut script = Vec::new();
     clap_complete::generate(shell, &mut usage::command(), "rolecall", &mut script);
-    output::print_bytes(&script)
+    let script = String::from_utf8(script).expect("clap writes text");
+    match shell {
+        Shell::Bash => script + shells::NAMES_BASH,
+        Shell::Fish => script + shells::NAMES_FISH,
+        Shell::Zsh => with_names_in_zsh(&script),
+        _ => script,
+    }
+}
+
+/// Puts the function that knows names in the place of clap's, which it calls by another name. A file of completions is one
+/// function that zsh loads by the file's name, so that name has to be ours.
+fn with_names_in_zsh(script: &str) -> String {
+    let (body, tail) = script.split_once("\nif [ \"$funcstack[1]\"").expect("clap ends it so");
+    let body = body.replacen("\n_rolecall() {", "\n_rolecall_described() {", 1);
+    // In a shell without completions there is nothing to define.
+    let tail = tail.replacen("\nelse\n", "\nelif (( $+functions[compdef] )); then\n", 1);
+    format!("{body}{}\nif [ \"$funcstack[1]\"{tail}", shells::NAMES_ZSH)
 }
 
 /// Prints the main page, or writes the pages of all commands into a directory.

@@ -3,23 +3,28 @@
 //! Blocking and without a runtime: this is in front of every AWS call of every tool. It knows no secret of its own and
 //! copies the agent's bytes as they are.
 
+mod brief;
 mod start;
 mod terminal;
 
 use crate::domain::question::Question;
 use crate::domain::report::{Kind, Report};
+use crate::domain::secret::EndpointToken;
 use crate::files;
-use crate::paths::Paths;
+use crate::paths::{Elsewhere, Paths};
 use crate::protocol::VERSION;
 use crate::protocol::frame::{self, Tag};
-use crate::protocol::message::{Answer, Call, Context, Progress, Request};
+use crate::protocol::message::{Answer, Call, Context, EndpointForm, EndpointOwner, Progress, Request};
 use std::io;
+use std::os::unix::fs::{FileTypeExt, MetadataExt};
 use std::os::unix::net::UnixStream;
 use std::time::Duration;
 use terminal::Asked;
 use zeroize::Zeroizing;
 
-pub use start::{INHERITED, agent_in_sight, start_agent};
+pub use brief::{Brief, ask_briefly};
+
+pub use start::{INHERITED, agent_in_sight, agent_program, start_agent};
 
 /// The agent answers sooner than this, a person's answer included (55 s); an agent that is stopped or stuck does not.
 const ANSWER_DEADLINE: Duration = Duration::from_mins(1);
@@ -50,16 +55,24 @@ pub enum Autostart {
 
 /// Asks for the credentials of a name and gives the line to print.
 pub fn get(paths: &Paths, name: &str, context: Context) -> Result<Zeroizing<Vec<u8>>, Report> {
-    let ask = |context| call(paths, Request::Get { name: name.to_owned() }, context, Autostart::Yes);
-    let reply = match ask(context.clone()) {
-        // An agent that was killed, or is just being replaced, has given no answer: asking again does no harm, and once
-        // is enough.
-        Err(Lost::Ended(_)) => ask(context),
-        reply => reply,
-    };
-    match reply? {
+    match call_twice(paths, || Request::Get { name: name.to_owned() }, context)? {
         // The frame's length has vouched for the whole; reading it again would be work in front of every AWS call.
         Reply::Session(line) if !line.is_empty() => Ok(line),
+        Reply::Session(_) | Reply::Answer(_) => Err(odd_answer()),
+    }
+}
+
+/// Asks for a place that serves a name's sessions: its address, its token if it wants one, and the name's region.
+pub fn endpoint(
+    paths: &Paths,
+    name: &str,
+    form: EndpointForm,
+    owner: EndpointOwner,
+    port: Option<u16>,
+) -> Result<(String, Option<EndpointToken>, Option<String>), Report> {
+    let request = || Request::Endpoint { name: name.to_owned(), form, owner, port };
+    match call_twice(paths, request, Context::from_env())? {
+        Reply::Answer(Answer::Endpoint { url, token, region }) => Ok((url, token, region)),
         Reply::Session(_) | Reply::Answer(_) => Err(odd_answer()),
     }
 }
@@ -125,6 +138,15 @@ fn call(paths: &Paths, request: Request, context: Context, autostart: Autostart)
     call_reading(paths, request, context, autostart, &mut |stream| frame::read_answer(stream))
 }
 
+/// Asks again where the agent ended without an answer: one that was killed, or is just being replaced, has done nothing
+/// that the next could not do again, and once is enough.
+fn call_twice(paths: &Paths, request: impl Fn() -> Request, context: Context) -> Result<Reply, Report> {
+    match call(paths, request(), context.clone(), Autostart::Yes) {
+        Err(Lost::Ended(_)) => Ok(call(paths, request(), context, Autostart::Yes)?),
+        reply => Ok(reply?),
+    }
+}
+
 /// How the next frame comes off the connection.
 type Read<'a> = &'a mut dyn FnMut(&mut UnixStream) -> io::Result<(Tag, Zeroizing<Vec<u8>>)>;
 
@@ -149,7 +171,7 @@ pub fn connect_running(paths: &Paths) -> Result<Option<UnixStream>, Report> {
         Ok(stream) => {
             // After connecting, not before: one system call less is not worth talking to a stranger's socket, and what
             // is checked here cannot be swapped under an open connection.
-            files::verify_private_dir(paths.runtime_dir())?;
+            verify_directory(paths)?;
             let deadline = stream.set_read_timeout(Some(ANSWER_DEADLINE));
             deadline.map_err(|e| unreachable(paths, &e))?;
             Ok(Some(stream))
@@ -157,7 +179,7 @@ pub fn connect_running(paths: &Paths) -> Result<Option<UnixStream>, Report> {
         Err(e) if matches!(e.kind(), io::ErrorKind::NotFound | io::ErrorKind::ConnectionRefused) => Ok(None),
         Err(e) => {
             // A foreign or closed directory shows as "permission denied"; say which.
-            files::verify_private_dir(paths.runtime_dir())?;
+            verify_directory(paths)?;
             Err(unreachable(paths, &e))
         }
     }
@@ -166,6 +188,10 @@ pub fn connect_running(paths: &Paths) -> Result<Option<UnixStream>, Report> {
 fn connect(paths: &Paths, autostart: Autostart) -> Result<UnixStream, Report> {
     if let Some(stream) = connect_running(paths)? {
         return Ok(stream);
+    }
+    let elsewhere = Elsewhere::from_env();
+    if elsewhere.never_started || (elsewhere.socket_is_named && is_left_by_a_tunnel(paths)) {
+        return Err(nobody_behind(paths));
     }
     if autostart == Autostart::No {
         return Err(Report::new(Kind::Agent, format!("no agent is running at {}", paths.socket.display()))
@@ -182,6 +208,47 @@ fn connect(paths: &Paths, autostart: Autostart) -> Result<UnixStream, Report> {
         .hint(format!("read its log: `tail {}`", paths.agent_log().display())))
 }
 
+/// Tells a dead socket that no agent of this machine has made: sshd leaves its end of a tunnel behind, while an agent has
+/// a lock beside its socket, which nobody removes. An agent that took this place would stand in the tunnel's way.
+fn is_left_by_a_tunnel(paths: &Paths) -> bool {
+    let is_there = |name: &str| paths.runtime_dir().join(name).exists();
+    std::fs::symlink_metadata(&paths.socket).is_ok_and(|meta| meta.file_type().is_socket())
+        && !is_there("agent.lock")
+        && !is_there("start.lock")
+}
+
+fn nobody_behind(paths: &Paths) -> Report {
+    let message =
+        format!("nobody listens at {}: the tunnel, or the agent behind it, is not there", paths.socket.display());
+    Report::new(Kind::Agent, message).hint(
+        "connect again (`ssh -R`), or on the agent's own machine run `rolecall agent start`; \
+         without ROLECALL_SOCKET and ROLECALL_AUTOSTART this machine's own agent is asked",
+    )
+}
+
+/// Says what helps when a connection was ended without an answer.
+fn hint_of_ending() -> String {
+    const USUAL: &str = "try again; if it stays so, run `rolecall agent restart`";
+    if Elsewhere::from_env().socket_is_named {
+        format!("{USUAL}; at the end of a tunnel, on the agent's own machine: `rolecall agent start`")
+    } else {
+        USUAL.to_owned()
+    }
+}
+
+/// Checks the socket's directory. One that was named may be mounted into a container, where users have other numbers.
+fn verify_directory(paths: &Paths) -> Result<(), Report> {
+    files::verify_private_dir(paths.runtime_dir()).map_err(|report| {
+        let is_anothers = std::fs::symlink_metadata(paths.runtime_dir())
+            .is_ok_and(|meta| meta.uid() != rustix::process::geteuid().as_raw());
+        if is_anothers && Elsewhere::from_env().socket_is_named {
+            report.also("an agent serves its own user only: in a container, be that user (`--user`, or `--userns=keep-id` with podman)")
+        } else {
+            report
+        }
+    })
+}
+
 fn exchange(stream: &mut UnixStream, payload: &[u8], read: Read<'_>) -> Result<Reply, Lost> {
     let lost = |error: &io::Error| {
         let what = match error.kind() {
@@ -191,7 +258,7 @@ fn exchange(stream: &mut UnixStream, payload: &[u8], read: Read<'_>) -> Result<R
             io::ErrorKind::InvalidInput => return Lost::For(Report::new(Kind::Usage, error.to_string())),
             _ => format!("the agent ended the connection without an answer: {error}"),
         };
-        let report = Report::new(Kind::Agent, what).hint("try again; if it stays so, run `rolecall agent restart`");
+        let report = Report::new(Kind::Agent, what).hint(hint_of_ending());
         match error.kind() {
             io::ErrorKind::UnexpectedEof | io::ErrorKind::ConnectionReset | io::ErrorKind::BrokenPipe => {
                 Lost::Ended(report)

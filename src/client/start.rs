@@ -8,6 +8,7 @@ use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::fs::{FlockOperation, Mode};
 use std::fs;
 use std::io::{BufRead, BufReader, Read};
+use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
 use std::thread;
 use std::time::Duration;
@@ -110,8 +111,8 @@ pub fn agent_in_sight() -> Result<Command, Report> {
     Ok(command)
 }
 
-/// Makes the command that runs the `rolecalld` beside this program, with a clean environment.
-fn agent_command() -> Result<Command, Report> {
+/// Gives the `rolecalld` beside this program.
+pub fn agent_program() -> Result<PathBuf, Report> {
     let face = std::env::current_exe()
         .map_err(|e| Report::new(Kind::Agent, format!("cannot find out where rolecall itself lies: {e}")))?;
     let program = face.with_file_name("rolecalld");
@@ -119,7 +120,12 @@ fn agent_command() -> Result<Command, Report> {
         return Err(Report::new(Kind::Agent, format!("the agent's program is missing: {}", program.display()))
             .hint("install rolecall and rolecalld into the same directory"));
     }
-    let mut command = Command::new(program);
+    Ok(program)
+}
+
+/// Makes the command that runs it, with a clean environment.
+fn agent_command() -> Result<Command, Report> {
+    let mut command = Command::new(agent_program()?);
     command.env_clear();
     pass_on(&mut command, &INHERITED);
     Ok(command)

@@ -3,7 +3,7 @@
 //! Text comes in and goes out; writing it is the caller's. What goes out has been read again by [`parse`], and is the old
 //! catalogue but for the one entry: an edit cannot make a file that the agent refuses, nor change what was not asked for.
 
-use super::raw::{IdentitySection, RoleSection};
+use super::raw::{IdentitySection, RoleSection, SocketSection};
 use super::{ConfigError, lines, parse};
 use crate::domain::catalogue::Catalogue;
 use crate::domain::names::{Name, nearest};
@@ -26,25 +26,50 @@ pub enum IfPresent {
     Replace,
 }
 
-/// The two tables that hold entries.
+/// The tables that hold entries.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Kinds {
     Identities,
     Roles,
+    Sockets,
 }
 
 impl Kinds {
     fn table(self) -> &'static str {
-        if self == Self::Identities { "identities" } else { "roles" }
+        match self {
+            Self::Identities => "identities",
+            Self::Roles => "roles",
+            Self::Sockets => "sockets",
+        }
     }
 
     fn one(self) -> &'static str {
-        if self == Self::Identities { "identity" } else { "role" }
+        match self {
+            Self::Identities => "identity",
+            Self::Roles => "role",
+            Self::Sockets => "socket",
+        }
+    }
+
+    /// Gives the command that knows its entries.
+    fn command(self) -> &'static str {
+        if self == Self::Sockets { "agent socket" } else { self.one() }
+    }
+
+    /// Gives the kind whose names it shares a namespace with.
+    fn other(self) -> Option<Self> {
+        match self {
+            Self::Identities => Some(Self::Roles),
+            Self::Roles => Some(Self::Identities),
+            Self::Sockets => None,
+        }
     }
 
     fn names(self, catalogue: &Catalogue) -> impl Iterator<Item = &str> {
         let identities = catalogue.identities.keys().filter(move |_| self == Self::Identities);
-        identities.chain(catalogue.roles.keys().filter(move |_| self == Self::Roles)).map(Name::as_str)
+        let roles = catalogue.roles.keys().filter(move |_| self == Self::Roles);
+        let sockets = catalogue.sockets.keys().filter(move |_| self == Self::Sockets);
+        identities.chain(roles).chain(sockets).map(Name::as_str)
     }
 }
 
@@ -64,7 +89,23 @@ pub fn add_identity(
     add(text, file, Kinds::Identities, name, &toml::Table::try_from(identity), present)
 }
 
-/// Removes a role; refused while another role is assumed from it.
+/// Adds a socket to the text of a configuration.
+pub fn add_socket(
+    text: &str,
+    file: &Path,
+    name: &str,
+    socket: &SocketSection,
+    present: IfPresent,
+) -> Result<String, Report> {
+    add(text, file, Kinds::Sockets, name, &toml::Table::try_from(socket), present)
+}
+
+/// Removes a socket.
+pub fn remove_socket(text: &str, file: &Path, name: &str) -> Result<String, Report> {
+    remove(text, file, Kinds::Sockets, name)
+}
+
+/// Removes a role; refused while another role is assumed from it, or a socket serves it.
 pub fn remove_role(text: &str, file: &Path, name: &str) -> Result<String, Report> {
     remove(text, file, Kinds::Roles, name)
 }
@@ -86,8 +127,7 @@ fn add(
     let shown = printable(name, 128);
     Name::new(name).map_err(|why| Report::new(Kind::Usage, format!("{} `{shown}`: {why}", kind.one())))?;
     let values = values.as_ref().map_err(|e| Report::new(Kind::Failed, format!("cannot write `{shown}`: {e}")))?;
-    let other = if kind == Kinds::Roles { Kinds::Identities } else { Kinds::Roles };
-    if other.names(&before).any(|n| n == name) {
+    if let Some(other) = kind.other().filter(|other| other.names(&before).any(|n| n == name)) {
         let message = format!("`{shown}` is the name of an {} already", other.one()).replace("an role", "a role");
         return Err(
             Report::new(Kind::Config, message).hint("identities and roles share one namespace; choose another name")
@@ -98,7 +138,7 @@ fn add(
         let message =
             format!("{} `{shown}` is in {} already", kind.one(), printable(&file.display().to_string(), 4096));
         return Err(Report::new(Kind::Config, message)
-            .hint(format!("remove it first: `rolecall {} remove {shown}`, or edit the file", kind.one())));
+            .hint(format!("remove it first: `rolecall {} remove {shown}`, or edit the file", kind.command())));
     }
 
     let is_empty = text.trim_start_matches('\u{feff}').trim().is_empty();
@@ -122,12 +162,28 @@ fn remove(text: &str, file: &Path, kind: Kinds, name: &str) -> Result<String, Re
         let near = nearest(name, kind.names(&before)).first().map(|n| format!("; did you mean `{n}`?"));
         let message = format!("there is no {} called `{shown}`{}", kind.one(), near.unwrap_or_default());
         return Err(
-            Report::new(Kind::Config, message).hint(format!("`rolecall {} list` shows what there is", kind.one()))
+            Report::new(Kind::Config, message).hint(format!("`rolecall {} list` shows what there is", kind.command()))
         );
     }
-    let mut users: Vec<&str> =
-        before.roles.values().filter(|role| role.source.as_str() == name).map(|role| role.name.as_str()).collect();
+    let mut users: Vec<&str> = before
+        .roles
+        .values()
+        .filter(|role| kind != Kinds::Sockets && role.source.as_str() == name)
+        .map(|role| role.name.as_str())
+        .collect();
     users.sort_unstable();
+    if let Some(socket) = before.sockets.values().find(|socket| kind == Kinds::Roles && socket.serves(name)) {
+        let others: Vec<&str> = socket.roles.iter().map(Name::as_str).filter(|role| *role != name).collect();
+        let hint = if others.is_empty() {
+            format!("remove the socket first: `rolecall agent socket remove {}`", socket.name)
+        } else {
+            let others = others.join(",");
+            format!("do without it first: `rolecall agent socket add {} --roles {others} --replace`", socket.name)
+        };
+        return Err(
+            Report::new(Kind::Config, format!("`{shown}` is served by the socket `{}`", socket.name)).hint(hint)
+        );
+    }
     if let Some(user) = users.first() {
         let more = if users.len() > 1 { format!(" and {} more", users.len() - 1) } else { String::new() };
         return Err(Report::new(Kind::Config, format!("`{shown}` is the source of role `{user}`{more}"))
@@ -284,9 +340,11 @@ fn check(before: &Catalogue, after: &str, file: &Path, kind: Kinds, name: &str) 
     let others = |c: &Catalogue| {
         let identities = c.identities.values().filter(|i| kind != Kinds::Identities || i.name.as_str() != name);
         let roles = c.roles.values().filter(|r| kind != Kinds::Roles || r.name.as_str() != name);
+        let sockets = c.sockets.values().filter(|s| kind != Kinds::Sockets || s.name.as_str() != name);
         let identities: std::collections::HashSet<_> = identities.cloned().collect();
         let roles: std::collections::HashSet<_> = roles.cloned().collect();
-        (identities, roles, c.agent.clone(), c.aws.clone())
+        let sockets: Vec<_> = sockets.cloned().collect();
+        (identities, roles, sockets, c.agent.clone(), c.aws.clone())
     };
     if others(before) == others(&now) { Ok(()) } else { Err(by_hand(file, "other entries would change")) }
 }

@@ -9,6 +9,7 @@
 //! | `raw` | the sections as they are written; the schema and edits are made from them |
 //! | `sections` | which keys a section has, and the check of each |
 //! | `walk` | from a document's table to those keys: unknown, missing, of the wrong type |
+//! | `sockets` | the keys of further sockets |
 //! | `sources` | the keys of identities without a stored key, and which go with which type |
 //! | `values` | the checks of single values that the domain has no type for |
 //! | `problem` | what is wrong and where, and the report of it |
@@ -23,11 +24,12 @@ mod program;
 pub mod raw;
 mod schema;
 mod sections;
+mod sockets;
 mod sources;
 mod values;
 mod walk;
 
-pub use edit::{IfPresent, add_identity, add_role, remove_identity, remove_role};
+pub use edit::{IfPresent, add_identity, add_role, add_socket, remove_identity, remove_role, remove_socket};
 pub use problem::{ConfigError, Located};
 pub use schema::schema_json;
 pub use values::parse_duration;

@@ -82,7 +82,7 @@ source = "auth"
 role_arn = "arn:aws:iam::222222222222:role/AssumedRole"
 duraton = "1h"
 duration = 3600
-color = "#ff0000"
+color = "reddish"
 
 [role.x]
 "##;
@@ -94,7 +94,7 @@ color = "#ff0000"
             "c.toml:7: identities.auth.regon: unknown key; did you mean `region`?",
             "c.toml:12: roles.prod.duraton: unknown key; did you mean `duration`?",
             "c.toml:13: roles.prod.duration: a duration is text with a unit: \"3600s\", or \"1h\"",
-            "c.toml:14: roles.prod.color: a colour is red, orange, yellow, green, blue or six hexadecimal digits, as f2b0a9",
+            "c.toml:14: roles.prod.color: a colour is a name of CSS, as red or teal, or six hexadecimal digits, as f2b0a9 or #f2b0a9",
             "c.toml:16: role: unknown key; did you mean `roles`?",
         ]
     );
@@ -213,7 +213,7 @@ fn each_key_of_a_role_is_checked() {
         ("access_by_program = { terraform = \"ask\" }", "does not start with /"),
         ("access_by_program = { \"/usr/bin/terraform\" = \"maybe\" }", "allow, ask, deny"),
         ("display_name = \"\"", "1 to 64"),
-        ("color = \"pink\"", "a colour is"),
+        ("color = \"pinkish\"", "a colour is"),
         ("source = 1979-05-27", "duplicate"),
     ] {
         let lines = wrong_role(line);

@@ -10,6 +10,8 @@ use std::collections::BTreeMap;
 
 /// What a name may look like, as `domain::names::Name` checks it.
 const NAME: &str = "^[A-Za-z0-9_][A-Za-z0-9_.@+/=:-]{0,127}$";
+/// The same for a socket, as `domain::extra_socket::socket_name` checks it.
+const SOCKET_NAME: &str = "^[A-Za-z0-9_][A-Za-z0-9_.-]{0,31}$";
 const DURATION: &str = "^([0-9]+[dhms])+$";
 const DURATION_OR_NEVER: &str = "^(never|([0-9]+[dhms])+)$";
 const ROLE_ARN: &str = "^arn:aws[a-z-]*:iam::[0-9]{12}:role/[!-~]+$";
@@ -19,7 +21,7 @@ const URL: &str = "^https?://[^/@?#]+(/[^?#]*)?$";
 const SESSION_WORD: &str = "^[A-Za-z0-9_+=,.@-]{2,64}$";
 const EXTERNAL_ID: &str = "^[A-Za-z0-9_+=,.@:/-]{2,1224}$";
 const MFA_SERIAL: &str = "^[A-Za-z0-9_+=/:,.@-]{9,256}$";
-const COLOR: &str = "^(red|orange|yellow|green|blue|[0-9A-Fa-f]{6})$";
+const COLOR: &str = "^(#?[0-9A-Fa-f]{6}|[A-Za-z]{3,20})$";
 
 fn words<T>(table: &[(&'static str, T)]) -> Vec<&'static str> {
     table.iter().map(|(word, _)| *word).collect()
@@ -43,6 +45,10 @@ pub struct Configuration {
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     #[schemars(default, extend("propertyNames" = { "pattern": NAME }))]
     pub roles: BTreeMap<String, RoleSection>,
+    /// Further sockets of the agent, by name, for containers and remote machines: each serves a few roles' sessions.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    #[schemars(default, extend("propertyNames" = { "pattern": SOCKET_NAME }))]
+    pub sockets: BTreeMap<String, SocketSection>,
 }
 
 /// The agent itself.
@@ -245,8 +251,20 @@ pub struct RoleSection {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(length(min = 1, max = values::DISPLAY_NAME_MAX))]
     pub display_name: Option<String>,
-    /// In which colour the console shows the role: red, orange, yellow, green, blue or six hexadecimal digits.
+    /// In which colour the console shows the role: a name of CSS, as red, or six hexadecimal digits.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(regex(pattern = COLOR))]
     pub color: Option<String>,
+}
+
+/// What a container or a remote machine gets.
+#[derive(Clone, Debug, Default, Serialize, JsonSchema)]
+#[schemars(deny_unknown_fields)]
+pub struct SocketSection {
+    /// The roles whose sessions the socket serves; it serves nothing else and manages nothing.
+    #[schemars(length(min = 1), inner(regex(pattern = NAME)), extend("uniqueItems" = true))]
+    pub roles: Vec<String>,
+    /// Whether a person at the agent's own machine is asked before a use; false where nothing is said.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub ask: Option<bool>,
 }

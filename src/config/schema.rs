@@ -40,6 +40,7 @@ mod tests {
                 "agent" => &schema["$defs"]["AgentSection"],
                 "aws" => &schema["$defs"]["AwsSection"],
                 "identities" => &schema["$defs"]["IdentitySection"],
+                "sockets" => &schema["$defs"]["SocketSection"],
                 _ => &schema["$defs"]["RoleSection"],
             };
             let properties = table["properties"].as_object().expect("properties");

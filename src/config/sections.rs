@@ -5,12 +5,14 @@
 
 use super::lists::{access_by_program, policy_arns, tags, transitive_tag_keys, unique_list};
 use super::problem::Sink;
+use super::sockets;
 use super::sources::SourceDraft;
 use super::walk::{At, Field, Section, Spot};
 use super::{program, values};
 use crate::domain::arn::{MfaSerial, RoleArn};
 use crate::domain::catalogue::{Access, AgentSettings, AwsSettings, Catalogue, Identity, IdentityKind, MfaMode, Role};
 use crate::domain::names::{Name, check_external_id, check_region, check_session_word};
+use crate::domain::palette;
 use crate::domain::report::printable;
 use crate::domain::urls;
 use std::collections::{BTreeMap, HashSet};
@@ -46,6 +48,7 @@ static ROOT: Section<Draft> = Section {
                 d.entries(s, read_role);
             },
         },
+        Field { key: "sockets", read: |d, s| d.entries(s, sockets::read_socket) },
     ],
     advice: &[("profile", "AWS profiles live in ~/.aws/config; here they are [roles.NAME]")],
 };
@@ -188,7 +191,7 @@ static ROLE: Section<RoleDraft> = Section {
         Field { key: "access", read: |d, s| d.access = s.word(&values::ACCESS).unwrap_or_default() },
         Field { key: "access_by_program", read: |d, s| d.access_by_program = access_by_program(s) },
         Field { key: "display_name", read: |d, s| d.display_name = s.text(values::check_display_name) },
-        Field { key: "color", read: |d, s| d.color = s.text(values::check_color) },
+        Field { key: "color", read: |d, s| d.color = s.text(palette::check) },
     ],
     advice: &[
         ("source_profile", "here it is `source`, the name of an identity or role"),
@@ -216,7 +219,7 @@ pub(super) fn read(document: &DeTable<'_>, sink: &mut Sink) -> Catalogue {
         // A source that is there but wrong has been complained about where it stands.
         let source = problem.path.get(1).and_then(|n| catalogue.roles.get(n.as_str())).map(|r| r.source.as_str());
         let follows = problem.path.last().is_some_and(|k| k == "source") && source.is_some_and(|s| broken.contains(s));
-        if !follows {
+        if !(follows || sockets::follows(&problem, &catalogue, &broken)) {
             let keys: Vec<String> = problem.path.iter().map(|key| super::walk::key_text(key)).collect();
             sink.at_offset(place(&problem.path), &keys.join("."), problem.message);
         }
@@ -346,7 +349,7 @@ impl Spot<'_> {
 }
 
 /// Tells whether a key is there; where there is no table at all, that has been said.
-fn has_key(spot: &Spot<'_>, key: &str) -> bool {
+pub(super) fn has_key(spot: &Spot<'_>, key: &str) -> bool {
     spot.value.get_ref().as_table().is_none_or(|table| table.contains_key(key))
 }
 
@@ -381,9 +384,16 @@ fn offset_of(document: &DeTable<'_>, path: &[String]) -> usize {
 
 /// Gives the keys of each section, for the test that holds the schema to them.
 #[cfg(test)]
-pub(super) fn keys() -> [(&'static str, Vec<&'static str>); 5] {
+pub(super) fn keys() -> [(&'static str, Vec<&'static str>); 6] {
     fn of<T>(section: &Section<T>) -> Vec<&'static str> {
         section.fields.iter().map(|field| field.key).collect()
     }
-    [("", of(&ROOT)), ("agent", of(&AGENT)), ("aws", of(&AWS)), ("identities", of(&IDENTITY)), ("roles", of(&ROLE))]
+    [
+        ("", of(&ROOT)),
+        ("agent", of(&AGENT)),
+        ("aws", of(&AWS)),
+        ("identities", of(&IDENTITY)),
+        ("roles", of(&ROLE)),
+        ("sockets", of(&sockets::SOCKET)),
+    ]
 }

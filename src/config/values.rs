@@ -34,9 +34,6 @@ pub(super) const IDENTITY_TYPES: [(&str, IdentityKind); 6] = {
     [word(IamUser), word(Ec2), word(Ecs), word(Environment), word(WebIdentity), word(Process)]
 };
 
-/// The colours that the console has names for.
-const COLORS: [&str; 5] = ["red", "orange", "yellow", "green", "blue"];
-
 /// AWS's limits on session tags and session policies (STS AssumeRole).
 pub(super) const TAGS_MAX: usize = 50;
 const TAG_KEY_MAX: usize = 128;
@@ -164,16 +161,6 @@ pub(super) fn check_display_name(text: &str) -> Result<(), &'static str> {
     if text.chars().any(char::is_control) { Err("control characters cannot be shown") } else { Ok(()) }
 }
 
-/// Checks the colour that the console shows.
-pub(super) fn check_color(text: &str) -> Result<(), &'static str> {
-    let hex = text.len() == 6 && text.bytes().all(|b| b.is_ascii_hexdigit());
-    if hex || COLORS.contains(&text) {
-        Ok(())
-    } else {
-        Err("a colour is red, orange, yellow, green, blue or six hexadecimal digits, as f2b0a9")
-    }
-}
-
 /// Checks a path: a relative one would follow whoever started the agent.
 pub(super) fn absolute_path(text: &str) -> Result<PathBuf, &'static str> {
     if text.starts_with('~') {
@@ -229,13 +216,7 @@ mod tests {
     }
 
     #[test]
-    fn colours_and_paths_are_taken_as_written() {
-        for good in ["red", "blue", "f2b0a9", "F2B0A9"] {
-            assert!(check_color(good).is_ok(), "{good}");
-        }
-        for bad in ["", "Red", "#f2b0a9", "purple", "f2b0a", "é2b0a9"] {
-            assert!(check_color(bad).is_err(), "{bad}");
-        }
+    fn paths_are_taken_as_written() {
         assert!(absolute_path("/etc/ssl/corp.pem").is_ok());
         for bad in ["", "corp.pem", "~/corp.pem", "./x", "/a\nb"] {
             assert!(absolute_path(bad).is_err(), "{bad:?}");

@@ -1,6 +1,7 @@
 //! The catalogue: every identity and role that the configuration names, each value checked once.
 
 use super::arn::{MfaSerial, RoleArn};
+use super::extra_socket::ExtraSocket;
 use super::names::Name;
 use super::source::Source;
 use std::collections::{BTreeMap, HashMap};
@@ -241,6 +242,8 @@ pub struct Catalogue {
     pub identities: HashMap<Name, Identity>,
     /// The roles by name.
     pub roles: HashMap<Name, Role>,
+    /// The further sockets by name.
+    pub sockets: BTreeMap<Name, ExtraSocket>,
 }
 
 /// A statement about the catalogue that does not hold, and where: table, entry, key.
@@ -298,6 +301,9 @@ impl Catalogue {
                 found.push(Problem::role(&role.name, "source", "an identity has the same name".into()));
             }
             self.check_chain(role, &mut found);
+        }
+        for socket in self.sockets.values() {
+            super::extra_socket::check(self, socket, &mut found);
         }
         found.sort_by(|a, b| a.path.cmp(&b.path));
         found

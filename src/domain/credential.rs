@@ -106,6 +106,10 @@ pub const LAST_CALL: Duration = Duration::from_mins(1);
 /// (`_DEFAULT_ADVISORY_REFRESH_TIMEOUT`), and 5 more cover slow networks and clocks.
 pub const FLOOR: Duration = Duration::from_mins(20);
 
+/// The same where a session is served as a machine's own: botocore makes up a later end for one with less than 25 minutes
+/// left (`InstanceMetadataFetcher._evaluate_expiration`), and would sign with what is over.
+pub const FLOOR_OF_METADATA: Duration = Duration::from_mins(30);
+
 /// What can be done with a session at one moment.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Freshness {
@@ -174,6 +178,22 @@ mod tests {
             (39, 19, Due),
         ] {
             assert_eq!(freshness(min(life), min(left), FLOOR, 1.0), want, "life {life} left {left}");
+        }
+    }
+
+    #[test]
+    fn a_machines_metadata_has_half_an_hour_left_and_half_the_life_where_that_is_less_than_an_hour() {
+        for (life, left, want) in [
+            (60, 33, Fresh),
+            (60, 32, Due),
+            (60, 30, Low),
+            (59, 30, Fresh),
+            (59, 29, Due),
+            (15, 7, Due),
+            (12 * 60, 31, Due),
+            (12 * 60, 30, Low),
+        ] {
+            assert_eq!(freshness(min(life), min(left), FLOOR_OF_METADATA, 1.0), want, "life {life} left {left}");
         }
     }
 

@@ -5,14 +5,18 @@
 
 pub mod arn;
 pub mod catalogue;
+pub mod console;
 pub mod credential;
+pub mod extra_socket;
 mod handed_on;
 pub mod names;
 pub mod outline;
+pub mod palette;
 pub mod plan;
 pub mod question;
 pub mod report;
 pub mod secret;
 pub mod source;
+pub mod switch_role;
 pub mod totp;
 pub mod urls;

@@ -4,6 +4,7 @@ use super::status::{KeyStatus, Rotated, Status};
 use crate::domain::question::{Surroundings, Terminal};
 use crate::domain::secret::{EndpointToken, MfaCode, Passphrase, SecretKey, SigninUrl};
 use crate::domain::totp::TotpSecret;
+use schemars::JsonSchema;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use zeroize::Zeroizing;
 
@@ -177,7 +178,7 @@ pub enum Request {
 }
 
 /// Which of the protocols of AWS's own machines an endpoint speaks.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum EndpointForm {
     /// The container credential endpoint: one URL and a token that goes with it.
@@ -318,6 +319,16 @@ macro_rules! wire_secret {
 }
 
 wire_secret!(secret_key: SecretKey, mfa_code: MfaCode, signin_url: SigninUrl);
+
+impl Request {
+    /// Tells whether it is served whatever version the client speaks: these never change their form.
+    ///
+    /// An update changes the programs under an agent that runs. Until its user restarts it, tools still get their
+    /// sessions, and it can always be locked and ended.
+    pub fn is_of_every_version(&self) -> bool {
+        matches!(self, Self::Get { .. } | Self::Lock | Self::Stop)
+    }
+}
 
 impl Expose for Passphrase {
     fn text(&self) -> &str {

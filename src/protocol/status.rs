@@ -1,5 +1,6 @@
 //! What `status` and the listings show; the same types are the documented `--json`.
 
+use super::message::EndpointForm;
 use crate::domain::report::Report;
 use chrono::{DateTime, Utc};
 use schemars::JsonSchema;
@@ -21,8 +22,44 @@ pub struct Status {
     pub identities: Vec<IdentityStatus>,
     /// By name.
     pub roles: Vec<RoleStatus>,
+    /// What is served over HTTP.
+    #[serde(default)]
+    pub endpoint: EndpointStatus,
+    /// The further sockets, by name.
+    #[serde(default)]
+    pub sockets: Vec<SocketStatus>,
     /// What has happened since the agent started.
     pub counts: Counts,
+}
+
+/// What is served over HTTP on this machine.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct EndpointStatus {
+    /// The port of the container endpoint; nothing where nobody needs it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub port: Option<u16>,
+    /// Who is served, the oldest first.
+    #[serde(default)]
+    pub grants: Vec<GrantStatus>,
+}
+
+/// A place that serves a name to one process and what it starts.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct GrantStatus {
+    /// The role or identity.
+    pub name: String,
+    /// `container` or `imds`.
+    pub form: EndpointForm,
+    /// Its own port, where it has one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub port: Option<u16>,
+    /// The process with whose end it ends.
+    pub pid: i32,
+    /// What runs there now.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub program: Option<String>,
+    /// Since when.
+    pub since: DateTime<Utc>,
 }
 
 /// The running agent.
@@ -158,6 +195,25 @@ pub struct RoleStatus {
     /// By which program.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub last_caller: Option<String>,
+}
+
+/// A further socket, which serves some roles' sessions and nothing else.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct SocketStatus {
+    /// Its name.
+    pub name: String,
+    /// Where it is.
+    pub path: String,
+    /// Whose sessions it serves.
+    pub roles: Vec<String>,
+    /// Whether a person is asked before a use.
+    pub ask: bool,
+    /// When a session was last handed out through it, since the agent began.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub last_used: Option<DateTime<Utc>>,
+    /// Why it is not open.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub error: Option<Report>,
 }
 
 /// A session; its secret stays where it is.

@@ -24,4 +24,5 @@ mod keyring;
 mod mfa;
 mod profiles;
 mod refusals;
+mod remote;
 mod rotation;

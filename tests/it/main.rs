@@ -6,12 +6,15 @@
 
 mod access;
 mod asking;
+mod console;
+mod env;
 mod harness;
 
 mod desk;
 mod disk;
 mod docs;
 mod endings;
+mod endpoint;
 mod faults;
 mod get;
 mod layers;
@@ -20,6 +23,7 @@ mod looks;
 mod memory;
 mod mfa;
 mod reload;
+mod remote;
 mod rotation;
 mod sessions;
 mod socket;

@@ -5,6 +5,7 @@ use crate::harness::inside::{Inside, TUTORIAL, until};
 use crate::harness::process::{Running, descriptors, processor_time, resident};
 use crate::harness::wire::{Heard, framed, listen, send};
 use rolecall::domain::report::Kind;
+use rolecall::protocol::VERSION;
 use rolecall_sandbox::World;
 use rolecall_sandbox::tutorials::ROLE_ARN;
 use std::io::Write;
@@ -98,18 +99,34 @@ fn a_second_request_on_one_connection_is_not_answered() {
 }
 
 #[test]
-fn another_version_is_told_both_versions_and_what_to_run_whatever_it_asks() {
+fn another_version_is_told_both_versions_and_what_to_run() {
     let agent = Inside::start(TUTORIAL);
     for call in [
-        r#"{"version":3,"request":{"do":"get","name":"prod"}}"#,
-        r#"{"version":3,"request":{"do":"a-request-of-the-future"}}"#,
-        r#"{"version":3,"wish":["another","form"]}"#,
+        r#"{"version":999,"request":{"do":"status"}}"#,
+        r#"{"version":999,"request":{"do":"a-request-of-the-future"}}"#,
+        r#"{"version":999,"wish":["another","form"]}"#,
     ] {
         let Heard::Refusal(report) = send(&agent.paths.socket, &framed(call.as_bytes())) else { panic!("{call}") };
         assert_eq!(report.kind, Kind::Agent);
-        assert!(report.message.contains("protocol 3") && report.message.contains("agent 2"), "{call}: {report:?}");
+        assert!(
+            report.message.contains("protocol 999") && report.message.contains(&format!("agent {VERSION}")),
+            "{call}: {report:?}"
+        );
         assert!(report.hint.unwrap().contains("`rolecall agent restart`"));
     }
+}
+
+#[test]
+fn a_client_of_another_version_still_gets_its_sessions_locks_and_ends_the_agent() {
+    let agent = Inside::start(TUTORIAL);
+    let ask = |what: &str| {
+        let call = format!(r#"{{"version":999,"request":{{"do":{what}}},"context":{{"of_the_future":true}}}}"#);
+        send(&agent.paths.socket, &framed(call.as_bytes()))
+    };
+    let Heard::Else(session) = ask(r#""get","name":"prod""#) else { panic!("refused") };
+    assert!(text(&session).contains("SecretAccessKey"), "the line that tools read");
+    assert!(matches!(ask(r#""lock""#), Heard::Else(_)) && agent.role("prod").session.is_none());
+    assert!(matches!(ask(r#""stop""#), Heard::Else(_)));
 }
 
 #[test]

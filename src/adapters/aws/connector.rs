@@ -48,10 +48,15 @@ impl std::error::Error for TooLarge {}
 
 /// Builds the client for one endpoint. Reads certificate files, so it may take a moment.
 pub(in crate::adapters) fn client(aws: &AwsSettings, endpoint: &Endpoint) -> Result<SharedHttpClient, Report> {
-    let limits = HttpConnectorSettings::builder().connect_timeout(CONNECT).read_timeout(READ).build();
-    let connector = connector(endpoint.tls, aws.ca_bundle.as_deref(), limits, proxy(aws, endpoint)?)?;
+    let connector = sender(aws, endpoint)?;
     // The SDK asks for a connector per set of limits; ours are fixed above.
     Ok(http_client_fn(move |_, _| connector.clone()))
+}
+
+/// Builds what sends requests to one endpoint, without the SDK between. Reads certificate files, so it may take a moment.
+pub(in crate::adapters) fn sender(aws: &AwsSettings, endpoint: &Endpoint) -> Result<SharedHttpConnector, Report> {
+    let limits = HttpConnectorSettings::builder().connect_timeout(CONNECT).read_timeout(READ).build();
+    connector(endpoint.tls, aws.ca_bundle.as_deref(), limits, proxy(aws, endpoint)?)
 }
 
 /// Builds what sends one request and reads its answer up to the cap. Reads certificate files if there is TLS.

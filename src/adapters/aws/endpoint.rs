@@ -6,6 +6,7 @@
 
 use crate::domain::arn::Partition;
 use crate::domain::catalogue::AwsSettings;
+use crate::domain::console;
 use crate::domain::report::{Kind, Report, printable};
 use std::net::IpAddr;
 
@@ -38,6 +39,15 @@ impl Endpoint {
         match &aws.iam_endpoint {
             Some(url) => custom(aws, url, "endpoint_url_iam"),
             None => Ok(Self::of_aws(global(Partition::of_region(region), aws.fips, aws.dual_stack))),
+        }
+    }
+
+    /// Finds the console's sign-in of a region.
+    pub(in crate::adapters) fn signin(aws: &AwsSettings, region: &str) -> Result<Self, Report> {
+        check_region(region)?;
+        match &aws.signin_endpoint {
+            Some(url) => custom(aws, url, "endpoint_url_signin"),
+            None => Ok(Self::of_aws(console::signin_address(region, aws.fips)?)),
         }
     }
 

@@ -13,6 +13,8 @@ use crate::ports::{Outlook, TokenError};
 pub(in crate::adapters) enum Service {
     /// Identity and Access Management.
     Iam,
+    /// The console's sign-in.
+    Signin,
     /// The Security Token Service.
     Sts,
 }
@@ -22,6 +24,7 @@ impl Service {
     pub(in crate::adapters) fn name(self) -> &'static str {
         match self {
             Self::Iam => "IAM",
+            Self::Signin => "the console's sign-in",
             Self::Sts => "STS",
         }
     }
@@ -30,6 +33,7 @@ impl Service {
     fn endpoint_key(self) -> &'static str {
         match self {
             Self::Iam => "endpoint_url_iam",
+            Self::Signin => "endpoint_url_signin",
             Self::Sts => "endpoint_url_sts",
         }
     }
@@ -44,6 +48,8 @@ pub(in crate::adapters) enum Call<'a> {
     SessionToken,
     /// Whose key it is.
     CallerIdentity,
+    /// A browser signed in to the console.
+    SignIn,
     /// Becoming a role by an identity provider's token.
     WebIdentity(&'a RoleArn),
     /// A new access key for a user.
@@ -61,6 +67,7 @@ impl Call<'_> {
     pub(in crate::adapters) fn service(self) -> Service {
         match self {
             Self::AssumeRole(_) | Self::SessionToken | Self::CallerIdentity | Self::WebIdentity(_) => Service::Sts,
+            Self::SignIn => Service::Signin,
             Self::CreateAccessKey(_)
             | Self::ListAccessKeys(_)
             | Self::UpdateAccessKey(_)
@@ -151,6 +158,7 @@ pub(in crate::adapters) fn name(call: Call<'_>, key_id: &str) -> String {
         Call::SessionToken => format!("start a session of access key {}", printable(key_id, 128)),
         Call::WebIdentity(role) => format!("assume {role} with a web identity token"),
         Call::CallerIdentity => format!("tell whose access key {} is", printable(key_id, 128)),
+        Call::SignIn => format!("sign in to the console with session {}", printable(key_id, 128)),
         Call::CreateAccessKey(user) => format!("make an access key for user {}", printable(user, 128)),
         Call::ListAccessKeys(user) => format!("list the access keys of user {}", printable(user, 128)),
         Call::UpdateAccessKey(id) => format!("deactivate access key {}", printable(id, 128)),

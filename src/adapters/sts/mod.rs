@@ -12,6 +12,7 @@ use super::aws::errors::{self, Asked, Call, Odd};
 use super::aws::failure::{Class, Failure};
 use super::aws::probe::Probe;
 use super::iam::Iam;
+use super::signin::Signin;
 use super::sources::{Ambient, Sources};
 use crate::domain::arn::{AccountId, RoleArn};
 use crate::domain::catalogue::AwsSettings;
@@ -19,7 +20,7 @@ use crate::domain::credential::{AccessKey, Signer};
 use crate::domain::plan::{AssumeRole, SessionTokenCall};
 use crate::domain::secret::{MfaCode, SecretKey, SessionToken, WebToken};
 use crate::domain::source::WebIdentity;
-use crate::ports::{self, AccessKeys, CallerIdentity, Clock, Issued, Outlook, TokenError, TokenService};
+use crate::ports::{self, AccessKeys, CallerIdentity, Clock, Federation, Issued, Outlook, TokenError, TokenService};
 use answer::{Answer, Expected};
 use async_trait::async_trait;
 use aws_sdk_sts::Client;
@@ -31,10 +32,12 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
-/// STS over the network; beside it IAM for the keys that sign, and the sources of those who have none.
+/// STS over the network; beside it IAM for the keys that sign, the console's sign-in, and the sources of those who have no
+/// key.
 pub struct Sts {
     clients: Clients<Client>,
     iam: Iam,
+    signin: Signin,
     sources: Sources,
 }
 
@@ -45,7 +48,7 @@ impl Sts {
         let clients = Clients::new(Arc::clone(&clock), place, |config, classifier| {
             Client::from_conf(Builder::from(config).retry_classifier(classifier).build())
         });
-        Self { clients, iam: Iam::new(Arc::clone(&clock)), sources: Sources::new(clock, ambient) }
+        Self { clients, iam: Iam::new(Arc::clone(&clock)), signin: Signin, sources: Sources::new(clock, ambient) }
     }
 
     /// Checks what was issued.
@@ -227,6 +230,10 @@ impl TokenService for Sts {
 
     fn access_keys(&self) -> &dyn AccessKeys {
         &self.iam
+    }
+
+    fn federation(&self) -> &dyn Federation {
+        &self.signin
     }
 
     fn sources(&self) -> &dyn ports::Sources {

@@ -134,6 +134,9 @@ fn caller(caller: Option<&Value>) -> String {
         (Some(own), None) => own,
         (None, parent) => parent.unwrap_or_else(|| "unknown".to_owned()),
     };
+    if let Some(socket) = caller.get("socket").and_then(Value::as_str) {
+        text = format!("socket {socket} < {text}");
+    }
     if let Some(pid) = caller.get("pid").and_then(Value::as_i64) {
         let _ = write!(text, " ({pid})");
     }

@@ -210,6 +210,22 @@ impl Inside {
         })
     }
 
+    /// Ends the agent and starts another in its place, on the same disk and at the same time.
+    pub(crate) fn restart(&mut self) {
+        self.restart_after(|| {});
+    }
+
+    /// The same, with something done while there is none.
+    pub(crate) fn restart_after(&mut self, between: impl FnOnce()) {
+        self.ask(Request::Stop).unwrap();
+        self.end();
+        between();
+        let (desk, events) = mpsc::channel(4);
+        self.desk = desk;
+        let ambient = Ambient::default();
+        self.thread = Some(run(&self.paths, &self.clock, &self.vault, &self.prompter, 4096, ambient, events));
+    }
+
     /// Waits for an end that the agent comes to by itself.
     pub(crate) fn end(&mut self) {
         let thread = self.thread.take().expect("it has not ended before");

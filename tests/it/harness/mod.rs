@@ -12,5 +12,6 @@ pub(crate) mod memory_vault;
 pub(crate) mod pinentry;
 pub(crate) mod process;
 pub(crate) mod prompter;
+pub(crate) mod remote;
 pub(crate) mod window;
 pub(crate) mod wire;

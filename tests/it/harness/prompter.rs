@@ -36,6 +36,10 @@ impl Prompter for TestPrompter {
         Desktop::default().settled().await;
     }
 
+    fn at_home(&self) -> Surroundings {
+        Surroundings::default()
+    }
+
     async fn notify(&self, notice: &Notice) {
         self.told.lock().unwrap().push(notice.clone());
     }

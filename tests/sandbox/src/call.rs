@@ -28,7 +28,8 @@ pub struct Call {
 }
 
 /// Parameters that are credentials. A one-time code stays: it is spent, and tests ask whether one was used twice.
-const SECRET: [&str; 4] = ["X-Amz-Signature", "X-Amz-Security-Token", "WebIdentityToken", "SAMLAssertion"];
+const SECRET: [&str; 6] =
+    ["X-Amz-Signature", "X-Amz-Security-Token", "WebIdentityToken", "SAMLAssertion", "Session", "SigninToken"];
 
 /// Returns the parameters of a call without secrets, of several with one name the first.
 pub(crate) fn parameters(given: &[(String, String)]) -> BTreeMap<String, String> {

@@ -35,6 +35,8 @@ pub(crate) struct SessionFacts {
     pub(crate) issued: DateTime<Utc>,
     /// When the one-time code was given, if one was.
     pub(crate) mfa: Option<DateTime<Utc>>,
+    /// Whether it was temporary credentials that asked for it.
+    pub(crate) is_chained: bool,
 }
 
 /// What a role session remembers.

@@ -6,7 +6,7 @@
 //!
 //! The way of a request: `server` reads it, `signature` and `request` say what it presents and asks for, a gate may
 //! hold it, a fault may befall it, `authenticate` finds the caller, then `sts`, `iam` or `s3` decide with `authority` and
-//! `policy` over the `world`. What speaks without a signature, `imds` and `container`, is found by its path. A further
+//! `policy` over the `world`. What speaks without a signature, `imds`, `container` and `signin`, is found by its path. A further
 //! service is a module beside those and an arm in `server`.
 
 mod answer;
@@ -34,6 +34,7 @@ mod sandbox;
 mod server;
 mod shared;
 mod signature;
+mod signin;
 mod state;
 mod sts;
 pub mod world;
@@ -46,6 +47,7 @@ pub use self::fault::{Fault, FaultKind, Match};
 pub use self::gate::Hold;
 pub use self::policy::{MalformedPolicy, Policy};
 pub use self::sandbox::Sandbox;
+pub use self::signin::SignIn;
 pub use self::world::{
     AccessKey, Account, Bucket, Instance, KeyStatus, LastUse, MfaDevice, OidcProvider, Role, Task, User, World,
     tutorials,

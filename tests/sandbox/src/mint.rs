@@ -4,7 +4,7 @@
 //! secret scanner should find a key here.
 
 use base64::Engine as _;
-use base64::engine::general_purpose::STANDARD;
+use base64::engine::general_purpose::{STANDARD, URL_SAFE};
 
 /// The letters AWS spells its identifiers with (RFC 4648 base32).
 const BASE32: &[u8; 32] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZ234567";
@@ -36,6 +36,11 @@ pub(crate) fn session_token() -> String {
 /// Returns a token of the metadata service: 56 characters of base64.
 pub(crate) fn metadata_token() -> String {
     STANDARD.encode(random::<42>())
+}
+
+/// Returns a sign-in token of the console: as long as AWS's, which have some 1,700 characters.
+pub(crate) fn signin_token() -> String {
+    URL_SAFE.encode(random::<1260>())
 }
 
 /// Returns the base32 secret of a new virtual MFA device.

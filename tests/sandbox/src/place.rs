@@ -42,7 +42,7 @@ impl State {
             return None;
         }
         let session = RoleSession::plain(&role, session_name);
-        let facts = SessionFacts { issued: now, mfa: None };
+        let facts = SessionFacts { issued: now, mfa: None, is_chained: false };
         Some(self.sessions.issue(Holder::Role(session), facts, TimeDelta::seconds(seconds)))
     }
 

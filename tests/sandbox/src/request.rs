@@ -29,6 +29,8 @@ pub(crate) enum Service {
     Imds,
     /// The container endpoint.
     Container,
+    /// The console's sign-in.
+    Signin,
 }
 
 impl Service {
@@ -40,6 +42,7 @@ impl Service {
             Self::S3 => "s3",
             Self::Imds => "imds",
             Self::Container => "container",
+            Self::Signin => "signin",
         }
     }
 }
@@ -81,6 +84,11 @@ impl Request {
             let service_name = service.signing_name().to_owned();
             return Operation { service, service_name, action: action.to_owned(), parameters: Vec::new() };
         }
+        if let Some((action, parameters)) = crate::signin::action(self) {
+            let service = Service::Signin;
+            let service_name = service.signing_name().to_owned();
+            return Operation { service, service_name, action: action.to_owned(), parameters };
+        }
         let mut parameters = self.query_parameters();
         if self.method == Method::POST && self.path == "/" {
             parameters.extend(pairs(&self.body));
@@ -109,6 +117,6 @@ fn first<'a>(parameters: &'a [(String, String)], name: &str) -> Option<&'a str> 
     parameters.iter().find(|(key, _)| key == name).map(|(_, value)| value.as_str())
 }
 
-fn pairs(encoded: &[u8]) -> Vec<(String, String)> {
+pub(crate) fn pairs(encoded: &[u8]) -> Vec<(String, String)> {
     form_urlencoded::parse(encoded).map(|(key, value)| (Cow::into_owned(key), Cow::into_owned(value))).collect()
 }

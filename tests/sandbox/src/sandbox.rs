@@ -17,6 +17,7 @@ use crate::oidc::{self, Claims};
 use crate::place::Place;
 use crate::server;
 use crate::shared::Shared;
+use crate::signin::{SignIn, Signin};
 use crate::state::State;
 use crate::world::{AccessKey, World};
 
@@ -39,8 +40,13 @@ impl Sandbox {
 
     /// Starts a sandbox on a port of 127.0.0.1; 0 is a free one.
     pub fn start_on(world: World, clock: Clock, port: u16) -> Self {
-        let state =
-            State { world, sessions: Sessions::default(), spent_codes: SpentCodes::default(), place: Place::default() };
+        let state = State {
+            world,
+            sessions: Sessions::default(),
+            spent_codes: SpentCodes::default(),
+            place: Place::default(),
+            signin: Signin::default(),
+        };
         let shared = Arc::new(Shared::new(clock, state));
         let listener = std::net::TcpListener::bind(("127.0.0.1", port)).expect("a port of 127.0.0.1 is free");
         listener.set_nonblocking(true).expect("a socket can be made non-blocking");
@@ -115,6 +121,11 @@ impl Sandbox {
         let token = oidc::mint_token(&claims, now);
         self.shared.state().place.signed.push(token.clone());
         token
+    }
+
+    /// Returns the browsers that have signed in to the console, in that order.
+    pub fn signed_in(&self) -> Vec<SignIn> {
+        self.shared.state().signin.signed_in.clone()
     }
 
     /// Returns when a session ends, if it was issued here.

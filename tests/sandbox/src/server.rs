@@ -23,7 +23,7 @@ use crate::mint;
 use crate::request::{Operation, Request, Service};
 use crate::shared::Shared;
 use crate::signature::Presented;
-use crate::{container, iam, imds, s3, sts};
+use crate::{container, iam, imds, s3, signin, sts};
 
 /// A body as it goes out: at once, or over time.
 pub(crate) type Body = BoxBody<Bytes, io::Error>;
@@ -149,6 +149,7 @@ impl Arrival<'_> {
             Service::S3 => s3::answer(&mut exchange),
             Service::Imds => imds::answer(&mut exchange),
             Service::Container => container::answer(&mut exchange),
+            Service::Signin => signin::answer(&mut exchange),
         };
         (answer, exchange.caller_arn)
     }

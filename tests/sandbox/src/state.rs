@@ -3,6 +3,7 @@
 use crate::caller::Sessions;
 use crate::mfa::SpentCodes;
 use crate::place::Place;
+use crate::signin::Signin;
 use crate::world::World;
 
 /// The world, and what has been issued and used up in it.
@@ -12,4 +13,5 @@ pub(crate) struct State {
     pub(crate) sessions: Sessions,
     pub(crate) spent_codes: SpentCodes,
     pub(crate) place: Place,
+    pub(crate) signin: Signin,
 }

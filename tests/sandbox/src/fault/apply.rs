@@ -68,7 +68,7 @@ pub(crate) fn made_up(kind: &FaultKind, request: &Request, operation: &Operation
     Some(match operation.service {
         Service::Iam => iam::error(&error, request_id),
         Service::S3 => s3::error(&error, request, request_id),
-        Service::Sts | Service::Imds | Service::Container => sts::error(&error, request_id),
+        Service::Sts | Service::Imds | Service::Container | Service::Signin => sts::error(&error, request_id),
     })
 }
 

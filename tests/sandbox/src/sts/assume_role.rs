@@ -89,7 +89,7 @@ pub(super) fn answer(exchange: &mut Exchange<'_>, caller: &Caller) -> Outcome {
         ..RoleSession::plain(&role, input.session_name)
     };
     let (arn, id) = (session.arn(&role.account), session.id());
-    let facts = SessionFacts { issued: exchange.now, mfa: None };
+    let facts = SessionFacts { issued: exchange.now, mfa: None, is_chained: caller.session.is_some() };
     let credentials = exchange.state.sessions.issue(Holder::Role(session), facts, TimeDelta::seconds(input.seconds));
     Ok(Box::new(move |xml| {
         xml.open("AssumedRoleUser").leaf("AssumedRoleId", id).leaf("Arn", arn).close();

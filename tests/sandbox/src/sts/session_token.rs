@@ -33,7 +33,7 @@ pub(super) fn answer(exchange: &mut Exchange<'_>, caller: &Caller) -> Outcome {
     };
     let now = exchange.now;
     let with_code = exchange.state.spent_codes.accept(devices, serial, code, now)?;
-    let facts = SessionFacts { issued: now, mfa: with_code.then_some(now) };
+    let facts = SessionFacts { issued: now, mfa: with_code.then_some(now), is_chained: false };
     let credentials = exchange.state.sessions.issue(holder, facts, TimeDelta::seconds(seconds));
     Ok(Box::new(move |xml| write_credentials(xml, &credentials)))
 }

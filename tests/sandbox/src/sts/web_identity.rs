@@ -69,7 +69,7 @@ pub(super) fn answer(exchange: &mut Exchange<'_>) -> Outcome {
     let session = RoleSession::plain(&role, session_name);
     let (arn, id) = (session.arn(&role.account), session.id());
     exchange.caller_arn = Some(arn.clone());
-    let facts = SessionFacts { issued: exchange.now, mfa: None };
+    let facts = SessionFacts { issued: exchange.now, mfa: None, is_chained: false };
     let credentials = exchange.state.sessions.issue(Holder::Role(session), facts, TimeDelta::seconds(seconds));
     Ok(Box::new(move |xml| {
         xml.leaf("SubjectFromWebIdentityToken", claims.subject).leaf("Audience", claims.audience);

@@ -10,6 +10,7 @@ mod places;
 mod s3;
 mod sessions;
 mod signature;
+mod signin;
 mod tags;
 mod trust;
 

@@ -1,0 +1,136 @@
+//! The console: a role's session traded for an address that signs a browser in, for the caller or for its browser.
+//!
+//! Who may have it, who is asked and what is logged are as for the session itself (`requests.rs`). The address is a secret
+//! for as long as it can be used, so it goes to the caller alone or, where a browser is to be sent there, rests here behind
+//! an address of this machine that is none: what stands in a browser's command line, every user of the machine can read.
+
+use super::Agent;
+use super::audit::{Event, Line};
+use super::caller::Caller;
+use super::failure::Failure;
+use super::flight;
+use super::server::Connection;
+use super::sessions::HandOut;
+use crate::domain::catalogue::{Catalogue, HOUR};
+use crate::domain::console::{TOKEN_LIFE, check_destination, page, reached, session_duration};
+use crate::domain::plan::{Plan, Step};
+use crate::domain::report::{Kind, Report};
+use crate::domain::secret::SigninUrl;
+use crate::domain::source::Source;
+use crate::protocol::message::{Answer, Context};
+use crate::protocol::process_output;
+use std::sync::Arc;
+use std::time::Duration;
+
+/// What a caller says of the console that it wants.
+#[derive(Debug)]
+pub(super) struct Wanted {
+    /// The page to land on.
+    pub(super) destination: Option<String>,
+    /// How long the console's session shall last.
+    pub(super) duration_seconds: Option<u32>,
+    /// Whether a browser is sent there.
+    pub(super) by_browser: bool,
+}
+
+/// A request that has been looked at and can be made.
+struct Order {
+    destination: String,
+    duration: Option<Duration>,
+    region: String,
+}
+
+impl Agent {
+    /// Gives the address that signs in to the console as a name.
+    pub(super) async fn console(
+        &self,
+        name: &str,
+        wanted: Wanted,
+        caller: &Caller,
+        context: &Context,
+        connection: &mut Connection,
+    ) -> Result<Answer, Report> {
+        self.touch();
+        let plan = self.plan_for(name, Event::Console, caller)?;
+        // What cannot be is said before anybody is asked for a code.
+        let catalogue = self.configuration.catalogue();
+        let result = match order(&catalogue, &plan, &wanted) {
+            Ok(order) => self.sign_in(&catalogue, &plan, &order, caller, context, connection).await,
+            Err(report) => Err(Failure::permanent(report)),
+        };
+        let mut line = Line::new(self.ports.clock.now().wall, Event::Console, "ok");
+        line.name = Some(plan.name.to_string());
+        line.role_arn = flight::target(plan.key().step());
+        line.caller = Some(caller.clone());
+        match result {
+            Ok((url, given)) => {
+                line.role_arn = given.held.arn.clone().or(line.role_arn);
+                line.access_key_id = Some(given.held.access_key_id.clone());
+                line.expiration = Some(given.held.lifetime.expiration);
+                line.cached = Some(given.cached);
+                self.audit.write(line);
+                self.answer(url, wanted.by_browser, &given)
+            }
+            Err(Failure { report, code, .. }) => {
+                line.result = code;
+                line.message = Some(report.message.clone());
+                self.audit.write(line);
+                Err(self.with_remark(report))
+            }
+        }
+    }
+
+    async fn sign_in(
+        &self,
+        catalogue: &Catalogue,
+        plan: &Arc<Plan>,
+        order: &Order,
+        caller: &Caller,
+        context: &Context,
+        connection: &mut Connection,
+    ) -> Result<(SigninUrl, HandOut), Failure> {
+        let given = self.session(plan, caller, context, connection).await?;
+        let session = process_output::parse(&given.held.line)
+            .ok_or_else(|| Failure::transient(Report::new(Kind::Failed, "a session in memory cannot be read back")))?;
+        let federation = self.ports.tokens.federation();
+        let url = federation
+            .sign_in(&catalogue.aws, &order.region, &session, order.duration, &order.destination)
+            .await
+            .map_err(|error| Failure::of_aws(plan, &error))?;
+        // A lock that came meanwhile has forgotten the session; what it was traded for is forgotten with it.
+        let given = self.sessions.still_holds(given)?;
+        Ok((url, given))
+    }
+
+    fn answer(&self, url: SigninUrl, by_browser: bool, given: &HandOut) -> Result<Answer, Report> {
+        if by_browser {
+            let (url, valid) = self.endpoint.visit_once(url)?;
+            return Ok(Answer::Console { url, valid_seconds: valid.as_secs() });
+        }
+        // A sign-in token is of no use beyond its session.
+        let left = given.held.lifetime.left(self.ports.clock.now());
+        Ok(Answer::Console { url, valid_seconds: TOKEN_LIFE.min(left).as_secs() })
+    }
+}
+
+/// Looks at what is wanted; nothing is asked of anybody.
+fn order(catalogue: &Catalogue, plan: &Plan, wanted: &Wanted) -> Result<Order, Report> {
+    let reached = reached(plan)?;
+    let step = plan.key().step();
+    let region = step.region().to_owned();
+    let own = match (step, &plan.identity.source) {
+        (Step::AssumeRole(_), _) => Some(catalogue.roles.get(&plan.name).and_then(|r| r.duration).unwrap_or(HOUR)),
+        (_, Some(Source::WebIdentity(call))) => Some(call.duration),
+        _ => None,
+    };
+    let asked = wanted.duration_seconds.map(|seconds| Duration::from_secs(seconds.into()));
+    let duration = session_duration(reached, asked, own)?;
+    let destination = match &wanted.destination {
+        Some(destination) => {
+            check_destination(crate::domain::arn::Partition::of_region(&region), destination)?;
+            destination.clone()
+        }
+        None => page(&region, None)?,
+    };
+    Ok(Order { destination, duration, region })
+}

@@ -1,0 +1,288 @@
+//! Grants: who may be served what over HTTP, with whose end that ends, and how one is given.
+
+use super::http::Problem;
+use super::imds::Tokens;
+use super::owner::Owner;
+use super::serve::{self, Listening, Service};
+use super::{Digest, Endpoint, closed, digest, new_token};
+use crate::agent::Agent;
+use crate::agent::audit::{Event, Line};
+use crate::agent::caller::Caller;
+use crate::agent::failure::Failure;
+use crate::agent::flight::target;
+use crate::agent::requests::{NAME_SHOWN, Response};
+use crate::agent::server::Connection;
+use crate::agent::sessions::HandOut;
+use crate::domain::plan::Plan;
+use crate::domain::report::{Kind, Report, printable};
+use crate::domain::secret::EndpointToken;
+use crate::protocol::message::{Answer, Context, EndpointForm, EndpointOwner};
+use crate::protocol::status::GrantStatus;
+use chrono::{DateTime, Utc};
+use std::sync::atomic::Ordering;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+/// Lower ones belong to the system's services.
+const FIRST_PORT: u16 = 1024;
+
+/// One permission to be served.
+pub(super) struct Grant {
+    /// What its token is found by.
+    pub(super) id: Digest,
+    pub(super) name: String,
+    pub(super) form: EndpointForm,
+    pub(super) owner: Owner,
+    /// Who asked for it: the rules of `access` are about this caller, with each request anew.
+    pub(super) caller: Caller,
+    pub(super) since: DateTime<Utc>,
+    /// The end of its lease, by the boot-time clock.
+    pub(super) until: Duration,
+    /// A metadata service's own port; zero for a container's.
+    port: u16,
+    listening: Mutex<Option<Listening>>,
+    /// What a metadata service gave to its clients.
+    pub(super) tokens: Tokens,
+    /// What the audit log has last said of it: an access key id, or why there was none.
+    told: Mutex<Option<String>>,
+}
+
+/// What is asked for.
+pub(in crate::agent) struct WantedGrant<'a> {
+    pub(in crate::agent) name: &'a str,
+    pub(in crate::agent) form: EndpointForm,
+    pub(in crate::agent) owner: EndpointOwner,
+    pub(in crate::agent) port: Option<u16>,
+}
+
+impl Grant {
+    #[expect(clippy::too_many_arguments, reason = "the parts of a plain record, some of them read from a file")]
+    pub(super) fn new(
+        id: Digest,
+        name: String,
+        form: EndpointForm,
+        owner: Owner,
+        caller: Caller,
+        since: DateTime<Utc>,
+        until: Duration,
+        port: u16,
+    ) -> Self {
+        let (listening, tokens, told) = (Mutex::default(), Tokens::default(), Mutex::default());
+        Self { id, name, form, owner, caller, since, until, port, listening, tokens, told }
+    }
+
+    pub(super) fn port(&self) -> u16 {
+        self.port
+    }
+
+    /// Tells whether its owner lives and its lease is not over.
+    pub(super) fn holds(&self, agent: &Agent) -> bool {
+        agent.ports.clock.now().boot < self.until && self.owner.is_alive()
+    }
+
+    /// Takes its own listener over.
+    pub(super) fn listens(&self, listening: Listening) {
+        *self.listening.lock().unwrap_or_else(PoisonError::into_inner) = Some(listening);
+    }
+
+    pub(super) fn take_listening(&self) -> Option<Listening> {
+        self.listening.lock().unwrap_or_else(PoisonError::into_inner).take()
+    }
+
+    pub(super) fn close(&self) {
+        drop(self.take_listening());
+    }
+
+    pub(super) fn shown(&self) -> GrantStatus {
+        GrantStatus {
+            name: self.name.clone(),
+            form: self.form,
+            port: (self.form == EndpointForm::Imds).then_some(self.port),
+            pid: self.owner.pid,
+            program: self.owner.program(),
+            since: self.since,
+        }
+    }
+
+    /// Tells whether this is the first time that the log is to hear it.
+    fn is_news(&self, what: &str) -> bool {
+        let mut told = self.told.lock().unwrap_or_else(PoisonError::into_inner);
+        let is_news = told.as_deref() != Some(what);
+        if is_news {
+            *told = Some(what.to_owned());
+        }
+        is_news
+    }
+}
+
+impl Agent {
+    /// Gives a place that serves a name to one process; what is wrong with the name is said now, to the person.
+    pub(in crate::agent) async fn grant(
+        &self,
+        wanted: WantedGrant<'_>,
+        caller: &Caller,
+        context: &Context,
+        connection: &mut Connection,
+    ) -> Result<Response, Report> {
+        self.touch();
+        let given = self.try_grant(&wanted, caller, context, connection).await;
+        if let Err(failure) = &given {
+            let mut line = Line::new(self.ports.clock.now().wall, Event::Grant, failure.code.clone());
+            line.name = Some(printable(wanted.name, NAME_SHOWN));
+            line.caller = Some(caller.clone());
+            line.message = Some(failure.report.message.clone());
+            self.audit.write(line);
+        }
+        let answer = given.map_err(|failure| self.with_remark(failure.report))?;
+        Ok(Response::Answer(Box::new(answer)))
+    }
+
+    async fn try_grant(
+        &self,
+        wanted: &WantedGrant<'_>,
+        caller: &Caller,
+        context: &Context,
+        connection: &mut Connection,
+    ) -> Result<Answer, Failure> {
+        let plan = self.plan(wanted.name).map_err(Failure::permanent)?;
+        check_port(wanted).map_err(Failure::permanent)?;
+        let pinned = caller.pid.and_then(|pid| connection.pinned(pid));
+        let owner = match wanted.owner {
+            EndpointOwner::Caller => Owner::caller(caller, pinned),
+            EndpointOwner::Parent => Owner::parent(caller, pinned),
+        };
+        let owner = owner.map_err(Failure::permanent)?;
+        self.session(&plan, caller, context, connection).await?;
+        let (url, token) = self.open(wanted, owner, caller).map_err(Failure::permanent)?;
+        Ok(Answer::Endpoint { url, token, region: self.region_of(&plan) })
+    }
+
+    fn open(
+        &self,
+        wanted: &WantedGrant<'_>,
+        owner: Owner,
+        caller: &Caller,
+    ) -> Result<(String, Option<EndpointToken>), Report> {
+        let Endpoint { agent, .. } = &self.endpoint;
+        let token = new_token()?;
+        let now = self.ports.clock.now();
+        let until = now.boot + owner.lease();
+        let make = |port| {
+            let id = digest(token.expose().as_bytes());
+            Grant::new(id, wanted.name.to_owned(), wanted.form, owner, caller.clone(), now.wall, until, port)
+        };
+        match wanted.form {
+            EndpointForm::Container => {
+                let grant = Arc::new(make(0));
+                let port = self.endpoint.take_in(Arc::clone(&grant))?;
+                self.audit_grant(&grant, "ok", Some(format!("container endpoint, for process {}", grant.owner.pid)));
+                Ok((format!("http://127.0.0.1:{port}{}{}", super::container::PATH, wanted.name), Some(token)))
+            }
+            EndpointForm::Imds => {
+                if cfg!(not(target_os = "linux")) {
+                    return Err(Report::new(
+                        Kind::Failed,
+                        "this system does not say who is at the other end of a connection, so that every user of it would be served",
+                    )
+                    .hint("use `rolecall exec` without `--imds`"));
+                }
+                let (socket, port) = serve::bind(wanted.port)?;
+                let grant = Arc::new(make(port));
+                let service = Service::Metadata(Arc::downgrade(&grant));
+                grant.listens(serve::run(socket, port, agent, &service)?);
+                self.endpoint.take_in(Arc::clone(&grant))?;
+                let what = format!("metadata service on port {port}, for process {}", grant.owner.pid);
+                self.audit_grant(&grant, "ok", Some(what));
+                Ok((format!("http://127.0.0.1:{port}"), None))
+            }
+        }
+    }
+
+    fn region_of(&self, plan: &Plan) -> Option<String> {
+        let catalogue = self.configuration.catalogue();
+        let own = catalogue.roles.get(&plan.name).and_then(|role| role.region.clone());
+        own.or_else(|| plan.identity.region.clone())
+    }
+
+    /// Gives a grant's session to one of its requests, as `get` would with nobody there to ask.
+    pub(super) async fn serve_grant(&self, grant: &Grant, floor: Duration) -> Result<(Arc<Plan>, HandOut), Problem> {
+        self.counters.gets.fetch_add(1, Ordering::Relaxed);
+        self.touch();
+        let served = self.try_to_serve(grant, floor).await;
+        let mut line = Line::new(self.ports.clock.now().wall, Event::Endpoint, "ok");
+        line.name = Some(grant.name.clone());
+        line.caller = Some(grant.caller.clone());
+        match served {
+            Ok((plan, given)) => {
+                self.counters.handed_out.fetch_add(1, Ordering::Relaxed);
+                // A program may ask a thousand times a second: each session that a grant is given is told once.
+                if grant.is_news(&given.held.access_key_id) {
+                    line.role_arn = given.held.arn.clone().or_else(|| target(plan.key().step()));
+                    line.access_key_id = Some(given.held.access_key_id.clone());
+                    line.expiration = Some(given.held.lifetime.expiration);
+                    line.cached = Some(given.cached);
+                    self.audit.write(line);
+                }
+                Ok((plan, given))
+            }
+            Err(failure) => {
+                if grant.is_news(&failure.code) {
+                    line.result.clone_from(&failure.code);
+                    line.message = Some(failure.report.message.clone());
+                    self.audit.write(line);
+                }
+                Err(Problem::of(&failure))
+            }
+        }
+    }
+
+    async fn try_to_serve(&self, grant: &Grant, floor: Duration) -> Result<(Arc<Plan>, HandOut), Failure> {
+        let plan = self.plan(&grant.name).map_err(|_| Failure::permanent(removed(&grant.name)))?;
+        self.admit_unasked(&plan, &grant.caller).await?;
+        let given = self.sessions.quickly(&plan, floor).await?;
+        Ok((plan, self.sessions.still_holds(given)?))
+    }
+}
+
+fn removed(name: &str) -> Report {
+    Report::new(Kind::Config, format!("`{name}` is not in the configuration any more")).hint(format!(
+        "put [roles.{name}] back and ask again, or leave this shell; `rolecall role list` shows what there is"
+    ))
+}
+
+fn check_port(wanted: &WantedGrant<'_>) -> Result<(), Report> {
+    match (wanted.form, wanted.port) {
+        (_, None) => Ok(()),
+        (EndpointForm::Container, Some(_)) => {
+            Err(Report::new(Kind::Usage, "all roles share the container endpoint's port, which nobody chooses")
+                .hint("a metadata service has one of its own: `rolecall imds NAME --port N`"))
+        }
+        (EndpointForm::Imds, Some(port)) if port < FIRST_PORT => Err(Report::new(
+            Kind::Usage,
+            format!("port {port} belongs to the system: {FIRST_PORT} is the first that can be had"),
+        )
+        .hint("choose another, or none: then one that is free is taken")),
+        (EndpointForm::Imds, Some(_)) => Ok(()),
+    }
+}
+
+/// Says why a port cannot be had.
+pub(super) fn no_port(port: Option<u16>, error: &std::io::Error) -> Report {
+    match (port, error.kind()) {
+        (Some(port), std::io::ErrorKind::AddrInUse) => {
+            Report::new(Kind::Failed, format!("port {port} of 127.0.0.1 is taken by another program"))
+                .hint("choose another, or none: then one that is free is taken; `ss -ltnp` shows who has it")
+        }
+        (Some(port), _) => Report::new(Kind::Failed, format!("port {port} of 127.0.0.1 cannot be had: {error}"))
+            .hint("choose another, or none: then one that is free is taken"),
+        (None, _) => Report::new(Kind::Failed, format!("no port of 127.0.0.1 can be had: {error}"))
+            .hint("use credential_process: `rolecall get NAME` needs no port"),
+    }
+}
+
+/// Says that the agent's end came between.
+pub(super) fn is_ending() -> Problem {
+    let Report { message, hint, .. } = closed();
+    let hint = hint.unwrap_or_default();
+    Problem::new(hyper::StatusCode::SERVICE_UNAVAILABLE, "Unavailable", format!("{message}; hint: {hint}"))
+}

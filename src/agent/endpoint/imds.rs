@@ -1,0 +1,118 @@
+//! The instance metadata service, version 2: for tools that know nothing else.
+//!
+//! It has no secret of its own: what keeps others out is the check of who is at the other end, and what keeps web pages
+//! out is the PUT with a header of its own before everything. Only what leads to credentials is served; all else is not
+//! there, as on an instance without it.
+
+use super::body;
+use super::container::no_memory;
+use super::grants::Grant;
+use super::http::{Answer, Problem, check, json, single, text};
+use super::{Digest, digest, new_token};
+use crate::agent::Agent;
+use crate::domain::credential::FLOOR_OF_METADATA;
+use hyper::header::HeaderValue;
+use hyper::{Method, Request, StatusCode};
+use std::collections::HashMap;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+const TOKEN_PATH: &str = "/latest/api/token";
+const CREDENTIALS_PATH: &str = "/latest/meta-data/iam/security-credentials";
+const TTL_HEADER: &str = "x-aws-ec2-metadata-token-ttl-seconds";
+const TOKEN_HEADER: &str = "x-aws-ec2-metadata-token";
+
+/// The longest that EC2 gives.
+const TTL_MAX: u64 = 21_600;
+
+/// JavaScript's SDK asks for a new token with every call: the oldest make room.
+const TOKENS_MAX: usize = 4096;
+
+/// The tokens of one service, and until when each is good, by the boot-time clock.
+#[derive(Default)]
+pub(super) struct Tokens(Mutex<HashMap<Digest, Duration>>);
+
+impl Tokens {
+    fn all(&self) -> MutexGuard<'_, HashMap<Digest, Duration>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn add(&self, token: &[u8], now: Duration, ttl: Duration) {
+        let mut all = self.all();
+        if all.len() >= TOKENS_MAX {
+            all.retain(|_, until| now < *until);
+        }
+        if all.len() >= TOKENS_MAX {
+            // A half at once: a search for each one more would be made for every call.
+            let mut ends: Vec<Duration> = all.values().copied().collect();
+            ends.sort_unstable();
+            let middle = ends[ends.len() / 2];
+            all.retain(|_, until| *until > middle);
+        }
+        all.insert(digest(token), now + ttl);
+    }
+
+    fn has(&self, token: &[u8], now: Duration) -> bool {
+        self.all().get(&digest(token)).is_some_and(|until| now < *until)
+    }
+}
+
+/// Answers one request.
+pub(super) async fn answer<B>(agent: &Agent, request: &Request<B>, grant: &Grant) -> Result<Answer, Problem> {
+    let path = request.uri().path_and_query().map_or("", |path| path.as_str());
+    let method = if path == TOKEN_PATH { Method::PUT } else { Method::GET };
+    check(request, grant.port(), &[method])?;
+    if !grant.holds(agent) {
+        return Err(over());
+    }
+    let now = agent.ports.clock.now().boot;
+    if path == TOKEN_PATH {
+        return give_token(request, grant, now);
+    }
+    if !single(request, TOKEN_HEADER).is_some_and(|token| grant.tokens.has(token, now)) {
+        agent.refuse_token(grant.port());
+        return Err(Problem::new(
+            StatusCode::UNAUTHORIZED,
+            "Unauthorized",
+            "a token is needed that is still good: PUT /latest/api/token gives one",
+        ));
+    }
+    let name = path.strip_prefix(CREDENTIALS_PATH).ok_or_else(nothing)?;
+    match name.strip_prefix('/') {
+        None if !name.is_empty() => Err(nothing()),
+        None | Some("") => Ok(text(StatusCode::OK, grant.name.clone())),
+        Some(name) if name == grant.name => {
+            let (_, given) = agent.serve_grant(grant, FLOOR_OF_METADATA).await?;
+            Ok(json(StatusCode::OK, body::imds(&given.held).ok_or_else(no_memory)?))
+        }
+        Some(_) => Err(nothing()),
+    }
+}
+
+fn give_token<B>(request: &Request<B>, grant: &Grant, now: Duration) -> Result<Answer, Problem> {
+    let asked = single(request, TTL_HEADER).and_then(|value| std::str::from_utf8(value).ok()?.parse::<u64>().ok());
+    let Some(ttl) = asked.filter(|ttl| (1..=TTL_MAX).contains(ttl)) else {
+        let what = format!("{TTL_HEADER} has to say how long the token is good: 1 to {TTL_MAX} seconds");
+        return Err(Problem::new(StatusCode::BAD_REQUEST, "BadRequest", what));
+    };
+    let token =
+        new_token().map_err(|report| Problem::new(StatusCode::SERVICE_UNAVAILABLE, "Unavailable", report.message))?;
+    grant.tokens.add(token.expose().as_bytes(), now, Duration::from_secs(ttl));
+    let mut answer = text(StatusCode::OK, token.expose().to_owned());
+    // Go and Rust take no token whose end they are not told.
+    answer.headers_mut().insert(TTL_HEADER, HeaderValue::from(ttl));
+    Ok(answer)
+}
+
+fn nothing() -> Problem {
+    Problem::new(StatusCode::NOT_FOUND, "NotFound", "of an instance's metadata only its credentials are here")
+}
+
+/// Says that the one it was for has ended.
+pub(super) fn over() -> Problem {
+    Problem::new(
+        StatusCode::FORBIDDEN,
+        "Ended",
+        "what this service was started for has ended, or its time is over; hint: start it again with `rolecall imds`",
+    )
+}

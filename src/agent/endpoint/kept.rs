@@ -1,0 +1,149 @@
+//! What outlives a restart of the agent: the ports, and whose grants they were. So a shell lists its buckets through a
+//! crash or an upgrade, and knows nothing of it.
+//!
+//! Nothing in the file is secret: of a token its SHA-256 is kept, from which nobody makes the token. It means nothing on
+//! another boot, where other processes have these numbers, and is not made to outlive one.
+
+use super::grants::Grant;
+use super::owner::Owner;
+use crate::agent::caller::Caller;
+use crate::agent::caller::TerminalSession;
+use crate::domain::report::Report;
+use crate::files;
+use crate::protocol::message::EndpointForm;
+use chrono::{DateTime, Utc};
+use serde::{Deserialize, Serialize};
+use sha2::{Digest as _, Sha256};
+use std::fmt::Write as _;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+/// Another form of the file is read by nobody.
+const FORM: u32 = 1;
+
+/// What the next agent is left.
+#[derive(Serialize, Deserialize)]
+pub(super) struct Kept {
+    form: u32,
+    /// Of which boot of the machine the numbers are.
+    boot_id: String,
+    /// Of which agent.
+    socket: PathBuf,
+    /// The shared port.
+    pub(super) port: Option<u16>,
+    grants: Vec<KeptGrant>,
+}
+
+#[derive(Serialize, Deserialize)]
+struct KeptGrant {
+    token_sha256: String,
+    name: String,
+    form: EndpointForm,
+    port: u16,
+    pid: i32,
+    started: u64,
+    since: DateTime<Utc>,
+    /// By the boot-time clock.
+    until_seconds: u64,
+    caller: KeptCaller,
+}
+
+#[derive(Serialize, Deserialize)]
+struct KeptCaller {
+    pid: Option<i32>,
+    exe: Option<String>,
+    parent: Option<String>,
+    session: Option<TerminalSession>,
+}
+
+/// Names the file of an agent: two that share a state directory each have their own.
+pub(super) fn file_name(socket: &Path) -> String {
+    let digest = Sha256::digest(socket.as_os_str().as_encoded_bytes());
+    format!("endpoint-{}.json", hex(&digest[..4]))
+}
+
+/// Tells which boot this is; `None` where the system does not say, and nothing is kept.
+fn boot_id() -> Option<String> {
+    fs::read_to_string("/proc/sys/kernel/random/boot_id").ok().map(|id| id.trim().to_owned())
+}
+
+/// Keeps what there is; where there is nothing, no file.
+pub(super) fn write<'a>(
+    file: &Path,
+    socket: &Path,
+    port: Option<u16>,
+    grants: impl Iterator<Item = &'a Arc<Grant>>,
+) -> Result<(), Report> {
+    let grants: Vec<KeptGrant> = grants.map(|grant| KeptGrant::of(grant)).collect();
+    let Some(boot_id) = boot_id().filter(|_| !grants.is_empty()) else {
+        // One that is not there is as good as removed.
+        let _ = fs::remove_file(file);
+        return Ok(());
+    };
+    let kept = Kept { form: FORM, boot_id, socket: socket.to_path_buf(), port, grants };
+    files::write_until_reboot(file, &serde_json::to_vec(&kept).unwrap_or_default())
+}
+
+/// Reads what the agent before has left, if it was one on this boot and at this socket.
+pub(super) fn read(file: &Path, socket: &Path) -> Option<Kept> {
+    let kept: Kept = serde_json::from_slice(&fs::read(file).ok()?).ok()?;
+    let is_ours = kept.form == FORM && Some(&kept.boot_id) == boot_id().as_ref() && kept.socket == socket;
+    is_ours.then_some(kept)
+}
+
+impl Kept {
+    /// Gives the grants whose owners still live.
+    pub(super) fn into_grants(self, now: Duration) -> Vec<Grant> {
+        self.grants.into_iter().filter_map(|kept| kept.into_grant(now)).collect()
+    }
+}
+
+impl KeptGrant {
+    fn of(grant: &Grant) -> Self {
+        let Caller { pid, exe, parent, session, .. } = grant.caller.clone();
+        Self {
+            token_sha256: hex(&grant.id),
+            name: grant.name.clone(),
+            form: grant.form,
+            port: grant.port(),
+            pid: grant.owner.pid,
+            started: grant.owner.started,
+            since: grant.since,
+            until_seconds: grant.until.as_secs(),
+            caller: KeptCaller { pid, exe, parent, session },
+        }
+    }
+
+    fn into_grant(self, now: Duration) -> Option<Grant> {
+        let id = unhex(&self.token_sha256)?;
+        let until = Duration::from_secs(self.until_seconds);
+        let owner = Owner::again(self.pid, self.started)?;
+        // Whatever the file says, a lease is no longer than one that is given now.
+        if until <= now || until > now + owner.lease() {
+            return None;
+        }
+        let KeptCaller { pid, exe, parent, session } = self.caller;
+        let caller = Caller { pid, exe, parent, session, ..Caller::default() };
+        Some(Grant::new(id, self.name, self.form, owner, caller, self.since, until, self.port))
+    }
+}
+
+fn hex(bytes: &[u8]) -> String {
+    bytes.iter().fold(String::with_capacity(bytes.len() * 2), |mut text, byte| {
+        let _ = write!(text, "{byte:02x}");
+        text
+    })
+}
+
+fn unhex(text: &str) -> Option<[u8; 32]> {
+    let mut bytes = [0; 32];
+    if text.len() != 64 || !text.is_ascii() {
+        return None;
+    }
+    for (at, byte) in bytes.iter_mut().enumerate() {
+        *byte = u8::from_str_radix(&text[2 * at..2 * at + 2], 16).ok()?;
+    }
+    Some(bytes)
+}

@@ -1,0 +1,281 @@
+//! Sessions over HTTP on this machine, for programs that know no `credential_process`: the container credential endpoint,
+//! one port for all roles, and metadata services, a port each.
+//!
+//! It owns the ports, the grants (who may be served what, and until when) and what of them outlives a restart. What a
+//! session is, and who may have it, it asks the rest of the agent, anew for each request. Nothing listens before the first
+//! grant or after the last one: a port that nobody needs is one that nobody can try.
+
+mod body;
+mod container;
+mod grants;
+mod http;
+mod imds;
+mod kept;
+mod owner;
+mod peer;
+mod serve;
+mod visits;
+
+pub(super) use body::Bodies;
+pub(super) use grants::WantedGrant;
+
+use super::Agent;
+use super::audit::{Event, Line};
+use crate::domain::report::{Kind, Report};
+use crate::domain::secret::{EndpointToken, SigninUrl};
+use crate::protocol::message::EndpointForm;
+use crate::protocol::status::{EndpointStatus, GrantStatus};
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use grants::Grant;
+use serve::{Listening, Service};
+use sha2::{Digest as _, Sha256};
+use std::collections::HashMap;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
+use std::time::Duration;
+use visits::Visits;
+use zeroize::Zeroizing;
+
+/// Of 256 bits no guess is worth trying.
+const TOKEN_BYTES: usize = 32;
+
+/// What is kept of a token. Tokens are found by it: how long that takes says something of the digest, which nobody can
+/// steer, and nothing of the token.
+type Digest = [u8; 32];
+
+fn digest(token: &[u8]) -> Digest {
+    Sha256::digest(token).into()
+}
+
+/// Makes a token of letters, digits, `-` and `_`: what a header, an environment and a URL take as it is.
+fn new_token() -> Result<EndpointToken, Report> {
+    let mut bytes = Zeroizing::new([0_u8; TOKEN_BYTES]);
+    getrandom::fill(&mut *bytes)
+        .map_err(|e| Report::new(Kind::Failed, format!("the system gives no random numbers: {e}")))?;
+    Ok(EndpointToken::new(URL_SAFE_NO_PAD.encode(&*bytes)))
+}
+
+/// Everything that is served over HTTP.
+pub(super) struct Endpoint {
+    agent: Weak<Agent>,
+    /// What outlives a restart.
+    file: PathBuf,
+    /// Whose file it is.
+    socket: PathBuf,
+    state: Mutex<State>,
+}
+
+#[derive(Default)]
+struct State {
+    /// The port that all containers' grants and browsers share.
+    shared: Option<Listening>,
+    grants: HashMap<Digest, Arc<Grant>>,
+    visits: Visits,
+    /// At the agent's end ports are given up, while the grants wait in the file for the next agent.
+    is_closed: bool,
+}
+
+impl Endpoint {
+    pub(super) fn new(agent: Weak<Agent>, state: &Path, socket: &Path) -> Self {
+        let file = state.join(kept::file_name(socket));
+        Self { agent, file, socket: socket.to_path_buf(), state: Mutex::default() }
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        // No code under this lock panics half way through a change.
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Gives an address of this machine that leads a browser of this user to a secret one: once, and within a minute.
+    pub(in crate::agent) fn visit_once(&self, url: SigninUrl) -> Result<(SigninUrl, Duration), Report> {
+        let agent = self.agent.upgrade().ok_or_else(closed)?;
+        let nonce = new_token()?;
+        let mut state = self.state();
+        let port = state.share(&self.agent)?;
+        let now = agent.ports.clock.now().boot;
+        state.visits.expect(digest(nonce.expose().as_bytes()), url, now);
+        drop(state);
+        let later = Arc::clone(&agent);
+        tokio::spawn(async move {
+            later.ports.clock.sleep_until(now + visits::WAITS).await;
+            later.endpoint.forget_visits();
+        });
+        let url = format!("http://127.0.0.1:{port}{}{}", visits::PATH, nonce.expose());
+        Ok((SigninUrl::new(url), visits::WAITS))
+    }
+
+    fn visit(&self, agent: &Agent, nonce: &str) -> Option<SigninUrl> {
+        self.state().visits.take(&digest(nonce.as_bytes()), agent.ports.clock.now().boot)
+    }
+
+    fn forget_visits(&self) {
+        let Some(agent) = self.agent.upgrade() else { return };
+        let mut state = self.state();
+        state.visits.forget_old(agent.ports.clock.now().boot);
+        state.close_unused();
+    }
+
+    /// Forgets what leads to secrets; grants stay, and are as locked as their roles.
+    pub(super) fn lock(&self) {
+        let mut state = self.state();
+        state.visits.forget_all();
+        state.close_unused();
+    }
+
+    /// Takes a grant in, and keeps it for the next agent.
+    fn take_in(&self, grant: Arc<Grant>) -> Result<u16, Report> {
+        let mut state = self.state();
+        let port = match grant.form {
+            EndpointForm::Container => state.share(&self.agent)?,
+            EndpointForm::Imds => grant.port(),
+        };
+        let key = grant.id;
+        state.grants.insert(key, Arc::clone(&grant));
+        self.keep(&state);
+        drop(state);
+        let agent = self.agent.clone();
+        tokio::spawn(async move {
+            let Some(clock) = agent.upgrade().map(|agent| Arc::clone(&agent.ports.clock)) else { return };
+            let why = tokio::select! {
+                () = grant.owner.ends() => "its process has ended",
+                () = clock.sleep_until(grant.until) => "its time is over",
+            };
+            drop(grant);
+            if let Some(agent) = agent.upgrade() {
+                agent.endpoint.end(&agent, &key, why);
+            }
+        });
+        Ok(port)
+    }
+
+    /// Takes a grant away.
+    fn end(&self, agent: &Agent, key: &Digest, why: &str) {
+        let mut state = self.state();
+        if state.is_closed {
+            return;
+        }
+        let Some(grant) = state.grants.remove(key) else { return };
+        state.close_unused();
+        self.keep(&state);
+        drop(state);
+        grant.close();
+        agent.audit_grant(&grant, "ended", Some(why.to_owned()));
+    }
+
+    /// Finds the grant of a token, if its owner lives and its time is not over.
+    fn find(&self, agent: &Agent, token: &[u8]) -> Option<Arc<Grant>> {
+        let key = digest(token);
+        let grant = self.state().grants.get(&key).map(Arc::clone)?;
+        (grant.form == EndpointForm::Container && grant.holds(agent)).then_some(grant)
+    }
+
+    /// Gives the ports up, so that the next agent can have them; the file stays as it is.
+    pub(super) async fn close(&self) {
+        let (shared, grants) = {
+            let mut state = self.state();
+            state.is_closed = true;
+            state.visits.forget_all();
+            (state.shared.take(), std::mem::take(&mut state.grants))
+        };
+        let listeners = grants.values().filter_map(|grant| grant.take_listening()).chain(shared);
+        for listening in listeners {
+            listening.closed().await;
+        }
+    }
+
+    /// Gives what `status` shows.
+    pub(super) fn status(&self) -> EndpointStatus {
+        let state = self.state();
+        let mut grants: Vec<GrantStatus> = state.grants.values().map(|grant| grant.shown()).collect();
+        grants.sort_by(|a, b| a.since.cmp(&b.since).then_with(|| a.name.cmp(&b.name)));
+        EndpointStatus { port: state.shared.as_ref().map(|shared| shared.port), grants }
+    }
+
+    /// Keeps what the next agent needs; without it grants end with this agent.
+    fn keep(&self, state: &State) {
+        let port = state.shared.as_ref().map(|shared| shared.port);
+        if let Err(report) = kept::write(&self.file, &self.socket, port, state.grants.values()) {
+            tracing::warn!(problem = %report.message, "shells that are open now will not outlive this agent");
+        }
+    }
+}
+
+impl State {
+    /// Gives the shared port; takes one at first use.
+    fn share(&mut self, agent: &Weak<Agent>) -> Result<u16, Report> {
+        if self.is_closed {
+            return Err(closed());
+        }
+        if self.shared.is_none() {
+            self.shared = Some(serve::listen(None, agent, &Service::Shared)?);
+        }
+        Ok(self.shared.as_ref().map_or(0, |shared| shared.port))
+    }
+
+    /// Gives the shared port up where nobody needs it any more.
+    fn close_unused(&mut self) {
+        if self.visits.is_empty() && self.grants.values().all(|grant| grant.form == EndpointForm::Imds) {
+            self.shared = None;
+        }
+    }
+}
+
+fn closed() -> Report {
+    Report::new(Kind::Agent, "the agent is ending").hint("run it again: that starts a new agent")
+}
+
+impl Agent {
+    /// Takes up what the agent before this one served.
+    pub(super) fn resume_endpoint(&self) {
+        let endpoint = &self.endpoint;
+        let Some(before) = kept::read(&endpoint.file, &endpoint.socket) else { return };
+        let now = self.ports.clock.now();
+        let port = before.port;
+        let (containers, metadata): (Vec<_>, Vec<_>) = before
+            .into_grants(now.boot)
+            .into_iter()
+            .map(Arc::new)
+            .partition(|grant: &Arc<Grant>| grant.form == EndpointForm::Container);
+        let mut taken = Vec::new();
+        let mut dropped = Vec::new();
+        if let (false, Some(port)) = (containers.is_empty(), port) {
+            match serve::listen(Some(port), &endpoint.agent, &Service::Shared) {
+                Ok(listening) => {
+                    endpoint.state().shared = Some(listening);
+                    taken.extend(containers);
+                }
+                // Whoever listens there now may have been sent the tokens: they are dead, not moved.
+                Err(report) => dropped.extend(containers.into_iter().map(|grant| (grant, report.message.clone()))),
+            }
+        }
+        for grant in metadata {
+            match serve::listen(Some(grant.port()), &endpoint.agent, &Service::Metadata(Arc::downgrade(&grant))) {
+                Ok(listening) => {
+                    grant.listens(listening);
+                    taken.push(grant);
+                }
+                Err(report) => dropped.push((grant, report.message)),
+            }
+        }
+        for (grant, why) in dropped {
+            tracing::warn!(name = %grant.name, %why, "a grant of the agent before is not taken up");
+            self.audit_grant(&grant, "ended", Some(why));
+        }
+        for grant in taken {
+            // The port is there already, so that nothing is left to fail.
+            let _ = endpoint.take_in(grant);
+        }
+        let state = endpoint.state();
+        endpoint.keep(&state);
+    }
+
+    /// Writes a line of the audit log about a grant.
+    fn audit_grant(&self, grant: &Grant, result: &str, message: Option<String>) {
+        let mut line = Line::new(self.ports.clock.now().wall, Event::Grant, result);
+        line.name = Some(grant.name.clone());
+        line.caller = Some(grant.caller.clone());
+        line.message = message;
+        self.audit.write(line);
+    }
+}

@@ -1,0 +1,197 @@
+//! Ports of loopback: who may connect, how many at once, how long they may take.
+//!
+//! As on the socket, a bad connection costs itself and nobody else. One of another user is closed before a byte of it is
+//! read. One that dawdles is cut: its head has to be there in seconds, and it lives for a minute at most, so that readers who
+//! never read cannot add up.
+
+use super::grants::{Grant, is_ending, no_port};
+use super::http::Answer;
+use super::{container, imds, peer};
+use crate::agent::Agent;
+use crate::agent::audit::{Event, Line};
+use crate::domain::report::Report;
+use hyper::Request;
+use hyper::body::Incoming;
+use hyper::server::conn::http1;
+use hyper::service::service_fn;
+use hyper_util::rt::{TokioIo, TokioTimer};
+use rustix::process::geteuid;
+use std::convert::Infallible;
+use std::net::{Ipv4Addr, SocketAddr, TcpListener as StdListener};
+use std::pin::pin;
+use std::sync::atomic::Ordering;
+use std::sync::{Arc, Weak};
+use std::time::Duration;
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::Semaphore;
+use tokio::task::JoinHandle;
+use tokio::time::{sleep, timeout};
+
+/// A client's head is one packet; AWS's SDKs give up themselves after two seconds.
+const HEAD_DEADLINE: Duration = Duration::from_secs(5);
+
+/// SDKs ask once in a quarter of an hour: a connection that is kept longer is kept by nobody who needs it.
+const CONNECTION_LIFE: Duration = Duration::from_mins(1);
+
+/// What has been asked by then is answered within this time.
+const LAST_ANSWER: Duration = Duration::from_secs(2);
+
+/// AWS's SDKs send less than one kilobyte; the User-Agent of some grows with what is built on them.
+const HEAD_MAX: usize = 16 * 1024;
+
+/// Connections at once, on each port. They are our user's own, and five programs' worth of parallel clients are some
+/// hundreds; beyond that, one in excess is closed at once.
+const CONNECTIONS_MAX: usize = 1024;
+
+/// How long no connection is accepted after a failure to: what is served meanwhile gives descriptors back.
+const BACKOFF: Duration = Duration::from_millis(100);
+
+/// As EC2's own answers: they get no further than this machine, whatever forwards them.
+const HOPS: u32 = 1;
+
+/// What a port is for.
+#[derive(Clone)]
+pub(super) enum Service {
+    /// The metadata service of one grant.
+    Metadata(Weak<Grant>),
+    /// All grants of containers, and browsers on their way to the console.
+    Shared,
+}
+
+/// A port that is served for as long as this lives.
+pub(super) struct Listening {
+    pub(super) port: u16,
+    task: JoinHandle<()>,
+}
+
+impl Listening {
+    /// Gives the port up, and returns when the next agent can have it.
+    pub(super) async fn closed(mut self) {
+        self.task.abort();
+        let _ = (&mut self.task).await;
+    }
+}
+
+impl Drop for Listening {
+    fn drop(&mut self) {
+        self.task.abort();
+    }
+}
+
+/// Takes a port of loopback; any one that is free where none is named.
+pub(super) fn bind(port: Option<u16>) -> Result<(StdListener, u16), Report> {
+    let bound = || {
+        let socket = StdListener::bind((Ipv4Addr::LOCALHOST, port.unwrap_or(0)))?;
+        socket.set_nonblocking(true)?;
+        let port = socket.local_addr()?.port();
+        Ok((socket, port))
+    };
+    bound().map_err(|error| no_port(port, &error))
+}
+
+/// Takes a port and serves it.
+pub(super) fn listen(port: Option<u16>, agent: &Weak<Agent>, service: &Service) -> Result<Listening, Report> {
+    let (socket, port) = bind(port)?;
+    run(socket, port, agent, service)
+}
+
+/// Serves a port that is bound.
+pub(super) fn run(socket: StdListener, port: u16, agent: &Weak<Agent>, service: &Service) -> Result<Listening, Report> {
+    let listener = TcpListener::from_std(socket).map_err(|error| no_port(Some(port), &error))?;
+    let task = tokio::spawn(accept(listener, port, agent.clone(), service.clone()));
+    Ok(Listening { port, task })
+}
+
+async fn accept(listener: TcpListener, port: u16, agent: Weak<Agent>, service: Service) {
+    let slots = Arc::new(Semaphore::new(CONNECTIONS_MAX));
+    loop {
+        let Ok((stream, from)) = listener.accept().await else {
+            sleep(BACKOFF).await;
+            continue;
+        };
+        let Some(agent) = agent.upgrade() else { return };
+        if !is_own(&agent, &stream, from) {
+            continue;
+        }
+        let Ok(slot) = Arc::clone(&slots).try_acquire_owned() else {
+            agent.counters.turned_away.fetch_add(1, Ordering::Relaxed);
+            continue;
+        };
+        let service = service.clone();
+        tokio::spawn(async move {
+            connection(agent, stream, port, service).await;
+            drop(slot);
+        });
+    }
+}
+
+/// Tells whether our own user is at the other end; notes who else it was.
+fn is_own(agent: &Agent, stream: &TcpStream, from: SocketAddr) -> bool {
+    let (Ok(SocketAddr::V4(local)), SocketAddr::V4(from)) = (stream.local_addr(), from) else { return false };
+    let uid = peer::uid(local, from);
+    // Where no system tells, a token is what protects; a metadata service has none and is not opened there.
+    if uid == Some(geteuid().as_raw()) || cfg!(not(target_os = "linux")) {
+        return true;
+    }
+    agent.counters.turned_away.fetch_add(1, Ordering::Relaxed);
+    // Nobody at all is a client that gave up before it was let in.
+    if let Some(uid) = uid {
+        let before = agent.counters.strangers.fetch_add(1, Ordering::Relaxed);
+        // One line in a thousand, as on the socket: another user must not be able to fill our disk.
+        if before.is_multiple_of(1000) {
+            let mut line = Line::new(agent.ports.clock.now().wall, Event::Refuse, "foreign-uid");
+            line.message = Some(format!("a connection of uid {uid} to port {} was closed", local.port()));
+            agent.audit.write(line);
+        }
+    }
+    false
+}
+
+impl Agent {
+    /// Notes a request with a token that opens nothing; one line in a thousand, as it may be a loop.
+    pub(super) fn refuse_token(&self, port: u16) {
+        let before = self.counters.wrong_tokens.fetch_add(1, Ordering::Relaxed);
+        if before.is_multiple_of(1000) {
+            let mut line = Line::new(self.ports.clock.now().wall, Event::Refuse, "token");
+            line.message = Some(format!("a request to port {port} had no token that is good"));
+            self.audit.write(line);
+        }
+    }
+}
+
+async fn connection(agent: Arc<Agent>, stream: TcpStream, port: u16, service: Service) {
+    if matches!(service, Service::Metadata(_)) && stream.set_ttl(HOPS).is_err() {
+        return;
+    }
+    let _ = stream.set_nodelay(true);
+    let mut locked = agent.locked.subscribe();
+    // Weak from here: a connection must not keep an agent that has ended.
+    let agent = Arc::downgrade(&agent);
+    let answers = service_fn(move |request| {
+        let (agent, service) = (agent.clone(), service.clone());
+        async move { Ok::<_, Infallible>(answer(&agent, &request, port, &service).await) }
+    });
+    let mut http = http1::Builder::new();
+    http.timer(TokioTimer::new()).header_read_timeout(HEAD_DEADLINE).max_buf_size(HEAD_MAX);
+    let mut served = pin!(http.serve_connection(TokioIo::new(stream), answers));
+    tokio::select! {
+        _ = served.as_mut() => return,
+        // What a connection carried last may be in its buffers: after a lock nothing is to be left.
+        _ = locked.changed() => {}
+        () = sleep(CONNECTION_LIFE) => {}
+    }
+    served.as_mut().graceful_shutdown();
+    let _ = timeout(LAST_ANSWER, served).await;
+}
+
+async fn answer(agent: &Weak<Agent>, request: &Request<Incoming>, port: u16, service: &Service) -> Answer {
+    let Some(agent) = agent.upgrade() else { return is_ending().answer() };
+    let answer = match service {
+        Service::Shared => container::answer(&agent, request, port).await,
+        Service::Metadata(grant) => match grant.upgrade() {
+            Some(grant) => imds::answer(&agent, request, &grant).await,
+            None => Err(imds::over()),
+        },
+    };
+    answer.unwrap_or_else(|problem| problem.answer())
+}

@@ -1,0 +1,156 @@
+//! systemd: a socket of the user's manager, which starts the agent on the first call.
+//!
+//! Where a package has brought the units for the very `rolecalld` beside this program, only the link that enables them is
+//! made; else they are written below the user's own configuration, where systemd looks first.
+
+use super::install::{self, File, MARK, NOT_NEEDED, Plan, Undo};
+use super::program::Step;
+use crate::domain::report::{Kind, Report};
+use crate::paths::Paths;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+/// What packages install, and what is written here with another program.
+const SERVICE: &str = include_str!("../../../packaging/systemd/rolecall.service");
+const SOCKET: &str = include_str!("../../../packaging/systemd/rolecall.socket");
+const CONFINED: &str = include_str!("../../../packaging/systemd/confined.conf");
+
+const SERVICE_NAME: &str = "rolecall.service";
+const SOCKET_NAME: &str = "rolecall.socket";
+const DROP_IN: &str = "rolecall.service.d/50-confined.conf";
+const PACKAGED_PROGRAM: &str = "/usr/bin/rolecalld";
+
+/// Where packages put units of users (systemd.unit(5)).
+const PACKAGED_UNITS: &str = "/usr/lib/systemd/user";
+
+/// Gives what an installation takes.
+pub(super) fn plan(paths: &Paths, program: &Path, confined: bool) -> Result<Plan, Report> {
+    reach()?;
+    // systemd's %t, where the unit listens.
+    let listens = super::runtime_dir().map(|runtime| runtime.join("rolecall/agent.sock"));
+    if listens.as_deref() != Some(&paths.socket) {
+        return Err(Report::new(
+            Kind::Usage,
+            format!("systemd would not listen where you ask, which is {}", paths.socket.display()),
+        )
+        .hint("unset ROLECALL_SOCKET, and run it in a session that has XDG_RUNTIME_DIR"));
+    }
+    let units = units()?;
+    let packaged = program == Path::new(PACKAGED_PROGRAM)
+        && [SERVICE_NAME, SOCKET_NAME].iter().all(|name| Path::new(PACKAGED_UNITS).join(name).is_file());
+    let file = |name: &str, content: &str| File { path: units.join(name), content: format!("# {MARK}\n{content}") };
+    let mut files = Vec::new();
+    let mut stale = Vec::new();
+    if packaged {
+        stale.extend([units.join(SERVICE_NAME), units.join(SOCKET_NAME)]);
+    } else {
+        files.extend([file(SERVICE_NAME, &service(program)?), file(SOCKET_NAME, SOCKET)]);
+    }
+    if confined {
+        files.push(file(DROP_IN, CONFINED));
+    } else {
+        stale.push(units.join(DROP_IN));
+    }
+    stale.retain(|path| install::is_ours(path));
+    Ok(Plan {
+        files,
+        stale,
+        commands: vec![
+            control(&["daemon-reload"]),
+            control(&["reset-failed", "rolecall.*"]),
+            control(&["enable", "--now", SOCKET_NAME]),
+        ],
+        active: control(&["is-active", "--quiet", SOCKET_NAME]).run().is_ok(),
+        done: "systemd listens for the agent and starts it on the first call".to_owned(),
+        look: format!("look at `systemctl --user status {SERVICE_NAME}`, or undo it: `rolecall agent uninstall`"),
+    })
+}
+
+/// Gives what there is to undo.
+pub(super) fn undo() -> Result<Undo, Report> {
+    let units = units()?;
+    let link = units.join("sockets.target.wants").join(SOCKET_NAME);
+    let files: Vec<PathBuf> = [SERVICE_NAME, SOCKET_NAME, DROP_IN].map(|name| units.join(name)).into();
+    let enabled = fs::symlink_metadata(&link).is_ok() || files.iter().any(|path| install::is_ours(path));
+    let directories = ["rolecall.service.d", "sockets.target.wants", "", ".."].map(|name| units.join(name));
+    Ok(Undo {
+        before: if enabled {
+            vec![control(&["disable", "--now", SOCKET_NAME]), control(&["stop", SERVICE_NAME])]
+        } else {
+            Vec::new()
+        },
+        files,
+        links: if enabled { vec![link] } else { Vec::new() },
+        directories: if enabled { directories.into() } else { Vec::new() },
+        after: if enabled { vec![control(&["daemon-reload"])] } else { Vec::new() },
+        enabled,
+    })
+}
+
+/// Ends the agent that systemd runs behind its socket, if it does; tells whether it was asked.
+///
+/// For one that no longer answers, or speaks another version: behind the socket stands systemd, and no process is known.
+pub(super) fn stop_service() -> bool {
+    control(&["is-active", "--quiet", SERVICE_NAME]).run().is_ok() && control(&["stop", SERVICE_NAME]).run().is_ok()
+}
+
+/// Has systemd read units that an update has changed, so that the next start is by them.
+pub(super) fn reread() {
+    if control(&["is-active", "--quiet", SOCKET_NAME]).run().is_ok() {
+        let _ = control(&["daemon-reload"]).run();
+    }
+}
+
+fn control(arguments: &[&str]) -> Step {
+    let mut step = Step::new("systemctl", &["--user"]);
+    step.arguments.extend(arguments.iter().map(ToString::to_string));
+    step
+}
+
+/// Finds out whether there is a manager that can be told anything.
+fn reach() -> Result<(), Report> {
+    control(&["show", "--property=Version"]).run().map(drop).map_err(|report| {
+        Report::new(Kind::Failed, format!("no service manager of this user can be reached: {}", report.message))
+            .hint(NOT_NEEDED)
+    })
+}
+
+/// Gives where the user's own units are: systemd looks there first.
+fn units() -> Result<PathBuf, Report> {
+    Ok(super::config_home()?.join("systemd/user"))
+}
+
+fn service(program: &Path) -> Result<String, Report> {
+    let line = |program: &str| format!("ExecStart={program}\n");
+    Ok(SERVICE.replace(&line(PACKAGED_PROGRAM), &line(&quoted(program)?)))
+}
+
+/// Writes a path as systemd reads it back (systemd.service(5), "Command lines").
+fn quoted(program: &Path) -> Result<String, Report> {
+    let program = program.to_str().filter(|path| !path.chars().any(char::is_control)).ok_or_else(|| {
+        Report::new(Kind::Failed, format!("a unit cannot name {}", program.display()))
+            .hint("install rolecall into a directory with a plain name")
+    })?;
+    let escaped = program.replace('\\', "\\\\").replace('"', "\\\"").replace('%', "%%").replace('$', "$$");
+    Ok(if escaped.contains(|c: char| c.is_whitespace() || c == '\'' || c == '"' || c == ';') {
+        format!("\"{escaped}\"")
+    } else {
+        escaped
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_unit_runs_the_program_beside_us_whatever_its_path_holds() {
+        let line = |path: &str| {
+            let unit = service(Path::new(path)).expect("a plain path");
+            unit.lines().find(|line| line.starts_with("ExecStart=")).expect("it runs something").to_owned()
+        };
+        assert_eq!(line("/home/me/.cargo/bin/rolecalld"), "ExecStart=/home/me/.cargo/bin/rolecalld");
+        assert_eq!(line("/a b/100%/$x/\"q\"/rolecalld"), "ExecStart=\"/a b/100%%/$$x/\\\"q\\\"/rolecalld\"");
+        assert!(service(Path::new("/a\nExecStartPre=/bin/rm/rolecalld")).is_err());
+    }
+}

@@ -1,0 +1,42 @@
+//! The arguments of what has to do with the web console.
+
+use crate::domain::names::Name;
+use clap::Args;
+
+#[derive(Debug, Args)]
+pub(in super::super) struct ConsoleArgs {
+    /// A role, or an identity of another type than iam-user
+    pub(in super::super) name: String,
+    /// Print the address instead of opening the browser; whoever has it is signed in
+    #[arg(long)]
+    pub(in super::super) print: bool,
+    /// The service to land on, by the name that the AWS CLI has for it
+    #[arg(long, short, value_name = "SERVICE")]
+    pub(in super::super) service: Option<String>,
+    /// The region to land in [default: the role's]
+    #[arg(long, short, value_name = "REGION")]
+    pub(in super::super) region: Option<String>,
+    /// The page to land on, an https address of the console
+    #[arg(long, value_name = "URL", conflicts_with_all = ["service", "region"])]
+    pub(in super::super) destination: Option<String>,
+    /// How long the console's session lasts, 15m to 12h; not for a role that another session assumes
+    #[arg(long, value_name = "DURATION")]
+    pub(in super::super) duration: Option<String>,
+}
+
+#[derive(Debug, Args)]
+pub(in super::super) struct SwitchLinkArgs {
+    /// A role that an IAM user assumes
+    #[arg(value_parser = super::name)]
+    pub(in super::super) name: Name,
+}
+
+#[derive(Debug, Args)]
+pub(in super::super) struct RolesArgs {
+    /// Print JSON
+    #[arg(long, conflicts_with = "aesr")]
+    pub(in super::super) json: bool,
+    /// Print the configuration of the browser extension AWS Extend Switch Roles
+    #[arg(long)]
+    pub(in super::super) aesr: bool,
+}

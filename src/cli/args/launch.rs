@@ -1,0 +1,108 @@
+//! `exec`, `shell`, `imds`, `prompt`, `init`: a role in programs and shells.
+
+use clap::{Args, Parser, ValueEnum};
+use std::ffi::{OsStr, OsString};
+
+#[derive(Debug, Args)]
+pub(in crate::cli) struct ExecArgs {
+    /// A role or an identity
+    pub(in crate::cli) name: String,
+    #[command(flatten)]
+    pub(in crate::cli) way: WayArgs,
+    /// The command and its arguments
+    #[arg(required = true, trailing_var_arg = true, value_name = "CMD", value_hint = clap::ValueHint::CommandWithArguments)]
+    pub(in crate::cli) command: Vec<OsString>,
+}
+
+#[derive(Debug, Args)]
+pub(in crate::cli) struct SubshellArgs {
+    /// A role or an identity
+    pub(in crate::cli) name: String,
+    #[command(flatten)]
+    pub(in crate::cli) way: WayArgs,
+}
+
+/// How credentials reach what is started; the container endpoint where nothing is said.
+#[derive(Clone, Copy, Debug, Default, Args)]
+pub(in crate::cli) struct WayArgs {
+    /// Set plain variables, which end with the session and are not renewed
+    #[arg(long = "static", conflicts_with = "imds")]
+    pub(in crate::cli) fixed: bool,
+    /// Serve an instance metadata service (IMDSv2), for tools that know nothing else
+    #[arg(long)]
+    pub(in crate::cli) imds: bool,
+}
+
+#[derive(Debug, Args)]
+pub(in crate::cli) struct ImdsArgs {
+    /// A role or an identity
+    pub(in crate::cli) name: String,
+    /// Listen on this port of 127.0.0.1 [default: one that is free]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..))]
+    pub(in crate::cli) port: Option<u16>,
+}
+
+#[derive(Debug, Args)]
+pub(in crate::cli) struct PromptArgs {
+    /// Print this instead, with `{}` for what is to say
+    #[arg(long, value_name = "TEXT", conflicts_with = "long")]
+    pub(in crate::cli) format: Option<String>,
+    /// Say it in a sentence, outside of a role too, with what to do
+    #[arg(long)]
+    pub(in crate::cli) long: bool,
+}
+
+#[derive(Debug, Args)]
+pub(in crate::cli) struct InitArgs {
+    /// Which shell
+    #[arg(value_enum)]
+    pub(in crate::cli) shell: InitShell,
+}
+
+/// A shell that can be switched.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(in crate::cli) enum InitShell {
+    /// sh, dash, ksh
+    Sh,
+    /// bash
+    Bash,
+    /// zsh
+    Zsh,
+    /// fish
+    Fish,
+}
+
+/// What only our own shell functions call. A command line of its own, since clap puts hidden commands into completions.
+#[derive(Debug, Parser)]
+#[command(name = "rolecall", bin_name = "rolecall", disable_help_subcommand = true)]
+pub(in crate::cli) enum Inner {
+    /// Print what the function `role` evaluates
+    ShellVariables(VariablesArgs),
+    /// Print the names that a word of a command line can be
+    CompleteNames(NamesArgs),
+}
+
+impl Inner {
+    /// Tells whether a word is one of these commands.
+    pub(in crate::cli) fn has(word: &OsStr) -> bool {
+        word == "shell-variables" || word == "complete-names"
+    }
+}
+
+/// What the function `role` evaluates.
+#[derive(Debug, Args)]
+pub(in crate::cli) struct VariablesArgs {
+    /// A role or an identity
+    pub(in crate::cli) name: String,
+    /// What to write it for
+    #[arg(long, value_enum)]
+    pub(in crate::cli) shell: InitShell,
+}
+
+/// What a completion function asks.
+#[derive(Debug, Args)]
+pub(in crate::cli) struct NamesArgs {
+    /// What is typed after `rolecall`, up to the cursor
+    #[arg(trailing_var_arg = true, allow_hyphen_values = true, value_name = "WORD")]
+    pub(in crate::cli) words: Vec<OsString>,
+}

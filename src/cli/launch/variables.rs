@@ -1,0 +1,144 @@
+//! What a program in a role finds in its environment: a plan, made of what is there and of what the agent has answered.
+//!
+//! Pure: it reads no environment and starts nothing, so that a program's environment, a shell's script and a test are made
+//! of the same plan. What could lead a tool to somebody else's credentials goes, even if today's tools read
+//! it after ours: which of two wins differs by SDK and by version.
+
+use crate::domain::credential::Session;
+use crate::domain::secret::EndpointToken;
+use crate::protocol::process_output::timestamp;
+use zeroize::Zeroizing;
+
+/// The role of a shell.
+pub(in crate::cli) const ROLE: &str = "ROLECALL_ROLE";
+
+/// What leads some tool to other credentials, or a prompt to another role: what SDKs read of keys (the Ruby one has names of
+/// its own), profiles, endpoints and tokens, and what aws-vault and awsume leave.
+const MISLEADING: [&str; 29] = [
+    "AMAZON_ACCESS_KEY_ID",
+    "AMAZON_SECRET_ACCESS_KEY",
+    "AMAZON_SESSION_TOKEN",
+    "AWSUME_PROFILE",
+    "AWS_ACCESS_KEY",
+    "AWS_ACCESS_KEY_ID",
+    "AWS_ACCOUNT_ID",
+    "AWS_CONTAINER_AUTHORIZATION_TOKEN",
+    "AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE",
+    "AWS_CONTAINER_CREDENTIALS_FULL_URI",
+    "AWS_CONTAINER_CREDENTIALS_RELATIVE_URI",
+    "AWS_CREDENTIAL_EXPIRATION",
+    "AWS_CREDENTIAL_FILE",
+    "AWS_CREDENTIAL_SCOPE",
+    "AWS_DEFAULT_PROFILE",
+    "AWS_EC2_METADATA_DISABLED",
+    "AWS_EC2_METADATA_SERVICE_ENDPOINT",
+    "AWS_EC2_METADATA_SERVICE_ENDPOINT_MODE",
+    "AWS_EC2_METADATA_V1_DISABLED",
+    "AWS_PROFILE",
+    "AWS_ROLE_ARN",
+    "AWS_ROLE_SESSION_NAME",
+    "AWS_SECRET_ACCESS_KEY",
+    "AWS_SECRET_KEY",
+    "AWS_SECURITY_TOKEN",
+    "AWS_SESSION_EXPIRATION",
+    "AWS_SESSION_TOKEN",
+    "AWS_VAULT",
+    "AWS_WEB_IDENTITY_TOKEN_FILE",
+];
+
+/// What is set besides, in some case or another.
+const BESIDES: [&str; 5] = ["AWS_DEFAULT_REGION", "AWS_REGION", "NO_PROXY", "no_proxy", ROLE];
+
+/// Where an endpoint is: a proxy cannot reach what listens on this machine alone.
+const OWN_HOSTS: [&str; 2] = ["127.0.0.1", "localhost"];
+
+/// How credentials come.
+pub(in crate::cli) enum Way<'a> {
+    /// From the container endpoint.
+    Container {
+        /// Its address.
+        url: &'a str,
+        /// What it wants to be shown.
+        token: &'a EndpointToken,
+    },
+    /// From the metadata service at this address.
+    Imds(&'a str),
+    /// Once.
+    Static(&'a Session),
+}
+
+/// What a plan is made of.
+pub(in crate::cli) struct Role<'a> {
+    pub(in crate::cli) name: &'a str,
+    pub(in crate::cli) way: Way<'a>,
+    pub(in crate::cli) region: Option<&'a str>,
+    /// The profile that stands in for a `[default]` which would come before an endpoint.
+    pub(in crate::cli) profile: Option<&'a str>,
+}
+
+/// A variable and what it is to be; nothing where it is to be gone.
+pub(in crate::cli) type Change = (&'static str, Option<Zeroizing<String>>);
+
+/// Every variable that a plan may touch.
+pub(in crate::cli) fn touched() -> impl Iterator<Item = &'static str> {
+    MISLEADING.into_iter().chain(BESIDES)
+}
+
+/// Makes the plan; `var` gives what is there now. No name comes twice.
+pub(in crate::cli) fn plan(role: &Role<'_>, var: impl Fn(&str) -> Option<String>) -> Vec<Change> {
+    let mut set: Vec<(&'static str, String)> = vec![(ROLE, role.name.to_owned())];
+    match &role.way {
+        Way::Container { url, token } => {
+            set.push(("AWS_CONTAINER_CREDENTIALS_FULL_URI", (*url).to_owned()));
+            set.push(("AWS_CONTAINER_AUTHORIZATION_TOKEN", token.expose().to_owned()));
+        }
+        Way::Imds(url) => {
+            // Java puts its path behind a trailing slash and finds nothing.
+            set.push(("AWS_EC2_METADATA_SERVICE_ENDPOINT", url.trim_end_matches('/').to_owned()));
+            set.push(("AWS_EC2_METADATA_V1_DISABLED", "true".to_owned()));
+        }
+        Way::Static(session) => {
+            set.push(("AWS_ACCESS_KEY_ID", session.access_key_id.clone()));
+            set.push(("AWS_SECRET_ACCESS_KEY", session.secret.expose().to_owned()));
+            set.push(("AWS_SESSION_TOKEN", session.token.expose().to_owned()));
+            set.push(("AWS_CREDENTIAL_EXPIRATION", timestamp(session.expiration)));
+        }
+    }
+    if !matches!(role.way, Way::Imds(_)) {
+        // On a machine of EC2 some SDKs (Java, C++) go on to its own metadata service when we say no, and would be
+        // somebody else.
+        set.push(("AWS_EC2_METADATA_DISABLED", "true".to_owned()));
+    }
+    if !matches!(role.way, Way::Static(_)) {
+        for name in ["NO_PROXY", "no_proxy"] {
+            // Tools read the one or the other; where there is only one, a new second must not hide its hosts.
+            let list = var(name).or_else(|| var("NO_PROXY")).or_else(|| var("no_proxy"));
+            set.push((name, without_proxy(list.as_deref().unwrap_or_default())));
+        }
+    }
+    if let Some(profile) = role.profile {
+        set.push(("AWS_PROFILE", profile.to_owned()));
+    }
+    if let Some(region) = role.region {
+        // boto3 reads only the second, most others only the first.
+        set.extend(["AWS_REGION", "AWS_DEFAULT_REGION"].map(|name| (name, region.to_owned())));
+    }
+    let gone = |name: &&str| !set.iter().any(|(other, _)| other == name);
+    let gone: Vec<&'static str> = MISLEADING.into_iter().filter(gone).collect();
+    let set = set.into_iter().map(|(name, value)| (name, Some(Zeroizing::new(value))));
+    gone.into_iter().map(|name| (name, None)).chain(set).collect()
+}
+
+/// Adds our own hosts to a list of those that are reached without a proxy.
+fn without_proxy(list: &str) -> String {
+    let listed: Vec<&str> = list.split(',').map(str::trim).filter(|host| !host.is_empty()).collect();
+    if listed.contains(&"*") {
+        return list.to_owned();
+    }
+    let missing = OWN_HOSTS.into_iter().filter(|host| !listed.contains(host));
+    listed.iter().copied().chain(missing).collect::<Vec<&str>>().join(",")
+}
+
+#[cfg(test)]
+#[path = "variables_tests.rs"]
+mod tests;

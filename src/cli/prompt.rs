@@ -1,0 +1,166 @@
+//! `prompt`: the role of this shell and what is left of its session, for `PS1` and the like.
+//!
+//! Reads the environment and asks the agent one thing with a short deadline; it starts nothing, and what goes wrong is a
+//! word in the prompt and no failure: a prompt has no place for errors.
+
+use super::args::PromptArgs;
+use super::launch::role_of_this_shell;
+use super::output::{self, Failure, span};
+use super::var;
+use crate::client::{Brief, ask_briefly};
+use crate::domain::names::Name;
+use crate::paths::Paths;
+use crate::protocol::message::{Answer, Request};
+use chrono::DateTime;
+use rustix::time::{ClockId, clock_gettime};
+use std::net::{SocketAddr, TcpStream};
+use std::time::Duration;
+
+/// How long each step may take: what is later than this is felt at the prompt.
+const DEADLINE: Duration = Duration::from_millis(40);
+
+/// Prints it.
+pub(super) fn run(args: &PromptArgs) -> Result<(), Failure> {
+    show(args.format.as_deref(), args.long)
+}
+
+/// Prints what a prompt shows; nothing outside of a role.
+pub(super) fn show(format: Option<&str>, long: bool) -> Result<(), Failure> {
+    let Some(role) = role_of_this_shell() else {
+        return if long {
+            output::print("in no role; `role NAME` or `rolecall shell NAME` enters one\n")
+        } else {
+            Ok(())
+        };
+    };
+    let state = State::of(&role);
+    match format {
+        _ if long => output::print(&format!("in {}\n", state.sentence(&role))),
+        Some(format) => output::print(&format.replace("{}", &state.words(&role))),
+        None => output::print(&format!("{}\n", state.words(&role))),
+    }
+}
+
+/// How it stands with a shell's credentials.
+#[derive(Clone, Debug, PartialEq, Eq)]
+enum State {
+    /// The session has so many seconds left.
+    Left(u64),
+    /// There is no session; the next that asks brings one, if nobody is needed for it.
+    NoSession,
+    /// Plain variables, which are over.
+    Over,
+    /// The configuration has no such name any more.
+    Gone,
+    /// A variable that leads tools elsewhere.
+    Overridden(&'static str),
+    /// No agent listens.
+    NoAgent,
+    /// Nothing listens where this shell's tools ask, though there is an agent.
+    NoEndpoint,
+    /// The agent was not quick enough.
+    Unknown,
+}
+
+impl State {
+    fn of(role: &Name) -> Self {
+        if let Some(end) = var("AWS_CREDENTIAL_EXPIRATION").filter(|_| var("AWS_ACCESS_KEY_ID").is_some()) {
+            let Ok(end) = DateTime::parse_from_rfc3339(&end) else { return Self::Unknown };
+            let left = end.timestamp().saturating_sub(clock_gettime(ClockId::Realtime).tv_sec);
+            return u64::try_from(left).ok().filter(|left| *left > 0).map_or(Self::Over, Self::Left);
+        }
+        if var("AWS_ACCESS_KEY_ID").is_some() {
+            return Self::Overridden("AWS_ACCESS_KEY_ID");
+        }
+        for profile in ["AWS_PROFILE", "AWS_DEFAULT_PROFILE"] {
+            if var(profile).is_some_and(|profile| profile != role.as_str()) {
+                return Self::Overridden(profile);
+            }
+        }
+        let Ok(paths) = Paths::from_env() else { return Self::Unknown };
+        match ask_briefly(&paths, Request::Glance { name: role.to_string() }, DEADLINE) {
+            Brief::NoAgent => Self::NoAgent,
+            Brief::Answer(Answer::Glance { known: false, .. }) => Self::Gone,
+            Brief::Answer(Answer::Glance { .. }) if !endpoint_listens() => Self::NoEndpoint,
+            Brief::Answer(Answer::Glance { left_seconds: Some(left), .. }) => Self::Left(left),
+            Brief::Answer(Answer::Glance { left_seconds: None, .. }) => Self::NoSession,
+            Brief::Answer(_) | Brief::Nothing => Self::Unknown,
+        }
+    }
+
+    /// A few words beside the role.
+    fn words(&self, role: &Name) -> String {
+        match self {
+            Self::Left(seconds) => format!("{role} {}", span(*seconds)),
+            Self::NoSession | Self::Over => format!("{role} expired"),
+            Self::Gone => format!("{role} (removed)"),
+            Self::Overridden(variable) => format!("{role} ({variable} wins)"),
+            Self::NoAgent => format!("{role} (no agent)"),
+            Self::NoEndpoint => format!("{role} (no endpoint)"),
+            Self::Unknown => role.to_string(),
+        }
+    }
+
+    /// The same, with what helps.
+    fn sentence(&self, role: &Name) -> String {
+        let words = self.words(role);
+        let again = format!("run `role {role}` again, or `rolecall shell {role}`");
+        match self {
+            Self::Left(seconds) => format!("{role}, {} left", span(*seconds)),
+            Self::NoSession => format!("{words}: the next command gets a new session, or says what it wants"),
+            Self::Over => format!("{words}: its variables are not renewed; {again}"),
+            Self::Gone => format!("{words}: the configuration has no {role} any more; `role -` or `exit` goes back"),
+            Self::Overridden(variable) => format!("{words}: tools take what it leads to; run `unset {variable}`"),
+            Self::NoAgent => format!("{words}: run `rolecall agent start`"),
+            Self::NoEndpoint => format!("{words}: what this shell was given is not served any more; {again}"),
+            Self::Unknown => format!("{role}; the agent does not answer: run `rolecall status`"),
+        }
+    }
+}
+
+/// Tells whether something listens where this environment sends tools; one that sends them nowhere is no worse.
+///
+/// Nothing is sent: whatever has taken the port would be shown the token.
+fn endpoint_listens() -> bool {
+    let url = var("AWS_CONTAINER_CREDENTIALS_FULL_URI").or_else(|| var("AWS_EC2_METADATA_SERVICE_ENDPOINT"));
+    let address = url.as_deref().and_then(address);
+    address.is_none_or(|address| TcpStream::connect_timeout(&address, DEADLINE).is_ok())
+}
+
+/// Gives where a URL of ours leads; nothing for any other.
+fn address(url: &str) -> Option<SocketAddr> {
+    let rest = url.strip_prefix("http://")?;
+    let address: SocketAddr = rest.split('/').next()?.parse().ok()?;
+    address.ip().is_loopback().then_some(address)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_prompt_is_a_few_words_and_a_sentence_says_what_helps() {
+        let role = Name::new("prod").expect("valid");
+        for (state, words, in_sentence) in [
+            (State::Left(2520), "prod 42m", "42m left"),
+            (State::NoSession, "prod expired", "the next command"),
+            (State::Over, "prod expired", "`role prod`"),
+            (State::Gone, "prod (removed)", "`role -`"),
+            (State::Overridden("AWS_PROFILE"), "prod (AWS_PROFILE wins)", "`unset AWS_PROFILE`"),
+            (State::NoAgent, "prod (no agent)", "`rolecall agent start`"),
+            (State::NoEndpoint, "prod (no endpoint)", "`role prod`"),
+            (State::Unknown, "prod", "`rolecall status`"),
+        ] {
+            assert_eq!(state.words(&role), words);
+            assert!(state.sentence(&role).contains(in_sentence), "{}", state.sentence(&role));
+        }
+    }
+
+    #[test]
+    fn only_an_endpoint_of_this_machine_is_looked_at() {
+        assert_eq!(address("http://127.0.0.1:4711/role/a/b").map(|address| address.port()), Some(4711));
+        for url in ["http://169.254.170.2/v2", "https://127.0.0.1:1/", "http://10.0.0.1:80/", "127.0.0.1:80", ""] {
+            assert_eq!(address(url), None, "{url}");
+        }
+    }
+}

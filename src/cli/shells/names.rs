@@ -1,0 +1,122 @@
+//! `complete-names`: which names fit where the cursor is.
+//!
+//! Where a name can stand is read off the command line's own definition, so that a new command with a NAME is completed
+//! without a word here. Asks the agent that runs, if one does, and starts none: a Tab is no reason to.
+
+use crate::cli::args::NamesArgs;
+use crate::cli::output::{self, Failure};
+use crate::cli::usage;
+use crate::client::{Brief, ask_briefly};
+use crate::domain::report::Kind;
+use crate::paths::Paths;
+use crate::protocol::message::{Answer, Request};
+use clap::{Arg, Command};
+use std::time::Duration;
+
+/// How long a Tab may take.
+const DEADLINE: Duration = Duration::from_millis(500);
+
+/// Prints the names; ends with an error, and silently, where no name is wanted.
+pub(in crate::cli) fn run(args: &NamesArgs) -> Result<(), Failure> {
+    let words: Option<Vec<&str>> = args.words.iter().map(|word| word.to_str()).collect();
+    let Some(start) = words.and_then(|words| wanted(&usage::command(), &words)) else {
+        return Err(Failure::Told(Kind::Failed));
+    };
+    let Brief::Answer(Answer::Names { names }) = ask_briefly(&Paths::from_env()?, Request::Names, DEADLINE) else {
+        return Ok(());
+    };
+    let mut out = String::new();
+    for name in names.iter().filter(|name| name.starts_with(&start)) {
+        out.push_str(name);
+        out.push('\n');
+    }
+    output::print(&out)
+}
+
+/// Gives what is typed of the name at the cursor, the last of these words; nothing where no name is wanted.
+fn wanted(command: &Command, words: &[&str]) -> Option<String> {
+    let (at_cursor, before) = words.split_last()?;
+    let mut command = command;
+    let mut places = 0;
+    let mut option: Option<&Arg> = None;
+    let mut only_places = false;
+    for word in before {
+        if option.take().is_some() {
+        } else if only_places {
+            places += 1;
+        } else if *word == "--" {
+            only_places = true;
+        } else if word.len() > 1 && word.starts_with('-') {
+            option = found(command, word).filter(|arg| arg.get_action().takes_values());
+        } else if let Some(sub) = command.find_subcommand(word).filter(|_| places == 0) {
+            // What makes a name wants a new one.
+            if sub.get_name() == "add" {
+                return None;
+            }
+            command = sub;
+        } else {
+            places += 1;
+        }
+    }
+    let arg = match option {
+        Some(option) => option,
+        None if at_cursor.starts_with('-') && !only_places => return None,
+        None => command.get_positionals().nth(places)?,
+    };
+    is_name(arg).then(|| (*at_cursor).to_owned())
+}
+
+/// Finds the option that a word is, if its value is the next word.
+fn found<'a>(command: &'a Command, word: &str) -> Option<&'a Arg> {
+    command.get_arguments().find(|arg| match word.strip_prefix("--") {
+        Some(long) => arg.get_long() == Some(long),
+        None => arg.get_short().is_some_and(|short| word.ends_with(short)),
+    })
+}
+
+fn is_name(arg: &Arg) -> bool {
+    match arg.get_value_names() {
+        Some([name]) => name == "NAME",
+        _ => arg.get_id() == "name" && arg.get_action().takes_values(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn at(line: &str) -> Option<String> {
+        wanted(&usage::command(), &line.split(' ').collect::<Vec<&str>>())
+    }
+
+    #[test]
+    fn a_name_is_wanted_where_a_command_takes_one() {
+        for line in
+            ["get ", "env ", "exec ", "exec --static ", "shell ", "imds ", "imds --port 1 ", "unlock ", "role show "]
+        {
+            assert_eq!(at(line).as_deref(), Some(""), "{line}");
+        }
+        assert_eq!(at("get pr").as_deref(), Some("pr"));
+        assert_eq!(at("exec -- pr").as_deref(), Some("pr"));
+        assert_eq!(at("env --format fish pr").as_deref(), Some("pr"));
+        assert_eq!(at("identity rotate a").as_deref(), Some("a"));
+    }
+
+    #[test]
+    fn no_name_is_wanted_anywhere_else() {
+        for line in [
+            "",
+            "g",
+            "get prod ",
+            "get -",
+            "exec prod ",
+            "exec prod -- pr",
+            "role ",
+            "role add n",
+            "status ",
+            "man --dir ",
+        ] {
+            assert_eq!(at(line), None, "{line}");
+        }
+    }
+}
