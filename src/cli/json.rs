@@ -4,7 +4,7 @@
 //! `--json` to one of them. Nothing here is part of a run.
 
 use super::{identity, profiles, role, status};
-use crate::protocol::status::{KeyStatus, Rotated};
+use crate::protocol::status::{KeyStatus, Rotated, SocketStatus};
 use schemars::JsonSchema;
 use schemars::generate::SchemaSettings;
 use serde_json::Value;
@@ -17,6 +17,7 @@ pub fn json_schemas() -> Vec<(&'static str, Value)> {
         ("identity show", of::<identity::Shown<'_>>("identity show")),
         ("profiles diff", of::<profiles::Shown<'_>>("profiles diff")),
         ("profiles sync", of::<profiles::Shown<'_>>("profiles sync")),
+        ("agent socket list", of::<Vec<SocketStatus>>("agent socket list")),
         ("role list", of::<Vec<role::Shown<'_>>>("role list")),
         ("role show", of::<role::Detailed<'_>>("role show")),
         ("roles", of::<Vec<role::Shown<'_>>>("roles")),

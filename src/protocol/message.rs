@@ -4,6 +4,7 @@ use super::status::{KeyStatus, Rotated, Status};
 use crate::domain::question::{Surroundings, Terminal};
 use crate::domain::secret::{EndpointToken, MfaCode, Passphrase, SecretKey, SigninUrl};
 use crate::domain::totp::TotpSecret;
+use schemars::JsonSchema;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use zeroize::Zeroizing;
 
@@ -177,7 +178,7 @@ pub enum Request {
 }
 
 /// Which of the protocols of AWS's own machines an endpoint speaks.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum EndpointForm {
     /// The container credential endpoint: one URL and a token that goes with it.

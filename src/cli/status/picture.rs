@@ -3,13 +3,14 @@
 //! One pure function of what was seen and of the screen, for `status` and for its live form. What a person has to do
 //! stands first and what they seldom need last.
 
-use super::tree;
+use super::tree::{self, base_name};
 use super::{Configured, Seen, State};
 use crate::cli::line::Line;
 use crate::cli::output::{Screen, Style, labelled, remark_lines, span};
 use crate::domain::question::{UNNAMED, allow_for_good};
 use crate::domain::report::{Report, printable};
-use crate::protocol::status::{Counts, QuestionStatus, Status, VaultStatus};
+use crate::protocol::message::EndpointForm;
+use crate::protocol::status::{Counts, GrantStatus, QuestionStatus, SocketStatus, Status, VaultStatus};
 use chrono::{DateTime, Local, Utc};
 use std::fmt::Write;
 use std::path::Path;
@@ -26,6 +27,8 @@ pub(super) fn lines(seen: &Seen, screen: Screen) -> Vec<Line> {
             page.problems(&seen.problems);
             page.warnings(&status.warnings, &seen.problems);
             page.block(tree::lines(&status.identities, &status.roles, Some(status.agent.now), screen));
+            page.given(&status.endpoint.grants, status.agent.now);
+            page.sockets(&status.sockets, status.agent.now);
             page.agent(status);
         }
         State::NoAgent(Configured { config, warnings, identities, roles }) => {
@@ -98,6 +101,38 @@ impl Page {
         });
         let lines = lines.collect();
         self.block(lines);
+    }
+
+    /// Says to which processes a name is served over HTTP.
+    fn given(&mut self, grants: &[GrantStatus], now: DateTime<Utc>) {
+        for grant in grants {
+            let program = grant.program.as_deref().map_or(UNNAMED, base_name);
+            let how = match (grant.form, grant.port) {
+                (EndpointForm::Container, _) => String::new(),
+                (EndpointForm::Imds, None) => ", by IMDS".to_owned(),
+                (EndpointForm::Imds, Some(port)) => format!(", by IMDS at port {port}"),
+            };
+            let since = clock(grant.since, now);
+            self.fact(
+                "given",
+                Style::Plain,
+                &format!("{} to {program} ({}) since {since}{how}", grant.name, grant.pid),
+            );
+        }
+    }
+
+    fn sockets(&mut self, sockets: &[SocketStatus], now: DateTime<Utc>) {
+        for socket in sockets {
+            let asks = if socket.ask { ", asks" } else { "" };
+            let used = match socket.last_used {
+                Some(at) => format!("used {} ago", span((now - at).num_seconds().max(0).unsigned_abs())),
+                None => "not used yet".to_owned(),
+            };
+            // Why one is not open is a warning, which stands above.
+            let (style, state) =
+                if socket.error.is_some() { (Style::Bad, "not open".to_owned()) } else { (Style::Plain, used) };
+            self.fact("socket", style, &format!("{}: {}{asks}, {state}", socket.name, socket.roles.join(", ")));
+        }
     }
 
     fn agent(&mut self, status: &Status) {

@@ -261,3 +261,42 @@ fn all_that_is_wrong_with_the_file_is_listed_once() {
     assert!(text.starts_with("error: c:1: a\nerror: c:2: b\n  hint: correct"), "{text}");
     assert!(text.contains("\n\nwarning: other\n\nauth") && !text.contains("1 more"), "{text}");
 }
+
+#[test]
+fn what_is_served_to_whom_stands_between_the_tree_and_the_agent() {
+    let mut status = example();
+    let since = status.agent.now - chrono::TimeDelta::minutes(2);
+    let grant = |form, port, program: Option<&str>| GrantStatus {
+        name: "prod".into(),
+        form,
+        port,
+        pid: 4711,
+        program: program.map(str::to_owned),
+        since,
+    };
+    status.endpoint.grants = vec![
+        grant(EndpointForm::Container, None, Some("/usr/bin/zsh\u{1b}")),
+        grant(EndpointForm::Imds, Some(8111), None),
+    ];
+    let socket = SocketStatus {
+        name: "far".into(),
+        path: "/run/far.sock".into(),
+        roles: vec!["prod".into(), "data".into()],
+        ask: true,
+        last_used: Some(since),
+        error: None,
+    };
+    let broken = Some(Report::new(Kind::Failed, "x"));
+    status.sockets = vec![socket.clone(), SocketStatus { ask: false, error: broken, ..socket }];
+    let text = render(&status, Screen::default());
+    let time = clock(since, status.agent.now);
+    let expected = format!(
+        "instance    ec2\n\n\
+         given   prod to zsh\\u{{1b}} (4711) since {time}\n\
+         given   prod to {UNNAMED} (4711) since {time}, by IMDS at port 8111\n\
+         socket  far: prod, data, asks, used 2m ago\n\
+         socket  far: prod, data, not open\n\
+         agent   running"
+    );
+    assert!(text.contains(&expected), "{text}");
+}

@@ -178,7 +178,7 @@ fn what_is_described_has_words_for_every_key() {
 fn what_the_programs_print_is_what_the_schemas_say() {
     let config = CHAIN.replace("endpoint_url_sts", "endpoint_url");
     let home = Home::ready(&format!(
-        "{config}\n[roles.lost]\nsource = \"auth\"\nrole_arn = \"arn:aws:iam::222222222222:role/Lost\"\n"
+        "{config}\n[sockets.far]\nroles = [\"prod\"]\n\n[roles.lost]\nsource = \"auth\"\nrole_arn = \"arn:aws:iam::222222222222:role/Lost\"\n"
     ));
     chain_up(&home);
     let own_keys = serde_json::json!({"Version": "2012-10-17", "Statement": [
@@ -207,6 +207,8 @@ fn what_the_programs_print_is_what_the_schemas_say() {
     check("identity list", &[]);
     check("identity show", &["auth"]);
     check("role list", &[]);
+    check("roles", &[]);
+    check("agent socket list", &[]);
     check("role show", &["data"]);
     check("roles", &[]);
     check("profiles diff", &[]);
