@@ -60,6 +60,9 @@ pub struct GrantStatus {
     pub program: Option<String>,
     /// Since when.
     pub since: DateTime<Utc>,
+    /// How often it gave a session.
+    #[serde(default)]
+    pub served: u64,
 }
 
 /// The running agent.

@@ -22,7 +22,7 @@ pub(crate) enum Way {
     Environment,
 }
 
-pub(crate) const WAYS: [Way; 2] = [Way::Process, Way::Environment];
+pub(crate) const WAYS: [Way; 4] = [Way::Process, Way::Container, Way::Imds, Way::Environment];
 
 impl Way {
     /// The word for it on the page.
@@ -75,6 +75,14 @@ pub(crate) fn cases(ways: &[Way]) -> Vec<Case> {
 }
 
 impl Case {
+    /// Whether a test of some seconds can show its renewal. botocore takes a session of a metadata service that has less than
+    /// 17 to 25 minutes left for one that lives so long (`_evaluate_expiration`), and asks no more meanwhile: which is why that
+    /// endpoint gives sessions of 30 minutes and more.
+    pub(crate) fn shows_renewal(self) -> bool {
+        let is_botocore = ["cli1", "cli2", "boto3", "s3fs"].contains(&self.tool.slug);
+        self.way != Way::Environment && !(self.way == Way::Imds && is_botocore)
+    }
+
     /// The name of its role, and of its profile.
     pub(crate) fn role(self) -> String {
         format!("{}-{}", self.tool.slug, self.way.slug())
@@ -95,6 +103,10 @@ impl Case {
             Way::Container | Way::Imds => {
                 let form: &[&str] = if self.way == Way::Imds { &["--imds"] } else { &[] };
                 let mut command = home.rolecall([&["exec"], form, &[role.as_str(), "--"]].concat());
+                if self.way == Way::Imds && self.tool.slug == "cli2" {
+                    // The one of Debian 12 puts no slash between endpoint and path (mended in 2025).
+                    command.args(["sh", "-c", r#"AWS_EC2_METADATA_SERVICE_ENDPOINT=$AWS_EC2_METADATA_SERVICE_ENDPOINT/ exec "$@""#, "sh"]);
+                }
                 command.arg(&words[0]);
                 command
             }
@@ -212,7 +224,8 @@ pub(crate) const TOOLS: [Tool; 12] = [
     Tool {
         name: "SDK for Ruby v3",
         slug: "ruby",
-        ways: ALL,
+        // The one of Debian 12 knows the container endpoint of ECS alone, without `AWS_CONTAINER_CREDENTIALS_FULL_URI`.
+        ways: &[Way::Process, Way::Imds, Way::Environment],
         runs: || vec!["/usr/bin/ruby".into(), program("lister.rb")],
         first_asks: 2,
         is_command: false,

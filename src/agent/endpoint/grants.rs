@@ -19,7 +19,7 @@ use crate::domain::secret::EndpointToken;
 use crate::protocol::message::{Answer, Context, EndpointForm, EndpointOwner};
 use crate::protocol::status::GrantStatus;
 use chrono::{DateTime, Utc};
-use std::sync::atomic::Ordering;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -45,6 +45,7 @@ pub(super) struct Grant {
     pub(super) tokens: Tokens,
     /// What the audit log has last said of it: an access key id, or why there was none.
     told: Mutex<Option<String>>,
+    served: AtomicU64,
 }
 
 /// What is asked for.
@@ -67,8 +68,8 @@ impl Grant {
         until: Duration,
         port: u16,
     ) -> Self {
-        let (listening, tokens, told) = (Mutex::default(), Tokens::default(), Mutex::default());
-        Self { id, name, form, owner, caller, since, until, port, listening, tokens, told }
+        let (listening, tokens, told, served) = Default::default();
+        Self { id, name, form, owner, caller, since, until, port, listening, tokens, told, served }
     }
 
     pub(super) fn port(&self) -> u16 {
@@ -101,6 +102,7 @@ impl Grant {
             pid: self.owner.pid,
             program: self.owner.program(),
             since: self.since,
+            served: self.served.load(Ordering::Relaxed),
         }
     }
 
@@ -215,6 +217,7 @@ impl Agent {
         match served {
             Ok((plan, given)) => {
                 self.counters.handed_out.fetch_add(1, Ordering::Relaxed);
+                grant.served.fetch_add(1, Ordering::Relaxed);
                 // A program may ask a thousand times a second: each session that a grant is given is told once.
                 if grant.is_news(&given.held.access_key_id) {
                     line.role_arn = given.held.arn.clone().or_else(|| target(plan.key().step()));

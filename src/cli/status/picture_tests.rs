@@ -273,6 +273,7 @@ fn what_is_served_to_whom_stands_between_the_tree_and_the_agent() {
         pid: 4711,
         program: program.map(str::to_owned),
         since,
+        served: 0,
     };
     status.endpoint.grants = vec![
         grant(EndpointForm::Container, None, Some("/usr/bin/zsh\u{1b}")),

@@ -99,6 +99,9 @@ fn renewal(case: Case, seen: &Seen) -> String {
     if case.way == Way::Environment {
         return "ends it: keys in variables renew themselves in no client".to_owned();
     }
+    if !case.shows_renewal() {
+        return "not tried: needs sessions of 30 minutes and more".to_owned();
+    }
     let how = if seen.short.asks >= super::CALLS { "asks on every call" } else { "asks when it is over" };
     format!("no call fails; {how}")
 }
