@@ -1,6 +1,8 @@
 //! The container endpoint under load: an agent that may use one processor only, two hundred who dawdle, and what that
 //! costs those who ask properly.
 
+#![expect(clippy::disallowed_methods, reason = "time is what is measured here")]
+
 use crate::Programs;
 use crate::sheet::Sheet;
 use crate::stage::Stage;

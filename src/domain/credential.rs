@@ -203,7 +203,7 @@ mod tests {
         ] {
             assert_eq!(freshness(min(life), min(left), FLOOR_OF_METADATA, 1.0), want, "life {life} left {left}");
         }
-        let hour = min(60) - Duration::from_secs(2);
+        let hour = Duration::from_secs(3598);
         assert_eq!(freshness(hour, min(31), FLOOR_OF_METADATA, 1.0), Due, "an hour that took two seconds to arrive");
     }
 

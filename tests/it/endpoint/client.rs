@@ -53,7 +53,7 @@ impl Place {
 
     /// The same with further header lines, each with its end.
     pub(super) fn get_with(&self, more: &str) -> Heard {
-        self.send(&self.request(more)).expect("an answer")
+        self.send(self.request(more)).expect("an answer")
     }
 
     pub(super) fn request(&self, more: &str) -> String {
@@ -102,8 +102,8 @@ pub(super) fn hear(stream: &mut TcpStream) -> Option<Heard> {
     None
 }
 
-fn whole(heard: &[u8]) -> Option<Heard> {
-    let text = String::from_utf8_lossy(heard).into_owned();
+fn whole(bytes: &[u8]) -> Option<Heard> {
+    let text = String::from_utf8_lossy(bytes).into_owned();
     let (head, body) = text.split_once("\r\n\r\n")?;
     let length = head.to_lowercase().split("content-length: ").nth(1)?.split("\r\n").next()?.parse::<usize>().ok()?;
     let status = head.split(' ').nth(1)?.parse().ok()?;

@@ -2,6 +2,7 @@
 
 use super::client::{container, credentials, place};
 use crate::harness::inside::{Inside, TUTORIAL, until};
+use rolecall::protocol::status::EndpointStatus;
 use std::net::TcpListener;
 
 #[test]
@@ -36,7 +37,7 @@ fn nothing_listens_and_nothing_is_written_before_the_first_and_after_the_last_gr
             .unwrap()
             .any(|file| file.unwrap().file_name().to_string_lossy().starts_with("endpoint"))
     };
-    assert_eq!(agent.status().endpoint, Default::default());
+    assert_eq!(agent.status().endpoint, EndpointStatus::default());
     assert!(!kept());
     let mut owner = super::owner::Process::start(&agent);
     let place = owner.asks(&agent, "prod");
@@ -45,6 +46,6 @@ fn nothing_listens_and_nothing_is_written_before_the_first_and_after_the_last_gr
     assert_eq!(place.get().status, 200);
     owner.end();
     until("the port is given up", || TcpListener::bind(("127.0.0.1", place.port)).is_ok());
-    assert_eq!(agent.status().endpoint, Default::default());
+    assert_eq!(agent.status().endpoint, EndpointStatus::default());
     assert!(!kept());
 }

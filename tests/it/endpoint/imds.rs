@@ -87,7 +87,7 @@ fn without_a_token_that_is_still_good_nothing_is_told_and_a_token_says_how_long_
     ] {
         assert_eq!(get(&service, &path, &with(&token)).status, status, "{path}");
     }
-    agent.clock.advance(Duration::from_secs(60));
+    agent.clock.advance(Duration::from_mins(1));
     assert_eq!(get(&service, &path, &with(&token)).status, 401, "its time is over");
 }
 
