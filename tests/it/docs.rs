@@ -97,7 +97,7 @@ fn collect(schema: &serde_json::Value, keys: &mut BTreeSet<String>) {
 #[test]
 fn every_link_leads_to_a_file() {
     let mut documents = vec!["README.md", "CONTRIBUTING.md", "CHANGELOG.md", "SECURITY.md"];
-    let names = ["architecture", "configuration", "console", "security-model", "troubleshooting"];
+    let names = ["architecture", "configuration", "console", "security-model", "shells", "troubleshooting"];
     let in_docs: Vec<String> = names.iter().map(|name| format!("docs/{name}.md")).collect();
     documents.extend(in_docs.iter().map(String::as_str));
     let mut wrong = Vec::new();
