@@ -22,6 +22,7 @@ use aws_smithy_runtime_api::client::orchestrator::{HttpRequest, HttpResponse};
 use aws_smithy_types::body::SdkBody;
 use bytes::Bytes;
 use serde::Deserialize;
+use std::fmt::Write;
 use std::sync::Arc;
 use std::time::Duration;
 use tracing::instrument::WithSubscriber;
@@ -111,7 +112,8 @@ fn form(session: &Session, duration: Option<Duration>) -> Zeroizing<Vec<u8>> {
     let mut form = Zeroizing::new(String::with_capacity(room));
     form.push_str("Action=getSigninToken");
     if let Some(duration) = duration {
-        form.push_str(&format!("&SessionDuration={}", duration.as_secs()));
+        // Writing to a String does not fail.
+        let _ = write!(*form, "&SessionDuration={}", duration.as_secs());
     }
     form.push_str("&Session=");
     for (name, value) in &parts {

@@ -41,9 +41,9 @@ impl Browser {
         // Several are separated by colons, as in xdg-open.
         let own = browser.unwrap_or_default().split(':').filter(|one| !one.trim().is_empty());
         let own: Vec<Program> = own
-            .map(|one| match Path::new(one).is_file() {
-                true => plain(one),
-                false => Program(one.split_whitespace().map(str::to_owned).collect()),
+            .map(|one| {
+                let is_path = Path::new(one).is_file();
+                if is_path { plain(one) } else { Program(one.split_whitespace().map(str::to_owned).collect()) }
             })
             .collect();
         match () {
@@ -81,7 +81,9 @@ impl Program {
         let (name, args) = self.0.split_first().ok_or(io::ErrorKind::NotFound)?;
         let mut args: Vec<String> = args.to_vec();
         if args.iter().any(|arg| arg.contains("%s")) {
-            args.iter_mut().for_each(|arg| *arg = arg.replace("%s", url));
+            for arg in &mut args {
+                *arg = arg.replace("%s", url);
+            }
         } else {
             args.push(url.to_owned());
         }

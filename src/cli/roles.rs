@@ -34,7 +34,7 @@ fn aesr(catalogue: &Catalogue) -> String {
     for identity in identities {
         // The extension refuses all of it for one base account that leads nowhere.
         let leads_on = |role: &&Role| role.source == identity.name && left_out(catalogue, role).is_none();
-        if let Some(account) = account(identity).filter(|_| roles.iter().any(|role| leads_on(role))) {
+        if let Some(account) = account(identity).filter(|_| roles.iter().any(leads_on)) {
             taken.insert(identity.name.to_string());
             let _ = write!(out, "\n[{}]\naws_account_id = {account}\n", identity.name);
         }

@@ -69,7 +69,7 @@ fn an_empty_file_is_a_configuration() {
 
 #[test]
 fn everything_that_is_wrong_is_said_at_once_with_its_line() {
-    let text = r##"[agent]
+    let text = r#"[agent]
 idle_lok = "1h"
 vault = "keychain"
 
@@ -85,7 +85,7 @@ duration = 3600
 color = "reddish"
 
 [role.x]
-"##;
+"#;
     assert_eq!(
         wrong(text),
         [
