@@ -79,7 +79,7 @@ mod tests {
             ("[sockets.vm]\nroles = []", "sockets.vm.roles: names no role"),
             ("[sockets.vm]\nroles = \"dev\"", "sockets.vm.roles: expected an array"),
             ("[sockets.vm]\nroles = [\"dev\", \"dev\"]", "sockets.vm.roles.1: is listed twice"),
-            ("[sockets.vm]\nroles = [\"dve\"]", "there is no role called `dve`; did you mean `dev`?"),
+            ("[sockets.vm]\nroles = [\"devv\"]", "there is no role called `devv`; did you mean `dev`?"),
             ("[sockets.vm]\nroles = [\"auth\"]", "`auth` is an identity; a socket serves the sessions of roles"),
             ("[sockets.vm]\nroles = [\"dev\"]\nask = \"yes\"", "sockets.vm.ask: expected true or false"),
             ("[sockets.vm]\nroles = [\"dev\"]\nrole = \"dev\"", "sockets.vm.role: unknown key; here it is `roles`"),
