@@ -169,6 +169,9 @@ fn bar(left: u64, life: u64, cells: usize, unicode: bool) -> (String, String) {
     (full.repeat(filled), empty.repeat(cells - filled))
 }
 
+/// Gives up a little of the columns, which are too wide by so much.
+type Step<'a> = &'a dyn Fn(&mut Columns, usize);
+
 /// The width of each column; zero for one that is not shown.
 struct Columns {
     name: usize,
@@ -197,7 +200,7 @@ impl Columns {
         let short = widest(&|row| width(&row.what[1]));
         let short_state = widest(&|row| width(&row.state.text[1]));
         // Each step gives up a little more, until all fits.
-        let steps: [&dyn Fn(&mut Self, usize); 10] = [
+        let steps: [Step<'_>; 10] = [
             &|columns, _| columns.bar = columns.bar.min(SHORT_BAR),
             &|columns, _| (columns.what, columns.short) = (short, true),
             // One name of exceeding length does not cost the others all that is said of them.

@@ -180,10 +180,9 @@ fn wait(keyboard: &File, signals: &mut Signals, time: Duration) -> io::Result<Ca
     loop {
         let mut bytes = [0; 256];
         match rustix::io::read(keyboard, &mut bytes) {
-            Ok(0) => return Ok(Came::End),
+            Ok(0) | Err(rustix::io::Errno::IO) => return Ok(Came::End),
             Ok(read) => typed.extend_from_slice(&bytes[..read]),
             Err(rustix::io::Errno::INTR | rustix::io::Errno::AGAIN) => {}
-            Err(rustix::io::Errno::IO) => return Ok(Came::End),
             Err(e) => return Err(e.into()),
         }
         let mut more = [PollFd::new(keyboard, PollFlags::IN)];

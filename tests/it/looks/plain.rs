@@ -21,17 +21,16 @@ fn home() -> Home {
 }
 
 /// Gives what a command writes to a terminal of so many columns, byte for byte.
-fn on_a_terminal(home: &Home, width: u16, command: &str) -> String {
-    with("", home, width, command)
+fn on_a_terminal(window: &Window<'_>, home: &Home, width: u16, command: &str) -> String {
+    with("", window, home, width, command)
 }
 
-/// The same, with variables; a tmux server keeps those that it was started with.
-fn with(variables: &str, home: &Home, width: u16, command: &str) -> String {
+/// The same, with variables.
+fn with(variables: &str, window: &Window<'_>, home: &Home, width: u16, command: &str) -> String {
     let (raw, done) = (home.path("raw"), home.path("done"));
     let _ = (std::fs::remove_file(&raw), std::fs::remove_file(&done));
     let script =
         format!("stty cols {width}; TERM=screen-256color {variables} {} {command}", env!("CARGO_BIN_EXE_rolecall"));
-    let window = Window::open(home, "plain");
     window.run(&format!("script -qfec '{script}' {} > /dev/null; touch {}", raw.display(), done.display()));
     until("it has been written", || done.exists());
     let said = text(&std::fs::read(&raw).unwrap());
@@ -42,15 +41,20 @@ fn with(variables: &str, home: &Home, width: u16, command: &str) -> String {
 #[test]
 fn colour_is_for_terminals_that_want_it() {
     let home = home();
+    let window = Window::open(&home, "colour");
     assert!(!text(&home.run(["status"]).stdout).contains(ESCAPE), "a pipe");
     assert!(!text(&home.run(["log"]).stdout).contains(ESCAPE), "a pipe");
     for command in ["status", "log"] {
-        assert!(on_a_terminal(&home, 100, command).contains(ESCAPE), "{command}: a terminal");
-        assert!(!on_a_terminal(&home, 100, &format!("{command} | cat")).contains(ESCAPE), "{command}: a pipe");
+        assert!(on_a_terminal(&window, &home, 100, command).contains(ESCAPE), "{command}: a terminal");
+        assert!(!on_a_terminal(&window, &home, 100, &format!("{command} | cat")).contains(ESCAPE), "{command}: a pipe");
     }
     for (variables, is_wanted) in [("NO_COLOR=1", false), ("NO_COLOR=", true), ("TERM=dumb", false), ("TERM=", false)] {
         for command in ["status", "log"] {
-            assert_eq!(with(variables, &home, 100, command).contains(ESCAPE), is_wanted, "{variables} {command}");
+            assert_eq!(
+                with(variables, &window, &home, 100, command).contains(ESCAPE),
+                is_wanted,
+                "{variables} {command}"
+            );
         }
     }
 }
@@ -58,16 +62,17 @@ fn colour_is_for_terminals_that_want_it() {
 #[test]
 fn nothing_is_wider_than_the_terminal() {
     let home = home();
+    let window = Window::open(&home, "widths");
     for command in ["status", "log", "identity list", "role list"] {
         for width in [120, 80, 60, 40] {
-            let shown = with("NO_COLOR=1", &home, width, command);
+            let shown = with("NO_COLOR=1", &window, &home, width, command);
             assert!(shown.lines().count() > 1, "{command}: {shown}");
             let wide = shown.lines().find(|line| line.chars().count() > usize::from(width));
             assert_eq!(wide, None, "{command} at {width}: {shown}");
         }
     }
-    assert!(with("NO_COLOR=1", &home, 60, "status").contains("└─ "));
-    let shown = with("NO_COLOR=1 LANG=C", &home, 60, "status");
+    assert!(with("NO_COLOR=1", &window, &home, 60, "status").contains("└─ "));
+    let shown = with("NO_COLOR=1 LANG=C", &window, &home, 60, "status");
     assert!(shown.contains("`- ") && shown.is_ascii(), "{shown}");
 }
 
