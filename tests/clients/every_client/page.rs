@@ -20,7 +20,8 @@ const SHOWN: usize = 300;
 pub(super) fn plain(text: &str, person: &Person, role: &str) -> String {
     let home = person.home.path("").display().to_string();
     let rolecall = fs::canonicalize(env!("CARGO_BIN_EXE_rolecall")).unwrap().display().to_string();
-    let text = text.replace(role, "prod").replace(&rolecall, "/usr/bin/rolecall").replace(home.trim_end_matches('/'), "~");
+    let text =
+        text.replace(role, "prod").replace(&rolecall, "/usr/bin/rolecall").replace(home.trim_end_matches('/'), "~");
     let text = text.replace(env!("CARGO_BIN_EXE_rolecall"), "/usr/bin/rolecall");
     let words = text.split(' ').map(|word| {
         let bare = word.trim_end_matches([',', '.', ')', ':', '\'', '"', ']', '}']);
@@ -72,7 +73,8 @@ fn render(seen: &[(Case, Seen)]) -> String {
     );
     for (case, seen) in seen {
         let (name, way) = (case.tool.name, case.way.name());
-        writeln!(page, "| {name} | {way} | yes | {} | {} | {} |", seen.once, seen.twenty, renewal(*case, seen)).unwrap();
+        writeln!(page, "| {name} | {way} | yes | {} | {} | {} |", seen.once, seen.twenty, renewal(*case, seen))
+            .unwrap();
     }
     for tool in &TOOLS {
         let ours: Vec<_> = seen.iter().filter(|(case, _)| case.tool.name == tool.name).collect();
@@ -82,7 +84,9 @@ fn render(seen: &[(Case, Seen)]) -> String {
             if case.way == Way::Environment {
                 continue;
             }
-            for (when, complaint) in [("the keyring is locked (exit 4)", &seen.locked), ("AWS refuses (exit 5)", &seen.refused)] {
+            for (when, complaint) in
+                [("the keyring is locked (exit 4)", &seen.locked), ("AWS refuses (exit 5)", &seen.refused)]
+            {
                 writeln!(page, "- {}, {when}: {}", case.way.name(), shown(complaint)).unwrap();
             }
         }
