@@ -105,7 +105,12 @@ impl Case {
                 let mut command = home.rolecall([&["exec"], form, &[role.as_str(), "--"]].concat());
                 if self.way == Way::Imds && self.tool.slug == "cli2" {
                     // The one of Debian 12 puts no slash between endpoint and path (mended in 2025).
-                    command.args(["sh", "-c", r#"AWS_EC2_METADATA_SERVICE_ENDPOINT=$AWS_EC2_METADATA_SERVICE_ENDPOINT/ exec "$@""#, "sh"]);
+                    command.args([
+                        "sh",
+                        "-c",
+                        r#"AWS_EC2_METADATA_SERVICE_ENDPOINT=$AWS_EC2_METADATA_SERVICE_ENDPOINT/ exec "$@""#,
+                        "sh",
+                    ]);
                 }
                 command.arg(&words[0]);
                 command
@@ -224,8 +229,9 @@ pub(crate) const TOOLS: [Tool; 12] = [
     Tool {
         name: "SDK for Ruby v3",
         slug: "ruby",
-        // The one of Debian 12 knows the container endpoint of ECS alone, without `AWS_CONTAINER_CREDENTIALS_FULL_URI`.
-        ways: &[Way::Process, Way::Imds, Way::Environment],
+        // The one of Debian 12 knows the container endpoint of ECS alone, without `AWS_CONTAINER_CREDENTIALS_FULL_URI`, and asks
+        // port 80 of any metadata service (`@port || uri.port`).
+        ways: &[Way::Process, Way::Environment],
         runs: || vec!["/usr/bin/ruby".into(), program("lister.rb")],
         first_asks: 2,
         is_command: false,
