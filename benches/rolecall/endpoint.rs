@@ -74,22 +74,22 @@ fn dawdle(place: &Place) -> Vec<TcpStream> {
 }
 
 /// Asks from several threads for a while; gives how long each request took, from when it was due.
-fn all(place: &Place, stays: bool, pace: Option<Duration>) -> Vec<Duration> {
+fn all(place: &Place, stays: bool, interval: Option<Duration>) -> Vec<Duration> {
     std::thread::scope(|scope| {
-        let clients: Vec<_> = (0..CLIENTS).map(|_| scope.spawn(|| client(place, stays, pace))).collect();
+        let clients: Vec<_> = (0..CLIENTS).map(|_| scope.spawn(|| client(place, stays, interval))).collect();
         let mut took: Vec<Duration> = clients.into_iter().flat_map(|client| client.join().expect("served")).collect();
         took.sort_unstable();
         took
     })
 }
 
-fn client(place: &Place, stays: bool, pace: Option<Duration>) -> Vec<Duration> {
+fn client(place: &Place, stays: bool, interval: Option<Duration>) -> Vec<Duration> {
     let begin = Instant::now();
     let mut took = Vec::new();
     let mut stream = None;
     while begin.elapsed() < TIME {
-        let due = match pace {
-            Some(pace) => begin + pace * u32::try_from(took.len()).expect("not so many"),
+        let due = match interval {
+            Some(interval) => begin + interval * u32::try_from(took.len()).expect("not so many"),
             None => Instant::now(),
         };
         std::thread::sleep(due.saturating_duration_since(Instant::now()));

@@ -12,6 +12,7 @@ use serde_json::Value;
 /// Gives the schema of each command's output, but for the log, whose lines are the agent's.
 pub fn json_schemas() -> Vec<(&'static str, Value)> {
     vec![
+        ("agent socket list", of::<Vec<SocketStatus>>("agent socket list")),
         ("identity list", of::<Vec<KeyStatus>>("identity list")),
         ("identity rotate", of::<Rotated>("identity rotate")),
         ("identity show", of::<identity::Shown<'_>>("identity show")),

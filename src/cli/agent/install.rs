@@ -76,7 +76,7 @@ pub(super) fn uninstall(args: &UninstallArgs) -> Result<(), Failure> {
     let mut said = String::new();
     let removed: Vec<&PathBuf> = plan.files.iter().filter(|path| is_ours(path)).collect();
     if args.dry_run {
-        for step in plan.before.iter() {
+        for step in &plan.before {
             let _ = writeln!(said, "would run {}", step.shown());
         }
         for path in removed.into_iter().chain(&plan.links) {

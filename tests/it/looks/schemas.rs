@@ -207,7 +207,6 @@ fn what_the_programs_print_is_what_the_schemas_say() {
     check("identity list", &[]);
     check("identity show", &["auth"]);
     check("role list", &[]);
-    check("roles", &[]);
     check("agent socket list", &[]);
     check("role show", &["data"]);
     check("roles", &[]);
