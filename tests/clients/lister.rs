@@ -10,10 +10,13 @@ use std::process::{Child, ChildStdin, Command, Stdio};
 use std::sync::mpsc::{Receiver, channel};
 use std::sync::{Arc, Mutex};
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 /// What one answer may take where forty clients start at once on two processors; it only turns a hang into a failure.
 const PATIENCE: Duration = Duration::from_secs(180);
+
+/// What a client may take to end by itself.
+const LEAVE: Duration = Duration::from_secs(10);
 
 /// A running client.
 pub(crate) struct Lister {
@@ -77,7 +80,12 @@ impl Lister {
 
 impl Drop for Lister {
     fn drop(&mut self) {
+        // The end of its input ends it and what it started; a signal would reach it alone, and leave `rclone rcd` behind.
         drop(self.input.take());
+        let deadline = Instant::now() + LEAVE;
+        while Instant::now() < deadline && !matches!(self.child.try_wait(), Ok(Some(_))) {
+            thread::park_timeout(Duration::from_millis(2));
+        }
         let _ = self.child.kill();
         let _ = self.child.wait();
     }
