@@ -35,7 +35,8 @@ fn with(variables: &str, window: &Window<'_>, home: &Home, width: u16, command: 
     until("it has been written", || done.exists());
     let said = text(&std::fs::read(&raw).unwrap());
     let inside = said.lines().filter(|line| !line.starts_with("Script "));
-    inside.map(|line| format!("{}\n", line.trim_end_matches('\r'))).collect()
+    let lines: Vec<&str> = inside.map(|line| line.trim_end_matches('\r')).collect();
+    lines.join("\n")
 }
 
 #[test]

@@ -42,7 +42,8 @@ fn flaws(value: &Value, schema: &Value, root: &Value, at: &str) -> Vec<String> {
     let object = value.as_object();
     for (rule, says) in rules {
         match (rule.as_str(), says) {
-            ("$schema" | "$defs" | "title" | "description" | "default" | "properties", _) => {}
+            ("$schema" | "$defs" | "title" | "description" | "default", _)
+            | ("properties" | "additionalProperties", _) => {}
             ("$ref", Value::String(path)) => {
                 let target = root.pointer(path.strip_prefix('#').expect("of this file")).expect("it is defined");
                 found.extend(flaws(value, target, root, at));
@@ -67,11 +68,16 @@ fn flaws(value: &Value, schema: &Value, root: &Value, at: &str) -> Vec<String> {
                     found.push(format!("{at}: it is {kind}, not {kinds}"));
                 }
             }
-            ("enum", Value::Array(words)) if !words.contains(value) => {
-                found.push(format!("{at}: {value} is none of {words:?}"))
+            ("enum", Value::Array(words)) => {
+                if !words.contains(value) {
+                    found.push(format!("{at}: {value} is none of {words:?}"));
+                }
             }
-            ("const", word) if word != value => found.push(format!("{at}: {value} is not {word}")),
-            ("enum" | "const", _) => {}
+            ("const", word) => {
+                if word != value {
+                    found.push(format!("{at}: {value} is not {word}"));
+                }
+            }
             ("required", Value::Array(keys)) => {
                 let missing = keys.iter().filter(|key| object.is_some_and(|o| !o.contains_key(key.as_str().unwrap())));
                 found.extend(missing.map(|key| format!("{at}: {key} is missing")));
@@ -81,7 +87,6 @@ fn flaws(value: &Value, schema: &Value, root: &Value, at: &str) -> Vec<String> {
                     found.extend(flaws(item, items, root, &format!("{at}/{place}")));
                 }
             }
-            ("additionalProperties", _) => {}
             ("minimum", least) => {
                 if value.as_f64().is_some_and(|v| v < least.as_f64().unwrap()) {
                     found.push(format!("{at}: {value} is less than {least}"));
