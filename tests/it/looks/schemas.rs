@@ -42,8 +42,7 @@ fn flaws(value: &Value, schema: &Value, root: &Value, at: &str) -> Vec<String> {
     let object = value.as_object();
     for (rule, says) in rules {
         match (rule.as_str(), says) {
-            ("$schema" | "$defs" | "title" | "description" | "default", _)
-            | ("properties" | "additionalProperties", _) => {}
+            ("$schema" | "$defs" | "title" | "description" | "default" | "properties" | "additionalProperties", _) => {}
             ("$ref", Value::String(path)) => {
                 let target = root.pointer(path.strip_prefix('#').expect("of this file")).expect("it is defined");
                 found.extend(flaws(value, target, root, at));
