@@ -384,9 +384,6 @@ pub(super) struct InstallArgs {
     /// Show what would be written and run
     #[arg(long)]
     pub(super) dry_run: bool,
-    /// Let the agent write below your home only; it can then not see which program asks (systemd)
-    #[arg(long)]
-    pub(super) confined: bool,
 }
 
 #[derive(Debug, Args)]

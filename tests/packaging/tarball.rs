@@ -85,25 +85,3 @@ fn where_no_manager_can_be_reached_it_is_said_that_none_is_needed() {
     assert_eq!(output.status.code(), Some(2), "{}", text(&output.stderr));
     assert!(text(&output.stderr).contains("unset ROLECALL_SOCKET"));
 }
-
-#[test]
-fn confined_it_may_write_below_the_home_only_and_says_what_that_costs() {
-    let root = unpacked("confined");
-    let said = root.says(&["rolecall", "agent", "install", "--confined"]);
-    assert!(said.contains("50-confined.conf"), "{said}");
-    let pid = root.pid();
-    root.open_vault();
-    root.add_key();
-    root.get();
-    let mounts = root.proc(pid, "mountinfo");
-    let read_only = |at: &str| {
-        let mut of = mounts.lines().map(|line| line.split(' ').collect::<Vec<_>>()).filter(|words| words[4] == at);
-        of.next_back().is_some_and(|words| words[5].split(',').any(|option| option == "ro"))
-    };
-    assert!(read_only("/") && !read_only(HOME), "{mounts}");
-    // Without the word it is taken back.
-    let said = root.says(&["rolecall", "agent", "install"]);
-    assert!(said.contains("removed") && root.pid() != pid, "{said}");
-    root.says(&["rolecall", "agent", "uninstall"]);
-    assert!(!root.path(&format!("{HOME}/.config/systemd")).exists());
-}

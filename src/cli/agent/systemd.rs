@@ -13,18 +13,16 @@ use std::path::{Path, PathBuf};
 /// What packages install, and what is written here with another program.
 const SERVICE: &str = include_str!("../../../packaging/systemd/rolecall.service");
 const SOCKET: &str = include_str!("../../../packaging/systemd/rolecall.socket");
-const CONFINED: &str = include_str!("../../../packaging/systemd/confined.conf");
 
 const SERVICE_NAME: &str = "rolecall.service";
 const SOCKET_NAME: &str = "rolecall.socket";
-const DROP_IN: &str = "rolecall.service.d/50-confined.conf";
 const PACKAGED_PROGRAM: &str = "/usr/bin/rolecalld";
 
 /// Where packages put units of users (systemd.unit(5)).
 const PACKAGED_UNITS: &str = "/usr/lib/systemd/user";
 
 /// Gives what an installation takes.
-pub(super) fn plan(paths: &Paths, program: &Path, confined: bool) -> Result<Plan, Report> {
+pub(super) fn plan(paths: &Paths, program: &Path) -> Result<Plan, Report> {
     reach()?;
     // systemd's %t, where the unit listens.
     let listens = super::runtime_dir().map(|runtime| runtime.join("rolecall/agent.sock"));
@@ -46,11 +44,6 @@ pub(super) fn plan(paths: &Paths, program: &Path, confined: bool) -> Result<Plan
     } else {
         files.extend([file(SERVICE_NAME, &service(program)?), file(SOCKET_NAME, SOCKET)]);
     }
-    if confined {
-        files.push(file(DROP_IN, CONFINED));
-    } else {
-        stale.push(units.join(DROP_IN));
-    }
     stale.retain(|path| install::is_ours(path));
     Ok(Plan {
         files,
@@ -70,10 +63,9 @@ pub(super) fn plan(paths: &Paths, program: &Path, confined: bool) -> Result<Plan
 pub(super) fn undo() -> Result<Undo, Report> {
     let units = units()?;
     let link = units.join("sockets.target.wants").join(SOCKET_NAME);
-    let files: Vec<PathBuf> = [SERVICE_NAME, SOCKET_NAME, DROP_IN].map(|name| units.join(name)).into();
+    let files: Vec<PathBuf> = [SERVICE_NAME, SOCKET_NAME].map(|name| units.join(name)).into();
     let enabled = fs::symlink_metadata(&link).is_ok() || files.iter().any(|path| install::is_ours(path));
-    let mut directories: Vec<PathBuf> =
-        ["rolecall.service.d", "sockets.target.wants"].map(|dir| units.join(dir)).into();
+    let mut directories: Vec<PathBuf> = vec![units.join("sockets.target.wants")];
     directories.extend(units.ancestors().take(2).map(Path::to_owned));
     Ok(Undo {
         before: if enabled {
