@@ -9,7 +9,6 @@
 #![expect(clippy::unwrap_used, reason = "in a test, a panic is the report")]
 #![expect(clippy::print_stderr, reason = "what systemd said is part of a failure's report")]
 
-#[allow(dead_code, reason = "shared with the tests of the programs, which need more of it")]
 #[path = "../it/harness/mod.rs"]
 mod harness;
 
