@@ -300,13 +300,13 @@ fn a_person_at_a_terminal_is_told_which_device_is_meant_or_that_none_is() {
     window.run(&code_of_second(&home.aws));
     until("it is unlocked", || window.shows("done 0"));
     for (name, said) in [("open", "`rolecall get open` as it is"), ("instance", "`rolecall get instance` as it is")] {
-        window.run(&format!("clear; {ROLECALL} unlock {name}; echo done $?"));
-        until("it is said", || window.shows("done 2"));
+        window.run(&format!("clear; {ROLECALL} unlock {name}; echo {name} is done $?"));
+        until("it is said", || window.shows(&format!("{name} is done 2")));
         assert!(window.shows(&format!("`{name}` needs no MFA code")) && window.shows(said), "{}", window.screen());
         assert!(!window.shows("mfa_serial"), "{}", window.screen());
     }
-    window.run(&format!("clear; {ROLECALL} unlock; echo done $?"));
-    until("it cannot be told", || window.shows("done 2"));
+    window.run(&format!("clear; {ROLECALL} unlock; echo nothing is done $?"));
+    until("it cannot be told", || window.shows("nothing is done 2"));
     assert!(window.shows("more than one MFA device: of auth, prod"), "{}", window.screen());
 }
 
