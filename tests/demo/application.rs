@@ -10,7 +10,7 @@ use serde_json::json;
 const ASSUMING_ROLE: &str = "arn:aws:iam::111111111111:role/AssumingRole";
 
 pub(crate) fn play(stage: &Stage, page: &Page) -> Step {
-    page.heading("8", "An application has no key at all");
+    page.heading("9", "An application has no key at all");
     stage.aws().world(put_on_an_instance);
     page.say("In AWS: an instance whose profile is AssumingRole, which AssumedRole's trust policy names.");
     let endpoint = stage.aws().url();

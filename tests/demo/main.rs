@@ -8,6 +8,7 @@
 
 mod application;
 mod bucket;
+mod exec;
 mod mfa;
 mod page;
 mod stage;
@@ -65,6 +66,7 @@ fn play(stage: &Stage, page: &Page) -> Step {
     use_it(stage, page, &session)?;
     second_get(stage, page, &session)?;
     look(stage, page, &session)?;
+    exec::play(stage, page)?;
     mfa::play(stage, page)?;
     application::play(stage, page)?;
     finish(stage, page, &session)
@@ -212,7 +214,7 @@ fn look(stage: &Stage, page: &Page, session: &Session) -> Step {
 }
 
 fn finish(stage: &Stage, page: &Page, session: &Session) -> Step {
-    page.heading("9", "Nothing stays");
+    page.heading("10", "Nothing stays");
     let secrets = [
         stage.aws().access_key(USER_ARN).secret,
         session.part("SecretAccessKey").to_owned(),

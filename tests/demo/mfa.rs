@@ -9,7 +9,7 @@ use rolecall_sandbox::tutorials::{BUCKET, USER_ARN};
 const SERIAL: &str = "arn:aws:iam::111111111111:mfa/richard";
 
 pub(crate) fn play(stage: &Stage, page: &Page) -> Step {
-    page.heading("7", "The role demands MFA: one code for the day");
+    page.heading("8", "The role demands MFA: one code for the day");
     stage.aws().world(World::demand_mfa);
     page.say("In AWS: richard gets a device, and the role's trust policy asks for aws:MultiFactorAuthPresent.");
     let config = stage.read(".config/rolecall/config.toml");

@@ -8,7 +8,7 @@ use std::fs;
 use std::io::Write;
 use std::os::unix::fs::{DirBuilderExt, PermissionsExt};
 use std::path::{Path, PathBuf};
-use std::process::{Command, Output, Stdio};
+use std::process::{Child, Command, Output, Stdio};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread;
 use tempfile::TempDir;
@@ -79,6 +79,17 @@ impl Stage {
         } else {
             Err(format!("`{typed}` ended with {}, not with {code}", output.status))
         }
+    }
+
+    /// Starts `rolecall` with pipes for its input and output, as one who goes on talking to it.
+    pub(crate) fn begin(&self, args: &[&str]) -> Result<Child, String> {
+        let props = hold(&self.props);
+        if props.is_none() {
+            return Err("the demo was broken off".to_owned());
+        }
+        let mut command = command(&self.home, args);
+        let child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn();
+        child.map_err(|e| format!("cannot run `rolecall {}`: {e}", args.join(" ")))
     }
 
     fn output(&self, typed: &str, args: &[&str], input: Option<&str>) -> Result<Output, String> {
