@@ -11,6 +11,19 @@ use std::io::{BufRead, BufReader, Write};
 use std::path::Path;
 use std::process::Stdio;
 
+/// A shell that was opened by one version and works under the next: at each line it asks the endpoint that it was given, and
+/// the agent by `rolecall` itself.
+const SHELL: &str = r#"
+url=${AWS_CONTAINER_CREDENTIALS_FULL_URI#http://}; at=${url%%/*}
+asks() {
+    exec 3<>"/dev/tcp/${at%:*}/${at#*:}" || return
+    printf 'GET /%s HTTP/1.1\r\nHost: %s\r\nAuthorization: %s\r\nConnection: close\r\n\r\n' \
+        "${url#*/}" "$at" "$AWS_CONTAINER_AUTHORIZATION_TOKEN" >&3
+    read -r line <&3 && [[ $line == *' 200 '* ]]
+}
+while read -r _; do asks && rolecall get prod >/dev/null && echo ok || echo "failed: $line"; done
+"#;
+
 impl Root {
     fn install(&self, deb: &Path) {
         let name = "/tmp.deb";
@@ -70,8 +83,7 @@ fn a_person_installs_the_package_upgrades_it_under_a_shell_and_removes_it_withou
     let log = std::fs::read_to_string(root.path(&format!("{HOME}/.local/state/rolecall/audit.jsonl"))).unwrap();
     assert!(log.contains("/bin/dash"), "the agent sees which program asks: {log}");
 
-    let mut shell =
-        root.user(&["sh", "-c", "while read _; do rolecall get prod >/dev/null && echo ok || echo failed; done"]);
+    let mut shell = root.user(&["rolecall", "exec", "prod", "--", "bash", "-c", SHELL]);
     let mut shell = shell.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
     let (mut to, mut from) = (shell.stdin.take().unwrap(), BufReader::new(shell.stdout.take().unwrap()));
     let mut works = || {
