@@ -44,7 +44,7 @@ pub(super) fn run(paths: impl Fn() -> Result<Paths, Report>, args: &EnvArgs) -> 
             let format = args.format.unwrap_or_else(|| target.format());
             target.write(&render(&session, region.as_deref(), format))?;
             let end = timestamp(session.expiration);
-            print(&format!("written to {}, which holds secrets until {end}\n", target.shown()))
+            print(&format!("written to {}, which holds secrets until {end}{}\n", target.shown(), target.remark()))
         }
         None => print(&render(&session, region.as_deref(), args.format.unwrap_or_else(by_shell))),
     }

@@ -18,11 +18,6 @@ fn refused(home: &Home, args: &[&str], words: &str) {
     assert!(output.stdout.is_empty() && said.contains(words) && said.contains("hint: "), "{args:?}: {said}");
 }
 
-fn git(home: &Home, args: &[&str]) {
-    let output = home.command("git").args(args).output().expect("git");
-    assert!(output.status.success(), "{}", text(&output.stderr));
-}
-
 #[test]
 fn the_variables_come_from_the_agent_and_are_taken_back_without_one() {
     let home = Home::ready(CHAIN);
@@ -73,7 +68,7 @@ fn secrets_go_into_a_file_only_when_told_twice_and_then_for_their_owner_alone() 
 }
 
 #[test]
-fn a_file_that_leads_elsewhere_or_that_git_would_take_along_is_refused_before_anything_is_fetched() {
+fn a_file_that_leads_elsewhere_is_refused_before_anything_is_fetched() {
     let home = Home::ready(CHAIN);
     let write = |file: &'static str| ["prod", "--write-file", file, "--yes-secrets-on-disk"];
     symlink(home.path("elsewhere"), home.path("link.env")).unwrap();
@@ -83,25 +78,39 @@ fn a_file_that_leads_elsewhere_or_that_git_would_take_along_is_refused_before_an
     refused(&home, &write("folder"), "is not a file");
     refused(&home, &write("missing/creds.env"), "is in no directory");
     refused(&home, &write("folder/.."), "is not the name of a file");
-    std::fs::create_dir(home.path("repo")).unwrap();
-    git(&home, &["init", "-q", "repo"]);
-    refused(&home, &write("repo/.env"), "git work tree that does not ignore it");
-    // Ignored, but tracked all the same: git would take it along.
-    std::fs::write(home.path("repo/tracked.env"), "x").unwrap();
-    git(&home, &["-C", "repo", "add", "tracked.env"]);
-    std::fs::write(home.path("repo/.gitignore"), "*.env\n").unwrap();
-    refused(&home, &write("repo/tracked.env"), "git work tree that does not ignore it");
     assert_eq!(home.aws.count("AssumeRole"), 0);
-    let output = env(&home, &write("repo/.env"));
-    assert_eq!(output.status.code(), Some(0), "{}", text(&output.stderr));
 }
 
 #[test]
-fn a_repository_that_names_a_program_does_not_have_it_run() {
+fn in_a_git_work_tree_it_is_said_to_keep_the_file_out_of_commits() {
     let home = Home::ready(CHAIN);
-    git(&home, &["init", "-q", "repo"]);
-    let ran = home.path("ran");
-    git(&home, &["-C", "repo", "config", "core.fsmonitor", &format!("touch {} #", ran.display())]);
-    refused(&home, &["prod", "--write-file", "repo/.env", "--yes-secrets-on-disk"], "git work tree");
-    assert!(!ran.exists());
+    std::fs::create_dir_all(home.path("repo/below")).unwrap();
+    std::fs::create_dir(home.path("plain")).unwrap();
+    // A file, as a linked work tree and a submodule have.
+    std::fs::write(home.path("repo/.git"), "gitdir: /elsewhere\n").unwrap();
+    for (file, is_said) in [("repo/.env", true), ("repo/below/.env", true), ("plain/.env", false)] {
+        let output = env(&home, &["prod", "--write-file", file, "--yes-secrets-on-disk"]);
+        assert_eq!(output.status.code(), Some(0), "{}", text(&output.stderr));
+        let said = text(&output.stdout);
+        assert_eq!(said.contains("; it lies in a git work tree: keep it out of commits\n"), is_said, "{said}");
+        assert!(output.stderr.is_empty() && home.path(file).exists());
+    }
+}
+
+#[test]
+fn no_repository_has_a_program_run_or_holds_it_up() {
+    let mut home = Home::ready(CHAIN);
+    // git does what a repository's settings say, also those of a bare one that lies in a clone: it is not run at all.
+    std::fs::create_dir_all(home.path("bin")).unwrap();
+    std::fs::write(home.path("bin/git"), "#!/bin/sh\ntouch \"$HOME/ran\"\n").unwrap();
+    std::fs::set_permissions(home.path("bin/git"), std::fs::Permissions::from_mode(0o755)).unwrap();
+    home.set("PATH", format!("{}:/usr/bin:/bin", home.path("bin").display()));
+    std::fs::create_dir_all(home.path("clone/.git")).unwrap();
+    std::fs::create_dir_all(home.path("clone/deploy/objects")).unwrap();
+    for file in ["clone/.env", "clone/deploy/.env"] {
+        let output = env(&home, &["prod", "--write-file", file, "--yes-secrets-on-disk"]);
+        assert_eq!(output.status.code(), Some(0), "{}", text(&output.stderr));
+    }
+    assert!(!home.path("ran").exists());
+    assert!(home.command("git").status().unwrap().success() && home.path("ran").exists(), "it would have been seen");
 }

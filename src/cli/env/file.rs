@@ -1,17 +1,20 @@
 //! The file that credentials are written into, where the person insists: which one it may be, and how it comes to be.
 //!
 //! Some tools read nothing but a file. A file outlives the moment, is backed up, synchronised and committed, so it takes a
-//! second word, is its owner's alone, and is none that git would take along.
+//! second word and is its owner's alone. Whether git would take it along is said, not asked: git does what the repository's
+//! own settings say, which somebody else may have written (programs for lazy fetching, pipes to wait for).
 
 use super::super::args::Format;
 use crate::domain::report::{Kind, Report, printable};
 use crate::files;
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
 
 /// A file that may be written.
-pub(super) struct Target(PathBuf);
+pub(super) struct Target {
+    path: PathBuf,
+    in_work_tree: bool,
+}
 
 impl Target {
     /// Looks at a file before anything is fetched for it.
@@ -33,27 +36,29 @@ impl Target {
             Ok(meta) if !meta.is_file() => return Err(refuse(&shown, "is not a file")),
             _ => {}
         }
-        if dir.ancestors().any(|above| above.join(".git").exists()) && !is_ignored(&dir, Path::new(name)) {
-            return Err(Report::new(Kind::Usage, format!("{shown} is in a git work tree that does not ignore it"))
-                .hint("add it to .gitignore (and `git rm --cached` it if it is tracked), or write it elsewhere"));
-        }
-        Ok(Self(path))
+        let in_work_tree = dir.ancestors().any(|above| above.join(".git").exists());
+        Ok(Self { path, in_work_tree })
     }
 
     /// Gives the format that its name promises.
     pub(super) fn format(&self) -> Format {
-        let is_json = self.0.extension().is_some_and(|kind| kind.eq_ignore_ascii_case("json"));
+        let is_json = self.path.extension().is_some_and(|kind| kind.eq_ignore_ascii_case("json"));
         if is_json { Format::Json } else { Format::Dotenv }
     }
 
     /// Writes it, whole or not at all, for its owner alone.
     pub(super) fn write(&self, text: &str) -> Result<(), Report> {
-        files::write_private(&self.0, text.as_bytes())
+        files::write_private(&self.path, text.as_bytes())
     }
 
     /// Names it for a message.
     pub(super) fn shown(&self) -> String {
-        shown(&self.0)
+        shown(&self.path)
+    }
+
+    /// Says what to see to afterwards; nothing where there is nothing.
+    pub(super) fn remark(&self) -> &'static str {
+        if self.in_work_tree { "; it lies in a git work tree: keep it out of commits" } else { "" }
     }
 }
 
@@ -63,17 +68,4 @@ fn shown(path: &Path) -> String {
 
 fn refuse(shown: &str, why: &str) -> Report {
     Report::new(Kind::Usage, format!("{shown} {why}")).hint("name a plain file in a directory of your own")
-}
-
-/// Asks git whether it leaves a file alone; one that cannot be asked does not.
-fn is_ignored(dir: &Path, name: &Path) -> bool {
-    let mut git = Command::new("git");
-    // A repository's own settings may name programs to run; this look needs none. Its path is looked at as it lies there.
-    git.args(["-c", "core.fsmonitor=false", "-c", "core.hooksPath=/dev/null", "check-ignore", "--quiet", "--"])
-        .arg(name);
-    for variable in ["GIT_DIR", "GIT_WORK_TREE", "GIT_INDEX_FILE"] {
-        git.env_remove(variable);
-    }
-    git.current_dir(dir).stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
-    git.status().is_ok_and(|status| status.success())
 }
