@@ -24,6 +24,9 @@ const GIVING: [&str; 10] = [
     "web_identity_token_file",
 ];
 
+/// The profile of a program that names none.
+const DEFAULT: &str = "default";
+
 /// What a program without a profile of its own would take.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Standing {
@@ -37,9 +40,10 @@ pub enum Standing {
 
 /// Looks at both files, each with its text; empty text if it is missing.
 pub fn standing(config: (&Path, &[u8]), credentials: (&Path, &[u8]), name: &Name) -> Standing {
-    // Ten thousand profiles are not taken apart to see that none of them is this one.
-    let mentions = |text: &[u8]| text.to_ascii_lowercase().windows(8).any(|word| word == b"default]");
-    if !mentions(config.1) && !mentions(credentials.1) && !config.1.windows(8).any(|word| word == b"\"default") {
+    // Ten thousand profiles are not taken apart to see that none of them is this one. The word alone: quotes and spaces may
+    // stand around it.
+    let mentions = |text: &[u8]| text.windows(DEFAULT.len()).any(|word| word == DEFAULT.as_bytes());
+    if !mentions(config.1) && !mentions(credentials.1) {
         return Standing::Free;
     }
     let found = [(config, FileKind::Config), (credentials, FileKind::Credentials)]
@@ -64,9 +68,9 @@ fn giving(file: &Path, document: &Document<'_>, name: &Name) -> Option<String> {
         }
     };
     // Python adds the keys of [DEFAULT] to a [default] that is there, and to no other tool's.
-    let has_own = document.profile("default").next().is_some();
+    let has_own = document.profile(DEFAULT).next().is_some();
     let python = document.sections().iter().filter(|section| has_own && section.header == "DEFAULT");
-    let section = document.profile("default").chain(python).find(|section| gives(section))?;
+    let section = document.profile(DEFAULT).chain(python).find(|section| gives(section))?;
     Some(place(file, section.line))
 }
 
@@ -107,8 +111,12 @@ mod tests {
             assert_eq!(of(&format!("{config}{OURS}"), ""), Standing::ByProfile(Name::new("prod").expect("valid")));
         }
         assert_eq!(of("", "[default]\naws_access_key_id = A\n"), Standing::InTheWay("/k:1".into()));
-        assert_eq!(of("[profile default]\nsso_session = x\n", ""), Standing::InTheWay("/c:1".into()));
-        assert_eq!(of("[profile \"default\"]\nsso_session = x\n", ""), Standing::InTheWay("/c:1".into()));
+        for header in ["default", "default ", "\"default\"", "'default'", " \t'default' "] {
+            let config = format!("[profile {header}]\nsso_session = x\n");
+            assert_eq!(of(&config, ""), Standing::InTheWay("/c:1".into()), "{config}");
+        }
+        assert_eq!(of("[ default\t]\nsso_session = x\n", ""), Standing::InTheWay("/c:1".into()));
+        assert_eq!(of("", "[default ]\naws_access_key_id = A\n"), Standing::InTheWay("/k:1".into()));
         assert_eq!(of("[default]\n[DEFAULT]\naws_access_key_id = x\n", ""), Standing::InTheWay("/c:2".into()));
         assert_eq!(of("[DEFAULT]\naws_access_key_id = x\n", ""), Standing::Free);
     }

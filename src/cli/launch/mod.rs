@@ -9,6 +9,7 @@ pub(super) mod variables;
 
 use super::args::{ExecArgs, SubshellArgs, WayArgs};
 use super::output::{Failure, complain_bytes};
+use super::shells::BACK;
 use super::{config_file, imds, var};
 use crate::aws_files::stand_in::{Standing, standing};
 use crate::aws_files::sync;
@@ -20,8 +21,11 @@ use crate::protocol::message::{Context, EndpointForm, EndpointOwner};
 use crate::protocol::process_output;
 use program::Program;
 use std::ffi::{OsStr, OsString};
+use std::fs;
 use std::io::{self, IsTerminal};
+use std::path::Path;
 use variables::{Change, ROLE, Role, Way};
+use zeroize::Zeroizing;
 
 /// The shell of somebody who has not said which.
 const SHELL: &str = "/bin/sh";
@@ -33,7 +37,7 @@ pub(super) fn exec(paths: &Paths, args: &ExecArgs) -> Result<(), Failure> {
     };
     let program = Program::find(called, search().as_deref()).map_err(|unfit| unfit.tell(&args.name))?;
     let instead = format!("rolecall exec --static {} -- CMD", args.name);
-    let changes = changes(paths, &args.name, args.way, EndpointOwner::Caller, &instead)?;
+    let changes = of_a_program(paths, &args.name, args.way, &instead)?;
     if args.way.imds {
         complain_bytes(&imds::warning(&args.name));
     }
@@ -46,7 +50,7 @@ pub(super) fn shell(paths: &Paths, args: &SubshellArgs) -> Result<(), Failure> {
     let program = Program::find(OsStr::new(&file), search().as_deref()).map_err(|unfit| unfit.tell(&args.name))?;
     let outer = role_of_this_shell();
     let instead = format!("rolecall shell --static {}", args.name);
-    let changes = changes(paths, &args.name, args.way, EndpointOwner::Caller, &instead)?;
+    let changes = of_a_program(paths, &args.name, args.way, &instead)?;
     if args.way.imds {
         complain_bytes(&imds::warning(&args.name));
     }
@@ -61,6 +65,14 @@ pub(super) fn shell(paths: &Paths, args: &SubshellArgs) -> Result<(), Failure> {
 pub(super) fn role_of_this_shell() -> Option<Name> {
     // Whatever else stands there is shown to nobody: it goes to terminals and into prompts.
     Name::new(&var(ROLE)?).ok()
+}
+
+/// Gives what becomes of the environment of a program that takes our place.
+fn of_a_program(paths: &Paths, name: &str, way: WayArgs, instead: &str) -> Result<Vec<Change>, Report> {
+    let mut changes = changes(paths, name, way, EndpointOwner::Caller, instead)?;
+    // Not among those that a shell puts back: it is what it puts them back by.
+    changes.push((BACK, None));
+    Ok(changes)
 }
 
 /// Asks the agent for a role's credentials and gives what becomes of the environment; `instead` is what works where a
@@ -101,9 +113,7 @@ pub(super) fn changes(
 fn profile_instead_of_default(paths: &Paths, name: &str, instead: &str) -> Result<Option<Name>, Report> {
     // What is no name is nobody's; the agent has the words for that.
     let Ok(name) = Name::new(name) else { return Ok(None) };
-    // A file that we cannot read no tool of this user can.
-    let config = sync::read(&paths.aws_config).unwrap_or_default();
-    let credentials = sync::read(&paths.aws_credentials).unwrap_or_default();
+    let (config, credentials) = (read(&paths.aws_config, instead)?, read(&paths.aws_credentials, instead)?);
     match standing((&paths.aws_config, &config), (&paths.aws_credentials, &credentials), &name) {
         Standing::Free => Ok(None),
         Standing::ByProfile(name) => Ok(Some(name)),
@@ -113,6 +123,16 @@ fn profile_instead_of_default(paths: &Paths, name: &str, instead: &str) -> Resul
         )
         .hint(format!("give {name} a profile, which comes first: `rolecall profiles sync`; or run `{instead}`"))),
     }
+}
+
+/// Reads a file of AWS's. One that we do not read, as a pipe or one that is too large, SDKs may: nobody knows who a program
+/// would be then.
+fn read(file: &Path, instead: &str) -> Result<Zeroizing<Vec<u8>>, Report> {
+    // The way to have none, which every tool reads as empty.
+    if fs::canonicalize(file).is_ok_and(|file| file == Path::new("/dev/null")) {
+        return Ok(Zeroizing::default());
+    }
+    sync::read(file).map_err(|report| Report { kind: Kind::Config, ..report }.also(&format!("or run `{instead}`")))
 }
 
 #[expect(clippy::disallowed_methods, reason = "where commands are looked for, as every shell does")]

@@ -25,6 +25,9 @@ pub(super) const NAMES_ZSH: &str = include_str!("names.zsh");
 const ROLE_SH: &str = include_str!("role.sh");
 const ROLE_FISH: &str = include_str!("role.fish");
 
+/// Where a shell keeps the way back; its children are not to see it, nor to take one over.
+pub(super) const BACK: &str = "__rolecall_back";
+
 /// Prints what a shell reads at its start.
 pub(super) fn init(shell: InitShell) -> Result<(), Failure> {
     let (completed, word, completion) = match shell {
@@ -57,7 +60,7 @@ fn script(shell: InitShell, changes: &[Change], var: impl Fn(&str) -> Option<Str
     match shell {
         // A shell that is in a role already goes back first: what this role does not set is then as the person had it.
         InitShell::Fish => {
-            out.push_str("set -q __rolecall_back; or set -g __rolecall_back ");
+            out.push_str("set -q -g __rolecall_back; or set -g -u __rolecall_back ");
             quote::fish(&mut out, &back);
             out.push_str("\nprintf '%s\\n' $__rolecall_back | source\n");
         }

@@ -1,4 +1,7 @@
 
+# What is exported has come from another process: it is no way back of this shell's, and nothing to run.
+set -q -g -x __rolecall_back; and set -e -g __rolecall_back
+
 function role -d 'Switch this shell to a role'
     if test (count $argv) -gt 1
         printf 'role: one name at a time\nhint: `role NAME`, `role` or `role -`\n' >&2
@@ -8,7 +11,7 @@ function role -d 'Switch this shell to a role'
         case ''
             command rolecall prompt --long
         case - --off
-            if not set -q __rolecall_back
+            if not set -q -g __rolecall_back
                 printf 'role: this shell has not been switched by `role`\nhint: `exit` leaves a shell that `rolecall shell` has opened\n' >&2
                 return 1
             end

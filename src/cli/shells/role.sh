@@ -1,4 +1,7 @@
 
+# What is exported has come from another process: it is no way back of this shell's, and nothing to run.
+case $(export -p) in *' __rolecall_back='*) unset __rolecall_back ;; esac
+
 # Switches this shell: `role NAME`; says where it is: `role`; goes back to what was before: `role -`.
 role() {
     if [ "$#" -gt 1 ]; then
@@ -20,9 +23,14 @@ role() {
         ;;
     *)
         # By exec, so that what started rolecall is this shell: its end is the end of what it was given.
-        local script
-        script=$(exec rolecall shell-variables --shell __SHELL__ -- "$1") || return
-        eval "$script"
+        local script flags code
+        flags=$-
+        # Where all is exported, the way back would be too, with whatever keys the person had before.
+        set +a
+        script=$(exec rolecall shell-variables --shell __SHELL__ -- "$1") && eval "$script"
+        code=$?
+        case $flags in *a*) set -a ;; esac
+        return "$code"
         ;;
     esac
 }

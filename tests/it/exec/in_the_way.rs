@@ -59,3 +59,34 @@ fn one_without_credentials_is_in_nobodys_way() {
     let found = environment(&quietly(home.rolecall(["exec", "prod", "--", "env", "-0"])));
     assert!(!found.contains_key("AWS_PROFILE"));
 }
+
+#[test]
+fn what_cannot_be_looked_at_is_not_taken_for_empty() {
+    let home = home("[profile default ]\naws_access_key_id = AKIAOTHER\n");
+    let refused = |file: &str, words: &str| {
+        for line in [&["exec", "prod", "--", "touch", "ran"][..], &["shell-variables", "--shell", "sh", "prod"]] {
+            let output = home.run(line);
+            let said = text(&output.stderr);
+            assert_eq!(output.status.code(), Some(3), "{file}: {said}");
+            assert!(said.contains(file) && said.contains(words) && said.contains("or run `rolecall "), "{said}");
+            assert!(output.stdout.is_empty() && !home.path("ran").exists());
+        }
+    };
+    refused(".aws/config:1", "[default] gives credentials");
+    std::fs::write(home.path(".aws/config"), "").unwrap();
+    // SDKs read a pipe, as `<(…)` makes one, and files of any size.
+    let credentials = home.path(".aws/credentials");
+    assert!(home.command("mkfifo").arg(&credentials).status().unwrap().success());
+    refused(".aws/credentials", "is a named pipe");
+    std::fs::remove_file(&credentials).unwrap();
+    std::fs::File::create(&credentials).unwrap().set_len(17 << 20).unwrap();
+    refused(".aws/credentials", "is larger than 16 MiB");
+    std::fs::remove_file(&credentials).unwrap();
+    std::fs::create_dir(&credentials).unwrap();
+    refused(".aws/credentials", "is a directory");
+    std::fs::remove_dir(&credentials).unwrap();
+    assert!(home.run(["exec", "--static", "prod", "--", "true"]).status.success());
+    // What says that there is none.
+    std::os::unix::fs::symlink("/dev/null", &credentials).unwrap();
+    assert!(home.run(["exec", "prod", "--", "true"]).status.success());
+}

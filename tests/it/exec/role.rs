@@ -1,8 +1,9 @@
 //! The function `role`, in the shells that have it.
 
-use super::{granted, key_of, on_the_path};
+use super::{granted, key_of, on_the_path, quietly};
 use crate::harness::home::{CHAIN, Home, chained_world, text};
 use crate::harness::inside::until;
+use std::os::unix::fs::PermissionsExt;
 use std::process::Output;
 
 fn home() -> Home {
@@ -88,6 +89,57 @@ fn the_way_back_is_no_business_of_the_shells_children() {
         let output = run(&home, shell, &format!("{init}role prod\nenv"));
         assert!(!text(&output.stdout).contains("rolecall_back"), "{shell}");
         assert!(!text(&output.stdout).contains("us-east-1"), "{shell}");
+    }
+}
+
+#[test]
+fn the_way_back_stays_in_the_shell_also_where_it_exports_all_that_it_sets() {
+    let home = home();
+    let shells = [SHELLS[0], SHELLS[1], SHELLS[2], ("zsh", SHELLS[2].1)];
+    for ((shell, init), switch) in shells.into_iter().zip(["set -a", "set -a", "set -a", "setopt allexport"]) {
+        // Before and after the function is there; a failure leaves the option as it was, too.
+        for script in [
+            format!("{switch}\n{init}role prdo\nrole prod\nenv\necho MARK\n"),
+            format!("{init}{switch}\nrole prod\nrole data\nenv\necho MARK\n"),
+        ] {
+            let output = run(&home, shell, &format!("{script}role -\nlater=1\nprintenv later AWS_PROFILE AWS_REGION"));
+            let shown = text(&output.stdout);
+            let (inside, after) = shown.split_once("MARK\n").expect("both");
+            assert!(inside.contains("ROLECALL_ROLE=") && !inside.contains("us-east-1"), "{shell}: {inside}");
+            // bash hands on the function itself, which only names it.
+            let is_handed_on = inside.lines().any(|line| line.trim_start().starts_with("__rolecall_back="));
+            assert!(!is_handed_on, "{shell}: {inside}");
+            assert_eq!(after, "1\nmine\nus-east-1\n", "{shell}: the option is on again");
+        }
+    }
+}
+
+#[test]
+fn a_way_back_that_comes_from_another_process_is_not_run_and_not_handed_on() {
+    let home = home();
+    for (shell, init) in SHELLS {
+        for script in ["role -", "role prod\nrole -"] {
+            let mut command = home.command(shell);
+            command.env("__rolecall_back", "touch ran; set -gx AWS_PROFILE theirs; export AWS_PROFILE=theirs");
+            let script = format!("{init}{script}\nprintenv AWS_PROFILE __rolecall_back");
+            let output = command.env("AWS_PROFILE", "mine").args(["-c", &script]).output().unwrap();
+            assert_eq!(text(&output.stdout), "mine\n", "{shell}: {}", text(&output.stderr));
+            assert!(!home.path("ran").exists(), "{shell}");
+        }
+        // Read a second time, as with a start-up file, it takes nothing away.
+        let output = run(&home, shell, &format!("{init}role prod\n{init}role -\n{SHOW}"));
+        assert_eq!(text(&output.stdout), "mine us-east-1 \n", "{shell}: {}", text(&output.stderr));
+    }
+    for line in [&["exec", "prod", "--", "env"][..], &["exec", "--static", "prod", "--", "env"], &["shell", "prod"]] {
+        let mut command = home.rolecall(line);
+        std::fs::write(home.path("shell"), "#!/bin/sh\nexec env\n").unwrap();
+        std::fs::set_permissions(home.path("shell"), std::fs::Permissions::from_mode(0o755)).unwrap();
+        let output = quietly({
+            command.env("SHELL", home.path("shell")).env("__rolecall_back", "theirs");
+            command
+        });
+        let shown = text(&output.stdout);
+        assert!(shown.contains("ROLECALL_ROLE=prod") && !shown.contains("rolecall_back"), "{line:?}: {shown}");
     }
 }
 
