@@ -115,7 +115,7 @@ signed in to the console as the user that the role trusts, with MFA if the role 
 Example:
   rolecall switch-link prod")]
     SwitchLink(SwitchLinkArgs),
-    /// List the roles, for people and for other tools
+    /// List the roles, for people and for other tools; `role list` is the same
     #[command(after_help = "\
 Examples:
   rolecall roles
@@ -240,7 +240,7 @@ pub(super) struct EnvArgs {
     /// Print what unsets every variable that says who one is, and set none
     #[arg(long, visible_alias = "clear", conflicts_with_all = ["name", "write_file"])]
     pub(super) unset: bool,
-    /// Write them into a file that only you can read, where git does not see it
+    /// Write them into a file that only you can read
     #[arg(long, value_name = "FILE")]
     pub(super) write_file: Option<PathBuf>,
     /// Let the secrets rest on disk, which --write-file does
@@ -282,7 +282,7 @@ pub(super) struct StatusArgs {
 
 #[derive(Debug, Args)]
 pub(super) struct LogArgs {
-    /// Stay, and print each line as it is written
+    /// Stay, and print each line as it is written; without --since it begins with the last 10
     #[arg(long, short)]
     pub(super) follow: bool,
     /// Print the lines as they are in the file, one JSON object each

@@ -18,7 +18,6 @@ pub fn json_schemas() -> Vec<(&'static str, Value)> {
         ("identity show", of::<identity::Shown<'_>>("identity show")),
         ("profiles diff", of::<profiles::Shown<'_>>("profiles diff")),
         ("profiles sync", of::<profiles::Shown<'_>>("profiles sync")),
-        ("agent socket list", of::<Vec<SocketStatus>>("agent socket list")),
         ("role list", of::<Vec<role::Shown<'_>>>("role list")),
         ("role show", of::<role::Detailed<'_>>("role show")),
         ("roles", of::<Vec<role::Shown<'_>>>("roles")),

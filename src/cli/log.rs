@@ -14,6 +14,7 @@ use chrono::{DateTime, TimeDelta, Utc};
 use entry::Painter;
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use serde_json::{Map, Value};
+use std::collections::VecDeque;
 use std::io;
 use std::time::Duration;
 
@@ -22,6 +23,9 @@ const LOOK_AGAIN: Duration = Duration::from_millis(250);
 
 /// This much is collected before it is written: a write for every line would make a long log slow.
 const CHUNK: usize = 64 * 1024;
+
+/// With how many lines of the past following begins, where nobody says since when: as `tail -f`.
+const PAST: usize = 10;
 
 /// Prints the log; with `--follow`, until it is interrupted.
 pub(super) fn run(paths: &Paths, args: &LogArgs) -> Result<(), Failure> {
@@ -34,22 +38,22 @@ pub(super) fn run(paths: &Paths, args: &LogArgs) -> Result<(), Failure> {
         // Each time: the window may have another width by now.
         let screen = Screen::stdout();
         let mut out = Vec::with_capacity(CHUNK);
+        let mut past = (first && args.follow && args.since.is_none()).then(VecDeque::new);
         files
             .read(|line| {
                 let entry = serde_json::from_slice::<Map<String, Value>>(line).ok();
-                if !wanted.has(entry.as_ref()) {
+                // As JSON only what a reader of JSON can read.
+                if !wanted.has(entry.as_ref()) || (args.json && entry.is_none()) {
                     return Ok(());
                 }
-                match (args.json, entry) {
-                    (false, Some(entry)) => out.extend_from_slice(painter.entry(&entry, screen).as_bytes()),
-                    (false, None) => out.extend_from_slice(entry::damaged(line, screen).as_bytes()),
-                    (true, Some(_)) => {
-                        out.extend_from_slice(line);
-                        out.push(b'\n');
+                if let Some(past) = &mut past {
+                    if past.len() == PAST {
+                        past.pop_front();
                     }
-                    // Only what a reader of JSON can read.
-                    (true, None) => {}
+                    past.push_back((line.to_vec(), entry));
+                    return Ok(());
                 }
+                draw(&mut out, line, entry.as_ref(), args.json, &mut painter, screen);
                 if out.len() < CHUNK {
                     return Ok(());
                 }
@@ -63,6 +67,9 @@ pub(super) fn run(paths: &Paths, args: &LogArgs) -> Result<(), Failure> {
                     .hint(format!("look at its rights: `ls -l {}`", path.display()))
                     .into(),
             })?;
+        for (line, entry) in past.into_iter().flatten() {
+            draw(&mut out, &line, entry.as_ref(), args.json, &mut painter, screen);
+        }
         let nothing = first && out.is_empty() && !path.exists();
         output::print_bytes(&out)?;
         if !args.follow {
@@ -73,6 +80,25 @@ pub(super) fn run(paths: &Paths, args: &LogArgs) -> Result<(), Failure> {
         }
         first = false;
         rest()?;
+    }
+}
+
+/// Appends a line as it is to be printed.
+fn draw(
+    out: &mut Vec<u8>,
+    line: &[u8],
+    entry: Option<&Map<String, Value>>,
+    json: bool,
+    painter: &mut Painter,
+    screen: Screen,
+) {
+    match entry {
+        _ if json => {
+            out.extend_from_slice(line);
+            out.push(b'\n');
+        }
+        Some(entry) => out.extend_from_slice(painter.entry(entry, screen).as_bytes()),
+        None => out.extend_from_slice(entry::damaged(line, screen).as_bytes()),
     }
 }
 

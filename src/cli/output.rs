@@ -222,8 +222,9 @@ pub(super) fn labelled(
     let room = screen.width.map_or(usize::MAX, |width| width.saturating_sub(under));
     let mut lines = Vec::new();
     let mut line = Line::default();
-    line.pad(indent);
-    line.push(label.0, label.1);
+    let fitting = screen.width.unwrap_or(usize::MAX);
+    line.pad(indent.min(fitting / 2));
+    line.push(label.0, cut(label.1, fitting - line.width(), screen.unicode));
     if under < at {
         lines.push(std::mem::take(&mut line));
     }

@@ -1,10 +1,10 @@
-//! `role`: the roles of config.toml, listed, shown and edited. The agent is only told that the file changed.
+//! `role`: the roles of config.toml, shown and edited; `roles` lists them. The agent is only told that the file changed.
 //!
 //! A value is judged by `config` alone, after the edit and as a whole, so that a flag cannot write what the agent refuses.
 
 use super::args::{RoleCommand, RoleFlags, ShowArgs};
 use super::config_file;
-use super::output::{self, Cell, Failure, Screen, Style, headings, table};
+use super::output::{self, Cell, Failure, Screen, Style, table};
 use super::plan::ShownPlan;
 use crate::config::raw::RoleSection;
 use crate::config::{self, IfPresent};
@@ -29,7 +29,7 @@ const POLICY_FILE_MAX: u64 = 64 * 1024;
 pub(super) fn run(paths: &Paths, command: &RoleCommand) -> Result<(), Failure> {
     match command {
         RoleCommand::Add(args) => add(paths, args.name.as_str(), &args.flags, args.replace),
-        RoleCommand::List(args) => list(paths, args.json),
+        RoleCommand::List(args) => super::roles::run(paths, args),
         RoleCommand::Show(args) => show(paths, args),
         RoleCommand::Remove(args) => remove(paths, args.name.as_str()),
     }
@@ -185,7 +185,7 @@ pub(super) struct Detailed<'a> {
 }
 
 impl<'a> Shown<'a> {
-    fn new(catalogue: &'a Catalogue, role: &'a Role) -> Self {
+    pub(super) fn new(catalogue: &'a Catalogue, role: &'a Role) -> Self {
         let name = role.name.as_str();
         Self {
             name,
@@ -218,31 +218,6 @@ fn duration(duration: Duration) -> String {
         s if s % 60 == 0 => format!("{}m", s / 60),
         s => format!("{s}s"),
     }
-}
-
-/// Lists the roles.
-pub(super) fn list(paths: &Paths, json: bool) -> Result<(), Failure> {
-    let catalogue = config_file::load(paths)?;
-    let mut roles: Vec<&Role> = catalogue.roles.values().collect();
-    roles.sort_by(|a, b| a.name.cmp(&b.name));
-    if json {
-        let shown: Vec<Shown<'_>> = roles.iter().map(|role| Shown::new(&catalogue, role)).collect();
-        return output::print_json(&shown);
-    }
-    if roles.is_empty() {
-        return output::print("no roles yet; start with `rolecall role add NAME --source IDENTITY --role-arn ARN`\n");
-    }
-    let mut rows = vec![headings(&["NAME", "ACCOUNT", "ROLE", "SOURCE", "REGION"])];
-    for role in roles {
-        rows.push(vec![
-            Cell::new(Style::Heading, role.name.as_str()),
-            Cell::plain(role.role_arn.account().as_str()),
-            Cell::plain(role.role_arn.name()),
-            Cell::plain(role.source.as_str()),
-            Cell::plain(config_file::region_in(&catalogue, role.name.as_str()).as_deref().unwrap_or("-")),
-        ]);
-    }
-    output::print(&table(Screen::stdout(), &rows))
 }
 
 fn show(paths: &Paths, args: &ShowArgs) -> Result<(), Failure> {

@@ -1,10 +1,11 @@
 //! `roles`: every role there is, for people and for tools that have their own way of showing them.
 //!
-//! What a role is, `role list` says as well; this is the place for looking at many of them.
+//! `role list` is the same command by its other name.
 
 use super::args::RolesArgs;
-use super::output::{self, Failure};
-use super::{config_file, role};
+use super::config_file;
+use super::output::{self, Cell, Failure, Screen, Style, headings, table};
+use super::role::Shown;
 use crate::domain::arn;
 use crate::domain::catalogue::{Catalogue, Identity, Role};
 use crate::domain::palette;
@@ -15,17 +16,41 @@ use std::fmt::Write;
 
 /// Lists the roles.
 pub(super) fn run(paths: &Paths, args: &RolesArgs) -> Result<(), Failure> {
+    let catalogue = &config_file::load(paths)?;
     if args.aesr {
-        return output::print(&aesr(&config_file::load(paths)?));
+        return output::print(&aesr(catalogue));
     }
-    role::list(paths, args.json)
+    let roles = by_name(catalogue);
+    if args.json {
+        let shown: Vec<Shown<'_>> = roles.iter().map(|role| Shown::new(catalogue, role)).collect();
+        return output::print_json(&shown);
+    }
+    if roles.is_empty() {
+        return output::print("no roles yet; start with `rolecall role add NAME --source IDENTITY --role-arn ARN`\n");
+    }
+    let mut rows = vec![headings(&["NAME", "ACCOUNT", "ROLE", "SOURCE", "REGION"])];
+    for role in roles {
+        rows.push(vec![
+            Cell::new(Style::Heading, role.name.as_str()),
+            Cell::plain(role.role_arn.account().as_str()),
+            Cell::plain(role.role_arn.name()),
+            Cell::plain(role.source.as_str()),
+            Cell::plain(config_file::region_in(catalogue, role.name.as_str()).as_deref().unwrap_or("-")),
+        ]);
+    }
+    output::print(&table(Screen::stdout(), &rows))
+}
+
+fn by_name(catalogue: &Catalogue) -> Vec<&Role> {
+    let mut roles: Vec<&Role> = catalogue.roles.values().collect();
+    roles.sort_by(|a, b| a.name.cmp(&b.name));
+    roles
 }
 
 /// Writes the configuration of AWS Extend Switch Roles (its README, "Configuration"): base accounts, where they are known,
 /// then a section per role that the console can switch to. The others are named with the reason, in comments.
 fn aesr(catalogue: &Catalogue) -> String {
-    let mut roles: Vec<&Role> = catalogue.roles.values().collect();
-    roles.sort_by(|a, b| a.name.cmp(&b.name));
+    let roles = by_name(catalogue);
     let mut identities: Vec<&Identity> = catalogue.identities.values().collect();
     identities.sort_by(|a, b| a.name.cmp(&b.name));
     let mut out =

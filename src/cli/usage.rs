@@ -161,6 +161,7 @@ mod tests {
              --source-identity i --session-tag k=v --session-tag a=b --transitive-tag-key k --policy {} --policy-arn A \
              --region r --mfa direct --display-name D --color red --replace",
             "rolecall role list --json",
+            "rolecall role list --aesr",
             "rolecall role show p --json",
             "rolecall role remove p",
             "rolecall profiles sync",

@@ -1,6 +1,6 @@
 //! The flags of `role`: one for each key of `[roles.NAME]`, dashes for underscores.
 
-use super::{JsonArgs, ShowArgs, name};
+use super::{RolesArgs, ShowArgs, name};
 use crate::domain::names::Name;
 use clap::{Args, Subcommand};
 
@@ -15,12 +15,12 @@ Examples:
       --session-tag stage=prod --transitive-tag-key team --policy file://policy.json
   rolecall role add prod --source auth --role-arn ARN --replace")]
     Add(Box<RoleAddArgs>),
-    /// List roles
+    /// List roles, as `rolecall roles` does
     #[command(after_help = "\
 Examples:
   rolecall role list
   rolecall role list --json | jq -r '.[].role_arn'")]
-    List(JsonArgs),
+    List(RolesArgs),
     /// Show one role and its chain
     #[command(after_help = "\
 Example:

@@ -148,8 +148,10 @@ auth        ━━━━─  11h 20m  key 92d old
              `rolecall doctor staging`
 instance"
     );
-    for width in 14..130 {
-        let text = drawn(width);
+    let mut status = example();
+    status.warnings = vec![Report::new(Kind::Config, "config.toml:3: no").hint("correct it")];
+    for width in 1..130 {
+        let text = render(&status, Screen { unicode: true, width: Some(width), colour: false });
         assert!(text.lines().all(|l| line::width(l) <= width), "{width}: {text}");
         assert!(width < 20 || text.contains("52m"), "{width}: {text}");
     }

@@ -3,7 +3,7 @@
 //! Nothing is measured but text. Where the screen is narrow it gives up, in this order, the long bar, the account, the
 //! role's ARN, words around the number, the caller's name and the bar: the name and the number stay.
 
-use crate::cli::line::{Line, cut, width};
+use crate::cli::line::{Line, cut, width, wrap};
 use crate::cli::output::{Screen, Style, remark_lines, span};
 use crate::domain::report::{Report, printable};
 use crate::protocol::status::{IdentityStatus, KeyAge, RoleStatus, SessionStatus};
@@ -35,9 +35,13 @@ pub(super) fn lines(
     screen: Screen,
 ) -> Vec<Line> {
     if identities.is_empty() && roles.is_empty() {
-        let mut line = Line::default();
-        line.push(Style::Plain, "no identities or roles yet; start with `rolecall identity add NAME`");
-        return vec![line];
+        let text = "no identities or roles yet; start with `rolecall identity add NAME`";
+        let as_line = |part| {
+            let mut line = Line::default();
+            line.push(Style::Plain, part);
+            line
+        };
+        return wrap(text, screen.width.unwrap_or(usize::MAX)).into_iter().map(as_line).collect();
     }
     let rows = Walk::new(roles, now, screen.unicode).rows(identities, roles);
     let columns = Columns::fit(&rows, screen.width);

@@ -72,5 +72,9 @@ fn the_listing_is_that_of_the_roles() {
     assert_eq!(roles[3]["display_name"], "Production");
     let table = text(&home.run(["roles"]).stdout);
     assert!(table.starts_with("NAME") && table.contains("AssumedRole"), "{table}");
+    for flags in [&[][..], &["--json"], &["--aesr"]] {
+        let by = |words: &[&str]| home.run(words.iter().chain(flags)).stdout;
+        assert_eq!(by(&["role", "list"]), by(&["roles"]), "{flags:?}");
+    }
     assert_eq!(home.run(["roles", "--json", "--aesr"]).status.code(), Some(2));
 }

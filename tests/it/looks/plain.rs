@@ -6,7 +6,7 @@ use crate::harness::inside::until;
 use crate::harness::process::signal;
 use crate::harness::window::Window;
 use rustix::process::Signal;
-use std::io::{BufRead, BufReader};
+use std::io::{BufRead, BufReader, Write};
 use std::process::Stdio;
 
 const ESCAPE: &str = "\u{1b}[";
@@ -75,6 +75,37 @@ fn nothing_is_wider_than_the_terminal() {
     assert!(with("NO_COLOR=1", &window, &home, 60, "status").contains("└─ "));
     let shown = with("NO_COLOR=1 LANG=C", &window, &home, 60, "status");
     assert!(shown.contains("`- ") && shown.is_ascii(), "{shown}");
+}
+
+#[test]
+fn following_begins_with_the_last_lines_and_a_log_that_is_not_followed_is_whole() {
+    let home = home();
+    let log = home.path(".local/state/rolecall/audit.jsonl");
+    let line = |name: &str, at: u32| {
+        format!("{{\"time\":\"2026-11-22T00:00:{at:02}Z\",\"event\":\"get\",\"result\":\"ok\",\"name\":\"{name}\"}}\n")
+    };
+    let old: String = (0..30).map(|at| line("old", at) + &line("other", at)).collect();
+    std::fs::write(log.with_extension("jsonl.1"), old).unwrap();
+    std::fs::write(&log, (30..33).map(|at| line("old", at)).collect::<String>()).unwrap();
+    let count = |args: &[&str]| text(&home.run(args).stdout).lines().count();
+    assert_eq!((count(&["log"]), count(&["log", "--json"]), count(&["log", "--role", "old"])), (63, 63, 33));
+    for (args, first) in [
+        (&["log", "--follow", "--role", "old"][..], "00:00:23Z"),
+        (&["log", "--follow", "--json", "--role", "old"], "00:00:23Z"),
+        (&["log", "--follow", "--role", "old", "--since", "999999h"], "00:00:00Z"),
+    ] {
+        let mut follower = home.rolecall(args).stdout(Stdio::piped()).spawn().unwrap();
+        let mut lines = BufReader::new(follower.stdout.take().unwrap()).lines().map(Result::unwrap);
+        let shown: Vec<String> = lines.by_ref().take_while(|line| !line.contains("00:00:32Z")).collect();
+        assert!(shown[0].contains(first), "{args:?}: {shown:?}");
+        // Then each as it is written.
+        let mut file = std::fs::OpenOptions::new().append(true).open(&log).unwrap();
+        file.write_all(line("old", 59).as_bytes()).unwrap();
+        assert!(lines.next().unwrap().contains("00:00:59Z"), "{args:?}");
+        drop(lines);
+        assert!(follower.wait().unwrap().success());
+        std::fs::write(&log, (30..33).map(|at| line("old", at)).collect::<String>()).unwrap();
+    }
 }
 
 #[test]
