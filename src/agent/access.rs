@@ -43,7 +43,8 @@ impl Agent {
     ) -> Result<(), Failure> {
         let catalogue = self.configuration.catalogue();
         let Some(role) = catalogue.roles.get(&plan.name) else { return Ok(()) };
-        match access(&catalogue, role, caller).await {
+        let leads_to = programs::leads_to(role, programs::DEADLINE).await;
+        match access(&catalogue, role, caller, leads_to.as_ref()) {
             Access::Allow => Ok(()),
             Access::Deny => Err(denied(role, caller)),
             Access::Ask => {
@@ -70,8 +71,11 @@ impl Agent {
     pub(super) async fn admit_unasked(&self, plan: &Plan, caller: &Caller) -> Result<(), Failure> {
         let catalogue = self.configuration.catalogue();
         let Some(role) = catalogue.roles.get(&plan.name) else { return Ok(()) };
-        match access(&catalogue, role, caller).await {
+        let leads_to = programs::leads_to(role, programs::DEADLINE_OF_HTTP).await;
+        match access(&catalogue, role, caller, leads_to.as_ref()) {
             Access::Allow => Ok(()),
+            // It is too soon to say so: in a moment the rules may be told, and SDKs ask again after this one only.
+            _ if leads_to.is_none() => Err(Failure::transient(untold(role))),
             Access::Deny => Err(denied(role, caller)),
             Access::Ask => {
                 let grant = consent_of(role, caller);
@@ -107,9 +111,14 @@ impl Agent {
 }
 
 /// Tells what the rules say of a caller.
-async fn access(catalogue: &Catalogue, role: &Role, caller: &Caller) -> Access {
-    let rules = match programs::leads_to(role).await {
-        Some(leads_to) => role.access(caller.tool(), &leads_to),
+fn access(
+    catalogue: &Catalogue,
+    role: &Role,
+    caller: &Caller,
+    leads_to: Option<&BTreeMap<String, String>>,
+) -> Access {
+    let rules = match leads_to {
+        Some(leads_to) => role.access(caller.tool(), leads_to),
         // Where the rules cannot be told, nobody can be told from whom they are about.
         None => role.access(None, &BTreeMap::new()),
     };
@@ -139,6 +148,11 @@ fn question(role: &Role, caller: &Caller, holds: Duration) -> Question {
 
 fn named(caller: &Caller) -> &str {
     caller.label.as_deref().or(caller.tool()).unwrap_or(UNNAMED)
+}
+
+fn untold(role: &Role) -> Report {
+    let what = format!("the programs that `access_by_program` of `{}` names could not be looked at in time", role.name);
+    Report::new(Kind::Failed, what).hint("a file system does not answer; ask again, and see `rolecall status`")
 }
 
 fn denied(role: &Role, caller: &Caller) -> Failure {

@@ -7,6 +7,7 @@
 use super::Agent;
 use super::audit::{Event, Line};
 use super::caller::Caller;
+use super::endpoint::can_be_told;
 use super::failure::Failure;
 use super::flight;
 use super::server::Connection;
@@ -58,18 +59,19 @@ impl Agent {
             Ok(prepared) => self.sign_in(&catalogue, &plan, &prepared, caller, context, connection).await,
             Err(report) => Err(Failure::permanent(report)),
         };
+        let result = result.and_then(|(url, given)| self.answer(url, order.by_browser, given));
         let mut line = Line::new(self.ports.clock.now().wall, Event::Console, "ok");
         line.name = Some(plan.name.to_string());
         line.role_arn = flight::target(plan.key().step());
         line.caller = Some(caller.clone());
         match result {
-            Ok((url, given)) => {
+            Ok((answer, given)) => {
                 line.role_arn = given.held.arn.clone().or(line.role_arn);
                 line.access_key_id = Some(given.held.access_key_id.clone());
                 line.expiration = Some(given.held.lifetime.expiration);
                 line.cached = Some(given.cached);
                 self.audit.write(line);
-                self.answer(url, order.by_browser, &given)
+                Ok(answer)
             }
             Err(Failure { report, code, .. }) => {
                 line.result = code;
@@ -102,19 +104,23 @@ impl Agent {
         Ok((url, given))
     }
 
-    fn answer(&self, url: SigninUrl, by_browser: bool, given: &HandOut) -> Result<Answer, Report> {
+    fn answer(&self, url: SigninUrl, by_browser: bool, given: HandOut) -> Result<(Answer, HandOut), Failure> {
         if by_browser {
-            let (url, valid) = self.endpoint.visit_once(url)?;
-            return Ok(Answer::Console { url, valid_seconds: valid.as_secs() });
+            let (url, valid) = self.endpoint.visit_once(url, || self.sessions.check(&given))?;
+            return Ok((Answer::Console { url, valid_seconds: valid.as_secs() }, given));
         }
         // A sign-in token is of no use beyond its session.
         let left = given.held.lifetime.left(self.ports.clock.now());
-        Ok(Answer::Console { url, valid_seconds: TOKEN_LIFE.min(left).as_secs() })
+        Ok((Answer::Console { url, valid_seconds: TOKEN_LIFE.min(left).as_secs() }, given))
     }
 }
 
 /// Looks at what is wanted; nothing is asked of anybody.
 fn prepare(catalogue: &Catalogue, plan: &Plan, order: &Order) -> Result<Prepared, Report> {
+    if order.by_browser {
+        // Every user of the machine can read the address in the browser's command line.
+        can_be_told("use `--print`, and open what it prints")?;
+    }
     let reached = reached(plan)?;
     let step = plan.key().step();
     let region = step.region().to_owned();

@@ -47,7 +47,7 @@ pub async fn run(
     // A closed terminal is no reason to end: the agent outlives the shell that started it.
     let mut hangup = signal(SignalKind::hangup())?;
     agent.audit.write(Line::new(agent.ports.clock.now().wall, Event::Start, "ok"));
-    agent.resume_endpoint();
+    agent.resume_endpoint().await;
     let look = Notify::new();
     let changed = || {
         agent.reload();

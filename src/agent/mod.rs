@@ -183,7 +183,7 @@ impl Agent {
         let called_off = self.sessions.lock();
         self.ports.vault.lock();
         self.ports.tokens.close();
-        self.endpoint.lock();
+        let called_off = called_off.and(self.endpoint.lock());
         self.locked.send_replace(());
         let mut line = Line::new(self.ports.clock.now().wall, Event::Lock, "ok");
         line.message = Some(reason.to_owned());

@@ -13,23 +13,41 @@ use std::fs::{self, File};
 use std::io::{self, Read};
 use std::path::Path;
 use std::time::Duration;
+use tokio::sync::Semaphore;
+use tokio::task::spawn_blocking;
 use tokio::time::timeout;
 
 /// Following a link takes microseconds; a network's file system that hangs must not take the caller with it.
-const DEADLINE: Duration = Duration::from_secs(2);
+pub(super) const DEADLINE: Duration = Duration::from_secs(2);
 
-/// Gives the file that each path of a role's rules leads to; `None` where the file system does not answer.
-pub(super) async fn leads_to(role: &Role) -> Option<BTreeMap<String, String>> {
+/// How long where an HTTP client waits for the answer, which is to be there within half a second.
+pub(super) const DEADLINE_OF_HTTP: Duration = Duration::from_millis(100);
+
+/// Looks at once. One that hangs keeps its thread, and HTTP clients ask again and again: they must not take every thread
+/// that the agent has for its own files.
+static LOOKS: Semaphore = Semaphore::const_new(64);
+
+/// Gives the file that each path of a role's rules leads to; `None` where the file system does not answer in time.
+pub(super) async fn leads_to(role: &Role, deadline: Duration) -> Option<BTreeMap<String, String>> {
     if role.access_by_program.is_empty() {
         return Some(BTreeMap::new());
     }
     let paths: Vec<String> = role.access_by_program.keys().cloned().collect();
-    look(move || paths.into_iter().filter_map(|path| Some((file(&path).ok()?, path))).map(|(f, p)| (p, f)).collect())
-        .await
+    let job = move || paths.into_iter().filter_map(|path| Some((file(&path).ok()?, path))).map(|(f, p)| (p, f)).collect();
+    look(job, deadline).await
 }
 
-async fn look<T: Send + 'static>(job: impl FnOnce() -> T + Send + 'static) -> Option<T> {
-    timeout(DEADLINE, tokio::task::spawn_blocking(job)).await.ok()?.ok()
+async fn look<T: Send + 'static>(job: impl FnOnce() -> T + Send + 'static, deadline: Duration) -> Option<T> {
+    let look = async {
+        let place = LOOKS.acquire().await.ok()?;
+        let job = move || {
+            let seen = job();
+            drop(place);
+            seen
+        };
+        spawn_blocking(job).await.ok()
+    };
+    timeout(deadline, look).await.ok()?
 }
 
 /// Gives the file that a path leads to, named as a caller's is.
@@ -72,7 +90,7 @@ impl Agent {
             let flawed = rules.into_iter().filter_map(|(path, roles)| Some((flaw(&path)?, path, roles)));
             flawed.map(|(flaw, path, roles)| warning(&flaw, &path, &roles)).collect()
         };
-        look(job).await.unwrap_or_else(|| {
+        look(job, DEADLINE).await.unwrap_or_else(|| {
             let what = "the programs of `access_by_program` could not be looked at within 2 seconds";
             vec![
                 Report::new(Kind::Failed, what)
@@ -88,4 +106,29 @@ fn warning(flaw: &str, path: &str, roles: &BTreeSet<String>) -> Report {
     Report::new(Kind::Config, format!("access_by_program of {first}{more} names {path}, {flaw}")).hint(format!(
         "a rule is about the file that runs, once every link is followed; correct `access_by_program` of [roles.{first}]"
     ))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::sync::mpsc::channel;
+
+    #[tokio::test]
+    async fn a_file_system_that_hangs_is_left_in_time_and_keeps_so_many_threads_and_no_more() {
+        let mut held = Vec::new();
+        let (begun, has_begun) = channel();
+        for _ in 0..200 {
+            let (release, hangs) = channel::<()>();
+            held.push(release);
+            let begun = begun.clone();
+            let job = move || {
+                let _ = begun.send(());
+                let _ = hangs.recv();
+            };
+            assert!(look(job, Duration::from_millis(1)).await.is_none());
+        }
+        assert!(has_begun.try_iter().count() <= 64, "each keeps a thread");
+        drop(held);
+        assert_eq!(look(|| 7, Duration::from_secs(30)).await, Some(7), "as soon as it answers again");
+    }
 }

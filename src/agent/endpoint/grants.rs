@@ -4,7 +4,7 @@ use super::http::Problem;
 use super::imds::Tokens;
 use super::owner::Owner;
 use super::serve::{self, Listening, Service};
-use super::{Digest, Endpoint, closed, digest, new_token};
+use super::{Digest, Endpoint, closed, digest, new_token, peer};
 use crate::agent::Agent;
 use crate::agent::audit::{Event, Line};
 use crate::agent::caller::Caller;
@@ -22,6 +22,7 @@ use chrono::{DateTime, Utc};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
+use tokio::sync::Notify;
 
 /// Lower ones belong to the system's services.
 const FIRST_PORT: u16 = 1024;
@@ -46,6 +47,8 @@ pub(super) struct Grant {
     /// What the audit log has last said of it: an access key id, or why there was none.
     told: Mutex<Option<String>>,
     served: AtomicU64,
+    /// Told when it is taken away.
+    closed: Notify,
 }
 
 /// What is asked for.
@@ -68,8 +71,8 @@ impl Grant {
         until: Duration,
         port: u16,
     ) -> Self {
-        let (listening, tokens, told, served) = Default::default();
-        Self { id, name, form, owner, caller, since, until, port, listening, tokens, told, served }
+        let (listening, tokens, told, served, closed) = Default::default();
+        Self { id, name, form, owner, caller, since, until, port, listening, tokens, told, served, closed }
     }
 
     pub(super) fn port(&self) -> u16 {
@@ -92,6 +95,12 @@ impl Grant {
 
     pub(super) fn close(&self) {
         drop(self.take_listening());
+        self.closed.notify_one();
+    }
+
+    /// Returns when it was taken away.
+    pub(super) async fn is_closed(&self) {
+        self.closed.notified().await;
     }
 
     pub(super) fn shown(&self) -> GrantStatus {
@@ -155,11 +164,11 @@ impl Agent {
         };
         let owner = owner.map_err(Failure::permanent)?;
         self.session(&plan, caller, context, connection).await?;
-        let (url, token) = self.open(wanted, owner, caller).map_err(Failure::permanent)?;
+        let (url, token) = self.open(wanted, owner, caller).await.map_err(Failure::permanent)?;
         Ok(Answer::Endpoint { url, token, region: self.region_of(&plan) })
     }
 
-    fn open(
+    async fn open(
         &self,
         wanted: &WantedGrant<'_>,
         owner: Owner,
@@ -176,23 +185,17 @@ impl Agent {
         match wanted.form {
             EndpointForm::Container => {
                 let grant = Arc::new(make(0));
-                let port = self.endpoint.take_in(Arc::clone(&grant))?;
+                let port = self.endpoint.take_in(self, Arc::clone(&grant)).await?;
                 self.audit_grant(&grant, "ok", Some(format!("container endpoint, for process {}", grant.owner.pid)));
                 Ok((format!("http://127.0.0.1:{port}{}{}", super::container::PATH, wanted.name), Some(token)))
             }
             EndpointForm::Imds => {
-                if cfg!(not(target_os = "linux")) {
-                    return Err(Report::new(
-                        Kind::Failed,
-                        "this system does not say who is at the other end of a connection, so that every user of it would be served",
-                    )
-                    .hint("use `rolecall exec` without `--imds`"));
-                }
+                peer::can_be_told("use `rolecall exec` without `--imds`")?;
                 let (socket, port) = serve::bind(wanted.port)?;
                 let grant = Arc::new(make(port));
                 let service = Service::Metadata(Arc::downgrade(&grant));
                 grant.listens(serve::run(socket, port, agent, &service)?);
-                self.endpoint.take_in(Arc::clone(&grant))?;
+                self.endpoint.take_in(self, Arc::clone(&grant)).await?;
                 let what = format!("metadata service on port {port}, for process {}", grant.owner.pid);
                 self.audit_grant(&grant, "ok", Some(what));
                 Ok((format!("http://127.0.0.1:{port}"), None))

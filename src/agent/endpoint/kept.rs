@@ -47,6 +47,9 @@ struct KeptGrant {
     since: DateTime<Utc>,
     /// By the boot-time clock.
     until_seconds: u64,
+    /// Whether its owner is a shell that has switched itself.
+    #[serde(default)]
+    switches: bool,
     caller: KeptCaller,
 }
 
@@ -69,22 +72,6 @@ fn boot_id() -> Option<String> {
     fs::read_to_string("/proc/sys/kernel/random/boot_id").ok().map(|id| id.trim().to_owned())
 }
 
-/// Keeps what there is; where there is nothing, no file.
-pub(super) fn write<'a>(
-    file: &Path,
-    socket: &Path,
-    port: Option<u16>,
-    grants: impl Iterator<Item = &'a Arc<Grant>>,
-) -> Result<(), Report> {
-    let grants: Vec<KeptGrant> = grants.map(|grant| KeptGrant::of(grant)).collect();
-    let Some(boot_id) = boot_id().filter(|_| !grants.is_empty()) else {
-        // One that is not there is as good as removed.
-        let _ = fs::remove_file(file);
-        return Ok(());
-    };
-    let kept = Kept { form: FORM, boot_id, socket: socket.to_path_buf(), port, grants };
-    files::write_until_reboot(file, &serde_json::to_vec(&kept).unwrap_or_default())
-}
 
 /// Reads what the agent before has left, if it was one on this boot and at this socket.
 pub(super) fn read(file: &Path, socket: &Path) -> Option<Kept> {
@@ -94,6 +81,22 @@ pub(super) fn read(file: &Path, socket: &Path) -> Option<Kept> {
 }
 
 impl Kept {
+    /// Takes down what there is.
+    pub(super) fn of<'a>(socket: &Path, port: Option<u16>, grants: impl Iterator<Item = &'a Arc<Grant>>) -> Self {
+        let grants = grants.map(|grant| KeptGrant::of(grant)).collect();
+        Self { form: FORM, boot_id: boot_id().unwrap_or_default(), socket: socket.to_path_buf(), port, grants }
+    }
+
+    /// Writes it; where there is nothing, or nobody can tell of which boot it is, no file.
+    pub(super) fn write(&self, file: &Path) -> Result<(), Report> {
+        if self.grants.is_empty() || self.boot_id.is_empty() {
+            // One that is not there is as good as removed.
+            let _ = fs::remove_file(file);
+            return Ok(());
+        }
+        files::write_until_reboot(file, &serde_json::to_vec(self).unwrap_or_default())
+    }
+
     /// Gives the grants whose owners still live.
     pub(super) fn into_grants(self, now: Duration) -> Vec<Grant> {
         self.grants.into_iter().filter_map(|kept| kept.into_grant(now)).collect()
@@ -112,6 +115,7 @@ impl KeptGrant {
             started: grant.owner.started,
             since: grant.since,
             until_seconds: grant.until.as_secs(),
+            switches: grant.owner.switches,
             caller: KeptCaller { pid, exe, parent, session },
         }
     }
@@ -119,7 +123,7 @@ impl KeptGrant {
     fn into_grant(self, now: Duration) -> Option<Grant> {
         let id = unhex(&self.token_sha256)?;
         let until = Duration::from_secs(self.until_seconds);
-        let owner = Owner::again(self.pid, self.started)?;
+        let owner = Owner::again(self.pid, self.started, self.switches)?;
         // Whatever the file says, a lease is no longer than one that is given now.
         if until <= now || until > now + owner.lease() {
             return None;

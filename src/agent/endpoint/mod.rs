@@ -3,7 +3,8 @@
 //!
 //! It owns the ports, the grants (who may be served what, and until when) and what of them outlives a restart. What a
 //! session is, and who may have it, it asks the rest of the agent, anew for each request. Nothing listens before the first
-//! grant or after the last one: a port that nobody needs is one that nobody can try.
+//! grant; then the shared port stays the agent's. One that was given up after the last grant could be taken by another
+//! user, and what still asks there, as a job that has outlived its shell, would be given that user's credentials.
 
 mod body;
 mod container;
@@ -13,14 +14,17 @@ mod imds;
 mod kept;
 mod owner;
 mod peer;
+mod room;
 mod serve;
 mod visits;
 
 pub(super) use body::Bodies;
 pub(super) use grants::WantedGrant;
+pub(super) use peer::can_be_told;
 
 use super::Agent;
 use super::audit::{Event, Line};
+use super::failure::Failure;
 use crate::domain::report::{Kind, Report};
 use crate::domain::secret::{EndpointToken, SigninUrl};
 use crate::protocol::message::EndpointForm;
@@ -28,17 +32,24 @@ use crate::protocol::status::{EndpointStatus, GrantStatus};
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use grants::Grant;
+use kept::Kept;
 use serve::{Listening, Service};
 use sha2::{Digest as _, Sha256};
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::Duration;
+use tokio::sync::watch;
+use tokio::task::spawn_blocking;
+use tokio::time::timeout;
 use visits::Visits;
 use zeroize::Zeroizing;
 
 /// Of 256 bits no guess is worth trying.
 const TOKEN_BYTES: usize = 32;
+
+/// A file of some kilobytes is written in milliseconds; a disk that hangs must not take a shell's start with it.
+const KEPT_WITHIN: Duration = Duration::from_secs(2);
 
 /// What is kept of a token. Tokens are found by it: how long that takes says something of the digest, which nobody can
 /// steer, and nothing of the token.
@@ -64,6 +75,8 @@ pub(super) struct Endpoint {
     /// Whose file it is.
     socket: PathBuf,
     state: Mutex<State>,
+    /// Which change of the grants the file has. Held while it is written, so that an older state never replaces a newer.
+    written: Arc<tokio::sync::Mutex<u64>>,
 }
 
 #[derive(Default)]
@@ -71,7 +84,11 @@ struct State {
     /// The port that all containers' grants and browsers share.
     shared: Option<Listening>,
     grants: HashMap<Digest, Arc<Grant>>,
+    /// Counts what the file has to follow.
+    changes: u64,
     visits: Visits,
+    /// Told by a lock to the connections that were there before it.
+    cut: watch::Sender<()>,
     /// At the agent's end ports are given up, while the grants wait in the file for the next agent.
     is_closed: bool,
 }
@@ -79,7 +96,7 @@ struct State {
 impl Endpoint {
     pub(super) fn new(agent: Weak<Agent>, state: &Path, socket: &Path) -> Self {
         let file = state.join(kept::file_name(socket));
-        Self { agent, file, socket: socket.to_path_buf(), state: Mutex::default() }
+        Self { agent, file, socket: socket.to_path_buf(), state: Mutex::default(), written: Arc::default() }
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
@@ -88,14 +105,22 @@ impl Endpoint {
     }
 
     /// Gives an address of this machine that leads a browser of this user to a secret one: once, and within a minute.
-    pub(in crate::agent) fn visit_once(&self, url: SigninUrl) -> Result<(SigninUrl, Duration), Report> {
-        let agent = self.agent.upgrade().ok_or_else(closed)?;
-        let nonce = new_token()?;
+    ///
+    /// What `holds` then says decides whether the address is good: a lock that came before it was kept has not seen it.
+    pub(in crate::agent) fn visit_once(
+        &self,
+        url: SigninUrl,
+        holds: impl FnOnce() -> Result<(), Failure>,
+    ) -> Result<(SigninUrl, Duration), Failure> {
+        let agent = self.agent.upgrade().ok_or_else(closed).map_err(Failure::permanent)?;
+        let nonce = new_token().map_err(Failure::permanent)?;
+        let key = digest(nonce.expose().as_bytes());
         let mut state = self.state();
-        let port = state.share(&self.agent)?;
+        let port = state.share(&self.agent).map_err(Failure::permanent)?;
         let now = agent.ports.clock.now().boot;
-        state.visits.expect(digest(nonce.expose().as_bytes()), url, now);
+        state.visits.expect(key, url, now);
         drop(state);
+        holds().inspect_err(|_| self.state().visits.forget(&key))?;
         let later = Arc::clone(&agent);
         tokio::spawn(async move {
             later.ports.clock.sleep_until(now + visits::WAITS).await;
@@ -111,28 +136,49 @@ impl Endpoint {
 
     fn forget_visits(&self) {
         let Some(agent) = self.agent.upgrade() else { return };
-        let mut state = self.state();
-        state.visits.forget_old(agent.ports.clock.now().boot);
-        state.close_unused();
+        self.state().visits.forget_old(agent.ports.clock.now().boot);
     }
 
-    /// Forgets what leads to secrets; grants stay, and are as locked as their roles.
-    pub(super) fn lock(&self) {
+    /// Forgets what leads to secrets, and cuts every connection: what it carries was asked for before. Grants stay, and
+    /// are as locked as their roles. What it gives is closed when the last of those connections is gone.
+    pub(super) fn lock(&self) -> watch::Sender<()> {
         let mut state = self.state();
         state.visits.forget_all();
-        state.close_unused();
+        let cut = std::mem::take(&mut state.cut);
+        cut.send_replace(());
+        cut
     }
 
-    /// Takes a grant in, and keeps it for the next agent.
-    fn take_in(&self, grant: Arc<Grant>) -> Result<u16, Report> {
+    /// Gives what is told by the next lock, and held for as long as there is something to cut.
+    fn cut(&self) -> watch::Receiver<()> {
+        self.state().cut.subscribe()
+    }
+
+    /// Takes a grant in, if there is room, and keeps it for the next agent.
+    async fn take_in(&self, agent: &Agent, grant: Arc<Grant>) -> Result<u16, Report> {
+        let (port, superseded) = self.insert(grant)?;
+        for grant in superseded {
+            grant.close();
+            agent.audit_grant(&grant, "ended", Some("its shell has switched many times since".to_owned()));
+        }
+        self.keep(false).await;
+        Ok(port)
+    }
+
+    /// Gives the port by which a grant is served from now on, and which grants have made room for it.
+    fn insert(&self, grant: Arc<Grant>) -> Result<(u16, Vec<Arc<Grant>>), Report> {
         let mut state = self.state();
+        if state.is_closed {
+            return Err(closed());
+        }
+        let superseded = room::make(&mut state.grants, &grant.owner)?;
         let port = match grant.form {
             EndpointForm::Container => state.share(&self.agent)?,
             EndpointForm::Imds => grant.port(),
         };
         let key = grant.id;
         state.grants.insert(key, Arc::clone(&grant));
-        self.keep(&state);
+        state.changes += 1;
         drop(state);
         let agent = self.agent.clone();
         tokio::spawn(async move {
@@ -140,26 +186,29 @@ impl Endpoint {
             let why = tokio::select! {
                 () = grant.owner.ends() => "its process has ended",
                 () = clock.sleep_until(grant.until) => "its time is over",
+                () = grant.is_closed() => return,
             };
             drop(grant);
             if let Some(agent) = agent.upgrade() {
-                agent.endpoint.end(&agent, &key, why);
+                agent.endpoint.end(&agent, &key, why).await;
             }
         });
-        Ok(port)
+        Ok((port, superseded))
     }
 
     /// Takes a grant away.
-    fn end(&self, agent: &Agent, key: &Digest, why: &str) {
-        let mut state = self.state();
-        if state.is_closed {
-            return;
-        }
-        let Some(grant) = state.grants.remove(key) else { return };
-        state.close_unused();
-        self.keep(&state);
-        drop(state);
+    async fn end(&self, agent: &Agent, key: &Digest, why: &str) {
+        let grant = {
+            let mut state = self.state();
+            if state.is_closed {
+                return;
+            }
+            let Some(grant) = state.grants.remove(key) else { return };
+            state.changes += 1;
+            grant
+        };
         grant.close();
+        self.keep(false).await;
         agent.audit_grant(&grant, "ended", Some(why.to_owned()));
     }
 
@@ -170,8 +219,10 @@ impl Endpoint {
         (grant.form == EndpointForm::Container && grant.holds(agent)).then_some(grant)
     }
 
-    /// Gives the ports up, so that the next agent can have them; the file stays as it is.
+    /// Gives the ports up, so that the next agent can have them. From here on the file is the next agent's: what comes
+    /// later is refused, and written by nobody.
     pub(super) async fn close(&self) {
+        self.keep(true).await;
         let (shared, grants) = {
             let mut state = self.state();
             state.is_closed = true;
@@ -192,12 +243,37 @@ impl Endpoint {
         EndpointStatus { port: state.shared.as_ref().map(|shared| shared.port), grants }
     }
 
-    /// Keeps what the next agent needs; without it grants end with this agent.
-    fn keep(&self, state: &State) {
-        let port = state.shared.as_ref().map(|shared| shared.port);
-        if let Err(report) = kept::write(&self.file, &self.socket, port, state.grants.values()) {
-            tracing::warn!(problem = %report.message, "shells that are open now will not outlive this agent");
-        }
+    /// Keeps what the next agent needs, for the last time if so; without it grants end with this agent.
+    async fn keep(&self, is_last: bool) {
+        let problem = match timeout(KEPT_WITHIN, self.write(is_last)).await {
+            Ok(Ok(())) => return,
+            Ok(Err(report)) => report.message,
+            Err(_) => format!("{}: the disk does not answer", self.file.display()),
+        };
+        tracing::warn!(%problem, "shells that are open now will not outlive this agent");
+    }
+
+    /// Writes the file, if it is not up to date. Not under the state's lock: requests need that one.
+    async fn write(&self, is_last: bool) -> Result<(), Report> {
+        let mut written = Arc::clone(&self.written).lock_owned().await;
+        let kept = {
+            let mut state = self.state();
+            let is_due = !state.is_closed && *written != state.changes;
+            state.is_closed |= is_last;
+            if !is_due {
+                return Ok(());
+            }
+            *written = state.changes;
+            Kept::of(&self.socket, state.shared.as_ref().map(|shared| shared.port), state.grants.values())
+        };
+        let file = self.file.clone();
+        let done = spawn_blocking(move || {
+            let done = kept.write(&file);
+            // Nobody else writes before that, even where nobody waits for it any more.
+            drop(written);
+            done
+        });
+        done.await.unwrap_or(Ok(()))
     }
 }
 
@@ -212,13 +288,6 @@ impl State {
         }
         Ok(self.shared.as_ref().map_or(0, |shared| shared.port))
     }
-
-    /// Gives the shared port up where nobody needs it any more.
-    fn close_unused(&mut self) {
-        if self.visits.is_empty() && self.grants.values().all(|grant| grant.form == EndpointForm::Imds) {
-            self.shared = None;
-        }
-    }
 }
 
 fn closed() -> Report {
@@ -227,7 +296,7 @@ fn closed() -> Report {
 
 impl Agent {
     /// Takes up what the agent before this one served.
-    pub(super) fn resume_endpoint(&self) {
+    pub(super) async fn resume_endpoint(&self) {
         let endpoint = &self.endpoint;
         let Some(before) = kept::read(&endpoint.file, &endpoint.socket) else { return };
         let now = self.ports.clock.now();
@@ -264,10 +333,11 @@ impl Agent {
         }
         for grant in taken {
             // The port is there already, so that nothing is left to fail.
-            let _ = endpoint.take_in(grant);
+            let _ = endpoint.insert(grant);
         }
-        let state = endpoint.state();
-        endpoint.keep(&state);
+        // Also where none was: the file is of the agent before.
+        endpoint.state().changes += 1;
+        endpoint.keep(false).await;
     }
 
     /// Writes a line of the audit log about a grant.

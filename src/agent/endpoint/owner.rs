@@ -22,6 +22,8 @@ pub(super) struct Owner {
     pub(super) pid: i32,
     /// When it started, in clock ticks since boot; zero where that is not known.
     pub(super) started: u64,
+    /// Whether it is a shell that has its client ask for it, and may do so again and again.
+    pub(super) switches: bool,
     pinned: Option<Pinned>,
 }
 
@@ -50,7 +52,7 @@ impl Owner {
             return Err(Report::new(Kind::Usage, "what started rolecall is no shell of yours")
                 .hint("run it in the shell that it is for, without `sudo` between them"));
         }
-        Self::held(parent, pinned)
+        Ok(Self { switches: true, ..Self::held(parent, pinned)? })
     }
 
     fn held(pid: i32, pinned: Option<Pinned>) -> Result<Self, Report> {
@@ -62,14 +64,19 @@ impl Owner {
             .hint("use credential_process there: `rolecall get NAME` needs the agent's socket alone"));
         }
         let started = Stat::of(pid).map_or(0, |stat| stat.started);
-        Ok(Self { pid, started, pinned })
+        Ok(Self { pid, started, switches: false, pinned })
+    }
+
+    #[cfg(test)]
+    pub(super) fn of_number(pid: i32, switches: bool) -> Self {
+        Self { pid, started: 1, switches, pinned: None }
     }
 
     /// Takes a process of before a restart up again; `None` where it has ended.
-    pub(super) fn again(pid: i32, started: u64) -> Option<Self> {
+    pub(super) fn again(pid: i32, started: u64, switches: bool) -> Option<Self> {
         let pinned = Pinned::of(pid);
         // Held first: what is compared is the process that is held.
-        let owner = Self { pid, started, pinned };
+        let owner = Self { pid, started, switches, pinned };
         let is_same = Stat::of(pid).is_some_and(|stat| stat.started == started && started != 0);
         (is_same && owner.is_alive()).then_some(owner)
     }

@@ -18,7 +18,7 @@ use hyper_util::rt::{TokioIo, TokioTimer};
 use rustix::process::geteuid;
 use std::convert::Infallible;
 use std::net::{Ipv4Addr, SocketAddr, TcpListener as StdListener};
-use std::pin::pin;
+use std::pin::Pin;
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, Weak};
 use std::time::Duration;
@@ -164,24 +164,41 @@ async fn connection(agent: Arc<Agent>, stream: TcpStream, port: u16, service: Se
         return;
     }
     let _ = stream.set_nodelay(true);
-    let mut locked = agent.locked.subscribe();
+    // Held to the end of this connection, whatever that is: a lock waits for it.
+    let mut cut = agent.endpoint.cut();
+    let clock = Arc::clone(&agent.ports.clock);
+    let end = clock.now().boot + CONNECTION_LIFE;
     // Weak from here: a connection must not keep an agent that has ended.
-    let agent = Arc::downgrade(&agent);
+    let weak = Arc::downgrade(&agent);
+    drop(agent);
     let answers = service_fn(move |request| {
-        let (agent, service) = (agent.clone(), service.clone());
+        let (agent, service) = (weak.clone(), service.clone());
         async move { Ok::<_, Infallible>(answer(&agent, &request, port, &service).await) }
     });
     let mut http = http1::Builder::new();
     http.timer(TokioTimer::new()).header_read_timeout(HEAD_DEADLINE).max_buf_size(HEAD_MAX);
-    let mut served = pin!(http.serve_connection(TokioIo::new(stream), answers));
+    let mut served = http.serve_connection(TokioIo::new(stream), answers);
     tokio::select! {
-        _ = served.as_mut() => return,
-        // What a connection carried last may be in its buffers: after a lock nothing is to be left.
-        _ = locked.changed() => {}
-        () = sleep(CONNECTION_LIFE) => {}
+        biased;
+        _ = cut.changed() => return reset(served.into_parts().io),
+        _ = &mut served => return,
+        () = clock.sleep_until(end) => {}
     }
-    served.as_mut().graceful_shutdown();
-    let _ = timeout(LAST_ANSWER, served).await;
+    Pin::new(&mut served).graceful_shutdown();
+    let is_answered = tokio::select! {
+        biased;
+        _ = cut.changed() => false,
+        last = timeout(LAST_ANSWER, &mut served) => last.is_ok(),
+    };
+    if !is_answered {
+        reset(served.into_parts().io);
+    }
+}
+
+/// Ends a connection with nothing more sent, not even what waits in the system's buffers: after a lock an answer of before
+/// must not go out, whenever its reader gets to it. SDKs take a reset for a reason to ask again.
+fn reset(stream: TokioIo<TcpStream>) {
+    let _ = stream.inner().set_zero_linger();
 }
 
 async fn answer(agent: &Weak<Agent>, request: &Request<Incoming>, port: u16, service: &Service) -> Answer {

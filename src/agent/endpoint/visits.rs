@@ -46,8 +46,9 @@ impl Visits {
         self.0.clear();
     }
 
-    pub(super) fn is_empty(&self) -> bool {
-        self.0.is_empty()
+    /// Takes back what nobody has come for.
+    pub(super) fn forget(&mut self, nonce: &Digest) {
+        self.0.remove(nonce);
     }
 }
 

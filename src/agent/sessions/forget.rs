@@ -6,6 +6,7 @@ use crate::domain::names::Name;
 use crate::domain::plan::Plan;
 use std::sync::Arc;
 use std::time::Duration;
+use tokio::sync::watch;
 use tokio::time::{sleep, timeout};
 
 /// A task that was called off ends within microseconds; one that does not is stuck in a library.
@@ -14,17 +15,28 @@ const GONE: Duration = Duration::from_secs(1);
 /// Connections that are closed end on threads of their own, which tell nobody; each needs microseconds.
 const CLOSING: Duration = Duration::from_millis(5);
 
-/// Flights that were called off: a task ends when its thread gets to it, and only then is what it held wiped.
+/// Flights that were called off, and connections that were cut: a task ends when its thread gets to it, and only then is
+/// what it held wiped.
 #[must_use = "who says that everything is wiped waits for it first"]
-pub(in crate::agent) struct CalledOff(Vec<Waiting>);
+pub(in crate::agent) struct CalledOff {
+    flights: Vec<Waiting>,
+    /// Closed when the last of the connections is gone.
+    connections: watch::Sender<()>,
+}
 
 impl CalledOff {
+    /// Adds connections, which hold what they carry until they are gone.
+    pub(in crate::agent) fn and(self, connections: watch::Sender<()>) -> Self {
+        Self { connections, ..self }
+    }
+
     /// Waits until the last of them is gone; not for ever, should one of them never yield.
     pub(in crate::agent) async fn are_gone(self) {
         let _ = timeout(GONE, async {
-            for flight in self.0 {
+            for flight in self.flights {
                 drop(flight.outcome().await);
             }
+            self.connections.closed().await;
             sleep(CLOSING).await;
         })
         .await;
@@ -47,7 +59,7 @@ impl Sessions {
             task.abort();
             Waiting { outcome }
         });
-        CalledOff(called_off.collect())
+        CalledOff { flights: called_off.collect(), connections: watch::Sender::new(()) }
     }
 
     /// Does the same for good: who waits is told that the agent ends.
