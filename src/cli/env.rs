@@ -6,7 +6,7 @@
 mod file;
 
 use super::args::{EnvArgs, Format};
-use super::launch::variables::ROLE;
+use super::launch::variables::{METADATA, REGIONS, ROLE};
 use super::output::{Failure, print, secret_buffer};
 use super::shadowing::SHADOWING;
 use super::{config_file, quote, var};
@@ -20,8 +20,14 @@ use std::collections::BTreeMap;
 use std::path::Path;
 use zeroize::Zeroizing;
 
-/// What is set beside credentials, where a role has a region.
-const REGIONS: [&str; 2] = ["AWS_REGION", "AWS_DEFAULT_REGION"];
+/// Whose variables they are, and what of another role's is still there.
+struct Place<'a> {
+    /// The role, and its region if it has one.
+    name: &'a str,
+    region: Option<&'a str>,
+    /// Whether the shell that asks is in a role of ours: then its region may be that role's.
+    in_a_role: bool,
+}
 
 /// What is said of a variable that fish keeps for all its shells.
 const FISH_UNIVERSAL: &str = "  set -qU $rolecall_name; and echo \"rolecall: $rolecall_name is universal in fish and stays set; \
@@ -31,7 +37,7 @@ const FISH_UNIVERSAL: &str = "  set -qU $rolecall_name; and echo \"rolecall: $ro
 pub(super) fn run(paths: impl Fn() -> Result<Paths, Report>, args: &EnvArgs) -> Result<(), Failure> {
     let by_shell = || of_shell(var("SHELL").as_deref());
     let Some(name) = args.name.as_deref().filter(|_| !args.unset) else {
-        return print(&unset(args.format.unwrap_or_else(by_shell))?);
+        return print(&unset(args.format.unwrap_or_else(by_shell), var(ROLE).is_some())?);
     };
     let paths = &paths()?;
     let target =
@@ -39,14 +45,15 @@ pub(super) fn run(paths: impl Fn() -> Result<Paths, Report>, args: &EnvArgs) -> 
     let line = client::get(paths, name, Context::from_env())?;
     let session = process_output::parse(&line).ok_or_else(client::odd_answer)?;
     let region = config_file::region_of(paths, name);
+    let place = Place { name, region: region.as_deref(), in_a_role: var(ROLE).is_some() };
     match target {
         Some(target) => {
             let format = args.format.unwrap_or_else(|| target.format());
-            target.write(&render(&session, region.as_deref(), format))?;
+            target.write(&render(&session, &place, format))?;
             let end = timestamp(session.expiration);
             print(&format!("written to {}, which holds secrets until {end}{}\n", target.shown(), target.remark()))
         }
-        None => print(&render(&session, region.as_deref(), args.format.unwrap_or_else(by_shell))),
+        None => print(&render(&session, &place, args.format.unwrap_or_else(by_shell))),
     }
 }
 
@@ -58,7 +65,7 @@ fn of_shell(shell: Option<&str>) -> Format {
     }
 }
 
-fn render(session: &Session, region: Option<&str>, format: Format) -> Zeroizing<String> {
+fn render(session: &Session, place: &Place<'_>, format: Format) -> Zeroizing<String> {
     let expiration = timestamp(session.expiration);
     let mut variables = vec![
         ("AWS_ACCESS_KEY_ID", session.access_key_id.as_str()),
@@ -66,12 +73,16 @@ fn render(session: &Session, region: Option<&str>, format: Format) -> Zeroizing<
         ("AWS_SESSION_TOKEN", session.token.expose()),
         ("AWS_CREDENTIAL_EXPIRATION", &expiration),
     ];
-    if let Some(region) = region {
+    if let Some(region) = place.region {
         variables.extend(REGIONS.map(|name| (name, region)));
     }
+    if !matches!(format, Format::Dotenv | Format::Json) {
+        // For the shell's prompt; a tool that reads a file or an object takes every name for its own.
+        variables.push((ROLE, place.name));
+    }
     let is_set = |name: &str| variables.iter().any(|(set, _)| *set == name);
-    // A prompt that goes on to show the shell's role would show another one than the keys are of.
-    let stale: Vec<&str> = SHADOWING.into_iter().chain([ROLE]).filter(|name| !is_set(name)).collect();
+    let left_behind = REGIONS.into_iter().filter(|_| place.in_a_role);
+    let stale: Vec<&str> = SHADOWING.into_iter().chain(left_behind).filter(|name| !is_set(name)).collect();
     // No form of quoting makes more than six bytes of one.
     let room = variables.iter().map(|(name, value)| name.len() + 6 * value.len() + 32).sum::<usize>() + 4096;
     let mut out = secret_buffer(room);
@@ -119,12 +130,14 @@ fn render(session: &Session, region: Option<&str>, format: Format) -> Zeroizing<
 }
 
 /// Makes the text that unsets everything that says who one is, the region that goes with it included.
-fn unset(format: Format) -> Result<String, Report> {
+fn unset(format: Format, in_a_role: bool) -> Result<String, Report> {
     if matches!(format, Format::Dotenv | Format::Json) {
         return Err(Report::new(Kind::Usage, "a list of values can set variables and not unset them")
             .hint("give `--format` as sh, fish or powershell"));
     }
-    let names: Vec<&str> = SHADOWING.into_iter().chain(REGIONS).chain([ROLE]).collect();
+    // Where a machine's own metadata service is, is the person's setting, unless a role of ours has set it.
+    let metadata = METADATA.into_iter().filter(|_| in_a_role);
+    let names: Vec<&str> = SHADOWING.into_iter().chain(metadata).chain(REGIONS).chain([ROLE]).collect();
     let mut out = String::new();
     push_unset(&mut out, &names, format);
     Ok(out)
@@ -204,6 +217,25 @@ mod tests {
         command.env("HOME", home.path()).env("XDG_CONFIG_HOME", home.path()).output().expect(shell)
     }
 
+    fn rendered(session: &Session, region: Option<&str>, format: Format) -> Zeroizing<String> {
+        render(session, &Place { name: "prod", region, in_a_role: false }, format)
+    }
+
+    #[test]
+    fn of_another_role_neither_region_nor_metadata_service_stays() {
+        let place = Place { name: "prod", region: None, in_a_role: true };
+        let text = render(&session("value"), &place, Format::Sh);
+        assert!(text.starts_with("unset ") && text.lines().next().unwrap().contains("AWS_REGION"), "{}", &*text);
+        assert!(
+            text.contains("export ROLECALL_ROLE='prod'") || text.contains("export ROLECALL_ROLE=prod"),
+            "{}",
+            &*text
+        );
+        let names = |in_a_role| unset(Format::Sh, in_a_role).expect("a shell");
+        assert!(names(true).contains("AWS_EC2_METADATA_SERVICE_ENDPOINT"));
+        assert!(!names(false).contains("AWS_EC2_METADATA"), "the person's own setting");
+    }
+
     const SHELLS: [(&str, Format); 4] =
         [("sh", Format::Sh), ("bash", Format::Sh), ("zsh", Format::Sh), ("fish", Format::Fish)];
 
@@ -211,7 +243,7 @@ mod tests {
     fn shells_read_exactly_what_was_meant_and_lose_what_would_contradict_it() {
         for (shell, format) in SHELLS {
             for value in HOSTILE {
-                let run = in_shell(shell, &render(&session(value), Some("eu-west-1"), format));
+                let run = in_shell(shell, &rendered(&session(value), Some("eu-west-1"), format));
                 let want = format!("{value}|2026-11-22T00:00:00Z|eu-west-1");
                 assert_eq!(String::from_utf8_lossy(&run.stdout), want, "{shell} {value:?}: {run:?}");
                 assert!(run.status.success() && run.stderr.is_empty(), "{shell} {value:?}: {run:?}");
@@ -222,16 +254,16 @@ mod tests {
     #[test]
     fn what_env_has_set_is_taken_back_by_every_shell() {
         for (shell, format) in SHELLS {
-            let text = render(&session("value"), Some("eu-west-1"), format);
-            let run = in_shell(shell, &format!("{}{}", &*text, unset(format).expect("a shell")));
+            let text = rendered(&session("value"), Some("eu-west-1"), format);
+            let run = in_shell(shell, &format!("{}{}", &*text, unset(format, false).expect("a shell")));
             assert_eq!(String::from_utf8_lossy(&run.stdout), "||", "{shell}: {run:?}");
             assert!(run.status.success() && run.stderr.is_empty(), "{shell}: {run:?}");
         }
-        let powershell = unset(Format::Powershell).expect("a shell");
+        let powershell = unset(Format::Powershell, false).expect("a shell");
         assert_eq!(powershell.lines().count(), SHADOWING.len() + REGIONS.len() + 1);
         assert!(powershell.lines().all(|line| line.starts_with("$Env:") && line.ends_with(" = $null")));
         for format in [Format::Dotenv, Format::Json] {
-            assert_eq!(unset(format).expect_err("sets only").kind, Kind::Usage);
+            assert_eq!(unset(format, false).expect_err("sets only").kind, Kind::Usage);
         }
     }
 
@@ -244,7 +276,7 @@ mod tests {
             fish.output().expect("fish")
         };
         run("set -Ux AWS_PROFILE old", "");
-        let text = render(&session("value"), None, Format::Fish);
+        let text = rendered(&session("value"), None, Format::Fish);
         let told = run("printf %s $argv[1] | source", &text);
         assert_eq!(
             String::from_utf8_lossy(&told.stderr),
@@ -256,7 +288,7 @@ mod tests {
     #[test]
     fn every_format_names_every_variable_and_no_region_that_nobody_said() {
         for format in [Format::Sh, Format::Fish, Format::Powershell, Format::Dotenv, Format::Json] {
-            let text = render(&session("v"), None, format);
+            let text = rendered(&session("v"), None, format);
             for name in ["AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN", "AWS_CREDENTIAL_EXPIRATION"]
             {
                 assert!(text.contains(name), "{format:?} {name}");
@@ -264,7 +296,7 @@ mod tests {
             assert!(!text.contains("REGION"), "{format:?}");
         }
         let json: BTreeMap<String, String> =
-            serde_json::from_str(&render(&session("v\n\""), Some("eu-west-1"), Format::Json)).expect("JSON");
+            serde_json::from_str(&rendered(&session("v\n\""), Some("eu-west-1"), Format::Json)).expect("JSON");
         assert_eq!((json.len(), json["AWS_SESSION_TOKEN"].as_str()), (6, "v\n\""));
     }
 
@@ -273,7 +305,7 @@ mod tests {
         for format in [Format::Sh, Format::Fish, Format::Powershell, Format::Dotenv, Format::Json] {
             for c in ['\'', '\u{1}', '\u{2019}', '\n', '\\', '$'] {
                 // `render` itself asserts that there was room.
-                assert!(render(&session(&c.to_string().repeat(3000)), None, format).len() > 6000);
+                assert!(rendered(&session(&c.to_string().repeat(3000)), None, format).len() > 6000);
             }
         }
     }

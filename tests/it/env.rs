@@ -55,7 +55,7 @@ fn secrets_go_into_a_file_only_when_told_twice_and_then_for_their_owner_alone() 
         [("creds.env", "AWS_ACCESS_KEY_ID=ASIA"), ("creds.json", "{\n  \"AWS_ACCESS_KEY_ID\": \"ASIA")]
     {
         // One that was open to all is not afterwards.
-        std::fs::write(home.path(file), "old").unwrap();
+        std::fs::write(home.path(file), "AWS_ACCESS_KEY_ID=old\n").unwrap();
         std::fs::set_permissions(home.path(file), std::fs::Permissions::from_mode(0o644)).unwrap();
         let output = env(&home, &["prod", "--write-file", file, "--yes-secrets-on-disk"]);
         assert_eq!(output.status.code(), Some(0), "{}", text(&output.stderr));
@@ -76,6 +76,9 @@ fn a_file_that_leads_elsewhere_is_refused_before_anything_is_fetched() {
     assert!(!home.path("elsewhere").exists());
     std::fs::create_dir(home.path("folder")).unwrap();
     refused(&home, &write("folder"), "is not a file");
+    std::fs::write(home.path("own.env"), "AWS_REGION=x\nDATABASE_URL=x\n").unwrap();
+    refused(&home, &write("own.env"), "is there already and holds something else");
+    assert!(std::fs::read_to_string(home.path("own.env")).unwrap().contains("DATABASE_URL"));
     refused(&home, &write("missing/creds.env"), "is in no directory");
     refused(&home, &write("folder/.."), "is not the name of a file");
     assert_eq!(home.aws.count("AssumeRole"), 0);

@@ -9,6 +9,10 @@ use crate::domain::report::{Kind, Report, printable};
 use crate::files;
 use std::fs;
 use std::path::{Path, PathBuf};
+use zeroize::Zeroizing;
+
+/// What is longer than any form of ours is somebody else's.
+const OURS_MAX: u64 = 64 * 1024;
 
 /// A file that may be written.
 pub(super) struct Target {
@@ -34,6 +38,10 @@ impl Target {
                 return Err(refuse(&shown, "is a symlink, and the secrets would lie where it leads"));
             }
             Ok(meta) if !meta.is_file() => return Err(refuse(&shown, "is not a file")),
+            Ok(meta) if !is_ours(&path, meta.len()) => {
+                return Err(Report::new(Kind::Usage, format!("{shown} is there already and holds something else"))
+                    .hint(format!("name another file, or move it away: `mv {shown} {shown}.old`")));
+            }
             _ => {}
         }
         let in_work_tree = dir.ancestors().any(|above| above.join(".git").exists());
@@ -60,6 +68,18 @@ impl Target {
     pub(super) fn remark(&self) -> &'static str {
         if self.in_work_tree { "; it lies in a git work tree: keep it out of commits" } else { "" }
     }
+}
+
+/// Tells whether a file holds credentials in one of our forms and nothing else, so that nothing of anybody's is lost.
+fn is_ours(path: &Path, length: u64) -> bool {
+    let ours = |line: &str| {
+        let line = line.trim();
+        ["", "{", "}", "end"].contains(&line)
+            || line.contains("AWS_")
+            || line.contains("ROLECALL_")
+            || line.contains("rolecall_name")
+    };
+    length <= OURS_MAX && fs::read_to_string(path).is_ok_and(|text| Zeroizing::new(text).lines().all(ours))
 }
 
 fn shown(path: &Path) -> String {

@@ -14,7 +14,7 @@ use zeroize::Zeroizing;
 pub(in crate::cli) const ROLE: &str = "ROLECALL_ROLE";
 
 /// What leads some tool to the metadata service, or away from it.
-const METADATA: [&str; 4] = [
+pub(in crate::cli) const METADATA: [&str; 4] = [
     "AWS_EC2_METADATA_DISABLED",
     "AWS_EC2_METADATA_SERVICE_ENDPOINT",
     "AWS_EC2_METADATA_SERVICE_ENDPOINT_MODE",
@@ -26,8 +26,11 @@ fn misleading() -> impl Iterator<Item = &'static str> {
     SHADOWING.into_iter().chain(METADATA)
 }
 
+/// Where a role's region is: boto3 reads only the second, most others only the first.
+pub(in crate::cli) const REGIONS: [&str; 2] = ["AWS_REGION", "AWS_DEFAULT_REGION"];
+
 /// What is set besides, in some case or another.
-const BESIDES: [&str; 5] = ["AWS_DEFAULT_REGION", "AWS_REGION", "NO_PROXY", "no_proxy", ROLE];
+const BESIDES: [&str; 5] = [REGIONS[0], REGIONS[1], "NO_PROXY", "no_proxy", ROLE];
 
 /// Where an endpoint is: a proxy cannot reach what listens on this machine alone.
 const OWN_HOSTS: [&str; 2] = ["127.0.0.1", "localhost"];
@@ -100,11 +103,12 @@ pub(in crate::cli) fn plan(role: &Role<'_>, var: impl Fn(&str) -> Option<String>
         set.push(("AWS_PROFILE", profile.to_owned()));
     }
     if let Some(region) = role.region {
-        // boto3 reads only the second, most others only the first.
-        set.extend(["AWS_REGION", "AWS_DEFAULT_REGION"].map(|name| (name, region.to_owned())));
+        set.extend(REGIONS.map(|name| (name, region.to_owned())));
     }
+    // Inside of another role the region may be that role's. None is an error that says so; another's is a silent one.
+    let left_behind = REGIONS.into_iter().filter(|_| var(ROLE).is_some());
     let gone = |name: &&str| !set.iter().any(|(other, _)| other == name);
-    let gone: Vec<&'static str> = misleading().filter(gone).collect();
+    let gone: Vec<&'static str> = misleading().chain(left_behind).filter(gone).collect();
     let set = set.into_iter().map(|(name, value)| (name, Some(Zeroizing::new(value))));
     gone.into_iter().map(|name| (name, None)).chain(set).collect()
 }

@@ -79,8 +79,6 @@ fn the_metadata_service_has_no_trailing_slash_and_is_not_disabled() {
         ("AWS_EC2_METADATA_V1_DISABLED", "true"),
         ("NO_PROXY", "127.0.0.1,localhost"),
         ("no_proxy", "127.0.0.1,localhost"),
-        ("AWS_REGION", "stale"),
-        ("AWS_DEFAULT_REGION", "stale"),
     ]));
     assert_eq!(after(&role, &littered()), wanted);
 }
@@ -97,10 +95,18 @@ fn plain_variables_come_with_their_end_and_leave_proxies_alone() {
         ("AWS_SESSION_TOKEN", "session-token"),
         ("AWS_CREDENTIAL_EXPIRATION", "2026-11-22T00:00:00Z"),
         ("AWS_EC2_METADATA_DISABLED", "true"),
-        ("AWS_REGION", "stale"),
-        ("AWS_DEFAULT_REGION", "stale"),
     ]));
     assert_eq!(after(&role, &littered()), wanted);
+}
+
+#[test]
+fn the_region_of_a_role_that_one_comes_from_is_not_that_of_the_next() {
+    let token = token();
+    let role = Role { name: "prod", way: Way::Container { url: URL, token: &token }, region: None, profile: None };
+    let before = [("AWS_REGION", "eu-central-1"), ("AWS_DEFAULT_REGION", "eu-central-1")];
+    assert_eq!(after(&role, &before)["AWS_REGION"], "eu-central-1", "outside of a role it is the person's own");
+    let inside = after(&role, &[&before[..], &[("ROLECALL_ROLE", "other")]].concat());
+    assert!(!inside.contains_key("AWS_REGION") && !inside.contains_key("AWS_DEFAULT_REGION"), "{inside:?}");
 }
 
 #[test]

@@ -79,8 +79,13 @@ fn a_command_has_the_endpoint_the_roles_region_and_all_else_as_it_was() {
 fn a_role_without_a_region_leaves_the_persons_own() {
     let home = Home::ready(&TUTORIAL.replace("region = \"eu-west-1\"", ""));
     home.configure(&format!("[agent]\nvault = \"file\"\n{}", TUTORIAL.replace("region = \"eu-west-1\"", "")));
-    let found = environment(&quietly(littered(home.rolecall(["exec", "prod", "--", "env", "-0"]))));
+    let mut outside = littered(home.rolecall(["exec", "prod", "--", "env", "-0"]));
+    outside.env_remove("ROLECALL_ROLE");
+    let found = environment(&quietly(outside));
     assert_eq!((found["AWS_REGION"].as_str(), found.get("AWS_DEFAULT_REGION")), ("us-east-1", None));
+    // Inside of another role it may be that role's.
+    let found = environment(&quietly(littered(home.rolecall(["exec", "prod", "--", "env", "-0"]))));
+    assert_eq!(found.get("AWS_REGION"), None);
 }
 
 #[test]
