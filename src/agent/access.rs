@@ -111,12 +111,7 @@ impl Agent {
 }
 
 /// Tells what the rules say of a caller.
-fn access(
-    catalogue: &Catalogue,
-    role: &Role,
-    caller: &Caller,
-    leads_to: Option<&BTreeMap<String, String>>,
-) -> Access {
+fn access(catalogue: &Catalogue, role: &Role, caller: &Caller, leads_to: Option<&BTreeMap<String, String>>) -> Access {
     let rules = match leads_to {
         Some(leads_to) => role.access(caller.tool(), leads_to),
         // Where the rules cannot be told, nobody can be told from whom they are about.

@@ -33,7 +33,8 @@ pub(super) async fn leads_to(role: &Role, deadline: Duration) -> Option<BTreeMap
         return Some(BTreeMap::new());
     }
     let paths: Vec<String> = role.access_by_program.keys().cloned().collect();
-    let job = move || paths.into_iter().filter_map(|path| Some((file(&path).ok()?, path))).map(|(f, p)| (p, f)).collect();
+    let job =
+        move || paths.into_iter().filter_map(|path| Some((file(&path).ok()?, path))).map(|(f, p)| (p, f)).collect();
     look(job, deadline).await
 }
 

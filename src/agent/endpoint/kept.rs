@@ -72,7 +72,6 @@ fn boot_id() -> Option<String> {
     fs::read_to_string("/proc/sys/kernel/random/boot_id").ok().map(|id| id.trim().to_owned())
 }
 
-
 /// Reads what the agent before has left, if it was one on this boot and at this socket.
 pub(super) fn read(file: &Path, socket: &Path) -> Option<Kept> {
     let kept: Kept = serde_json::from_slice(&fs::read(file).ok()?).ok()?;

@@ -12,7 +12,8 @@ pub(in crate::agent) fn can_be_told(instead: &str) -> Result<(), Report> {
     if cfg!(target_os = "linux") {
         return Ok(());
     }
-    let what = "this system does not say who is at the other end of a connection, so that every user of it would be served";
+    let what =
+        "this system does not say who is at the other end of a connection, so that every user of it would be served";
     Err(Report::new(Kind::Failed, what).hint(instead))
 }
 

@@ -21,9 +21,8 @@ const GRANTS_MAX: usize = 1024;
 
 /// Makes room for one more grant of an owner; gives those that had to make it.
 pub(super) fn make(grants: &mut HashMap<Digest, Arc<Grant>>, owner: &Owner) -> Result<Vec<Arc<Grant>>, Report> {
-    let is_alike = |other: &Owner| {
-        (other.pid, other.started, other.switches) == (owner.pid, owner.started, owner.switches)
-    };
+    let is_alike =
+        |other: &Owner| (other.pid, other.started, other.switches) == (owner.pid, owner.started, owner.switches);
     let mut alike: Vec<&Arc<Grant>> = grants.values().filter(|grant| is_alike(&grant.owner)).collect();
     if owner.switches && alike.len() >= SWITCHES_MAX {
         alike.sort_by_key(|grant| grant.until);
