@@ -3,8 +3,11 @@
 //! Never a secret, an argument list, an environment or an MFA code. A line that cannot be written is counted and costs
 //! nobody a session: `status` says it.
 
+mod by_socket;
+
 use super::caller::Caller;
 use crate::files;
+use by_socket::BySocket;
 use chrono::{DateTime, Utc};
 use schemars::JsonSchema;
 use schemars::generate::SchemaSettings;
@@ -12,9 +15,9 @@ use serde::Serialize;
 use std::fs::{self, File};
 use std::io::{Read, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
@@ -31,7 +34,7 @@ const QUEUE: usize = 4096;
 const FLUSH: Duration = Duration::from_secs(1);
 
 /// What happened.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, JsonSchema)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub(super) enum Event {
     /// A person was asked whether a program may have a role.
@@ -148,6 +151,7 @@ pub(super) struct Audit {
     writer: Option<JoinHandle<()>>,
     seq: AtomicU64,
     lost: Arc<AtomicU64>,
+    by_socket: Mutex<BySocket>,
 }
 
 impl Audit {
@@ -158,11 +162,19 @@ impl Audit {
         let file = LogFile { path: path.to_path_buf(), file: None, size: 0 };
         let counter = Arc::clone(&lost);
         let writer = std::thread::Builder::new().name("audit".into()).spawn(move || write_all(&lines, file, &counter));
-        Self { queue: Some(queue), writer: writer.ok(), seq: AtomicU64::new(0), lost }
+        let (seq, by_socket) = Default::default();
+        Self { queue: Some(queue), writer: writer.ok(), seq, lost, by_socket }
     }
 
-    /// Writes a line, soon.
-    pub(super) fn write(&self, mut line: Line) {
+    /// Writes a line, soon; of an extra socket's what is news.
+    pub(super) fn write(&self, line: Line) {
+        let (counts, is_told) = self.by_socket.lock().unwrap_or_else(PoisonError::into_inner).sift(&line);
+        for line in counts.into_iter().chain(is_told.then_some(line)) {
+            self.enqueue(line);
+        }
+    }
+
+    fn enqueue(&self, mut line: Line) {
         line.seq = self.seq.fetch_add(1, Ordering::Relaxed);
         let sent = self.queue.as_ref().is_some_and(|queue| queue.try_send(Item::Line(Box::new(line))).is_ok());
         if !sent {

@@ -16,7 +16,6 @@ use crate::files;
 use crate::paths::Paths;
 use crate::protocol::status::SocketStatus;
 use chrono::{DateTime, Utc};
-use requests::Refusals;
 use std::collections::BTreeMap;
 use std::fs;
 use std::os::unix::fs::FileTypeExt;
@@ -45,7 +44,6 @@ struct State {
     /// Why one is not open.
     problems: BTreeMap<Name, Report>,
     last_used: BTreeMap<Name, DateTime<Utc>>,
-    refusals: BTreeMap<Name, Refusals>,
     /// What dead agents left has been looked for.
     swept: bool,
     /// The agent is at its end.
@@ -154,7 +152,6 @@ impl ExtraSockets {
         });
         state.problems.retain(|name, _| wanted.contains_key(name));
         state.last_used.retain(|name, _| wanted.contains_key(name));
-        state.refusals.retain(|name, _| wanted.contains_key(name));
         if !state.swept || !other.is_empty() {
             state.swept = true;
             self.sweep(wanted);

@@ -6,12 +6,14 @@ use crate::harness::home::{Home, PASSPHRASE};
 use crate::harness::inside::TUTORIAL;
 use crate::harness::memory::Stopped;
 use crate::harness::process::Running;
+use crate::harness::wire::{is_reset, stuff};
 use crate::mfa;
 use rolecall::protocol::process_output;
 use rolecall_sandbox::Match;
 use rolecall_sandbox::World;
 use rolecall_sandbox::tutorials::USER_ARN;
-use std::io::Write;
+use std::io::{BufRead, BufReader, Write};
+use std::process::Stdio;
 use std::time::{Duration, Instant};
 
 /// Enough to be told from chance, and to survive what a freed block loses at its beginning.
@@ -93,4 +95,28 @@ fn a_lock_answers_when_what_was_under_way_is_wiped_too() {
     assert!(home.run(["lock"]).status.success());
     assert_eq!(places(&key), [""; 0], "the long-term key, after the lock");
     assert_eq!(waiting.end().code(), Some(4));
+}
+
+#[test]
+fn a_lock_waits_for_no_reader_and_leaves_nothing_in_the_answers_that_nobody_has_read() {
+    let home = Home::ready(TUTORIAL);
+    let mut command = home.rolecall(["exec", "prod", "--", "sh", "-c"]);
+    command.arg("echo $AWS_CONTAINER_CREDENTIALS_FULL_URI $AWS_CONTAINER_AUTHORIZATION_TOKEN; read x");
+    let mut command = command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
+    let mut place = String::new();
+    BufReader::new(command.stdout.take().unwrap()).read_line(&mut place).unwrap();
+    let (url, token) = place.trim().split_once(' ').expect("both");
+    home.canaries.add(token);
+    let (port, path) = url.strip_prefix("http://127.0.0.1:").unwrap().split_once('/').unwrap();
+    let request = format!("GET /{path} HTTP/1.1\r\nHost: 127.0.0.1:{port}\r\nAuthorization: {token}\r\n\r\n");
+    let session = process_output::parse(&home.run(["get", "prod"]).stdout).expect("served");
+    let agent = i32::try_from(home.status()["agent"]["pid"].as_u64().expect("it runs")).unwrap();
+    let places = || Stopped::at_once(agent).places(tail(session.token.expose()));
+    let unread = stuff(port.parse().unwrap(), &request, 3);
+    assert!(!places().is_empty());
+    assert!(home.run(["lock"]).status.success());
+    assert!(unread.iter().all(is_reset), "whoever reads on is sent nothing more");
+    assert_eq!(places(), [""; 0], "the session, after the lock");
+    drop(command.stdin.take());
+    command.wait().unwrap();
 }

@@ -102,10 +102,34 @@ fn a_socket_serves_its_roles_and_nothing_else_and_the_log_says_which_socket_it_w
     assert_eq!((vm.name.as_str(), vm.ask, vm.error.as_ref()), ("vm", false, None));
     assert!(vm.last_used.is_some() && vm.path == socket(&agent.paths, "vm").display().to_string(), "{vm:?}");
     assert_eq!(agent.role("dev").last_caller.as_deref(), Some("socket vm"));
-    until("it is noted", || agent.audit("refuse").len() == 19);
+    until("it is noted: each name once, and once what names none", || agent.audit("refuse").len() == 8);
     let noted = [agent.audit("get"), agent.audit("refuse")].concat();
     assert!(noted.iter().all(|line| line["caller"]["socket"] == "vm"), "{noted:?}");
     assert_eq!(agent.audit("refuse")[0]["name"], "prod");
+}
+
+#[test]
+fn who_asks_in_a_loop_through_a_socket_fills_no_log_whatever_it_is_answered() {
+    let config = with_socket(TWO).replacen("[roles.staging]\n", "[roles.staging]\naccess = \"deny\"\n", 1);
+    let mut agent = Inside::start(&config);
+    for _ in 0..50 {
+        get(&agent, "dev").expect("served");
+        get(&agent, "staging").expect_err("denied");
+        get(&agent, "prod").expect_err("not its role");
+    }
+    agent.get("dev").expect("served");
+    let results = |agent: &Inside, event| -> Vec<String> {
+        agent.audit(event).iter().map(|line| line["result"].as_str().unwrap().to_owned()).collect()
+    };
+    until("the agent's own socket is told as ever", || agent.audit("get").len() == 3);
+    assert_eq!(results(&agent, "get"), ["ok", "denied", "ok"]);
+    assert_eq!(results(&agent, "refuse"), ["out-of-reach"]);
+    agent.restart();
+    let counts = [agent.audit("get"), agent.audit("refuse")].concat();
+    let counts: Vec<_> = counts.iter().filter(|line| line["result"] == "repeated").collect();
+    assert_eq!(counts.len(), 1, "{counts:?}");
+    let said = counts[0]["message"].as_str().unwrap();
+    assert!(said.starts_with("147 more requests by the socket `vm`"), "{said}");
 }
 
 #[test]

@@ -13,35 +13,12 @@ use crate::domain::names::Name;
 use crate::domain::report::{Kind, Report, printable};
 use crate::protocol::VERSION;
 use crate::protocol::message::{Answer, Call, Context, Request};
-use std::time::Duration;
 
 /// What the log says of a request that no extra socket takes, or not this one.
 const OUT_OF_REACH: &str = "out-of-reach";
 
-/// Refusals that are written down per minute and socket: the other end must not be able to push the rest out of the log.
-const REFUSALS_NOTED: u32 = 60;
-const MINUTE: Duration = Duration::from_mins(1);
-
 /// What helps where the two ends do not understand each other: to restart either helps neither.
 const BOTH_ENDS: &str = "install the same version of rolecall at both ends";
-
-/// How many refusals were written down in the minute that began then.
-#[derive(Default)]
-pub(super) struct Refusals {
-    began: Duration,
-    noted: u32,
-}
-
-impl Refusals {
-    /// Tells whether one more is written down.
-    fn is_noted(&mut self, now: Duration) -> bool {
-        if now.saturating_sub(self.began) >= MINUTE {
-            *self = Self { began: now, noted: 0 };
-        }
-        self.noted += 1;
-        self.noted <= REFUSALS_NOTED
-    }
-}
 
 impl Agent {
     /// Does what a request by an extra socket asks, if it is for that.
@@ -88,11 +65,7 @@ impl Agent {
     }
 
     fn note_refusal(&self, socket: &ExtraSocket, wanted: Option<&str>, caller: Caller) {
-        let now = self.ports.clock.now();
-        if !self.extra.state().refusals.entry(socket.name.clone()).or_default().is_noted(now.boot) {
-            return;
-        }
-        let mut line = Line::new(now.wall, Event::Refuse, OUT_OF_REACH);
+        let mut line = Line::new(self.ports.clock.now().wall, Event::Refuse, OUT_OF_REACH);
         line.name = wanted.map(|name| printable(name, NAME_SHOWN));
         line.message = Some(format!("the socket `{}` serves only sessions of: {}", socket.name, socket.listed()));
         line.caller = Some(caller);
@@ -120,16 +93,6 @@ fn from_afar(report: Report) -> Report {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn a_flood_of_refusals_is_written_down_sixty_times_a_minute() {
-        let mut refusals = Refusals::default();
-        let noted =
-            |refusals: &mut Refusals, at: u64| (0..1000).filter(|_| refusals.is_noted(Duration::from_secs(at))).count();
-        assert_eq!(noted(&mut refusals, 1000), 60);
-        assert_eq!(noted(&mut refusals, 1059), 0);
-        assert_eq!(noted(&mut refusals, 1060), 60);
-    }
 
     #[test]
     fn a_hint_says_on_which_machine_its_command_is_run() {

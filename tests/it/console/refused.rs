@@ -155,14 +155,20 @@ fn a_lock_meanwhile_gives_nobody_an_address() {
     let inside = Inside::start(&all_services(TUTORIAL));
     inside.get("prod").expect("a session");
     let hold = inside.aws.hold_matching(Match::action("GetSigninToken"));
+    let by_browser =
+        Request::Console { name: "prod".into(), destination: None, duration_seconds: None, by_browser: true };
     thread::scope(|scope| {
         let waiting = scope.spawn(|| signed_in(&inside).expect_err("locked"));
-        until("the sign-in is asked", || hold.arrived() > 0);
+        let browsing = scope.spawn(|| inside.ask(by_browser).expect_err("locked"));
+        until("both sign-ins are asked", || hold.arrived() > 1);
         inside.ask(Request::Lock).expect("locked");
         hold.release();
         let report = waiting.join().unwrap();
         assert_eq!(report.kind, Kind::Locked, "{}", report.message);
+        assert_eq!(browsing.join().unwrap().kind, Kind::Locked);
     });
+    until("and none is noted as given", || inside.audit("console").len() == 2);
+    assert!(inside.audit("console").iter().all(|line| line["result"] == "locked"));
 }
 
 #[test]

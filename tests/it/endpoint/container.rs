@@ -29,7 +29,7 @@ fn a_role_is_served_with_everything_that_any_sdk_wants() {
 }
 
 #[test]
-fn nothing_listens_and_nothing_is_written_before_the_first_and_after_the_last_grant() {
+fn nothing_listens_before_the_first_grant_and_after_the_last_the_port_stays_ours_and_opens_nothing() {
     let agent = Inside::start(TUTORIAL);
     agent.get("prod").unwrap();
     let kept = || {
@@ -45,7 +45,9 @@ fn nothing_listens_and_nothing_is_written_before_the_first_and_after_the_last_gr
     assert_eq!(agent.status().endpoint.port, Some(place.port));
     assert_eq!(place.get().status, 200);
     owner.end();
-    until("the port is given up", || TcpListener::bind(("127.0.0.1", place.port)).is_ok());
-    assert_eq!(agent.status().endpoint, EndpointStatus::default());
-    assert!(!kept());
+    until("nothing is kept of it", || !kept());
+    assert_eq!(agent.status().endpoint, EndpointStatus { port: Some(place.port), grants: Vec::new() });
+    assert!(TcpListener::bind(("127.0.0.1", place.port)).is_err(), "another user's would be asked by what lives on");
+    assert_eq!(place.get().status, 401);
+    assert_eq!(self::place(&agent, container("prod")).unwrap().port, place.port);
 }

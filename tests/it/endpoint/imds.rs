@@ -5,6 +5,7 @@ use crate::harness::inside::{Inside, TUTORIAL, until};
 use chrono::{DateTime, Utc};
 use rolecall::domain::report::Kind;
 use rolecall::protocol::message::Request;
+use rustix::net::{AddressFamily, RecvFlags, SocketFlags, SocketType, ipproto, recv, socket_with};
 use std::net::TcpListener;
 use std::time::Duration;
 
@@ -140,4 +141,24 @@ fn a_service_ends_with_its_process_and_a_locked_one_still_gives_tokens() {
     assert_eq!(put(&service, &ttl("60")).status, 200, "SDKs take a refused token for the old version");
     owner.end();
     until("its port is free", || TcpListener::bind(("127.0.0.1", service.port)).is_ok());
+}
+
+#[test]
+fn its_answers_get_no_further_than_this_machine() {
+    let agent = Inside::start(TUTORIAL);
+    let service = place(&agent, imds("prod", None)).unwrap();
+    let wire = socket_with(AddressFamily::INET, SocketType::RAW, SocketFlags::CLOEXEC, Some(ipproto::TCP)).unwrap();
+    until("an answer is seen on the wire", || {
+        put(&service, &ttl("60"));
+        let mut packet = [0; 65536];
+        while let Ok((n, _)) = recv(&wire, &mut packet, RecvFlags::DONTWAIT) {
+            let (ip, tcp) = packet[..n].split_at(usize::from(packet[0] & 15) * 4);
+            let is_its = tcp[..2] == service.port.to_be_bytes();
+            if is_its && tcp.len() > usize::from(tcp[12] >> 4) * 4 {
+                assert_eq!(ip[8], 1, "hops that it may go");
+                return true;
+            }
+        }
+        false
+    });
 }

@@ -4,9 +4,10 @@ use rolecall::domain::report::Report;
 use rolecall::protocol::frame::{self, Tag};
 use rustix::process::Uid;
 use std::io::{Read, Write};
+use std::net::TcpStream;
 use std::os::unix::net::UnixStream;
 use std::path::Path;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 /// Nobody, as every system calls it.
 pub(crate) const NOBODY: u32 = 65534;
@@ -57,6 +58,38 @@ pub(crate) fn listen(stream: &mut UnixStream) -> Heard {
         Ok((Tag::Refusal, payload)) => Heard::Refusal(serde_json::from_slice(&payload).expect("a report")),
         _ => Heard::Else(heard),
     }
+}
+
+/// Asks a port again and again and reads nothing, on so many connections, until every buffer on the way is full.
+pub(crate) fn stuff(port: u16, request: &str, connections: usize) -> Vec<TcpStream> {
+    let connect = |_| {
+        let stream = TcpStream::connect(("127.0.0.1", port)).unwrap();
+        // Little room here, so that little is enough.
+        rustix::net::sockopt::set_socket_recv_buffer_size(&stream, 4096).unwrap();
+        stream.set_nonblocking(true).unwrap();
+        stream
+    };
+    let streams: Vec<TcpStream> = (0..connections).map(connect).collect();
+    let mut sent = vec![0; connections];
+    let requests = request.repeat(64);
+    let mut moved = Instant::now();
+    // Nothing tells that all are full but that nothing moves any more.
+    while moved.elapsed() < Duration::from_millis(500) {
+        for (mut stream, sent) in streams.iter().zip(&mut sent) {
+            // A request that was written in part is gone on with.
+            if let Ok(n) = stream.write(&requests.as_bytes()[*sent..]) {
+                *sent = (*sent + n) % requests.len();
+                moved = Instant::now();
+            }
+        }
+        std::thread::park_timeout(Duration::from_millis(1));
+    }
+    streams
+}
+
+/// Tells whether the agent has reset a connection that nobody has read.
+pub(crate) fn is_reset(stream: &TcpStream) -> bool {
+    stream.take_error().unwrap().is_some_and(|error| error.kind() == std::io::ErrorKind::ConnectionReset)
 }
 
 /// Does something as another user, on a thread of its own: credentials belong to threads.
