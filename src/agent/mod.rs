@@ -75,7 +75,6 @@ pub(crate) struct Counters {
     pub(crate) vault_reads: AtomicU64,
     pub(crate) strangers: AtomicU64,
     pub(crate) turned_away: AtomicU64,
-    pub(crate) wrong_tokens: AtomicU64,
 }
 
 /// How long nothing has been used.

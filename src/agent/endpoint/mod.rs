@@ -12,6 +12,7 @@ mod grants;
 mod http;
 mod imds;
 mod kept;
+mod noted;
 mod owner;
 mod peer;
 mod room;
@@ -33,6 +34,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use grants::Grant;
 use kept::Kept;
+use noted::Noted;
 use serve::{Listening, Service};
 use sha2::{Digest as _, Sha256};
 use std::collections::HashMap;
@@ -77,6 +79,7 @@ pub(super) struct Endpoint {
     state: Mutex<State>,
     /// Which change of the grants the file has. Held while it is written, so that an older state never replaces a newer.
     written: Arc<tokio::sync::Mutex<u64>>,
+    noted: Mutex<Noted>,
 }
 
 #[derive(Default)]
@@ -96,12 +99,24 @@ struct State {
 impl Endpoint {
     pub(super) fn new(agent: Weak<Agent>, state: &Path, socket: &Path) -> Self {
         let file = state.join(kept::file_name(socket));
-        Self { agent, file, socket: socket.to_path_buf(), state: Mutex::default(), written: Arc::default() }
+        Self {
+            agent,
+            file,
+            socket: socket.to_path_buf(),
+            state: Mutex::default(),
+            written: Arc::default(),
+            noted: Mutex::default(),
+        }
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
         // No code under this lock panics half way through a change.
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Counts a refusal; tells whether it is written down, and how many before it were not.
+    fn note_refusal(&self, now: Duration) -> Option<u32> {
+        self.noted.lock().unwrap_or_else(PoisonError::into_inner).one_more(now)
     }
 
     /// Gives an address of this machine that leads a browser of this user to a secret one: once, and within a minute.

@@ -133,9 +133,9 @@ fn is_own(agent: &Agent, stream: &TcpStream, from: SocketAddr) -> bool {
     if uid == Some(geteuid().as_raw()) || cfg!(not(target_os = "linux")) {
         return true;
     }
-    agent.counters.turned_away.fetch_add(1, Ordering::Relaxed);
-    // Nobody at all is a client that gave up before it was let in.
+    // Nobody at all is a client that gave up before it was let in: a prompt, which only looks whether somebody listens.
     if let Some(uid) = uid {
+        agent.counters.turned_away.fetch_add(1, Ordering::Relaxed);
         let before = agent.counters.strangers.fetch_add(1, Ordering::Relaxed);
         // One line in a thousand, as on the socket: another user must not be able to fill our disk.
         if before.is_multiple_of(1000) {
@@ -148,14 +148,15 @@ fn is_own(agent: &Agent, stream: &TcpStream, from: SocketAddr) -> bool {
 }
 
 impl Agent {
-    /// Notes a request with a token that opens nothing; one line in a thousand, as it may be a loop.
+    /// Notes a request with a token that opens nothing.
     pub(super) fn refuse_token(&self, port: u16) {
-        let before = self.counters.wrong_tokens.fetch_add(1, Ordering::Relaxed);
-        if before.is_multiple_of(1000) {
-            let mut line = Line::new(self.ports.clock.now().wall, Event::Refuse, "token");
-            line.message = Some(format!("a request to port {port} had no token that is good"));
-            self.audit.write(line);
-        }
+        let now = self.ports.clock.now();
+        let Some(unsaid) = self.endpoint.note_refusal(now.boot) else { return };
+        let mut line = Line::new(now.wall, Event::Refuse, "token");
+        let before =
+            if unsaid > 0 { format!("; {unsaid} more before it were not written down") } else { String::new() };
+        line.message = Some(format!("a request to port {port} had no token that is good{before}"));
+        self.audit.write(line);
     }
 }
 
