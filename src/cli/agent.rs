@@ -109,7 +109,7 @@ fn is_over(paths: &Paths, process: Option<i32>) -> Result<bool, Report> {
 /// `rolecalld` is ever signalled: behind a socket that systemd opened stands systemd itself.
 #[cfg(target_os = "linux")]
 fn agent_behind(connection: &UnixStream) -> Option<i32> {
-    let process = rustix::net::sockopt::socket_peercred(connection).ok()?.pid.as_raw_nonzero().get();
+    let process = client::peer_pid(connection)?;
     // Its name, not its program: the link to that is closed to all but root, as the agent shuts itself off.
     let name = std::fs::read_to_string(format!("/proc/{process}/comm")).ok()?;
     (name.trim_end() == "rolecalld").then_some(process)

@@ -4,6 +4,8 @@
 //! copies the agent's bytes as they are.
 
 mod brief;
+#[cfg(target_os = "linux")]
+mod peer;
 mod start;
 mod terminal;
 
@@ -23,6 +25,9 @@ use terminal::Asked;
 use zeroize::Zeroizing;
 
 pub use brief::{Brief, ask_briefly};
+
+#[cfg(target_os = "linux")]
+pub use peer::peer_pid;
 
 pub use start::{INHERITED, agent_in_sight, agent_program, start_agent};
 
