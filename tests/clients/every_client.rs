@@ -141,7 +141,10 @@ fn note<T: Send>(
 ) {
     let cases: Vec<Case> = seen.iter().map(|(case, _)| *case).filter(|case| which(*case)).collect();
     let chosen = seen.iter_mut().filter(|(case, _)| which(*case));
-    for ((_, seen), found) in chosen.zip(tried(cases)) {
+    let t = std::time::Instant::now();
+    let found = tried(cases);
+    eprintln!("PHASE {:?}", t.elapsed());
+    for ((_, seen), found) in chosen.zip(found) {
         noted(seen, found);
     }
 }
@@ -163,16 +166,21 @@ fn every_client_lists_the_bucket_by_every_way_it_supports_and_the_page_says_how(
         assert_eq!((seen.once, seen.twenty), case.asks_of_an_hour(), "{case:?}");
     }
 
-    let in_seconds = |case: Case| asking(case) && !case.outlasts_short_sessions();
+    let in_hours = |case: Case| asking(case) && case.tool.has_a_movable_clock();
+    let (commands, programs) = (|case: Case| in_hours(case) && case.tool.is_command, |case: Case| in_hours(case) && !case.tool.is_command);
+    let hours = renewal::Hours::begin(&person);
+    note(&mut seen, programs, |cases| hours.pass(&cases), |seen, found| seen.renewing = found);
+    note(&mut seen, commands, |cases| hours.pass_within_a_command(&cases), |seen, found| seen.renewing = found);
+    hours.end();
+    let in_seconds = |case: Case| asking(case) && !case.tool.has_a_movable_clock();
     note(&mut seen, in_seconds, |cases| renewal::in_seconds(&person, &cases), |seen, found| seen.renewing = found);
-    let in_hours = Case::outlasts_short_sessions;
-    note(&mut seen, in_hours, |cases| renewal::in_hours(&person, &cases), |seen, found| seen.renewing = found);
     for (case, Seen { renewing, .. }) in seen.iter().filter(|(case, _)| asking(*case)) {
         assert!(renewing.sessions >= 2, "{case:?} went on with a session that was over: {renewing:?}");
         let most = case.most_asks(CALLS, renewing.sessions);
         assert!(renewing.times <= most, "{case:?} asks more often than it has to, {most} times: {renewing:?}");
     }
 
+    for (c, s) in &seen { eprintln!("{c:?} {:?}", s.renewing); }
     let mut at_start = Vec::new();
     note(
         &mut seen,

@@ -47,17 +47,12 @@ impl Way {
     }
 }
 
-/// The minutes of botocore (`_DEFAULT_ADVISORY_REFRESH_TIMEOUT`).
-const BOTOCORE: u64 = 15;
-
 /// A client that people use.
 #[derive(Debug)]
 pub(crate) struct Tool {
     pub(crate) name: &'static str,
     slug: &'static str,
-    /// The ways, and by each how many minutes before the end of a session it asks for the next on every call; below a minute
-    /// none.
-    pub(crate) ways: &'static [(Way, u64)],
+    pub(crate) ways: &'static [Way],
     /// What runs it: a program and its arguments, the bucket after them.
     runs: fn() -> Vec<PathBuf>,
     /// How often it asks for credentials when it first needs them.
@@ -68,31 +63,30 @@ pub(crate) struct Tool {
     pub(crate) about: &'static str,
 }
 
+impl Tool {
+    /// Whether libfaketime moves its clock. Programs in Go ask the kernel, past the C library; and the virtual machine of Java asks
+    /// so often that it takes ten seconds to start.
+    pub(crate) fn has_a_movable_clock(&self) -> bool {
+        !["go", "java", "rclone", "s5cmd"].contains(&self.slug)
+    }
+}
+
 /// A client by one of its ways. Each has a role of its own by which the audit log tells them apart; all these roles are
 /// the same one at AWS, so that one session serves them all.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Case {
     pub(crate) tool: &'static Tool,
     pub(crate) way: Way,
-    /// How many minutes before a session's end it asks on every call.
-    window: u64,
 }
 
 pub(crate) fn cases(ways: &[Way]) -> Vec<Case> {
     let of = |tool: &'static Tool| {
-        tool.ways.iter().filter(|(way, _)| ways.contains(way)).map(move |(way, window)| Case { tool, way: *way, window: *window })
+        tool.ways.iter().filter(|way| ways.contains(way)).map(move |way| Case { tool, way: *way })
     };
     TOOLS.iter().flat_map(of).collect()
 }
 
 impl Case {
-    /// Whether it takes sessions that end soon for longer ones. botocore takes a session of a metadata service that has less than
-    /// 17 to 25 minutes left for one that lives so long (`_evaluate_expiration`), and asks no more meanwhile: which is why that
-    /// endpoint gives sessions of 30 minutes and more.
-    pub(crate) fn outlasts_short_sessions(self) -> bool {
-        self.way == Way::Imds && self.window == BOTOCORE
-    }
-
     /// How often it asks for one listing, and for twenty more, on a session of an hour.
     pub(crate) fn asks_of_an_hour(self) -> (usize, usize) {
         match self.way {
@@ -103,15 +97,22 @@ impl Case {
         }
     }
 
-    /// How often it asks at most for so many calls that took so many sessions, each of which was nearer its end than the client
-    /// likes: by its own window before the end, which makes it ask on every call, or once for each session.
+    /// How often it asks at most for so many calls that took so many sessions.
     pub(crate) fn most_asks(self, calls: usize, sessions: usize) -> usize {
-        match self.window {
-            _ if self.outlasts_short_sessions() => sessions,
-            0 => sessions + 1,
-            // Before the first call, and before each.
-            _ => self.tool.first_asks + calls,
+        if self.tool.has_a_movable_clock() {
+            // Each time it has asked it was given one that it is content with.
+            return self.tool.first_asks * sessions;
         }
+        // Its sessions were of seconds: it asks when one is over, or, where its window is longer than they are, before each call.
+        let has_a_window = match self.way {
+            // 5 minutes and more, in both versions of Go's and in Java's.
+            Way::Container => true,
+            Way::Process => self.tool.slug == "java",
+            // 5 minutes (`ExpiryWindow`) in the older version of Go's.
+            Way::Imds => ["rclone", "s5cmd"].contains(&self.tool.slug),
+            Way::Environment => false,
+        };
+        if has_a_window { self.tool.first_asks + calls } else { sessions + 1 }
     }
 
     /// The name of its role, and of its profile.

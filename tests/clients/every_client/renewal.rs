@@ -10,21 +10,10 @@ use rolecall_sandbox::{Fault, FaultKind, Match};
 use std::fs;
 use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
-use std::process::Command;
+use std::process::{Child, Command, Stdio};
+use std::sync::Mutex;
 use std::thread;
 use std::time::Duration;
-
-/// The same for each: starts them, has all of them list twenty times at once, and counts what they asked for.
-fn list_at_once(person: &Person, cases: &[Case], starts: impl Fn(Case) -> Lister + Sync) -> Vec<Asked> {
-    for_all(cases.len(), cases.to_vec(), |case| {
-        let mut client = starts(case);
-        let before = asks(person, &case.role());
-        let answer = client.lists(CALLS);
-        listed(case, answer, &client);
-        let after = asks(person, &case.role());
-        Asked { times: after.times - before.times, sessions: after.sessions - before.sessions }
-    })
-}
 
 /// Fails if AWS refused anything: an SDK may try again by itself, and that is no success.
 fn nothing_failed(person: &Person) {
@@ -32,7 +21,23 @@ fn nothing_failed(person: &Person) {
     assert_eq!(failed, [], "no call failed");
 }
 
-/// Twenty slow calls on sessions that are over sooner: all have to succeed, whatever sessions that takes.
+/// Counts what each case asks for while something is done with its client.
+fn counted<T: Send>(person: &Person, cases: &[Case], clients: impl FnOnce() -> Vec<T>) -> Vec<Asked> {
+    let count = || cases.iter().map(|case| asks(person, &case.role())).collect::<Vec<_>>();
+    let before = count();
+    let clients = clients();
+    let after = count();
+    // Not sooner: what an endpoint has given is told as long as its owner lives.
+    drop(clients);
+    let more = |(before, after): (Asked, Asked)| Asked {
+        times: after.times - before.times,
+        sessions: after.sessions - before.sessions,
+    };
+    before.into_iter().zip(after).map(more).collect()
+}
+
+/// Twenty slow calls on sessions that are over sooner, for programs whose clock cannot be moved: all have to succeed, whatever
+/// sessions that takes.
 ///
 /// A session lives 64 s, of which the agent hands out the first 4, as it never gives one of its last minute away. The clock of
 /// AWS is 55 s behind, which is within the tolerance of signatures: so a client, which trusts its own clock, sees a
@@ -49,7 +54,14 @@ pub(super) fn in_seconds(person: &Person, cases: &[Case]) -> Vec<Asked> {
         aws.fault(Fault::on(action, FaultKind::Delay(CALL)));
     }
     aws.clear_calls();
-    let seen = list_at_once(person, cases, |case| case.starts(person, BUCKET));
+    let seen = counted(person, cases, || {
+        for_all(cases.len(), cases.to_vec(), |case| {
+            let mut client = case.starts(person, BUCKET);
+            let answer = client.lists(CALLS);
+            listed(case, answer, &client);
+            client
+        })
+    });
     nothing_failed(person);
     aws.clear_faults();
     aws.clock().set(aws.clock().now() + BEHIND);
@@ -58,45 +70,98 @@ pub(super) fn in_seconds(person: &Person, cases: &[Case]) -> Vec<Asked> {
     seen
 }
 
-/// Twenty calls, ten minutes apart by the clock of everybody - client, agent and AWS -, on sessions of an hour.
+/// Hours that pass at once, by the clock of everybody - clients, agent and AWS.
 ///
-/// libfaketime moves it. It does so for what calls the C library for the time, which programs in Go do not.
-pub(super) fn in_hours(person: &Person, cases: &[Case]) -> Vec<Asked> {
-    const BETWEEN: TimeDelta = TimeDelta::minutes(10);
-    let aws = &person.home.aws;
-    let clock = Hand { library: library(), file: person.home.path("hand-of-the-clock") };
-    clock.set(TimeDelta::zero());
-    person.rolecall(&["agent", "stop"]);
-    let mut agent = person.home.rolecall(["agent", "run"]);
-    let mut agent = clock.moves(&mut agent).spawn().unwrap();
-    until("the agent is there", || UnixStream::connect(person.home.socket()).is_ok());
-    aws.clear_calls();
-    let mut held = aws.hold_matching(Match::action("ListObjectsV2"));
-    let seen = thread::scope(|scope| {
-        let all = scope.spawn(|| {
-            list_at_once(person, cases, |case| {
-                let mut command = case.command(person, BUCKET);
-                Lister::start(clock.moves(&mut command))
+/// libfaketime moves the clock of programs.
+pub(super) struct Hours<'a> {
+    person: &'a Person,
+    agent: Child,
+    clock: Hand,
+    ahead: Mutex<TimeDelta>,
+}
+
+impl<'a> Hours<'a> {
+    pub(super) fn begin(person: &'a Person) -> Self {
+        let clock = Hand { library: library(), file: person.home.path("hand-of-the-clock") };
+        clock.set(TimeDelta::zero());
+        person.rolecall(&["agent", "stop"]);
+        // By itself: `rolecall agent start` would not hand the variables on.
+        let mut agent = person.home.command(env!("CARGO_BIN_EXE_rolecalld"));
+        let agent = clock.moves(&mut agent).stderr(Stdio::null()).spawn().unwrap();
+        until("the agent is there", || UnixStream::connect(person.home.socket()).is_ok());
+        person.home.aws.clear_calls();
+        Self { person, agent, clock, ahead: Mutex::new(TimeDelta::zero()) }
+    }
+
+    /// Twenty calls of each, on sessions of an hour: three hours.
+    ///
+    /// So long between two of them that one falls into the last 5 minutes of a session and one into the last 15, as these are
+    /// the windows in which SDKs ask for the next.
+    pub(super) fn pass(&self, cases: &[Case]) -> Vec<Asked> {
+        const BETWEEN: TimeDelta = TimeDelta::seconds(570);
+        counted(self.person, cases, || {
+            let mut clients = for_all(processors(), cases.to_vec(), |case| (case, self.starts(case)));
+            for _ in 0..CALLS {
+                clients = for_all(processors(), clients, |(case, mut client)| {
+                    let answer = client.lists(1);
+                    listed(case, answer, &client);
+                    (case, client)
+                });
+                self.moves_on(BETWEEN);
+            }
+            clients
+        })
+    }
+
+    /// The same within one command, which makes its twenty calls on its own: each is held until the clock has been moved.
+    pub(super) fn pass_within_a_command(&self, cases: &[Case]) -> Vec<Asked> {
+        /// All of these have asked for the next session when less than this is left of one.
+        const BETWEEN: TimeDelta = TimeDelta::minutes(10);
+        let aws = &self.person.home.aws;
+        let mut held = aws.hold_matching(Match::action("ListObjectsV2"));
+        counted(self.person, cases, || {
+            thread::scope(|scope| {
+                let all = scope.spawn(|| {
+                    for_all(cases.len(), cases.to_vec(), |case| {
+                        let mut client = self.starts(case);
+                        let answer = client.lists(CALLS);
+                        listed(case, answer, &client);
+                        client
+                    })
+                });
+                for _ in 1..CALLS {
+                    held.wait_for_arrivals(cases.len());
+                    self.moves_on(BETWEEN);
+                    // The next calls meet the next gate: it is there before these go on.
+                    held = aws.hold_matching(Match::action("ListObjectsV2"));
+                }
+                held.wait_for_arrivals(cases.len());
+                drop(held);
+                all.join().unwrap()
             })
-        });
-        let mut ahead = TimeDelta::zero();
-        for _ in 1..CALLS {
-            held.wait_for_arrivals(cases.len());
-            ahead += BETWEEN;
-            clock.set(ahead);
-            aws.clock().advance(BETWEEN.to_std().unwrap());
-            // The next calls meet the next gate: it is there before these go on.
-            held = aws.hold_matching(Match::action("ListObjectsV2"));
-        }
-        held.wait_for_arrivals(cases.len());
-        drop(held);
-        all.join().unwrap()
-    });
-    nothing_failed(person);
-    person.rolecall(&["agent", "stop"]);
-    agent.wait().unwrap();
-    aws.clock().set(aws.clock().now() - BETWEEN * i32::try_from(CALLS - 1).unwrap());
-    seen
+        })
+    }
+
+    fn starts(&self, case: Case) -> Lister {
+        let mut command = case.command(self.person, BUCKET);
+        Lister::start(self.clock.moves(&mut command))
+    }
+
+    fn moves_on(&self, by: TimeDelta) {
+        let mut ahead = self.ahead.lock().unwrap();
+        *ahead += by;
+        self.clock.set(*ahead);
+        self.person.home.aws.clock().advance(by.to_std().unwrap());
+    }
+
+    /// Goes back to the present.
+    pub(super) fn end(mut self) {
+        nothing_failed(self.person);
+        self.person.rolecall(&["agent", "stop"]);
+        self.agent.wait().unwrap();
+        let clock = self.person.home.aws.clock();
+        clock.set(clock.now() - *self.ahead.lock().unwrap());
+    }
 }
 
 /// A clock for programs that are started under it.
@@ -115,7 +180,8 @@ impl Hand {
 
     fn moves<'a>(&self, command: &'a mut Command) -> &'a mut Command {
         command.env("LD_PRELOAD", &self.library).env("FAKETIME_TIMESTAMP_FILE", &self.file);
-        command.env("FAKETIME_NO_CACHE", "1").env("FAKETIME_DONT_FAKE_MONOTONIC", "1")
+        // Only what the wall clock says: no timer, and no file that is found younger or older than it is.
+        command.env("FAKETIME_NO_CACHE", "1").env("FAKETIME_DONT_FAKE_MONOTONIC", "1").env("NO_FAKE_STAT", "1")
     }
 }
 

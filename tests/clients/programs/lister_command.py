@@ -111,7 +111,9 @@ class Rclone:
         return said.decode(errors="replace")
 
     def list(self, calls):
-        question = json.dumps({"fs": f"aws:{BUCKET}", "remote": ""}).encode()
+        # Without what it would ask of each object by itself.
+        question = {"fs": f"aws:{BUCKET}", "remote": "", "opt": {"noModTime": True, "noMimeType": True}}
+        question = json.dumps(question).encode()
         direct = urllib.request.build_opener(urllib.request.ProxyHandler({}))
         for _ in range(calls):
             request = urllib.request.Request(f"{self.url}operations/list", question, {"Content-Type": "application/json"})

