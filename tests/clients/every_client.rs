@@ -180,7 +180,6 @@ fn every_client_lists_the_bucket_by_every_way_it_supports_and_the_page_says_how(
         assert!(renewing.times <= most, "{case:?} asks more often than it has to, {most} times: {renewing:?}");
     }
 
-    for (c, s) in &seen { eprintln!("{c:?} {:?}", s.renewing); }
     let mut at_start = Vec::new();
     note(
         &mut seen,
@@ -192,6 +191,5 @@ fn every_client_lists_the_bucket_by_every_way_it_supports_and_the_page_says_how(
         },
         |seen, found| seen.failures = found,
     );
-    eprintln!("{seen:#?}");
     page::hold(&at_start, &seen);
 }

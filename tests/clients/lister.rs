@@ -21,6 +21,7 @@ const LEAVE: Duration = Duration::from_secs(10);
 
 /// A running client.
 pub(crate) struct Lister {
+    command: String,
     child: Child,
     input: Option<ChildStdin>,
     answers: Receiver<String>,
@@ -45,7 +46,7 @@ impl Lister {
             }
         });
         let input = child.stdin.take();
-        Self { child, input, answers, errors, before: 0 }
+        Self { command: format!("{command:?}"), child, input, answers, errors, before: 0 }
     }
 
     /// Has it list so many times; gives the keys of the last listing, or what it says instead.
@@ -75,7 +76,9 @@ impl Lister {
         // One that has ended answers nothing, and what it complained of tells more than our broken pipe.
         let _ = writeln!(self.input.as_mut().expect("it runs"), "{line}");
         let answer = self.answers.recv_timeout(PATIENCE);
-        let answer = answer.unwrap_or_else(|_| panic!("no answer to {line:?}: {}", self.complaints()));
+        let answer = answer.unwrap_or_else(|error| {
+            panic!("no answer to {line:?} ({error}) of {}: {}", self.command, self.complaints())
+        });
         match answer.split_once(' ') {
             Some(("ok", said)) => Ok(said.to_owned()),
             Some(("error", said)) => Err(said.to_owned()),

@@ -24,6 +24,8 @@ pub(super) fn plain(text: &str, person: &Person, role: &str) -> String {
     let text =
         text.replace(role, "prod").replace(&rolecall, "/usr/bin/rolecall").replace(home.trim_end_matches('/'), "~");
     let text = text.replace(env!("CARGO_BIN_EXE_rolecall"), "/usr/bin/rolecall");
+    // The SDK for Rust shows the whole answer, its date too.
+    let text = text.find(" Response {").map_or(text.as_str(), |at| &text[..at]);
     let words = text.split(' ').map(|word| {
         let bare = word.trim_end_matches([',', '.', ')', ':', '\'', '"', ']', '}']);
         let is_id = bare.len() == 36 && bare.matches('-').count() == 4;
@@ -77,9 +79,9 @@ fn render(at_start: &[Start], seen: &[(Case, Seen)]) -> String {
         writeln!(page, "| {name} | {way} | yes | {} | {} | {} |", seen.once, seen.twenty, renewal(*case, seen))
             .unwrap();
     }
-    page.push_str("\n### Where there is no session to start with\n\n");
+    page.push_str("\n### Where there is no session to start with\n\n`rolecall get`, `env`, `exec` and `exec --imds` start nothing, and say:\n\n");
     for start in at_start {
-        writeln!(page, "- `{}` exits with {}: `{}`", start.command, start.code, start.says.replace('`', "'")).unwrap();
+        writeln!(page, "- exit {}: `{}`", start.code, start.says.replace('`', "'")).unwrap();
     }
     for tool in &TOOLS {
         let ours: Vec<_> = seen.iter().filter(|(case, _)| case.tool.name == tool.name).collect();
@@ -96,6 +98,10 @@ fn render(at_start: &[Start], seen: &[(Case, Seen)]) -> String {
                 [("locked", &all.locked), ("refused", &all.refused), ("AWS cannot be reached", &all.outage)]
             {
                 writeln!(page, "- {}, {when}: {}", case.way.name(), shown(complaint)).unwrap();
+            }
+            if all.stays_without {
+                let way = case.way.name();
+                writeln!(page, "- {way}, afterwards: a client object that was made meanwhile stays without; a new one lists").unwrap();
             }
         }
     }
