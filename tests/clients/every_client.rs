@@ -4,6 +4,7 @@ mod failures;
 mod page;
 mod renewal;
 
+use crate::hours::Hours;
 use crate::lister::Lister;
 use crate::person::Person;
 use crate::roster::{Case, WAYS, Way, cases};
@@ -168,9 +169,9 @@ fn every_client_lists_the_bucket_by_every_way_it_supports_and_the_page_says_how(
 
     let in_hours = |case: Case| asking(case) && case.tool.has_a_movable_clock();
     let (commands, programs) = (|case: Case| in_hours(case) && case.tool.is_command, |case: Case| in_hours(case) && !case.tool.is_command);
-    let hours = renewal::Hours::begin(&person);
-    note(&mut seen, programs, |cases| hours.pass(&cases), |seen, found| seen.renewing = found);
-    note(&mut seen, commands, |cases| hours.pass_within_a_command(&cases), |seen, found| seen.renewing = found);
+    let hours = Hours::begin(&person);
+    note(&mut seen, programs, |cases| renewal::in_hours(&hours, &cases), |seen, found| seen.renewing = found);
+    note(&mut seen, commands, |cases| renewal::in_hours_of_a_command(&hours, &cases), |seen, found| seen.renewing = found);
     hours.end();
     let in_seconds = |case: Case| asking(case) && !case.tool.has_a_movable_clock();
     note(&mut seen, in_seconds, |cases| renewal::in_seconds(&person, &cases), |seen, found| seen.renewing = found);

@@ -112,6 +112,7 @@ fn render(at_start: &[Start], seen: &[(Case, Seen)]) -> String {
 fn renewal(case: Case, seen: &Seen) -> &'static str {
     match seen.renewing {
         _ if case.way == Way::Environment => "ends it: keys in variables renew themselves in no client",
+        _ if case.tool.has_a_movable_clock() => "no call fails; asks once for each session",
         renewing if renewing.times >= super::CALLS => "no call fails; asks on every call",
         _ => "no call fails; asks when it is over",
     }

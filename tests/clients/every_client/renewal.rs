@@ -1,25 +1,14 @@
 //! Sessions that end while a client works: no call may fail, or, where the session stands in variables, what the client shows.
 
 use super::{Asked, BUCKET, CALLS, Seen, asks, count_asks, for_all, listed, processors};
-use crate::harness::inside::until;
+use crate::hours::Hours;
 use crate::lister::Lister;
 use crate::person::Person;
 use crate::roster::Case;
 use chrono::TimeDelta;
 use rolecall_sandbox::{Fault, FaultKind, Match};
-use std::fs;
-use std::os::unix::net::UnixStream;
-use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
-use std::sync::Mutex;
 use std::thread;
 use std::time::Duration;
-
-/// Fails if AWS refused anything: an SDK may try again by itself, and that is no success.
-fn nothing_failed(person: &Person) {
-    let failed: Vec<_> = person.home.aws.calls().into_iter().filter(|call| call.status != 200).collect();
-    assert_eq!(failed, [], "no call failed");
-}
 
 /// Counts what each case asks for while something is done with its client.
 fn counted<T: Send>(person: &Person, cases: &[Case], clients: impl FnOnce() -> Vec<T>) -> Vec<Asked> {
@@ -62,7 +51,7 @@ pub(super) fn in_seconds(person: &Person, cases: &[Case]) -> Vec<Asked> {
             client
         })
     });
-    nothing_failed(person);
+    person.nothing_failed();
     aws.clear_faults();
     aws.clock().set(aws.clock().now() + BEHIND);
     aws.world(|world| world.role_session_life = None);
@@ -70,126 +59,57 @@ pub(super) fn in_seconds(person: &Person, cases: &[Case]) -> Vec<Asked> {
     seen
 }
 
-/// Hours that pass at once, by the clock of everybody - clients, agent and AWS.
+/// Twenty calls of each, on sessions of an hour: three hours.
 ///
-/// libfaketime moves the clock of programs.
-pub(super) struct Hours<'a> {
-    person: &'a Person,
-    agent: Child,
-    clock: Hand,
-    ahead: Mutex<TimeDelta>,
+/// So long between two of them that one falls into the last 5 minutes of a session and one into the last 15, as these are the
+/// windows in which SDKs ask for the next.
+pub(super) fn in_hours(hours: &Hours<'_>, cases: &[Case]) -> Vec<Asked> {
+    const BETWEEN: TimeDelta = TimeDelta::seconds(570);
+    counted(hours.person, cases, || {
+        let mut clients = for_all(processors(), cases.to_vec(), |case| (case, starts(hours, case)));
+        for _ in 0..CALLS {
+            clients = for_all(processors(), clients, |(case, mut client)| {
+                let answer = client.lists(1);
+                listed(case, answer, &client);
+                (case, client)
+            });
+            hours.move_on(BETWEEN);
+        }
+        clients
+    })
 }
 
-impl<'a> Hours<'a> {
-    pub(super) fn begin(person: &'a Person) -> Self {
-        let clock = Hand { library: library(), file: person.home.path("hand-of-the-clock") };
-        clock.set(TimeDelta::zero());
-        person.rolecall(&["agent", "stop"]);
-        // By itself: `rolecall agent start` would not hand the variables on.
-        let mut agent = person.home.command(env!("CARGO_BIN_EXE_rolecalld"));
-        let agent = clock.moves(&mut agent).stderr(Stdio::null()).spawn().unwrap();
-        until("the agent is there", || UnixStream::connect(person.home.socket()).is_ok());
-        person.home.aws.clear_calls();
-        Self { person, agent, clock, ahead: Mutex::new(TimeDelta::zero()) }
-    }
-
-    /// Twenty calls of each, on sessions of an hour: three hours.
-    ///
-    /// So long between two of them that one falls into the last 5 minutes of a session and one into the last 15, as these are
-    /// the windows in which SDKs ask for the next.
-    pub(super) fn pass(&self, cases: &[Case]) -> Vec<Asked> {
-        const BETWEEN: TimeDelta = TimeDelta::seconds(570);
-        counted(self.person, cases, || {
-            let mut clients = for_all(processors(), cases.to_vec(), |case| (case, self.starts(case)));
-            for _ in 0..CALLS {
-                clients = for_all(processors(), clients, |(case, mut client)| {
-                    let answer = client.lists(1);
+/// The same within one command, which makes its twenty calls on its own: each is held until the clock has been moved.
+pub(super) fn in_hours_of_a_command(hours: &Hours<'_>, cases: &[Case]) -> Vec<Asked> {
+    // All of these have asked for the next session when less than this is left of one.
+    const BETWEEN: TimeDelta = TimeDelta::minutes(10);
+    let aws = &hours.person.home.aws;
+    let mut held = aws.hold_matching(Match::action("ListObjectsV2"));
+    counted(hours.person, cases, || {
+        thread::scope(|scope| {
+            let all = scope.spawn(|| {
+                for_all(cases.len(), cases.to_vec(), |case| {
+                    let mut client = starts(hours, case);
+                    let answer = client.lists(CALLS);
                     listed(case, answer, &client);
-                    (case, client)
-                });
-                self.moves_on(BETWEEN);
-            }
-            clients
-        })
-    }
-
-    /// The same within one command, which makes its twenty calls on its own: each is held until the clock has been moved.
-    pub(super) fn pass_within_a_command(&self, cases: &[Case]) -> Vec<Asked> {
-        /// All of these have asked for the next session when less than this is left of one.
-        const BETWEEN: TimeDelta = TimeDelta::minutes(10);
-        let aws = &self.person.home.aws;
-        let mut held = aws.hold_matching(Match::action("ListObjectsV2"));
-        counted(self.person, cases, || {
-            thread::scope(|scope| {
-                let all = scope.spawn(|| {
-                    for_all(cases.len(), cases.to_vec(), |case| {
-                        let mut client = self.starts(case);
-                        let answer = client.lists(CALLS);
-                        listed(case, answer, &client);
-                        client
-                    })
-                });
-                for _ in 1..CALLS {
-                    held.wait_for_arrivals(cases.len());
-                    self.moves_on(BETWEEN);
-                    // The next calls meet the next gate: it is there before these go on.
-                    held = aws.hold_matching(Match::action("ListObjectsV2"));
-                }
+                    client
+                })
+            });
+            for _ in 1..CALLS {
                 held.wait_for_arrivals(cases.len());
-                drop(held);
-                all.join().unwrap()
-            })
+                hours.move_on(BETWEEN);
+                // The next calls meet the next gate: it is there before these go on.
+                held = aws.hold_matching(Match::action("ListObjectsV2"));
+            }
+            held.wait_for_arrivals(cases.len());
+            drop(held);
+            all.join().unwrap()
         })
-    }
-
-    fn starts(&self, case: Case) -> Lister {
-        let mut command = case.command(self.person, BUCKET);
-        Lister::start(self.clock.moves(&mut command))
-    }
-
-    fn moves_on(&self, by: TimeDelta) {
-        let mut ahead = self.ahead.lock().unwrap();
-        *ahead += by;
-        self.clock.set(*ahead);
-        self.person.home.aws.clock().advance(by.to_std().unwrap());
-    }
-
-    /// Goes back to the present.
-    pub(super) fn end(mut self) {
-        nothing_failed(self.person);
-        self.person.rolecall(&["agent", "stop"]);
-        self.agent.wait().unwrap();
-        let clock = self.person.home.aws.clock();
-        clock.set(clock.now() - *self.ahead.lock().unwrap());
-    }
+    })
 }
 
-/// A clock for programs that are started under it.
-struct Hand {
-    library: PathBuf,
-    file: PathBuf,
-}
-
-impl Hand {
-    fn set(&self, ahead: TimeDelta) {
-        // In one step: it is read while it is written.
-        let next = self.file.with_extension("next");
-        fs::write(&next, format!("+{}", ahead.num_seconds())).unwrap();
-        fs::rename(next, &self.file).unwrap();
-    }
-
-    fn moves<'a>(&self, command: &'a mut Command) -> &'a mut Command {
-        command.env("LD_PRELOAD", &self.library).env("FAKETIME_TIMESTAMP_FILE", &self.file);
-        // Only what the wall clock says: no timer, and no file that is found younger or older than it is.
-        command.env("FAKETIME_NO_CACHE", "1").env("FAKETIME_DONT_FAKE_MONOTONIC", "1").env("NO_FAKE_STAT", "1")
-    }
-}
-
-fn library() -> PathBuf {
-    let folders = fs::read_dir("/usr/lib").unwrap().flatten().map(|entry| entry.path());
-    let below = Path::new("faketime/libfaketimeMT.so.1");
-    let found = folders.map(|folder| folder.join(below)).find(|path| path.exists());
-    found.expect("libfaketime is installed; `tests/run packages` does it")
+fn starts(hours: &Hours<'_>, case: Case) -> Lister {
+    Lister::start(case.command(hours.person, BUCKET).envs(hours.variables()))
 }
 
 /// Keys in variables: they serve as long as their session lives, and then nothing renews them.
