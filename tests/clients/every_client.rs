@@ -142,10 +142,7 @@ fn note<T: Send>(
 ) {
     let cases: Vec<Case> = seen.iter().map(|(case, _)| *case).filter(|case| which(*case)).collect();
     let chosen = seen.iter_mut().filter(|(case, _)| which(*case));
-    let t = std::time::Instant::now();
-    let found = tried(cases);
-    eprintln!("PHASE {:?}", t.elapsed());
-    for ((_, seen), found) in chosen.zip(found) {
+    for ((_, seen), found) in chosen.zip(tried(cases)) {
         noted(seen, found);
     }
 }
@@ -162,16 +159,27 @@ fn every_client_lists_the_bucket_by_every_way_it_supports_and_the_page_says_how(
         |seen, found| *seen = found,
     );
     assert_eq!(person.home.aws.count("AssumeRole"), 1, "one session serves them all");
-    note(&mut seen, |case| !asking(case), |cases| renewal::outlive_a_session(&person, cases), |seen, found| *seen = found);
+    note(
+        &mut seen,
+        |case| !asking(case),
+        |cases| renewal::outlive_a_session(&person, cases),
+        |seen, found| *seen = found,
+    );
     for (case, seen) in &seen {
         assert_eq!((seen.once, seen.twenty), case.asks_of_an_hour(), "{case:?}");
     }
 
     let in_hours = |case: Case| asking(case) && case.tool.has_a_movable_clock();
-    let (commands, programs) = (|case: Case| in_hours(case) && case.tool.is_command, |case: Case| in_hours(case) && !case.tool.is_command);
+    let (commands, programs) =
+        (|case: Case| in_hours(case) && case.tool.is_command, |case: Case| in_hours(case) && !case.tool.is_command);
     let hours = Hours::begin(&person);
     note(&mut seen, programs, |cases| renewal::in_hours(&hours, &cases), |seen, found| seen.renewing = found);
-    note(&mut seen, commands, |cases| renewal::in_hours_of_a_command(&hours, &cases), |seen, found| seen.renewing = found);
+    note(
+        &mut seen,
+        commands,
+        |cases| renewal::in_hours_of_a_command(&hours, &cases),
+        |seen, found| seen.renewing = found,
+    );
     hours.end();
     let in_seconds = |case: Case| asking(case) && !case.tool.has_a_movable_clock();
     note(&mut seen, in_seconds, |cases| renewal::in_seconds(&person, &cases), |seen, found| seen.renewing = found);

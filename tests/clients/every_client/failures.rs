@@ -46,7 +46,9 @@ pub(super) fn of_all(person: &mut Person, cases: &[Case]) -> (Vec<Failures>, Vec
     // Else it would be `exec` that fails.
     until("each has what `exec` gives it", || {
         let status = person.home.status();
-        let granted = |role: &str| status["endpoint"]["grants"].as_array().is_some_and(|all| all.iter().any(|grant| grant["name"] == role));
+        let granted = |role: &str| {
+            status["endpoint"]["grants"].as_array().is_some_and(|all| all.iter().any(|grant| grant["name"] == role))
+        };
         cases.iter().all(|case| case.way == Way::Process || granted(&case.role()))
     });
     let mut starts = Vec::new();

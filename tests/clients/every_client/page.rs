@@ -90,7 +90,8 @@ fn render(at_start: &[Start], seen: &[(Case, Seen)]) -> String {
         writeln!(page, "{}\n", tool.about.trim()).unwrap();
         for (case, seen) in ours {
             if case.way == Way::Environment {
-                writeln!(page, "- {}, the session is over: `{}`", case.way.name(), seen.over.replace('`', "'")).unwrap();
+                writeln!(page, "- {}, the session is over: `{}`", case.way.name(), seen.over.replace('`', "'"))
+                    .unwrap();
                 continue;
             }
             let all = &seen.failures;
@@ -101,7 +102,11 @@ fn render(at_start: &[Start], seen: &[(Case, Seen)]) -> String {
             }
             if all.stays_without {
                 let way = case.way.name();
-                writeln!(page, "- {way}, afterwards: a client object that was made meanwhile stays without; a new one lists").unwrap();
+                writeln!(
+                    page,
+                    "- {way}, afterwards: a client object that was made meanwhile stays without; a new one lists"
+                )
+                .unwrap();
             }
         }
     }
