@@ -1,19 +1,21 @@
 //! Every client by every way that it supports, and the page about them: `docs/clients.md` says what was seen here.
 
+mod failures;
 mod page;
+mod renewal;
 
+use crate::hours::Hours;
 use crate::lister::Lister;
 use crate::person::Person;
 use crate::roster::{Case, WAYS, Way, cases};
+use failures::Failures;
+use rolecall_sandbox::Bucket;
 use rolecall_sandbox::tutorials::{REGION, ROLE_ARN, WORKLOAD_ACCOUNT};
-use rolecall_sandbox::{Bucket, Fault, FaultKind};
-use serde_json::json;
 use std::collections::BTreeSet;
 use std::fmt::Write;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Mutex, PoisonError};
 use std::thread;
-use std::time::Duration;
 
 const BUCKET: &str = "many-calls-222222222222";
 
@@ -30,27 +32,18 @@ struct Seen {
     /// How often it asked for one listing, and for twenty more.
     once: usize,
     twenty: usize,
-    /// The same for twenty calls on sessions of some seconds, and how many sessions it was given.
-    short: Short,
-    locked: Complaint,
-    refused: Complaint,
+    /// The same for twenty calls over the ends of sessions.
+    renewing: Asked,
+    /// What it shows when the session in its variables is over.
+    over: String,
+    failures: Failures,
 }
 
-#[derive(Clone, Debug, Default)]
-struct Short {
-    asks: usize,
+/// How often the agent was asked, and how many sessions it gave.
+#[derive(Clone, Copy, Debug, Default)]
+struct Asked {
+    times: usize,
     sessions: usize,
-}
-
-/// What a client shows instead of a listing.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-struct Complaint {
-    /// Its own words.
-    own: String,
-    /// Whether rolecall's cause is among them.
-    is_repeated: bool,
-    /// Whether rolecall's lines stand beside them, on standard error.
-    is_beside: bool,
 }
 
 fn keys() -> Vec<String> {
@@ -75,7 +68,7 @@ fn person() -> Person {
 }
 
 /// What a role was asked for so far: how often, and the sessions that were given.
-fn asks(person: &Person, role: &str) -> Short {
+fn asks(person: &Person, role: &str) -> Asked {
     let about = |event: &str, name: &str| -> Vec<_> {
         person.home.events(event).into_iter().filter(|line| line["name"] == name).collect()
     };
@@ -91,7 +84,7 @@ fn asks(person: &Person, role: &str) -> Short {
     let grants = status["endpoint"]["grants"].as_array().cloned().unwrap_or_default();
     let grants = grants.iter().filter(|grant| grant["name"] == role);
     let served: u64 = grants.map(|grant| grant["served"].as_u64().expect("a number")).sum();
-    Short { asks: of(role).len() + usize::try_from(served).unwrap(), sessions: sessions.len() }
+    Asked { times: of(role).len() + usize::try_from(served).unwrap(), sessions: sessions.len() }
 }
 
 /// Does something for every case, so many at a time, and gives what came of it in their order.
@@ -125,107 +118,87 @@ fn listed(case: Case, answer: Result<Vec<String>, String>, client: &Lister) {
     }
 }
 
-/// One listing and twenty more, on a session of an hour.
-fn count_asks(person: &Person, case: Case) -> Seen {
+/// One listing and twenty more, on a session that lives on.
+fn count_asks(person: &Person, case: Case) -> (Seen, Lister) {
     let role = case.role();
-    let before = asks(person, &role).asks;
+    let before = asks(person, &role).times;
     let mut client = case.starts(person, BUCKET);
     let version = client.version();
-    listed(case, client.lists(1), &client);
-    let once = asks(person, &role).asks - before;
-    listed(case, client.lists(CALLS), &client);
-    let twenty = asks(person, &role).asks - before - once;
-    Seen { version, once, twenty, ..Seen::default() }
+    let answer = client.lists(1);
+    listed(case, answer, &client);
+    let once = asks(person, &role).times - before;
+    let answer = client.lists(CALLS);
+    listed(case, answer, &client);
+    let twenty = asks(person, &role).times - before - once;
+    (Seen { version, once, twenty, ..Seen::default() }, client)
 }
 
-/// Starts all of them, before any wants credentials.
-fn waiting(person: &Person, cases: &[Case]) -> Vec<(Case, Lister)> {
-    for_all(processors(), cases.to_vec(), |case| (case, case.starts(person, BUCKET)))
-}
-
-/// Gives what each shows now that something has gone wrong, and whether the cause is part of it.
-fn complaints(person: &Person, waiting: Vec<(Case, Lister)>, cause: &str) -> Vec<Complaint> {
-    for_all(processors() * 2, waiting, |(case, mut client)| {
-        let own = client.lists(1).expect_err("there is nothing to list with");
-        let beside = client.complaints();
-        person.home.canaries.shown(&own);
-        person.home.canaries.shown(&beside);
-        let is_beside = beside.lines().any(|line| line.starts_with("rolecall: ") && line.contains(cause));
-        Complaint { is_repeated: own.contains(cause), is_beside, own: page::plain(&own, person, &case.role()) }
-    })
-}
-
-/// Twenty slow calls on sessions that are over sooner: all have to succeed, whatever sessions that takes.
-///
-/// A session lives 64 s, of which the agent hands out the first 4, as it never gives one of its last minute away. The clock of
-/// AWS is 55 s behind, which is within the tolerance of signatures: so a client, which trusts its own clock, sees a
-/// session of 9 s at most, and nobody has to wait for a minute. A call takes 0.6 s.
-fn live_through_renewals(person: &Person, cases: &[Case]) -> Vec<Short> {
-    const LIFE: i64 = 64;
-    const BEHIND: i64 = 55;
-    const CALL: Duration = Duration::from_millis(600);
-    let aws = &person.home.aws;
-    aws.clock().set(aws.clock().now() - chrono::TimeDelta::seconds(BEHIND));
-    aws.world(|world| world.role_session_life = Some(chrono::TimeDelta::seconds(LIFE)));
-    person.rolecall(&["lock"]);
-    for action in ["ListObjects", "ListObjectsV2"] {
-        aws.fault(Fault::on(action, FaultKind::Delay(CALL)));
+/// Has each case tried, and notes what comes of it.
+fn note<T: Send>(
+    seen: &mut [(Case, Seen)],
+    which: impl Fn(Case) -> bool,
+    tried: impl FnOnce(Vec<Case>) -> Vec<T>,
+    noted: impl Fn(&mut Seen, T),
+) {
+    let cases: Vec<Case> = seen.iter().map(|(case, _)| *case).filter(|case| which(*case)).collect();
+    let chosen = seen.iter_mut().filter(|(case, _)| which(*case));
+    for ((_, seen), found) in chosen.zip(tried(cases)) {
+        noted(seen, found);
     }
-    aws.clear_calls();
-    let seen = for_all(cases.len(), cases.to_vec(), |case| {
-        let mut client = case.starts(person, BUCKET);
-        let before = asks(person, &case.role());
-        listed(case, client.lists(CALLS), &client);
-        let after = asks(person, &case.role());
-        Short { asks: after.asks - before.asks, sessions: after.sessions - before.sessions }
-    });
-    let failed: Vec<_> = aws.calls().into_iter().filter(|call| call.status != 200).collect();
-    assert_eq!(failed, [], "no call failed");
-    aws.clear_faults();
-    aws.clock().set(aws.clock().now() + chrono::TimeDelta::seconds(BEHIND));
-    aws.world(|world| world.role_session_life = None);
-    person.rolecall(&["lock"]);
-    seen
 }
 
 #[test]
 fn every_client_lists_the_bucket_by_every_way_it_supports_and_the_page_says_how() {
     let mut person = person();
-    let all = cases(&WAYS);
-    let mut seen = for_all(processors(), all.clone(), |case| count_asks(&person, case));
-    for (case, seen) in all.iter().zip(&seen) {
-        // Of the environment it is `rolecall env` that asks.
-        let asks = if case.way == Way::Environment { 1 } else { case.tool.first_asks };
-        // Twenty calls of what has its session already need none; a command of the CLI is a process of its own.
-        let again = if case.tool.is_command && case.way != Way::Environment { asks } else { 0 };
-        assert_eq!((seen.once, seen.twenty), (asks, again), "{case:?}");
-    }
+    let asking = |case: Case| case.way != Way::Environment;
+    let mut seen: Vec<_> = cases(&WAYS).into_iter().map(|case| (case, Seen::default())).collect();
+    note(
+        &mut seen,
+        asking,
+        |cases| for_all(processors(), cases, |case| count_asks(&person, case).0),
+        |seen, found| *seen = found,
+    );
     assert_eq!(person.home.aws.count("AssumeRole"), 1, "one session serves them all");
+    note(
+        &mut seen,
+        |case| !asking(case),
+        |cases| renewal::outlive_a_session(&person, cases),
+        |seen, found| *seen = found,
+    );
+    for (case, seen) in &seen {
+        assert_eq!((seen.once, seen.twenty), case.asks_of_an_hour(), "{case:?}");
+    }
 
-    // Keys in the environment renew themselves in no client, and `rolecall env` itself says why there are none.
-    let at: Vec<usize> = (0..all.len()).filter(|at| all[*at].way != Way::Environment).collect();
-    let asking: Vec<Case> = at.iter().map(|at| all[*at]).collect();
-    let renewing: Vec<usize> = at.iter().copied().filter(|at| all[*at].shows_renewal()).collect();
-    let cases: Vec<Case> = renewing.iter().map(|at| all[*at]).collect();
-    for (at, short) in renewing.iter().zip(live_through_renewals(&person, &cases)) {
-        assert!(short.sessions >= 2, "{:?} went on with a session that was over: {short:?}", all[*at]);
-        seen[*at].short = short;
+    let in_hours = |case: Case| asking(case) && case.tool.has_a_movable_clock();
+    let (commands, programs) =
+        (|case: Case| in_hours(case) && case.tool.is_command, |case: Case| in_hours(case) && !case.tool.is_command);
+    let hours = Hours::begin(&person);
+    note(&mut seen, programs, |cases| renewal::in_hours(&hours, &cases), |seen, found| seen.renewing = found);
+    note(
+        &mut seen,
+        commands,
+        |cases| renewal::in_hours_of_a_command(&hours, &cases),
+        |seen, found| seen.renewing = found,
+    );
+    hours.end();
+    let in_seconds = |case: Case| asking(case) && !case.tool.has_a_movable_clock();
+    note(&mut seen, in_seconds, |cases| renewal::in_seconds(&person, &cases), |seen, found| seen.renewing = found);
+    for (case, Seen { renewing, .. }) in seen.iter().filter(|(case, _)| asking(*case)) {
+        assert!(renewing.sessions >= 2, "{case:?} went on with a session that was over: {renewing:?}");
+        let most = case.most_asks(CALLS, renewing.sessions);
+        assert!(renewing.times <= most, "{case:?} asks more often than it has to, {most} times: {renewing:?}");
     }
-    let started = waiting(&person, &asking);
-    let nobody = json!({"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Action": "sts:AssumeRole",
-        "Principal": {"AWS": "arn:aws:iam::111111111111:user/nobody"}}]});
-    let trust = person.home.aws.world(|world| std::mem::replace(&mut world.role(ROLE_ARN).trust, nobody.into()));
-    person.rolecall(&["lock"]);
-    let refused = complaints(&person, started, "is not authorized to perform: sts:AssumeRole");
-    person.home.aws.world(|world| world.role(ROLE_ARN).trust = trust);
-    // What AWS refused is remembered for some seconds; not by an agent that has forgotten.
-    person.rolecall(&["lock"]);
-    let started = waiting(&person, &asking);
-    person.lock_keyring();
-    person.rolecall(&["lock"]);
-    let locked = complaints(&person, started, "the keyring is locked");
-    for (at, (locked, refused)) in at.iter().zip(locked.into_iter().zip(refused)) {
-        (seen[*at].locked, seen[*at].refused) = (locked, refused);
-    }
-    page::hold(&all.into_iter().zip(seen).collect::<Vec<_>>());
+
+    let mut at_start = Vec::new();
+    note(
+        &mut seen,
+        asking,
+        |cases| {
+            let (each, starts) = failures::of_all(&mut person, &cases);
+            at_start = starts;
+            each
+        },
+        |seen, found| seen.failures = found,
+    );
+    page::hold(&at_start, &seen);
 }

@@ -5,32 +5,39 @@
 //! `ok KEY|KEY…` or `error WHAT IT SAYS`; the line `version` is answered by `ok NAME VERSION`. It asks for credentials when
 //! it first lists, and goes on after an error. It ends with its standard input.
 
+use std::fs::File;
 use std::io::{BufRead, BufReader, Write};
+use std::os::unix::fs::FileExt;
 use std::process::{Child, ChildStdin, Command, Stdio};
 use std::sync::mpsc::{Receiver, channel};
-use std::sync::{Arc, Mutex};
 use std::thread;
 use std::time::{Duration, Instant};
 
 /// What one answer may take where forty clients start at once on two processors; it only turns a hang into a failure.
-const PATIENCE: Duration = Duration::from_secs(180);
+const PATIENCE: Duration = Duration::from_mins(3);
 
 /// What a client may take to end by itself.
 const LEAVE: Duration = Duration::from_secs(10);
 
 /// A running client.
 pub(crate) struct Lister {
+    command: String,
     child: Child,
     input: Option<ChildStdin>,
     answers: Receiver<String>,
-    complaints: Arc<Mutex<String>>,
+    /// Its standard error: a file, so that what was said before an answer is there with the answer.
+    errors: File,
+    /// How much stood there when it was last asked something.
+    before: u64,
 }
 
 impl Lister {
     pub(crate) fn start(command: &mut Command) -> Self {
-        let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+        let errors = tempfile::tempfile().unwrap();
+        let own = errors.try_clone().unwrap();
+        let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(own).spawn().unwrap();
         let (sender, answers) = channel();
-        let (out, err) = (child.stdout.take().unwrap(), child.stderr.take().unwrap());
+        let out = child.stdout.take().unwrap();
         thread::spawn(move || {
             for line in BufReader::new(out).lines().map_while(Result::ok) {
                 if sender.send(line).is_err() {
@@ -38,15 +45,8 @@ impl Lister {
                 }
             }
         });
-        let complaints = Arc::new(Mutex::new(String::new()));
-        let heard = Arc::clone(&complaints);
-        thread::spawn(move || {
-            for line in BufReader::new(err).lines().map_while(Result::ok) {
-                *heard.lock().unwrap() += &format!("{line}\n");
-            }
-        });
         let input = child.stdin.take();
-        Self { child, input, answers, complaints }
+        Self { command: format!("{command:?}"), child, input, answers, errors, before: 0 }
     }
 
     /// Has it list so many times; gives the keys of the last listing, or what it says instead.
@@ -60,16 +60,25 @@ impl Lister {
         self.says("version").unwrap_or_else(|said| panic!("it does not know its version: {said}"))
     }
 
-    /// What it has said on standard error so far.
+    /// What it and what it started have said on standard error since it was last asked something.
     pub(crate) fn complaints(&self) -> String {
-        self.complaints.lock().unwrap().clone()
+        let mut said = vec![0; usize::try_from(self.length() - self.before).unwrap()];
+        self.errors.read_exact_at(&mut said, self.before).unwrap();
+        String::from_utf8_lossy(&said).into_owned()
+    }
+
+    fn length(&self) -> u64 {
+        self.errors.metadata().unwrap().len()
     }
 
     fn says(&mut self, line: &str) -> Result<String, String> {
+        self.before = self.length();
         // One that has ended answers nothing, and what it complained of tells more than our broken pipe.
         let _ = writeln!(self.input.as_mut().expect("it runs"), "{line}");
         let answer = self.answers.recv_timeout(PATIENCE);
-        let answer = answer.unwrap_or_else(|_| panic!("no answer to {line:?}: {}", self.complaints()));
+        let answer = answer.unwrap_or_else(|error| {
+            panic!("no answer to {line:?} ({error}) of {}: {}", self.command, self.complaints())
+        });
         match answer.split_once(' ') {
             Some(("ok", said)) => Ok(said.to_owned()),
             Some(("error", said)) => Err(said.to_owned()),

@@ -13,6 +13,7 @@ mod desk;
 #[path = "../it/harness/mod.rs"]
 mod harness;
 
+mod hours;
 mod lister;
 mod moto;
 mod peers;
@@ -25,6 +26,7 @@ mod every_client;
 mod every_day;
 mod keyring;
 mod mfa;
+mod morning;
 mod profiles;
 mod refusals;
 mod remote;

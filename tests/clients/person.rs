@@ -135,6 +135,12 @@ impl Person {
         self.audit("sts", 1).iter().filter(|line| line["name"] == "prod").count()
     }
 
+    /// Fails if AWS refused anything: an SDK may try again by itself, and that is no success.
+    pub(crate) fn nothing_failed(&self) {
+        let failed: Vec<_> = self.home.aws.calls().into_iter().filter(|call| call.status != 200).collect();
+        assert_eq!(failed, [], "no call failed");
+    }
+
     /// Scans for secrets, the current session's among them; the keyring's own files too.
     pub(crate) fn nothing_leaked(&self) {
         self.rolecall(&["get", "prod"]);

