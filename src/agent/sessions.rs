@@ -191,12 +191,7 @@ impl Sessions {
 
     /// Fails when everything has been forgotten since a session was chosen to be handed out: for whom waits in between.
     pub(super) fn still_holds(&self, given: HandOut) -> Result<HandOut, Failure> {
-        self.check(&given).map(|()| given)
-    }
-
-    /// The same, of one that stays where it is.
-    pub(super) fn check(&self, given: &HandOut) -> Result<(), Failure> {
-        self.called_off_since(given.locks)
+        self.called_off_since(given.locks).map(|()| given)
     }
 
     /// Fails when everything has been forgotten since, whichever flight brought a session and however far it was.

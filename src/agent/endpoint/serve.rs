@@ -199,7 +199,7 @@ async fn connection(agent: Arc<Agent>, stream: TcpStream, port: u16, service: Se
 /// Ends a connection with nothing more sent, not even what waits in the system's buffers: after a lock an answer of before
 /// must not go out, whenever its reader gets to it. SDKs take a reset for a reason to ask again.
 fn reset(stream: TokioIo<TcpStream>) {
-    let _ = stream.inner().set_zero_linger();
+    let _ = stream.into_inner().set_zero_linger();
 }
 
 async fn answer(agent: &Weak<Agent>, request: &Request<Incoming>, port: u16, service: &Service) -> Answer {

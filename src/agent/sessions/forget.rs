@@ -1,6 +1,7 @@
 //! Forgetting: everything at a lock, what an edit has made another meaning, and the sessions of a key that is another now.
 
-use super::{Entries, Sessions, Stray, Waiting};
+use super::{Entries, HandOut, Sessions, Stray, Waiting};
+use crate::agent::failure::Failure;
 use crate::domain::catalogue::AwsSettings;
 use crate::domain::names::Name;
 use crate::domain::plan::Plan;
@@ -60,6 +61,11 @@ impl Sessions {
             Waiting { outcome }
         });
         CalledOff { flights: called_off.collect(), connections: watch::Sender::new(()) }
+    }
+
+    /// Fails when everything has been forgotten since a session was chosen, which stays where it is.
+    pub(in crate::agent) fn check(&self, given: &HandOut) -> Result<(), Failure> {
+        self.called_off_since(given.locks)
     }
 
     /// Does the same for good: who waits is told that the agent ends.

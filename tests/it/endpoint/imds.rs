@@ -150,8 +150,8 @@ fn its_answers_get_no_further_than_this_machine() {
     let wire = socket_with(AddressFamily::INET, SocketType::RAW, SocketFlags::CLOEXEC, Some(ipproto::TCP)).unwrap();
     until("an answer is seen on the wire", || {
         put(&service, &ttl("60"));
-        let mut packet = [0; 65536];
-        while let Ok((n, _)) = recv(&wire, &mut packet, RecvFlags::DONTWAIT) {
+        let mut packet = vec![0; 65536];
+        while let Ok((n, _)) = recv(&wire, packet.as_mut_slice(), RecvFlags::DONTWAIT) {
             let (ip, tcp) = packet[..n].split_at(usize::from(packet[0] & 15) * 4);
             let is_its = tcp[..2] == service.port.to_be_bytes();
             if is_its && tcp.len() > usize::from(tcp[12] >> 4) * 4 {
