@@ -10,6 +10,11 @@ use rolecall_sandbox::tutorials::ROLE_ARN;
 use rolecall_sandbox::{Fault, FaultKind};
 use serde_json::json;
 
+/// How the messages begin that an endpoint has when AWS cannot be reached: which of them a client sees last is a matter of when it
+/// asks again.
+const MEANWHILE: &str = "the session of `";
+const UNREACHABLE: &str = "cannot assume arn:";
+
 /// What a client shows, by what went wrong.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Failures {
@@ -102,8 +107,15 @@ fn complain(
         person.home.canaries.shown(&own);
         person.home.canaries.shown(&beside);
         let is_beside = beside.lines().any(|line| line.starts_with("rolecall: ") && line.contains(cause));
-        let is_repeated = own.contains(cause);
-        *place(&mut all) = Complaint { is_repeated, is_beside, own: page::plain(&own, person, &case.role()) };
+        let is_repeated = own.contains(cause) || own.contains(MEANWHILE);
+        let mut own = page::plain(&own, person, &case.role());
+        if let Some(at) = [MEANWHILE, UNREACHABLE].iter().find_map(|message| own.find(message))
+            && case.way != Way::Process
+        {
+            own.truncate(at);
+            own.push('…');
+        }
+        *place(&mut all) = Complaint { own, is_repeated, is_beside };
         (case, client, all)
     })
 }

@@ -86,7 +86,9 @@ fn render(at_start: &[Start], seen: &[(Case, Seen)]) -> String {
     for tool in &TOOLS {
         let ours: Vec<_> = seen.iter().filter(|(case, _)| case.tool.name == tool.name).collect();
         let Some((_, first)) = ours.first() else { continue };
-        writeln!(page, "\n### {}\n\n{TRIED}{}\n", tool.name, first.version).unwrap();
+        // Not the kernel that it happened to run on.
+        let version: Vec<_> = first.version.split(' ').filter(|word| !word.starts_with("Linux/")).collect();
+        writeln!(page, "\n### {}\n\n{TRIED}{}\n", tool.name, version.join(" ")).unwrap();
         writeln!(page, "{}\n", tool.about.trim()).unwrap();
         for (case, seen) in ours {
             if case.way == Way::Environment {
