@@ -9,7 +9,7 @@ use crate::domain::credential::{AccessKey, Now, Session, Signer};
 use crate::domain::names::Name;
 use crate::domain::plan::{AssumeRole, SessionTokenCall};
 use crate::domain::question::{Notice, Question, Surroundings};
-use crate::domain::report::Report;
+use crate::domain::report::{Kind, Report};
 use crate::domain::secret::{MfaCode, Passphrase, SecretKey, SessionToken, SigninUrl, WebToken};
 use crate::domain::source::{Source, WebIdentity};
 use crate::domain::totp::TotpSecret;
@@ -74,6 +74,16 @@ pub trait Vault: Send + Sync {
     async fn unlock(&self, passphrase: Option<Passphrase>) -> Result<(), Report>;
     /// Forgets what `unlock` learned.
     fn lock(&self);
+}
+
+/// Says that a vault has no key of an identity.
+pub fn no_key(kind: VaultKind, identity: &str) -> Report {
+    let place = match kind {
+        VaultKind::Os => "the keyring",
+        VaultKind::File => "the vault file",
+    };
+    Report::new(Kind::Config, format!("{place} holds no key of {identity}"))
+        .hint(format!("store one: `rolecall identity add {identity}`"))
 }
 
 /// A session as the token service issued it.

@@ -1,7 +1,7 @@
 //! Why there is no session, and how long to rest before the next try.
 
 use crate::domain::names::Name;
-use crate::domain::plan::Plan;
+use crate::domain::plan::{Plan, SessionKey, Step};
 use crate::domain::report::{Kind, Report};
 use crate::ports::{Outlook, TokenError};
 use std::time::Duration;
@@ -36,6 +36,9 @@ impl Failure {
             }
             // The adapter knows ARNs; which identity's key it was is known here.
             *hint = hint.replace("IDENTITY", plan.identity.name.as_str());
+            if hint.contains("CALLER") {
+                *hint = hint.replace("CALLER", &caller_of(plan, &report.message));
+            }
         }
         let code = error.code.clone().unwrap_or_else(|| class(report.kind));
         Self { report, outlook: error.outlook, code }
@@ -70,6 +73,20 @@ impl Failure {
             Report::new(Kind::Failed, "this was called off before its end")
                 .hint("run it again; `rolecall log` shows whether the identity's key was changed meanwhile"),
         )
+    }
+}
+
+/// Names who became, or wanted to become, the role of which a failure tells: the role before it in the chain, or the identity.
+fn caller_of(plan: &Plan, message: &str) -> String {
+    let assumed = |key: &SessionKey| match key.step() {
+        Step::AssumeRole(call) => Some(call.role_arn.to_string()),
+        Step::SessionToken(_) | Step::Source(_) => None,
+    };
+    let roles: Vec<String> = plan.keys.iter().filter_map(assumed).collect();
+    let refused = roles.iter().position(|role| message.contains(&format!("assume {role}:")));
+    match refused.and_then(|at| at.checked_sub(1)) {
+        Some(before) => roles[before].clone(),
+        None => format!("the user of identity `{}`", plan.identity.name),
     }
 }
 

@@ -24,6 +24,8 @@ const READ_AT_ONCE: usize = 8;
 struct Fact {
     access_key_id: String,
     since: DateTime<Utc>,
+    /// Whether the secret of its user's MFA device lies beside it.
+    has_totp: bool,
 }
 
 /// What a look at the vault has shown of an identity.
@@ -38,6 +40,8 @@ enum Seen {
 #[derive(Debug, Default)]
 struct Facts {
     kind: Option<VaultKind>,
+    /// Whether the vault was locked when it was last heard of.
+    locked: bool,
     seen: HashMap<Name, Seen>,
 }
 
@@ -89,7 +93,8 @@ impl KeyFacts {
     }
 
     fn note(&self, identity: &Name, key: Option<&StoredKey>) {
-        let fact = key.map(|key| Fact { access_key_id: key.key.id.clone(), since: key.since() });
+        let fact =
+            key.map(|key| Fact { access_key_id: key.key.id.clone(), since: key.since(), has_totp: key.totp.is_some() });
         self.lock().seen.insert(identity.clone(), fact.map_or(Seen::NoKey, Seen::Key));
     }
 
@@ -98,6 +103,16 @@ impl KeyFacts {
             Some(Seen::Key(fact)) => Some(fact.clone()),
             _ => None,
         }
+    }
+
+    /// Tells whether the vault was locked when it was last heard of.
+    pub(super) fn vault_is_locked(&self) -> bool {
+        self.lock().locked
+    }
+
+    /// Tells whether a code for this identity is known to come from a person only.
+    pub(super) fn has_no_totp(&self, identity: &Name) -> bool {
+        self.of(identity).is_some_and(|fact| !fact.has_totp)
     }
 
     fn has_none(&self, identity: &Name) -> bool {
@@ -117,17 +132,22 @@ impl Vault for Watched {
         let mut facts = self.facts.lock();
         if facts.kind.replace(kind) != Some(kind) {
             facts.seen.clear();
+            // Nobody has opened a file yet; a keyring may be open, as it is whenever one is signed in.
+            facts.locked = kind == VaultKind::File;
         }
         drop(facts);
         self.vault.select(kind);
     }
 
     async fn state(&self) -> VaultState {
-        self.vault.state().await
+        let state = self.vault.state().await;
+        self.facts.lock().locked = matches!(state, VaultState::Locked);
+        state
     }
 
     async fn read(&self, identity: &Name) -> Result<StoredKey, Report> {
         let read = self.vault.read(identity).await;
+        self.facts.lock().locked = read.as_ref().is_err_and(|report| report.kind == Kind::Locked);
         match &read {
             Ok(key) => self.facts.note(identity, Some(key)),
             Err(report) if report.kind == Kind::Config => self.facts.note(identity, None),
@@ -150,10 +170,16 @@ impl Vault for Watched {
     }
 
     async fn unlock(&self, passphrase: Option<Passphrase>) -> Result<(), Report> {
-        self.vault.unlock(passphrase).await
+        self.vault.unlock(passphrase).await?;
+        self.facts.lock().locked = false;
+        Ok(())
     }
 
     fn lock(&self) {
+        let mut facts = self.facts.lock();
+        // The keyring stays as it is: it belongs to the desktop.
+        facts.locked |= facts.kind == Some(VaultKind::File);
+        drop(facts);
         self.vault.lock();
     }
 }

@@ -15,8 +15,8 @@ use crate::domain::names::Name;
 use crate::domain::plan::Plan;
 use crate::domain::report::{Kind, Report, printable};
 use crate::domain::secret::Passphrase;
-use crate::protocol::VERSION;
 use crate::protocol::message::{Answer, Call, Context, Reply, Request};
+use crate::protocol::{VERSION, other_version};
 use serde::Deserialize;
 use std::pin::pin;
 use std::sync::Arc;
@@ -301,9 +301,4 @@ pub(super) fn unreadable(payload: &[u8]) -> Report {
             Report::new(Kind::Agent, "the request cannot be read").hint("run `rolecall agent restart` after an upgrade")
         }
     }
-}
-
-pub(super) fn other_version(client: u32) -> Report {
-    Report::new(Kind::Agent, format!("the client speaks protocol {client}, the running agent {VERSION}"))
-        .hint("run `rolecall agent restart`")
 }

@@ -2,11 +2,11 @@
 
 use super::sessions::Glance;
 use super::{Agent, flight};
-use crate::domain::catalogue::VaultKind;
+use crate::domain::catalogue::{IdentityKind, VaultKind};
 use crate::domain::credential::{Freshness, Now};
 use crate::domain::plan::{Plan, SessionKey};
 use crate::domain::report::{Kind, Report};
-use crate::ports::VaultState;
+use crate::ports::{VaultState, no_key};
 use crate::protocol::message::Answer;
 use crate::protocol::status::{AgentStatus, Counts, IdentityStatus, RoleStatus, SessionStatus, Status, VaultStatus};
 use chrono::TimeDelta;
@@ -32,6 +32,7 @@ impl Agent {
         warnings.extend(self.unfinished_rotations().await.into_iter().map(|(_, report)| report));
         warnings.extend(self.idle_rules().await);
         warnings.extend(self.overdue_keys().iter().map(super::key_age::OverdueKey::report));
+        let mut failures = Failures::default();
         let mut roles: Vec<RoleStatus> = Vec::with_capacity(catalogue.roles.len());
         for role in catalogue.roles.values() {
             let glance =
@@ -55,6 +56,9 @@ impl Agent {
                         format!("{}: renewal fails, {}s are left: {}", role.name, held.left_seconds, failure.message);
                     warnings.push(Report { message, ..failure.clone() });
                 }
+                if let Some(failure) = glance.failure.as_ref().filter(|_| shown.session.is_none()) {
+                    failures.add(&shown.name, failure);
+                }
                 shown.error = glance.failure;
             }
             roles.push(shown);
@@ -73,6 +77,15 @@ impl Agent {
             })
             .collect();
         identities.sort_by(|a, b| a.name.cmp(&b.name));
+        for identity in &identities {
+            if let Some(error) = &identity.error {
+                failures.add(&identity.name, error);
+            }
+            if identity.key.as_ref().is_some_and(|key| key.missing) {
+                failures.add_nameless(&no_key(catalogue.agent.vault, &identity.name));
+            }
+        }
+        warnings.extend(failures.told());
         warnings.extend(self.sessions.questions.codes.waits());
         warnings.extend(self.ending());
         let sockets = self.extra.status(&catalogue);
@@ -106,11 +119,34 @@ impl Agent {
     /// Tells what a prompt shows of a name; nothing is fetched, and nothing counts as a use.
     pub(super) fn glance(&self, name: &str) -> Answer {
         let Ok(plan) = self.configuration.plan(name) else {
-            return Answer::Glance { left_seconds: None, known: false };
+            return Answer::Glance { left_seconds: None, known: false, unlock: None };
         };
-        let held = self.sessions.glance(plan.key()).and_then(|glance| glance.held);
-        let left = held.map(|held| held.lifetime.left(self.ports.clock.now()).as_secs());
-        Answer::Glance { left_seconds: left.filter(|left| *left > 0), known: true }
+        let left_seconds = self.left(plan.key()).filter(|left| *left > 0);
+        let unlock = if left_seconds.is_none() { self.wants(&plan) } else { None };
+        Answer::Glance { left_seconds, known: true, unlock }
+    }
+
+    fn left(&self, key: &SessionKey) -> Option<u64> {
+        let held = self.sessions.glance(key)?.held?;
+        Some(held.lifetime.left(self.ports.clock.now()).as_secs())
+    }
+
+    /// Tells what a person has to open before there can be a session, as `rolecall unlock` takes it; by what is in memory
+    /// alone, as a prompt waits for it.
+    fn wants(&self, plan: &Plan) -> Option<String> {
+        // With the session of a code, or of a source, the rest needs nobody.
+        if plan.keys.iter().any(|key| self.left(key).is_some_and(|left| left > 0)) {
+            return None;
+        }
+        let has_key = plan.identity.kind == IdentityKind::IamUser;
+        if has_key && self.key_facts.vault_is_locked() {
+            return Some("--vault".to_owned());
+        }
+        plan.mfa_serial()?;
+        let nobody_came = plan.keys.iter().filter_map(|key| self.sessions.glance(key)?.failure);
+        let is_asked = nobody_came.into_iter().any(|failure| failure.kind == Kind::Locked)
+            || (has_key && self.key_facts.has_no_totp(&plan.identity.name));
+        is_asked.then(|| plan.unlock_name().to_string())
     }
 
     fn key_of(&self, name: &str) -> Option<SessionKey> {
@@ -132,6 +168,35 @@ impl Agent {
             turned_away: read(&self.counters.turned_away),
             audit_lost: self.audit.lost(),
         }
+    }
+}
+
+/// Why there are no sessions: each cause once, with everybody whom it concerns.
+#[derive(Default)]
+struct Failures(Vec<(Vec<String>, Report)>);
+
+impl Failures {
+    fn add(&mut self, name: &str, report: &Report) {
+        self.add_nameless(report);
+        let of_it = self.0.iter_mut().find(|(_, known)| known == report);
+        of_it.expect("it was added").0.push(name.to_owned());
+    }
+
+    /// Adds what says itself whom it concerns.
+    fn add_nameless(&mut self, report: &Report) {
+        if !self.0.iter().any(|(_, known)| known == report) {
+            self.0.push((Vec::new(), report.clone()));
+        }
+    }
+
+    fn told(self) -> impl Iterator<Item = Report> {
+        self.0.into_iter().map(|(mut names, report)| {
+            names.sort_unstable();
+            match names.as_slice() {
+                [] => report,
+                names => Report { message: format!("{}: {}", names.join(", "), report.message), ..report },
+            }
+        })
     }
 }
 

@@ -65,8 +65,7 @@ Examples:
   rolecall env prod --format json | jq -r .AWS_ACCESS_KEY_ID
   eval \"$(rolecall env --unset)\"                                           as before
 
-Whatever else in the environment says who one is goes first. The variables do not refresh
-themselves: AWS_CREDENTIAL_EXPIRATION says when they end.")]
+Whatever else in the environment says who one is goes first. The variables do not refresh themselves: AWS_CREDENTIAL_EXPIRATION says when they end.")]
     Env(EnvArgs),
     /// Run a command in a role, with credentials that refresh themselves
     #[command(after_help = "\
@@ -75,8 +74,7 @@ Examples:
   rolecall exec prod -- terraform apply
   rolecall exec --static prod -- s3cmd ls        for tools that read nothing but plain variables
 
-The command takes the place of rolecall: its signals, its exit code and its terminal are its own. It is 127 where
-there is no such command and 126 where it cannot be run.")]
+The command takes the place of rolecall: its signals, its exit code and its terminal are its own. It is 127 where there is no such command and 126 where it cannot be run.")]
     Exec(ExecArgs),
     /// Open a shell in a role, with credentials that refresh themselves
     #[command(after_help = "\
@@ -109,8 +107,7 @@ Examples:
     Console(ConsoleArgs),
     /// Print the link by which the console switches to a role
     #[command(after_help = "\
-The link is no secret: it holds account, role, display name and colour. Whoever follows it must be
-signed in to the console as the user that the role trusts, with MFA if the role asks for it.
+The link is no secret: it holds account, role, display name and colour. Whoever follows it must be signed in to the console as the user that the role trusts, with MFA if the role asks for it.
 
 Example:
   rolecall switch-link prod")]
@@ -365,8 +362,7 @@ Examples:
     Socket(SocketCommand),
     /// Have your systemd or launchd run the agent
     #[command(after_help = "\
-It is not needed: `rolecall get NAME` starts the agent where none runs. With systemd, a socket is listened on from login on
-and the agent is started by the first call.
+It is not needed: `rolecall get NAME` starts the agent where none runs. With systemd, a socket is listened on from login on and the agent is started by the first call.
 
 Examples:
   rolecall agent install --dry-run

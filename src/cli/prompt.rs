@@ -54,6 +54,8 @@ enum State {
     Left(u64),
     /// There is no session; the next that asks brings one, if nobody is needed for it.
     NoSession,
+    /// There is no session, and none before this is opened by `rolecall unlock`.
+    Locked(String),
     /// Plain variables, which are over.
     Over,
     /// The configuration has no such name any more.
@@ -89,7 +91,8 @@ impl State {
             Brief::Answer(Answer::Glance { known: false, .. }) => Self::Gone,
             Brief::Answer(Answer::Glance { .. }) if !endpoint_listens() => Self::NoEndpoint,
             Brief::Answer(Answer::Glance { left_seconds: Some(left), .. }) => Self::Left(left),
-            Brief::Answer(Answer::Glance { left_seconds: None, .. }) => Self::NoSession,
+            Brief::Answer(Answer::Glance { unlock: Some(what), .. }) => Self::Locked(what),
+            Brief::Answer(Answer::Glance { .. }) => Self::NoSession,
             Brief::Answer(_) | Brief::Nothing => Self::Unknown,
         }
     }
@@ -99,6 +102,7 @@ impl State {
         match self {
             Self::Left(seconds) => format!("{role} {}", span(*seconds)),
             Self::NoSession | Self::Over => format!("{role} expired"),
+            Self::Locked(_) => format!("{role} (locked)"),
             Self::Gone => format!("{role} (removed)"),
             Self::Overridden(variable) => format!("{role} ({variable} wins)"),
             Self::NoAgent => format!("{role} (no agent)"),
@@ -114,6 +118,7 @@ impl State {
         match self {
             Self::Left(seconds) => format!("{role}, {} left", span(*seconds)),
             Self::NoSession => format!("{words}: the next command gets a new session, or says what it wants"),
+            Self::Locked(what) => format!("{words}: run `rolecall unlock {what}`"),
             Self::Over => format!("{words}: its variables are not renewed; {again}"),
             Self::Gone => format!("{words}: the configuration has no {role} any more; `role -` or `exit` goes back"),
             Self::Overridden(variable) => format!("{words}: tools take what it leads to; run `unset {variable}`"),
@@ -135,7 +140,9 @@ fn endpoint_listens() -> bool {
 /// too; a prompt need not know, a person who asks does.
 fn is_served(role: &Name, state: &State) -> bool {
     let Some(port) = endpoint().map(|address| address.port()) else { return true };
-    let (State::Left(_) | State::NoSession, Ok(paths)) = (state, Paths::from_env()) else { return true };
+    let (State::Left(_) | State::NoSession | State::Locked(_), Ok(paths)) = (state, Paths::from_env()) else {
+        return true;
+    };
     let Brief::Answer(Answer::Status(status)) = ask_briefly(&paths, Request::Status, PATIENCE) else { return true };
     let endpoint = &status.endpoint;
     endpoint.grants.iter().any(|grant| grant.name == role.as_str() && grant.port.or(endpoint.port) == Some(port))
@@ -164,6 +171,7 @@ mod tests {
         for (state, words, in_sentence) in [
             (State::Left(2520), "prod 42m", "42m left"),
             (State::NoSession, "prod expired", "the next command"),
+            (State::Locked("--vault".to_owned()), "prod (locked)", "`rolecall unlock --vault`"),
             (State::Over, "prod expired", "`role prod`"),
             (State::Gone, "prod (removed)", "`role -`"),
             (State::Overridden("AWS_PROFILE"), "prod (AWS_PROFILE wins)", "`unset AWS_PROFILE`"),

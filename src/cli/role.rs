@@ -43,7 +43,7 @@ fn add(paths: &Paths, name: &str, flags: &RoleFlags, replace: bool) -> Result<()
             Kind::Config,
             format!("there is a role of this name in {} already", config_file::shown(&paths.config)),
         )
-        .hint("choose another name, or add `--replace` to write it anew; `rolecall role show NAME` shows it")
+        .hint(format!("choose another name, or add `--replace` to write it anew; `rolecall role show {name}` shows it"))
         .into());
     }
     let present = if replace { IfPresent::Replace } else { IfPresent::Refuse };

@@ -38,8 +38,10 @@ fn code(paths: &Paths, name: Option<&str>) -> Result<String, Report> {
     };
     let code = code.trim();
     if code.is_empty() {
-        return Err(Report::new(Kind::Locked, "no MFA code was given")
-            .hint("run `rolecall unlock` on a terminal, or give the code on stdin: `… | rolecall unlock`"));
+        let whose = name.map(|name| format!(" {name}")).unwrap_or_default();
+        return Err(Report::new(Kind::Locked, "no MFA code was given").hint(format!(
+            "run `rolecall unlock{whose}` on a terminal, or give the code on stdin: `echo 123456 | rolecall unlock{whose}`"
+        )));
     }
     let note = tell(paths, Request::Unlock { name, code: MfaCode::new(code.to_owned()) }, Autostart::Yes)?;
     Ok(note.unwrap_or_else(|| "unlocked".to_owned()))

@@ -4,8 +4,6 @@
 //! copies the agent's bytes as they are.
 
 mod brief;
-#[cfg(target_os = "linux")]
-mod peer;
 mod start;
 mod terminal;
 
@@ -14,9 +12,9 @@ use crate::domain::report::{Kind, Report};
 use crate::domain::secret::EndpointToken;
 use crate::files;
 use crate::paths::{Elsewhere, Paths};
-use crate::protocol::VERSION;
 use crate::protocol::frame::{self, Tag};
 use crate::protocol::message::{Answer, Call, Context, EndpointForm, EndpointOwner, Progress, Request};
+use crate::protocol::{VERSION, is_of_another_version};
 use std::io;
 use std::os::unix::fs::{FileTypeExt, MetadataExt};
 use std::os::unix::net::UnixStream;
@@ -25,11 +23,7 @@ use terminal::Asked;
 use zeroize::Zeroizing;
 
 pub use brief::{Brief, ask_briefly};
-
-#[cfg(target_os = "linux")]
-pub use peer::peer_pid;
-
-pub use start::{INHERITED, agent_in_sight, agent_program, start_agent};
+pub use start::{INHERITED, agent_in_sight, agent_program, refuse_extra_socket, start_agent};
 
 /// The agent answers sooner than this, a person's answer included (55 s); an agent that is stopped or stuck does not.
 const ANSWER_DEADLINE: Duration = Duration::from_mins(1);
@@ -112,6 +106,24 @@ pub fn ask_showing(
     }
 }
 
+/// Why an agent has not taken the word to end.
+#[derive(Debug)]
+pub enum NotStopped {
+    /// It answers, and does not do it: that is the last word.
+    Refused(Report),
+    /// It does not answer, or not so that the two could understand each other.
+    Deaf(Report),
+}
+
+/// Asks the agent to end.
+pub fn stop(paths: &Paths) -> Result<(), NotStopped> {
+    match call(paths, Request::Stop, Context::from_env(), Autostart::No) {
+        Ok(_) => Ok(()),
+        Err(Lost::Refused(report)) if !is_of_another_version(&report) => Err(NotStopped::Refused(report)),
+        Err(lost) => Err(NotStopped::Deaf(lost.into())),
+    }
+}
+
 /// Makes the report of an answer that does not fit its request.
 pub fn odd_answer() -> Report {
     Report::new(Kind::Agent, "the agent gave an answer that does not fit").hint("run `rolecall agent restart`")
@@ -121,6 +133,8 @@ pub fn odd_answer() -> Report {
 enum Lost {
     /// The connection was ended without a byte of an answer.
     Ended(Report),
+    /// The agent said no.
+    Refused(Report),
     /// Anything else.
     For(Report),
 }
@@ -128,7 +142,7 @@ enum Lost {
 impl From<Lost> for Report {
     fn from(lost: Lost) -> Self {
         match lost {
-            Lost::Ended(report) | Lost::For(report) => report,
+            Lost::Ended(report) | Lost::Refused(report) | Lost::For(report) => report,
         }
     }
 }
@@ -303,7 +317,10 @@ fn exchange(stream: &mut UnixStream, payload: &[u8], read: Read<'_>) -> Result<R
         Tag::Progress | Tag::Question => Err(odd_answer().into()),
         Tag::Session => Ok(Reply::Session(payload)),
         Tag::Answer => Ok(Reply::Answer(serde_json::from_slice(&payload).map_err(|_| odd_answer())?)),
-        Tag::Refusal => Err(serde_json::from_slice::<Report>(&payload).unwrap_or_else(|_| odd_answer()).into()),
+        Tag::Refusal => match serde_json::from_slice::<Report>(&payload) {
+            Ok(report) => Err(Lost::Refused(report)),
+            Err(_) => Err(odd_answer().into()),
+        },
     }
 }
 

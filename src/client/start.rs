@@ -3,12 +3,12 @@
 use crate::domain::report::{Kind, Report};
 use crate::files;
 use crate::paths::Paths;
-use crate::protocol::message::Startup;
+use crate::protocol::message::{Context, Request, Startup};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::fs::{FlockOperation, Mode};
 use std::fs;
 use std::io::{BufRead, BufReader, Read};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::thread;
 use std::time::Duration;
@@ -63,8 +63,35 @@ const CREDENTIALS: [&str; 9] = [
     "AWS_SESSION_TOKEN",
 ];
 
+/// Refuses to run an agent where an extra socket answers, or did until its agent ended: it would take the place of one that
+/// serves a few roles only, and whoever has that socket would have them all.
+pub fn refuse_extra_socket(paths: &Paths) -> Result<(), Report> {
+    // Mounted elsewhere, or at a tunnel's end, it is known by what it says: an agent's own refuses nobody its state.
+    let status = super::call(paths, Request::Status, Context::default(), super::Autostart::No);
+    match status {
+        Err(super::Lost::Refused(report)) if report.kind == Kind::Config => Err(place_of_an_extra_socket(paths)),
+        _ => refuse_place_of_extra_socket(paths),
+    }
+}
+
+/// The same by the path alone, DIR/sockets/NAME/agent.sock, where DIR is an agent's own.
+fn refuse_place_of_extra_socket(paths: &Paths) -> Result<(), Report> {
+    let of = paths.runtime_dir().parent().filter(|sockets| sockets.ends_with("sockets")).and_then(Path::parent);
+    if of.is_some_and(|dir| ["agent.sock", "agent.lock"].iter().any(|name| dir.join(name).exists())) {
+        return Err(place_of_an_extra_socket(paths));
+    }
+    Ok(())
+}
+
+fn place_of_an_extra_socket(paths: &Paths) -> Report {
+    let message = format!("{} is an agent's socket for a few of its roles", paths.socket.display());
+    Report::new(Kind::Agent, message)
+        .hint("on the agent's own machine run `env -u ROLECALL_SOCKET rolecall agent start`")
+}
+
 /// Starts an agent and waits until it answers; returns as well when somebody else's start came first.
 pub fn start_agent(paths: &Paths) -> Result<(), Report> {
+    refuse_place_of_extra_socket(paths)?;
     // A caller's umask may be so strict that a directory could not be entered by its owner.
     let callers = rustix::process::umask(Mode::RWXG | Mode::RWXO);
     let made = files::ensure_private_dir(paths.runtime_dir()).and_then(|()| files::ensure_private_dir(&paths.state));

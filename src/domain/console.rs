@@ -211,7 +211,7 @@ pub fn session_duration(
     };
     let (least, most) = SESSION_RANGE;
     if asked < least || asked > most {
-        let why = format!("a session of the console lasts 15m to 12h, not {} s", asked.as_secs());
+        let why = format!("a session of the console lasts 15m to 12h, not {}", spelled(asked));
         return Err(Report::new(Kind::Usage, why).hint("give `--duration` as 15m, 1h or 12h"));
     }
     let (why, hint) = match reached {
@@ -230,6 +230,15 @@ pub fn session_duration(
         ),
     };
     Err(Report::new(Kind::Usage, why).hint(hint))
+}
+
+/// Writes a duration as one types it.
+fn spelled(duration: Duration) -> String {
+    match duration.as_secs() {
+        s if s > 0 && s % 3600 == 0 => format!("{}h", s / 3600),
+        s if s > 0 && s % 60 == 0 => format!("{}m", s / 60),
+        s => format!("{s}s"),
+    }
 }
 
 /// Makes the address that signs in whoever opens it.

@@ -238,6 +238,10 @@ pub enum Answer {
         left_seconds: Option<u64>,
         /// Whether the configuration has the name.
         known: bool,
+        /// What a person has to open before there can be one, as `rolecall unlock` takes it: a name or `--vault`; nothing
+        /// where nothing is known to be locked.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        unlock: Option<String>,
     },
     /// Whose key was stored.
     Key(Box<KeyStatus>),

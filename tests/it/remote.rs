@@ -93,7 +93,9 @@ fn a_socket_serves_its_roles_and_nothing_else_and_the_log_says_which_socket_it_w
     }
     let Ok(Answer::Names { names }) = ask(&agent, Request::Names) else { panic!("for completions") };
     assert_eq!(names, ["dev", "staging"]);
-    let Ok(Answer::Glance { left_seconds, known }) = ask(&agent, Request::Glance { name: name() }) else { panic!() };
+    let Ok(Answer::Glance { left_seconds, known, .. }) = ask(&agent, Request::Glance { name: name() }) else {
+        panic!()
+    };
     assert!(known && left_seconds.is_some_and(|left| left > 3000));
 
     let status = agent.status();
@@ -321,6 +323,64 @@ fn an_agent_that_systemd_starts_opens_its_sockets_too_and_ends_with_them() {
     agent.signal(Signal::TERM);
     assert_eq!(agent.end().code(), Some(0));
     assert!(!path.exists() && home.socket().exists());
+}
+
+#[test]
+fn an_extra_socket_ends_starts_and_replaces_no_agent() {
+    let home = Home::ready(&with_socket(TWO));
+    let agent = home.agent_pid();
+    let path = home.path("run/rolecall/sockets/vm/agent.sock");
+    // A service of this user's, which must not be touched.
+    let bin = home.path("bin");
+    std::fs::create_dir_all(&bin).unwrap();
+    let told = home.path("systemctl.told");
+    std::fs::write(bin.join("systemctl"), format!("#!/bin/sh\necho \"$@\" >> {}\n", told.display())).unwrap();
+    set_mode(&bin.join("systemctl"), 0o755);
+    let by = |socket: &Path, words: &[&str]| {
+        let mut command = home.rolecall(words);
+        command.env("ROLECALL_SOCKET", socket).env("PATH", format!("{}:/usr/bin:/bin", bin.display()));
+        let output = command.output().unwrap();
+        (output.status.code(), text(&output.stderr))
+    };
+    // As at the other end of `ssh -R`: the peer is no agent.
+    let tunnel = far(&home);
+    let listener = UnixListener::bind(&tunnel).unwrap();
+    let to = path.clone();
+    std::thread::spawn(move || {
+        for near in listener.incoming() {
+            let (Ok(near), Ok(far)) = (near, UnixStream::connect(&to)) else { return };
+            let (back, forth) = ((far.try_clone().unwrap(), near.try_clone().unwrap()), (near, far));
+            for (mut from, mut to) in [back, forth] {
+                std::thread::spawn(move || {
+                    let _ = std::io::copy(&mut from, &mut to);
+                    let _ = to.shutdown(std::net::Shutdown::Write);
+                });
+            }
+        }
+    });
+    for socket in [&path, &tunnel] {
+        for words in [["agent", "stop"], ["agent", "restart"]] {
+            let (code, said) = by(socket, &words);
+            assert_eq!(code, Some(3), "{words:?}: {said}");
+            assert!(said.contains("this socket serves only sessions of: dev, staging"), "{words:?}: {said}");
+        }
+        for words in [["agent", "start"], ["agent", "run"]] {
+            let (code, said) = by(socket, &words);
+            assert_eq!(code, Some(7), "{words:?}: {said}");
+            assert!(said.contains("is an agent's socket for a few of its roles"), "{words:?}: {said}");
+        }
+    }
+    assert_eq!(home.agent_pid(), agent, "it runs on");
+    assert_eq!(by(&path, &["get", "dev"]).0, Some(0));
+
+    // Its agent gone, nobody takes its place.
+    assert_eq!(home.run(["agent", "stop"]).status.code(), Some(0));
+    let (code, said) = by(&path, &["get", "dev"]);
+    assert_eq!(code, Some(7), "{said}");
+    assert!(said.contains("env -u ROLECALL_SOCKET rolecall agent start"), "{said}");
+    let left: Vec<_> = std::fs::read_dir(path.parent().unwrap()).unwrap().map(|e| e.unwrap().file_name()).collect();
+    assert!(left.is_empty(), "{left:?}");
+    assert!(!told.exists(), "{}", std::fs::read_to_string(&told).unwrap_or_default());
 }
 
 /// Makes a place of its own where a socket of this name can lie.

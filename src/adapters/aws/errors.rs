@@ -266,7 +266,7 @@ fn denied(words: &str, asked: &Asked<'_>) -> Verdict {
     let Call::AssumeRole(role) = asked.call else {
         return no(Outlook::Permanent, "an administrator's policy denies this call; ask them".into());
     };
-    let name = role.name();
+    let trust = trust_policy(role);
     for (action, key) in [("sts:tagsession", "session_tags"), ("sts:setsourceidentity", "source_identity")] {
         if words.contains(action) {
             let hint = format!("the role's trust policy must allow {action} too, or remove `{key}` from the role");
@@ -274,18 +274,22 @@ fn denied(words: &str, asked: &Asked<'_>) -> Verdict {
         }
     }
     if words.contains("explicit deny") {
-        let hint = format!(
-            "a policy denies it outright: look at the user's policies and `aws iam get-role --role-name {name}`"
-        );
+        let hint = format!("a policy denies it outright: look at the policies of CALLER and at {trust}");
         return no(Outlook::Permanent, hint);
     }
+    // CALLER is replaced by whoever knows the plan, as IDENTITY is: here is a key without a name.
     // AWS says the same whether the role is missing, does not trust us, wants MFA or an external id, or our own policy
     // is silent.
     let hint = format!(
-        "compare the trust policy with the role's `external_id`, its `mfa` and the user's ARN: \
-         `aws iam get-role --role-name {name}`; the user's own policy must allow sts:AssumeRole on it"
+        "the role must trust CALLER, with its `external_id` and `mfa` as they are set: {trust}; \
+         and a policy of CALLER must allow sts:AssumeRole on it"
     );
     no(Outlook::Permanent, hint)
+}
+
+/// Says how one looks at a role's trust policy: with credentials of its own account, which nobody here may have.
+pub(in crate::adapters) fn trust_policy(role: &RoleArn) -> String {
+    format!("`aws iam get-role --role-name {}` with credentials of account {}", role.name(), role.account())
 }
 
 fn invalid(words: &str, asked: &Asked<'_>) -> Verdict {
@@ -299,10 +303,8 @@ fn invalid(words: &str, asked: &Asked<'_>) -> Verdict {
                 no(Outlook::Permanent, "set the role's `duration` to \"1h\", AWS's limit for chained roles".into())
             }
             Call::AssumeRole(role) | Call::WebIdentity(role) => {
-                let name = role.name();
-                let hint = format!(
-                    "set the role's `duration` to at most its MaxSessionDuration: `aws iam get-role --role-name {name}`"
-                );
+                let role = trust_policy(role);
+                let hint = format!("set the role's `duration` to at most its MaxSessionDuration: {role}");
                 no(Outlook::Permanent, hint)
             }
             _ => no(Outlook::Permanent, "set the identity's `mfa_session` between 15m and 36h".into()),

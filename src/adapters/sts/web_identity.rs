@@ -2,7 +2,7 @@
 //! what says who asks.
 
 use super::{Sts, seconds, taken};
-use crate::adapters::aws::errors::{Asked, Call};
+use crate::adapters::aws::errors::{Asked, Call, trust_policy};
 use crate::adapters::aws::probe::Probe;
 use crate::domain::catalogue::AwsSettings;
 use crate::domain::report::Kind;
@@ -47,9 +47,9 @@ impl Sts {
 /// Tells what a refusal means that only this call meets (STS API reference, AssumeRoleWithWebIdentity, "Errors").
 pub(in crate::adapters) fn verdict(code: &str, words: &str, asked: &Asked<'_>) -> Option<(Kind, Outlook, String)> {
     let Call::WebIdentity(role) = asked.call else { return None };
-    let name = role.name();
     let trust = format!(
-        "compare the role's trust policy with the token's issuer, audience and subject: `aws iam get-role --role-name {name}`"
+        "compare the role's trust policy with the token's issuer, audience and subject: {}",
+        trust_policy(role)
     );
     // The file is read anew each time: a token that is over now may be renewed the next moment.
     let (outlook, hint) = match code {

@@ -17,7 +17,7 @@ use crate::domain::catalogue::VaultKind;
 use crate::domain::names::Name;
 use crate::domain::report::{Kind, Report};
 use crate::domain::secret::Passphrase;
-use crate::ports::{StoredKey, Vault, VaultState};
+use crate::ports::{StoredKey, Vault, VaultState, no_key};
 use async_trait::async_trait;
 use file::FileVault;
 use os::OsVault;
@@ -60,14 +60,12 @@ impl Vault for Vaults {
     }
 
     async fn read(&self, identity: &Name) -> Result<StoredKey, Report> {
-        let (found, place) = match self.kind() {
-            VaultKind::Os => (self.os.read(identity).await?, "the keyring"),
-            VaultKind::File => (self.file.read(identity).await?, "the vault file"),
+        let kind = self.kind();
+        let found = match kind {
+            VaultKind::Os => self.os.read(identity).await?,
+            VaultKind::File => self.file.read(identity).await?,
         };
-        found.ok_or_else(|| {
-            Report::new(Kind::Config, format!("{place} holds no key of {identity}"))
-                .hint(format!("store one: `rolecall identity add {identity}`"))
-        })
+        found.ok_or_else(|| no_key(kind, identity.as_str()))
     }
 
     async fn write(&self, identity: &Name, key: &StoredKey) -> Result<(), Report> {

@@ -6,13 +6,13 @@
 use super::super::Agent;
 use super::super::audit::{Event, Line};
 use super::super::caller::Caller;
-use super::super::requests::{NAME_SHOWN, Response, other_version, unreadable};
+use super::super::requests::{NAME_SHOWN, Response, unreadable};
 use super::super::server::Connection;
 use crate::domain::extra_socket::ExtraSocket;
 use crate::domain::names::Name;
 use crate::domain::report::{Kind, Report, printable};
-use crate::protocol::VERSION;
 use crate::protocol::message::{Answer, Call, Context, Request};
+use crate::protocol::{VERSION, other_version};
 
 /// What the log says of a request that no extra socket takes, or not this one.
 const OUT_OF_REACH: &str = "out-of-reach";

@@ -24,9 +24,7 @@ const PACKAGED_UNITS: &str = "/usr/lib/systemd/user";
 /// Gives what an installation takes.
 pub(super) fn plan(paths: &Paths, program: &Path) -> Result<Plan, Report> {
     reach()?;
-    // systemd's %t, where the unit listens.
-    let listens = super::runtime_dir().map(|runtime| runtime.join("rolecall/agent.sock"));
-    if listens.as_deref() != Some(&paths.socket) {
+    if !is_its_socket(paths) {
         return Err(Report::new(
             Kind::Usage,
             format!("systemd would not listen where you ask, which is {}", paths.socket.display()),
@@ -59,6 +57,12 @@ pub(super) fn plan(paths: &Paths, program: &Path) -> Result<Plan, Report> {
     })
 }
 
+/// Tells whether the unit listens where we ask: elsewhere stands another agent than systemd's.
+fn is_its_socket(paths: &Paths) -> bool {
+    // systemd's %t.
+    super::runtime_dir().is_some_and(|runtime| runtime.join("rolecall/agent.sock") == paths.socket)
+}
+
 /// Gives what there is to undo.
 pub(super) fn undo() -> Result<Undo, Report> {
     let units = units()?;
@@ -84,13 +88,15 @@ pub(super) fn undo() -> Result<Undo, Report> {
 /// Ends the agent that systemd runs behind its socket, if it does; tells whether it was asked.
 ///
 /// For one that no longer answers, or speaks another version: behind the socket stands systemd, and no process is known.
-pub(super) fn stop_service() -> bool {
-    control(&["is-active", "--quiet", SERVICE_NAME]).run().is_ok() && control(&["stop", SERVICE_NAME]).run().is_ok()
+pub(super) fn stop_service(paths: &Paths) -> bool {
+    is_its_socket(paths)
+        && control(&["is-active", "--quiet", SERVICE_NAME]).run().is_ok()
+        && control(&["stop", SERVICE_NAME]).run().is_ok()
 }
 
 /// Has systemd read units that an update has changed, so that the next start is by them.
-pub(super) fn reread() {
-    if control(&["is-active", "--quiet", SOCKET_NAME]).run().is_ok() {
+pub(super) fn reread(paths: &Paths) {
+    if is_its_socket(paths) && control(&["is-active", "--quiet", SOCKET_NAME]).run().is_ok() {
         let _ = control(&["daemon-reload"]).run();
     }
 }

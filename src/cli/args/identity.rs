@@ -10,12 +10,9 @@ use std::path::PathBuf;
 pub(in super::super) enum IdentityCommand {
     /// Store an access key and write its section; asks AWS whose key it is
     #[command(after_help = "\
-The key is asked for on a terminal, else read from standard input: as JSON, also as
-`aws iam create-access-key` prints it, or as the CSV of the console. It is never taken
-from the command line or the environment.
+The key is asked for on a terminal, else read from standard input: as JSON, also as `aws iam create-access-key` prints it, or as the CSV of the console. It is never taken from the command line or the environment.
 
-With --totp the secret of the MFA device is asked for as well, or alone where the vault has
-the key already; from standard input it is read as `TotpSecret` of a JSON object.
+With --totp the secret of the MFA device is asked for as well, or alone where the vault has the key already; from standard input it is read as `TotpSecret` of a JSON object.
 
 Examples:
   rolecall identity add auth --mfa-serial arn:aws:iam::111111111111:mfa/richard
@@ -41,10 +38,7 @@ Example:
     Show(ShowArgs),
     /// Put a new access key in the place of an identity's
     #[command(after_help = "\
-Makes a new key at AWS, stores it beside the old one, tries it out, uses it from then on, and
-deactivates and deletes the old one. `get` works all the while. Ctrl-C ends this command only: the
-agent goes on with what it has begun. What was broken off, by a crash or a policy, is finished by
-running it again. Wherever else the old key is in use, it stops working.
+Makes a new key at AWS, stores it beside the old one, tries it out, uses it from then on, and deactivates and deletes the old one. `get` works all the while. Ctrl-C ends this command only: the agent goes on with what it has begun. What was broken off, by a crash or a policy, is finished by running it again. Wherever else the old key is in use, it stops working.
 
 Examples:
   rolecall identity rotate auth

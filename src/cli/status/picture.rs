@@ -26,7 +26,13 @@ pub(super) fn lines(seen: &Seen, screen: Screen) -> Vec<Line> {
             page.questions(&status.questions, status.agent.now);
             page.problems(&seen.problems);
             page.warnings(&status.warnings, &seen.problems);
-            page.block(tree::lines(&status.identities, &status.roles, Some(status.agent.now), screen));
+            page.block(tree::lines(
+                &status.identities,
+                &status.roles,
+                Some(status.agent.now),
+                &status.warnings,
+                screen,
+            ));
             page.given(&status.endpoint.grants, status.agent.now);
             page.sockets(&status.sockets, status.agent.now);
             page.agent(status);
@@ -34,7 +40,7 @@ pub(super) fn lines(seen: &Seen, screen: Screen) -> Vec<Line> {
         State::NoAgent(Configured { config, warnings, identities, roles }) => {
             page.problems(&seen.problems);
             page.warnings(warnings, &seen.problems);
-            page.block(tree::lines(identities, roles, None, screen));
+            page.block(tree::lines(identities, roles, None, warnings, screen));
             page.fact("agent", Style::Plain, "no agent is running; `rolecall get NAME` starts it");
             page.fact("config", Style::Plain, &shown(Path::new(config)));
         }

@@ -253,7 +253,7 @@ config  /c (does not exist yet)
 "
     );
     assert!(draw(Vec::new(), Vec::new()).contains("identity add"));
-    let narrow = tree::lines(&[], &[], None, Screen { width: Some(30), ..Screen::default() });
+    let narrow = tree::lines(&[], &[], None, &[], Screen { width: Some(30), ..Screen::default() });
     assert!(narrow.len() > 1 && narrow.iter().all(|line| line.width() <= 30), "{narrow:?}");
 }
 

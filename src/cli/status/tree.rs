@@ -27,11 +27,12 @@ const GAP: usize = 2;
 /// Text from outside is cut to this before it is measured.
 const TEXT_MAX: usize = 512;
 
-/// Draws the tree; `now` is the agent's time, and nothing where none runs.
+/// Draws the tree; `now` is the agent's time, and nothing where none runs. What is `told` above is not told again.
 pub(super) fn lines(
     identities: &[IdentityStatus],
     roles: &[RoleStatus],
     now: Option<DateTime<Utc>>,
+    told: &[Report],
     screen: Screen,
 ) -> Vec<Line> {
     if identities.is_empty() && roles.is_empty() {
@@ -48,7 +49,8 @@ pub(super) fn lines(
     let mut lines = Vec::with_capacity(rows.len());
     for row in &rows {
         lines.push(row.line(&columns, screen));
-        if let Some(error) = row.error {
+        let is_told = |error: &&Report| told.iter().any(|report| report.message.ends_with(&error.message));
+        if let Some(error) = row.error.filter(|error| !is_told(error)) {
             lines.extend(remark_lines(screen, (Style::Bad, "     !"), &error.message, error.hint.as_deref()));
         }
     }

@@ -1,0 +1,107 @@
+//! Ending a running agent, one that no longer answers too.
+//!
+//! An agent that is stuck, or speaks another version, must still be stoppable, since `rolecall agent restart` is the remedy
+//! that its refusals name. But what an agent refuses is not done behind its back: the end of a socket for containers and
+//! remote machines is nobody who may end it, and behind a tunnel stands a program of another machine.
+
+use super::super::{status, waiting};
+use super::systemd;
+use crate::client::{self, Autostart, Brief, NotStopped, ask_briefly};
+use crate::domain::report::{Kind, Report};
+use crate::paths::Paths;
+use crate::protocol::message::Request;
+use rustix::process::{Pid, Signal};
+use std::os::unix::fs::MetadataExt;
+use std::thread;
+use std::time::Duration;
+
+/// How often it is looked whether the agent is gone, and how many times: ten seconds in all. An agent drains for five.
+const LOOK_AGAIN: Duration = Duration::from_millis(50);
+const LOOKS: u32 = 200;
+
+/// How long it may take to say anything where nothing is known of it but its socket.
+const WORD: Duration = Duration::from_secs(1);
+
+/// Ends the agent and waits until it is gone; tells whether there was one.
+pub(super) fn stop(paths: &Paths) -> Result<bool, Report> {
+    if client::connect_running(paths)?.is_none() {
+        return Ok(false);
+    }
+    // What it says of itself is true on its own machine only.
+    let process = status::fetch(paths, Autostart::No).ok().and_then(|status| i32::try_from(status.agent.pid).ok());
+    let mut process = process.filter(|process| is_agent(*process));
+    match waiting::meanwhile("waiting for the agent", || client::stop(paths)) {
+        Ok(()) => {}
+        Err(NotStopped::Refused(refusal)) => return Err(refusal),
+        Err(NotStopped::Deaf(why)) => {
+            if client::connect_running(paths)?.is_none() {
+                return Ok(true);
+            }
+            process = agent_of(paths);
+            if !process.is_some_and(terminate) {
+                return if systemd::stop_service(paths) { Ok(true) } else { Err(why) };
+            }
+        }
+    }
+    if waiting::meanwhile("waiting for the agent to end", || is_over(paths, process)) {
+        return Ok(true);
+    }
+    Err(Report::new(Kind::Agent, "the agent has not stopped within 10 seconds")
+        .hint(format!("read its log: `tail {}`", paths.agent_log().display())))
+}
+
+/// Waits until the agent is gone; tells whether it is.
+fn is_over(paths: &Paths, process: Option<i32>) -> bool {
+    for _ in 0..LOOKS {
+        // Not by the socket where the process is known: somebody's `get` may have started the next agent already, or
+        // systemd listens on for it. Not by connecting alone: at a tunnel's end sshd takes connections all the same.
+        let gone = process.map_or_else(|| matches!(ask_briefly(paths, Request::Names, WORD), Brief::NoAgent), is_gone);
+        if gone {
+            return true;
+        }
+        thread::sleep(LOOK_AGAIN);
+    }
+    false
+}
+
+/// Gives the process of the agent that made this socket, if it runs on this machine: the one that holds the lock beside it.
+///
+/// The kernel names the process, no file does: a pid file could be old and its number somebody else's. Not the peer of a
+/// connection: behind a socket that systemd opened stands systemd, behind a tunnel sshd, behind an extra socket an agent
+/// that has refused, and a process of another pid namespace has no number here. Beside none of these lies a lock.
+#[cfg(target_os = "linux")]
+fn agent_of(paths: &Paths) -> Option<i32> {
+    let lock = std::fs::symlink_metadata(paths.runtime_dir().join("agent.lock")).ok()?;
+    // proc_locks(5): `1: FLOCK  ADVISORY  WRITE 1234 00:1a:393219 0 EOF`.
+    let (major, minor) = (rustix::fs::major(lock.dev()), rustix::fs::minor(lock.dev()));
+    let file = format!("{major:02x}:{minor:02x}:{}", lock.ino());
+    let locks = std::fs::read_to_string("/proc/locks").ok()?;
+    let held = locks.lines().map(|line| line.split_whitespace().collect::<Vec<_>>());
+    let mut held = held.filter(|held| held.get(1) == Some(&"FLOCK") && held.get(5) == Some(&file.as_str()));
+    let process = held.next()?.get(4)?.parse().ok()?;
+    is_agent(process).then_some(process)
+}
+
+#[cfg(not(target_os = "linux"))]
+fn agent_of(_: &Paths) -> Option<i32> {
+    None
+}
+
+/// Tells whether a process is an agent. By its name: the link to its program is closed to all but root, as the agent shuts
+/// itself off.
+fn is_agent(process: i32) -> bool {
+    !cfg!(target_os = "linux")
+        || std::fs::read_to_string(format!("/proc/{process}/comm")).is_ok_and(|name| name.trim_end() == "rolecalld")
+}
+
+/// Asks a process to end; tells whether it was asked.
+fn terminate(process: i32) -> bool {
+    Pid::from_raw(process).is_some_and(|process| rustix::process::kill_process(process, Signal::TERM).is_ok())
+}
+
+/// Tells whether a process has ended. One that its parent has not taken note of yet (a zombie) has.
+fn is_gone(process: i32) -> bool {
+    let zombie = std::fs::read_to_string(format!("/proc/{process}/stat"))
+        .is_ok_and(|stat| stat.rsplit(')').next().is_some_and(|rest| rest.trim_start().starts_with('Z')));
+    zombie || Pid::from_raw(process).is_none_or(|process| rustix::process::test_kill_process(process).is_err())
+}
