@@ -24,8 +24,9 @@ pub(super) fn plain(text: &str, person: &Person, role: &str) -> String {
     let text =
         text.replace(role, "prod").replace(&rolecall, "/usr/bin/rolecall").replace(home.trim_end_matches('/'), "~");
     let text = text.replace(env!("CARGO_BIN_EXE_rolecall"), "/usr/bin/rolecall");
-    // The SDK for Rust shows the whole answer, its date too.
-    let text = text.find(" Response {").map_or(text.as_str(), |at| &text[..at]);
+    // The SDK for Rust shows the whole answer, its date too, and ids in any order.
+    let text =
+        [" Response {", " Error {"].iter().find_map(|part| text.find(part)).map_or(text.as_str(), |at| &text[..at]);
     let words = text.split(' ').map(|word| {
         let bare = word.trim_matches(['(', ',', '.', ')', ':', '\'', '"', ']', '}']);
         // AWS's, and the two of S3.
