@@ -24,11 +24,15 @@ pub(super) fn plain(text: &str, person: &Person, role: &str) -> String {
     let text =
         text.replace(role, "prod").replace(&rolecall, "/usr/bin/rolecall").replace(home.trim_end_matches('/'), "~");
     let text = text.replace(env!("CARGO_BIN_EXE_rolecall"), "/usr/bin/rolecall");
-    // The SDK for Rust shows the whole answer, its date too.
-    let text = text.find(" Response {").map_or(text.as_str(), |at| &text[..at]);
+    // The SDK for Rust shows the whole answer, its date too, and ids in any order.
+    let text =
+        [" Response {", " Error {"].iter().find_map(|part| text.find(part)).map_or(text.as_str(), |at| &text[..at]);
     let words = text.split(' ').map(|word| {
-        let bare = word.trim_end_matches([',', '.', ')', ':', '\'', '"', ']', '}']);
-        let is_id = bare.len() == 36 && bare.matches('-').count() == 4;
+        let bare = word.trim_matches(['(', ',', '.', ')', ':', '\'', '"', ']', '}']);
+        // AWS's, and the two of S3.
+        let is_id = bare.len() == 36 && bare.matches('-').count() == 4
+            || bare.len() == 16 && bare.bytes().all(|b| b.is_ascii_digit() || b.is_ascii_uppercase())
+            || bare.len() > 60 && bare.bytes().all(|b| b.is_ascii_alphanumeric() || b"+/=".contains(&b));
         if is_id { word.replace(bare, "REQUEST-ID") } else { word.to_owned() }
     });
     let mut text = ports(&words.collect::<Vec<_>>().join(" "));
