@@ -17,7 +17,7 @@ use std::fmt::Write;
 const WIDE: usize = 110;
 
 /// The columns of time, event, result, name and caller.
-const COLUMNS: [usize; 5] = [20, 8, 11, 16, 24];
+const COLUMNS: [usize; 5] = [20, 8, 12, 16, 24];
 const NARROW: [usize; 5] = [9, 8, 2, 0, 0];
 
 /// Draws entries one after the other.

@@ -26,7 +26,13 @@ pub(super) fn lines(seen: &Seen, screen: Screen) -> Vec<Line> {
             page.questions(&status.questions, status.agent.now);
             page.problems(&seen.problems);
             page.warnings(&status.warnings, &seen.problems);
-            page.block(tree::lines(&status.identities, &status.roles, Some(status.agent.now), &status.warnings, screen));
+            page.block(tree::lines(
+                &status.identities,
+                &status.roles,
+                Some(status.agent.now),
+                &status.warnings,
+                screen,
+            ));
             page.given(&status.endpoint.grants, status.agent.now);
             page.sockets(&status.sockets, status.agent.now);
             page.agent(status);
