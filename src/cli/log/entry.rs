@@ -189,7 +189,7 @@ mod tests {
                 "expiration":"2026-11-22T01:00:00Z","cached":true,
                 "caller":{"pid":4242,"exe":"/usr/bin/rolecall","parent":"/usr/bin/make"}}"#
             ),
-            "2026-11-22T00:00:00Z  get       ok           prod              make (4242)               \
+            "2026-11-22T00:00:00Z  get       ok            prod              make (4242)               \
              cached, ASIAEXAMPLE, until 2026-11-22T01:00:00Z\n"
         );
         assert_eq!(
