@@ -85,7 +85,6 @@ impl Agent {
                 failures.add_nameless(&no_key(catalogue.agent.vault, &identity.name));
             }
         }
-        warnings.extend(failures.told());
         warnings.extend(self.sessions.questions.codes.waits());
         warnings.extend(self.ending());
         let sockets = self.extra.status(&catalogue);
@@ -96,6 +95,7 @@ impl Agent {
                     .hint(format!("look at `{}` and the space on its disk", self.paths.audit_log().display())),
             );
         }
+        warnings.extend(failures.told());
         Status {
             agent: AgentStatus {
                 version: env!("CARGO_PKG_VERSION").to_owned(),
@@ -177,6 +177,10 @@ struct Failures(Vec<(Vec<String>, Report)>);
 
 impl Failures {
     fn add(&mut self, name: &str, report: &Report) {
+        // That a person is waited for is told already: with the vault, or by who waits for a code.
+        if report.kind == Kind::Locked {
+            return;
+        }
         self.add_nameless(report);
         let of_it = self.0.iter_mut().find(|(_, known)| known == report);
         of_it.expect("it was added").0.push(name.to_owned());

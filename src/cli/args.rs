@@ -3,6 +3,7 @@
 //! Nothing is looked up, read or checked here beyond the form of a name: a value of the configuration has its one check
 //! in `config`, so that a flag and a line of the file are refused with the same words. The doc comments are the help.
 
+mod agent;
 mod console;
 mod identity;
 mod launch;
@@ -10,6 +11,7 @@ mod role;
 mod socket;
 mod source;
 
+pub(super) use agent::{AgentCommand, InstallArgs, UninstallArgs};
 pub(super) use console::{ConsoleArgs, RolesArgs, SwitchLinkArgs};
 pub(super) use identity::{IdentityAddArgs, IdentityCommand, IdentityRemoveArgs, IdentityRotateArgs};
 pub(super) use launch::{
@@ -327,66 +329,6 @@ Example:
 Example:
   rolecall profiles diff")]
     Diff(JsonArgs),
-}
-
-#[derive(Debug, Subcommand)]
-pub(super) enum AgentCommand {
-    /// Run the agent in the foreground
-    #[command(after_help = "\
-Example:
-  rolecall agent run")]
-    Run,
-    /// Start the agent in the background, if none runs
-    #[command(after_help = "\
-Example:
-  rolecall agent start")]
-    Start,
-    /// End the agent; its sessions are forgotten
-    #[command(after_help = "\
-Example:
-  rolecall agent stop")]
-    Stop,
-    /// End the agent and start it anew, as after an update
-    #[command(after_help = "\
-Example:
-  rolecall agent restart")]
-    Restart,
-    /// Further sockets, for containers and remote machines
-    #[command(
-        subcommand,
-        after_help = "\
-Examples:
-  rolecall agent socket add vm --roles dev,staging
-  rolecall agent socket list"
-    )]
-    Socket(SocketCommand),
-    /// Have your systemd or launchd run the agent
-    #[command(after_help = "\
-It is not needed: `rolecall get NAME` starts the agent where none runs. With systemd, a socket is listened on from login on and the agent is started by the first call.
-
-Examples:
-  rolecall agent install --dry-run
-  rolecall agent install && systemctl --user status rolecall.service")]
-    Install(InstallArgs),
-    /// Undo what `install` did
-    #[command(after_help = "\
-Example:
-  rolecall agent uninstall")]
-    Uninstall(UninstallArgs),
-}
-
-#[derive(Debug, Args)]
-pub(super) struct InstallArgs {
-    /// Show what would be written and run
-    #[arg(long)]
-    pub(super) dry_run: bool,
-}
-
-#[derive(Debug, Args)]
-pub(super) struct UninstallArgs {
-    /// Show what would be removed and run
-    #[arg(long)]
-    pub(super) dry_run: bool,
 }
 
 #[derive(Debug, Args)]

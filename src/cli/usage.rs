@@ -54,12 +54,30 @@ fn refusal(text: &str, typed: &[OsString]) -> Report {
     let cause = format!("{} {}", head.strip_prefix("error: ").unwrap_or(head), details.join(", "));
     let help = meant(typed);
     let tips: Vec<&str> = text.lines().filter_map(|line| line.trim_start().strip_prefix("tip: ")).collect();
-    let hint = match tips.as_slice() {
-        [] => format!("run `{help} --help`"),
-        tips => format!("{}; or run `{help} --help`", tips.join("; ").replace('\'', "`")),
+    let hint = match (of_a_program(&help, first), tips.as_slice()) {
+        (Some(hint), _) => format!("{hint}; or run `{help} --help`"),
+        (None, []) => format!("run `{help} --help`"),
+        (None, tips) => format!("{}; or run `{help} --help`", tips.join("; ").replace('\'', "`")),
     };
     // What was typed is repeated in it.
     Report::new(Kind::Usage, printable(cause.trim(), 1024)).hint(printable(&hint, 1024))
+}
+
+/// Says which of `exec` and `shell` was meant, and on which side of `--` an option belongs; clap knows neither.
+fn of_a_program(help: &str, cause: &str) -> Option<&'static str> {
+    let is_superfluous = cause.contains("unexpected argument");
+    match help {
+        "rolecall exec" if cause.contains("<CMD>") => {
+            Some("name a command: `rolecall exec NAME -- CMD`; a shell is opened by `rolecall shell NAME`")
+        }
+        "rolecall exec" if is_superfluous => Some(
+            "options of rolecall stand before NAME, those of the command after `--`: `rolecall exec NAME -- CMD --option`",
+        ),
+        "rolecall shell" if is_superfluous && !cause.contains("argument '-") => {
+            Some("a command is run by `rolecall exec NAME -- CMD`")
+        }
+        _ => None,
+    }
 }
 
 /// Gives the command as far as it was understood, as `rolecall role add`.
@@ -96,6 +114,19 @@ mod tests {
 
         let report = refused("rolecall stauts");
         assert!(report.hint.expect("hint").contains("`status`"));
+    }
+
+    #[test]
+    fn exec_and_shell_name_each_other_and_say_where_options_stand() {
+        for (line, hint) in [
+            ("rolecall exec prod --region x", "those of the command after `--`"),
+            ("rolecall exec prod", "`rolecall shell NAME`"),
+            ("rolecall shell prod -- ls", "`rolecall exec NAME -- CMD`"),
+        ] {
+            let hint_of = refused(line).hint.expect("a hint");
+            assert!(hint_of.contains(hint) && !hint_of.contains("-- --"), "{line}: {hint_of}");
+        }
+        assert!(refused("rolecall shell prod --sttic").hint.is_some_and(|hint| hint.contains("`--static`")));
     }
 
     #[test]

@@ -1,13 +1,16 @@
 //! The catalogue: every identity and role that the configuration names, each value checked once.
 
+mod settings;
+
 use super::arn::{MfaSerial, RoleArn};
 use super::extra_socket::ExtraSocket;
 use super::names::Name;
 use super::source::Source;
 use std::collections::{BTreeMap, HashMap};
-use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
+
+pub use settings::{AgentSettings, AwsSettings, LockEvent, PromptKind, VaultKind};
 
 /// An hour: STS's cap for a role assumed with temporary credentials, and the default life of a session.
 pub const HOUR: Duration = Duration::from_hours(1);
@@ -18,86 +21,6 @@ pub const MAX_CHAIN: usize = 10;
 /// The most unknown sources for which the nearest name is looked for: one misspelt identity under ten thousand roles
 /// would else be compared a hundred million times.
 const GUESSES_MAX: usize = 20;
-
-/// Which vault keeps long-term keys.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Default)]
-pub enum VaultKind {
-    /// The operating system's keyring.
-    #[default]
-    Os,
-    /// The encrypted file, for machines without a keyring.
-    File,
-}
-
-/// A way to ask a person.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum PromptKind {
-    /// A pinentry program.
-    Pinentry,
-    /// The caller's terminal.
-    Tty,
-}
-
-/// What makes the agent forget every session, beside time and the person's word.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum LockEvent {
-    /// The screen of one of the user's desktop sessions is locked.
-    ScreenLock,
-    /// The machine is about to sleep.
-    Sleep,
-}
-
-/// `[agent]`.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct AgentSettings {
-    /// Every session is forgotten after this long without a request; `None` is never.
-    pub idle_lock: Option<Duration>,
-    /// Where long-term keys rest.
-    pub vault: VaultKind,
-    /// How a person is asked, in order.
-    pub prompts: Vec<PromptKind>,
-    /// The program that asks in a window; the system's own where nothing is said.
-    pub pinentry_program: Option<PathBuf>,
-    /// What else makes the agent forget every session.
-    pub lock_on: Vec<LockEvent>,
-    /// How long before the end of an MFA session that is in use the person is told; `None` is never.
-    pub warn_before: Option<Duration>,
-    /// How long a consent holds.
-    pub consent: Duration,
-}
-
-impl Default for AgentSettings {
-    fn default() -> Self {
-        Self {
-            idle_lock: Some(HOUR * 12),
-            vault: VaultKind::Os,
-            prompts: vec![PromptKind::Pinentry, PromptKind::Tty],
-            pinentry_program: None,
-            lock_on: vec![LockEvent::ScreenLock, LockEvent::Sleep],
-            warn_before: Some(HOUR / 2),
-            consent: HOUR,
-        }
-    }
-}
-
-/// `[aws]`: how AWS is reached. Comes from the configuration alone, never from a caller.
-#[derive(Clone, Debug, PartialEq, Eq, Hash, Default)]
-pub struct AwsSettings {
-    /// Where STS is asked instead of AWS's own host: https, or http to loopback.
-    pub sts_endpoint: Option<String>,
-    /// The same for IAM.
-    pub iam_endpoint: Option<String>,
-    /// The same for the console's sign-in.
-    pub signin_endpoint: Option<String>,
-    /// A PEM file whose certificates are trusted instead of the system's.
-    pub ca_bundle: Option<PathBuf>,
-    /// An HTTP proxy for calls to AWS.
-    pub https_proxy: Option<String>,
-    /// Whether FIPS hosts are used.
-    pub fips: bool,
-    /// Whether dual-stack hosts are used.
-    pub dual_stack: bool,
-}
 
 /// Where an identity's credentials come from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]

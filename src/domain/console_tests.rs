@@ -122,6 +122,10 @@ fn a_duration_is_asked_for_where_aws_takes_one_and_refused_with_the_reason_elsew
     for wrong in [Duration::from_secs(899), Duration::from_secs(43_201), Duration::ZERO] {
         assert_eq!(session_duration(Reached::Directly, Some(wrong), None).expect_err("range").kind, Kind::Usage);
     }
+    for (wrong, said) in [(60, "not 1m"), (46_800, "not 13h"), (899, "not 899s")] {
+        let report = session_duration(Reached::Directly, Some(Duration::from_secs(wrong)), None).expect_err("range");
+        assert!(report.message.ends_with(said), "{report}");
+    }
 }
 
 #[test]

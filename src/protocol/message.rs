@@ -1,12 +1,14 @@
 //! Requests and answers, one JSON object each.
 
+mod secrets;
+
 use super::status::{KeyStatus, Rotated, Status};
 use crate::domain::question::{Surroundings, Terminal};
 use crate::domain::secret::{EndpointToken, MfaCode, Passphrase, SecretKey, SigninUrl};
 use crate::domain::totp::TotpSecret;
 use schemars::JsonSchema;
-use serde::{Deserialize, Deserializer, Serialize, Serializer};
-use zeroize::Zeroizing;
+use secrets::{endpoint_token, expose, expose_option, mfa_code, passphrase, secret_key, signin_url, totp_secret};
+use serde::{Deserialize, Serialize};
 
 /// What a client sends.
 #[derive(Debug, Serialize, Deserialize)]
@@ -303,27 +305,6 @@ pub enum Startup {
     Ready,
 }
 
-/// A secret that knows how to leave.
-trait Expose {
-    fn text(&self) -> &str;
-}
-
-macro_rules! wire_secret {
-    ($($name:ident: $type:ty),*) => {$(
-        impl Expose for $type {
-            fn text(&self) -> &str {
-                self.expose()
-            }
-        }
-
-        fn $name<'de, D: Deserializer<'de>>(from: D) -> Result<$type, D::Error> {
-            String::deserialize(from).map(<$type>::new)
-        }
-    )*};
-}
-
-wire_secret!(secret_key: SecretKey, mfa_code: MfaCode, signin_url: SigninUrl);
-
 impl Request {
     /// Tells whether it is served whatever version the client speaks: these never change their form.
     ///
@@ -334,107 +315,6 @@ impl Request {
     }
 }
 
-impl Expose for Passphrase {
-    fn text(&self) -> &str {
-        self.expose()
-    }
-}
-
-impl Expose for EndpointToken {
-    fn text(&self) -> &str {
-        self.expose()
-    }
-}
-
-impl Expose for TotpSecret {
-    fn text(&self) -> &str {
-        self.expose()
-    }
-}
-
-fn totp_secret<'de, D: Deserializer<'de>>(from: D) -> Result<Option<TotpSecret>, D::Error> {
-    let text = Option::<String>::deserialize(from)?.map(Zeroizing::new);
-    text.map(|text| TotpSecret::parse(&text)).transpose().map_err(serde::de::Error::custom)
-}
-
-fn endpoint_token<'de, D: Deserializer<'de>>(from: D) -> Result<Option<EndpointToken>, D::Error> {
-    Ok(Option::<String>::deserialize(from)?.map(EndpointToken::new))
-}
-
-fn passphrase<'de, D: Deserializer<'de>>(from: D) -> Result<Option<Passphrase>, D::Error> {
-    Ok(Option::<String>::deserialize(from)?.map(Passphrase::new))
-}
-
-fn expose<T: Expose, S: Serializer>(secret: &T, to: S) -> Result<S::Ok, S::Error> {
-    to.serialize_str(secret.text())
-}
-
-#[expect(clippy::ref_option, reason = "the signature that serde calls")]
-fn expose_option<T: Expose, S: Serializer>(secret: &Option<T>, to: S) -> Result<S::Ok, S::Error> {
-    match secret {
-        Some(secret) => to.serialize_some(secret.text()),
-        None => to.serialize_none(),
-    }
-}
-
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    /// One request of each kind, as bytes that every later version must still read or refuse politely.
-    const WIRE: [&str; 16] = [
-        r#"{"version":3,"request":{"do":"get","name":"prod"},"context":{}}"#,
-        r#"{"version":3,"request":{"do":"console","name":"prod","destination":null,"duration_seconds":900,"by_browser":true},"context":{}}"#,
-        r#"{"version":3,"request":{"do":"endpoint","name":"prod","form":"container","owner":"parent","port":null},"context":{}}"#,
-        r#"{"version":3,"request":{"do":"glance","name":"prod"},"context":{}}"#,
-        r#"{"version":3,"request":{"do":"names"},"context":{}}"#,
-        r#"{"version":3,"request":{"do":"device","name":null},"context":{}}"#,
-        r#"{"version":3,"request":{"do":"identity-add","name":"a","access_key_id":"AKIA","secret_access_key":"s","region":null,"replace":false},"context":{}}"#,
-        r#"{"version":3,"request":{"do":"identity-remove","name":"a"},"context":{}}"#,
-        r#"{"version":3,"request":{"do":"identity-rotate","name":"a","delete":null},"context":{}}"#,
-        r#"{"version":3,"request":{"do":"identity-totp","name":"a","secret":"GEZDGNBVGY3TQOJQ"},"context":{}}"#,
-        r#"{"version":3,"request":{"do":"keys"},"context":{}}"#,
-        r#"{"version":3,"request":{"do":"lock"},"context":{}}"#,
-        r#"{"version":3,"request":{"do":"reload"},"context":{}}"#,
-        r#"{"version":3,"request":{"do":"status"},"context":{"display":":0"}}"#,
-        r#"{"version":3,"request":{"do":"unlock","name":null,"code":"123456"},"context":{}}"#,
-        r#"{"version":3,"request":{"do":"unlock-vault","passphrase":null},"context":{}}"#,
-    ];
-
-    #[test]
-    fn every_request_reads_and_writes_as_the_same_bytes() {
-        for wire in WIRE {
-            let call: Call = serde_json::from_str(wire).expect(wire);
-            assert_eq!(serde_json::to_string(&call).expect("written"), wire);
-        }
-    }
-
-    #[test]
-    fn of_the_callers_words_only_plain_names_reach_a_program() {
-        for (word, is_taken) in [
-            ("xterm-256color", true),
-            ("de_DE.UTF-8@euro", true),
-            ("", false),
-            ("../../tmp/x", false),
-            ("/etc/terminfo/x", false),
-            (".hidden", false),
-            ("-x", false),
-            ("xterm\nGETPIN", false),
-            (&"x".repeat(65), false),
-        ] {
-            let context = Context { term: Some(word.to_owned()), lang: Some(word.to_owned()), ..Context::default() };
-            let found = context.surroundings(Some("/dev/pts/0".into()));
-            assert_eq!(
-                (found.lang.is_some(), found.terminal.unwrap().kind.is_some()),
-                (is_taken, is_taken),
-                "{word:?}"
-            );
-        }
-    }
-
-    #[test]
-    fn the_debug_form_of_a_request_hides_its_secrets() {
-        let call: Call = serde_json::from_str(&WIRE[6].replace("\"s\"", "\"canary-1\"")).expect("read");
-        assert!(!format!("{call:?}").contains("canary-1"));
-    }
-}
+#[path = "message_tests.rs"]
+mod tests;

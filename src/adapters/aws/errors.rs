@@ -281,7 +281,7 @@ fn denied(words: &str, asked: &Asked<'_>) -> Verdict {
     // AWS says the same whether the role is missing, does not trust us, wants MFA or an external id, or our own policy
     // is silent.
     let hint = format!(
-        "the role must trust CALLER, with its `external_id` and `mfa` as they are set: {trust}; \
+        "the role's trust policy must name CALLER, with `external_id` and `mfa` as they are set: {trust}; \
          and a policy of CALLER must allow sts:AssumeRole on it"
     );
     no(Outlook::Permanent, hint)

@@ -25,8 +25,11 @@ pub(super) const NOT_NEEDED: &str = "nothing has to be installed: `rolecall get 
 /// Installs it for this user. Where all is as it should be already, nothing is touched.
 pub(super) fn install(paths: &Paths, args: &InstallArgs) -> Result<(), Failure> {
     let program = client::agent_program()?;
-    let plan =
-        if cfg!(target_os = "macos") { super::launchd::plan(&program)? } else { systemd::plan(paths, &program)? };
+    let plan = if cfg!(target_os = "macos") {
+        super::launchd::plan(&program)?
+    } else {
+        systemd::plan(paths, &program, args.dry_run)?
+    };
     let mut said = String::new();
     for file in &plan.files {
         let change = file.look()?;

@@ -21,9 +21,11 @@ const PACKAGED_PROGRAM: &str = "/usr/bin/rolecalld";
 /// Where packages put units of users (systemd.unit(5)).
 const PACKAGED_UNITS: &str = "/usr/lib/systemd/user";
 
-/// Gives what an installation takes.
-pub(super) fn plan(paths: &Paths, program: &Path) -> Result<Plan, Report> {
-    reach()?;
+/// Gives what an installation takes; what it `would` take can be told where no manager runs, too.
+pub(super) fn plan(paths: &Paths, program: &Path, would: bool) -> Result<Plan, Report> {
+    if !would {
+        reach()?;
+    }
     if !is_its_socket(paths) {
         return Err(Report::new(
             Kind::Usage,

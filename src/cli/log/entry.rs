@@ -17,7 +17,7 @@ use std::fmt::Write;
 const WIDE: usize = 110;
 
 /// The columns of time, event, result, name and caller.
-const COLUMNS: [usize; 5] = [20, 8, 11, 16, 24];
+const COLUMNS: [usize; 5] = [20, 8, 12, 16, 24];
 const NARROW: [usize; 5] = [9, 8, 2, 0, 0];
 
 /// Draws entries one after the other.
@@ -189,7 +189,7 @@ mod tests {
                 "expiration":"2026-11-22T01:00:00Z","cached":true,
                 "caller":{"pid":4242,"exe":"/usr/bin/rolecall","parent":"/usr/bin/make"}}"#
             ),
-            "2026-11-22T00:00:00Z  get       ok           prod              make (4242)               \
+            "2026-11-22T00:00:00Z  get       ok            prod              make (4242)               \
              cached, ASIAEXAMPLE, until 2026-11-22T01:00:00Z\n"
         );
         assert_eq!(

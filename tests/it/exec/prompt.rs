@@ -32,6 +32,22 @@ fn it_shows_role_and_time_left_and_nothing_outside_of_a_role() {
 }
 
 #[test]
+fn what_a_person_has_to_open_first_is_said_as_locked() {
+    let home = Home::ready(TUTORIAL);
+    let locked = |home: &Home| {
+        assert_eq!(prompt(home, "prod", &[]).0, "prod (locked)\n");
+        let said = prompt(home, "prod", &["--long"]).0;
+        assert_eq!(said, "in prod (locked): run `rolecall unlock --vault`\n");
+    };
+    assert_eq!(home.run(["lock"]).status.code(), Some(0));
+    locked(&home);
+    home.open_vault();
+    assert_eq!(prompt(&home, "prod", &[]).0, "prod expired\n", "the next command gets one");
+    assert_eq!(home.run(["agent", "restart"]).status.code(), Some(0));
+    locked(&home);
+}
+
+#[test]
 fn what_is_no_name_is_shown_to_nobody() {
     let home = Home::ready(TUTORIAL);
     for hostile in ["a b", "$(id)", "`id`", "\u{1b}[2J", "%F{red}", "a\nb", "-x", ""] {

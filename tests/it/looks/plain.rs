@@ -2,7 +2,7 @@
 
 use super::chain_up;
 use crate::harness::home::{CHAIN, Home, text};
-use crate::harness::inside::until;
+use crate::harness::inside::{TUTORIAL, until};
 use crate::harness::process::signal;
 use crate::harness::window::Window;
 use rustix::process::Signal;
@@ -151,4 +151,21 @@ fn what_takes_long_is_said_on_a_terminal_and_taken_away() {
     assert!(script.wait_with_output().unwrap().stderr.is_empty());
     until("it is done", || window.shows("vault"));
     assert!(std::fs::read(home.path("said")).unwrap().is_empty());
+}
+
+#[test]
+fn a_missing_key_is_one_warning_above_whomever_it_fails() {
+    let home = Home::bare(&format!("[agent]\nvault = \"file\"\n{TUTORIAL}"));
+    home.open_vault();
+    assert_eq!(home.run(["get", "prod"]).status.code(), Some(3));
+    let status: serde_json::Value = serde_json::from_slice(&home.run(["status", "--json"]).stdout).unwrap();
+    let told = serde_json::json!([{
+        "kind": "config",
+        "message": "prod: the vault file holds no key of auth",
+        "hint": "store one: `rolecall identity add auth`",
+    }]);
+    assert_eq!(status["warnings"], told);
+    let shown = text(&home.run(["status"]).stdout);
+    assert!(shown.starts_with("warning: prod: the vault file holds no key of auth\n  hint: store one:"), "{shown}");
+    assert_eq!(shown.matches("holds no key").count(), 1, "{shown}");
 }

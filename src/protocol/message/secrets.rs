@@ -1,0 +1,73 @@
+//! How secrets get onto the wire and off it.
+//!
+//! Nowhere else can one be serialized: a secret has no form for serde of its own, so that a new field of a message cannot carry
+//! one unawares.
+
+use crate::domain::secret::{EndpointToken, MfaCode, Passphrase, SecretKey, SigninUrl};
+use crate::domain::totp::TotpSecret;
+use serde::{Deserialize, Deserializer, Serializer};
+use zeroize::Zeroizing;
+
+/// A secret that knows how to leave.
+pub(super) trait Expose {
+    fn text(&self) -> &str;
+}
+
+macro_rules! wire_secret {
+    ($($name:ident: $type:ty),*) => {$(
+        impl Expose for $type {
+            fn text(&self) -> &str {
+                self.expose()
+            }
+        }
+
+        pub(super) fn $name<'de, D: Deserializer<'de>>(from: D) -> Result<$type, D::Error> {
+            String::deserialize(from).map(<$type>::new)
+        }
+    )*};
+}
+
+wire_secret!(secret_key: SecretKey, mfa_code: MfaCode, signin_url: SigninUrl);
+
+impl Expose for Passphrase {
+    fn text(&self) -> &str {
+        self.expose()
+    }
+}
+
+impl Expose for EndpointToken {
+    fn text(&self) -> &str {
+        self.expose()
+    }
+}
+
+impl Expose for TotpSecret {
+    fn text(&self) -> &str {
+        self.expose()
+    }
+}
+
+pub(super) fn totp_secret<'de, D: Deserializer<'de>>(from: D) -> Result<Option<TotpSecret>, D::Error> {
+    let text = Option::<String>::deserialize(from)?.map(Zeroizing::new);
+    text.map(|text| TotpSecret::parse(&text)).transpose().map_err(serde::de::Error::custom)
+}
+
+pub(super) fn endpoint_token<'de, D: Deserializer<'de>>(from: D) -> Result<Option<EndpointToken>, D::Error> {
+    Ok(Option::<String>::deserialize(from)?.map(EndpointToken::new))
+}
+
+pub(super) fn passphrase<'de, D: Deserializer<'de>>(from: D) -> Result<Option<Passphrase>, D::Error> {
+    Ok(Option::<String>::deserialize(from)?.map(Passphrase::new))
+}
+
+pub(super) fn expose<T: Expose, S: Serializer>(secret: &T, to: S) -> Result<S::Ok, S::Error> {
+    to.serialize_str(secret.text())
+}
+
+#[expect(clippy::ref_option, reason = "the signature that serde calls")]
+pub(super) fn expose_option<T: Expose, S: Serializer>(secret: &Option<T>, to: S) -> Result<S::Ok, S::Error> {
+    match secret {
+        Some(secret) => to.serialize_some(secret.text()),
+        None => to.serialize_none(),
+    }
+}
