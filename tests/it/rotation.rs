@@ -97,7 +97,10 @@ fn has_one_working_key(agent: &Inside) -> String {
     let stored = agent.vault.stored("auth");
     assert_eq!((stored.key.id.as_str(), keys[0].status), (keys[0].id.as_str(), KeyStatus::Active));
     assert!(stored.next.is_none(), "nothing is left half done in the vault");
-    assert!(agent.status().warnings.is_empty(), "{:?}", agent.status().warnings);
+    let mut warnings = agent.status().warnings;
+    // What another identity lacks is told as well, and is none of this key's.
+    warnings.retain(|warning| !warning.message.contains("holds no key of"));
+    assert!(warnings.is_empty(), "{warnings:?}");
     opens(agent);
     stored.key.id
 }

@@ -118,7 +118,7 @@ fn another_version_is_told_both_versions_and_what_to_run() {
 
 #[test]
 fn a_client_of_another_version_still_gets_its_sessions_locks_and_ends_the_agent() {
-    let agent = Inside::start(TUTORIAL);
+    let mut agent = Inside::start(TUTORIAL);
     let ask = |what: &str| {
         let call = format!(r#"{{"version":999,"request":{{"do":{what}}},"context":{{"of_the_future":true}}}}"#);
         send(&agent.paths.socket, &framed(call.as_bytes()))
@@ -127,6 +127,7 @@ fn a_client_of_another_version_still_gets_its_sessions_locks_and_ends_the_agent(
     assert!(text(&session).contains("SecretAccessKey"), "the line that tools read");
     assert!(matches!(ask(r#""lock""#), Heard::Else(_)) && agent.role("prod").session.is_none());
     assert!(matches!(ask(r#""stop""#), Heard::Else(_)));
+    agent.end();
 }
 
 #[test]
