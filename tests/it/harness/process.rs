@@ -15,6 +15,13 @@ pub(crate) struct Running {
     said: Option<BufReader<std::process::ChildStdout>>,
 }
 
+/// Copies a program that will be run. By another process: while this one holds a file open for writing, a child that
+/// another test forks just then holds it too, and the kernel runs no such file ("text file busy").
+pub(crate) fn copy_program(from: &Path, to: &Path) {
+    let copied = Command::new("cp").arg("--").args([from, to]).status().unwrap();
+    assert!(copied.success(), "{} is copied", from.display());
+}
+
 impl Running {
     pub(crate) fn start(command: &mut Command) -> Self {
         let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();

@@ -3,7 +3,7 @@
 
 use super::roles;
 use crate::harness::home::{Home, set_mode, text};
-use crate::harness::process::Running;
+use crate::harness::process::{Running, copy_program};
 use crate::harness::remote::lines_after;
 use crate::harness::wire::{NOBODY, give_to_nobody, need_root};
 use std::os::unix::process::CommandExt;
@@ -65,7 +65,7 @@ impl Host {
         // A name that is not in the way of the system's own, and that every user may run.
         for program in ["rolecall", "rolecalld"] {
             let built = std::path::Path::new(env!("CARGO_BIN_EXE_rolecall")).with_file_name(program);
-            std::fs::copy(built, home.path("bin").join(program)).unwrap();
+            copy_program(&built, &home.path("bin").join(program));
         }
         let path = format!("{}:/usr/local/bin:/usr/bin:/bin", home.path("bin").display());
         home.set("PATH", path);
