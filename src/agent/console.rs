@@ -66,10 +66,7 @@ impl Agent {
         line.caller = Some(caller.clone());
         match result {
             Ok((answer, given)) => {
-                line.role_arn = given.held.arn.clone().or(line.role_arn);
-                line.access_key_id = Some(given.held.access_key_id.clone());
-                line.expiration = Some(given.held.lifetime.expiration);
-                line.cached = Some(given.cached);
+                given.tell(&mut line);
                 self.audit.write(line);
                 Ok(answer)
             }

@@ -119,10 +119,7 @@ impl Agent {
         match result {
             Ok(given) => {
                 self.counters.handed_out.fetch_add(1, Ordering::Relaxed);
-                line.role_arn = given.held.arn.clone().or(line.role_arn);
-                line.access_key_id = Some(given.held.access_key_id.clone());
-                line.expiration = Some(given.held.lifetime.expiration);
-                line.cached = Some(given.cached);
+                given.tell(&mut line);
                 self.audit.write(line);
                 Ok(Response::Session(given.held))
             }

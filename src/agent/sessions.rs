@@ -9,7 +9,7 @@ mod quick;
 
 pub(super) use forget::CalledOff;
 
-use super::audit::Audit;
+use super::audit::{Audit, Line};
 use super::failure::{Failure, pause, still_asking, too_slow};
 use super::flight::{Held, Outcome};
 use super::notices::Notices;
@@ -101,6 +101,16 @@ pub(super) struct HandOut {
     pub(super) cached: bool,
     /// How often everything had been forgotten when it was asked for.
     locks: u64,
+}
+
+impl HandOut {
+    /// Writes into a line of the audit log what is handed out.
+    pub(super) fn tell(&self, line: &mut Line) {
+        line.role_arn = self.held.arn.clone().or_else(|| line.role_arn.take());
+        line.access_key_id = Some(self.held.access_key_id.clone());
+        line.expiration = Some(self.held.lifetime.expiration);
+        line.cached = Some(self.cached);
+    }
 }
 
 enum Decision {

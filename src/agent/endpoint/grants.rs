@@ -223,10 +223,8 @@ impl Agent {
                 grant.served.fetch_add(1, Ordering::Relaxed);
                 // A program may ask a thousand times a second: each session that a grant is given is told once.
                 if grant.is_news(&given.held.access_key_id) {
-                    line.role_arn = given.held.arn.clone().or_else(|| target(plan.key().step()));
-                    line.access_key_id = Some(given.held.access_key_id.clone());
-                    line.expiration = Some(given.held.lifetime.expiration);
-                    line.cached = Some(given.cached);
+                    line.role_arn = target(plan.key().step());
+                    given.tell(&mut line);
                     self.audit.write(line);
                 }
                 Ok((plan, given))
