@@ -7,8 +7,10 @@ use crate::Programs;
 use crate::sheet::Sheet;
 use crate::stage::Stage;
 use rolecall::protocol::message::{Answer, EndpointForm, EndpointOwner, Request};
+use rustix::net::sockopt::set_socket_recv_buffer_size;
+use rustix::net::{AddressFamily, SocketType, socket};
 use std::io::{Read, Write};
-use std::net::{Ipv4Addr, TcpStream};
+use std::net::{Ipv4Addr, SocketAddrV4, TcpStream};
 use std::process::Command;
 use std::time::{Duration, Instant};
 
@@ -20,6 +22,9 @@ const CLIENTS: u32 = 4;
 
 /// Shorter than the agent's patience with those who dawdle: they hang on it all the while.
 const TIME: Duration = Duration::from_secs(4);
+
+/// What one who does not read asks for: some 150 KB of answers, more than the agent's side of a connection takes.
+const UNREAD: usize = 100;
 
 struct Place {
     port: u16,
@@ -42,10 +47,10 @@ pub(crate) fn run(programs: &Programs, sheet: &mut Sheet) {
     let request = format!("GET /{path} HTTP/1.1\r\nHost: 127.0.0.1:{port}\r\nAuthorization: {token}\r\n\r\n");
     let place = Place { port: port.parse().expect("a port"), request };
     for (how, stays) in [("a connection each", false), ("connections that stay", true)] {
-        let dawdling = dawdle(&place);
+        let dawdling = dawdle(&place, stage.pid);
         let most = all(&place, stays, None);
         drop(dawdling);
-        let dawdling = dawdle(&place);
+        let dawdling = dawdle(&place, stage.pid);
         let paced = all(&place, stays, Some(TIME / (RATE / CLIENTS) / u32::try_from(TIME.as_secs()).expect("seconds")));
         drop(dawdling);
         sheet.note(&format!("{how}: requests a second at most"), &per_second(&most));
@@ -62,15 +67,44 @@ fn pin(pid: u32) {
     assert!(done.is_ok_and(|done| done.status.success()), "taskset (util-linux) is needed");
 }
 
-/// Two hundred connections: half say nothing whole, half never read what they asked for.
-fn dawdle(place: &Place) -> Vec<TcpStream> {
+/// Two hundred connections: half say nothing whole, half do not read what they asked for. Comes back when the agent has done
+/// what it can for them: the thousands of answers until it is stuck are work of their own, and not what is measured.
+fn dawdle(place: &Place, agent: u32) -> Vec<TcpStream> {
     let open = |at: usize| {
-        let mut stream = connect(place.port);
-        let sent = if at.is_multiple_of(2) { place.request[..40].to_owned() } else { place.request.repeat(50) };
+        let (mut stream, sent) = if at.is_multiple_of(2) {
+            (connect(place.port), place.request[..40].to_owned())
+        } else {
+            (connect_with_little_room(place.port), place.request.repeat(UNREAD))
+        };
         stream.write_all(sent.as_bytes()).expect("sent");
         stream
     };
-    (0..200).map(open).collect()
+    let dawdling = (0..200).map(open).collect();
+    let mut before = ticks(agent);
+    loop {
+        std::thread::sleep(Duration::from_millis(100));
+        let now = ticks(agent);
+        if now == before {
+            return dawdling;
+        }
+        before = now;
+    }
+}
+
+/// Gives the processor time that a process has used, in clock ticks.
+fn ticks(pid: u32) -> u64 {
+    let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).expect("it runs");
+    // Behind the program's name in brackets: user and system time are the 12th and 13th field (proc_pid_stat(5)).
+    let fields = stat.rsplit(')').next().expect("one");
+    fields.split_ascii_whitespace().skip(11).take(2).map(|time| time.parse::<u64>().expect("a number")).sum()
+}
+
+/// Connects with so little room for answers that a few fill it.
+fn connect_with_little_room(port: u16) -> TcpStream {
+    let socket = socket(AddressFamily::INET, SocketType::STREAM, None).expect("a socket");
+    set_socket_recv_buffer_size(&socket, 4096).expect("less room");
+    rustix::net::connect(&socket, &SocketAddrV4::new(Ipv4Addr::LOCALHOST, port)).expect("it listens");
+    socket.into()
 }
 
 /// Asks from several threads for a while; gives how long each request took, from when it was due.
