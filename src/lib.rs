@@ -12,6 +12,7 @@
 //! | [`protocol`] | requests, answers and frames between the two binaries |
 //! | [`config`] | config.toml: text to a checked catalogue, and edits that keep comments |
 //! | [`aws_files`] | `~/.aws/config`, read and edited line by line |
+//! | [`setup`] | what a setup makes in two accounts, as data; its forms |
 //! | [`domain`] | what the words mean; pure |
 
 #![cfg_attr(test, allow(clippy::disallowed_methods, reason = "tests prepare files of their own"))]
@@ -32,3 +33,4 @@ pub mod ports;
 #[cfg(feature = "agent")]
 pub mod process;
 pub mod protocol;
+pub mod setup;

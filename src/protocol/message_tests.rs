@@ -4,22 +4,22 @@ use super::*;
 
 /// One request of each kind, as bytes that every later version must still read or refuse politely.
 const WIRE: [&str; 16] = [
-    r#"{"version":3,"request":{"do":"get","name":"prod"},"context":{}}"#,
-    r#"{"version":3,"request":{"do":"console","name":"prod","destination":null,"duration_seconds":900,"by_browser":true},"context":{}}"#,
-    r#"{"version":3,"request":{"do":"endpoint","name":"prod","form":"container","owner":"parent","port":null},"context":{}}"#,
-    r#"{"version":3,"request":{"do":"glance","name":"prod"},"context":{}}"#,
-    r#"{"version":3,"request":{"do":"names"},"context":{}}"#,
-    r#"{"version":3,"request":{"do":"device","name":null},"context":{}}"#,
-    r#"{"version":3,"request":{"do":"identity-add","name":"a","access_key_id":"AKIA","secret_access_key":"s","region":null,"replace":false},"context":{}}"#,
-    r#"{"version":3,"request":{"do":"identity-remove","name":"a"},"context":{}}"#,
-    r#"{"version":3,"request":{"do":"identity-rotate","name":"a","delete":null},"context":{}}"#,
-    r#"{"version":3,"request":{"do":"identity-totp","name":"a","secret":"GEZDGNBVGY3TQOJQ"},"context":{}}"#,
-    r#"{"version":3,"request":{"do":"keys"},"context":{}}"#,
-    r#"{"version":3,"request":{"do":"lock"},"context":{}}"#,
-    r#"{"version":3,"request":{"do":"reload"},"context":{}}"#,
-    r#"{"version":3,"request":{"do":"status"},"context":{"display":":0"}}"#,
-    r#"{"version":3,"request":{"do":"unlock","name":null,"code":"123456"},"context":{}}"#,
-    r#"{"version":3,"request":{"do":"unlock-vault","passphrase":null},"context":{}}"#,
+    r#"{"version":4,"request":{"do":"get","name":"prod"},"context":{}}"#,
+    r#"{"version":4,"request":{"do":"console","name":"prod","destination":null,"duration_seconds":900,"by_browser":true},"context":{}}"#,
+    r#"{"version":4,"request":{"do":"endpoint","name":"prod","form":"container","owner":"parent","port":null},"context":{}}"#,
+    r#"{"version":4,"request":{"do":"glance","name":"prod"},"context":{}}"#,
+    r#"{"version":4,"request":{"do":"names"},"context":{}}"#,
+    r#"{"version":4,"request":{"do":"device","name":null},"context":{}}"#,
+    r#"{"version":4,"request":{"do":"identity-add","name":"a","access_key_id":"AKIA","secret_access_key":"s","region":null,"replace":false},"context":{}}"#,
+    r#"{"version":4,"request":{"do":"identity-remove","name":"a"},"context":{}}"#,
+    r#"{"version":4,"request":{"do":"identity-rotate","name":"a","delete":null},"context":{}}"#,
+    r#"{"version":4,"request":{"do":"identity-totp","name":"a","secret":"GEZDGNBVGY3TQOJQ"},"context":{}}"#,
+    r#"{"version":4,"request":{"do":"keys"},"context":{}}"#,
+    r#"{"version":4,"request":{"do":"lock"},"context":{}}"#,
+    r#"{"version":4,"request":{"do":"reload"},"context":{}}"#,
+    r#"{"version":4,"request":{"do":"status"},"context":{"display":":0"}}"#,
+    r#"{"version":4,"request":{"do":"unlock","name":null,"code":"123456"},"context":{}}"#,
+    r#"{"version":4,"request":{"do":"unlock-vault","passphrase":null},"context":{}}"#,
 ];
 
 #[test]

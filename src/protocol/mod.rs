@@ -10,7 +10,7 @@ pub mod process_output;
 pub mod status;
 
 /// The version of everything in this module. An agent answers any other with a refusal that an old or new client can read.
-pub const VERSION: u32 = 3;
+pub const VERSION: u32 = 4;
 
 /// How the refusal of another version begins, in every version.
 const OTHER_VERSION: &str = "the client speaks protocol ";

@@ -6,7 +6,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// Of each layer: the layers it may import.
-const MAY_IMPORT: [(&str, &[&str]); 12] = [
+const MAY_IMPORT: [(&str, &[&str]); 14] = [
     ("domain", &[]),
     ("ports", &["domain"]),
     ("protocol", &["domain"]),
@@ -14,11 +14,13 @@ const MAY_IMPORT: [(&str, &[&str]); 12] = [
     ("paths", &["domain"]),
     ("files", &["domain"]),
     ("process", &[]),
+    ("setup", &["domain"]),
     ("aws_files", &["domain", "files"]),
     ("client", &["domain", "files", "paths", "protocol"]),
-    ("cli", &["aws_files", "client", "config", "domain", "files", "paths", "protocol"]),
+    ("cli", &["aws_files", "client", "config", "domain", "files", "paths", "protocol", "setup"]),
+    ("oneshot", &["config", "domain", "files", "paths", "ports", "process", "protocol", "setup"]),
     ("agent", &["config", "domain", "files", "paths", "ports", "process", "protocol"]),
-    ("adapters", &["domain", "files", "paths", "ports"]),
+    ("adapters", &["domain", "files", "paths", "ports", "setup"]),
 ];
 
 /// Of each layer: the crates it must not touch, directly.

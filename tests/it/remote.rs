@@ -226,7 +226,7 @@ fn another_user_gets_no_byte_and_a_crowd_leaves_room_for_others() {
     for way in ways {
         set_mode(way, 0o777);
     }
-    let dev = framed(br#"{"version":3,"request":{"do":"get","name":"dev"}}"#);
+    let dev = framed(br#"{"version":4,"request":{"do":"get","name":"dev"}}"#);
     assert_eq!(as_user(NOBODY, || send(&path, &dev)), Heard::Nothing);
     for (way, mode) in &before {
         set_mode(way, *mode);
@@ -247,7 +247,7 @@ fn nonsense_and_other_versions_are_told_to_be_that() {
     let path = socket(&agent.paths, "vm");
     for (payload, said) in [
         (&br#"{"version":99,"request":{"do":"names"}}"#[..], "protocol 99"),
-        (br#"{"version":3,"request":{"do":"format-disk"}}"#, "cannot be read"),
+        (br#"{"version":4,"request":{"do":"format-disk"}}"#, "cannot be read"),
         (b"garbage", "cannot be read"),
     ] {
         let Heard::Refusal(report) = send(&path, &framed(payload)) else { panic!("{said}") };

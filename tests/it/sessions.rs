@@ -140,7 +140,7 @@ fn a_caller_that_dies_changes_nothing() {
     {
         use rolecall::protocol::frame;
         let mut stream = std::os::unix::net::UnixStream::connect(&socket).unwrap();
-        frame::write_request(&mut stream, br#"{"version":3,"request":{"do":"get","name":"prod"}}"#).unwrap();
+        frame::write_request(&mut stream, br#"{"version":4,"request":{"do":"get","name":"prod"}}"#).unwrap();
         hold.wait_for_arrivals(1);
     }
     std::thread::scope(|scope| {

@@ -12,8 +12,8 @@ use std::io::Write;
 use std::os::unix::net::UnixStream;
 use std::time::{Duration, Instant};
 
-const STATUS: &[u8] = br#"{"version":3,"request":{"do":"status"}}"#;
-const GET: &[u8] = br#"{"version":3,"request":{"do":"get","name":"prod"}}"#;
+const STATUS: &[u8] = br#"{"version":4,"request":{"do":"status"}}"#;
+const GET: &[u8] = br#"{"version":4,"request":{"do":"get","name":"prod"}}"#;
 
 fn with_roles(number: usize) -> String {
     let role = |n| format!("[roles.role-number-{n}]\nsource = \"auth\"\nrole_arn = \"{ROLE_ARN}\"\n");
@@ -35,7 +35,7 @@ fn impossible() -> Vec<Vec<u8>> {
 /// Requests that can be read as frames and as nothing else.
 fn unreadable() -> Vec<Vec<u8>> {
     let nested = format!("{}{}", "[".repeat(30_000), "]".repeat(30_000));
-    let deep = format!(r#"{{"version":3,"request":{{"do":"get","name":{}}}}}"#, "{\"a\":".repeat(10_000));
+    let deep = format!(r#"{{"version":4,"request":{{"do":"get","name":{}}}}}"#, "{\"a\":".repeat(10_000));
     let payloads: [&[u8]; 9] = [
         b"\xff\xfe\x00\x80",
         b"{\"version\":3,\"request\":{\"do\":\"get\",\"name\":\"\xff\"}}",
@@ -43,8 +43,8 @@ fn unreadable() -> Vec<Vec<u8>> {
         b"null",
         nested.as_bytes(),
         deep.as_bytes(),
-        br#"{"version":3}"#,
-        br#"{"version":3,"request":{"do":"format-disk"}}"#,
+        br#"{"version":4}"#,
+        br#"{"version":4,"request":{"do":"format-disk"}}"#,
         br#"{"version":"2","request":{"do":"status"}}"#,
     ];
     payloads.iter().map(|payload| framed(payload)).collect()

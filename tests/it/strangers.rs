@@ -12,7 +12,7 @@ use std::os::unix::process::CommandExt;
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-const GET: &[u8] = br#"{"version":3,"request":{"do":"get","name":"prod"}}"#;
+const GET: &[u8] = br#"{"version":4,"request":{"do":"get","name":"prod"}}"#;
 
 fn mode(path: &Path) -> Option<u32> {
     std::fs::symlink_metadata(path).ok().map(|meta| meta.permissions().mode() & 0o777)

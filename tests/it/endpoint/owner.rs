@@ -47,7 +47,7 @@ impl Process {
 
     /// Has it ask, and gives what it heard.
     pub(super) fn says(&mut self, request: &str) -> (Tag, Vec<u8>) {
-        let call = format!(r#"{{"version":3,"request":{request},"context":{{}}}}"#);
+        let call = format!(r#"{{"version":4,"request":{request},"context":{{}}}}"#);
         let hex = |bytes: &[u8]| bytes.iter().map(|byte| format!("{byte:02x}")).collect::<Vec<_>>().concat();
         writeln!(self.child.stdin.as_mut().unwrap(), "{}", hex(&framed(call.as_bytes()))).unwrap();
         let mut line = String::new();
