@@ -38,7 +38,7 @@ fn unreadable() -> Vec<Vec<u8>> {
     let deep = format!(r#"{{"version":4,"request":{{"do":"get","name":{}}}}}"#, "{\"a\":".repeat(10_000));
     let payloads: [&[u8]; 9] = [
         b"\xff\xfe\x00\x80",
-        b"{\"version\":3,\"request\":{\"do\":\"get\",\"name\":\"\xff\"}}",
+        b"{\"version\":4,\"request\":{\"do\":\"get\",\"name\":\"\xff\"}}",
         b"garbage",
         b"null",
         nested.as_bytes(),
