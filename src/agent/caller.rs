@@ -11,6 +11,7 @@ use crate::process::Pinned;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use std::fs;
+use std::io;
 use std::os::fd::AsFd;
 use std::path::Path;
 
@@ -115,14 +116,14 @@ impl Caller {
     }
 
     /// Gives the path of the tool that asked, for rules; `None` where it cannot be told, or was cut off: the rest could be
-    /// another program's.
+    /// another program's. What a process calls itself is its own word and no path.
     pub(super) fn tool(&self) -> Option<&str> {
         if self.socket.is_some() {
             return None;
         }
         // An upgrade replaces the file under a program that runs on.
         let path = self.parent.as_deref().map(|path| path.strip_suffix(" (deleted)").unwrap_or(path));
-        path.filter(|path| !path.ends_with('…'))
+        path.filter(|path| path.starts_with('/') && !path.ends_with('…'))
     }
 }
 
@@ -148,7 +149,7 @@ fn session(stat: &Stat) -> Option<TerminalSession> {
 }
 
 fn is_shell(program: &str) -> bool {
-    let name = program.rsplit('/').next().unwrap_or(program);
+    let name = program.rsplit('/').next().unwrap_or(program).trim_matches(['[', ']']);
     ["ash", "bash", "busybox", "dash", "ksh", "mksh", "sh", "zsh"].contains(&name)
 }
 
@@ -157,8 +158,17 @@ fn has_command(cmdline: &[u8]) -> bool {
     cmdline.split(|byte| *byte == 0).nth(1) == Some(b"-c")
 }
 
-fn exe(proc: &Path) -> Option<String> {
-    fs::read_link(proc.join("exe")).ok().map(|path| named(&path))
+/// Names a process's program: by its path, or, where the kernel does not let us see that, by what the process calls itself,
+/// in brackets as ps(1) does. An agent that is confined lives in a user namespace of its own and sees no path.
+pub(super) fn exe(proc: &Path) -> Option<String> {
+    match fs::read_link(proc.join("exe")) {
+        Ok(path) => Some(named(&path)),
+        Err(e) if e.kind() == io::ErrorKind::PermissionDenied => {
+            let name = fs::read(proc.join("comm")).ok()?;
+            Some(printable(&format!("[{}]", String::from_utf8_lossy(&name).trim_end()), PATH_SHOWN))
+        }
+        Err(_) => None,
+    }
 }
 
 /// Writes a program's path as it is recorded and compared with rules.
@@ -172,7 +182,9 @@ mod tests {
 
     #[test]
     fn only_a_shell_with_a_command_for_an_argument_is_passed_over() {
-        assert!(is_shell("/usr/bin/dash") && is_shell("/bin/sh") && !is_shell("/usr/bin/python3.11"));
+        assert!(
+            is_shell("/usr/bin/dash") && is_shell("[dash]") && is_shell("/bin/sh") && !is_shell("/usr/bin/python3.11")
+        );
         assert!(has_command(b"/bin/sh\0-c\0/usr/bin/rolecall get prod\0"));
         assert!(!has_command(b"-bash\0") && !has_command(b"bash\0deploy.sh\0-c\0"));
     }
@@ -192,6 +204,14 @@ mod tests {
         child.wait().expect("it ends");
         let own = std::env::current_exe().expect("this program");
         assert_eq!(inner.parent.as_deref(), own.to_str(), "{inner:?}");
+    }
+
+    #[test]
+    fn what_a_process_calls_itself_is_no_path_for_rules() {
+        let caller = |parent: &str| Caller { parent: Some(parent.to_owned()), ..Caller::default() };
+        assert_eq!(caller("/usr/bin/make").tool(), Some("/usr/bin/make"));
+        assert_eq!(caller("[make]").tool(), None);
+        assert_eq!(caller("[make]").program(), Some("[make]"));
     }
 
     #[cfg(target_os = "linux")]

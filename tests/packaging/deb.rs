@@ -123,6 +123,44 @@ fn a_person_installs_the_package_upgrades_it_under_a_shell_and_removes_it_withou
     assert!(before.difference(&root.everything()).next().is_none(), "and nothing else is gone");
 }
 
+#[test]
+fn a_confined_agent_writes_nothing_but_its_own_and_serves_all_the_same() {
+    let root = Root::start("confined", TUTORIAL);
+    root.install(&built().debs[0]);
+    let asked = |root: &Root| {
+        root.open_vault();
+        root.add_key();
+        root.get();
+        std::fs::read_to_string(root.path(&format!("{HOME}/.local/state/rolecall/audit.jsonl"))).unwrap()
+    };
+    let said = root.says(&["rolecall", "agent", "install", "--confined"]);
+    assert!(said.contains("rolecall.service.d/confined.conf"), "{said}");
+    let log = asked(&root);
+    let pid = root.pid();
+    assert_eq!(root.property("rolecall.service", "ProtectSystem"), "strict");
+    is_hardened(&root, pid);
+    // Of the mounts that are seen in there, those that can be written, by where they are.
+    let writable = |pid: i64| -> Vec<String> {
+        let mounts = root.proc(pid, "mountinfo");
+        let fields = mounts.lines().map(|line| line.split(' ').collect::<Vec<_>>());
+        fields.filter(|fields| fields[5].starts_with("rw")).map(|fields| fields[4].to_owned()).collect()
+    };
+    let own: Vec<String> = writable(pid);
+    assert!(!own.iter().any(|path| ["/", "/home", HOME, "/usr", "/etc", "/tmp"].contains(&path.as_str())), "{own:?}");
+    assert!(own.contains(&format!("{HOME}/.local/state/rolecall")), "{own:?}");
+    // The price, and what is left of it: what a process calls itself.
+    assert!(log.contains("\"[") && !log.contains("/bin/dash"), "{log}");
+
+    let said = root.says(&["rolecall", "agent", "install"]);
+    assert!(said.contains("removed") && said.contains("confined.conf"), "{said}");
+    let log = asked(&root);
+    assert!(writable(root.pid()).contains(&"/".to_owned()), "without the flag it is as before");
+    assert!(log.contains("/bin/dash"), "{log}");
+    root.says(&["rolecall", "agent", "install", "--confined"]);
+    assert!(root.says(&["rolecall", "agent", "uninstall"]).contains("uninstalled"));
+    assert!(!root.path(&format!("{HOME}/.config/systemd")).exists(), "nothing is left");
+}
+
 /// Looks at what holds for the process itself, and not at what the unit says.
 pub(crate) fn is_hardened(root: &Root, pid: i64) {
     let status = root.proc(pid, "status");

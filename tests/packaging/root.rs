@@ -28,6 +28,8 @@ mount --rbind /dev "$ROOT/dev"
 mount -t tmpfs tmpfs "$ROOT/tmp"
 mount -t tmpfs tmpfs "$ROOT/run"
 mkdir -p "$ROOT/run/systemd/system" "$ROOT/run/user/1000"
+# There a manager lays out the mounts of a confined service; made by the first such service of a system, which there is none of.
+mkdir "$ROOT/run/systemd/unit-root"
 chown 1000:1000 "$ROOT/run/user/1000"
 chmod 700 "$ROOT/run/user/1000"
 mount -t tmpfs tmpfs "$ROOT/sys"

@@ -108,8 +108,8 @@ impl Owner {
 
     /// Names what runs as it now: the command, once the client has become it.
     pub(super) fn program(&self) -> Option<String> {
-        let path = fs::read_link(process(self.pid).join("exe")).ok()?;
-        self.is_alive().then(|| crate::agent::caller::named(&path))
+        let program = crate::agent::caller::exe(&process(self.pid))?;
+        self.is_alive().then_some(program)
     }
 }
 

@@ -25,11 +25,13 @@ pub(super) const NOT_NEEDED: &str = "nothing has to be installed: `rolecall get 
 /// Installs it for this user. Where all is as it should be already, nothing is touched.
 pub(super) fn install(paths: &Paths, args: &InstallArgs) -> Result<(), Failure> {
     let program = client::agent_program()?;
-    let plan = if cfg!(target_os = "macos") {
-        super::launchd::plan(&program)?
-    } else {
-        systemd::plan(paths, &program, args.dry_run)?
-    };
+    if args.confined && cfg!(target_os = "macos") {
+        return Err(Report::new(Kind::Usage, "launchd has nothing like `--confined`")
+            .hint("install it without")
+            .into());
+    }
+    let plan =
+        if cfg!(target_os = "macos") { super::launchd::plan(&program)? } else { systemd::plan(paths, &program, args)? };
     let mut said = String::new();
     for file in &plan.files {
         let change = file.look()?;
@@ -53,6 +55,11 @@ pub(super) fn install(paths: &Paths, args: &InstallArgs) -> Result<(), Failure> 
             let _ = writeln!(said, "would run {}", step.shown());
         }
         return output::print(&said);
+    }
+    if args.confined {
+        // An agent that is confined could not make them.
+        files::ensure_private_dir(&paths.state)?;
+        paths.vault_file.parent().map_or(Ok(()), files::ensure_private_dir)?;
     }
     // An agent that `get` has started has the socket; and one of the old unit does not know the new one.
     if (changed || !plan.active) && client::connect_running(paths)?.is_some() && stop(paths)? {

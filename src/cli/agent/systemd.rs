@@ -5,6 +5,7 @@
 
 use super::install::{self, File, MARK, NOT_NEEDED, Plan, Undo};
 use super::program::Step;
+use crate::cli::args::InstallArgs;
 use crate::domain::report::{Kind, Report};
 use crate::paths::Paths;
 use std::fs;
@@ -14,6 +15,9 @@ use std::path::{Path, PathBuf};
 const SERVICE: &str = include_str!("../../../packaging/systemd/rolecall.service");
 const SOCKET: &str = include_str!("../../../packaging/systemd/rolecall.socket");
 
+/// What confines the service, beside it and only where that is wanted.
+const CONFINED: &str = include_str!("../../../packaging/systemd/confined.conf");
+
 const SERVICE_NAME: &str = "rolecall.service";
 const SOCKET_NAME: &str = "rolecall.socket";
 const PACKAGED_PROGRAM: &str = "/usr/bin/rolecalld";
@@ -21,9 +25,9 @@ const PACKAGED_PROGRAM: &str = "/usr/bin/rolecalld";
 /// Where packages put units of users (systemd.unit(5)).
 const PACKAGED_UNITS: &str = "/usr/lib/systemd/user";
 
-/// Gives what an installation takes; what it `would` take can be told where no manager runs, too.
-pub(super) fn plan(paths: &Paths, program: &Path, would: bool) -> Result<Plan, Report> {
-    if !would {
+/// Gives what an installation takes; what it would take can be told where no manager runs, too.
+pub(super) fn plan(paths: &Paths, program: &Path, args: &InstallArgs) -> Result<Plan, Report> {
+    if !args.dry_run {
         reach()?;
     }
     if !is_its_socket(paths) {
@@ -43,6 +47,11 @@ pub(super) fn plan(paths: &Paths, program: &Path, would: bool) -> Result<Plan, R
         stale.extend([units.join(SERVICE_NAME), units.join(SOCKET_NAME)]);
     } else {
         files.extend([file(SERVICE_NAME, &service(program)?), file(SOCKET_NAME, SOCKET)]);
+    }
+    if args.confined {
+        files.push(File { path: confined_in(&units), content: format!("# {MARK}\n{}", confined(paths)?) });
+    } else {
+        stale.push(confined_in(&units));
     }
     stale.retain(|path| install::is_ours(path));
     Ok(Plan {
@@ -69,9 +78,9 @@ fn is_its_socket(paths: &Paths) -> bool {
 pub(super) fn undo() -> Result<Undo, Report> {
     let units = units()?;
     let link = units.join("sockets.target.wants").join(SOCKET_NAME);
-    let files: Vec<PathBuf> = [SERVICE_NAME, SOCKET_NAME].map(|name| units.join(name)).into();
+    let files: Vec<PathBuf> = vec![units.join(SERVICE_NAME), units.join(SOCKET_NAME), confined_in(&units)];
     let enabled = fs::symlink_metadata(&link).is_ok() || files.iter().any(|path| install::is_ours(path));
-    let mut directories: Vec<PathBuf> = vec![units.join("sockets.target.wants")];
+    let mut directories = vec![units.join("sockets.target.wants"), units.join(format!("{SERVICE_NAME}.d"))];
     directories.extend(units.ancestors().take(2).map(Path::to_owned));
     Ok(Undo {
         before: if enabled {
@@ -127,13 +136,36 @@ fn service(program: &Path) -> Result<String, Report> {
     Ok(SERVICE.replace(&line(PACKAGED_PROGRAM), &line(&quoted(program)?)))
 }
 
+/// Gives where a file lies that adds to the service (systemd.unit(5), "drop-in").
+fn confined_in(units: &Path) -> PathBuf {
+    units.join(format!("{SERVICE_NAME}.d/confined.conf"))
+}
+
+/// Names what the agent writes: nothing else will be there to be written.
+fn confined(paths: &Paths) -> Result<String, Report> {
+    let vault = paths.vault_file.parent().unwrap_or(&paths.vault_file);
+    let own = [paths.state.as_path(), vault, paths.runtime_dir()];
+    // What is missing when the agent starts would stay out of its reach; one that is removed later is no reason not to start.
+    let listed: Result<Vec<String>, Report> = own.iter().map(|path| where_it_is(path)).collect();
+    Ok(CONFINED.replace("@OWN@", &listed?.join(" ")))
+}
+
+/// Writes a path that need not be there as one word of a setting (systemd.exec(5), systemd.syntax(7)).
+fn where_it_is(path: &Path) -> Result<String, Report> {
+    let path = format!("-{}", plain(path)?).replace('\\', "\\\\").replace('"', "\\\"").replace('%', "%%");
+    Ok(if path.contains(|c: char| c.is_whitespace() || c == '\'' || c == '"') { format!("\"{path}\"") } else { path })
+}
+
+fn plain(path: &Path) -> Result<&str, Report> {
+    path.to_str().filter(|path| !path.chars().any(char::is_control)).ok_or_else(|| {
+        Report::new(Kind::Failed, format!("a unit cannot name {}", path.display()))
+            .hint("install rolecall into a directory with a plain name")
+    })
+}
+
 /// Writes a path as systemd reads it back (systemd.service(5), "Command lines").
 fn quoted(program: &Path) -> Result<String, Report> {
-    let program = program.to_str().filter(|path| !path.chars().any(char::is_control)).ok_or_else(|| {
-        Report::new(Kind::Failed, format!("a unit cannot name {}", program.display()))
-            .hint("install rolecall into a directory with a plain name")
-    })?;
-    let escaped = program.replace('\\', "\\\\").replace('"', "\\\"").replace('%', "%%").replace('$', "$$");
+    let escaped = plain(program)?.replace('\\', "\\\\").replace('"', "\\\"").replace('%', "%%").replace('$', "$$");
     Ok(if escaped.contains(|c: char| c.is_whitespace() || c == '\'' || c == '"' || c == ';') {
         format!("\"{escaped}\"")
     } else {
@@ -144,6 +176,14 @@ fn quoted(program: &Path) -> Result<String, Report> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_a_confined_agent_may_write_is_named_whatever_its_path_holds() {
+        let word = |path: &str| where_it_is(Path::new(path)).expect("a plain path");
+        assert_eq!(word("/home/me/.local/state/rolecall"), "-/home/me/.local/state/rolecall");
+        assert_eq!(word("/a b/100%/\"q\"\\"), "\"-/a b/100%%/\\\"q\\\"\\\\\"");
+        assert!(where_it_is(Path::new("/a\nReadWritePaths=/")).is_err());
+    }
 
     #[test]
     fn the_unit_runs_the_program_beside_us_whatever_its_path_holds() {

@@ -40,7 +40,8 @@ It is not needed: `rolecall get NAME` starts the agent where none runs. With sys
 
 Examples:
   rolecall agent install --dry-run
-  rolecall agent install && systemctl --user status rolecall.service")]
+  rolecall agent install && systemctl --user status rolecall.service
+  rolecall agent install --confined      for who needs no `access_by_program`; without the flag it is as before")]
     Install(InstallArgs),
     /// Undo what `install` did
     #[command(after_help = "\
@@ -51,6 +52,9 @@ Example:
 
 #[derive(Debug, Args)]
 pub(in crate::cli) struct InstallArgs {
+    /// Let the agent write nothing but its own files (systemd's ProtectSystem=strict); it cannot see then which program asks
+    #[arg(long)]
+    pub(in crate::cli) confined: bool,
     /// Show what would be written and run
     #[arg(long)]
     pub(in crate::cli) dry_run: bool,
