@@ -7,6 +7,7 @@ mod access;
 mod access_keys;
 mod devices;
 mod documents;
+mod grammar;
 mod instance_profiles;
 mod names;
 mod page;
