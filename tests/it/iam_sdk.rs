@@ -1,6 +1,6 @@
 //! The SDK that rolecall uses reads what the sandbox's IAM answers, operation by operation, and its refusals by their type.
 //!
-//! It shows nothing of rolecall itself. That others read the same answers is in `tests/clients/iam.rs`.
+//! It authenticator nothing of rolecall itself. That others read the same answers is in `tests/clients/iam.rs`.
 
 use aws_sdk_iam::Client;
 use aws_sdk_iam::config::{BehaviorVersion, Config, Credentials, Region};
@@ -59,10 +59,10 @@ async fn whatever_a_setup_calls_is_read_by_the_sdk() {
     let secret = String::from_utf8(device.base32_string_seed.unwrap().into_inner()).unwrap();
     assert!(device.qr_code_png.unwrap().into_inner().starts_with(b"\x89PNG"));
     let serial = device.serial_number;
-    let shows = MfaDevice { secret, ..MfaDevice::generate(AUTH_ACCOUNT, "m") };
+    let authenticator = MfaDevice { secret, ..MfaDevice::generate(AUTH_ACCOUNT, "m") };
     let enable = |[one, two]: [i64; 2]| {
         let now = aws.clock().now();
-        let code = |seconds| shows.code_at(now + chrono::TimeDelta::seconds(seconds));
+        let code = |seconds| authenticator.code_at(now + chrono::TimeDelta::seconds(seconds));
         let asked = iam.enable_mfa_device().user_name("u").serial_number(&serial);
         asked.authentication_code1(code(one)).authentication_code2(code(two)).send()
     };

@@ -80,6 +80,7 @@ fn handle(action: &str) -> Option<Handle> {
         "ListAccessKeys" => access_keys::list,
         "ListAttachedRolePolicies" => |exchange, caller| permissions::list_attached(exchange, caller, Kind::Role),
         "ListAttachedUserPolicies" => |exchange, caller| permissions::list_attached(exchange, caller, Kind::User),
+        "ListGroupsForUser" => users::list_groups,
         "ListInstanceProfileTags" => |exchange, caller| tags::list(exchange, caller, Kind::InstanceProfile),
         "ListInstanceProfiles" => instance_profiles::list,
         "ListInstanceProfilesForRole" => instance_profiles::list_for_role,

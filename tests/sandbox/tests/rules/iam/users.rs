@@ -21,6 +21,7 @@ fn a_user_is_made_with_path_and_tags_shown_and_deleted() {
     let shown = admin.iam("GetUser", &[("UserName", "anna")]);
     assert_eq!((shown.succeeds().field("Key"), shown.field("Value")), ("made-by", "rolecall"));
     assert_eq!(shown.field("UserId"), made.field("UserId"));
+    assert_eq!(admin.iam("ListGroupsForUser", &[("UserName", "anna")]).succeeds().count("Groups"), 1);
     admin.iam("CreateUser", &[("UserName", "Anna")]).fails(
         409,
         "EntityAlreadyExists",
