@@ -7,7 +7,8 @@
 //! The way of a request: `server` reads it, `signature` and `request` say what it presents and asks for, a gate may
 //! hold it, a fault may befall it, `authenticate` finds the caller, then `sts`, `iam` or `s3` decide with `authority` and
 //! `policy` over the `world`. What speaks without a signature, `imds`, `container` and `signin`, is found by its path. A further
-//! service is a module beside those and an arm in `server`.
+//! service is a module beside those and an arm in `server`; a further operation of IAM is a function in a file of `iam` and
+//! its line in `iam::handle`. What IAM has changed may be late to be seen: `unsettled` remembers what was there before.
 
 mod answer;
 mod authenticate;
@@ -25,6 +26,7 @@ mod imds;
 mod mfa;
 mod mint;
 mod oidc;
+mod parameters;
 mod place;
 mod policy;
 mod query;
@@ -37,6 +39,7 @@ mod signature;
 mod signin;
 mod state;
 mod sts;
+mod unsettled;
 pub mod world;
 mod xml;
 
@@ -49,6 +52,6 @@ pub use self::policy::{MalformedPolicy, Policy};
 pub use self::sandbox::Sandbox;
 pub use self::signin::SignIn;
 pub use self::world::{
-    AccessKey, Account, Bucket, Instance, KeyStatus, LastUse, MfaDevice, OidcProvider, Role, Task, User, World,
-    tutorials,
+    AccessKey, Account, Bucket, Delay, Instance, InstanceProfile, KeyStatus, LastUse, ManagedPolicy, MfaDevice,
+    OidcProvider, Permissions, PolicyVersion, Propagation, Quotas, Role, Tags, Task, User, World, tutorials,
 };
