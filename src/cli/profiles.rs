@@ -230,7 +230,7 @@ fn paint_diff(text: &str, screen: Screen) -> String {
 ///
 /// The kernel gives the file behind all links, as `…/Cellar/rolecall/0.1.0/bin/rolecall`, which an update deletes. The
 /// first `rolecall` in `PATH` is taken instead if it leads to the same file.
-fn program() -> Result<PathBuf, Report> {
+pub(super) fn program() -> Result<PathBuf, Report> {
     let own = std::env::current_exe()
         .map_err(|e| Report::new(Kind::Failed, format!("cannot find out where rolecall itself lies: {e}")))?;
     let search = var("PATH").unwrap_or_default();

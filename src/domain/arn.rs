@@ -273,6 +273,11 @@ pub fn check_policy_arn(text: &str) -> Result<(), &'static str> {
     }
 }
 
+/// Takes the partition out of any ARN.
+pub fn partition_of(arn: &str) -> Option<Partition> {
+    Some(split(arn).ok()?.partition)
+}
+
 /// Takes the account out of any ARN that carries one.
 pub fn account_of(arn: &str) -> Option<AccountId> {
     AccountId::new(split(arn).ok()?.account).ok()

@@ -2,9 +2,10 @@
 //!
 //! What is made is for `crate::setup` to say; here the flags become a wish, and the policy files are read.
 
-mod plan;
+mod machine;
+pub(super) mod plan;
 
-use super::args::{SetupCommand, SetupService, SetupTrust, WishArgs};
+use super::args::{SetupApplyArgs, SetupCommand, SetupDestroyArgs, SetupService, SetupTrust, WishArgs};
 use super::config_file::shown;
 use super::output::Failure;
 use crate::config::parse_duration;
@@ -24,10 +25,17 @@ const POLICY_FILE_MAX: u64 = 256 * 1024;
 pub(super) fn run(paths: &Paths, command: &SetupCommand) -> Result<(), Failure> {
     match command {
         SetupCommand::Plan(args) => plan::run(paths, args),
-        SetupCommand::Apply(_) | SetupCommand::Destroy(_) => {
-            Err(Report::new(Kind::Failed, "this build has no `setup apply` and no `setup destroy`").into())
-        }
+        SetupCommand::Apply(args) => apply(args),
+        SetupCommand::Destroy(args) => destroy(args),
     }
+}
+
+fn apply(_: &SetupApplyArgs) -> Result<(), Failure> {
+    Err(Report::new(Kind::Failed, "this build has no `setup apply`").into())
+}
+
+fn destroy(_: &SetupDestroyArgs) -> Result<(), Failure> {
+    Err(Report::new(Kind::Failed, "this build has no `setup destroy`").into())
 }
 
 /// Makes a wish of the flags; reads the policy files.
@@ -49,6 +57,7 @@ pub(super) fn wish(args: &WishArgs) -> Result<Wish, Report> {
         user_path: args.user_path.clone(),
         any_role: args.any_role,
         device: args.mfa_device.then_some(if args.keep_totp { Device::Kept } else { Device::Shown }),
+        mfa_serial: args.mfa_serial.clone(),
         application: args.application.map(|service| match service {
             SetupService::Ec2 => Service::Ec2,
             SetupService::Lambda => Service::Lambda,
@@ -72,6 +81,17 @@ pub(super) fn wish(args: &WishArgs) -> Result<Wish, Report> {
         path: args.path.clone(),
         tags: args.tags.clone(),
     })
+}
+
+/// Checks the name of a profile: what goes into a script's comment cannot begin a line of its own.
+pub(super) fn check_profile(flag: &str, name: Option<&str>) -> Result<(), Report> {
+    match name {
+        Some(name) if name.is_empty() || name.len() > 256 || name.chars().any(char::is_control) => {
+            Err(Report::new(Kind::Usage, format!("--{flag} {}: no profile has such a name", printable(name, 64)))
+                .hint("`aws configure list-profiles` shows what there is"))
+        }
+        _ => Ok(()),
+    }
 }
 
 fn policy_file(path: &Path) -> Result<String, Report> {
