@@ -4,6 +4,7 @@
 //! commands), the one-shot carries it out, and both see the same calls with the same documents.
 
 pub mod call;
+mod words;
 
 use crate::domain::arn::{AccountId, Partition};
 use crate::domain::names::Name;
