@@ -5,6 +5,7 @@ use super::calls::{code, is_gone, may_have_acted};
 use crate::domain::report::{Kind, Report};
 use crate::protocol::setup::{Destroyed, Stands, Stays};
 use crate::setup::call::Call;
+use std::collections::BTreeSet;
 
 impl Work<'_> {
     /// Removes what the last look has listed.
@@ -16,6 +17,7 @@ impl Work<'_> {
         // Things that were there before are none of ours.
         let before = |stays: &Stays| stays.why.contains("before the setup");
         done.left.retain(|stays| !before(stays));
+        let mut gone = BTreeSet::new();
         for (side, call, at) in &doom.calls {
             self.go_on()?;
             if let Some(state) = &mut self.desk.state {
@@ -26,8 +28,14 @@ impl Work<'_> {
             loop {
                 tried += 1;
                 match self.change(*side, call).await {
-                    Ok(_) => break,
-                    Err(error) if is_gone(&error) => break,
+                    Ok(_) => {
+                        gone.insert(*at);
+                        break;
+                    }
+                    Err(error) if is_gone(&error) => {
+                        gone.insert(*at);
+                        break;
+                    }
                     Err(error) if may_have_acted(&error) && tried < 3 => {}
                     Err(error) if code(&error) == "DeleteConflict" => {
                         let why = error.report.message.clone();
@@ -37,6 +45,9 @@ impl Work<'_> {
                     Err(error) => return Err(self.explained(*side, Some(call), error)),
                 }
             }
+            if !gone.contains(at) {
+                continue;
+            }
             done.removed += 1;
             self.line.say(word(call), &call.what()).await?;
         }
@@ -45,11 +56,8 @@ impl Work<'_> {
             self.desk.journal.remove()?;
             self.desk.state = None;
         } else if let Some(state) = &mut self.desk.state {
-            let left = |made: &crate::protocol::setup::Made| {
-                made.stands != Stands::Leaving && made.stands != Stands::Found
-                    || done.left.iter().any(|stays| made.arn.as_deref().is_some_and(|arn| stays.why.contains(arn)))
-            };
-            state.made.retain(left);
+            let mut at = 0..;
+            state.made.retain(|_| at.next().is_some_and(|at| !gone.contains(&at)));
             self.record()?;
         }
         Ok(done)

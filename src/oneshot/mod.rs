@@ -85,6 +85,16 @@ pub async fn serve(stream: UnixStream, world: World) {
     }
 }
 
+/// Says why nothing can be done.
+pub async fn refuse(stream: UnixStream, report: Report) {
+    let mut line = Line::new(stream);
+    while line.next().await.is_some() {
+        if line.answer(Err(report.clone())).await.is_err() {
+            return;
+        }
+    }
+}
+
 /// What a conversation has open.
 struct Desk {
     setup: String,

@@ -5,7 +5,6 @@
 use super::{Iam, signed_by, time};
 use crate::adapters::aws::clients::secrets;
 use crate::adapters::aws::errors::{self, Call as Asking, Odd};
-use crate::domain::arn::IamUser;
 use crate::domain::catalogue::AwsSettings;
 use crate::domain::credential::AccessKey;
 use crate::domain::secret::{MfaCode, SecretKey};
@@ -243,9 +242,4 @@ impl Iam {
 fn listed(tags: &Tags) -> Option<Vec<Tag>> {
     let tags = tags.iter().filter_map(|(key, value)| Tag::builder().key(key).value(value).build().ok());
     Some(tags.collect::<Vec<_>>()).filter(|tags| !tags.is_empty())
-}
-
-/// Names a user's own page of IAM.
-pub(super) fn user_of(office: &Office, account: &str, name: &str) -> Option<IamUser> {
-    IamUser::new(&format!("arn:{}:iam::{account}:user/{name}", office.partition.id())).ok()
 }
