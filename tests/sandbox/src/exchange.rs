@@ -7,7 +7,7 @@ use crate::caller::Caller;
 use crate::request::{Operation, Request};
 use crate::signature::Presented;
 use crate::state::State;
-use crate::world::LastUse;
+use crate::world::{LastUse, World};
 
 /// A request together with the world it is judged in.
 #[derive(Debug)]
@@ -23,6 +23,16 @@ pub(crate) struct Exchange<'a> {
 }
 
 impl Exchange<'_> {
+    /// Returns the world as those see it who decide who a caller is and what it may.
+    pub(crate) fn known(&self) -> &World {
+        &self.state.world
+    }
+
+    /// Returns the world as IAM's reads show it.
+    pub(crate) fn listed(&self) -> &World {
+        &self.state.world
+    }
+
     /// Finds out who asked.
     pub(crate) fn authenticate(&mut self) -> Result<Caller, Stranger> {
         let presented = self.presented.as_ref().map(Option::as_ref);

@@ -25,6 +25,7 @@ mod imds;
 mod mfa;
 mod mint;
 mod oidc;
+mod parameters;
 mod place;
 mod policy;
 mod query;
@@ -49,6 +50,6 @@ pub use self::policy::{MalformedPolicy, Policy};
 pub use self::sandbox::Sandbox;
 pub use self::signin::SignIn;
 pub use self::world::{
-    AccessKey, Account, Bucket, Instance, KeyStatus, LastUse, MfaDevice, OidcProvider, Role, Task, User, World,
-    tutorials,
+    AccessKey, Account, Bucket, Instance, InstanceProfile, KeyStatus, LastUse, ManagedPolicy, MfaDevice, OidcProvider,
+    Permissions, PolicyVersion, Quotas, Role, Tags, Task, User, World, tutorials,
 };

@@ -1,7 +1,6 @@
 //! The Security Token Service, version 2011-06-15.
 
 mod assume_role;
-mod parameters;
 mod session_token;
 mod tags;
 mod web_identity;

@@ -6,17 +6,17 @@
 
 use chrono::TimeDelta;
 
-use super::parameters::{ARN, CODE, EXTERNAL_ID, NAME, Parameters, SERIAL};
 use super::tags::{Requested, Resulting};
 use super::{Outcome, unauthorized, write_credentials};
 use crate::authority::Authority;
 use crate::caller::{Caller, Holder, Principal, RoleSession, SessionFacts};
 use crate::error::ApiError;
 use crate::exchange::Exchange;
+use crate::parameters::{ARN, CODE, EXTERNAL_ID, NAME, Parameters, SERIAL};
 use crate::policy::context::Context;
 use crate::policy::principal::Reach;
 use crate::policy::{Policy, Question, Trust};
-use crate::world::{Role, World};
+use crate::world::{ManagedPolicy, Role, World};
 
 const RANGE: (i64, i64) = (900, 43_200);
 const DEFAULT_SECONDS: i64 = 3600;
@@ -166,7 +166,7 @@ impl<'a> Input<'a> {
             policies.push(policy.map_err(|error| malformed(error.to_string()))?);
         }
         for arn in &self.policy_arns {
-            let policy = world.managed_policies.get(*arn);
+            let policy = world.managed_policies.get(*arn).map(ManagedPolicy::document);
             policies.push(
                 policy
                     .cloned()

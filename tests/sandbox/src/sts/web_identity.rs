@@ -5,12 +5,12 @@
 
 use chrono::{SecondsFormat, TimeDelta};
 
-use super::parameters::{ARN, NAME, Parameters};
 use super::{Outcome, write_credentials};
 use crate::caller::{Holder, RoleSession, SessionFacts};
 use crate::error::ApiError;
 use crate::exchange::Exchange;
 use crate::oidc::{self, Claims};
+use crate::parameters::{ARN, NAME, Parameters};
 use crate::policy::context::Context;
 use crate::policy::principal::Names;
 use crate::policy::{Question, Trust};
