@@ -217,19 +217,20 @@ pub struct Held {
     pub max_session_seconds: Option<u32>,
     /// The version of a policy that counts.
     pub version: Option<String>,
+    /// To how many a policy is attached.
+    pub attachments: Option<usize>,
     /// The roles of an instance profile.
     pub roles: Vec<String>,
 }
 
-/// What hangs on a thing and keeps it from being deleted.
+/// What hangs on a thing and keeps it from being deleted; of what is rarer (groups, passwords, signing certificates) AWS itself
+/// tells when it comes to that.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Hanging {
-    /// Managed policies that are attached, by ARN; of a policy, the names that it is attached to.
+    /// Managed policies that are attached, by ARN.
     pub attached: Vec<String>,
     /// Inline policies, by name.
     pub inline: Vec<String>,
-    /// A user's groups.
-    pub groups: Vec<String>,
     /// A user's MFA devices, by serial number.
     pub devices: Vec<String>,
     /// A user's access keys, by id.

@@ -18,7 +18,10 @@ impl Work<'_> {
     /// Makes everything that is not there yet.
     pub(super) async fn apply(&mut self, asked: Apply) -> Result<Applied, Report> {
         let resumed = self.desk.state.is_some();
-        let seen = self.survey(&asked.steps).await?;
+        let seen = match self.desk.surveyed.take() {
+            Some((steps, seen)) if steps == asked.steps => seen,
+            _ => self.survey(&asked.steps).await?,
+        };
         refuse_taken(&seen, &asked.steps)?;
         self.check_key(&asked).await?;
         let earlier = self.attached_before(&asked).await?;

@@ -36,8 +36,12 @@ impl Work<'_> {
             self.doom_one(&state, at, made, &mut doom).await?;
         }
         let removes = doom.calls.iter().map(|(side, call, _)| Removal { side: *side, what: call.what() }).collect();
+        let keys = doom.calls.iter().filter_map(|(_, call, _)| match call {
+            Call::DeleteAccessKey { id, .. } => Some(id.clone()),
+            _ => None,
+        });
         let doomed =
-            Doomed { removes, stays: doom.stays.clone(), local: Some(state.local.clone()), calls: self.desk.calls };
+            Doomed { keys: keys.collect(), removes, stays: doom.stays.clone(), local: Some(state.local.clone()), calls: self.desk.calls };
         self.desk.doom = Some(doom);
         Ok(doomed)
     }
@@ -74,7 +78,7 @@ impl Work<'_> {
             doom.stays.push(stays(side, &name, &format!("its tag {TAG} was changed or removed by somebody else")));
             return Ok(());
         }
-        let hanging = self.foreign(state, side, &thing, doom).await?;
+        let hanging = self.foreign(state, side, (&thing, &held), doom).await?;
         if hanging.is_empty() {
             if let Some(call) = deletion(&thing) {
                 doom.calls.push((side, call, at));
@@ -86,7 +90,22 @@ impl Work<'_> {
     }
 
     /// Lists what hangs on a thing and is not this setup's to take off.
-    async fn foreign(&mut self, state: &State, side: Side, thing: &Thing, doom: &Doom) -> Result<Vec<String>, Report> {
+    async fn foreign(
+        &mut self,
+        state: &State,
+        side: Side,
+        (thing, held): (&Thing, &Held),
+        doom: &Doom,
+    ) -> Result<Vec<String>, Report> {
+        if let (Thing::Policy(policy), Some(attached)) = (thing, held.attachments) {
+            let parts = |call: &Call| match call {
+                Call::DetachUserPolicy { arn, .. } | Call::DetachRolePolicy { arn, .. } => arn == policy,
+                _ => false,
+            };
+            let ours = doom.calls.iter().filter(|(of, call, _)| *of == side && parts(call)).count();
+            let more = attached.saturating_sub(ours);
+            return Ok((more > 0).then(|| format!("it is attached to {more} more")).into_iter().collect());
+        }
         let found = self.hanging(side, thing).await?;
         let goes = |fits: &dyn Fn(&Call) -> bool| doom.calls.iter().any(|(of, call, _)| *of == side && fits(call));
         let mut foreign = Vec::new();
@@ -98,17 +117,10 @@ impl Work<'_> {
                 Thing::Role(name) => {
                     goes(&|c| matches!(c, Call::DetachRolePolicy { role, arn: a } if role == name && a == arn))
                 }
-                // Of a policy this is who has it, as `user richard`.
-                Thing::Policy(policy) => goes(&|c| match c {
-                    Call::DetachUserPolicy { user, arn: a } => a == policy && *arn == format!("user {user}"),
-                    Call::DetachRolePolicy { role, arn: a } => a == policy && *arn == format!("role {role}"),
-                    _ => false,
-                }),
-                Thing::InstanceProfile(_) | Thing::MfaDevice(_) => true,
+                Thing::Policy(_) | Thing::InstanceProfile(_) | Thing::MfaDevice(_) => true,
             };
             if !ours {
-                let of_policy = matches!(thing, Thing::Policy(_));
-                foreign.push(if of_policy { format!("{arn} has it") } else { format!("{arn} is attached") });
+                foreign.push(format!("{arn} is attached"));
             }
         }
         let (Thing::User(name) | Thing::Role(name)) = thing else { return Ok(shown(foreign)) };
@@ -117,7 +129,6 @@ impl Work<'_> {
                 foreign.push(format!("it has the inline policy {policy}"));
             }
         }
-        foreign.extend(found.groups.iter().map(|group| format!("it is in the group {group}")));
         for serial in &found.devices {
             if !goes(&|c| matches!(c, Call::DeactivateMFADevice { serial: s, .. } if s == serial)) {
                 foreign.push(format!("it has the MFA device {serial}"));

@@ -33,10 +33,11 @@ use crate::domain::totp::TotpSecret;
 use crate::ports::{Accounts, Clock, Office};
 use crate::protocol::message::{Answer, Request};
 use crate::protocol::setup::{Admin, Errand, Looked, Outcome, State};
-use crate::setup::call::Side;
+use crate::setup::call::{Side, Step};
 use doom::Doom;
 use journal::Journal;
 use line::Line;
+use survey::Seen;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -108,6 +109,8 @@ struct Desk {
     /// A new device's secret, until it is kept or this ends.
     totp: Option<TotpSecret>,
     doom: Option<Doom>,
+    /// What the last look has found, for which steps.
+    surveyed: Option<(Vec<Step>, Vec<Seen>)>,
 }
 
 /// One of the two accounts.
@@ -190,6 +193,7 @@ impl Desk {
             calls: 2,
             totp: None,
             doom: None,
+            surveyed: None,
         };
         Ok((desk, looked))
     }
@@ -221,7 +225,8 @@ impl Work<'_> {
             }
             Errand::Survey { steps } => {
                 let found = self.survey(&steps).await?;
-                let findings = found.into_iter().map(|seen| seen.finding).collect();
+                let findings = found.iter().map(|seen| seen.finding.clone()).collect();
+                self.desk.surveyed = Some((steps, found));
                 Ok(Outcome::Surveyed { findings })
             }
         }

@@ -54,6 +54,7 @@ impl Iam {
                     tags: tags(policy.tags.unwrap_or_default()),
                     created: policy.create_date.and_then(time),
                     version: policy.default_version_id,
+                    attachments: policy.attachment_count.and_then(|count| count.try_into().ok()),
                     ..Held::default()
                 }
             }
@@ -122,14 +123,11 @@ impl Iam {
                 found.attached = arns(list.attached_policies.unwrap_or_default());
                 let list = send!(self, aws, office, &what, config(), |c: &Client| c.list_user_policies().user_name(name));
                 found.inline = list.policy_names;
-                let list =
-                    send!(self, aws, office, &what, config(), |c: &Client| c.list_groups_for_user().user_name(name));
-                found.groups = list.groups.into_iter().map(|group| group.group_name).collect();
                 let list = send!(self, aws, office, &what, config(), |c: &Client| c.list_mfa_devices().user_name(name));
                 found.devices = list.mfa_devices.into_iter().map(|device| device.serial_number).collect();
                 let list = send!(self, aws, office, &what, config(), |c: &Client| c.list_access_keys().user_name(name));
                 found.keys = list.access_key_metadata.into_iter().filter_map(|key| key.access_key_id).collect();
-                5
+                4
             }
             Thing::Role(name) => {
                 let list = send!(self, aws, office, &what, config(), |c: &Client| {
@@ -144,21 +142,7 @@ impl Iam {
                 found.profiles = list.instance_profiles.into_iter().map(|p| p.instance_profile_name).collect();
                 3
             }
-            Thing::Policy(arn) => {
-                let list = send!(self, aws, office, &what, config(), |c: &Client| {
-                    c.list_entities_for_policy().policy_arn(arn)
-                });
-                let users = list.policy_users.unwrap_or_default().into_iter().filter_map(|user| user.user_name);
-                let roles = list.policy_roles.unwrap_or_default().into_iter().filter_map(|role| role.role_name);
-                let groups = list.policy_groups.unwrap_or_default().into_iter().filter_map(|group| group.group_name);
-                found.attached = users
-                    .map(|name| format!("user {name}"))
-                    .chain(roles.map(|name| format!("role {name}")))
-                    .chain(groups.map(|name| format!("group {name}")))
-                    .collect();
-                1
-            }
-            Thing::InstanceProfile(_) | Thing::MfaDevice(_) => 0,
+            Thing::Policy(_) | Thing::InstanceProfile(_) | Thing::MfaDevice(_) => 0,
         };
         Ok((found, calls))
     }

@@ -2,6 +2,10 @@
 //!
 //! What is made is for `crate::setup` to say; here the flags become a wish, and the policy files are read.
 
+mod apply;
+mod carry;
+mod destroy;
+mod machine;
 mod plan;
 
 use super::args::{SetupCommand, SetupService, SetupTrust, WishArgs};
@@ -24,9 +28,8 @@ const POLICY_FILE_MAX: u64 = 256 * 1024;
 pub(super) fn run(paths: &Paths, command: &SetupCommand) -> Result<(), Failure> {
     match command {
         SetupCommand::Plan(args) => plan::run(paths, args),
-        SetupCommand::Apply(_) | SetupCommand::Destroy(_) => {
-            Err(Report::new(Kind::Failed, "this build has no `setup apply` and no `setup destroy`").into())
-        }
+        SetupCommand::Apply(args) => apply::run(paths, args),
+        SetupCommand::Destroy(args) => destroy::run(paths, args),
     }
 }
 
