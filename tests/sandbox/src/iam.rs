@@ -14,6 +14,7 @@ mod permissions;
 mod policies;
 mod refusals;
 mod roles;
+mod simulate;
 mod subject;
 mod tags;
 mod users;
@@ -26,6 +27,7 @@ use crate::caller::{Caller, Principal};
 use crate::error::ApiError;
 use crate::exchange::Exchange;
 use crate::query::{self, Dialect};
+use crate::unsettled::Before;
 use crate::xml::Xml;
 
 const VERSION: &str = "2010-05-08";
@@ -96,6 +98,7 @@ fn handle(action: &str) -> Option<Handle> {
         "PutUserPolicy" => |exchange, caller| permissions::put(exchange, caller, Kind::User),
         "RemoveRoleFromInstanceProfile" => instance_profiles::remove_role,
         "SetDefaultPolicyVersion" => policies::set_default_version,
+        "SimulatePrincipalPolicy" => simulate::principal_policy,
         "TagInstanceProfile" => |exchange, caller| tags::put(exchange, caller, Kind::InstanceProfile),
         "TagMFADevice" => |exchange, caller| tags::put(exchange, caller, Kind::Device),
         "TagPolicy" => |exchange, caller| tags::put(exchange, caller, Kind::Policy),
@@ -122,7 +125,13 @@ pub(crate) fn answer(exchange: &mut Exchange<'_>) -> Answer {
         .authenticate()
         .map_err(query::stranger)
         .and_then(|caller| check_session(&caller).map(|()| caller))
-        .and_then(|caller| handle(exchange, &caller));
+        .and_then(|caller| {
+            let before = Before::of(&exchange.state.world, &caller.account);
+            let outcome = handle(exchange, &caller);
+            let state = &mut *exchange.state;
+            state.unsettled.note(before, &state.world, exchange.now);
+            outcome
+        });
     match result {
         Ok(write) => DIALECT.success(&action, exchange.request_id, write),
         Err(error) => DIALECT.failure(&error, exchange.request_id),

@@ -7,6 +7,7 @@
 pub(crate) mod condition;
 pub(crate) mod context;
 pub(crate) mod pattern;
+pub(crate) mod place;
 pub(crate) mod principal;
 mod statement;
 #[cfg(test)]
@@ -158,6 +159,26 @@ impl Policy {
             };
         }
         trust
+    }
+
+    /// Says what the document alone decides, with the number of each statement that has it so.
+    pub(crate) fn statements_that_decide(&self, question: &Question<'_>) -> (Verdict, Vec<usize>) {
+        let that = |denies: bool| -> Vec<usize> {
+            let statements = self.statements.iter().enumerate();
+            let applying = statements.filter(|(_, statement)| statement.applies(question));
+            applying.filter(|(_, statement)| statement.denies() == denies).map(|(number, _)| number).collect()
+        };
+        match (that(true), that(false)) {
+            (denying, _) if !denying.is_empty() => (Verdict::Deny, denying),
+            (_, allowing) if !allowing.is_empty() => (Verdict::Allow, allowing),
+            _ => (Verdict::Silent, Vec::new()),
+        }
+    }
+
+    /// Returns the condition keys that statements about an action ask for.
+    pub(crate) fn condition_keys(&self, action: &str) -> impl Iterator<Item = &str> {
+        let asked = self.statements.iter().filter(move |statement| statement.is_about_action(action));
+        asked.flat_map(Statement::condition_keys)
     }
 }
 

@@ -5,8 +5,10 @@
 
 mod identity;
 mod instance_profile;
+mod inventory;
 mod managed;
 mod place;
+mod propagation;
 mod quotas;
 pub mod tutorials;
 
@@ -18,6 +20,7 @@ pub use self::identity::{AccessKey, KeyStatus, LastUse, MfaDevice, Permissions, 
 pub use self::instance_profile::InstanceProfile;
 pub use self::managed::{ManagedPolicy, PolicyVersion};
 pub use self::place::{Instance, OidcProvider, Task};
+pub use self::propagation::{Delay, Propagation};
 pub use self::quotas::Quotas;
 use crate::policy::Policy;
 
@@ -30,8 +33,8 @@ pub struct World {
     pub managed_policies: BTreeMap<String, ManagedPolicy>,
     /// The buckets by their name, which is unique over all accounts.
     pub buckets: BTreeMap<String, Bucket>,
-    /// How long AWS takes until a new access key is known everywhere.
-    pub key_propagation: TimeDelta,
+    /// How late what IAM has changed is seen.
+    pub propagation: Propagation,
     /// How much of everything an account may have.
     pub quotas: Quotas,
     /// The instance that the metadata service is of.
@@ -98,7 +101,7 @@ impl World {
             accounts: BTreeMap::new(),
             managed_policies: managed::policies(),
             buckets: BTreeMap::new(),
-            key_propagation: TimeDelta::zero(),
+            propagation: Propagation::default(),
             quotas: Quotas::default(),
             instance: None,
             task: None,

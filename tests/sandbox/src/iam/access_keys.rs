@@ -13,9 +13,7 @@ pub(super) fn create(exchange: &mut Exchange<'_>, caller: &Caller) -> Outcome {
     let subject = Subject::asked(exchange, caller, Kind::User, |resource| resource)?;
     let quota = exchange.state.world.quotas.access_keys_per_user;
     within_quota("AccessKeysPerUser", subject.user_mut(exchange)?.access_keys.len(), quota)?;
-    let mut key = AccessKey::made(exchange.now);
-    let delay = exchange.state.world.key_propagation;
-    key.known_from = (!delay.is_zero()).then(|| exchange.now + delay);
+    let key = AccessKey::made(exchange.now);
     subject.user_mut(exchange)?.access_keys.push(key.clone());
     Ok(Box::new(move |xml| {
         xml.open("AccessKey")

@@ -46,7 +46,7 @@ struct Input<'a> {
 
 pub(super) fn answer(exchange: &mut Exchange<'_>, caller: &Caller) -> Outcome {
     let input = Input::read(exchange)?;
-    let policies = input.session_policies(&exchange.state.world)?;
+    let policies = input.session_policies(exchange.known())?;
     let tags = input.tags.join(caller.role_session())?;
     let packed = input.packed_percent(&tags)?;
     let source_identity = input.source_identity(caller)?;
@@ -57,7 +57,7 @@ pub(super) fn answer(exchange: &mut Exchange<'_>, caller: &Caller) -> Outcome {
     let devices = if let Principal::User(user) = &caller.principal { user.mfa_devices.as_slice() } else { &[] };
     let with_code = exchange.state.spent_codes.accept(devices, input.serial, input.code, exchange.now)?;
 
-    let authority = Authority::of(caller, &exchange.state.world);
+    let authority = Authority::of(caller, exchange.known());
     let mut context = authority.context(caller, exchange.now);
     input.describe(&mut context, source_identity.as_deref(), exchange.region());
     if with_code {
@@ -72,7 +72,7 @@ pub(super) fn answer(exchange: &mut Exchange<'_>, caller: &Caller) -> Outcome {
         actions.push("sts:SetSourceIdentity");
     }
     // A role that does not exist is refused like one that does not trust: the answer must not tell them apart.
-    let role = exchange.state.world.find_role(input.role_arn).cloned();
+    let role = exchange.known().find_role(input.role_arn).cloned();
     for action in actions {
         let question = Question { action, resource: input.role_arn, context: &context };
         let allowed = role.as_ref().map_or(Err(String::new()), |role| authorize(caller, &authority, role, &question));

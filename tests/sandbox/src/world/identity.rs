@@ -89,8 +89,6 @@ pub struct AccessKey {
     pub status: KeyStatus,
     /// When it was made.
     pub created: DateTime<Utc>,
-    /// From when on AWS knows it everywhere ("Changes that I make are not always immediately visible").
-    pub known_from: Option<DateTime<Utc>>,
     /// When, where and for which service it was last used.
     pub last_used: Option<LastUse>,
 }
@@ -264,7 +262,6 @@ impl AccessKey {
             status: KeyStatus::Active,
             // AWS gives whole seconds.
             created: DateTime::from_timestamp(created.timestamp(), 0).unwrap_or(created),
-            known_from: None,
             last_used: None,
         }
     }

@@ -2,9 +2,13 @@
 
 mod access_keys;
 mod devices;
+mod faults;
 mod instance_profiles;
+mod inventory;
 mod policies;
+mod propagation;
 mod roles;
+mod simulate;
 mod users;
 
 use rolecall_sandbox::tutorials::AUTH_ACCOUNT;
@@ -15,12 +19,17 @@ use crate::client::{Client, Reply};
 
 impl Client {
     pub(crate) fn iam(&self, action: &str, parameters: &[(&str, &str)]) -> Reply {
+        self.try_iam(action, parameters).expect("the sandbox answers")
+    }
+
+    /// Asks where the answer may get lost.
+    fn try_iam(&self, action: &str, parameters: &[(&str, &str)]) -> std::io::Result<Reply> {
         let body = form_urlencoded::Serializer::new(String::new())
             .append_pair("Action", action)
             .append_pair("Version", "2010-05-08")
             .extend_pairs(parameters)
             .finish();
-        self.send("POST", "iam", "/", &body)
+        self.exchange(&self.signed("POST", "iam", "/", &body))
     }
 
     /// Returns a client with the key of a reply, which must be a success.

@@ -5,7 +5,7 @@
 use std::time::Duration;
 
 use rolecall_sandbox::tutorials::{AUTH_ACCOUNT, USER_ARN};
-use rolecall_sandbox::{Fault, FaultKind, KeyStatus, MfaDevice, Sandbox, User, World};
+use rolecall_sandbox::{Delay, Fault, FaultKind, KeyStatus, MfaDevice, Propagation, Sandbox, User, World};
 use serde_json::{Value, json};
 
 use crate::client::Client;
@@ -132,7 +132,7 @@ fn a_session_calls_iam_only_with_a_code_and_a_condition_may_demand_one() {
 #[test]
 fn a_new_key_is_known_when_it_has_propagated() {
     let (aws, richard) = managing();
-    aws.world(|world| world.key_propagation = chrono::TimeDelta::seconds(10));
+    aws.world(|world| world.propagation = Propagation::of_decisions(Delay::Time(chrono::TimeDelta::seconds(10))));
     let new = richard.with_key(&richard.iam("CreateAccessKey", &[]));
     new.sts("GetCallerIdentity", &[]).fails(403, "InvalidClientTokenId", "");
     assert_eq!(richard.iam("ListAccessKeys", &[]).count("member"), 2, "it is listed all the same");
