@@ -46,6 +46,13 @@ pub(super) fn run(paths: &Paths, command: &ProfilesCommand) -> Result<(), Failur
     }
 }
 
+/// Brings the profiles up to date, as `profiles sync` does; gives the roles that were left out.
+pub(super) fn write(paths: &Paths) -> Result<Vec<String>, Report> {
+    let change = Change::plan(&config_file::load(paths)?, &paths.aws_config, &program()?)?;
+    sync::write(&paths.aws_config, &change.old, &change.new)?;
+    Ok(change.taken.iter().map(|taken| taken.name.to_string()).collect())
+}
+
 /// What the file is, what it will be, and what that means for the profiles.
 struct Change {
     old: Zeroizing<Vec<u8>>,

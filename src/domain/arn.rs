@@ -69,6 +69,11 @@ impl Partition {
         }
     }
 
+    /// Tells the partition of any ARN.
+    pub fn of_arn(arn: &str) -> Option<Self> {
+        split(arn).ok().map(|fields| fields.partition)
+    }
+
     fn parse(text: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|p| p.id() == text)
     }
@@ -271,11 +276,6 @@ pub fn check_policy_arn(text: &str) -> Result<(), &'static str> {
     } else {
         Err("a policy ARN looks like arn:aws:iam::aws:policy/ReadOnlyAccess")
     }
-}
-
-/// Takes the partition out of any ARN.
-pub fn partition_of(arn: &str) -> Option<Partition> {
-    Some(split(arn).ok()?.partition)
 }
 
 /// Takes the account out of any ARN that carries one.

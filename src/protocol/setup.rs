@@ -181,6 +181,8 @@ pub struct Doomed {
     pub removes: Vec<Removal>,
     /// What stays.
     pub stays: Vec<Stays>,
+    /// The access keys that go.
+    pub keys: Vec<String>,
     /// What is on this machine.
     pub local: Option<Local>,
     /// The calls so far.

@@ -23,6 +23,7 @@ pub mod render;
 pub mod rules;
 pub mod steps;
 pub mod wish;
+mod words;
 
 use crate::domain::arn::{AccountId, Partition};
 use crate::domain::names::Name;

@@ -2,10 +2,13 @@
 //!
 //! What is made is for `crate::setup` to say; here the flags become a wish, and the policy files are read.
 
+mod apply;
+mod carry;
+mod destroy;
 mod machine;
 pub(super) mod plan;
 
-use super::args::{SetupApplyArgs, SetupCommand, SetupDestroyArgs, SetupService, SetupTrust, WishArgs};
+use super::args::{SetupCommand, SetupService, SetupTrust, WishArgs};
 use super::config_file::shown;
 use super::output::Failure;
 use crate::config::parse_duration;
@@ -25,17 +28,9 @@ const POLICY_FILE_MAX: u64 = 256 * 1024;
 pub(super) fn run(paths: &Paths, command: &SetupCommand) -> Result<(), Failure> {
     match command {
         SetupCommand::Plan(args) => plan::run(paths, args),
-        SetupCommand::Apply(args) => apply(args),
-        SetupCommand::Destroy(args) => destroy(args),
+        SetupCommand::Apply(args) => apply::run(paths, args),
+        SetupCommand::Destroy(args) => destroy::run(paths, args),
     }
-}
-
-fn apply(_: &SetupApplyArgs) -> Result<(), Failure> {
-    Err(Report::new(Kind::Failed, "this build has no `setup apply`").into())
-}
-
-fn destroy(_: &SetupDestroyArgs) -> Result<(), Failure> {
-    Err(Report::new(Kind::Failed, "this build has no `setup destroy`").into())
 }
 
 /// Makes a wish of the flags; reads the policy files.

@@ -7,7 +7,7 @@ use crate::cli::args::{PlanForm, PlanSide, SetupPlanArgs};
 use crate::cli::output::{self, Failure};
 use crate::cli::quote;
 use crate::client::oneshot::{OneShot, Watcher};
-use crate::domain::arn::{AccountId, Partition, partition_of};
+use crate::domain::arn::{AccountId, Partition};
 use crate::domain::report::{Kind, Report, printable};
 use crate::paths::Paths;
 use crate::protocol::message::Progress;
@@ -91,37 +91,16 @@ fn see(args: &SetupPlanArgs, wish: &Wish) -> Result<Seen, Report> {
         auth_profile: args.auth_profile.clone().unwrap_or_default(),
         workload_profile: args.workload_profile.clone().unwrap_or_default(),
     };
-    let Outcome::Looked(looked) = one_shot.ask(&look, &mut Quiet)? else { return Err(crate::client::odd_answer()) };
+    let Outcome::Looked(mut looked) = one_shot.ask(&look, &mut Quiet)? else { return Err(crate::client::odd_answer()) };
     let known = looked.state.as_ref().map(|state| state.external_id.clone());
     let stand_in = wish.generate_external_id && known.is_none() && is_text;
-    let setup = of_looked(wish, &looked, known.as_deref().unwrap_or(&fresh))?;
+    looked.external_id = known.unwrap_or(fresh);
+    let setup = super::apply::between(wish, &looked)?;
     let survey = Errand::Survey { steps: setup.steps() };
     let Outcome::Surveyed { findings } = one_shot.ask(&survey, &mut Quiet)? else {
         return Err(crate::client::odd_answer());
     };
     Ok(Seen { setup, stand_in, findings: Some(findings), looked: Some(*looked) })
-}
-
-/// Makes the setup for the accounts that the two profiles turned out to be of.
-pub(in crate::cli) fn of_looked(wish: &Wish, looked: &Looked, external_id: &str) -> Result<Setup, Report> {
-    let whose = |admin: &crate::protocol::setup::Admin| {
-        let account = AccountId::new(&admin.account).ok();
-        account.zip(partition_of(&admin.arn)).ok_or_else(|| {
-            Report::new(
-                Kind::Unreachable,
-                format!("AWS says that profile {} is {}", admin.profile, printable(&admin.arn, 256)),
-            )
-            .hint("look at its region and endpoint in ~/.aws/config")
-        })
-    };
-    let ((auth, partition), (workload, other)) = (whose(&looked.auth)?, whose(&looked.workload)?);
-    if partition != other {
-        let cause = format!("account {auth} is of partition {}, account {workload} of {}", partition.id(), other.id());
-        return Err(
-            Report::new(Kind::Usage, cause).hint("no role can be assumed across partitions: choose other profiles")
-        );
-    }
-    wish.for_accounts(partition, auth, workload, Some(external_id))
 }
 
 fn account(text: &str, flag: &str) -> Result<AccountId, Report> {
@@ -371,11 +350,8 @@ impl Shown {
             profile: profiles.of(side).map(str::to_owned),
         };
         let step = |Step { side, call, why }| ShownStep { side, why, call };
-        let removal = |step: Step| ShownRemoval {
-            side: step.side,
-            action: calls::action(&step.call),
-            what: calls::line(&step.call),
-        };
+        let removal =
+            |step: Step| ShownRemoval { side: step.side, action: step.call.action(), what: calls::line(&step.call) };
         let count = Count::new(setup);
         Ok(Self {
             setup: setup.name.to_string(),

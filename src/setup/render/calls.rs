@@ -29,71 +29,42 @@ pub fn line(call: &Call) -> String {
         Call::CreatePolicy { name, path, .. }
         | Call::CreateUser { name, path, .. }
         | Call::CreateVirtualMFADevice { name, path, .. }
-        | Call::CreateInstanceProfile { name, path, .. } => format!("{} {}{name}", action(call), shown_path(path)),
+        | Call::CreateInstanceProfile { name, path, .. } => format!("{} {}{name}", call.action(), shown_path(path)),
         Call::CreateRole { name, path, max_session_seconds, .. } => {
             let hours = if max_session_seconds % 3600 == 0 {
                 format!("{}h", max_session_seconds / 3600)
             } else {
                 format!("{}m", max_session_seconds / 60)
             };
-            format!("{} {}{name}, sessions up to {hours}", action(call), shown_path(path))
+            format!("{} {}{name}, sessions up to {hours}", call.action(), shown_path(path))
         }
         Call::AttachUserPolicy { user: name, arn }
         | Call::DetachUserPolicy { user: name, arn }
         | Call::AttachRolePolicy { role: name, arn }
-        | Call::DetachRolePolicy { role: name, arn } => format!("{} {name}: {arn}", action(call)),
+        | Call::DetachRolePolicy { role: name, arn } => format!("{} {name}: {arn}", call.action()),
         Call::PutRolePolicy { role, name, .. } | Call::DeleteRolePolicy { role, name } => {
-            format!("{} {role}: {name}", action(call))
+            format!("{} {role}: {name}", call.action())
         }
         Call::EnableMFADevice { user, serial } | Call::DeactivateMFADevice { user, serial } => {
-            format!("{} {user}: {serial}", action(call))
+            format!("{} {user}: {serial}", call.action())
         }
         Call::AddRoleToInstanceProfile { profile, role } | Call::RemoveRoleFromInstanceProfile { profile, role } => {
-            format!("{} {profile}: {role}", action(call))
+            format!("{} {profile}: {role}", call.action())
         }
         Call::CreateAccessKey { user: name }
         | Call::DeleteAccessKey { user: name, .. }
         | Call::DeleteUser { name }
         | Call::DeleteRole { name }
         | Call::DeleteInstanceProfile { name }
-        | Call::UpdateAssumeRolePolicy { role: name, .. } => format!("{} {name}", action(call)),
+        | Call::UpdateAssumeRolePolicy { role: name, .. } => format!("{} {name}", call.action()),
         Call::DeletePolicy { arn: name } | Call::DeleteVirtualMFADevice { serial: name } => {
-            format!("{} {name}", action(call))
+            format!("{} {name}", call.action())
         }
     }
 }
 
 fn shown_path(path: &str) -> &str {
     if path == "/" { "" } else { path }
-}
-
-/// Gives IAM's name of a call.
-pub fn action(call: &Call) -> &'static str {
-    match call {
-        Call::CreatePolicy { .. } => "CreatePolicy",
-        Call::DeletePolicy { .. } => "DeletePolicy",
-        Call::CreateUser { .. } => "CreateUser",
-        Call::DeleteUser { .. } => "DeleteUser",
-        Call::AttachUserPolicy { .. } => "AttachUserPolicy",
-        Call::DetachUserPolicy { .. } => "DetachUserPolicy",
-        Call::CreateAccessKey { .. } => "CreateAccessKey",
-        Call::DeleteAccessKey { .. } => "DeleteAccessKey",
-        Call::CreateVirtualMFADevice { .. } => "CreateVirtualMFADevice",
-        Call::EnableMFADevice { .. } => "EnableMFADevice",
-        Call::DeactivateMFADevice { .. } => "DeactivateMFADevice",
-        Call::DeleteVirtualMFADevice { .. } => "DeleteVirtualMFADevice",
-        Call::CreateRole { .. } => "CreateRole",
-        Call::DeleteRole { .. } => "DeleteRole",
-        Call::UpdateAssumeRolePolicy { .. } => "UpdateAssumeRolePolicy",
-        Call::AttachRolePolicy { .. } => "AttachRolePolicy",
-        Call::DetachRolePolicy { .. } => "DetachRolePolicy",
-        Call::PutRolePolicy { .. } => "PutRolePolicy",
-        Call::DeleteRolePolicy { .. } => "DeleteRolePolicy",
-        Call::CreateInstanceProfile { .. } => "CreateInstanceProfile",
-        Call::DeleteInstanceProfile { .. } => "DeleteInstanceProfile",
-        Call::AddRoleToInstanceProfile { .. } => "AddRoleToInstanceProfile",
-        Call::RemoveRoleFromInstanceProfile { .. } => "RemoveRoleFromInstanceProfile",
-    }
 }
 
 fn document(call: &Call) -> Option<(String, &str)> {
