@@ -18,7 +18,7 @@ pub enum Side {
 }
 
 /// A call to IAM that changes something, in IAM's own words.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "action")]
 #[expect(missing_docs, reason = "IAM's API Reference has each of these under the same name")]
 pub enum Call {

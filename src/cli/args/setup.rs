@@ -16,7 +16,7 @@ Examples:
   rolecall setup plan --auth-account 111111111111 --workload-account 222222222222 \\
     --user richard --role AssumedRole --policy-file s3.json --as terraform > setup.tf
   rolecall setup plan … --as cloudformation --only auth > auth.yaml
-  rolecall setup plan … --json | jq -r '.steps[].action'
+  rolecall setup plan … --json | jq -r '.steps[].call.action'
 
 With the two accounts' numbers instead of profiles nobody is asked, and the plan does not know what is there already.")]
     Plan(Box<SetupPlanArgs>),

@@ -18,6 +18,7 @@ use crate::setup::wish::Wish;
 use crate::setup::{Permission, Setup, Who};
 use schemars::JsonSchema;
 use serde::Serialize;
+use std::collections::BTreeMap;
 use std::fmt::Write;
 use std::fs::File;
 use std::io::Read;
@@ -309,8 +310,8 @@ struct ShownStep {
     side: Side,
     /// What it is for.
     why: String,
-    /// The call, with IAM's name of it as `action`.
-    #[serde(flatten)]
+    /// The call: IAM's name of it as `action`, and its parameters.
+    #[schemars(with = "BTreeMap<String, serde_json::Value>")]
     call: Call,
 }
 

@@ -3,8 +3,8 @@
 //! Every value is one word for the shell, whatever is in it; the quoting is the caller's, who has it for its own texts.
 
 use super::{Profiles, by_hand, headline, option};
-use crate::setup::Setup;
 use crate::setup::call::{Call, Side, Step, Tags};
+use crate::setup::{Setup, Trust, Who};
 use serde::Serialize;
 use std::fmt::Write;
 
@@ -35,14 +35,31 @@ pub fn render(setup: &Setup, profiles: Profiles<'_>, quote: fn(&str) -> String) 
     }
     for step in setup.steps() {
         if let Some(command) = command(&step, &profile(step.side, profiles, quote), quote) {
-            let _ = write!(out, "\n# {}: {}\n{command}\n", setup.account(step.side), step.why);
+            let _ = write!(out, "\n# {}: {}\n", setup.account(step.side), step.why);
+            if step.side == Side::Workload && names_what_is_new(setup) && matches!(step.call, Call::CreateRole { .. }) {
+                let _ = write!(out, "# IAM takes some seconds until it knows whom the trust policy names.\n{AGAIN}");
+                let _ = write!(out, "until {command}; do again; done\n");
+            } else {
+                let _ = writeln!(out, "{command}");
+            }
         }
     }
-    out.push_str("\n# Then, on your machine, some seconds later:\n");
-    for line in by_hand(setup, profiles, quote) {
-        let _ = writeln!(out, "#   {}", line.trim_start_matches("# "));
-    }
+    out.push('\n');
+    out.push_str(&by_hand(setup, profiles, quote));
     out
+}
+
+/// Waits before the next of ten attempts.
+const AGAIN: &str = "\
+n=0
+again() { n=$((n + 1)); test \"$n\" -lt 10 || exit 1; sleep 3; }
+";
+
+fn names_what_is_new(setup: &Setup) -> bool {
+    match &setup.who {
+        Who::Person(person) => setup.role.trust == Trust::User && !person.existing,
+        Who::Application(_) => setup.role.trust == Trust::Role,
+    }
 }
 
 fn variable(side: Side) -> &'static str {

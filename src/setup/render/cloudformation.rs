@@ -6,7 +6,7 @@
 
 use super::json::{ascii, laid_out};
 use super::{Kind, Profiles, Thing, by_hand, headline, things};
-use crate::setup::call::{Side, Step, Tags};
+use crate::setup::call::{Side, Tags};
 use crate::setup::{Setup, Who};
 use std::fmt::Write;
 
@@ -37,10 +37,7 @@ pub fn render(setup: &Setup, side: Side, profiles: Profiles<'_>, quote: fn(&str)
         }
     }
     if side == Side::Workload {
-        out.push_str("# Then, on your machine:\n");
-        for line in by_hand(setup, profiles, quote) {
-            let _ = writeln!(out, "#   {}", line.trim_start_matches("# "));
-        }
+        out.push_str(&by_hand(setup, profiles, quote));
     }
     let _ = write!(
         out,
@@ -48,7 +45,7 @@ pub fn render(setup: &Setup, side: Side, profiles: Profiles<'_>, quote: fn(&str)
         ascii(&format!("Made by `rolecall setup` as {}", setup.name))
     );
     for thing in all.iter().filter(|thing| thing.side == side) {
-        resource(&mut out, thing, &steps, setup);
+        resource(&mut out, thing, setup);
     }
     out
 }
@@ -58,7 +55,7 @@ fn stack_name(setup: &Setup) -> String {
     format!("rolecall-{}", letters.collect::<String>()).chars().take(128).collect()
 }
 
-fn resource(out: &mut String, thing: &Thing<'_>, steps: &[Step], setup: &Setup) {
+fn resource(out: &mut String, thing: &Thing<'_>, setup: &Setup) {
     let mut head = |id: &str, kind: &str| {
         let _ = write!(out, "  {id}:\n    Type: AWS::IAM::{kind}\n    Properties:\n");
     };
@@ -104,7 +101,6 @@ fn resource(out: &mut String, thing: &Thing<'_>, steps: &[Step], setup: &Setup) 
             head("InstanceProfile", "InstanceProfile");
             field(out, "InstanceProfileName", thing.name);
             field(out, "Path", thing.path);
-            debug_assert!(!steps.is_empty());
             out.push_str("      Roles:\n        - !Ref AssumingRole\n");
         }
     }

@@ -9,8 +9,8 @@ pub mod cloudformation;
 mod json;
 pub mod terraform;
 
-use super::Setup;
 use super::call::{Call, Side, Step, Tags};
+use super::{Setup, Who};
 
 /// The admin profiles, where they are known.
 #[derive(Clone, Copy, Debug, Default)]
@@ -49,9 +49,12 @@ fn headline(setup: &Setup) -> String {
     format!("{} becomes {}", setup.caller_arn(), setup.role_arn())
 }
 
-/// What a form leaves to be done by hand, a command or remark a line.
-fn by_hand(setup: &Setup, profiles: Profiles<'_>, quote: fn(&str) -> String) -> Vec<String> {
-    let mut lines = Vec::new();
+/// Writes what a form leaves to be done by hand, as comments.
+fn by_hand(setup: &Setup, profiles: Profiles<'_>, quote: fn(&str) -> String) -> String {
+    let mut lines = vec![match &setup.who {
+        Who::Person(_) => "Then, on your machine, some seconds later:".to_owned(),
+        Who::Application(_) => "Then, where the application runs:".to_owned(),
+    }];
     let name = setup.name.as_str();
     let identity = setup.who.identity().as_str();
     let mut role = format!(
@@ -67,10 +70,10 @@ fn by_hand(setup: &Setup, profiles: Profiles<'_>, quote: fn(&str) -> String) -> 
         role = format!("{role} --region {}", quote(region));
     }
     match &setup.who {
-        super::Who::Person(person) => {
+        Who::Person(person) => {
             if person.device.is_some() {
                 lines.push(format!(
-                    "# {} gets the MFA device by `aws iam create-virtual-mfa-device` and `aws iam enable-mfa-device`, or in the console",
+                    "{} gets the MFA device by `aws iam create-virtual-mfa-device` and `aws iam enable-mfa-device`, or in the console",
                     person.user
                 ));
             }
@@ -85,14 +88,14 @@ fn by_hand(setup: &Setup, profiles: Profiles<'_>, quote: fn(&str) -> String) -> 
                 ));
             }
         }
-        super::Who::Application(application) => {
-            lines.push("# where the application runs:".to_owned());
+        Who::Application(application) => {
             lines.push(format!("rolecall identity add {} --type {}", quote(identity), application.service.source()));
         }
     }
     lines.push(role);
     lines.push("rolecall profiles sync".to_owned());
-    lines
+    let indent = |(at, line)| if at == 0 { format!("# {line}\n") } else { format!("#   {line}\n") };
+    lines.iter().enumerate().map(indent).collect()
 }
 
 /// Writes an option of the AWS CLI; a value that begins with a dash is no further option.
@@ -191,3 +194,6 @@ fn things(steps: &[Step]) -> Vec<Thing<'_>> {
     }
     all
 }
+
+#[cfg(test)]
+mod tests;

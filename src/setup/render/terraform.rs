@@ -11,10 +11,8 @@ use std::fmt::Write;
 
 /// Writes the module, with what is left to do in its comments.
 pub fn render(setup: &Setup, profiles: Profiles<'_>, quote: fn(&str) -> String) -> String {
-    let mut out = format!("# {}\n# terraform init && terraform apply, then, on your machine:\n", headline(setup));
-    for line in by_hand(setup, profiles, quote) {
-        let _ = writeln!(out, "#   {}", line.trim_start_matches("# "));
-    }
+    let mut out =
+        format!("# {}\n# terraform init && terraform apply\n{}", headline(setup), by_hand(setup, profiles, quote));
     out.push_str(
         "\nterraform {\n  required_providers {\n    aws = {\n      source  = \"hashicorp/aws\"\n      version = \">= 5.0\"\n    }\n  }\n}\n",
     );
