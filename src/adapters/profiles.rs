@@ -12,9 +12,9 @@ use crate::domain::report::{Kind, Report, printable};
 use crate::domain::secret::{SecretKey, SessionToken};
 use aws_config::Region;
 use aws_config::meta::region::ProvideRegion;
+use aws_config::profile::ProfileSet;
 use aws_config::profile::credentials::ProfileFileCredentialsProvider;
 use aws_config::profile::region::ProfileFileRegionProvider;
-use aws_config::profile::ProfileSet;
 use aws_config::provider_config::ProviderConfig;
 use aws_credential_types::provider::ProvideCredentials;
 use aws_smithy_types::error::display::DisplayErrorContext;
@@ -39,13 +39,15 @@ pub(super) async fn resolve(aws: &Arc<AwsSettings>, profile: &str) -> Result<(Si
         .await
         .map_err(|e| {
             let why = printable(&DisplayErrorContext(&e).to_string(), 300);
-            Report::new(Kind::Config, format!("the AWS files cannot be read: {why}")).hint("correct the line that is named")
+            Report::new(Kind::Config, format!("the AWS files cannot be read: {why}"))
+                .hint("correct the line that is named")
         })?;
     if sections.get_profile(profile).is_none() {
         return Err(unknown(&shown, &sections));
     }
     if let Some(asking) = asks_for_a_code(&sections, profile) {
-        let of = if asking == profile { String::new() } else { format!(", by way of profile {}", printable(&asking, 128)) };
+        let of =
+            if asking == profile { String::new() } else { format!(", by way of profile {}", printable(&asking, 128)) };
         return Err(Report::new(
             Kind::Config,
             format!("profile {shown} wants an MFA code{of} (mfa_serial), and the SDK for Rust asks nobody for one"),
@@ -76,8 +78,9 @@ pub(super) async fn resolve(aws: &Arc<AwsSettings>, profile: &str) -> Result<(Si
     })?;
     let given = given.map_err(|e| {
         let why = printable(&DisplayErrorContext(&e).to_string(), 300);
-        Report::new(Kind::Config, format!("profile {shown} gives no credentials: {why}"))
-            .hint(format!("try it: `aws sts get-caller-identity --profile {shown}`; for SSO `aws sso login --profile {shown}`"))
+        Report::new(Kind::Config, format!("profile {shown} gives no credentials: {why}")).hint(format!(
+            "try it: `aws sts get-caller-identity --profile {shown}`; for SSO `aws sso login --profile {shown}`"
+        ))
     })?;
     let (id, secret) = (given.access_key_id().to_owned(), SecretKey::new(given.secret_access_key().to_owned()));
     let signer = match given.session_token() {

@@ -99,7 +99,9 @@ fn one_shot() -> ExitCode {
 /// What is under way is finished, and written down, before an interrupted one-shot ends.
 async fn note_interrupts(interrupted: Arc<AtomicBool>) {
     use tokio::signal::unix::{SignalKind, signal};
-    let (Ok(mut int), Ok(mut term)) = (signal(SignalKind::interrupt()), signal(SignalKind::terminate())) else { return };
+    let (Ok(mut int), Ok(mut term)) = (signal(SignalKind::interrupt()), signal(SignalKind::terminate())) else {
+        return;
+    };
     loop {
         tokio::select! {
             _ = int.recv() => {}

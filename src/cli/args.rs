@@ -20,8 +20,8 @@ pub(super) use launch::{
 };
 pub(super) use role::{RoleCommand, RoleFlags};
 pub(super) use setup::{
-    PlanForm, SetupApplyArgs, SetupCommand, SetupDestroyArgs, SetupPlanArgs, SetupProfileArgs, SetupService,
-    SetupTrust, WishArgs,
+    PlanForm, PlanSide, SetupApplyArgs, SetupCommand, SetupDestroyArgs, SetupPlanArgs, SetupService, SetupTrust,
+    WishArgs,
 };
 pub(super) use socket::{SocketAddArgs, SocketCommand};
 pub(super) use source::SourceArgs;

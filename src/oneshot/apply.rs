@@ -69,7 +69,8 @@ impl Work<'_> {
             proven: false,
         });
         // What an earlier run has put into the configuration is still this setup's.
-        let makes_identity = local.makes_identity || state.local.makes_identity && state.local.identity == local.identity;
+        let makes_identity =
+            local.makes_identity || state.local.makes_identity && state.local.identity == local.identity;
         state.local = Local { makes_identity, ..local.clone() };
         state.proven = false;
     }
@@ -79,8 +80,7 @@ impl Work<'_> {
         let made = &mut self.desk.state.as_mut().expect("begun before any step").made;
         let at = made.iter().position(|made| made.step.side == step.side && is_same(&made.step.call, &step.call));
         let at = at.unwrap_or_else(|| {
-            let entry =
-                Made { step: step.clone(), stands: Stands::Begun, arn: None, keys: Vec::new(), window: None };
+            let entry = Made { step: step.clone(), stands: Stands::Begun, arn: None, keys: Vec::new(), window: None };
             made.push(entry);
             made.len() - 1
         });
@@ -114,7 +114,9 @@ impl Work<'_> {
             }
             let rest = differs.iter().filter(|what| !what.starts_with("its trust"));
             remarks.extend(rest.map(|what| {
-                format!("{name} differs and is left as it is: {what}; `rolecall setup destroy`, then `apply`, makes it anew")
+                format!(
+                    "{name} differs and is left as it is: {what}; `rolecall setup destroy`, then `apply`, makes it anew"
+                )
             }));
             return Ok(());
         }
@@ -213,9 +215,8 @@ impl Work<'_> {
     /// Names what an earlier run has made and this one does not want.
     fn left_over(&self, steps: &[Step]) -> Vec<String> {
         let made = self.desk.state.iter().flat_map(|state| &state.made);
-        let wanted = |made: &Made| {
-            steps.iter().any(|step| step.side == made.step.side && is_same(&step.call, &made.step.call))
-        };
+        let wanted =
+            |made: &Made| steps.iter().any(|step| step.side == made.step.side && is_same(&step.call, &made.step.call));
         made.filter(|made| made.stands != Stands::Found && !wanted(made))
             .map(|made| {
                 let what = made.step.call.what();

@@ -202,13 +202,22 @@ impl Work<'_> {
                 let action = call.map_or_else(|| "what AWS names".to_owned(), |call| format!("iam:{}", call.action()));
                 format!("the credentials of profile {profile} (account {}) must allow {action}; {AGAIN}", place.account)
             }
-            "LimitExceeded" => format!("a quota of account {} is reached: `aws iam get-account-summary --profile {profile}`; {AGAIN}", place.account),
-            "EntityAlreadyExists" => format!("it was made by somebody else meanwhile; choose another name, or run it again; {AGAIN}"),
-            "DeleteConflict" => "something hangs on it that this setup did not make; remove that, then run it again".to_owned(),
+            "LimitExceeded" => format!(
+                "a quota of account {} is reached: `aws iam get-account-summary --profile {profile}`; {AGAIN}",
+                place.account
+            ),
+            "EntityAlreadyExists" => {
+                format!("it was made by somebody else meanwhile; choose another name, or run it again; {AGAIN}")
+            }
+            "DeleteConflict" => {
+                "something hangs on it that this setup did not make; remove that, then run it again".to_owned()
+            }
             "MalformedPolicyDocument" => format!("look at the document: `rolecall setup plan`; {AGAIN}"),
             "NoSuchEntity" => format!("look for a typing error in the names and ARNs; {AGAIN}"),
             "ExpiredToken" | "InvalidClientTokenId" | "UnrecognizedClientException" | "SignatureDoesNotMatch" => {
-                format!("the credentials of profile {profile} are over or wrong: `aws sts get-caller-identity --profile {profile}`; {AGAIN}")
+                format!(
+                    "the credentials of profile {profile} are over or wrong: `aws sts get-caller-identity --profile {profile}`; {AGAIN}"
+                )
             }
             "" => match report.hint.take() {
                 Some(hint) => format!("{hint}; {AGAIN}"),

@@ -67,7 +67,9 @@ impl Work<'_> {
 /// Gives the word of a step.
 fn word(call: &Call) -> &'static str {
     match call {
-        Call::DetachUserPolicy { .. } | Call::DetachRolePolicy { .. } | Call::RemoveRoleFromInstanceProfile { .. } => "detach",
+        Call::DetachUserPolicy { .. } | Call::DetachRolePolicy { .. } | Call::RemoveRoleFromInstanceProfile { .. } => {
+            "detach"
+        }
         _ => "delete",
     }
 }

@@ -26,9 +26,8 @@ impl Work<'_> {
         let Some(seen) = seen else { return Ok(()) };
         let finished = {
             let made = self.desk.state.iter().flat_map(|state| &state.made);
-            made.clone().any(|made| {
-                matches!(made.step.call, Call::EnableMFADevice { .. }) && made.stands == Stands::Done
-            })
+            made.clone()
+                .any(|made| matches!(made.step.call, Call::EnableMFADevice { .. }) && made.stands == Stands::Done)
         };
         if let Found::Ours { arn, .. } = &seen.finding.found {
             let serial = arn.clone();
@@ -36,7 +35,12 @@ impl Work<'_> {
                 self.stand(step, Stands::Done, Some(serial))?;
                 return self.line.say("there", &seen.finding.thing).await;
             }
-            self.line.say("clear", &format!("{}, whose secret was lost when an earlier run was broken off", seen.finding.thing)).await?;
+            self.line
+                .say(
+                    "clear",
+                    &format!("{}, whose secret was lost when an earlier run was broken off", seen.finding.thing),
+                )
+                .await?;
             self.drop_device(&serial).await?;
         }
         let mut tried = 0;
@@ -95,21 +99,27 @@ impl Work<'_> {
             return self.line.say("there", &step.call.what()).await;
         }
         let Some(secret) = self.desk.totp.clone() else {
-            return Err(Report::new(Kind::Failed, format!("nobody knows the secret of MFA device {}", printable(serial, 256)))
-                .hint("run it again: another device is made"));
+            return Err(Report::new(
+                Kind::Failed,
+                format!("nobody knows the secret of MFA device {}", printable(serial, 256)),
+            )
+            .hint("run it again: another device is made"));
         };
         self.stand(step, Stands::Begun, None)?;
         let mut again = None;
         let mut pauses = Pauses::new(self.now());
         for tried in 1.. {
-            let codes = if keep { self.made_codes(&secret) } else { self.asked_codes(serial, &secret, again.take()).await? };
+            let codes =
+                if keep { self.made_codes(&secret) } else { self.asked_codes(serial, &secret, again.take()).await? };
             let Some(codes) = codes else {
-                return Err(Report::new(Kind::Locked, format!("MFA device {} has no codes yet", printable(serial, 256)))
-                    .hint("nothing is lost: the same command again makes another device and asks again"));
+                return Err(Report::new(
+                    Kind::Locked,
+                    format!("MFA device {} has no codes yet", printable(serial, 256)),
+                )
+                .hint("nothing is lost: the same command again makes another device and asks again"));
             };
             let office = &self.desk.place(step.side).office;
-            let given =
-                self.world.accounts.enable(&self.world.aws, office, (user, serial), (&codes.0, &codes.1)).await;
+            let given = self.world.accounts.enable(&self.world.aws, office, (user, serial), (&codes.0, &codes.1)).await;
             self.desk.calls += 1;
             let error = match given {
                 Ok(()) => break,
@@ -195,7 +205,13 @@ fn drawn(account: &str, serial: &str, secret: &TotpSecret) -> Result<String, Rep
     let name = serial.rsplit('/').next().unwrap_or(serial);
     let label: String = format!("{name}@{account}")
         .bytes()
-        .map(|b| if b.is_ascii_alphanumeric() || b"-._~".contains(&b) { char::from(b).to_string() } else { format!("%{b:02X}") })
+        .map(|b| {
+            if b.is_ascii_alphanumeric() || b"-._~".contains(&b) {
+                char::from(b).to_string()
+            } else {
+                format!("%{b:02X}")
+            }
+        })
         .collect();
     let uri = zeroize::Zeroizing::new(format!(
         "otpauth://totp/Amazon%20Web%20Services:{label}?secret={}&issuer=Amazon%20Web%20Services",
@@ -213,7 +229,8 @@ mod tests {
 
     #[test]
     fn a_qr_code_is_drawn_of_half_blocks_and_fits_a_terminal() {
-        let secret = TotpSecret::parse("JBSWY3DPEHPK3PXPJBSWY3DPEHPK3PXPJBSWY3DPEHPK3PXPJBSWY3DPEHPK3PXP").expect("valid");
+        let secret =
+            TotpSecret::parse("JBSWY3DPEHPK3PXPJBSWY3DPEHPK3PXPJBSWY3DPEHPK3PXPJBSWY3DPEHPK3PXP").expect("valid");
         let drawn = drawn("111111111111", "arn:aws:iam::111111111111:mfa/richard", &secret).expect("drawn");
         assert!(drawn.lines().count() <= 40 && drawn.lines().all(|line| line.chars().count() <= 78), "{drawn}");
         assert!(drawn.chars().all(|c| " \n\u{2580}\u{2584}\u{2588}".contains(c)), "{drawn}");

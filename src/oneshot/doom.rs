@@ -40,8 +40,13 @@ impl Work<'_> {
             Call::DeleteAccessKey { id, .. } => Some(id.clone()),
             _ => None,
         });
-        let doomed =
-            Doomed { keys: keys.collect(), removes, stays: doom.stays.clone(), local: Some(state.local.clone()), calls: self.desk.calls };
+        let doomed = Doomed {
+            keys: keys.collect(),
+            removes,
+            stays: doom.stays.clone(),
+            local: Some(state.local.clone()),
+            calls: self.desk.calls,
+        };
         self.desk.doom = Some(doom);
         Ok(doomed)
     }
@@ -141,9 +146,7 @@ impl Work<'_> {
             }
         }
         for profile in &found.profiles {
-            let ours = |c: &Call| {
-                matches!(c, Call::RemoveRoleFromInstanceProfile { profile: p, role } if p == profile && role == name)
-            };
+            let ours = |c: &Call| matches!(c, Call::RemoveRoleFromInstanceProfile { profile: p, role } if p == profile && role == name);
             if !goes(&ours) {
                 foreign.push(format!("the instance profile {profile} has it"));
             }
@@ -213,9 +216,8 @@ impl Work<'_> {
         let policies: Vec<String> = made.iter().filter_map(|made| made.arn.clone()).collect();
         made.retain(|made| {
             made.arn.is_some()
-                || joined(&made.step.call).is_some_and(|(owner, arn)| {
-                    ours.contains(&owner) || arn.is_some_and(|arn| policies.contains(&arn))
-                })
+                || joined(&made.step.call)
+                    .is_some_and(|(owner, arn)| ours.contains(&owner) || arn.is_some_and(|arn| policies.contains(&arn)))
         });
         if made.is_empty() {
             return Ok(());

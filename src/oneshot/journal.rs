@@ -29,10 +29,11 @@ impl Journal {
         let lock = files::open_private_append(&lock_path).map_err(failed)?;
         match flock(&lock, FlockOperation::NonBlockingLockExclusive) {
             Ok(()) => Ok(Self { path, _lock: lock }),
-            Err(rustix::io::Errno::WOULDBLOCK) => {
-                Err(Report::new(Kind::Failed, format!("setup {} is being applied or destroyed right now", shown(setup)))
-                    .hint("wait for the other command's end"))
-            }
+            Err(rustix::io::Errno::WOULDBLOCK) => Err(Report::new(
+                Kind::Failed,
+                format!("setup {} is being applied or destroyed right now", shown(setup)),
+            )
+            .hint("wait for the other command's end")),
             Err(e) => Err(failed(e.into())),
         }
     }
@@ -66,7 +67,9 @@ impl Journal {
             .map_err(|e| Report::new(Kind::Failed, format!("cannot write {}: {e}", self.path.display())))?;
         text.push(b'\n');
         files::write_atomically(&self.path, &text).map_err(|report| Report {
-            hint: report.hint.map(|hint| hint.replace("; nothing was changed", "").replace("nothing was changed", "look at the disk")),
+            hint: report.hint.map(|hint| {
+                hint.replace("; nothing was changed", "").replace("nothing was changed", "look at the disk")
+            }),
             ..report
         })
     }

@@ -82,7 +82,8 @@ impl Work<'_> {
             _ => None,
         });
         let arn = users.next();
-        let arn = arn.unwrap_or_else(|| format!("arn:{}:iam::{}:user/{name}", place.office.partition.id(), place.account));
+        let arn =
+            arn.unwrap_or_else(|| format!("arn:{}:iam::{}:user/{name}", place.office.partition.id(), place.account));
         IamUser::new(&arn).map_err(|why| Report::new(Kind::Usage, format!("user {}: {why}", printable(name, 128))))
     }
 
@@ -97,7 +98,8 @@ impl Work<'_> {
         let works = |id: &String| listing.keys.iter().any(|key| key.id == *id && key.active);
         if let Some(id) = stored.filter(works) {
             // One of ours, or the user's own of before; after a rotation it is another than we made.
-            let stands = if ours.contains(&id) || (done && !before.contains(&id)) { Stands::Done } else { Stands::Found };
+            let stands =
+                if ours.contains(&id) || (done && !before.contains(&id)) { Stands::Done } else { Stands::Found };
             let entry = self.entry(step);
             if stands == Stands::Done && !entry.keys.contains(&id) {
                 entry.keys.push(id.clone());
@@ -136,7 +138,9 @@ impl Work<'_> {
         };
         let lost: Vec<String> = listing.keys.iter().filter(|key| is_lost(key)).map(|key| key.id.clone()).collect();
         for id in &lost {
-            self.line.say("clear", &format!("access key {id}, whose secret was lost when an earlier run was broken off")).await?;
+            self.line
+                .say("clear", &format!("access key {id}, whose secret was lost when an earlier run was broken off"))
+                .await?;
             self.drop_key(user, id).await?;
         }
         self.entry(step).keys.clear();
@@ -158,11 +162,8 @@ impl Work<'_> {
         let before: Vec<String> = listing.keys.iter().map(|key| key.id.clone()).collect();
         loop {
             tried += 1;
-            let window = Window {
-                before: before.clone(),
-                since: listing.now - BEFORE_CALL,
-                until: listing.now + AFTER_CALL,
-            };
+            let window =
+                Window { before: before.clone(), since: listing.now - BEFORE_CALL, until: listing.now + AFTER_CALL };
             self.entry(step).window = Some(window);
             self.stand(step, Stands::Begun, None)?;
             let error = match self.change(Side::Auth, &step.call).await {
@@ -207,7 +208,11 @@ impl Work<'_> {
             if !(is_new || report.kind == Kind::Unreachable) {
                 return Err(report);
             }
-            let why = if is_new { format!("waiting for AWS to know {id}") } else { format!("{}; trying again", report.message) };
+            let why = if is_new {
+                format!("waiting for AWS to know {id}")
+            } else {
+                format!("{}; trying again", report.message)
+            };
             if !self.pause(&why, &mut pauses).await? {
                 return Err(report.also("it was tried for three minutes"));
             }
@@ -227,7 +232,8 @@ impl Work<'_> {
                 let _ = self.record();
                 report.also(&format!("the new access key {id} was deleted again; the same command goes on"))
             }
-            Err(_) => report.also(&format!("the new access key {id} is left at AWS, without use; the same command deletes it")),
+            Err(_) => report
+                .also(&format!("the new access key {id} is left at AWS, without use; the same command deletes it")),
         }
     }
 }
@@ -269,7 +275,12 @@ mod tests {
         let window = Window { before: vec!["BEFORE".into()], since: at(0), until: at(360) };
         let key = |id: &str, created| ListedKey { id: id.into(), active: true, created };
         assert!(is_orphan(&window, &key("OURS", Some(at(10)))));
-        for other in [key("BEFORE", Some(at(10))), key("EARLIER", Some(at(-1))), key("LATER", Some(at(361))), key("UNDATED", None)] {
+        for other in [
+            key("BEFORE", Some(at(10))),
+            key("EARLIER", Some(at(-1))),
+            key("LATER", Some(at(361))),
+            key("UNDATED", None),
+        ] {
             assert!(!is_orphan(&window, &other), "{other:?}");
         }
     }

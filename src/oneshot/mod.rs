@@ -37,10 +37,10 @@ use crate::setup::call::{Side, Step};
 use doom::Doom;
 use journal::Journal;
 use line::Line;
-use survey::Seen;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use survey::Seen;
 use tokio::net::UnixStream;
 
 /// Asks the agent of this user for something.
@@ -128,12 +128,7 @@ struct Work<'a> {
 }
 
 impl Desk {
-    async fn open(
-        world: &World,
-        line: &mut Line,
-        setup: &str,
-        profiles: [&str; 2],
-    ) -> Result<(Self, Looked), Report> {
+    async fn open(world: &World, line: &mut Line, setup: &str, profiles: [&str; 2]) -> Result<(Self, Looked), Report> {
         let journal = Journal::open(&world.state, setup)?;
         let state = journal.load()?;
         let mut places = Vec::with_capacity(2);
@@ -144,8 +139,13 @@ impl Desk {
                 let report = error.report;
                 match error.code {
                     None => report,
-                    Some(_) => Report::new(report.kind, format!("profile {}: {}", printable(profile, 128), report.message))
-                        .hint(format!("try it: `aws sts get-caller-identity --profile {}`", printable(profile, 128))),
+                    Some(_) => {
+                        Report::new(report.kind, format!("profile {}: {}", printable(profile, 128), report.message))
+                            .hint(format!(
+                                "try it: `aws sts get-caller-identity --profile {}`",
+                                printable(profile, 128)
+                            ))
+                    }
                 }
             })?;
             admins.push(Admin { profile: profile.to_owned(), arn: who.arn.clone(), account: who.account.to_string() });
@@ -181,8 +181,12 @@ impl Desk {
             None => new_external_id()?,
         };
         let [auth_admin, workload_admin] = <[Admin; 2]>::try_from(admins).expect("one for each profile");
-        let looked =
-            Looked { auth: auth_admin, workload: workload_admin, external_id: external_id.clone(), state: state.clone() };
+        let looked = Looked {
+            auth: auth_admin,
+            workload: workload_admin,
+            external_id: external_id.clone(),
+            state: state.clone(),
+        };
         let desk = Self {
             setup: setup.to_owned(),
             auth,

@@ -63,7 +63,9 @@ impl Work<'_> {
             format!("arn:{}:iam::{}:{kind}{path}{name}", place.office.partition.id(), place.account)
         };
         Some(match &step.call {
-            Call::CreatePolicy { name, path, .. } => (Thing::Policy(arn("policy", path, name)), format!("policy {name}")),
+            Call::CreatePolicy { name, path, .. } => {
+                (Thing::Policy(arn("policy", path, name)), format!("policy {name}"))
+            }
             Call::CreateUser { name, .. } => (Thing::User(name.clone()), format!("user {name}")),
             Call::CreateRole { name, .. } => (Thing::Role(name.clone()), format!("role {name}")),
             Call::CreateInstanceProfile { name, .. } => {
@@ -131,8 +133,10 @@ pub(super) fn refuse_taken(seen: &[Seen], steps: &[Step]) -> Result<(), Report> 
         })
         .collect();
     let user = taken.iter().any(|(seen, ..)| matches!(steps[seen.at].call, Call::CreateUser { .. }));
-    let report = Report::new(Kind::Refused, format!("{}; this setup did not make it, and nothing was made", each.join("; ")));
-    let other = "choose another name (`rolecall setup plan --help` lists the flags), or remove it first if nobody needs it";
+    let report =
+        Report::new(Kind::Refused, format!("{}; this setup did not make it, and nothing was made", each.join("; ")));
+    let other =
+        "choose another name (`rolecall setup plan --help` lists the flags), or remove it first if nobody needs it";
     Err(report.hint(if user {
         format!("to use the user as it is, and keep it when the setup goes: `--existing-user`; else {other}")
     } else {

@@ -50,10 +50,11 @@ impl Setup {
         self.arn(Side::Auth, "policy", path, &self.policy_name())
     }
 
-    /// Gives the serial number of the virtual MFA device, where one is made.
+    /// Gives the serial number of the person's MFA device: the one that is made, or the one that is there.
     pub fn mfa_serial(&self) -> Option<String> {
         match &self.who {
-            Who::Person(person) => person.device.map(|_| self.device_serial(person)),
+            Who::Person(person) if person.device.is_some() => Some(self.device_serial(person)),
+            Who::Person(person) => person.serial.clone(),
             Who::Application(_) => None,
         }
     }

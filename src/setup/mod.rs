@@ -12,12 +12,14 @@
 //! | `documents` | the documents that a setup writes itself |
 //! | `steps` | the calls, in the order that works |
 //! | `made` | what the calls make, and what removes it again |
+//! | `render` | the calls as text, CloudFormation, Terraform and `aws` commands |
 //! | `call` | a call to IAM as data |
 
 pub mod call;
 pub mod documents;
 pub mod made;
 pub mod policy;
+pub mod render;
 pub mod rules;
 pub mod steps;
 pub mod wish;
@@ -77,6 +79,8 @@ pub struct Person {
     pub any_role: bool,
     /// Whether a virtual MFA device is made, and whether its secret is kept in the vault.
     pub device: Option<Device>,
+    /// The serial number of a device that the user has already.
+    pub serial: Option<String>,
 }
 
 /// A virtual MFA device.

@@ -6,7 +6,7 @@ use super::call::Tags;
 use super::policy::{self, INLINE_MAX, MANAGED_MAX, TRUST_MAX};
 use super::rules::{self, ATTACHED_MAX, NAME_MAX, POLICY_NAME_MAX, TAGS_MAX};
 use super::{Application, Device, Permission, Person, Role, Service, Setup, Trust, Who, documents};
-use crate::domain::arn::{AccountId, Partition};
+use crate::domain::arn::{AccountId, MfaSerial, Partition};
 use crate::domain::names::{Name, check_external_id, check_region};
 use crate::domain::report::{Kind, Report, printable};
 use std::time::Duration;
@@ -44,6 +44,8 @@ pub struct Typed {
     pub any_role: bool,
     /// `--mfa-device`, `--keep-totp`.
     pub device: Option<Device>,
+    /// `--mfa-serial`.
+    pub mfa_serial: Option<String>,
     /// `--application`.
     pub application: Option<Service>,
     /// `--assuming-role`.
@@ -200,6 +202,9 @@ fn who(typed: &Typed) -> Result<Who, Report> {
     }
     let user = typed.user.clone().unwrap_or_else(|| USER.to_owned());
     named("user", &user)?;
+    if let Some(serial) = &typed.mfa_serial {
+        MfaSerial::new(serial).map_err(|why| refuse("mfa-serial", serial, why))?;
+    }
     Ok(Who::Person(Person {
         identity: config_name(typed.identity.as_ref(), &user, "identity")?,
         user,
@@ -210,6 +215,7 @@ fn who(typed: &Typed) -> Result<Who, Report> {
         attach,
         any_role: typed.any_role,
         device: typed.device,
+        serial: typed.mfa_serial.clone(),
     }))
 }
 

@@ -27,7 +27,9 @@ impl Call {
             Self::DeleteRolePolicy { role, name } => format!("delete policy {name} of role {role}"),
             Self::CreateInstanceProfile { name, .. } => format!("create instance profile {name}"),
             Self::DeleteInstanceProfile { name } => format!("delete instance profile {name}"),
-            Self::AddRoleToInstanceProfile { profile, role } => format!("add role {role} to instance profile {profile}"),
+            Self::AddRoleToInstanceProfile { profile, role } => {
+                format!("add role {role} to instance profile {profile}")
+            }
             Self::RemoveRoleFromInstanceProfile { profile, role } => {
                 format!("remove role {role} from instance profile {profile}")
             }

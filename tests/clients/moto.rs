@@ -4,6 +4,7 @@
 
 use crate::peers::{self, program};
 use crate::person::Cloud;
+use rolecall_sandbox::tutorials::{AUTH_ACCOUNT, WORKLOAD_ACCOUNT};
 use serde_json::Value;
 use std::io::{BufRead, BufReader};
 use std::process::{Child, Command, Stdio};
@@ -11,6 +12,11 @@ use std::process::{Child, Command, Stdio};
 /// A running moto; dropping it ends it.
 pub(crate) struct Moto {
     pub(crate) cloud: Cloud,
+    /// The same with the key of the authentication account's administrator.
+    pub(crate) auth_admin: Cloud,
+    /// The same with the key of the workload account's administrator.
+    #[allow(dead_code, reason = "a setup needs it")]
+    pub(crate) workload_admin: Cloud,
     process: Child,
 }
 
@@ -25,7 +31,12 @@ impl Moto {
         BufReader::new(process.stdout.take().unwrap()).read_line(&mut line).unwrap();
         let said: Value = serde_json::from_str(&line).expect("moto starts; its complaint is above");
         let text = |name: &str| said[name].as_str().expect("a text").to_owned();
-        Self { cloud: Cloud { url: text("url"), key_id: text("id"), secret: text("secret") }, process }
+        let admin = |account: &str| {
+            let text = |name: &str| said["admins"][account][name].as_str().expect("a text").to_owned();
+            Cloud { url: said["url"].as_str().expect("a text").to_owned(), key_id: text("id"), secret: text("secret") }
+        };
+        let cloud = Cloud { url: text("url"), key_id: text("id"), secret: text("secret") };
+        Self { cloud, auth_admin: admin(AUTH_ACCOUNT), workload_admin: admin(WORKLOAD_ACCOUNT), process }
     }
 }
 

@@ -121,7 +121,8 @@ impl Iam {
                     c.list_attached_user_policies().user_name(name)
                 });
                 found.attached = arns(list.attached_policies.unwrap_or_default());
-                let list = send!(self, aws, office, &what, config(), |c: &Client| c.list_user_policies().user_name(name));
+                let list =
+                    send!(self, aws, office, &what, config(), |c: &Client| c.list_user_policies().user_name(name));
                 found.inline = list.policy_names;
                 let list = send!(self, aws, office, &what, config(), |c: &Client| c.list_mfa_devices().user_name(name));
                 found.devices = list.mfa_devices.into_iter().map(|device| device.serial_number).collect();
@@ -134,7 +135,8 @@ impl Iam {
                     c.list_attached_role_policies().role_name(name)
                 });
                 found.attached = arns(list.attached_policies.unwrap_or_default());
-                let list = send!(self, aws, office, &what, config(), |c: &Client| c.list_role_policies().role_name(name));
+                let list =
+                    send!(self, aws, office, &what, config(), |c: &Client| c.list_role_policies().role_name(name));
                 found.inline = list.policy_names;
                 let list = send!(self, aws, office, &what, config(), |c: &Client| {
                     c.list_instance_profiles_for_role().role_name(name)

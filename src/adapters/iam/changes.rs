@@ -230,8 +230,7 @@ impl Iam {
         secrets.extend([codes.0.expose(), codes.1.expose()]);
         let asked = reached.asked(Asking::Admin(what), &office.signer, &secrets);
         let request = reached.client.enable_mfa_device().user_name(user).serial_number(serial);
-        let request =
-            request.authentication_code1(codes.0.expose()).authentication_code2(codes.1.expose()).customize();
+        let request = request.authentication_code1(codes.0.expose()).authentication_code2(codes.1.expose()).customize();
         // Codes are taken once: a second try of the SDK's would have them refused.
         let config = signed_by(&office.signer).retry_config(RetryConfig::disabled());
         let sent = request.interceptor(self.probe()).config_override(config).send();

@@ -15,7 +15,8 @@ Examples:
     --user richard --role AssumedRole --policy-arn AmazonS3ReadOnlyAccess
   rolecall setup plan --auth-account 111111111111 --workload-account 222222222222 \\
     --user richard --role AssumedRole --policy-file s3.json --as terraform > setup.tf
-  rolecall setup plan … --json | jq -r '.steps[].action'
+  rolecall setup plan … --as cloudformation --only auth > auth.yaml
+  rolecall setup plan … --json | jq -r '.steps[].call.action'
 
 With the two accounts' numbers instead of profiles nobody is asked, and the plan does not know what is there already.")]
     Plan(Box<SetupPlanArgs>),
@@ -58,6 +59,9 @@ pub(in super::super) struct SetupPlanArgs {
     /// In which form
     #[arg(long = "as", value_enum, value_name = "FORM", default_value = "calls")]
     pub(in super::super) form: PlanForm,
+    /// Of the two CloudFormation templates, print this account's alone
+    #[arg(long, value_enum, value_name = "ACCOUNT")]
+    pub(in super::super) only: Option<PlanSide>,
     /// Print JSON
     #[arg(long, conflicts_with = "form")]
     pub(in super::super) json: bool,
@@ -76,6 +80,14 @@ pub(in super::super) enum PlanForm {
     Terraform,
     /// A shell script of `aws iam` commands
     Aws,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(in super::super) enum PlanSide {
+    /// The authentication account
+    Auth,
+    /// The workload account
+    Workload,
 }
 
 #[derive(Debug, Args)]
@@ -152,6 +164,9 @@ pub(in super::super) struct WishArgs {
     /// Keep the device's secret in the vault beside the key, so that nobody is asked for codes
     #[arg(long, requires = "mfa_device", help_heading = "The person")]
     pub(in super::super) keep_totp: bool,
+    /// The MFA device that the user has already
+    #[arg(long, value_name = "ARN", conflicts_with_all = ["application", "mfa_device"], help_heading = "The person")]
+    pub(in super::super) mfa_serial: Option<String>,
 
     /// What runs the application, instead of a person
     #[arg(long, value_enum, help_heading = "The application")]

@@ -77,9 +77,12 @@ pub(super) fn run(paths: &Paths, args: &SetupApplyArgs) -> Result<(), Failure> {
         Who::Application(_) => (false, None),
     };
     if device == Some(Device::Shown) && !ask::is_possible() {
-        return Err(Report::new(Kind::Usage, "a new MFA device shows its codes to a person, and there is nobody to ask")
-            .hint("run it on a terminal, or add `--keep-totp`: the vault then makes the codes")
-            .into());
+        return Err(Report::new(
+            Kind::Usage,
+            "a new MFA device shows its codes to a person, and there is nobody to ask",
+        )
+        .hint("run it on a terminal, or add `--keep-totp`: the vault then makes the codes")
+        .into());
     }
     // Before anything is made: a file that cannot be edited is found out now.
     let text = config_file::read(paths)?;
@@ -136,6 +139,13 @@ fn go(
 /// Makes the wish a setup between the two accounts that the profiles are of.
 pub(super) fn between(wish: &crate::setup::wish::Wish, looked: &Looked) -> Result<Setup, Report> {
     let partition = Partition::of_arn(&looked.auth.arn).ok_or_else(odd)?;
+    let other = Partition::of_arn(&looked.workload.arn).ok_or_else(odd)?;
+    if partition != other {
+        let cause = format!("one account is of partition {}, the other of {}", partition.id(), other.id());
+        return Err(
+            Report::new(Kind::Usage, cause).hint("no role is assumed across partitions: choose another profile")
+        );
+    }
     let account = |text: &str| AccountId::new(text).map_err(|_| odd());
     wish.for_accounts(
         partition,
@@ -231,7 +241,8 @@ fn proposed(looked: &Looked, steps: &[Step], findings: &[Finding], machine: &Mac
                 let _ = writeln!(out, "there already, by an earlier run, and differs: {thing}: {}", differs.join("; "));
             }
             Found::Taken { arn, .. } => {
-                let _ = writeln!(out, "TAKEN by something that this setup did not make: {thing}, {}", printable(arn, 256));
+                let _ =
+                    writeln!(out, "TAKEN by something that this setup did not make: {thing}, {}", printable(arn, 256));
             }
         }
     }
@@ -245,7 +256,10 @@ fn proposed(looked: &Looked, steps: &[Step], findings: &[Finding], machine: &Mac
     let identity = printable(&machine.local.identity, 128);
     match &machine.local.role {
         Some(role) => {
-            let _ = writeln!(out, "  here          [identities.{identity}] and [roles.{role}] in config.toml, profile {role} in ~/.aws/config");
+            let _ = writeln!(
+                out,
+                "  here          [identities.{identity}] and [roles.{role}] in config.toml, profile {role} in ~/.aws/config"
+            );
         }
         None => out.push_str("  here          nothing: the sections for the application's machine are printed\n"),
     }
@@ -264,7 +278,10 @@ fn here(paths: &Paths, text: &str, edited: &str, carrier: &mut Carrier, shown: &
     };
     config_file::write(paths, text, edited).map_err(made)?;
     config_file::reload(paths).map_err(made)?;
-    carrier.say("write", &format!("{}: identity {}, role {}", config_file::shown(&paths.config), shown.identity, shown.setup));
+    carrier.say(
+        "write",
+        &format!("{}: identity {}, role {}", config_file::shown(&paths.config), shown.identity, shown.setup),
+    );
     let left_out = profiles::write(paths).map_err(made)?;
     if left_out.iter().any(|name| *name == shown.setup) {
         shown.remarks.push(format!(
@@ -338,7 +355,8 @@ impl Shown {
     fn said(&self, paths: &Paths, args: &SetupApplyArgs, setup: &Setup) -> String {
         let name = &self.setup;
         let mut out = String::from("\n");
-        let _ = writeln!(out, "{name}: {} becomes {}", printable(&self.caller_arn, 256), printable(&self.role_arn, 256));
+        let _ =
+            writeln!(out, "{name}: {} becomes {}", printable(&self.caller_arn, 256), printable(&self.role_arn, 256));
         if let Some(id) = &self.access_key_id {
             let _ = writeln!(out, "access key {} is in the vault, and nowhere else", printable(id, 128));
         }
@@ -360,7 +378,10 @@ impl Shown {
         }
         let word = |text: &str| printable(&quote::word(text), 256);
         let (auth, workload) = (word(&args.profiles.auth_profile), word(&args.profiles.workload_profile));
-        let _ = writeln!(out, "back:  `rolecall setup destroy --auth-profile {auth} --workload-profile {workload} --name {name}`");
+        let _ = writeln!(
+            out,
+            "back:  `rolecall setup destroy --auth-profile {auth} --workload-profile {workload} --name {name}`"
+        );
         let _ = paths;
         out
     }

@@ -81,16 +81,20 @@ fn go(paths: &Paths, args: &SetupDestroyArgs, carrier: &mut Carrier) -> Result<(
         steps = setup.steps();
         identity = Some(setup.who.identity().to_string());
     }
-    let has_key = looked.state.as_ref().is_some_and(|state| !state.local.identity.is_empty() && state.local.role.is_some());
+    let has_key =
+        looked.state.as_ref().is_some_and(|state| !state.local.identity.is_empty() && state.local.role.is_some());
     if has_key {
         // Which key is the setup's is the vault's to say: a rotation may have replaced it.
         unlock::ready_vault(paths)?;
     }
     let Outcome::Doomed(doomed) = carrier.ask(&Errand::Doom { steps, identity })? else { return Err(odd().into()) };
     let Some(local) = doomed.local.clone() else {
-        return Err(Report::new(Kind::Failed, format!("there is no setup {name}: no state of it here, and nothing with its tag"))
-            .hint("name it as `apply` did: `--name`, `--user`, `--role`, or the flags of the application")
-            .into());
+        return Err(Report::new(
+            Kind::Failed,
+            format!("there is no setup {name}: no state of it here, and nothing with its tag"),
+        )
+        .hint("name it as `apply` did: `--name`, `--user`, `--role`, or the flags of the application")
+        .into());
     };
     if !args.json {
         output::print(&proposed(&looked, &doomed))?;
@@ -104,15 +108,21 @@ fn go(paths: &Paths, args: &SetupDestroyArgs, carrier: &mut Carrier) -> Result<(
         output::print_json(&Shown::new(&name, &looked, &doomed, &destroyed, here))?;
     } else {
         let calls = destroyed.calls;
-        output::print(&format!("\n{name}: {} removed\n1 command typed, {calls} calls to IAM and STS\n", things(destroyed.removed)))?;
+        output::print(&format!(
+            "\n{name}: {} removed\n1 command typed, {calls} calls to IAM and STS\n",
+            things(destroyed.removed)
+        ))?;
     }
     if destroyed.left.is_empty() {
         return Ok(());
     }
     let each: Vec<String> = destroyed.left.iter().map(|stays| format!("{}: {}", stays.thing, stays.why)).collect();
-    Err(Report::new(Kind::Failed, format!("not everything of setup {name} could go: {}", printable(&each.join("; "), 1024)))
-        .hint("remove what somebody else has put there, then run it again; the state is kept until then")
-        .into())
+    Err(Report::new(
+        Kind::Failed,
+        format!("not everything of setup {name} could go: {}", printable(&each.join("; "), 1024)),
+    )
+    .hint("remove what somebody else has put there, then run it again; the state is kept until then")
+    .into())
 }
 
 fn name(args: &SetupDestroyArgs) -> Result<Name, Report> {
@@ -133,7 +143,11 @@ fn proposed(looked: &Looked, doomed: &Doomed) -> String {
     if let Some(local) = &doomed.local
         && let Some(role) = &local.role
     {
-        let identity = if local.makes_identity { format!(", [identities.{}] and its key in the vault", local.identity) } else { String::new() };
+        let identity = if local.makes_identity {
+            format!(", [identities.{}] and its key in the vault", local.identity)
+        } else {
+            String::new()
+        };
         let _ = writeln!(out, "  here          [roles.{role}]{identity}, profile {role}");
     }
     for Stays { side, thing, why } in &doomed.stays {

@@ -81,13 +81,3 @@ pub(super) fn remarks(paths: &Paths, setup: &Setup) -> Result<Vec<String>, Repor
     }
     Ok(remarks)
 }
-
-impl crate::setup::Service {
-    const fn source(self) -> &'static str {
-        match self {
-            Self::Ec2 => "ec2",
-            Self::Ecs => "ecs",
-            Self::Lambda => "environment",
-        }
-    }
-}

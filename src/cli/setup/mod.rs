@@ -6,7 +6,7 @@ mod apply;
 mod carry;
 mod destroy;
 mod machine;
-mod plan;
+pub(super) mod plan;
 
 use super::args::{SetupCommand, SetupService, SetupTrust, WishArgs};
 use super::config_file::shown;
@@ -52,6 +52,7 @@ pub(super) fn wish(args: &WishArgs) -> Result<Wish, Report> {
         user_path: args.user_path.clone(),
         any_role: args.any_role,
         device: args.mfa_device.then_some(if args.keep_totp { Device::Kept } else { Device::Shown }),
+        mfa_serial: args.mfa_serial.clone(),
         application: args.application.map(|service| match service {
             SetupService::Ec2 => Service::Ec2,
             SetupService::Lambda => Service::Lambda,
@@ -75,6 +76,17 @@ pub(super) fn wish(args: &WishArgs) -> Result<Wish, Report> {
         path: args.path.clone(),
         tags: args.tags.clone(),
     })
+}
+
+/// Checks the name of a profile: what goes into a script's comment cannot begin a line of its own.
+pub(super) fn check_profile(flag: &str, name: Option<&str>) -> Result<(), Report> {
+    match name {
+        Some(name) if name.is_empty() || name.len() > 256 || name.chars().any(char::is_control) => {
+            Err(Report::new(Kind::Usage, format!("--{flag} {}: no profile has such a name", printable(name, 64)))
+                .hint("`aws configure list-profiles` shows what there is"))
+        }
+        _ => Ok(()),
+    }
 }
 
 fn policy_file(path: &Path) -> Result<String, Report> {

@@ -1,6 +1,6 @@
 """Runs moto with the accounts of the tutorials, enforcing what moto enforces, until its standard input is closed.
 
-It prints one line of JSON: where it listens, and the user's access key.
+It prints one line of JSON: where it listens, the user's access key, and those of the accounts' administrators.
 """
 
 import json
@@ -84,10 +84,19 @@ def main():
     auth.put_user_policy(UserName="richard", PolicyName="OwnKeys", PolicyDocument=keys)
     key = auth.create_access_key(UserName="richard")["AccessKey"]
 
+    # Two who may do everything, each in an account.
+    admins = {}
+    for account, iam in ((AUTH_ACCOUNT, auth), (WORKLOAD_ACCOUNT, workload)):
+        iam.create_user(UserName="admin")
+        iam.put_user_policy(UserName="admin", PolicyName="All", PolicyDocument=policy(Action="*", Resource="*"))
+        made = iam.create_access_key(UserName="admin")["AccessKey"]
+        admins[account] = {"id": made["AccessKeyId"], "secret": made["SecretAccessKey"]}
+
     enforce(url)
     # The first call to a service loads it, which takes moto seconds.
     client("sts", url, key["AccessKeyId"], key["SecretAccessKey"]).get_caller_identity()
-    print(json.dumps({"url": url, "id": key["AccessKeyId"], "secret": key["SecretAccessKey"]}), flush=True)
+    told = {"url": url, "id": key["AccessKeyId"], "secret": key["SecretAccessKey"], "admins": admins}
+    print(json.dumps(told), flush=True)
     sys.stdin.read()
     server.stop()
 

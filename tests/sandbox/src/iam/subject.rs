@@ -166,13 +166,11 @@ impl Subject {
 
 /// Returns the caller's name, for the operations that are about the caller where they name nobody.
 fn own_name(caller: &Caller) -> Result<String, ApiError> {
-    match &caller.principal {
-        Principal::User(user) => Ok(user.name.clone()),
-        _ => {
-            let message = "Must specify userName when calling with non-User credentials";
-            Err(ApiError::new(400, "ValidationError", message))
-        }
+    if let Principal::User(user) = &caller.principal {
+        return Ok(user.name.clone());
     }
+    let message = "Must specify userName when calling with non-User credentials";
+    Err(ApiError::new(400, "ValidationError", message))
 }
 
 impl Kind {

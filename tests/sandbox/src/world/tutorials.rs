@@ -10,6 +10,10 @@ pub const AUTH_ACCOUNT: &str = "111111111111";
 pub const WORKLOAD_ACCOUNT: &str = "222222222222";
 /// The user in the authentication account.
 pub const USER_ARN: &str = "arn:aws:iam::111111111111:user/richard";
+/// Who may do everything in the authentication account, where there are administrators.
+pub const AUTH_ADMIN_ARN: &str = "arn:aws:iam::111111111111:user/admin";
+/// Who may do everything in the workload account, where there are administrators.
+pub const WORKLOAD_ADMIN_ARN: &str = "arn:aws:iam::222222222222:user/admin";
 /// The role in the workload account.
 pub const ROLE_ARN: &str = "arn:aws:iam::222222222222:role/AssumedRole";
 /// The bucket with objects in the workload account.
@@ -51,6 +55,21 @@ impl World {
         let mut world = Self::tutorials();
         world.demand_mfa();
         world
+    }
+
+    /// Returns the two accounts before either tutorial: an administrator in each, and the buckets.
+    pub fn before_tutorials() -> Self {
+        let mut world = Self::tutorials().with_admins();
+        world.account(AUTH_ACCOUNT).users.remove("richard");
+        world.account(WORKLOAD_ACCOUNT).roles.remove("AssumedRole");
+        world
+    }
+
+    /// Adds a user `admin` with an access key to every account, who may do everything there.
+    #[must_use]
+    pub fn with_admins(mut self) -> Self {
+        self.accounts.values_mut().for_each(|account| *account = account.clone().with_admin());
+        self
     }
 
     /// Gives `richard` an MFA device and has `AssumedRole` demand its codes.

@@ -11,7 +11,7 @@ mod roles;
 mod simulate;
 mod users;
 
-use rolecall_sandbox::tutorials::AUTH_ACCOUNT;
+use rolecall_sandbox::tutorials::{AUTH_ACCOUNT, AUTH_ADMIN_ARN};
 use rolecall_sandbox::{AccessKey, Clock, Sandbox, World};
 
 use crate::START;
@@ -40,20 +40,14 @@ impl Client {
     }
 }
 
-/// The ARN of the administrator of the authentication account.
-const ADMIN_ARN: &str = "arn:aws:iam::111111111111:user/admin";
-
 /// Starts the tutorials' world with an administrator in each account, and a client that signs as the first.
 fn administrated() -> (Sandbox, Client) {
     administrated_in(World::tutorials())
 }
 
-fn administrated_in(mut world: World) -> (Sandbox, Client) {
-    for account in world.accounts.values_mut() {
-        *account = account.clone().with_admin();
-    }
-    let aws = Sandbox::start(world, Clock::at(START));
-    let client = Client::new(&aws).signed_by(&aws.access_key(ADMIN_ARN));
+fn administrated_in(world: World) -> (Sandbox, Client) {
+    let aws = Sandbox::start(world.with_admins(), Clock::at(START));
+    let client = Client::new(&aws).signed_by(&aws.access_key(AUTH_ADMIN_ARN));
     (aws, client)
 }
 

@@ -1,6 +1,6 @@
 //! Faults on the way to IAM: what was refused was not done, what was lost was.
 
-use rolecall_sandbox::tutorials::AUTH_ACCOUNT;
+use rolecall_sandbox::tutorials::{AUTH_ACCOUNT, AUTH_ADMIN_ARN};
 use rolecall_sandbox::{Fault, FaultKind};
 
 use super::administrated;
@@ -25,7 +25,7 @@ fn an_answer_is_lost_after_the_change_was_made() {
     assert!(lost.is_err(), "the connection is closed: {lost:?}");
     assert!(aws.world(|world| world.account(AUTH_ACCOUNT).users.contains_key("anna")));
     let call = aws.calls().pop().expect("it was called");
-    assert_eq!((call.status, call.principal_arn.as_deref()), (0, Some(super::ADMIN_ARN)));
+    assert_eq!((call.status, call.principal_arn.as_deref()), (0, Some(AUTH_ADMIN_ARN)));
     admin.iam("CreateUser", &[ANNA]).fails(409, "EntityAlreadyExists", "");
 }
 

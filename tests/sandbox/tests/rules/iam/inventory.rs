@@ -5,6 +5,8 @@ use rolecall_sandbox::tutorials::{AUTH_ACCOUNT, USER_ARN};
 use super::{administrated, policy_arn};
 use crate::{allow, trust};
 
+type Parameters<'a> = &'a [(&'a str, &'a str)];
+
 #[test]
 fn whatever_is_made_or_changed_shows_and_what_is_undone_does_not() {
     let (aws, admin) = administrated();
@@ -19,7 +21,7 @@ fn whatever_is_made_or_changed_shows_and_what_is_undone_does_not() {
     let (role, profile, anna) = (("RoleName", "r"), ("InstanceProfileName", "i"), ("UserName", "anna"));
     let richard = ("UserName", "richard");
     let tag = [richard, ("Tags.member.1.Key", "a"), ("Tags.member.1.Value", "b")];
-    let changes: [(&str, &[(&str, &str)], &str, &[(&str, &str)]); 9] = [
+    let changes: [(&str, Parameters<'_>, &str, Parameters<'_>); 9] = [
         ("CreateUser", &[anna], "DeleteUser", &[anna]),
         ("CreatePolicy", &[("PolicyName", "p"), ("PolicyDocument", &document)], "DeletePolicy", &[("PolicyArn", &arn)]),
         ("CreateRole", &[role, ("AssumeRolePolicyDocument", &trusting)], "DeleteRole", &[role]),

@@ -18,9 +18,9 @@ fn a_policy_is_made_attached_shown_and_deleted() {
         )
     };
     let arn = policy_arn("Assume");
-    let made = make("Assume");
-    assert_eq!((made.succeeds().field("Arn"), made.field("DefaultVersionId")), (arn.as_str(), "v1"));
-    assert!(made.field("PolicyId").starts_with("ANPA"));
+    let created = make("Assume");
+    assert_eq!((created.succeeds().field("Arn"), created.field("DefaultVersionId")), (arn.as_str(), "v1"));
+    assert!(created.field("PolicyId").starts_with("ANPA"));
     make("assume").fails(
         409,
         "EntityAlreadyExists",

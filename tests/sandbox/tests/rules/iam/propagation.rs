@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-use rolecall_sandbox::tutorials::{ROLE_ARN, USER_ARN, WORKLOAD_ACCOUNT};
+use rolecall_sandbox::tutorials::{ROLE_ARN, USER_ARN, WORKLOAD_ACCOUNT, WORKLOAD_ADMIN_ARN};
 use rolecall_sandbox::{Delay, Propagation, Sandbox, World};
 
 use super::administrated_in;
@@ -14,7 +14,7 @@ const ANNA: (&str, &str) = ("UserName", "anna");
 
 fn late(propagation: Propagation) -> (Sandbox, Client, Client) {
     let (aws, admin) = administrated_in(World { propagation, ..World::tutorials() });
-    let workload = admin.signed_by(&aws.access_key("arn:aws:iam::222222222222:user/admin"));
+    let workload = admin.signed_by(&aws.access_key(WORKLOAD_ADMIN_ARN));
     (aws, admin, workload)
 }
 

@@ -2,7 +2,7 @@
 //! Principal", "IAM and AWS STS quotas".
 
 use rolecall_sandbox::World;
-use rolecall_sandbox::tutorials::{AUTH_ACCOUNT, USER_ARN, WORKLOAD_ACCOUNT};
+use rolecall_sandbox::tutorials::{AUTH_ACCOUNT, USER_ARN, WORKLOAD_ACCOUNT, WORKLOAD_ADMIN_ARN};
 use serde_json::json;
 
 use super::{administrated, administrated_in};
@@ -111,7 +111,7 @@ fn a_trust_policy_is_checked_when_it_is_stored() {
 #[test]
 fn a_user_that_is_deleted_and_made_again_is_no_longer_trusted() {
     let (aws, admin) = administrated();
-    let workload = admin.signed_by(&aws.access_key("arn:aws:iam::222222222222:user/admin"));
+    let workload = admin.signed_by(&aws.access_key(WORKLOAD_ADMIN_ARN));
     let arn = "arn:aws:iam::111111111111:user/anna";
     let make = || {
         let id = admin.iam("CreateUser", &[("UserName", "anna")]).succeeds().field("UserId").to_owned();

@@ -1,7 +1,7 @@
 //! SimulatePrincipalPolicy. Pages: SimulatePrincipalPolicy, EvaluationResult; IAM User Guide, "IAM policy testing with the
 //! IAM policy simulator".
 
-use rolecall_sandbox::tutorials::{AUTH_ACCOUNT, ROLE_ARN, USER_ARN, WORKLOAD_ACCOUNT};
+use rolecall_sandbox::tutorials::{AUTH_ACCOUNT, ROLE_ARN, USER_ARN, WORKLOAD_ACCOUNT, WORKLOAD_ADMIN_ARN};
 use rolecall_sandbox::{Role, User};
 use serde_json::json;
 
@@ -72,7 +72,7 @@ fn conditions_are_asked_of_the_context_that_is_given_and_what_is_missing_is_name
 #[test]
 fn every_action_on_every_resource_has_its_result_and_a_role_is_asked_too() {
     let (aws, admin) = administrated();
-    let workload = admin.signed_by(&aws.access_key("arn:aws:iam::222222222222:user/admin"));
+    let workload = admin.signed_by(&aws.access_key(WORKLOAD_ADMIN_ARN));
     let source = ("PolicySourceArn", ROLE_ARN);
     let asked = [
         source,

@@ -1,11 +1,11 @@
 //! Users and their policies. Pages: CreateUser, GetUser, DeleteUser, AttachUserPolicy, PutUserPolicy and their counterparts,
 //! TagUser, ListUsers; IAM User Guide, "IAM and AWS STS quotas", "Troubleshoot access denied error messages".
 
-use rolecall_sandbox::tutorials::AUTH_ACCOUNT;
+use rolecall_sandbox::tutorials::{AUTH_ACCOUNT, AUTH_ADMIN_ARN};
 use rolecall_sandbox::{User, World};
 use serde_json::json;
 
-use super::{ADMIN_ARN, administrated, administrated_in, policy_arn};
+use super::{administrated, administrated_in, policy_arn};
 use crate::{add_user, allow, policy};
 
 const S3: &str = "arn:aws:iam::aws:policy/AmazonS3ReadOnlyAccess";
@@ -214,7 +214,7 @@ fn lists_come_in_pages_and_by_path() {
     let rest = [("PathPrefix", "/made/"), ("MaxItems", "2"), ("Marker", first.field("Marker"))];
     let rest = admin.iam("ListUsers", &rest);
     assert_eq!((rest.count("member"), rest.field("UserName"), rest.field("IsTruncated")), (1, "clara", "false"));
-    assert!(admin.iam("ListUsers", &[]).body.contains(ADMIN_ARN));
+    assert!(admin.iam("ListUsers", &[]).body.contains(AUTH_ADMIN_ARN));
     admin.iam("ListUsers", &[("Marker", "nonsense")]).fails(400, "ValidationError", "Marker");
     admin.iam("ListUsers", &[("MaxItems", "0")]).fails(400, "ValidationError", "maxItems");
 }
