@@ -27,6 +27,7 @@ mod reload;
 mod remote;
 mod rotation;
 mod sessions;
+mod setup;
 mod setup_plan;
 mod socket;
 mod sources;
