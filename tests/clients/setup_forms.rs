@@ -18,7 +18,7 @@ const ACCOUNTS: [&str; 4] = ["--auth-account", AUTH_ACCOUNT, "--workload-account
 /// A policy with what shells, YAML and the CLI would take for their own.
 const POLICY: &str = r#"{"Version": "2012-10-17", "Statement": [{"Sid": "A", "Effect": "Allow", "Action": ["s3:GetObject"],
   "Resource": ["arn:aws:s3:::b/${aws:username}/*", "arn:aws:s3:::it's/`id`/$(id)/\"x\""],
-  "Condition": {"StringEquals": {"aws:PrincipalTag/a": "no: # !Ref é"}, "NumericLessThan": {"s3:max-keys": 10}}}]}"#;
+  "Condition": {"StringEquals": {"aws:PrincipalTag/a": "no: # !Ref é"}, "NumericLessThan": {"s3:max-keys": "10"}}}]}"#;
 
 /// What is set up: a person, and an application.
 const WISHES: [&[&str]; 3] = [
