@@ -9,6 +9,7 @@
 //! | [`client`] | finding, checking and starting the agent; the fast path of `get` |
 //! | [`agent`] | the running agent: socket, sessions, audit, life cycle |
 //! | [`adapters`] | the real vault, STS and clocks behind the [`ports`] |
+//! | [`oneshot`] | a setup carried out with an administrator's credentials, for one command |
 //! | [`protocol`] | requests, answers and frames between the two binaries |
 //! | [`config`] | config.toml: text to a checked catalogue, and edits that keep comments |
 //! | [`aws_files`] | `~/.aws/config`, read and edited line by line |
@@ -27,6 +28,8 @@ pub mod client;
 pub mod config;
 pub mod domain;
 pub mod files;
+#[cfg(feature = "agent")]
+pub mod oneshot;
 pub mod paths;
 #[cfg(feature = "agent")]
 pub mod ports;

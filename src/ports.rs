@@ -3,7 +3,7 @@
 //!
 //! The agent is told its ports from outside and never names an adapter. Tests put decorators here, not switches there.
 
-use crate::domain::arn::{AccountId, IamUser};
+use crate::domain::arn::{AccountId, IamUser, Partition};
 use crate::domain::catalogue::{AwsSettings, VaultKind};
 use crate::domain::credential::{AccessKey, Now, Session, Signer};
 use crate::domain::names::Name;
@@ -13,6 +13,7 @@ use crate::domain::report::{Kind, Report};
 use crate::domain::secret::{MfaCode, Passphrase, SecretKey, SessionToken, SigninUrl, WebToken};
 use crate::domain::source::{Source, WebIdentity};
 use crate::domain::totp::TotpSecret;
+use crate::setup::call::{Call, Tags};
 use async_trait::async_trait;
 use chrono::{DateTime, TimeDelta, Utc};
 use std::path::Path;
@@ -184,6 +185,114 @@ pub trait AccessKeys: Send + Sync {
     /// Deletes a key.
     async fn delete(&self, aws: &Arc<AwsSettings>, signer: &Signer, user: &IamUser, id: &str)
     -> Result<(), TokenError>;
+}
+
+/// A thing of IAM's that has a name of its own.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub enum Thing {
+    /// An instance profile, by name.
+    InstanceProfile(String),
+    /// A virtual MFA device, by serial number.
+    MfaDevice(String),
+    /// A customer managed policy, by ARN.
+    Policy(String),
+    /// A role, by name.
+    Role(String),
+    /// A user, by name.
+    User(String),
+}
+
+/// A thing as IAM has it.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Held {
+    /// Its ARN; of a device its serial number.
+    pub arn: String,
+    /// Its tags.
+    pub tags: Tags,
+    /// When it was made, where IAM says so.
+    pub created: Option<DateTime<Utc>>,
+    /// A role's trust policy, as JSON.
+    pub trust: Option<String>,
+    /// A role's MaxSessionDuration.
+    pub max_session_seconds: Option<u32>,
+    /// The version of a policy that counts.
+    pub version: Option<String>,
+    /// To how many a policy is attached.
+    pub attachments: Option<usize>,
+    /// The roles of an instance profile.
+    pub roles: Vec<String>,
+}
+
+/// What hangs on a thing and keeps it from being deleted; of what is rarer (groups, passwords, signing certificates) AWS itself
+/// tells when it comes to that.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Hanging {
+    /// Managed policies that are attached, by ARN.
+    pub attached: Vec<String>,
+    /// Inline policies, by name.
+    pub inline: Vec<String>,
+    /// A user's MFA devices, by serial number.
+    pub devices: Vec<String>,
+    /// A user's access keys, by id.
+    pub keys: Vec<String>,
+    /// A role's instance profiles, by name.
+    pub profiles: Vec<String>,
+}
+
+/// What a call that changes something gave.
+#[derive(Debug)]
+pub enum Changed {
+    /// It is done; what was made has this ARN.
+    Done(Option<String>),
+    /// An access key.
+    Key(NewKey),
+    /// A virtual MFA device, by serial number, and its secret.
+    Device(String, TotpSecret),
+}
+
+/// The credentials of an account's administrator, and where they are valid.
+#[derive(Clone, Debug)]
+pub struct Office {
+    /// Signs the calls.
+    pub signer: Signer,
+    /// Whose IAM is asked.
+    pub partition: Partition,
+}
+
+/// What an administrator does in an account. Every call returns within 10 seconds. A failure without AWS's code is one of which
+/// nobody knows whether AWS acted.
+#[async_trait]
+pub trait Accounts: Send + Sync {
+    /// Says who a profile of the AWS files is.
+    async fn profile(&self, aws: &Arc<AwsSettings>, profile: &str) -> Result<(Office, CallerIdentity), TokenError>;
+    /// Changes one thing. What makes something is sent once only.
+    async fn change(&self, aws: &Arc<AwsSettings>, office: &Office, call: &Call) -> Result<Changed, TokenError>;
+    /// Gives a new device to its user, by two codes of it that follow each other.
+    async fn enable(
+        &self,
+        aws: &Arc<AwsSettings>,
+        office: &Office,
+        device: (&str, &str),
+        codes: (&MfaCode, &MfaCode),
+    ) -> Result<(), TokenError>;
+    /// Reads one thing; `None` where there is none.
+    async fn read(&self, aws: &Arc<AwsSettings>, office: &Office, thing: &Thing) -> Result<Option<Held>, TokenError>;
+    /// Reads the document of a policy's version, as JSON.
+    async fn document(
+        &self,
+        aws: &Arc<AwsSettings>,
+        office: &Office,
+        policy: (&str, &str),
+    ) -> Result<String, TokenError>;
+    /// Lists what hangs on a thing, and says how many calls that took.
+    async fn hanging(
+        &self,
+        aws: &Arc<AwsSettings>,
+        office: &Office,
+        thing: &Thing,
+    ) -> Result<(Hanging, u32), TokenError>;
+    /// Lists a user's access keys.
+    async fn keys(&self, aws: &Arc<AwsSettings>, office: &Office, user: &IamUser) -> Result<Listing, TokenError>;
 }
 
 /// Who signs browsers in to the console.

@@ -10,13 +10,16 @@ use rolecall::agent::{Agent, Ports, lifecycle};
 use rolecall::client;
 use rolecall::domain::report::{Kind, Report};
 use rolecall::paths::Paths;
-use rolecall::protocol::message::Startup;
-use rolecall::{files, process};
+use rolecall::protocol::message::{Context, Startup};
+use rolecall::{config, files, oneshot, process};
 use std::env;
 use std::ffi::OsString;
 use std::io::{self, Write};
+use std::os::fd::AsFd;
+use std::os::unix;
 use std::process::ExitCode;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 #[global_allocator]
 static HEAP: process::WipingHeap = process::WipingHeap;
@@ -32,6 +35,9 @@ fn main() -> ExitCode {
     process::share_heap();
     let activated = listenfd::ListenFd::from_env();
     process::close_inherited(activated.len());
+    if env::args_os().nth(1).is_some_and(|arg| arg == client::oneshot::ONE_SHOT) {
+        return one_shot();
+    }
     let detached = env::args_os().nth(1).is_some_and(|arg| arg == "--detach");
     if detached {
         // Fails only where we lead a group already; then the caller's terminal cannot end us either.
@@ -49,6 +55,80 @@ fn main() -> ExitCode {
             ExitCode::from(code)
         }
     }
+}
+
+/// Carries a setup out for the face on the other end of standard input, with credentials that the agent never sees.
+fn one_shot() -> ExitCode {
+    let failed = |what: &str, e: io::Error| {
+        let _ = writeln!(io::stderr(), "rolecall: {what}: {e}");
+        ExitCode::from(Kind::Agent.exit_code())
+    };
+    if let Err(e) = process::harden() {
+        return failed("cannot shut the process off from others", e);
+    }
+    let stream = match io::stdin().as_fd().try_clone_to_owned().map(unix::net::UnixStream::from) {
+        Ok(stream) => stream,
+        Err(e) => return failed("there is nobody to work for", e),
+    };
+    // The programs that profiles name must not read what the face says.
+    let shut = std::fs::File::open("/dev/null").and_then(|null| Ok(rustix::stdio::dup2_stdin(&null)?));
+    if let Err(e) = shut.and_then(|()| stream.set_nonblocking(true)) {
+        return failed("cannot take standard input over", e);
+    }
+    let runtime = match tokio::runtime::Builder::new_current_thread().enable_all().build() {
+        Ok(runtime) => runtime,
+        Err(e) => return failed("cannot start a thread", e),
+    };
+    runtime.block_on(async {
+        let Ok(stream) = tokio::net::UnixStream::from_std(stream) else { return ExitCode::FAILURE };
+        let interrupted = Arc::new(AtomicBool::new(false));
+        tokio::spawn(note_interrupts(Arc::clone(&interrupted)));
+        match world(interrupted) {
+            Ok(world) => {
+                oneshot::serve(stream, world).await;
+                ExitCode::SUCCESS
+            }
+            Err(report) => {
+                oneshot::refuse(stream, report).await;
+                ExitCode::FAILURE
+            }
+        }
+    })
+}
+
+/// What is under way is finished, and written down, before an interrupted one-shot ends.
+async fn note_interrupts(interrupted: Arc<AtomicBool>) {
+    use tokio::signal::unix::{SignalKind, signal};
+    let (Ok(mut int), Ok(mut term)) = (signal(SignalKind::interrupt()), signal(SignalKind::terminate())) else {
+        return;
+    };
+    loop {
+        tokio::select! {
+            _ = int.recv() => {}
+            _ = term.recv() => {}
+        }
+        interrupted.store(true, Ordering::Relaxed);
+    }
+}
+
+fn world(interrupted: Arc<AtomicBool>) -> Result<oneshot::World, Report> {
+    let paths = Paths::from_env()?;
+    files::ensure_private_dir(&paths.state)?;
+    let text = match std::fs::read(&paths.config) {
+        Ok(text) => text,
+        Err(e) if e.kind() == io::ErrorKind::NotFound => Vec::new(),
+        Err(e) => return Err(Report::new(Kind::Config, format!("cannot read {}: {e}", paths.config.display()))),
+    };
+    let catalogue = config::parse_bytes(&text, &paths.config).map_err(|e| e.report())?;
+    let clock = Arc::new(SystemClock);
+    Ok(oneshot::World {
+        accounts: Arc::new(Sts::new(clock.clone(), Ambient::from_vars(&[], |_| None))),
+        clock,
+        aws: catalogue.aws,
+        state: paths.state.clone(),
+        agent: Arc::new(move |request| client::ask(&paths, request, Context::from_env(), client::Autostart::Yes)),
+        interrupted,
+    })
 }
 
 fn start(activated: listenfd::ListenFd) -> Result<(Paths, Socket), BindError> {

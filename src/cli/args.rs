@@ -8,6 +8,7 @@ mod console;
 mod identity;
 mod launch;
 mod role;
+mod setup;
 mod socket;
 mod source;
 
@@ -18,6 +19,10 @@ pub(super) use launch::{
     ExecArgs, ImdsArgs, InitArgs, InitShell, Inner, NamesArgs, PromptArgs, SubshellArgs, VariablesArgs, WayArgs,
 };
 pub(super) use role::{RoleCommand, RoleFlags};
+pub(super) use setup::{
+    PlanForm, PlanSide, SetupApplyArgs, SetupCommand, SetupDestroyArgs, SetupPlanArgs, SetupService, SetupTrust,
+    WishArgs,
+};
 pub(super) use socket::{SocketAddArgs, SocketCommand};
 pub(super) use source::SourceArgs;
 
@@ -168,6 +173,16 @@ Examples:
   rolecall role list"
     )]
     Role(RoleCommand),
+    /// User, key, role and trust in two accounts, from nothing and back
+    #[command(
+        subcommand,
+        after_help = "\
+Examples:
+  rolecall setup plan --auth-profile auth-admin --workload-profile prod-admin --policy-arn AmazonS3ReadOnlyAccess
+  rolecall setup apply --auth-profile auth-admin --workload-profile prod-admin --policy-arn AmazonS3ReadOnlyAccess
+  rolecall setup destroy --auth-profile auth-admin --workload-profile prod-admin"
+    )]
+    Setup(SetupCommand),
     /// Profiles in ~/.aws/config for every role
     #[command(
         subcommand,
@@ -218,7 +233,7 @@ pub(super) const GROUPS: [(&str, &[&str]); 5] = [
     ("Credentials", &["get", "env", "exec", "shell", "imds"]),
     ("Console", &["console", "switch-link", "roles"]),
     ("Every day", &["status", "log", "unlock", "lock", "prompt"]),
-    ("Set-up", &["identity", "role", "profiles"]),
+    ("Set-up", &["setup", "identity", "role", "profiles"]),
     ("The program", &["agent", "init", "completions", "man", "help"]),
 ];
 

@@ -3,7 +3,7 @@
 //! The copies in `docs/json/` are what scripts are written against; a test holds them to these, and every command that has
 //! `--json` to one of them. Nothing here is part of a run.
 
-use super::{identity, profiles, role, status};
+use super::{identity, profiles, role, setup, status};
 use crate::protocol::status::{KeyStatus, Rotated, SocketStatus};
 use schemars::JsonSchema;
 use schemars::generate::SchemaSettings;
@@ -21,6 +21,7 @@ pub fn json_schemas() -> Vec<(&'static str, Value)> {
         ("role list", of::<Vec<role::Shown<'_>>>("role list")),
         ("role show", of::<role::Detailed<'_>>("role show")),
         ("roles", of::<Vec<role::Shown<'_>>>("roles")),
+        ("setup plan", of::<setup::plan::Shown>("setup plan")),
         ("status", of::<status::Shown<'_>>("status")),
     ]
 }

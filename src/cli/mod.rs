@@ -13,6 +13,7 @@
 //! | `shadowing` | the variables that say who one is |
 //! | `browser` | the program that shows an address |
 //! | `ask` | questions on the terminal |
+//! | `setup` | plans and makes what two accounts need; a file for each of its three commands |
 //! | `launch` | what a program in a role finds in its environment, and the program itself |
 //! | `shells` | shells: completions with live names, and the function that switches one |
 //! | `log_files` | the audit log's files and their rotation |
@@ -43,6 +44,7 @@ mod prompt;
 mod quote;
 mod role;
 mod roles;
+mod setup;
 mod shadowing;
 mod shell_files;
 mod shells;
@@ -137,6 +139,7 @@ fn dispatch(command: Command) -> Result<(), Failure> {
         Command::Prompt(args) => prompt::run(&args),
         Command::Role(command) => role::run(&paths()?, &command),
         Command::Roles(args) => roles::run(&paths()?, &args),
+        Command::Setup(command) => setup::run(&paths()?, &command),
         Command::Shell(args) => launch::shell(&paths()?, &args),
         Command::Status(args) => status::run(&paths()?, &args),
         Command::SwitchLink(args) => console::switch_link(&paths()?, &args),

@@ -46,6 +46,13 @@ pub(super) fn run(paths: &Paths, command: &ProfilesCommand) -> Result<(), Failur
     }
 }
 
+/// Brings the profiles up to date, as `profiles sync` does; gives the roles that were left out.
+pub(super) fn write(paths: &Paths) -> Result<Vec<String>, Report> {
+    let change = Change::plan(&config_file::load(paths)?, &paths.aws_config, &program()?)?;
+    sync::write(&paths.aws_config, &change.old, &change.new)?;
+    Ok(change.taken.iter().map(|taken| taken.name.to_string()).collect())
+}
+
 /// What the file is, what it will be, and what that means for the profiles.
 struct Change {
     old: Zeroizing<Vec<u8>>,
@@ -230,7 +237,7 @@ fn paint_diff(text: &str, screen: Screen) -> String {
 ///
 /// The kernel gives the file behind all links, as `…/Cellar/rolecall/0.1.0/bin/rolecall`, which an update deletes. The
 /// first `rolecall` in `PATH` is taken instead if it leads to the same file.
-fn program() -> Result<PathBuf, Report> {
+pub(super) fn program() -> Result<PathBuf, Report> {
     let own = std::env::current_exe()
         .map_err(|e| Report::new(Kind::Failed, format!("cannot find out where rolecall itself lies: {e}")))?;
     let search = var("PATH").unwrap_or_default();

@@ -212,7 +212,7 @@ impl<'a> Shown<'a> {
 }
 
 /// Writes a duration as the configuration does.
-fn duration(duration: Duration) -> String {
+pub(super) fn duration(duration: Duration) -> String {
     match duration.as_secs() {
         s if s % 3600 == 0 => format!("{}h", s / 3600),
         s if s % 60 == 0 => format!("{}m", s / 60),

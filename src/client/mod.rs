@@ -4,6 +4,7 @@
 //! copies the agent's bytes as they are.
 
 mod brief;
+pub mod oneshot;
 mod start;
 mod terminal;
 

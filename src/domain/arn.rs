@@ -69,6 +69,11 @@ impl Partition {
         }
     }
 
+    /// Tells the partition of any ARN.
+    pub fn of_arn(arn: &str) -> Option<Self> {
+        split(arn).ok().map(|fields| fields.partition)
+    }
+
     fn parse(text: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|p| p.id() == text)
     }

@@ -1,6 +1,6 @@
 //! Requests and answers, one JSON object each.
 
-mod secrets;
+pub(in crate::protocol) mod secrets;
 
 use super::status::{KeyStatus, Rotated, Status};
 use crate::domain::question::{Surroundings, Terminal};

@@ -7,6 +7,7 @@ use crate::domain::report::{Kind, Report};
 pub mod frame;
 pub mod message;
 pub mod process_output;
+pub mod setup;
 pub mod status;
 
 /// The version of everything in this module. An agent answers any other with a refusal that an old or new client can read.

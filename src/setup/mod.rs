@@ -3,7 +3,27 @@
 //! Pure: it talks to nobody and reads nothing. The face renders it (a list of calls, CloudFormation, Terraform, `aws`
 //! commands), the one-shot carries it out, and both see the same calls with the same documents.
 
+//!
+//! | file | owns |
+//! |---|---|
+//! | `wish` | what was asked for, checked as far as it can be without the accounts |
+//! | `rules` | IAM's rules for names, paths, tags and policies' ARNs |
+//! | `policy` | a policy document that a person wrote: its flaws, by line |
+//! | `documents` | the documents that a setup writes itself |
+//! | `steps` | the calls, in the order that works |
+//! | `made` | what the calls make, and what removes it again |
+//! | `render` | the calls as text, CloudFormation, Terraform and `aws` commands |
+//! | `call` | a call to IAM as data |
+
 pub mod call;
+pub mod documents;
+pub mod made;
+pub mod policy;
+pub mod render;
+pub mod rules;
+pub mod steps;
+pub mod wish;
+mod words;
 
 use crate::domain::arn::{AccountId, Partition};
 use crate::domain::names::Name;
@@ -49,12 +69,18 @@ pub struct Person {
     pub path: String,
     /// Tags of the person's own.
     pub tags: Tags,
+    /// Whether the user is there already: it is not made, and not removed.
+    pub existing: bool,
+    /// Whether an access key is made.
+    pub key: bool,
     /// Further managed policies that the user gets.
     pub attach: Vec<String>,
     /// Whether the policy allows every role, not the one only.
     pub any_role: bool,
     /// Whether a virtual MFA device is made, and whether its secret is kept in the vault.
     pub device: Option<Device>,
+    /// The serial number of a device that the user has already.
+    pub serial: Option<String>,
 }
 
 /// A virtual MFA device.
@@ -79,6 +105,8 @@ pub struct Application {
     pub path: String,
     /// Tags of the person's own.
     pub tags: Tags,
+    /// Further managed policies that it gets.
+    pub attach: Vec<String>,
 }
 
 /// What runs an application.

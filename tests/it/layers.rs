@@ -8,8 +8,8 @@ use std::path::{Path, PathBuf};
 /// Of each layer: the layers it may import.
 const MAY_IMPORT: [(&str, &[&str]); 14] = [
     ("domain", &[]),
-    ("ports", &["domain"]),
-    ("protocol", &["domain"]),
+    ("ports", &["domain", "setup"]),
+    ("protocol", &["domain", "setup"]),
     ("config", &["domain"]),
     ("paths", &["domain"]),
     ("files", &["domain"]),

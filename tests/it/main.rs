@@ -28,6 +28,8 @@ mod reload;
 mod remote;
 mod rotation;
 mod sessions;
+mod setup;
+mod setup_plan;
 mod socket;
 mod sources;
 mod strangers;

@@ -42,6 +42,8 @@ impl Service {
 /// What was asked.
 #[derive(Clone, Copy, Debug)]
 pub(in crate::adapters) enum Call<'a> {
+    /// A change that an administrator makes, or a look before it, in words.
+    Admin(&'a str),
     /// Becoming a role.
     AssumeRole(&'a RoleArn),
     /// A session for a key.
@@ -68,7 +70,8 @@ impl Call<'_> {
         match self {
             Self::AssumeRole(_) | Self::SessionToken | Self::CallerIdentity | Self::WebIdentity(_) => Service::Sts,
             Self::SignIn => Service::Signin,
-            Self::CreateAccessKey(_)
+            Self::Admin(_)
+            | Self::CreateAccessKey(_)
             | Self::ListAccessKeys(_)
             | Self::UpdateAccessKey(_)
             | Self::DeleteAccessKey(_) => Service::Iam,
@@ -154,6 +157,7 @@ fn what(asked: &Asked<'_>) -> String {
 /// Names a call as what it is for.
 pub(in crate::adapters) fn name(call: Call<'_>, key_id: &str) -> String {
     match call {
+        Call::Admin(what) => printable(what, 300),
         Call::AssumeRole(role) => format!("assume {role}"),
         Call::SessionToken => format!("start a session of access key {}", printable(key_id, 128)),
         Call::WebIdentity(role) => format!("assume {role} with a web identity token"),

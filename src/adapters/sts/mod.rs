@@ -36,7 +36,7 @@ use std::time::Duration;
 /// key.
 pub struct Sts {
     clients: Clients<Client>,
-    iam: Iam,
+    pub(super) iam: Iam,
     signin: Signin,
     sources: Sources,
 }
@@ -142,22 +142,22 @@ impl Sts {
         self.issue(taken(output.credentials, None), None, call.duration, &probe, (request_id, &asked))
     }
 
-    async fn identify(
+    /// Asks whose credentials sign.
+    pub(super) async fn identify(
         &self,
         aws: &Arc<AwsSettings>,
-        key: &AccessKey,
+        signer: &Signer,
         region: &str,
     ) -> Result<CallerIdentity, TokenError> {
         let reached = self.clients.reach(aws, region).await?;
-        let signer = Signer::Key(key.clone());
-        let secrets = secrets(&signer, None);
-        let asked = reached.asked(Call::CallerIdentity, &signer, &secrets);
+        let secrets = secrets(signer, None);
+        let asked = reached.asked(Call::CallerIdentity, signer, &secrets);
         let sent = reached
             .client
             .get_caller_identity()
             .customize()
             .interceptor(Probe::new(Arc::clone(self.clients.clock())))
-            .config_override(signed_by(&signer))
+            .config_override(signed_by(signer))
             .send();
         let output = self.clients.answer(&reached, &asked, sent).await?;
         let request_id = output.request_id().map(str::to_owned);
@@ -225,7 +225,7 @@ impl TokenService for Sts {
         key: &AccessKey,
         region: &str,
     ) -> Result<CallerIdentity, TokenError> {
-        in_time(Call::CallerIdentity, &key.id, self.identify(aws, key, region)).await
+        in_time(Call::CallerIdentity, &key.id, self.identify(aws, &Signer::Key(key.clone()), region)).await
     }
 
     fn access_keys(&self) -> &dyn AccessKeys {

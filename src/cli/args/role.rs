@@ -116,7 +116,7 @@ fn program_access(text: &str) -> Result<(String, String), &'static str> {
     }
 }
 
-fn tag(text: &str) -> Result<(String, String), &'static str> {
+pub(super) fn tag(text: &str) -> Result<(String, String), &'static str> {
     match text.split_once('=') {
         Some((key, value)) if !key.is_empty() => Ok((key.to_owned(), value.to_owned())),
         _ => Err("a tag is written KEY=VALUE"),

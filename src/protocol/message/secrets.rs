@@ -9,7 +9,7 @@ use serde::{Deserialize, Deserializer, Serializer};
 use zeroize::Zeroizing;
 
 /// A secret that knows how to leave.
-pub(super) trait Expose {
+pub(in crate::protocol) trait Expose {
     fn text(&self) -> &str;
 }
 
@@ -21,7 +21,7 @@ macro_rules! wire_secret {
             }
         }
 
-        pub(super) fn $name<'de, D: Deserializer<'de>>(from: D) -> Result<$type, D::Error> {
+        pub(in crate::protocol) fn $name<'de, D: Deserializer<'de>>(from: D) -> Result<$type, D::Error> {
             String::deserialize(from).map(<$type>::new)
         }
     )*};
@@ -47,25 +47,35 @@ impl Expose for TotpSecret {
     }
 }
 
-pub(super) fn totp_secret<'de, D: Deserializer<'de>>(from: D) -> Result<Option<TotpSecret>, D::Error> {
+pub(in crate::protocol) fn totp_secret<'de, D: Deserializer<'de>>(from: D) -> Result<Option<TotpSecret>, D::Error> {
     let text = Option::<String>::deserialize(from)?.map(Zeroizing::new);
     text.map(|text| TotpSecret::parse(&text)).transpose().map_err(serde::de::Error::custom)
 }
 
-pub(super) fn endpoint_token<'de, D: Deserializer<'de>>(from: D) -> Result<Option<EndpointToken>, D::Error> {
+pub(in crate::protocol) fn totp<'de, D: Deserializer<'de>>(from: D) -> Result<TotpSecret, D::Error> {
+    let text = Zeroizing::new(String::deserialize(from)?);
+    TotpSecret::parse(&text).map_err(serde::de::Error::custom)
+}
+
+pub(in crate::protocol) fn endpoint_token<'de, D: Deserializer<'de>>(
+    from: D,
+) -> Result<Option<EndpointToken>, D::Error> {
     Ok(Option::<String>::deserialize(from)?.map(EndpointToken::new))
 }
 
-pub(super) fn passphrase<'de, D: Deserializer<'de>>(from: D) -> Result<Option<Passphrase>, D::Error> {
+pub(in crate::protocol) fn passphrase<'de, D: Deserializer<'de>>(from: D) -> Result<Option<Passphrase>, D::Error> {
     Ok(Option::<String>::deserialize(from)?.map(Passphrase::new))
 }
 
-pub(super) fn expose<T: Expose, S: Serializer>(secret: &T, to: S) -> Result<S::Ok, S::Error> {
+pub(in crate::protocol) fn expose<T: Expose, S: Serializer>(secret: &T, to: S) -> Result<S::Ok, S::Error> {
     to.serialize_str(secret.text())
 }
 
 #[expect(clippy::ref_option, reason = "the signature that serde calls")]
-pub(super) fn expose_option<T: Expose, S: Serializer>(secret: &Option<T>, to: S) -> Result<S::Ok, S::Error> {
+pub(in crate::protocol) fn expose_option<T: Expose, S: Serializer>(
+    secret: &Option<T>,
+    to: S,
+) -> Result<S::Ok, S::Error> {
     match secret {
         Some(secret) => to.serialize_some(secret.text()),
         None => to.serialize_none(),

@@ -219,6 +219,11 @@ fn what_the_programs_print_is_what_the_schemas_say() {
     check("profiles sync", &[]);
     check("identity rotate", &["auth", "--yes"]);
     check("log", &[]);
+    check(
+        "setup plan",
+        &["--auth-account", "111111111111", "--workload-account", "222222222222", "--external-id", "auto"],
+    );
+    check("setup plan", &["--auth-account=111111111111", "--workload-account=222222222222", "--application", "ec2"]);
     assert!(home.run(["agent", "stop"]).status.success());
     check("status", &[]);
     let all: BTreeSet<String> = schemas.keys().map(ToString::to_string).collect();

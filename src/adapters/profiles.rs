@@ -1,0 +1,122 @@
+//! A profile of the AWS files as the SDK for Rust resolves it: keys, chains of roles, programs, SSO, web identity, `aws login`.
+//!
+//! Only a one-shot comes here: the agent reads none of AWS's files. The rules are the SDK's own, the environment's
+//! endpoints included; proxy and certificates are those of the configuration. Nothing is kept.
+
+use super::aws::connector;
+use super::aws::endpoint::Endpoint;
+use crate::domain::arn::Partition;
+use crate::domain::catalogue::AwsSettings;
+use crate::domain::credential::{AccessKey, Session, Signer};
+use crate::domain::report::{Kind, Report, printable};
+use crate::domain::secret::{SecretKey, SessionToken};
+use aws_config::Region;
+use aws_config::meta::region::ProvideRegion;
+use aws_config::profile::ProfileSet;
+use aws_config::profile::credentials::ProfileFileCredentialsProvider;
+use aws_config::profile::region::ProfileFileRegionProvider;
+use aws_config::provider_config::ProviderConfig;
+use aws_credential_types::provider::ProvideCredentials;
+use aws_smithy_types::error::display::DisplayErrorContext;
+use aws_types::os_shim_internal::{Env, Fs};
+use chrono::{DateTime, Utc};
+use std::sync::Arc;
+use std::time::Duration;
+use tracing::instrument::WithSubscriber;
+use tracing::subscriber::NoSubscriber;
+
+/// A program may ask a person for a code first.
+const WHOLE: Duration = Duration::from_mins(2);
+
+/// A session without an end is taken for one of an hour; it is used for this command only.
+const UNSAID: Duration = Duration::from_hours(1);
+
+/// Gives what a profile's calls are signed by, and its region.
+pub(super) async fn resolve(aws: &Arc<AwsSettings>, profile: &str) -> Result<(Signer, String), Report> {
+    let shown = printable(profile, 128);
+    let sections = aws_config::profile::load(&Fs::real(), &Env::real(), &Default::default(), None)
+        .with_subscriber(NoSubscriber::default())
+        .await
+        .map_err(|e| {
+            let why = printable(&DisplayErrorContext(&e).to_string(), 300);
+            Report::new(Kind::Config, format!("the AWS files cannot be read: {why}"))
+                .hint("correct the line that is named")
+        })?;
+    if sections.get_profile(profile).is_none() {
+        return Err(unknown(&shown, &sections));
+    }
+    if let Some(asking) = asks_for_a_code(&sections, profile) {
+        let of =
+            if asking == profile { String::new() } else { format!(", by way of profile {}", printable(&asking, 128)) };
+        return Err(Report::new(
+            Kind::Config,
+            format!("profile {shown} wants an MFA code{of} (mfa_serial), and the SDK for Rust asks nobody for one"),
+        )
+        .hint(format!(
+            "make a profile of it that a program serves: `credential_process = aws configure export-credentials --profile {shown}`, \
+             or the profile of a rolecall role"
+        )));
+    }
+    let settings = Arc::clone(aws);
+    let client = tokio::task::spawn_blocking(move || {
+        // Any of AWS's hosts may be asked on the way: STS, SSO, the console's sign-in.
+        let anywhere = Endpoint::sts(&AwsSettings { sts_endpoint: None, ..(*settings).clone() }, "us-east-1")?;
+        connector::client(&settings, &anywhere)
+    });
+    let client = client.await.map_err(|_| Report::new(Kind::Failed, "the connection to AWS cannot be set up"))??;
+    let config = ProviderConfig::without_region().with_http_client(client);
+    let region = ProfileFileRegionProvider::builder().configure(&config).profile_name(profile).build();
+    let region = region.region().with_subscriber(NoSubscriber::default()).await;
+    let region = region.map_or_else(|| Partition::Aws.default_region().to_owned(), |region| region.to_string());
+    let config = config.with_region(Some(Region::new(region.clone())));
+    let provider = ProfileFileCredentialsProvider::builder().configure(&config).profile_name(profile).build();
+    // At its finer levels the SDK logs what a program printed.
+    let given = tokio::time::timeout(WHOLE, provider.provide_credentials()).with_subscriber(NoSubscriber::default());
+    let given = given.await.map_err(|_| {
+        Report::new(Kind::Unreachable, format!("profile {shown} gave no credentials within two minutes"))
+            .hint(format!("try it: `aws sts get-caller-identity --profile {shown}`"))
+    })?;
+    let given = given.map_err(|e| {
+        let why = printable(&DisplayErrorContext(&e).to_string(), 300);
+        Report::new(Kind::Config, format!("profile {shown} gives no credentials: {why}")).hint(format!(
+            "try it: `aws sts get-caller-identity --profile {shown}`; for SSO `aws sso login --profile {shown}`"
+        ))
+    })?;
+    let (id, secret) = (given.access_key_id().to_owned(), SecretKey::new(given.secret_access_key().to_owned()));
+    let signer = match given.session_token() {
+        None => Signer::Key(AccessKey { id, secret }),
+        Some(token) => Signer::Session(Session {
+            access_key_id: id,
+            secret,
+            token: SessionToken::new(token.to_owned()),
+            expiration: given.expiry().map_or_else(|| DateTime::<Utc>::MAX_UTC - UNSAID, DateTime::<Utc>::from),
+            account: None,
+        }),
+    };
+    Ok((signer, region))
+}
+
+fn unknown(shown: &str, sections: &ProfileSet) -> Report {
+    let mut names: Vec<&str> = sections.profiles().collect();
+    names.sort_unstable();
+    let there = match names.as_slice() {
+        [] => "there are no profiles".to_owned(),
+        names => format!("there are {}", printable(&names.join(", "), 300)),
+    };
+    Report::new(Kind::Config, format!("the AWS files have no profile {shown}"))
+        .hint(format!("{there}: `aws configure list-profiles`; `aws configure --profile {shown}` makes one"))
+}
+
+/// Finds the profile along a chain that a role is assumed in with a code.
+fn asks_for_a_code(sections: &ProfileSet, profile: &str) -> Option<String> {
+    let mut at = profile;
+    let mut seen = Vec::new();
+    while let Some(section) = sections.get_profile(at).filter(|_| !seen.contains(&at)) {
+        if section.get("role_arn").is_some() && section.get("mfa_serial").is_some() {
+            return Some(at.to_owned());
+        }
+        seen.push(at);
+        at = section.get("source_profile")?;
+    }
+    None
+}

@@ -1,0 +1,388 @@
+//! `setup apply`: shown, consented to, made by a one-shot, written on this machine, and proven.
+//!
+//! The face decides what is wanted and writes config.toml and ~/.aws/config; what touches an account or the key is the
+//! one-shot's. Whatever is broken off, the same command goes on.
+
+use super::carry::{Carrier, account, odd};
+use super::machine;
+use crate::cli::args::SetupApplyArgs;
+use crate::cli::output::{self, Failure, Screen, Style, remark};
+use crate::cli::{ask, config_file, profiles, quote, status, unlock};
+use crate::client::{self, Autostart};
+use crate::config::{self, IfPresent};
+use crate::domain::arn::{AccountId, Partition};
+use crate::domain::catalogue::{Catalogue, IdentityKind};
+use crate::domain::report::{Kind, Report, printable};
+use crate::paths::Paths;
+use crate::protocol::message::Context;
+use crate::protocol::setup::{Applied, Apply, Errand, Finding, Found, Local, Looked, Outcome, State};
+use crate::setup::call::Step;
+use crate::setup::{Device, Setup, Who};
+use schemars::JsonSchema;
+use serde::Serialize;
+use std::fmt::Write;
+use std::thread;
+use std::time::Duration;
+
+/// How long a role may take until it can be assumed, in pauses that grow; the agent answers what has just failed from memory
+/// for three seconds.
+const PAUSES: [u64; 20] = [4, 4, 5, 5, 8, 8, 10, 10, 10, 10, 10, 10, 10, 10, 10, 10, 10, 10, 10, 6];
+
+/// What `--json` prints.
+#[derive(Serialize, JsonSchema)]
+pub(in crate::cli) struct Shown {
+    /// The setup's name, and the role's in config.toml.
+    setup: String,
+    /// The identity in config.toml.
+    identity: String,
+    /// The role.
+    role_arn: String,
+    /// The user, or the assuming role.
+    caller_arn: String,
+    /// The key that is in the vault.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    access_key_id: Option<String>,
+    /// The new MFA device.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    mfa_serial: Option<String>,
+    /// What the role's trust policy wants to hear.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    external_id: Option<String>,
+    /// The sections of config.toml, for the machine of an application.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    config: Option<String>,
+    /// Whether the role was assumed at the end.
+    proven: bool,
+    /// Whether an earlier run had begun.
+    resumed: bool,
+    /// How many commands a person typed.
+    commands: u32,
+    /// How many calls to IAM and STS it took.
+    calls: u32,
+    /// What there is to say.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    remarks: Vec<String>,
+}
+
+/// Does what was typed.
+pub(super) fn run(paths: &Paths, args: &SetupApplyArgs) -> Result<(), Failure> {
+    let wish = super::wish(&args.wish)?;
+    if !args.yes && !ask::is_possible() {
+        return Err(Report::new(Kind::Usage, "a setup changes two AWS accounts, and there is nobody to ask")
+            .hint("look at it with `rolecall setup plan`; if that is meant, add `--yes`")
+            .into());
+    }
+    let (has_key, device) = match &wish.who {
+        Who::Person(person) => (person.key, person.device),
+        Who::Application(_) => (false, None),
+    };
+    if device == Some(Device::Shown) && !ask::is_possible() {
+        return Err(Report::new(
+            Kind::Usage,
+            "a new MFA device shows its codes to a person, and there is nobody to ask",
+        )
+        .hint("run it on a terminal, or add `--keep-totp`: the vault then makes the codes")
+        .into());
+    }
+    // Before anything is made: a file that cannot be edited is found out now.
+    let text = config_file::read(paths)?;
+    if has_key {
+        unlock::ready_vault(paths)?;
+    }
+    let mut carrier = Carrier::start(args.json)?;
+    let done = go(paths, args, &wish, &text, &mut carrier);
+    done.map_err(|failure| match failure {
+        Failure::Report(report) => carrier.failure(report),
+        other => other,
+    })
+}
+
+fn go(
+    paths: &Paths,
+    args: &SetupApplyArgs,
+    wish: &crate::setup::wish::Wish,
+    text: &str,
+    carrier: &mut Carrier,
+) -> Result<(), Failure> {
+    let looked = carrier.look(wish.name.as_str(), &args.profiles.auth_profile, &args.profiles.workload_profile)?;
+    let setup = between(wish, &looked)?;
+    let machine = Machine::plan(paths, &setup, text, looked.state.as_ref())?;
+    let steps = setup.steps();
+    if !args.yes {
+        let Outcome::Surveyed { findings } = carrier.ask(&Errand::Survey { steps: steps.clone() })? else {
+            return Err(odd().into());
+        };
+        output::print(&proposed(&looked, &steps, &findings, &machine, Screen::stdout()))?;
+        if !ask::consent("Make this?")? {
+            return output::print("nothing was changed\n");
+        }
+    }
+    let keep_totp = matches!(&setup.who, Who::Person(person) if person.device == Some(Device::Kept));
+    let asked = Apply { steps, local: machine.local.clone(), keep_totp };
+    let Outcome::Applied(applied) = carrier.ask(&Errand::Apply(Box::new(asked)))? else { return Err(odd().into()) };
+    let mut shown = Shown::new(&setup, *applied);
+    match &machine.edited {
+        None => shown.config = Some(machine::config_text(&setup)),
+        Some(edited) => {
+            here(paths, text, edited, carrier, &mut shown)?;
+            if keep_totp {
+                carrier.say("keep", "the MFA device's secret, once AWS has taken a code of it");
+                carrier.ask(&Errand::KeepTotp)?;
+            }
+            prove(paths, &setup, carrier, &mut shown)?;
+        }
+    }
+    carrier.ask(&Errand::Proven)?;
+    if args.json { output::print_json(&shown) } else { output::print(&shown.said(paths, args, &setup)) }
+}
+
+/// Makes the wish a setup between the two accounts that the profiles are of.
+pub(super) fn between(wish: &crate::setup::wish::Wish, looked: &Looked) -> Result<Setup, Report> {
+    let partition = Partition::of_arn(&looked.auth.arn).ok_or_else(odd)?;
+    let other = Partition::of_arn(&looked.workload.arn).ok_or_else(odd)?;
+    if partition != other {
+        let cause = format!("one account is of partition {}, the other of {}", partition.id(), other.id());
+        return Err(
+            Report::new(Kind::Usage, cause).hint("no role is assumed across partitions: choose another profile")
+        );
+    }
+    let account = |text: &str| AccountId::new(text).map_err(|_| odd());
+    wish.for_accounts(
+        partition,
+        account(&looked.auth.account)?,
+        account(&looked.workload.account)?,
+        Some(&looked.external_id),
+    )
+}
+
+/// What is written on this machine.
+struct Machine {
+    local: Local,
+    /// config.toml as it will be; `None` where the sections are another machine's.
+    edited: Option<String>,
+}
+
+impl Machine {
+    fn plan(paths: &Paths, setup: &Setup, text: &str, state: Option<&State>) -> Result<Self, Report> {
+        let identity = setup.who.identity().to_string();
+        let region = setup.region.clone();
+        let local = Local { identity: identity.clone(), role_arn: setup.role_arn(), region, ..Local::default() };
+        if matches!(setup.who, Who::Application(_)) {
+            return Ok(Self { local, edited: None });
+        }
+        let catalogue = config_file::load(paths)?;
+        let ours = state.filter(|state| state.local.identity == identity).map(|state| &state.local);
+        let section = machine::identity(setup);
+        let name = setup.name.as_str();
+        let (edited, makes_identity) = match catalogue.identities.get(identity.as_str()) {
+            None => (config::add_identity(text, &paths.config, &identity, &section, IfPresent::Refuse)?, true),
+            Some(known) if known.kind != IdentityKind::IamUser => {
+                return Err(Report::new(
+                    Kind::Usage,
+                    format!("config.toml has an identity {identity} already, of type {}", known.kind.as_str()),
+                )
+                .hint("choose another name with `--identity`"));
+            }
+            Some(known) => {
+                let is_ours = ours.is_some_and(|ours| ours.makes_identity);
+                let serial = known.mfa_serial.as_ref().map(|serial| serial.as_str());
+                let edited = match &section.mfa_serial {
+                    Some(wanted) if is_ours && serial != Some(wanted) => {
+                        config::add_identity(text, &paths.config, &identity, &section, IfPresent::Replace)?
+                    }
+                    Some(wanted) if serial != Some(wanted) => {
+                        return Err(Report::new(
+                            Kind::Usage,
+                            format!("config.toml has an identity {identity} already, without the MFA device {wanted}"),
+                        )
+                        .hint("choose another name with `--identity`"));
+                    }
+                    _ => text.to_owned(),
+                };
+                (edited, is_ours)
+            }
+        };
+        let present = role_present(&catalogue, setup, ours)?;
+        let edited = config::add_role(&edited, &paths.config, name, &machine::role(setup), present)
+            .map_err(|report| config_file::about("role", name, report))?;
+        Ok(Self { local: Local { makes_identity, role: Some(name.to_owned()), ..local }, edited: Some(edited) })
+    }
+}
+
+/// Tells whether a role of that name may be written over: only one that is this setup's.
+fn role_present(catalogue: &Catalogue, setup: &Setup, ours: Option<&Local>) -> Result<IfPresent, Report> {
+    let name = setup.name.as_str();
+    let Some(known) = catalogue.roles.get(name) else { return Ok(IfPresent::Refuse) };
+    let is_ours = ours.is_some_and(|ours| ours.role.as_deref() == Some(name));
+    let is_same = known.role_arn.as_str() == setup.role_arn() && known.source == *setup.who.identity();
+    if is_ours || is_same {
+        return Ok(IfPresent::Replace);
+    }
+    Err(Report::new(
+        Kind::Usage,
+        format!("config.toml has a role {name} already, which is {} from {}", known.role_arn, known.source),
+    )
+    .hint("choose another name with `--name`; nothing was made"))
+}
+
+fn proposed(looked: &Looked, steps: &[Step], findings: &[Finding], machine: &Machine, screen: Screen) -> String {
+    let mut out = String::new();
+    for admin in [&looked.auth, &looked.workload] {
+        let _ = writeln!(out, "profile {}: {}", printable(&admin.profile, 128), printable(&admin.arn, 256));
+    }
+    for finding in findings {
+        let thing = printable(&finding.thing, 256);
+        match &finding.found {
+            Found::Missing => {}
+            Found::Ours { differs, .. } if differs.is_empty() => {
+                let _ = writeln!(out, "there already, by an earlier run: {thing}");
+            }
+            Found::Ours { differs, .. } => {
+                let _ = writeln!(out, "there already, by an earlier run, and differs: {thing}: {}", differs.join("; "));
+            }
+            Found::Taken { arn, .. } => {
+                let _ =
+                    writeln!(out, "TAKEN by something that this setup did not make: {thing}, {}", printable(arn, 256));
+            }
+        }
+    }
+    out.push('\n');
+    for step in steps {
+        let account = account(looked, step.side);
+        let what = printable(&step.call.what(), 300);
+        let _ = writeln!(out, "  {account}  {what}");
+        let _ = writeln!(out, "                {}", screen.paint(Style::Dim, &printable(&step.why, 300)));
+    }
+    let identity = printable(&machine.local.identity, 128);
+    match &machine.local.role {
+        Some(role) => {
+            let _ = writeln!(
+                out,
+                "  here          [identities.{identity}] and [roles.{role}] in config.toml, profile {role} in ~/.aws/config"
+            );
+        }
+        None => out.push_str("  here          nothing: the sections for the application's machine are printed\n"),
+    }
+    out.push('\n');
+    out
+}
+
+/// Writes config.toml and the profile, and tells the agent.
+fn here(paths: &Paths, text: &str, edited: &str, carrier: &mut Carrier, shown: &mut Shown) -> Result<(), Report> {
+    let made = |report: Report| {
+        Report {
+            message: format!("everything is made in both accounts, but not written here: {}", report.message),
+            ..report
+        }
+        .also("the same command again goes on")
+    };
+    config_file::write(paths, text, edited).map_err(made)?;
+    config_file::reload(paths).map_err(made)?;
+    carrier.say(
+        "write",
+        &format!("{}: identity {}, role {}", config_file::shown(&paths.config), shown.identity, shown.setup),
+    );
+    let left_out = profiles::write(paths).map_err(made)?;
+    if left_out.iter().any(|name| *name == shown.setup) {
+        shown.remarks.push(format!(
+            "{} has a profile {} outside rolecall's block: it was left as it is, and tools use that one",
+            config_file::shown(&paths.aws_config),
+            shown.setup
+        ));
+    } else {
+        carrier.say("write", &format!("{}: profile {}", config_file::shown(&paths.aws_config), shown.setup));
+    }
+    Ok(())
+}
+
+/// Becomes the role: what is new may take AWS a while to know.
+fn prove(paths: &Paths, setup: &Setup, carrier: &mut Carrier, shown: &mut Shown) -> Result<(), Report> {
+    let name = setup.name.as_str();
+    let calls = || status::fetch(paths, Autostart::Yes).map_or(0, |status| status.counts.sts_calls);
+    let before = calls();
+    let mut pauses = PAUSES.into_iter();
+    loop {
+        let report = match client::get(paths, name, Context::from_env()) {
+            Ok(_) => break,
+            Err(report) => report,
+        };
+        let is_new = report.kind == Kind::Refused
+            && ["AccessDenied", "InvalidClientTokenId", "UnrecognizedClient", "MultiFactorAuthentication"]
+                .iter()
+                .any(|word| report.message.contains(word));
+        let pause = pauses.next().filter(|_| is_new || report.kind == Kind::Unreachable);
+        let Some(pause) = pause else {
+            return Err(Report {
+                message: format!("everything is made, but {name} cannot be assumed: {}", report.message),
+                ..report
+            }
+            .also("the same command again goes on; `rolecall setup destroy` removes it"));
+        };
+        carrier.say("wait", &format!("for AWS to know all of it: {}", report.message));
+        for _ in 0..pause * 4 {
+            if carrier.is_interrupted() {
+                return Err(Report::new(Kind::Failed, "interrupted: everything is made, but not proven yet")
+                    .hint(format!("`rolecall get {name}` proves it; the same command again goes on")));
+            }
+            thread::sleep(Duration::from_millis(250));
+        }
+    }
+    shown.calls += u32::try_from(calls().saturating_sub(before)).unwrap_or(0);
+    shown.proven = true;
+    carrier.say("prove", &format!("`rolecall get {name}` gives a session of {}", shown.role_arn));
+    Ok(())
+}
+
+impl Shown {
+    fn new(setup: &Setup, applied: Applied) -> Self {
+        Self {
+            setup: setup.name.to_string(),
+            identity: setup.who.identity().to_string(),
+            role_arn: setup.role_arn(),
+            caller_arn: setup.caller_arn(),
+            access_key_id: applied.access_key_id,
+            mfa_serial: applied.mfa_serial,
+            external_id: setup.role.external_id.clone(),
+            config: None,
+            proven: false,
+            resumed: applied.resumed,
+            commands: 1,
+            calls: applied.calls,
+            remarks: applied.remarks,
+        }
+    }
+
+    fn said(&self, paths: &Paths, args: &SetupApplyArgs, setup: &Setup) -> String {
+        let name = &self.setup;
+        let mut out = String::from("\n");
+        let _ =
+            writeln!(out, "{name}: {} becomes {}", printable(&self.caller_arn, 256), printable(&self.role_arn, 256));
+        if let Some(id) = &self.access_key_id {
+            let _ = writeln!(out, "access key {} is in the vault, and nowhere else", printable(id, 128));
+        }
+        for text in &self.remarks {
+            out.push_str(&remark(Screen::stdout(), (Style::Warning, "!"), text, None));
+        }
+        if let Some(config) = &self.config {
+            let _ = write!(out, "\nOn the application's machine, in ~/.config/rolecall/config.toml:\n\n{config}\n");
+            let _ = writeln!(out, "then `rolecall profiles sync` there; `rolecall get {name}` proves it");
+            if let Who::Application(application) = &setup.who
+                && application.service == crate::setup::Service::Ec2
+            {
+                let _ = writeln!(out, "start the instance with the instance profile {}", application.role);
+            }
+        }
+        let _ = writeln!(out, "1 command typed, {} calls to IAM and STS", self.calls);
+        if self.proven {
+            let _ = writeln!(out, "next: `aws s3 ls --profile {name}`");
+        }
+        let word = |text: &str| printable(&quote::word(text), 256);
+        let (auth, workload) = (word(&args.profiles.auth_profile), word(&args.profiles.workload_profile));
+        let _ = writeln!(
+            out,
+            "back:  `rolecall setup destroy --auth-profile {auth} --workload-profile {workload} --name {name}`"
+        );
+        let _ = paths;
+        out
+    }
+}

@@ -1,0 +1,148 @@
+//! What `apply` and `destroy` have in common: a one-shot that does it, a person who is told and asked, and interruptions.
+
+use crate::cli::ask;
+use crate::cli::output::{self, Cell, Failure, Screen, Style, table};
+use crate::client::oneshot::{OneShot, Watcher};
+use crate::domain::report::{Kind, Report, printable};
+use crate::domain::secret::{MfaCode, is_mfa_code};
+use crate::protocol::message::Progress;
+use crate::protocol::setup::{Code, Errand, FirstCodes, Looked, NewDevice, Outcome};
+use crate::setup::call::Side;
+use signal_hook::consts::SIGINT;
+use signal_hook::flag;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use zeroize::Zeroizing;
+
+/// What shells give a program that an interrupt ended.
+const INTERRUPTED: u8 = 130;
+
+/// One conversation with a one-shot.
+pub(super) struct Carrier {
+    shot: OneShot,
+    teller: Teller,
+    interrupted: Arc<AtomicBool>,
+}
+
+impl Carrier {
+    /// Starts the one-shot. From here on an interrupt lets what is under way be finished; a second one ends at once.
+    pub(super) fn start(silent: bool) -> Result<Self, Report> {
+        let shot = OneShot::start()?;
+        let interrupted = Arc::new(AtomicBool::new(false));
+        // Without them an interrupt ends us at once, which loses nothing either.
+        let _ = flag::register_conditional_shutdown(SIGINT, INTERRUPTED.into(), Arc::clone(&interrupted));
+        let _ = flag::register(SIGINT, Arc::clone(&interrupted));
+        Ok(Self { shot, teller: Teller { silent, screen: Screen::stdout() }, interrupted })
+    }
+
+    /// Has one thing done.
+    pub(super) fn ask(&mut self, errand: &Errand) -> Result<Outcome, Report> {
+        self.shot.ask(errand, &mut self.teller)
+    }
+
+    /// Opens the two profiles.
+    pub(super) fn look(&mut self, setup: &str, auth: &str, workload: &str) -> Result<Looked, Report> {
+        let errand = Errand::Look {
+            setup: setup.to_owned(),
+            auth_profile: auth.to_owned(),
+            workload_profile: workload.to_owned(),
+        };
+        match self.ask(&errand)? {
+            Outcome::Looked(looked) => Ok(*looked),
+            _ => Err(odd()),
+        }
+    }
+
+    /// Says how far it is.
+    pub(super) fn say(&mut self, step: &str, text: &str) {
+        self.teller.progress(&Progress { step: step.to_owned(), text: text.to_owned() });
+    }
+
+    /// Tells whether a person has had enough.
+    pub(super) fn is_interrupted(&self) -> bool {
+        self.interrupted.load(Ordering::Relaxed)
+    }
+
+    /// Makes the failure of an interrupted command the one that shells know.
+    pub(super) fn failure(&self, report: Report) -> Failure {
+        if self.is_interrupted() {
+            output::complain(None, &report);
+            return Failure::Exit(INTERRUPTED);
+        }
+        report.into()
+    }
+}
+
+struct Teller {
+    silent: bool,
+    screen: Screen,
+}
+
+impl Watcher for Teller {
+    fn progress(&mut self, progress: &Progress) {
+        if self.silent {
+            return;
+        }
+        let word = Cell::new(Style::Dim, &format!("{:<8}", printable(&progress.step, 16)));
+        let line = table(Screen { width: None, ..self.screen }, &[vec![word, Cell::plain(&progress.text)]]);
+        // Who no longer reads is not asked again; the work goes on.
+        if output::print(&line).is_err() {
+            self.silent = true;
+        }
+    }
+
+    fn device(&mut self, device: &NewDevice) -> FirstCodes {
+        let text = match &device.again {
+            Some(again) => Zeroizing::new(format!("{}\n", printable(again, 256))),
+            None => shown(device, self.screen.unicode),
+        };
+        let first = code(&format!("{}First code: ", *text));
+        let second = first.as_ref().and_then(|_| code("Second code, the next that it shows: "));
+        FirstCodes { codes: first.zip(second).map(|(first, second)| [Code(first), Code(second)]) }
+    }
+}
+
+fn shown(device: &NewDevice, unicode: bool) -> Zeroizing<String> {
+    let serial = printable(&device.serial, 256);
+    let secret = device.secret.expose();
+    let mut text = Zeroizing::new(String::with_capacity(8192));
+    if unicode {
+        text.push_str("\nScan this with your authenticator app:\n\n");
+        text.push_str(&device.qr);
+        text.push_str("\n\nor type its secret: ");
+    } else {
+        text.push_str("\nType this secret into your authenticator app: ");
+    }
+    text.push_str(secret);
+    text.push_str(&format!("\nIt is the MFA device {serial}.\n"));
+    text
+}
+
+/// Asks for a code until it has the form of one; `None` where nothing is typed.
+fn code(prompt: &str) -> Option<MfaCode> {
+    let mut prompt = Zeroizing::new(prompt.to_owned());
+    loop {
+        let typed = ask::visible(&prompt).ok()?;
+        let typed = typed.trim();
+        if typed.is_empty() {
+            return None;
+        }
+        if is_mfa_code(typed) {
+            return Some(MfaCode::new(typed.to_owned()));
+        }
+        prompt = Zeroizing::new("A code has six digits: ".to_owned());
+    }
+}
+
+/// Names the account of a side.
+pub(super) fn account(looked: &Looked, side: Side) -> &str {
+    match side {
+        Side::Auth => &looked.auth.account,
+        Side::Workload => &looked.workload.account,
+    }
+}
+
+pub(super) fn odd() -> Report {
+    Report::new(Kind::Agent, "the one-shot gave an answer that does not fit")
+        .hint("rolecall and rolecalld are of different versions: install both anew")
+}

@@ -1,0 +1,112 @@
+//! `setup`: a user or an application, a role and their trust, planned, made and removed again.
+//!
+//! What is made is for `crate::setup` to say; here the flags become a wish, and the policy files are read.
+
+mod apply;
+mod carry;
+mod destroy;
+mod machine;
+pub(super) mod plan;
+
+use super::args::{SetupCommand, SetupService, SetupTrust, WishArgs};
+use super::config_file::shown;
+use super::output::Failure;
+use crate::config::parse_duration;
+use crate::domain::report::{Kind, Report, printable};
+use crate::paths::Paths;
+use crate::setup::wish::{Typed, Wish};
+use crate::setup::{Device, Service, Trust};
+use rustix::fs::{Mode, OFlags};
+use std::fs::File;
+use std::io::Read;
+use std::path::Path;
+
+/// IAM counts 10240 characters; white space that is taken out may be as much again, many times.
+const POLICY_FILE_MAX: u64 = 256 * 1024;
+
+/// Does what was typed.
+pub(super) fn run(paths: &Paths, command: &SetupCommand) -> Result<(), Failure> {
+    match command {
+        SetupCommand::Plan(args) => plan::run(paths, args),
+        SetupCommand::Apply(args) => apply::run(paths, args),
+        SetupCommand::Destroy(args) => destroy::run(paths, args),
+    }
+}
+
+/// Makes a wish of the flags; reads the policy files.
+pub(super) fn wish(args: &WishArgs) -> Result<Wish, Report> {
+    let max_session = args.max_session_duration.as_deref().map(|text| {
+        parse_duration(text).map_err(|why| {
+            Report::new(Kind::Usage, format!("--max-session-duration {}: {why}", printable(text, 64)))
+                .hint("give it as `--max-session-duration 4h`")
+        })
+    });
+    let files = args.policy_files.iter().map(|path| Ok((path.to_string_lossy().into_owned(), policy_file(path)?)));
+    Wish::new(Typed {
+        name: args.name.clone(),
+        identity: args.identity.clone(),
+        region: args.region.clone(),
+        user: args.user.clone(),
+        existing_user: args.existing_user,
+        no_access_key: args.no_access_key,
+        user_path: args.user_path.clone(),
+        any_role: args.any_role,
+        device: args.mfa_device.then_some(if args.keep_totp { Device::Kept } else { Device::Shown }),
+        mfa_serial: args.mfa_serial.clone(),
+        application: args.application.map(|service| match service {
+            SetupService::Ec2 => Service::Ec2,
+            SetupService::Lambda => Service::Lambda,
+            SetupService::Ecs => Service::Ecs,
+        }),
+        assuming_role: args.assuming_role.clone(),
+        assuming_role_path: args.assuming_role_path.clone(),
+        role: args.role.clone(),
+        role_path: args.role_path.clone(),
+        policy_arns: args.policy_arns.clone(),
+        policy_files: files.collect::<Result<_, Report>>()?,
+        trust: args.trust.map(|trust| match trust {
+            SetupTrust::Account => Trust::Account,
+            SetupTrust::User => Trust::User,
+            SetupTrust::Role => Trust::Role,
+        }),
+        require_mfa: args.require_mfa,
+        external_id: args.external_id.clone(),
+        max_session: max_session.transpose()?,
+        attach: args.attach_policies.clone(),
+        path: args.path.clone(),
+        tags: args.tags.clone(),
+    })
+}
+
+/// Checks the name of a profile: what goes into a script's comment cannot begin a line of its own.
+pub(super) fn check_profile(flag: &str, name: Option<&str>) -> Result<(), Report> {
+    match name {
+        Some(name) if name.is_empty() || name.len() > 256 || name.chars().any(char::is_control) => {
+            Err(Report::new(Kind::Usage, format!("--{flag} {}: no profile has such a name", printable(name, 64)))
+                .hint("`aws configure list-profiles` shows what there is"))
+        }
+        _ => Ok(()),
+    }
+}
+
+fn policy_file(path: &Path) -> Result<String, Report> {
+    let hint = "give `--policy-file` a file with an IAM policy as JSON";
+    let refuse = |why: String| Report::new(Kind::Usage, format!("{}: {why}", shown(path))).hint(hint);
+    // Without waiting: a pipe that nobody writes to would hold the command for ever.
+    let flags = OFlags::RDONLY | OFlags::NONBLOCK | OFlags::CLOEXEC;
+    let file = rustix::fs::open(path, flags, Mode::empty());
+    let file = File::from(file.map_err(|e| refuse(format!("it cannot be read: {}", std::io::Error::from(e))))?);
+    if !file.metadata().is_ok_and(|about| about.is_file()) {
+        return Err(refuse("it is no regular file".to_owned()));
+    }
+    let mut bytes = Vec::new();
+    let read = file.take(POLICY_FILE_MAX + 1).read_to_end(&mut bytes);
+    read.map_err(|e| refuse(format!("it cannot be read: {e}")))?;
+    if bytes.len() as u64 > POLICY_FILE_MAX {
+        return Err(refuse("it is longer than 256 KiB, and IAM takes 10240 characters".to_owned()));
+    }
+    String::from_utf8(bytes).map_err(|e| {
+        let line = e.as_bytes()[..e.utf8_error().valid_up_to()].iter().filter(|b| **b == b'\n').count() + 1;
+        refuse(format!("line {line}: it is not UTF-8"))
+    })
+}

@@ -1,0 +1,145 @@
+//! The state file of one setup: what was made, or was being made, and no secret.
+//!
+//! It is a promise: only what it and the tags name is ever removed. One that cannot be read is never taken for none.
+
+use crate::domain::report::{Kind, Report, printable};
+use crate::files;
+use crate::protocol::setup::{STATE_VERSION, State};
+use rustix::fs::{FlockOperation, flock};
+use std::fs::{self, File};
+use std::io::{self, Read};
+use std::path::{Path, PathBuf};
+
+/// Two documents of each step fit a hundred times.
+const FILE_MAX: u64 = 1024 * 1024;
+
+/// The file, and the lock that keeps a second run off it.
+#[derive(Debug)]
+pub(super) struct Journal {
+    path: PathBuf,
+    _lock: File,
+}
+
+impl Journal {
+    /// Takes the setup for this run.
+    pub(super) fn open(dir: &Path, setup: &str) -> Result<Self, Report> {
+        let path = dir.join(format!("setup-{}.json", encoded(setup)));
+        let lock_path = path.with_extension("lock");
+        let failed = |e: io::Error| Report::new(Kind::Failed, format!("cannot open {}: {e}", lock_path.display()));
+        let lock = files::open_private_append(&lock_path).map_err(failed)?;
+        match flock(&lock, FlockOperation::NonBlockingLockExclusive) {
+            Ok(()) => Ok(Self { path, _lock: lock }),
+            Err(rustix::io::Errno::WOULDBLOCK) => Err(Report::new(
+                Kind::Failed,
+                format!("setup {} is being applied or destroyed right now", shown(setup)),
+            )
+            .hint("wait for the other command's end")),
+            Err(e) => Err(failed(e.into())),
+        }
+    }
+
+    /// Reads it; `None` where nothing was begun.
+    pub(super) fn load(&self) -> Result<Option<State>, Report> {
+        let failed = |why: &str| {
+            Report::new(Kind::Failed, format!("the state of the setup, {}: {why}", self.path.display())).hint(
+                "look at the file; without it, `rolecall setup destroy` with the flags of `apply` finds what was made by its tags",
+            )
+        };
+        let mut bytes = Vec::new();
+        match File::open(&self.path).and_then(|file| file.take(FILE_MAX + 1).read_to_end(&mut bytes)) {
+            Ok(_) => {}
+            Err(e) if e.kind() == io::ErrorKind::NotFound => return Ok(None),
+            Err(e) => return Err(failed(&format!("cannot be read: {e}"))),
+        }
+        if bytes.len() as u64 > FILE_MAX {
+            return Err(failed("is larger than any state"));
+        }
+        let state: State = serde_json::from_slice(&bytes).map_err(|_| failed("is not what rolecall writes"))?;
+        if state.v > STATE_VERSION {
+            return Err(failed("was written by a later version of rolecall"));
+        }
+        Ok(Some(state))
+    }
+
+    /// Replaces it.
+    pub(super) fn write(&self, state: &State) -> Result<(), Report> {
+        let mut text = serde_json::to_vec_pretty(state)
+            .map_err(|e| Report::new(Kind::Failed, format!("cannot write {}: {e}", self.path.display())))?;
+        text.push(b'\n');
+        files::write_atomically(&self.path, &text).map_err(|report| Report {
+            hint: report.hint.map(|hint| {
+                hint.replace("; nothing was changed", "").replace("nothing was changed", "look at the disk")
+            }),
+            ..report
+        })
+    }
+
+    /// Deletes it: nothing is left.
+    pub(super) fn remove(&self) -> Result<(), Report> {
+        match fs::remove_file(&self.path) {
+            Err(e) if e.kind() != io::ErrorKind::NotFound => {
+                Err(Report::new(Kind::Failed, format!("cannot delete {}: {e}", self.path.display())))
+            }
+            _ => {
+                // Nobody who waits for it would find anything to do.
+                let _ = fs::remove_file(self.path.with_extension("lock"));
+                Ok(())
+            }
+        }
+    }
+}
+
+/// Writes a setup's name as a part of a file's: what is no letter or digit becomes its number.
+fn encoded(setup: &str) -> String {
+    let plain = |b: u8| b.is_ascii_alphanumeric() || b"_-.@+=".contains(&b);
+    setup.bytes().map(|b| if plain(b) { char::from(b).to_string() } else { format!("%{b:02X}") }).collect()
+}
+
+fn shown(setup: &str) -> String {
+    printable(setup, 128)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::protocol::setup::Local;
+    use std::os::unix::fs::PermissionsExt;
+
+    fn state() -> State {
+        State {
+            v: STATE_VERSION,
+            setup: "prod".into(),
+            auth: "111111111111".into(),
+            workload: "222222222222".into(),
+            external_id: "ab".into(),
+            local: Local::default(),
+            made: Vec::new(),
+            proven: false,
+        }
+    }
+
+    #[test]
+    fn what_is_written_is_read_back_private_and_gone_at_the_end() {
+        let dir = tempfile::tempdir().expect("tempdir");
+        let journal = Journal::open(dir.path(), "team/prod").expect("open");
+        assert_eq!(journal.load().expect("none"), None);
+        journal.write(&state()).expect("written");
+        assert_eq!(journal.load().expect("read"), Some(state()));
+        let file = dir.path().join("setup-team%2Fprod.json");
+        assert_eq!(fs::metadata(&file).expect("there").permissions().mode() & 0o777, 0o600);
+        assert!(Journal::open(dir.path(), "team/prod").expect_err("one at a time").message.contains("right now"));
+        journal.remove().expect("removed");
+        journal.remove().expect("twice is no failure");
+        assert_eq!(fs::read_dir(dir.path()).expect("read").count(), 0, "nothing is left");
+    }
+
+    #[test]
+    fn a_state_that_cannot_be_understood_is_never_taken_for_none() {
+        let dir = tempfile::tempdir().expect("tempdir");
+        let journal = Journal::open(dir.path(), "prod").expect("open");
+        for broken in ["", "{", "[]", r#"{"v":99}"#] {
+            fs::write(dir.path().join("setup-prod.json"), broken).expect("written");
+            assert!(journal.load().expect_err(broken).message.contains("setup-prod.json"), "{broken}");
+        }
+    }
+}

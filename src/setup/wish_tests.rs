@@ -1,0 +1,197 @@
+use super::*;
+use crate::setup::call::{Call, Side};
+use crate::setup::steps::TAG;
+
+fn account(text: &str) -> AccountId {
+    AccountId::new(text).expect("valid")
+}
+
+fn setup(typed: Typed) -> Result<Setup, Report> {
+    Wish::new(typed)?.for_accounts(Partition::Aws, account("111111111111"), account("222222222222"), None)
+}
+
+fn text(text: &str) -> Option<String> {
+    Some(text.to_owned())
+}
+
+fn actions(typed: Typed) -> Vec<(Side, &'static str)> {
+    setup(typed).expect("valid").steps().iter().map(|step| (step.side, step.call.action())).collect()
+}
+
+const READS: &str = r#"{"Version":"2012-10-17","Statement":{"Effect":"Allow","Action":"s3:*","Resource":"*"}}"#;
+
+#[test]
+fn a_person_is_made_in_the_order_that_works_and_the_key_comes_last() {
+    let typed = Typed {
+        device: Some(Device::Shown),
+        attach: vec!["IAMUserChangePassword".to_owned()],
+        policy_arns: vec!["AmazonS3ReadOnlyAccess".to_owned()],
+        policy_files: vec![("/x/s3 read.json".to_owned(), READS.to_owned())],
+        ..Typed::default()
+    };
+    let (auth, workload) = (Side::Auth, Side::Workload);
+    assert_eq!(
+        actions(typed),
+        [
+            (auth, "CreatePolicy"),
+            (auth, "CreateUser"),
+            (auth, "AttachUserPolicy"),
+            (auth, "AttachUserPolicy"),
+            (workload, "CreateRole"),
+            (workload, "AttachRolePolicy"),
+            (workload, "PutRolePolicy"),
+            (auth, "CreateVirtualMFADevice"),
+            (auth, "EnableMFADevice"),
+            (auth, "CreateAccessKey"),
+        ]
+    );
+}
+
+#[test]
+fn an_existing_user_is_only_given_the_policy_and_unless_it_has_one_a_key() {
+    let existing = Typed { existing_user: true, ..Typed::default() };
+    let (auth, workload) = (Side::Auth, Side::Workload);
+    let without = [(auth, "CreatePolicy"), (auth, "AttachUserPolicy"), (workload, "CreateRole")];
+    assert_eq!(actions(existing.clone()), [&without[..], &[(auth, "CreateAccessKey")]].concat());
+    assert_eq!(actions(Typed { no_access_key: true, ..existing }), without);
+}
+
+#[test]
+fn an_application_has_an_instance_profile_on_instances_alone() {
+    for (service, profile) in [(Service::Ec2, true), (Service::Ecs, false), (Service::Lambda, false)] {
+        let made = actions(Typed { application: Some(service), ..Typed::default() });
+        let names: Vec<&str> = made.iter().map(|(_, action)| *action).collect();
+        let expected: &[&str] = if profile {
+            &[
+                "CreatePolicy",
+                "CreateRole",
+                "AttachRolePolicy",
+                "CreateInstanceProfile",
+                "AddRoleToInstanceProfile",
+                "CreateRole",
+            ]
+        } else {
+            &["CreatePolicy", "CreateRole", "AttachRolePolicy", "CreateRole"]
+        };
+        assert_eq!(names, expected, "{service:?}");
+    }
+}
+
+#[test]
+fn everything_that_can_have_tags_has_the_setup_s_name() {
+    for application in [None, Some(Service::Ec2)] {
+        let device = application.is_none().then_some(Device::Kept);
+        let tags = vec![("team".to_owned(), "web".to_owned())];
+        let typed = Typed { application, device, tags, name: Name::new("a/b:c").ok(), ..Typed::default() };
+        let mut tagged = 0;
+        for step in setup(typed).expect("valid").steps() {
+            let tags = match step.call {
+                Call::CreatePolicy { tags, .. }
+                | Call::CreateUser { tags, .. }
+                | Call::CreateRole { tags, .. }
+                | Call::CreateInstanceProfile { tags, .. }
+                | Call::CreateVirtualMFADevice { tags, .. } => tags,
+                _ => continue,
+            };
+            assert_eq!((tags[TAG].as_str(), tags["team"].as_str()), ("a/b:c", "web"));
+            tagged += 1;
+        }
+        assert_eq!(tagged, 4);
+    }
+}
+
+#[test]
+fn destroy_undoes_every_step_newest_first() {
+    for application in [None, Some(Service::Ec2)] {
+        let typed = Typed { application, policy_arns: vec!["X".to_owned()], ..Typed::default() };
+        let setup = setup(typed).expect("valid");
+        let undone: Vec<&str> = setup.removal().iter().map(|step| step.call.action()).collect();
+        let opposite = |action: &str| match action {
+            "AddRoleToInstanceProfile" => "RemoveRoleFromInstanceProfile".to_owned(),
+            action => action.replace("Create", "Delete").replace("Attach", "Detach"),
+        };
+        let expected: Vec<String> = setup.steps().iter().rev().map(|step| opposite(step.call.action())).collect();
+        assert_eq!(undone, expected);
+    }
+}
+
+#[test]
+fn names_are_the_tutorials_where_nothing_is_said() {
+    let person = setup(Typed::default()).expect("valid");
+    assert_eq!((person.name.as_str(), person.who.identity().as_str()), ("AssumedRole", "rolecall"));
+    assert_eq!(person.policy_arn(), "arn:aws:iam::111111111111:policy/rolecall-AssumedRole");
+    let application = setup(Typed { application: Some(Service::Ecs), ..Typed::default() }).expect("valid");
+    assert_eq!(application.caller_arn(), "arn:aws:iam::111111111111:role/AssumingRole");
+    let named = Typed { name: Name::new("team/prod:eu").ok(), path: text("/p/"), ..Typed::default() };
+    assert_eq!(setup(named).expect("valid").policy_arn(), "arn:aws:iam::111111111111:policy/p/rolecall-team-prod-eu");
+}
+
+#[test]
+fn what_iam_would_refuse_is_refused_with_its_flag() {
+    let none = Typed::default;
+    let tag = |key: &str, value: &str| vec![(key.to_owned(), value.to_owned())];
+    let many = |n: usize| (0..n).map(|i| format!("P{i}")).collect::<Vec<_>>();
+    let big =
+        format!(r#"{{"Statement":{{"Sid":"{}","Effect":"Allow","Action":"*","Resource":"*"}}}}"#, "x".repeat(10_240));
+    let file = |name: &str, text: &str| (name.to_owned(), text.to_owned());
+    for (typed, word) in [
+        (Typed { user: text("a b"), ..none() }, "--user"),
+        (Typed { user: text("$(reboot)"), ..none() }, "--user"),
+        (Typed { user: text(&"x".repeat(65)), ..none() }, "--user"),
+        (Typed { user: text("-x"), ..none() }, "--identity"),
+        (Typed { user: text("AssumedRole"), ..none() }, "--identity"),
+        (Typed { role: text("a/b"), ..none() }, "--role"),
+        (Typed { role: text("a,b"), ..none() }, "--name"),
+        (Typed { role_path: text("/*/"), ..none() }, "--role-path"),
+        (Typed { path: text("x"), ..none() }, "--path"),
+        (Typed { region: text("Europe"), ..none() }, "--region"),
+        (Typed { region: text("cn-north-1"), ..none() }, "--region"),
+        (Typed { external_id: text("a b"), ..none() }, "--external-id"),
+        (Typed { external_id: text("x"), ..none() }, "--external-id"),
+        (Typed { max_session: Some(Duration::from_mins(59)), ..none() }, "--max-session-duration"),
+        (Typed { max_session: Some(Duration::from_hours(13)), ..none() }, "--max-session-duration"),
+        (Typed { tags: tag("aws:x", "y"), ..none() }, "--tag"),
+        (Typed { tags: [tag("a", "1"), tag("A", "2")].concat(), ..none() }, "--tag"),
+        (Typed { policy_arns: vec!["a b".to_owned()], ..none() }, "--policy-arn"),
+        (Typed { policy_arns: vec!["X".to_owned(); 2], ..none() }, "--policy-arn"),
+        (Typed { policy_arns: many(21), ..none() }, "--policy-arn"),
+        (Typed { policy_arns: vec!["arn:aws:iam::111111111111:policy/x".to_owned()], ..none() }, "--policy-arn"),
+        (Typed { attach: vec!["arn:aws:iam::222222222222:policy/x".to_owned()], ..none() }, "--attach-policy"),
+        (Typed { attach: many(20), ..none() }, "--attach-policy"),
+        (Typed { mfa_serial: text("short"), ..none() }, "--mfa-serial"),
+        (Typed { application: Some(Service::Ec2), assuming_role: text("a b"), ..none() }, "--assuming-role"),
+        (Typed { policy_files: vec![file("a/p.json", "{}")], ..none() }, "a/p.json: line 1"),
+        (Typed { policy_files: vec![file("p.json", &big)], ..none() }, "10240"),
+        (Typed { policy_files: vec![file("a/p.json", READS), file("b/p.json", READS)], ..none() }, "called p"),
+    ] {
+        let report = setup(typed).expect_err(word);
+        let said = format!("{} / {}", report.message, report.hint.as_deref().unwrap_or_default());
+        assert!(said.contains(word) && report.kind == Kind::Usage, "{word}: {said}");
+        assert!(!said.contains('\n') && report.hint.is_some(), "{said}");
+    }
+}
+
+#[test]
+fn two_roles_of_one_account_need_two_names() {
+    let one = account("111111111111");
+    let typed =
+        Typed { application: Some(Service::Ec2), assuming_role: text("X"), role: text("X"), ..Typed::default() };
+    let typed = Typed { name: Name::new("prod").ok(), ..typed };
+    let wish = Wish::new(typed).expect("valid");
+    assert!(wish.for_accounts(Partition::Aws, one.clone(), one.clone(), None).is_err());
+    assert!(wish.for_accounts(Partition::Aws, one, account("222222222222"), None).is_ok());
+}
+
+#[test]
+fn a_longest_external_id_in_longest_paths_is_refused_before_iam_does() {
+    let typed = Typed {
+        external_id: text(&"x".repeat(1224)),
+        trust: Some(Trust::User),
+        user_path: text(&format!("/{}/", "p".repeat(510))),
+        require_mfa: true,
+        ..Typed::default()
+    };
+    let size = setup(typed).map(|setup| documents::trust(&setup).len());
+    // 1224 and 512 and the rest are under 2048: the check is for what grows later.
+    assert!(size.is_ok_and(|size| size <= TRUST_MAX));
+}
