@@ -86,6 +86,7 @@ fn section(flags: &RoleFlags) -> Result<RoleSection, Report> {
         access_by_program: flags.access_by_program.iter().cloned().collect(),
         display_name: flags.display_name.clone(),
         color: flags.color.clone(),
+        tags: flags.tags.clone(),
     })
 }
 
