@@ -31,7 +31,8 @@ impl Files for Disk {
         };
         let failed = |e: &io::Error| refuse(&format!("cannot be read: {e}"), "look at its rights: `ls -lL");
         // Without waiting: a pipe in its place would keep the agent until somebody writes into it.
-        let opened = rustix::fs::open(path, OFlags::RDONLY | OFlags::CLOEXEC | OFlags::NONBLOCK | OFlags::NOCTTY, Mode::empty());
+        let opened =
+            rustix::fs::open(path, OFlags::RDONLY | OFlags::CLOEXEC | OFlags::NONBLOCK | OFlags::NOCTTY, Mode::empty());
         let file = match opened.map_err(io::Error::from) {
             Ok(file) => File::from(file),
             Err(e) if e.kind() == io::ErrorKind::NotFound => return Err(Unread::Missing),

@@ -118,6 +118,9 @@ Example:
     #[command(after_help = "\
 Examples:
   rolecall roles
+  rolecall roles prod admin                          those with both words somewhere
+  rolecall roles --tag team-a --account 222222222222
+  rolecall roles --tree
   rolecall roles --json | jq -r '.[].role_arn'
   rolecall roles --aesr                              for the browser extension AWS Extend Switch Roles")]
     Roles(RolesArgs),

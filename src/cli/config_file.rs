@@ -55,8 +55,7 @@ pub(super) struct Edited<'a> {
 impl<'a> Edited<'a> {
     /// Opens the file that has an entry of a table, or else the first one.
     pub(super) fn open(paths: &'a Paths, table: &str, name: &str) -> Result<Self, Report> {
-        let Loaded { catalogue, origins } =
-            load_whole(paths).map_err(|report| report.also("nothing was changed"))?;
+        let Loaded { catalogue, origins } = load_whole(paths).map_err(|report| report.also("nothing was changed"))?;
         let origin = origins.of(table, name);
         let entry = origin.as_ref().filter(|origin| origin.made.is_none());
         let file = entry.map_or_else(|| paths.config.clone(), |origin| origin.file.clone());
@@ -81,8 +80,7 @@ impl<'a> Edited<'a> {
 }
 
 fn text_of(path: &Path) -> Result<String, Report> {
-    String::from_utf8(read_bytes(path)?)
-        .map_err(|_| Report::new(Kind::Config, format!("{} is not UTF-8", shown(path))))
+    String::from_utf8(read_bytes(path)?).map_err(|_| Report::new(Kind::Config, format!("{} is not UTF-8", shown(path))))
 }
 
 /// Names the file for a message.

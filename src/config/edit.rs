@@ -4,9 +4,9 @@
 //! configuration, and is the old catalogue but for the one entry: an edit cannot make a file that the agent refuses, nor
 //! change what was not asked for.
 
-use super::raw::{IdentitySection, RoleSection, SocketSection};
 use super::origins::Origin;
 use super::problem::shown as shown_path;
+use super::raw::{IdentitySection, RoleSection, SocketSection};
 use super::tree::{Files, Nowhere, Overlay};
 use super::{ConfigError, Loaded, lines, load};
 use crate::domain::catalogue::Catalogue;

@@ -1,4 +1,5 @@
 use super::super::raw::{IdentitySection, RoleSection};
+use super::super::parse;
 use super::super::tests::EXAMPLE;
 use super::*;
 use proptest::prelude::*;

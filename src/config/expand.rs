@@ -97,11 +97,8 @@ pub(super) fn expand(draft: &mut Draft, complaints: &mut Complaints) {
             let made = Made { template: at, account };
             let (account_name, account) = &accounts[account];
             let Some(id) = &account.id else { continue };
-            let values = Values {
-                account: id.as_str(),
-                account_name: account_name.as_str(),
-                template: template_name.as_str(),
-            };
+            let values =
+                Values { account: id.as_str(), account_name: account_name.as_str(), template: template_name.as_str() };
             let called = template.name.as_ref().unwrap_or(&name).fill(values);
             match role(draft, &called, template, account, values) {
                 Ok(role) => put(draft, role, made, complaints),
@@ -130,7 +127,9 @@ fn chosen(template: &TemplateDraft, accounts: &[(Name, AccountDraft)]) -> Result
             (is_chosen[at], any) = (true, true);
         }
         if !any {
-            let near = nearest(wanted, accounts.iter().map(|(name, _)| name.as_str())).first().map(|n| format!("; did you mean `{n}`?"));
+            let near = nearest(wanted, accounts.iter().map(|(name, _)| name.as_str()))
+                .first()
+                .map(|n| format!("; did you mean `{n}`?"));
             let wanted = printable(wanted, QUOTE_MAX);
             return Err(("accounts", format!("no account is called `{wanted}`{}", near.unwrap_or_default())));
         }

@@ -42,7 +42,9 @@ mod tree;
 mod values;
 mod walk;
 
-pub use edit::{IfPresent, Part, Site, add_identity, add_role, add_socket, remove_identity, remove_role, remove_socket};
+pub use edit::{
+    IfPresent, Part, Site, add_identity, add_role, add_socket, remove_identity, remove_role, remove_socket,
+};
 pub use origins::{MadeBy, Origin, Origins};
 pub use problem::{ConfigError, Located};
 pub use schema::schema_json;
@@ -130,3 +132,6 @@ mod tests;
 
 #[cfg(test)]
 mod handed_on_tests;
+
+#[cfg(test)]
+mod many_tests;

@@ -89,7 +89,8 @@ impl Origins {
     /// Tells where an entry of a table (`identities`, `roles` or `sockets`) comes from.
     pub fn of(&self, table: &str, name: &str) -> Option<Origin> {
         if let Some(place) = self.places.of(table, name) {
-            let at = |file: usize, offset| Some((self.texts.get(file)?.path.clone(), self.texts.get(file)?.line(offset)));
+            let at =
+                |file: usize, offset| Some((self.texts.get(file)?.path.clone(), self.texts.get(file)?.line(offset)));
             let (file, line) = at(place.file, place.offset)?;
             let made = match place.made {
                 None => None,

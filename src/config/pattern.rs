@@ -61,7 +61,8 @@ impl Pattern {
         if pattern.0.iter().any(|piece| matches!(piece, Piece::Account | Piece::AccountName)) {
             return Ok(pattern);
         }
-        Err("would be the same for every account; {account} stands for its number, {account_name} for its name".to_owned())
+        Err("would be the same for every account; {account} stands for its number, {account_name} for its name"
+            .to_owned())
     }
 
     /// Puts the values in.
@@ -87,10 +88,7 @@ mod tests {
     fn placeholders_are_filled_and_all_else_in_braces_is_refused() {
         let values = Values { account: "222222222222", account_name: "dev", template: "admin" };
         let fill = |text| Pattern::new(text).map(|pattern| pattern.fill(values));
-        assert_eq!(
-            fill("arn:aws:iam::{account}:role/{name}").as_deref(),
-            Ok("arn:aws:iam::222222222222:role/admin")
-        );
+        assert_eq!(fill("arn:aws:iam::{account}:role/{name}").as_deref(), Ok("arn:aws:iam::222222222222:role/admin"));
         assert_eq!(fill("{account_name}{name}-x").as_deref(), Ok("devadmin-x"));
         assert_eq!(fill("").as_deref(), Ok(""));
         for bad in ["{", "}", "a{b", "{}", "{acount}", "{{account}}", "{account", "}{", "{account}}"] {

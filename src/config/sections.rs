@@ -54,8 +54,7 @@ struct Twice {
     offset: usize,
 }
 
-const IDENTITIES: Field<Draft> =
-    Field { key: "identities", read: |d, s| d.entries(s, "identities", read_identity) };
+const IDENTITIES: Field<Draft> = Field { key: "identities", read: |d, s| d.entries(s, "identities", read_identity) };
 const ROLES: Field<Draft> = Field {
     key: "roles",
     read: |d, s| {
@@ -213,7 +212,9 @@ pub(super) fn read(documents: &[Document<'_>], sink: &mut Sink) -> (Catalogue, P
     draft.catalogue.aws = Arc::new(finish_aws(aws, &|path| offset_of(&documents[0].table, path), sink));
     for Twice { table, name, file, offset } in std::mem::take(&mut draft.twice) {
         let keys = [table.to_owned(), name.to_string()];
-        let has = |document: &&Document<'_>| document.table.get(table).is_some_and(|t| t.get_ref().get(name.as_str()).is_some());
+        let has = |document: &&Document<'_>| {
+            document.table.get(table).is_some_and(|t| t.get_ref().get(name.as_str()).is_some())
+        };
         let first = documents.iter().find(has).map(|first| first.text.place(offset_of(&first.table, &keys)));
         sink.file = file;
         let path = format!("{table}.{}", super::walk::key_text(name.as_str()));
@@ -261,12 +262,7 @@ fn check_whole(draft: &Draft, documents: &[Document<'_>], complaints: &mut Compl
 }
 
 impl Draft {
-    fn entries(
-        &mut self,
-        spot: &mut Spot<'_>,
-        table: &'static str,
-        read: fn(&mut Self, Name, &mut Spot<'_>),
-    ) {
+    fn entries(&mut self, spot: &mut Spot<'_>, table: &'static str, read: fn(&mut Self, Name, &mut Spot<'_>)) {
         self.unreadable |= !spot.value.get_ref().is_table();
         spot.each(|key, spot| {
             let before = spot.sink.total();
@@ -277,7 +273,11 @@ impl Draft {
                 Ok(name) => {
                     // Most entries are in the first file: there a place is looked for when somebody asks.
                     if spot.sink.file > 0 {
-                        self.places.put(table, &name, Place { file: spot.sink.file, offset: spot.at.offset, made: None });
+                        self.places.put(
+                            table,
+                            &name,
+                            Place { file: spot.sink.file, offset: spot.at.offset, made: None },
+                        );
                     }
                     read(self, name, spot);
                 }
