@@ -4,6 +4,7 @@ use super::edit::{IfPresent, Part, add_role, remove_role};
 use super::raw::RoleSection;
 use super::*;
 use crate::domain::catalogue::{Access, MfaMode};
+use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::ffi::OsString;
 use std::fmt::Write;
@@ -14,17 +15,28 @@ const AUTH: &str = "[identities.auth]\ntype = \"iam-user\"\nmfa_serial = \"arn:a
 
 /// Files of which none is on a disk.
 #[derive(Default)]
-struct Memory(BTreeMap<PathBuf, String>);
+struct Memory(BTreeMap<PathBuf, String>, RefCell<Vec<PathBuf>>);
 
 impl Memory {
     fn with(files: &[(&str, &str)]) -> Self {
-        Self(files.iter().map(|(path, text)| (Path::new("/c").join(path), (*text).to_owned())).collect())
+        Self(
+            files.iter().map(|(path, text)| (Path::new("/c").join(path), (*text).to_owned())).collect(),
+            RefCell::default(),
+        )
     }
 }
 
 impl Files for Memory {
     fn read(&self, path: &Path, _limit: usize) -> Result<Content, Unread> {
-        let path: PathBuf = path.components().collect();
+        let path = path.components().fold(PathBuf::new(), |mut path, part| {
+            if part.as_os_str() == ".." {
+                drop(path.pop())
+            } else {
+                path.push(part)
+            }
+            path
+        });
+        self.1.borrow_mut().push(path.clone());
         let (at, (_, text)) =
             self.0.iter().enumerate().find(|(_, (known, _))| **known == path).ok_or(Unread::Missing)?;
         Ok(Content { bytes: text.as_bytes().to_vec(), id: (1, at as u64) })
@@ -388,7 +400,7 @@ fn an_edit_is_made_in_the_file_of_the_entry_and_refused_for_what_a_template_make
     };
 
     let report = add_role(&main, &in_main, "x", &new, IfPresent::Replace).expect_err("elsewhere");
-    assert!(report.message.contains("role `x` is in /c/a.toml:6"), "{}", report.message);
+    assert!(report.message.contains("role `x` is in /c/a.toml:7"), "{}", report.message);
     let edited = add_role(&a, &in_a, "x", &new, IfPresent::Replace).expect("edited");
     assert!(edited.starts_with("# mine\n") && edited.contains("role/N"), "{edited}");
     let edited = remove_role(&a, &in_a, "x").expect("removed");
@@ -411,4 +423,25 @@ fn an_edit_is_made_in_the_file_of_the_entry_and_refused_for_what_a_template_make
 fn a_text_by_itself_includes_nothing() {
     let error = parse("include = [\"/etc/passwd\"]", Path::new("c.toml")).expect_err("refused");
     assert!(error.to_string().contains("/etc/passwd is not read here"), "{error}");
+}
+
+#[test]
+fn ten_thousand_roles_of_templates_are_made_and_each_file_is_read_once() {
+    let mut accounts = "[accounts]\n".to_owned();
+    for n in 0..500_u64 {
+        let _ = writeln!(accounts, "a{n}.id = \"{:012}\"", 200_000_000_000_u64 + n);
+    }
+    let mut templates = String::new();
+    for n in 0..20 {
+        let _ = write!(
+            templates,
+            "[templates.t{n}]\nsource = \"auth\"\nrole_arn = \"arn:aws:iam::{{account}}:role/R{n}\"\n"
+        );
+    }
+    let main = format!("include = [\"*s.toml\"]\n{AUTH}");
+    let files = Memory::with(&[("config.toml", &main), ("accounts.toml", &accounts), ("templates.toml", &templates)]);
+    let loaded = load(Path::new("/c/config.toml"), &files).unwrap_or_else(|e| panic!("{e}"));
+    assert_eq!(loaded.catalogue.roles.len(), 10_000);
+    assert_eq!(files.1.borrow().len(), 3, "{:?}", files.1);
+    assert_eq!(loaded.catalogue.roles["a499-t19"].role_arn.as_str(), "arn:aws:iam::200000000499:role/R19");
 }

@@ -239,7 +239,7 @@ pub(super) fn read(documents: &[Document<'_>], sink: &mut Sink) -> (Catalogue, P
 fn check_whole(draft: &Draft, documents: &[Document<'_>], complaints: &mut Complaints, sink: &mut Sink) {
     let Draft { catalogue, broken, places, defaults, .. } = draft;
     for mut problem in catalogue.problems() {
-        let [table, name, key] = problem.path.as_slice() else { continue };
+        let [table, name, key, ..] = problem.path.as_slice() else { continue };
         // A source that is there but wrong has been complained about where it stands.
         let source = catalogue.roles.get(name.as_str()).map(|r| r.source.as_str());
         let follows = key == "source" && source.is_some_and(|s| broken.contains(s));
