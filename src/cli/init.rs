@@ -30,7 +30,7 @@ pub(super) fn run(paths: &Paths) -> Result<(), Failure> {
     let (roles, keys) = standing.foreign();
     if roles + keys > 0 && has_command("import") {
         let what = format!(
-            "Take over {} and {} with `rolecall import`?",
+            "Take over {} and {}? Each change is shown first.",
             count(roles, "role profile"),
             count(keys, "access key")
         );
