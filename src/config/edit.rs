@@ -21,6 +21,9 @@ const HEADER: &str = "\
 # Saving this file is enough; `rolecall status` says whether the agent took it over.
 ";
 
+/// What stays of an included file without its last entry.
+const EMPTIED: &str = "# No entries.\n";
+
 /// What happens to an entry that is there already.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum IfPresent {
@@ -37,6 +40,11 @@ pub trait Site {
 
     /// Reads the whole configuration as it is with this text in the file.
     fn load(&self, text: &str) -> Result<Loaded, ConfigError>;
+
+    /// Tells whether it is the first file, which may be empty.
+    fn is_first(&self) -> bool {
+        true
+    }
 }
 
 /// One file of a configuration that may have several.
@@ -56,6 +64,10 @@ impl Site for Part<'_> {
 
     fn load(&self, text: &str) -> Result<Loaded, ConfigError> {
         load(self.main, &Overlay { files: self.files, path: self.file, bytes: text.as_bytes() })
+    }
+
+    fn is_first(&self) -> bool {
+        self.main == self.file
     }
 }
 
@@ -266,7 +278,11 @@ fn remove<S: Site + ?Sized>(text: &str, site: &S, kind: Kinds, name: &str) -> Re
     let rendered = document.to_string();
     let body = text.trim_start_matches('\u{feff}');
     let rendered = if body.starts_with(['\n', '\r']) { rendered.as_str() } else { rendered.trim_start_matches('\n') };
-    let after = lines::restore(text, rendered);
+    let mut after = lines::restore(text, rendered);
+    // One that is included and empty is taken for one that is being written.
+    if after.trim().is_empty() && !site.is_first() {
+        EMPTIED.clone_into(&mut after);
+    }
     check(&before, &after, site, kind, name)?;
     Ok(after)
 }
