@@ -10,7 +10,7 @@ mod tree;
 
 use super::args::RolesArgs;
 use super::config_file;
-use super::output::{self, Cell, Failure, Screen, Style, headings, table};
+use super::output::{self, Cell, Failure, Screen, Style, headings, leave_out, table};
 use super::role::{AccountNames, Shown};
 use crate::domain::catalogue::{Catalogue, Role};
 use crate::paths::Paths;
@@ -70,6 +70,9 @@ fn list(catalogue: &Catalogue, accounts: &AccountNames<'_>, roles: &[&Role], scr
         row.extend(has_tags.then(|| Cell::new(Style::Dim, &role.tags.join(", "))));
         rows.push(row);
     }
+    let place = |word: &str| words.iter().position(|known| *known == word);
+    let order: Vec<usize> = ["REGION", "SOURCE", "TAGS", "CALLED"].into_iter().filter_map(place).collect();
+    leave_out(screen, &mut rows, &order);
     table(screen, &rows)
 }
 

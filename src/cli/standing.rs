@@ -19,7 +19,7 @@ use std::time::Duration;
 const DEADLINE: Duration = Duration::from_millis(200);
 
 /// Where the texts stand.
-const COLUMN: usize = 10;
+const COLUMN: usize = 11;
 
 /// Where one stands.
 pub(super) struct Standing {

@@ -1,6 +1,6 @@
 //! The roles as a tree: identity, role, and the roles that are assumed from it.
 
-use crate::cli::output::{Cell, Screen, Style, table};
+use crate::cli::output::{Cell, Screen, Style, leave_out, table};
 use crate::cli::role::AccountNames;
 use crate::domain::catalogue::{Catalogue, Identity, Role};
 use std::collections::{HashMap, HashSet};
@@ -57,6 +57,8 @@ pub(super) fn draw(catalogue: &Catalogue, accounts: &AccountNames<'_>, roles: &[
             Cell::new(Style::Dim, &number),
         ];
     }
+    // Tags, then what the role is called at AWS.
+    leave_out(screen, &mut tree.rows, &[3, 2]);
     table(screen, &tree.rows)
 }
 
