@@ -12,6 +12,7 @@
 //! | [`oneshot`] | a setup carried out with an administrator's credentials, for one command |
 //! | [`protocol`] | requests, answers and frames between the two binaries |
 //! | [`config`] | config.toml: text to a checked catalogue, and edits that keep comments |
+//! | [`config_disk`] | the files of a configuration on disk, for both programs |
 //! | [`aws_files`] | `~/.aws/config`, read and edited line by line |
 //! | [`setup`] | what a setup makes in two accounts, as data; its forms |
 //! | [`domain`] | what the words mean; pure |
@@ -26,6 +27,7 @@ pub mod aws_files;
 pub mod cli;
 pub mod client;
 pub mod config;
+pub mod config_disk;
 pub mod domain;
 pub mod files;
 #[cfg(feature = "agent")]

@@ -8,6 +8,7 @@ mod clients;
 mod crowd;
 mod endpoint;
 mod launch;
+mod many;
 mod measure;
 mod process;
 mod sheet;
@@ -38,11 +39,12 @@ pub(crate) struct Programs {
 type Section = fn(&Programs, &mut Sheet);
 
 /// The sections, by the names that `--only` takes.
-const SECTIONS: [(&str, Section); 7] = [
+const SECTIONS: [(&str, Section); 8] = [
     ("clients", clients::run),
     ("crowd", crowd::run),
     ("endpoint", endpoint::run),
     ("launch", launch::run),
+    ("many", many::run),
     ("idle", size::idle),
     ("flat", size::flat),
     ("reload", size::reload),

@@ -120,6 +120,31 @@ impl Stage {
     pub(crate) fn touch_config(&self, roles: usize, round: usize) {
         write(&self.paths.config, &format!("# {round}\n{}", config("file", &self.aws.url(), roles)));
     }
+
+    /// Adds 20 templates for 500 accounts, in files of their own that differ in a comment each time.
+    pub(crate) fn use_templates(&self, round: usize) {
+        let mut accounts = format!("# {round}\n[accounts]\n");
+        for n in 0..500 {
+            let _ = writeln!(
+                accounts,
+                "a{n} = {{ id = \"{:012}\", tags = [\"team-{}\"] }}",
+                200_000_000_000_u64 + n,
+                n % 10
+            );
+        }
+        let mut templates = String::new();
+        for n in 0..20 {
+            let _ = write!(
+                templates,
+                "[templates.t{n}]\nsource = \"auth\"\nrole_arn = \"arn:aws:iam::{{account}}:role/Role{n}\"\n\
+                 display_name = \"{{account_name}} {n}\"\n"
+            );
+        }
+        write(&self.paths.config.with_file_name("accounts.toml"), &accounts);
+        write(&self.paths.config.with_file_name("templates.toml"), &templates);
+        let main = config("file", &self.aws.url(), 1);
+        write(&self.paths.config, &format!("include = [\"accounts.toml\", \"templates.toml\"]\n{main}"));
+    }
 }
 
 impl Drop for Stage {

@@ -1,15 +1,11 @@
-//! The configuration in use: the last catalogue that held, and why the file on disk is not taken over if it is not.
+//! The configuration in use: the last catalogue that held, and why what is on disk is not taken over if it is not.
 
 use crate::config;
+use crate::config_disk::{Look, Seen};
 use crate::domain::catalogue::Catalogue;
 use crate::domain::plan::Plan;
 use crate::domain::report::{Kind, Report};
-use rustix::fs::{Mode, OFlags};
-use std::collections::HashMap;
-use std::fs::File;
-use std::hash::{DefaultHasher, Hash, Hasher};
-use std::io::{self, Read};
-use std::os::unix::fs::MetadataExt;
+use std::collections::{BTreeSet, HashMap};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
@@ -21,8 +17,8 @@ pub(super) struct Configuration {
 
 #[derive(Default)]
 struct State {
-    /// What the file held when it was last read; `None` before that.
-    seen: Option<u64>,
+    /// What was read last, of all files; `None` before that.
+    seen: Option<Seen>,
     catalogue: Arc<Catalogue>,
     problem: Option<Report>,
     /// Plans are made when they are first asked for: ten thousand roles are a file, not a day's work.
@@ -42,30 +38,21 @@ impl Configuration {
         self.state.write().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Reads the file again. `None` when it says what it said before; else the new catalogue, or why the old one stays.
+    /// Reads the files again. `None` when they say what they said before; else the new catalogue, or why the old one stays.
     pub(super) fn reload(&self) -> Option<Result<Arc<Catalogue>, Report>> {
-        let content = read_trusted(&self.file);
-        let mut hasher = DefaultHasher::new();
-        match &content {
-            Ok(bytes) => bytes.hash(&mut hasher),
-            Err(report) => report.message.hash(&mut hasher),
-        }
-        let seen = Some(hasher.finish());
-        if self.read().seen == seen {
+        let look = Look::default();
+        if self.read().seen.as_ref().is_some_and(|seen| look.is_as(seen)) {
             return None;
         }
         // Parsed outside the lock: a request meanwhile is served by the old catalogue.
-        let in_use = self.catalogue();
-        let parsed = content.and_then(|bytes| match bytes {
+        let parsed = match look.gap(&self.file) {
             // An editor that has moved the file away or emptied it is about to write it; a full disk leaves it empty. Neither
             // is a wish to forget every role and its session.
-            None if !in_use.is_empty() => Err(self.missing("is gone")),
-            Some(bytes) if bytes.is_empty() && !in_use.is_empty() => Err(self.missing("is empty")),
-            Some(bytes) => config::parse_bytes(&bytes, &self.file).map_err(|e| e.report()),
-            None => Ok(Catalogue::default()),
-        });
+            Some(what) if !self.catalogue().is_empty() => Err(self.missing(what)),
+            _ => config::load(&self.file, &look).map(|loaded| loaded.catalogue).map_err(|e| e.report()),
+        };
         let mut state = self.write();
-        state.seen = seen;
+        state.seen = Some(look.into_seen());
         Some(match parsed {
             Ok(catalogue) => {
                 state.catalogue = Arc::new(catalogue);
@@ -78,6 +65,13 @@ impl Configuration {
                 Err(report)
             }
         })
+    }
+
+    /// Gives the files and directories whose change could change it.
+    pub(super) fn paths(&self) -> BTreeSet<PathBuf> {
+        let state = self.read();
+        let seen = state.seen.iter().flat_map(Seen::paths).map(Path::to_path_buf);
+        seen.chain([self.file.clone()]).collect()
     }
 
     fn missing(&self, what: &str) -> Report {
@@ -112,38 +106,4 @@ impl Configuration {
         }
         Ok(plan)
     }
-}
-
-/// Reads a file that decides who becomes what: it must be ours or root's, and nobody else may write it (CVE-2022-24765).
-/// `None` where there is no file.
-fn read_trusted(path: &Path) -> Result<Option<Vec<u8>>, Report> {
-    let failed = |e: &io::Error| {
-        Report::new(Kind::Config, format!("cannot read {}: {e}", path.display()))
-            .hint(format!("look at its rights: `ls -lL {}`", path.display()))
-    };
-    // Without waiting: a pipe in its place would keep the agent until somebody writes into it.
-    let opened = rustix::fs::open(path, OFlags::RDONLY | OFlags::CLOEXEC | OFlags::NONBLOCK, Mode::empty());
-    let file = match opened.map_err(io::Error::from) {
-        Ok(file) => File::from(file),
-        Err(e) if e.kind() == io::ErrorKind::NotFound => return Ok(None),
-        Err(e) => return Err(failed(&e)),
-    };
-    let meta = file.metadata().map_err(|e| failed(&e))?;
-    let uid = rustix::process::geteuid().as_raw();
-    let refuse = |why: &str, fix: &str| {
-        Err(Report::new(Kind::Config, format!("{} {why}", path.display())).hint(format!("{fix} {}`", path.display())))
-    };
-    if !meta.is_file() {
-        return refuse("is not a file", "look at it: `ls -ld");
-    }
-    if meta.uid() != uid && meta.uid() != 0 {
-        return refuse("belongs to another user", "make it yours: `chown $USER");
-    }
-    if meta.mode() & 0o022 != 0 {
-        return refuse("can be written by other users", "close it: `chmod go-w");
-    }
-    let mut bytes = Vec::new();
-    let limit = u64::try_from(config::MAX_BYTES).unwrap_or(u64::MAX).saturating_add(1);
-    file.take(limit).read_to_end(&mut bytes).map_err(|e| failed(&e))?;
-    Ok(Some(bytes))
 }

@@ -58,7 +58,7 @@ pub async fn run(
         () = server::serve(&agent, &listener, &slots) => Ending::Displaced,
         () = extra::serve(&agent, &slots) => Ending::Displaced,
         () = refresh(&agent) => Ending::Displaced,
-        () = watch::watch(&agent.paths.config, agent.paths.runtime_dir(), changed) => Ending::Displaced,
+        () = watch::watch(|| agent.configuration.paths(), agent.paths.runtime_dir(), changed) => Ending::Displaced,
         () = idle_lock(&agent) => Ending::Displaced,
         () = agent.tell() => Ending::Displaced,
         () = desk::follow(&agent, events) => Ending::Displaced,

@@ -3,7 +3,7 @@
 //! Watching the file itself misses every second atomic rename, watching its directory misses symlinked targets. So every
 //! directory on the way is watched: of each symlink met, of the file, and of the nearest part that exists where one is
 //! missing. The set is made anew after each event, then the file is read, in that order: a change between the two wakes us
-//! again.
+//! again. What was read may name further files, so this goes on until nothing new is named.
 
 use notify::{EventKind, RecommendedWatcher, RecursiveMode, Watcher};
 use std::collections::BTreeSet;
@@ -26,19 +26,31 @@ const LINKS_MAX: usize = 40;
 /// Looks this often where the system has no watch left for us: its number is limited per user, and editors take many.
 const POLL_BLIND: Duration = Duration::from_secs(2);
 
-/// Calls `changed` after every change that could concern the file or is in the other directory; never returns.
+/// How often what was read may name further files before they are left to the next look; each is a level of `include`.
+const ROUNDS_MAX: usize = 10;
+
+/// Calls `changed` after every change that could concern one of the paths or is in the other directory; never returns.
+/// `changed` may make other paths of them, and gets to see these as well.
 ///
-/// One watch for both: the system gives a user only some hundred of them.
-pub(super) async fn watch(file: &Path, other: &Path, changed: impl Fn()) {
+/// One watch for all: the system gives a user only some hundred of them.
+pub(super) async fn watch(paths: impl Fn() -> BTreeSet<PathBuf>, other: &Path, changed: impl Fn()) {
     let woken = Arc::new(Notify::new());
     let mut watcher =
         watcher(&woken).inspect_err(|error| tracing::warn!(%error, "changes are looked for every two seconds")).ok();
     let mut under_watch = BTreeSet::new();
     loop {
-        let mut wanted = directories(file);
-        wanted.insert(other.to_path_buf());
-        let seeing = watcher.as_mut().is_some_and(|watcher| rewatch(watcher, &mut under_watch, wanted));
-        changed();
+        let mut seeing = false;
+        let mut known = BTreeSet::new();
+        for _ in 0..ROUNDS_MAX {
+            let mut wanted: BTreeSet<PathBuf> = paths().iter().flat_map(|path| directories(path)).collect();
+            wanted.insert(other.to_path_buf());
+            if wanted == known {
+                break;
+            }
+            known.clone_from(&wanted);
+            seeing = watcher.as_mut().is_some_and(|watcher| rewatch(watcher, &mut under_watch, wanted));
+            changed();
+        }
         if timeout(if seeing { POLL } else { POLL_BLIND }, woken.notified()).await.is_ok() {
             sleep(SETTLE).await;
         }

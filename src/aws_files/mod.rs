@@ -6,6 +6,7 @@
 use crate::domain::report::printable;
 use std::path::Path;
 
+pub mod census;
 pub mod diff;
 pub mod document;
 pub mod entry;

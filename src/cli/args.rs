@@ -43,6 +43,7 @@ use std::path::PathBuf;
     max_term_width = 100,
     after_help = "\
 First steps:
+  rolecall init                                            leads through them: import, or these three
   rolecall identity add auth                               store an access key in the keyring
   rolecall role add prod --source auth --role-arn ARN      say which role it can become
   rolecall profiles sync                                   make it `aws … --profile prod`
@@ -123,6 +124,9 @@ Example:
     #[command(after_help = "\
 Examples:
   rolecall roles
+  rolecall roles prod admin                          those with both words somewhere
+  rolecall roles --tag team-a --account 222222222222
+  rolecall roles --tree
   rolecall roles --json | jq -r '.[].role_arn'
   rolecall roles --aesr                              for the browser extension AWS Extend Switch Roles")]
     Roles(RolesArgs),
@@ -201,9 +205,12 @@ Examples:
   rolecall agent run        in the foreground, for systemd or to look at it"
     )]
     Agent(AgentCommand),
-    /// Print what a shell reads at its start: completions, and `role`, which switches that shell
+    /// Lead through the first steps; with a shell, print what it reads at its start
     #[command(after_help = "\
+Without a shell it asks: take over the profiles and keys that are there, or store a key, add a role, write the profiles, try one. Each step is a command that it shows and runs. With a shell it prints completions, and `role`, which switches that shell.
+
 Examples:
+  rolecall init                            the first steps
   eval \"$(rolecall init bash)\"            in ~/.bashrc
   eval \"$(rolecall init zsh)\"             in ~/.zshrc, after compinit
   rolecall init fish | source              in ~/.config/fish/config.fish

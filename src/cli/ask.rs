@@ -35,6 +35,30 @@ pub(super) fn consent(question: &str) -> Result<bool, Report> {
     Ok(matches!(answer.trim().to_ascii_lowercase().as_str(), "y" | "yes"))
 }
 
+/// Asks a question whose answer is no or, by default, yes. The end of the input is no answer, and so a no.
+pub(super) fn agree(question: &str) -> Result<bool, Report> {
+    let tty = OpenOptions::new().read(true).write(true).open("/dev/tty");
+    let mut tty = tty.map_err(|e| no_terminal(&e))?;
+    tty.write_all(format!("{question} [Y/n] ").as_bytes()).map_err(|e| no_terminal(&e))?;
+    let mut read = Counted { from: &mut tty, bytes: 0 };
+    let answer = read_line(&mut read, "the terminal")?;
+    Ok(read.bytes > 0 && matches!(answer.trim().to_ascii_lowercase().as_str(), "" | "y" | "yes"))
+}
+
+/// A reader that knows whether anything came.
+struct Counted<'a, R> {
+    from: &'a mut R,
+    bytes: usize,
+}
+
+impl<R: Read> Read for Counted<'_, R> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let number = self.from.read(buffer)?;
+        self.bytes += number;
+        Ok(number)
+    }
+}
+
 /// Takes one line from stdin, without its line end.
 pub(super) fn line_of_stdin() -> Result<Zeroizing<String>, Report> {
     read_line(&mut io::stdin().lock(), "stdin")

@@ -5,7 +5,8 @@
 
 use super::tell;
 use crate::client::{self, Autostart};
-use crate::config::{self, MAX_BYTES};
+use crate::config::{Loaded, MAX_BYTES, Origin, Part};
+use crate::config_disk::{self, Disk};
 use crate::domain::catalogue::{Catalogue, Identity};
 use crate::domain::names::nearest;
 use crate::domain::report::{Kind, Report, printable};
@@ -14,25 +15,73 @@ use crate::paths::Paths;
 use crate::protocol::message::Request;
 use std::fs::File;
 use std::io::{self, Read};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 /// Reads and checks the configuration.
 pub(super) fn load(paths: &Paths) -> Result<Catalogue, Report> {
-    config::parse_bytes(&read_bytes(&paths.config)?, &paths.config).map_err(|e| e.report())
+    load_whole(paths).map(|loaded| loaded.catalogue)
+}
+
+/// The same, with where each entry stands.
+pub(super) fn load_whole(paths: &Paths) -> Result<Loaded, Report> {
+    config_disk::load(&paths.config).map_err(|e| e.report())
 }
 
 /// Lists everything that is wrong with the configuration, a line each.
 pub(super) fn problems(paths: &Paths) -> Vec<String> {
-    let bytes = read_bytes(&paths.config).unwrap_or_default();
-    config::parse_bytes(&bytes, &paths.config).map_or_else(|e| e.lines().collect(), |_| Vec::new())
+    config_disk::load(&paths.config).map_or_else(|e| e.lines().collect(), |_| Vec::new())
 }
 
-/// Reads the text of the configuration, for an edit.
+/// Reads the text of the first file, for an edit.
+#[allow(dead_code, reason = "for edits of several entries at once; an entry's own file is opened by `Edited`")]
 pub(super) fn read(paths: &Paths) -> Result<String, Report> {
-    let bytes = read_bytes(&paths.config)?;
-    // What is no text is explained by the reader that explains everything else.
-    config::parse_bytes(&bytes, &paths.config).map_err(|e| e.report().also("nothing was changed"))?;
-    String::from_utf8(bytes).map_err(|_| Report::new(Kind::Config, format!("{} is not UTF-8", shown(&paths.config))))
+    // What does not hold is explained by the reader that explains everything else.
+    load_whole(paths).map_err(|report| report.also("nothing was changed"))?;
+    text_of(&paths.config)
+}
+
+/// One file of the configuration, to be edited.
+pub(super) struct Edited<'a> {
+    main: &'a Path,
+    /// The file.
+    pub(super) file: PathBuf,
+    /// What it holds.
+    pub(super) text: String,
+    /// The configuration before.
+    pub(super) catalogue: Catalogue,
+    /// What makes the entry, where it has none.
+    pub(super) origin: Option<Origin>,
+}
+
+impl<'a> Edited<'a> {
+    /// Opens the file that has an entry of a table, or else the first one.
+    pub(super) fn open(paths: &'a Paths, table: &str, name: &str) -> Result<Self, Report> {
+        let Loaded { catalogue, origins } = load_whole(paths).map_err(|report| report.also("nothing was changed"))?;
+        let origin = origins.of(table, name);
+        let entry = origin.as_ref().filter(|origin| origin.made.is_none());
+        let file = entry.map_or_else(|| paths.config.clone(), |origin| origin.file.clone());
+        let text = text_of(&file)?;
+        Ok(Self { main: &paths.config, file, text, catalogue, origin })
+    }
+
+    /// Gives the file as a part of the whole.
+    pub(super) fn part(&self) -> Part<'_> {
+        Part { main: self.main, file: &self.file, files: &Disk }
+    }
+
+    /// Names the file for a message.
+    pub(super) fn shown(&self) -> String {
+        shown(&self.file)
+    }
+
+    /// Writes an edited text, unless somebody else wrote the file since it was read.
+    pub(super) fn write(&self, new: &str) -> Result<(), Report> {
+        write_file(&self.file, &self.text, new)
+    }
+}
+
+fn text_of(path: &Path) -> Result<String, Report> {
+    String::from_utf8(read_bytes(path)?).map_err(|_| Report::new(Kind::Config, format!("{} is not UTF-8", shown(path))))
 }
 
 /// Names the file for a message.
@@ -51,9 +100,13 @@ fn read_bytes(path: &Path) -> Result<Vec<u8>, Report> {
     }
 }
 
-/// Writes an edited text, unless somebody else wrote the file since it was read.
+/// Writes an edited text of the first file, unless somebody else wrote it since it was read.
+#[allow(dead_code, reason = "as `read`")]
 pub(super) fn write(paths: &Paths, old: &str, new: &str) -> Result<(), Report> {
-    let path = &paths.config;
+    write_file(&paths.config, old, new)
+}
+
+fn write_file(path: &Path, old: &str, new: &str) -> Result<(), Report> {
     if old == new {
         return Ok(());
     }
@@ -134,8 +187,8 @@ pub(super) fn unknown<'a>(what: &str, name: &str, known: impl Iterator<Item = &'
 #[cfg(test)]
 pub(super) mod tests {
     use super::*;
+    use crate::config;
     use std::fs;
-    use std::path::PathBuf;
 
     const TEXT: &str = r#"
         [identities.auth]

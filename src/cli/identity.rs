@@ -8,6 +8,7 @@ mod rotate;
 mod totp;
 
 use super::args::{IdentityCommand, IdentityRemoveArgs, ShowArgs};
+use super::config_file::Edited;
 use super::output::{self, Cell, Failure, Screen, Style, headings, remark, span, table};
 use super::{ask, config_file, tell, waiting};
 use crate::client::{self, Autostart};
@@ -187,11 +188,11 @@ fn unknown(catalogue: &Catalogue, name: &str) -> Report {
 
 fn remove(paths: &Paths, args: &IdentityRemoveArgs) -> Result<(), Failure> {
     let name = args.name.as_str();
-    let text = config_file::read(paths)?;
-    let catalogue = config_file::load(paths)?;
-    let Some(identity) = catalogue.identities.get(name) else { return Err(unknown(&catalogue, name).into()) };
+    let file = Edited::open(paths, "identities", name)?;
+    let catalogue = &file.catalogue;
+    let Some(identity) = catalogue.identities.get(name) else { return Err(unknown(catalogue, name).into()) };
     // Refused here while roles start from it, whatever was consented to: the configuration would be broken.
-    let edited = config::remove_identity(&text, &paths.config, name)?;
+    let edited = config::remove_identity(&file.text, &file.part(), name)?;
     let has_key = identity.kind == IdentityKind::IamUser;
     if !args.yes {
         let what = if has_key { "its key in the vault, its sessions and its section" } else { "its section" };
@@ -207,10 +208,10 @@ fn remove(paths: &Paths, args: &IdentityRemoveArgs) -> Result<(), Failure> {
     if has_key {
         tell(paths, Request::IdentityRemove { name: name.to_owned() }, Autostart::Yes)?;
     }
-    config_file::write(paths, &text, &edited).map_err(|report| {
+    file.write(&edited).map_err(|report| {
         let gone = if has_key { "the key is deleted from the vault, but " } else { "" };
         Report::new(report.kind, format!("{gone}its section is still there: {}", report.message))
-            .hint(format!("delete `[identities.{name}]` from {} by hand", config_file::shown(&paths.config)))
+            .hint(format!("delete `[identities.{name}]` from {} by hand", file.shown()))
     })?;
     config_file::reload(paths)?;
     let reminder =

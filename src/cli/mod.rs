@@ -18,6 +18,7 @@
 //! | `shells` | shells: completions with live names, and the function that switches one |
 //! | `log_files` | the audit log's files and their rotation |
 //! | `waiting` | what is waited for, said on a terminal |
+//! | `standing`, `init` | `rolecall` alone, and the first steps |
 //! | `config_file` | config.toml read, edited and written, and the agent told |
 //! | the others | one command each |
 
@@ -30,6 +31,7 @@ mod console;
 mod env;
 mod identity;
 mod imds;
+mod init;
 mod json;
 mod key_csv;
 mod key_input;
@@ -49,6 +51,7 @@ mod shadowing;
 mod shell_files;
 mod shells;
 mod socket;
+mod standing;
 mod status;
 mod unlock;
 mod usage;
@@ -72,6 +75,9 @@ pub fn run() -> ExitCode {
     let typed: Vec<OsString> = std::env::args_os().collect();
     if typed.get(1).is_some_and(|word| Inner::has(word)) {
         return run_inner(&typed);
+    }
+    if typed.len() <= 1 {
+        return end(None, Paths::from_env().map_err(Failure::from).and_then(|paths| standing::run(&paths)));
     }
     let cli = usage::command().try_get_matches_from(&typed).and_then(|matches| Cli::from_arg_matches(&matches));
     let (subject, done) = match cli {
@@ -119,6 +125,16 @@ pub fn fail(subject: Option<&str>, report: &Report) -> ExitCode {
     ExitCode::from(report.kind.exit_code())
 }
 
+/// Runs a command as if these words were typed after `rolecall`.
+fn run_words(words: &[&str]) -> Result<(), Failure> {
+    let typed: Vec<OsString> = std::iter::once(&"rolecall").chain(words).map(OsString::from).collect();
+    let cli = usage::command().try_get_matches_from(&typed).and_then(|matches| Cli::from_arg_matches(&matches));
+    match cli {
+        Ok(cli) => dispatch(cli.command),
+        Err(e) => usage::answer(&e, &typed),
+    }
+}
+
 fn dispatch(command: Command) -> Result<(), Failure> {
     // Asked for in each arm: completions and pages must be made where there is no home, as in the build of a package.
     let paths = Paths::from_env;
@@ -131,7 +147,10 @@ fn dispatch(command: Command) -> Result<(), Failure> {
         Command::Get(args) => Ok(print_session(&client::get(&paths()?, &args.name, Context::from_env())?)?),
         Command::Identity(command) => identity::run(&paths()?, &command),
         Command::Imds(args) => imds::run(&paths()?, &args),
-        Command::Init(args) => shells::init(args.shell),
+        Command::Init(args) => match args.shell {
+            Some(shell) => shells::init(shell),
+            None => init::run(&paths()?),
+        },
         Command::Lock => unlock::lock(&paths()?),
         Command::Log(args) => log::run(&paths()?, &args),
         Command::Man(args) => shell_files::man(args.dir.as_deref()),

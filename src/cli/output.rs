@@ -257,6 +257,30 @@ pub(super) fn table(screen: Screen, rows: &[Vec<Cell>]) -> String {
     out
 }
 
+/// Leaves out columns, in this order, until the others fit the screen uncut; their places are those of the first row.
+pub(super) fn leave_out(screen: Screen, rows: &mut [Vec<Cell>], order: &[usize]) {
+    let Some(limit) = screen.width else { return };
+    let columns = rows.iter().map(Vec::len).max().unwrap_or_default();
+    let mut widths: Vec<usize> =
+        (0..columns).map(|c| rows.iter().filter_map(|r| r.get(c)).map(Cell::width).max().unwrap_or(0)).collect();
+    let mut gone = Vec::new();
+    for at in order.iter().copied().filter(|at| *at < columns) {
+        let shown = columns - gone.len();
+        if widths.iter().sum::<usize>() + GAP.len() * shown.saturating_sub(1) <= limit {
+            break;
+        }
+        widths[at] = 0;
+        gone.push(at);
+    }
+    // From the last, so that the places before it stay.
+    gone.sort_unstable();
+    for row in rows {
+        for at in gone.iter().rev().copied().filter(|at| *at < row.len()).collect::<Vec<_>>() {
+            row.remove(at);
+        }
+    }
+}
+
 /// Makes the first row of a table.
 pub(super) fn headings(words: &[&str]) -> Vec<Cell> {
     words.iter().map(|word| Cell::new(Style::Heading, word)).collect()
@@ -329,6 +353,18 @@ mod tests {
         assert!(text.contains("arn:aws:iam::2222…  52m left"), "{text}");
         let tiny = table(Screen { width: Some(3), ..screen }, &rows());
         assert!(tiny.lines().count() == 3 && tiny.lines().all(|line| line.chars().count() <= 3), "{tiny}");
+    }
+
+    #[test]
+    fn columns_that_matter_less_are_left_out_before_others_are_cut() {
+        let row = |words: [&str; 3]| words.map(Cell::plain).to_vec();
+        let shown = |width| {
+            let mut rows = vec![row(["name", "account", "region"]), row(["a", "b", "c"])];
+            leave_out(Screen { width, ..Screen::default() }, &mut rows, &[2, 1]);
+            rows[1].len()
+        };
+        assert_eq!([shown(None), shown(Some(21)), shown(Some(20)), shown(Some(12))], [3, 3, 2, 1]);
+        assert_eq!(shown(Some(1)), 1, "the first is cut, not left out");
     }
 
     #[test]

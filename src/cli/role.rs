@@ -3,12 +3,12 @@
 //! A value is judged by `config` alone, after the edit and as a whole, so that a flag cannot write what the agent refuses.
 
 use super::args::{RoleCommand, RoleFlags, ShowArgs};
-use super::config_file;
+use super::config_file::{self, Edited};
 use super::output::{self, Cell, Failure, Screen, Style, table};
 use super::plan::ShownPlan;
 use crate::config::raw::RoleSection;
-use crate::config::{self, IfPresent};
-use crate::domain::arn::MfaSerial;
+use crate::config::{self, IfPresent, Loaded, Origin};
+use crate::domain::arn::{AccountId, MfaSerial};
 use crate::domain::catalogue::{Catalogue, MfaMode, Role};
 use crate::domain::names::Name;
 use crate::domain::plan::Plan;
@@ -16,7 +16,7 @@ use crate::domain::report::{Kind, Report};
 use crate::paths::Paths;
 use schemars::JsonSchema;
 use serde::Serialize;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 use std::fs::File;
 use std::io::Read;
 use std::path::Path;
@@ -36,27 +36,40 @@ pub(super) fn run(paths: &Paths, command: &RoleCommand) -> Result<(), Failure> {
 }
 
 fn add(paths: &Paths, name: &str, flags: &RoleFlags, replace: bool) -> Result<(), Failure> {
-    let text = config_file::read(paths)?;
-    let known = config_file::load(paths)?.roles.contains_key(name);
+    let file = Edited::open(paths, "roles", name)?;
+    let known = file.catalogue.roles.contains_key(name);
+    let made = file.origin.as_ref().and_then(|origin| origin.made.as_ref());
     if known && !replace {
-        return Err(Report::new(
-            Kind::Config,
-            format!("there is a role of this name in {} already", config_file::shown(&paths.config)),
-        )
-        .hint(format!("choose another name, or add `--replace` to write it anew; `rolecall role show {name}` shows it"))
-        .into());
+        let (message, hint) = match made {
+            None => (
+                format!("there is a role of this name in {} already", file.shown()),
+                "choose another name, or add `--replace` to write it anew",
+            ),
+            Some(made) => (
+                format!(
+                    "the template `{}` makes a role of this name for the account `{}`",
+                    made.template, made.account
+                ),
+                "choose another name, or add `--replace` to write one that goes before it",
+            ),
+        };
+        return Err(Report::new(Kind::Config, message)
+            .hint(format!("{hint}; `rolecall role show {name}` shows it"))
+            .into());
     }
     let present = if replace { IfPresent::Replace } else { IfPresent::Refuse };
-    let edited = config::add_role(&text, &paths.config, name, &section(flags)?, present)
+    let edited = config::add_role(&file.text, &file.part(), name, &section(flags)?, present)
         .map_err(|report| config_file::about("role", name, report))?;
-    config_file::write(paths, &text, &edited)?;
+    file.write(&edited)?;
     config_file::reload(paths)?;
     let catalogue = config_file::load(paths)?;
     let chain = config_file::chain(&catalogue, name).map(|(_, names)| names.join(" -> ")).unwrap_or_default();
-    let what = if known { "changed" } else { "added" };
+    let what = if known && made.is_none() { "changed" } else { "added" };
+    let before = made.map(|made| format!("\nit goes before the one that the template `{}` makes", made.template));
     output::print(&format!(
-        "role {what} in {}: {chain}\nnext: `rolecall profiles sync`, then any tool with `--profile {name}`\n",
-        config_file::shown(&paths.config)
+        "role {what} in {}: {chain}{}\nnext: `rolecall profiles sync`, then any tool with `--profile {name}`\n",
+        file.shown(),
+        before.unwrap_or_default()
     ))
 }
 
@@ -86,6 +99,7 @@ fn section(flags: &RoleFlags) -> Result<RoleSection, Report> {
         access_by_program: flags.access_by_program.iter().cloned().collect(),
         display_name: flags.display_name.clone(),
         color: flags.color.clone(),
+        tags: flags.tags.clone(),
     })
 }
 
@@ -108,14 +122,19 @@ fn policy(typed: &str) -> Result<String, Report> {
 }
 
 fn remove(paths: &Paths, name: &str) -> Result<(), Failure> {
-    let text = config_file::read(paths)?;
-    let edited = config::remove_role(&text, &paths.config, name)?;
-    config_file::write(paths, &text, &edited)?;
+    let file = Edited::open(paths, "roles", name)?;
+    let edited = config::remove_role(&file.text, &file.part(), name)?;
+    file.write(&edited)?;
     config_file::reload(paths)?;
-    output::print(&format!(
-        "role removed from {}\nnext: `rolecall profiles sync` takes its profile away\n",
-        config_file::shown(&paths.config)
-    ))
+    let loaded = config_file::load_whole(paths)?;
+    let made = loaded.origins.of("roles", name).and_then(|origin| origin.made);
+    let next = match made {
+        Some(made) => {
+            format!("the template `{}` makes a role of this name again; `rolecall role show {name}`", made.template)
+        }
+        None => "next: `rolecall profiles sync` takes its profile away".to_owned(),
+    };
+    output::print(&format!("role removed from {}\n{next}\n", file.shown()))
 }
 
 /// A role as `--json` prints it: the configuration's keys and values.
@@ -127,6 +146,12 @@ pub(super) struct Shown<'a> {
     source: &'a str,
     /// Its ARN.
     role_arn: &'a str,
+    /// What the configuration calls its account.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    account_name: Option<&'a str>,
+    /// What it is found by.
+    #[serde(skip_serializing_if = "<[_]>::is_empty")]
+    tags: &'a [String],
     /// From the identity to the role itself.
     chain: Vec<&'a str>,
     /// The ExternalId that goes with the call.
@@ -180,17 +205,73 @@ pub(super) struct Shown<'a> {
 pub(super) struct Detailed<'a> {
     #[serde(flatten)]
     role: Shown<'a>,
+    /// Where it comes from.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    origin: Option<ShownOrigin>,
     /// What `get` does where nothing is cached.
     plan: ShownPlan,
 }
 
+/// Where a role comes from.
+#[derive(Serialize, JsonSchema)]
+struct ShownOrigin {
+    /// The file of its entry, or of the template that makes it.
+    file: String,
+    /// The line there.
+    line: usize,
+    /// The template that makes it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    template: Option<String>,
+    /// The account that it is made for.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    account: Option<String>,
+}
+
+impl ShownOrigin {
+    fn new(origin: Origin) -> Self {
+        let (template, account) = match origin.made {
+            None => (None, None),
+            Some(made) => (Some(made.template.to_string()), Some(made.account.to_string())),
+        };
+        Self { file: origin.file.display().to_string(), line: origin.line, template, account }
+    }
+
+    fn text(&self) -> String {
+        let place = format!("{}:{}", config_file::shown(Path::new(&self.file)), self.line);
+        match (&self.template, &self.account) {
+            (Some(template), Some(account)) => {
+                format!("\nfrom the template {template} ({place}) for the account {account}\n")
+            }
+            _ => format!("\nfrom {place}\n"),
+        }
+    }
+}
+
+/// The names of accounts by their number.
+pub(super) struct AccountNames<'a>(HashMap<&'a AccountId, &'a str>);
+
+impl<'a> AccountNames<'a> {
+    /// Takes them from a catalogue; of two names for one account the first.
+    pub(super) fn of_all(catalogue: &'a Catalogue) -> Self {
+        let accounts = catalogue.accounts.iter().rev();
+        Self(accounts.map(|(name, account)| (&account.id, name.as_str())).collect())
+    }
+
+    /// Gives the name of an account.
+    pub(super) fn of(&self, id: &AccountId) -> Option<&'a str> {
+        self.0.get(id).copied()
+    }
+}
+
 impl<'a> Shown<'a> {
-    pub(super) fn new(catalogue: &'a Catalogue, role: &'a Role) -> Self {
+    pub(super) fn new(catalogue: &'a Catalogue, accounts: &AccountNames<'a>, role: &'a Role) -> Self {
         let name = role.name.as_str();
         Self {
             name,
             source: role.source.as_str(),
             role_arn: role.role_arn.as_str(),
+            account_name: accounts.of(role.role_arn.account()),
+            tags: &role.tags,
             chain: config_file::chain(catalogue, name).map(|(_, names)| names).unwrap_or_default(),
             external_id: role.external_id.as_deref(),
             duration: role.duration.map(duration),
@@ -221,17 +302,20 @@ pub(super) fn duration(duration: Duration) -> String {
 }
 
 fn show(paths: &Paths, args: &ShowArgs) -> Result<(), Failure> {
-    let catalogue = config_file::load(paths)?;
-    let Some(role) = catalogue.roles.get(args.name.as_str()) else {
+    let Loaded { catalogue, origins } = config_file::load_whole(paths)?;
+    let name = args.name.as_str();
+    let Some(role) = catalogue.roles.get(name) else {
         let known = catalogue.roles.keys().map(Name::as_str);
-        return Err(config_file::unknown("role", args.name.as_str(), known).into());
+        return Err(config_file::unknown("role", name, known).into());
     };
-    let shown = Shown::new(&catalogue, role);
-    let plan = ShownPlan::new(&catalogue, &Plan::of(&catalogue, args.name.as_str())?);
+    let shown = Shown::new(&catalogue, &AccountNames::of_all(&catalogue), role);
+    let plan = ShownPlan::new(&catalogue, &Plan::of(&catalogue, name)?);
+    let origin = origins.of("roles", name).map(ShownOrigin::new);
     if args.json {
-        return output::print_json(&Detailed { role: shown, plan });
+        return output::print_json(&Detailed { role: shown, origin, plan });
     }
-    output::print(&(render_show(&shown, Screen::stdout()) + &plan.text()))
+    let from = origin.as_ref().map(ShownOrigin::text).unwrap_or_default();
+    output::print(&(render_show(&shown, Screen::stdout()) + &from + &plan.text()))
 }
 
 /// Writes the same keys as the JSON, a line each: one list of them cannot forget what the other has.

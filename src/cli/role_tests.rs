@@ -22,14 +22,14 @@ fn every_flag_becomes_its_key() {
          --external-id 7f3a --duration 1h --role-session-name richard --source-identity richard \
          --session-tag team=web=1 --session-tags stage=prod --transitive-tag-key team \
          --policy {\"Version\":\"2012-10-17\",\"Statement\":[]} --policy-arn arn:aws:iam::aws:policy/ReadOnlyAccess \
-         --region eu-central-1 --mfa none --access ask --access-by-program /usr/bin/terraform=allow --display-name Production --color red",
+         --region eu-central-1 --mfa none --access ask --access-by-program /usr/bin/terraform=allow --display-name Production --color red --tag web --tag team-a",
     );
     let section = section(&flags).expect("a section");
     let file = Path::new("config.toml");
     let text = config::add_role(BEFORE, file, &name, &section, IfPresent::Refuse).expect("fits");
     assert!(text.starts_with(BEFORE), "{text}");
     let catalogue = config::parse(&text, file).expect("valid");
-    let shown = Shown::new(&catalogue, &catalogue.roles["prod"]);
+    let shown = Shown::new(&catalogue, &AccountNames::of_all(&catalogue), &catalogue.roles["prod"]);
     assert_eq!(
         render_show(&shown, Screen { width: Some(20), ..Screen::default() }),
         "\
@@ -50,6 +50,7 @@ region               eu-central-1
 role_session_name    richard
 session_tags         stage=prod, team=web=1
 source_identity      richard
+tags                 web, team-a
 transitive_tag_keys  team
 "
     );

@@ -1,109 +1,83 @@
-//! `roles`: every role there is, for people and for tools that have their own way of showing them.
+//! `roles`: every role there is, or those that are looked for, for people and for tools that have their own way of showing
+//! them.
 //!
-//! `role list` is the same command by its other name.
+//! `role list` is the same command by its other name. What is looked for is looked for here alone: `get` takes a name as
+//! it is, or a slip would be another account.
+
+mod aesr;
+mod search;
+mod tree;
 
 use super::args::RolesArgs;
 use super::config_file;
-use super::output::{self, Cell, Failure, Screen, Style, headings, table};
-use super::role::Shown;
-use crate::domain::arn;
-use crate::domain::catalogue::{Catalogue, Identity, Role};
-use crate::domain::palette;
-use crate::domain::switch_role::{path_and_name, refusal, shown_name};
+use super::output::{self, Cell, Failure, Screen, Style, headings, leave_out, table};
+use super::role::{AccountNames, Shown};
+use crate::domain::catalogue::{Catalogue, Role};
 use crate::paths::Paths;
-use std::collections::BTreeSet;
-use std::fmt::Write;
+use search::Search;
 
 /// Lists the roles.
 pub(super) fn run(paths: &Paths, args: &RolesArgs) -> Result<(), Failure> {
     let catalogue = &config_file::load(paths)?;
     if args.aesr {
-        return output::print(&aesr(catalogue));
+        return output::print(&aesr::aesr(catalogue));
     }
-    let roles = by_name(catalogue);
+    let accounts = AccountNames::of_all(catalogue);
+    let search = Search::new(args);
+    let mut roles = by_name(catalogue);
+    let all = roles.len();
+    roles.retain(|role| search.finds(role, &accounts));
     if args.json {
-        let shown: Vec<Shown<'_>> = roles.iter().map(|role| Shown::new(catalogue, role)).collect();
+        let shown: Vec<Shown<'_>> = roles.iter().map(|role| Shown::new(catalogue, &accounts, role)).collect();
         return output::print_json(&shown);
     }
-    if roles.is_empty() {
+    if all == 0 {
         return output::print("no roles yet; start with `rolecall role add NAME --source IDENTITY --role-arn ARN`\n");
     }
-    let mut rows = vec![headings(&["NAME", "ACCOUNT", "ROLE", "SOURCE", "REGION"])];
+    if roles.is_empty() {
+        return Err(search.nothing(catalogue).into());
+    }
+    let mut out = if args.tree {
+        tree::draw(catalogue, &accounts, &roles, Screen::stdout())
+    } else {
+        list(catalogue, &accounts, &roles, Screen::stdout())
+    };
+    if args.tree || !search.is_all() {
+        let of = if search.is_all() { String::new() } else { format!(" of {all}") };
+        out.push_str(&format!("\n{}{of} {}\n", roles.len(), if all == 1 { "role" } else { "roles" }));
+    }
+    output::print(&out)
+}
+
+fn list(catalogue: &Catalogue, accounts: &AccountNames<'_>, roles: &[&Role], screen: Screen) -> String {
+    // A column that would be empty is left out.
+    let has_names = roles.iter().any(|role| accounts.of(role.role_arn.account()).is_some());
+    let has_tags = roles.iter().any(|role| !role.tags.is_empty());
+    let mut words = vec!["NAME", "ACCOUNT"];
+    words.extend(has_names.then_some("CALLED"));
+    words.extend(["ROLE", "SOURCE", "REGION"]);
+    words.extend(has_tags.then_some("TAGS"));
+    let mut rows = vec![headings(&words)];
     for role in roles {
-        rows.push(vec![
-            Cell::new(Style::Heading, role.name.as_str()),
-            Cell::plain(role.role_arn.account().as_str()),
+        let account = role.role_arn.account();
+        let mut row = vec![Cell::new(Style::Heading, role.name.as_str()), Cell::plain(account.as_str())];
+        row.extend(has_names.then(|| Cell::plain(accounts.of(account).unwrap_or("-"))));
+        row.extend([
             Cell::plain(role.role_arn.name()),
             Cell::plain(role.source.as_str()),
             Cell::plain(config_file::region_in(catalogue, role.name.as_str()).as_deref().unwrap_or("-")),
         ]);
+        row.extend(has_tags.then(|| Cell::new(Style::Dim, &role.tags.join(", "))));
+        rows.push(row);
     }
-    output::print(&table(Screen::stdout(), &rows))
+    let place = |word: &str| words.iter().position(|known| *known == word);
+    let order: Vec<usize> = ["REGION", "SOURCE", "TAGS", "CALLED"].into_iter().filter_map(place).collect();
+    leave_out(screen, &mut rows, &order);
+    table(screen, &rows)
 }
 
 fn by_name(catalogue: &Catalogue) -> Vec<&Role> {
     let mut roles: Vec<&Role> = catalogue.roles.values().collect();
     roles.sort_by(|a, b| a.name.cmp(&b.name));
     roles
-}
-
-/// Writes the configuration of AWS Extend Switch Roles (its README, "Configuration"): base accounts, where they are known,
-/// then a section per role that the console can switch to. The others are named with the reason, in comments.
-fn aesr(catalogue: &Catalogue) -> String {
-    let roles = by_name(catalogue);
-    let mut identities: Vec<&Identity> = catalogue.identities.values().collect();
-    identities.sort_by(|a, b| a.name.cmp(&b.name));
-    let mut out =
-        String::from("; AWS Extend Switch Roles, from rolecall: paste it into the extension's Configure page\n");
-    let mut taken = BTreeSet::new();
-    for identity in identities {
-        // The extension refuses all of it for one base account that leads nowhere.
-        let leads_on = |role: &&Role| role.source == identity.name && left_out(catalogue, role).is_none();
-        if let Some(account) = account(identity).filter(|_| roles.iter().any(leads_on)) {
-            taken.insert(identity.name.to_string());
-            let _ = write!(out, "\n[{}]\naws_account_id = {account}\n", identity.name);
-        }
-    }
-    for role in roles {
-        if let Some(why) = left_out(catalogue, role) {
-            let _ = write!(out, "\n; left out: {why}\n");
-            continue;
-        }
-        let title = title(role, &mut taken);
-        let _ = write!(out, "\n[profile {title}]\nrole_arn = {}\n", role.role_arn);
-        if let Some(color) = role.color.as_deref().and_then(palette::hex) {
-            let _ = writeln!(out, "color = {color}");
-        }
-        if let Some(region) = config_file::region_in(catalogue, role.name.as_str()) {
-            let _ = writeln!(out, "region = {region}");
-        }
-        if catalogue.identities.get(&role.source).is_some_and(|identity| account(identity).is_some()) {
-            let _ = writeln!(out, "source_profile = {}", role.source);
-        }
-    }
-    out
-}
-
-/// Tells why a role is not in it, if it is not.
-fn left_out(catalogue: &Catalogue, role: &Role) -> Option<String> {
-    if let Some(report) = refusal(catalogue, role) {
-        return Some(report.message);
-    }
-    // It cuts a value at the first of these.
-    let is_cut = path_and_name(&role.role_arn).contains(['=', ';', '#']);
-    is_cut.then(|| format!("the extension cannot read the ARN of `{}`: it cuts it at = ; and #", role.name))
-}
-
-/// Gives the account of an identity, as far as the configuration tells.
-fn account(identity: &Identity) -> Option<arn::AccountId> {
-    identity.mfa_serial.as_ref().and_then(|serial| arn::account_of(serial.as_str()))
-}
-
-/// Gives a section's title: what the console shows, where it can stand there and is nobody else's, else the name.
-fn title(role: &Role, taken: &mut BTreeSet<String>) -> String {
-    let shown = shown_name(role);
-    let is_plain = shown.chars().all(|c| c.is_alphanumeric() || " _.@-".contains(c)) && shown.trim() == shown;
-    let title = if is_plain && !taken.contains(shown) { shown } else { role.name.as_str() };
-    taken.insert(title.to_owned());
-    title.to_owned()
 }

@@ -1,6 +1,7 @@
 //! `agent socket`: the further sockets of config.toml, listed and edited. Opening them is the agent's.
 
 use super::args::{SocketAddArgs, SocketCommand};
+use super::config_file::Edited;
 use super::output::{self, Cell, Failure, Screen, Style, headings, table};
 use super::{config_file, status};
 use crate::client::{self, Autostart};
@@ -24,28 +25,25 @@ pub(super) fn run(paths: &Paths, command: &SocketCommand) -> Result<(), Failure>
 
 fn add(paths: &Paths, args: &SocketAddArgs) -> Result<(), Failure> {
     let name = args.name.as_str();
-    let text = config_file::read(paths)?;
-    let known = config_file::load(paths)?.sockets.contains_key(name);
+    let file = Edited::open(paths, "sockets", name)?;
+    let known = file.catalogue.sockets.contains_key(name);
     if known && !args.replace {
-        return Err(Report::new(
-            Kind::Config,
-            format!("there is a socket of this name in {} already", config_file::shown(&paths.config)),
-        )
-        .hint("choose another name, or add `--replace` to write it anew; `rolecall agent socket list` shows it")
-        .into());
+        return Err(Report::new(Kind::Config, format!("there is a socket of this name in {} already", file.shown()))
+            .hint("choose another name, or add `--replace` to write it anew; `rolecall agent socket list` shows it")
+            .into());
     }
     let present = if args.replace { IfPresent::Replace } else { IfPresent::Refuse };
     let section = SocketSection { roles: args.roles.clone(), ask: args.ask.then_some(true) };
-    let edited = config::add_socket(&text, &paths.config, name, &section, present)
+    let edited = config::add_socket(&file.text, &file.part(), name, &section, present)
         .map_err(|report| config_file::about("socket", name, report))?;
-    config_file::write(paths, &text, &edited)?;
+    file.write(&edited)?;
     config_file::reload(paths)?;
     let (all, is_running) = sockets(paths)?;
     let Some(socket) = all.into_iter().find(|socket| socket.name == name) else {
         return Err(client::odd_answer().into());
     };
     if let Some(report) = socket.error {
-        return Err(report.also(&format!("{} is written", config_file::shown(&paths.config))).into());
+        return Err(report.also(&format!("{} is written", file.shown())).into());
     }
     let what = if known { "changed" } else { "added" };
     let asks = if socket.ask { ", and a person here is asked before a use" } else { "" };
@@ -56,18 +54,18 @@ fn add(paths: &Paths, args: &SocketAddArgs) -> Result<(), Failure> {
         "socket {what} in {}: it serves only sessions of {roles}{asks}\n{opens}{path}\n\
          next: `ssh -R {far}:{path} HOST`, where UID is what `id -u` says on HOST\n\
          there: `export ROLECALL_SOCKET={far} ROLECALL_AUTOSTART=no`, then `rolecall get {first}`\n",
-        config_file::shown(&paths.config)
+        file.shown()
     ))
 }
 
 fn remove(paths: &Paths, name: &str) -> Result<(), Failure> {
-    let text = config_file::read(paths)?;
-    let edited = config::remove_socket(&text, &paths.config, name)?;
-    config_file::write(paths, &text, &edited)?;
+    let file = Edited::open(paths, "sockets", name)?;
+    let edited = config::remove_socket(&file.text, &file.part(), name)?;
+    file.write(&edited)?;
     config_file::reload(paths)?;
     output::print(&format!(
         "socket removed from {}\nsessions that were handed out through it live until they end\n",
-        config_file::shown(&paths.config)
+        file.shown()
     ))
 }
 

@@ -1,14 +1,18 @@
 //! Adds and removes entries in the text of config.toml; comments, order and every other byte stay as they are.
 //!
-//! Text comes in and goes out; writing it is the caller's. What goes out has been read again by [`parse`], and is the old
-//! catalogue but for the one entry: an edit cannot make a file that the agent refuses, nor change what was not asked for.
+//! Text comes in and goes out; writing it is the caller's. What goes out has been read again, with the other files of the
+//! configuration, and is the old catalogue but for the one entry: an edit cannot make a file that the agent refuses, nor
+//! change what was not asked for.
 
+use super::origins::Origin;
+use super::problem::shown as shown_path;
 use super::raw::{IdentitySection, RoleSection, SocketSection};
-use super::{ConfigError, lines, parse};
+use super::tree::{Files, Nowhere, Overlay};
+use super::{ConfigError, Loaded, lines, load};
 use crate::domain::catalogue::Catalogue;
 use crate::domain::names::{Name, nearest};
 use crate::domain::report::{Kind, Report, printable};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use toml_edit::{DocumentMut, InlineTable, Item, Table, TableLike, Value};
 
 /// What a new file starts with.
@@ -17,6 +21,9 @@ const HEADER: &str = "\
 # Saving this file is enough; `rolecall status` says whether the agent took it over.
 ";
 
+/// What stays of an included file without its last entry.
+const EMPTIED: &str = "# No entries.\n";
+
 /// What happens to an entry that is there already.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum IfPresent {
@@ -24,6 +31,65 @@ pub enum IfPresent {
     Refuse,
     /// It gets the new values; comments at its keys stay.
     Replace,
+}
+
+/// A file that is edited.
+pub trait Site {
+    /// Gives its path.
+    fn file(&self) -> &Path;
+
+    /// Reads the whole configuration as it is with this text in the file.
+    fn load(&self, text: &str) -> Result<Loaded, ConfigError>;
+
+    /// Tells whether it is the first file, which may be empty.
+    fn is_first(&self) -> bool {
+        true
+    }
+}
+
+/// One file of a configuration that may have several.
+pub struct Part<'a> {
+    /// The first file.
+    pub main: &'a Path,
+    /// The one that is edited.
+    pub file: &'a Path,
+    /// All of them.
+    pub files: &'a dyn Files,
+}
+
+impl Site for Part<'_> {
+    fn file(&self) -> &Path {
+        self.file
+    }
+
+    fn load(&self, text: &str) -> Result<Loaded, ConfigError> {
+        load(self.main, &Overlay { files: self.files, path: self.file, bytes: text.as_bytes() })
+    }
+
+    fn is_first(&self) -> bool {
+        self.main == self.file
+    }
+}
+
+/// A configuration of one file.
+impl Site for Path {
+    fn file(&self) -> &Path {
+        self
+    }
+
+    fn load(&self, text: &str) -> Result<Loaded, ConfigError> {
+        Part { main: self, file: self, files: &Nowhere }.load(text)
+    }
+}
+
+impl Site for PathBuf {
+    fn file(&self) -> &Path {
+        self
+    }
+
+    fn load(&self, text: &str) -> Result<Loaded, ConfigError> {
+        self.as_path().load(text)
+    }
 }
 
 /// The tables that hold entries.
@@ -74,14 +140,20 @@ impl Kinds {
 }
 
 /// Adds a role to the text of a configuration, which may be empty.
-pub fn add_role(text: &str, file: &Path, name: &str, role: &RoleSection, present: IfPresent) -> Result<String, Report> {
+pub fn add_role<S: Site + ?Sized>(
+    text: &str,
+    file: &S,
+    name: &str,
+    role: &RoleSection,
+    present: IfPresent,
+) -> Result<String, Report> {
     add(text, file, Kinds::Roles, name, &toml::Table::try_from(role), present)
 }
 
 /// Adds an identity to the text of a configuration, which may be empty.
-pub fn add_identity(
+pub fn add_identity<S: Site + ?Sized>(
     text: &str,
-    file: &Path,
+    file: &S,
     name: &str,
     identity: &IdentitySection,
     present: IfPresent,
@@ -90,9 +162,9 @@ pub fn add_identity(
 }
 
 /// Adds a socket to the text of a configuration.
-pub fn add_socket(
+pub fn add_socket<S: Site + ?Sized>(
     text: &str,
-    file: &Path,
+    file: &S,
     name: &str,
     socket: &SocketSection,
     present: IfPresent,
@@ -101,29 +173,30 @@ pub fn add_socket(
 }
 
 /// Removes a socket.
-pub fn remove_socket(text: &str, file: &Path, name: &str) -> Result<String, Report> {
+pub fn remove_socket<S: Site + ?Sized>(text: &str, file: &S, name: &str) -> Result<String, Report> {
     remove(text, file, Kinds::Sockets, name)
 }
 
 /// Removes a role; refused while another role is assumed from it, or a socket serves it.
-pub fn remove_role(text: &str, file: &Path, name: &str) -> Result<String, Report> {
+pub fn remove_role<S: Site + ?Sized>(text: &str, file: &S, name: &str) -> Result<String, Report> {
     remove(text, file, Kinds::Roles, name)
 }
 
 /// Removes an identity; refused while a role is assumed from it.
-pub fn remove_identity(text: &str, file: &Path, name: &str) -> Result<String, Report> {
+pub fn remove_identity<S: Site + ?Sized>(text: &str, file: &S, name: &str) -> Result<String, Report> {
     remove(text, file, Kinds::Identities, name)
 }
 
-fn add(
+fn add<S: Site + ?Sized>(
     text: &str,
-    file: &Path,
+    site: &S,
     kind: Kinds,
     name: &str,
     values: &Result<toml::Table, toml::ser::Error>,
     present: IfPresent,
 ) -> Result<String, Report> {
-    let before = parse(text, file).map_err(|e| broken(&e))?;
+    let file = site.file();
+    let Loaded { catalogue: before, origins } = site.load(text).map_err(|e| broken(&e))?;
     let shown = printable(name, 128);
     Name::new(name).map_err(|why| Report::new(Kind::Usage, format!("{} `{shown}`: {why}", kind.one())))?;
     let values = values.as_ref().map_err(|e| Report::new(Kind::Failed, format!("cannot write `{shown}`: {e}")))?;
@@ -140,23 +213,30 @@ fn add(
         return Err(Report::new(Kind::Config, message)
             .hint(format!("remove it first: `rolecall {} remove {shown}`, or edit the file", kind.command())));
     }
+    let origin = exists.then(|| origins.of(kind.table(), name)).flatten();
+    // What a template makes is no entry of any file: one of its own goes before it.
+    let is_entry = origin.as_ref().is_some_and(|origin| origin.made.is_none());
+    if let Some(origin) = origin.filter(|origin| origin.made.is_none() && origin.file != file) {
+        return Err(elsewhere(&origin, kind, &shown));
+    }
 
     let is_empty = text.trim_start_matches('\u{feff}').trim().is_empty();
     let started = if is_empty { HEADER.to_owned() } else { text.to_owned() };
     let mut document = open(&started, file)?;
-    if exists {
+    if is_entry {
         replace(&mut document, kind, name, values);
     } else {
         insert(&mut document, kind, name, values)
             .ok_or_else(|| by_hand(file, &format!("`{}` is not a table", kind.table())))?;
     }
     let after = lines::restore(&started, &document.to_string());
-    check(&before, &after, file, kind, name)?;
+    check(&before, &after, site, kind, name)?;
     Ok(after)
 }
 
-fn remove(text: &str, file: &Path, kind: Kinds, name: &str) -> Result<String, Report> {
-    let before = parse(text, file).map_err(|e| broken(&e))?;
+fn remove<S: Site + ?Sized>(text: &str, site: &S, kind: Kinds, name: &str) -> Result<String, Report> {
+    let file = site.file();
+    let Loaded { catalogue: before, origins } = site.load(text).map_err(|e| broken(&e))?;
     let shown = printable(name, 128);
     if !kind.names(&before).any(|n| n == name) {
         let near = nearest(name, kind.names(&before)).first().map(|n| format!("; did you mean `{n}`?"));
@@ -164,6 +244,9 @@ fn remove(text: &str, file: &Path, kind: Kinds, name: &str) -> Result<String, Re
         return Err(
             Report::new(Kind::Config, message).hint(format!("`rolecall {} list` shows what there is", kind.command()))
         );
+    }
+    if let Some(origin) = origins.of(kind.table(), name).filter(|o| o.made.is_some() || o.file != file) {
+        return Err(elsewhere(&origin, kind, &shown));
     }
     let mut users: Vec<&str> = before
         .roles
@@ -195,8 +278,12 @@ fn remove(text: &str, file: &Path, kind: Kinds, name: &str) -> Result<String, Re
     let rendered = document.to_string();
     let body = text.trim_start_matches('\u{feff}');
     let rendered = if body.starts_with(['\n', '\r']) { rendered.as_str() } else { rendered.trim_start_matches('\n') };
-    let after = lines::restore(text, rendered);
-    check(&before, &after, file, kind, name)?;
+    let mut after = lines::restore(text, rendered);
+    // One that is included and empty is taken for one that is being written.
+    if after.trim().is_empty() && !site.is_first() {
+        EMPTIED.clone_into(&mut after);
+    }
+    check(&before, &after, site, kind, name)?;
     Ok(after)
 }
 
@@ -335,8 +422,8 @@ fn to_edit(value: &toml::Value) -> Value {
 }
 
 /// Reads the edited text again, and makes sure that nothing but the one entry differs.
-fn check(before: &Catalogue, after: &str, file: &Path, kind: Kinds, name: &str) -> Result<(), Report> {
-    let now = parse(after, file).map_err(|e| refused(&e, kind, name))?;
+fn check<S: Site + ?Sized>(before: &Catalogue, after: &str, site: &S, kind: Kinds, name: &str) -> Result<(), Report> {
+    let now = site.load(after).map_err(|e| refused(&e, kind, name))?.catalogue;
     let others = |c: &Catalogue| {
         let identities = c.identities.values().filter(|i| kind != Kinds::Identities || i.name.as_str() != name);
         let roles = c.roles.values().filter(|r| kind != Kinds::Roles || r.name.as_str() != name);
@@ -346,7 +433,27 @@ fn check(before: &Catalogue, after: &str, file: &Path, kind: Kinds, name: &str) 
         let sockets: Vec<_> = sockets.cloned().collect();
         (identities, roles, sockets, c.agent.clone(), c.aws.clone())
     };
-    if others(before) == others(&now) { Ok(()) } else { Err(by_hand(file, "other entries would change")) }
+    if others(before) == others(&now) { Ok(()) } else { Err(by_hand(site.file(), "other entries would change")) }
+}
+
+/// Refuses what is not to be edited here: what another file has, or a template makes.
+fn elsewhere(origin: &Origin, kind: Kinds, name: &str) -> Report {
+    let place = format!("{}:{}", shown_path(&origin.file), origin.line);
+    let Some(made) = &origin.made else {
+        return Report::new(Kind::Config, format!("{} `{name}` is in {place}", kind.one()))
+            .hint(format!("edit `{}`; nothing was changed", shown_path(&origin.file)));
+    };
+    let (file, line) = &made.account_at;
+    let message = format!(
+        "{} `{name}` is made by the template `{}` ({place}) for the account `{}`",
+        kind.one(),
+        made.template,
+        made.account
+    );
+    Report::new(Kind::Config, message).hint(format!(
+        "change the template's `accounts`, or the account at {}:{line}; nothing was changed",
+        shown_path(file)
+    ))
 }
 
 fn broken(error: &ConfigError) -> Report {

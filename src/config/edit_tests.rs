@@ -1,3 +1,4 @@
+use super::super::parse;
 use super::super::raw::{IdentitySection, RoleSection};
 use super::super::tests::EXAMPLE;
 use super::*;
@@ -57,6 +58,7 @@ fn a_role_is_written_with_its_keys_in_one_order() {
         access_by_program: BTreeMap::from([("/usr/bin/terraform".into(), "allow".into())]),
         display_name: Some("Data".into()),
         color: Some("red".into()),
+        tags: vec!["team-a".into()],
         ..role("auth")
     };
     let text = put(START, "team.data", &full).expect("added");

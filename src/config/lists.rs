@@ -30,10 +30,10 @@ pub(super) fn unique_list<T: PartialEq>(
 }
 
 /// Reads an array of texts; its length is checked first, so that a hostile one is not compared with itself.
-fn text_list(spot: &mut Spot<'_>, max: usize, check: fn(&str) -> Result<(), &'static str>) -> Vec<String> {
+fn text_list(spot: &mut Spot<'_>, max: usize, who: &str, check: fn(&str) -> Result<(), &'static str>) -> Vec<String> {
     let length = spot.value.get_ref().as_array().map_or(0, |array| array.len());
     if length > max {
-        spot.wrong(format!("has {length} elements, AWS takes {max}"));
+        spot.wrong(format!("has {length} elements, {who} takes {max}"));
         return Vec::new();
     }
     unique_list(spot, |spot| spot.text(check)).unwrap_or_default()
@@ -41,16 +41,21 @@ fn text_list(spot: &mut Spot<'_>, max: usize, check: fn(&str) -> Result<(), &'st
 
 /// Reads the keys of tags that pass on.
 pub(super) fn transitive_tag_keys(spot: &mut Spot<'_>) -> Vec<String> {
-    text_list(spot, values::TAGS_MAX, values::check_tag_key)
+    text_list(spot, values::TAGS_MAX, "AWS", values::check_tag_key)
 }
 
 /// Reads managed session policies.
 pub(super) fn policy_arns(spot: &mut Spot<'_>) -> Vec<String> {
-    text_list(spot, values::POLICY_ARNS_MAX, check_policy_arn)
+    text_list(spot, values::POLICY_ARNS_MAX, "AWS", check_policy_arn)
+}
+
+/// Reads what a role or an account is found by.
+pub(super) fn tags(spot: &mut Spot<'_>) -> Vec<String> {
+    text_list(spot, values::FOUND_BY_MAX, "rolecall", values::check_found_by)
 }
 
 /// Reads session tags.
-pub(super) fn tags(spot: &mut Spot<'_>) -> BTreeMap<String, String> {
+pub(super) fn session_tags(spot: &mut Spot<'_>) -> BTreeMap<String, String> {
     let mut found = BTreeMap::new();
     let count = spot.value.get_ref().as_table().map_or(0, DeTable::len);
     if count > values::TAGS_MAX {

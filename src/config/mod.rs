@@ -6,40 +6,58 @@
 //!
 //! | file | owns |
 //! |---|---|
+//! | `tree`, `glob` | the files: the first one, and what `include` leads to |
 //! | `raw` | the sections as they are written; the schema and edits are made from them |
 //! | `sections` | which keys a section has, and the check of each |
 //! | `walk` | from a document's table to those keys: unknown, missing, of the wrong type |
+//! | `roles`, `defaults` | the keys of roles, and of what they inherit |
+//! | `accounts`, `templates`, `pattern`, `expand` | a role for each of many accounts |
 //! | `sockets` | the keys of further sockets |
 //! | `sources` | the keys of identities without a stored key, and which go with which type |
 //! | `values` | the checks of single values that the domain has no type for |
 //! | `problem` | what is wrong and where, and the report of it |
+//! | `origins` | where an entry stands, or what made it |
 //! | `edit`, `lines` | adding and removing entries |
 //! | `schema` | the JSON schema for editors |
 
+mod accounts;
+mod defaults;
 mod edit;
+mod expand;
+mod glob;
 mod lines;
 mod lists;
+mod origins;
+mod pattern;
 mod problem;
 mod program;
 pub mod raw;
+mod roles;
 mod schema;
 mod sections;
 mod sockets;
 mod sources;
+mod templates;
+mod tree;
 mod values;
 mod walk;
 
-pub use edit::{IfPresent, add_identity, add_role, add_socket, remove_identity, remove_role, remove_socket};
+pub use edit::{
+    IfPresent, Part, Site, add_identity, add_role, add_socket, remove_identity, remove_role, remove_socket,
+};
+pub use origins::{MadeBy, Origin, Origins};
 pub use problem::{ConfigError, Located};
 pub use schema::schema_json;
+pub use tree::{Content, Files, Overlay, Unread, is_included};
 pub use values::parse_duration;
 
 use crate::domain::catalogue::Catalogue;
-use problem::Sink;
+use problem::{Sink, Text};
+use std::cell::OnceCell;
 use std::path::Path;
 use toml::de::DeTable;
 
-/// The largest configuration that is read: ten thousand roles fill 2 MiB; what is larger is not a configuration.
+/// The largest configuration that is read, all its files together: ten thousand roles fill 2 MiB; what is larger is not a configuration.
 pub const MAX_BYTES: usize = 8 * 1024 * 1024;
 
 /// Up to this size every syntax error is listed; beyond it the first only, as a hostile file could hold millions.
@@ -48,46 +66,40 @@ const RECOVER_MAX: usize = 256 * 1024;
 /// The most syntax errors that are listed: those after an unclosed quote say little.
 const SYNTAX_ERRORS_MAX: usize = 5;
 
-/// Reads a configuration as bytes: the encoding is checked, then the text as [`parse`] does.
-///
-/// A reader of files need not take more than [`MAX_BYTES`] + 1 bytes.
-pub fn parse_bytes(bytes: &[u8], file: &Path) -> Result<Catalogue, ConfigError> {
-    if bytes.len() > MAX_BYTES {
-        return Err(too_large(file));
-    }
-    match std::str::from_utf8(bytes) {
-        Ok(text) => parse(text, file),
-        Err(_) if bytes.starts_with(&[0xff, 0xfe]) || bytes.starts_with(&[0xfe, 0xff]) => {
-            Err(ConfigError::whole(file, "the file is UTF-16; save it as UTF-8"))
-        }
-        Err(error) => {
-            let line = 1 + problem::newlines(&bytes[..error.valid_up_to()]);
-            Err(ConfigError::at_line(file, line, "the file is not UTF-8"))
-        }
-    }
+/// What a configuration says, and where.
+#[derive(Default)]
+pub struct Loaded {
+    /// What it says.
+    pub catalogue: Catalogue,
+    /// Where.
+    pub origins: Origins,
 }
 
-/// Reads a configuration: all that is wrong with it is found in one go.
-///
-/// `file` only names it in messages; whoever wants `~/` there passes it so.
-pub fn parse(text: &str, file: &Path) -> Result<Catalogue, ConfigError> {
-    if text.len() > MAX_BYTES {
-        return Err(too_large(file));
-    }
+/// Reads a configuration, of which `main` is the first file: all that is wrong with it is found in one go. A missing
+/// first file is an empty one.
+pub fn load(main: &Path, files: &dyn Files) -> Result<Loaded, ConfigError> {
+    let slots: Vec<OnceCell<Text>> = std::iter::repeat_with(OnceCell::new).take(tree::FILES_MAX).collect();
     let mut sink = Sink::default();
-    let document = match DeTable::parse(text) {
-        Ok(document) => document,
-        Err(first) => {
-            say_syntax(text, &first, &mut sink);
-            return Err(sink.into_error(file, text));
+    let documents = tree::gather(main, files, &slots, &mut sink)?;
+    let read = sink.is_empty().then(|| sections::read(&documents, &mut sink));
+    drop(documents);
+    match read {
+        Some((catalogue, places)) if sink.is_empty() => {
+            let texts = slots.into_iter().map_while(OnceCell::into_inner).collect();
+            Ok(Loaded { catalogue, origins: Origins { texts, places } })
         }
-    };
-    let catalogue = sections::read(document.get_ref(), &mut sink);
-    if sink.is_empty() { Ok(catalogue) } else { Err(sink.into_error(file, text)) }
+        _ => Err(sink.into_error(|at| slots[at].get().expect("what was walked was read"))),
+    }
 }
 
-fn too_large(file: &Path) -> ConfigError {
-    ConfigError::whole(file, format!("the file is larger than {} MiB", MAX_BYTES >> 20))
+/// Reads a configuration of one file as bytes; `file` only names it in messages.
+pub fn parse_bytes(bytes: &[u8], file: &Path) -> Result<Catalogue, ConfigError> {
+    load(file, &Overlay { files: &tree::Nowhere, path: file, bytes }).map(|loaded| loaded.catalogue)
+}
+
+/// Reads a configuration of one file; `file` only names it in messages.
+pub fn parse(text: &str, file: &Path) -> Result<Catalogue, ConfigError> {
+    parse_bytes(text.as_bytes(), file)
 }
 
 fn say_syntax(text: &str, first: &toml::de::Error, sink: &mut Sink) {
@@ -120,3 +132,6 @@ mod tests;
 
 #[cfg(test)]
 mod handed_on_tests;
+
+#[cfg(test)]
+mod many_tests;

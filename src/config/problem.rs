@@ -16,6 +16,8 @@ pub(super) const QUOTE_MAX: usize = 64;
 /// One thing that is wrong, and where.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Located {
+    /// The file, as its caller or the `include` that led to it named it.
+    pub file: PathBuf,
     /// The line, from 1; `None` where the file as a whole is meant.
     pub line: Option<usize>,
     /// The keys to the culprit, as `roles.prod.duration`; empty where the text itself is wrong.
@@ -27,18 +29,19 @@ pub struct Located {
 /// Why a configuration is refused: everything that is wrong with it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ConfigError {
-    /// The file, as it was named by the caller.
-    pub file: PathBuf,
-    /// What is wrong, in the order of the file; never empty.
+    /// What is wrong, in the order of the files; never empty.
     pub problems: Vec<Located>,
     /// How many more there are that are not listed.
     pub omitted: usize,
+    /// What to do about it, where that is not to correct the file.
+    pub hint: Option<String>,
 }
 
 impl ConfigError {
     pub(super) fn whole(file: &Path, message: impl Into<String>) -> Self {
-        let problem = Located { line: None, path: String::new(), message: message.into() };
-        Self { file: file.to_path_buf(), problems: vec![problem], omitted: 0 }
+        let file = file.to_path_buf();
+        let problem = Located { file, line: None, path: String::new(), message: message.into() };
+        Self { problems: vec![problem], omitted: 0, hint: None }
     }
 
     pub(super) fn at_line(file: &Path, line: usize, message: &str) -> Self {
@@ -49,8 +52,8 @@ impl ConfigError {
 
     /// Gives every problem as `FILE:LINE: KEYS: what is wrong`.
     pub fn lines(&self) -> impl Iterator<Item = String> {
-        let file = printable(&self.file.display().to_string(), 4096);
-        self.problems.iter().map(move |problem| {
+        self.problems.iter().map(|problem| {
+            let file = shown(&problem.file);
             let line = problem.line.map(|l| format!(":{l}")).unwrap_or_default();
             let keys = if problem.path.is_empty() { String::new() } else { format!("{}: ", problem.path) };
             format!("{file}{line}: {keys}{}", problem.message)
@@ -64,9 +67,11 @@ impl ConfigError {
             0 => first,
             more => format!("{first} (and {more} more)"),
         };
-        let file = printable(&self.file.display().to_string(), 4096);
-        Report::new(Kind::Config, message)
-            .hint(format!("correct `{file}`; `rolecall status` lists what is wrong with it"))
+        let hint = self.hint.clone().unwrap_or_else(|| {
+            let file = self.problems.first().map(|problem| shown(&problem.file)).unwrap_or_default();
+            format!("correct `{file}`; `rolecall status` lists what is wrong with it")
+        });
+        Report::new(Kind::Config, message).hint(hint)
     }
 }
 
@@ -84,10 +89,39 @@ impl fmt::Display for ConfigError {
 
 impl std::error::Error for ConfigError {}
 
-/// Collects problems while a document is walked.
+/// A file's text and what it is called.
+#[derive(Debug, Default)]
+pub(super) struct Text {
+    pub(super) path: PathBuf,
+    pub(super) text: String,
+}
+
+impl Text {
+    /// Gives the line of an offset.
+    pub(super) fn line(&self, offset: usize) -> usize {
+        1 + newlines(&self.text.as_bytes()[..offset.min(self.text.len())])
+    }
+
+    /// Names a place of it, as `FILE:LINE`.
+    pub(super) fn place(&self, offset: usize) -> String {
+        format!("{}:{}", shown(&self.path), self.line(offset))
+    }
+}
+
+/// Names a file, safe for a terminal.
+pub(super) fn shown(path: &Path) -> String {
+    printable(&path.display().to_string(), 4096)
+}
+
+/// One thing that is wrong: in which file and where in it, the keys to it, and the words.
+type Found = (usize, usize, String, String);
+
+/// Collects problems while documents are walked.
 #[derive(Default)]
 pub(super) struct Sink {
-    found: Vec<(usize, String, String)>,
+    /// The file that is walked.
+    pub(super) file: usize,
+    found: Vec<Found>,
     total: usize,
 }
 
@@ -109,28 +143,32 @@ impl Sink {
     pub(super) fn say(&mut self, at: &At<'_>, message: impl Into<String>) {
         self.total += 1;
         if !self.is_full() {
-            self.found.push((at.offset, at.path(), message.into()));
+            self.found.push((self.file, at.offset, at.path(), message.into()));
         }
     }
 
     pub(super) fn at_offset(&mut self, offset: usize, path: &str, message: impl Into<String>) {
         self.total += 1;
         if !self.is_full() {
-            self.found.push((offset, printable(path, QUOTE_MAX), message.into()));
+            self.found.push((self.file, offset, printable(path, QUOTE_MAX), message.into()));
         }
     }
 
-    pub(super) fn into_error(mut self, file: &Path, text: &str) -> ConfigError {
+    pub(super) fn into_error<'a>(mut self, text_of: impl Fn(usize) -> &'a Text) -> ConfigError {
         self.found.sort();
-        let (mut line, mut counted) = (1, 0);
+        let (mut file, mut line, mut counted) = (usize::MAX, 1, 0);
         let omitted = self.total - self.found.len();
-        let problems = self.found.into_iter().map(|(offset, path, message)| {
-            let offset = offset.min(text.len());
-            line += newlines(&text.as_bytes()[counted..offset]);
+        let problems = self.found.into_iter().map(|(at, offset, path, message)| {
+            let text = text_of(at);
+            if at != file {
+                (file, line, counted) = (at, 1, 0);
+            }
+            let offset = offset.min(text.text.len());
+            line += newlines(&text.text.as_bytes()[counted..offset]);
             counted = offset;
-            Located { line: Some(line), path, message }
+            Located { file: text.path.clone(), line: Some(line), path, message }
         });
-        ConfigError { file: file.to_path_buf(), problems: problems.collect(), omitted }
+        ConfigError { problems: problems.collect(), omitted, hint: None }
     }
 }
 

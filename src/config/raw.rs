@@ -3,6 +3,10 @@
 //! Nothing here is checked, that is `sections`' work. Edits write these types, and the schema for editors is made from
 //! them: the first line of each comment is what an editor shows beside the key.
 
+mod many;
+
+pub use many::{AccountSection, DefaultsSection, TemplateSection};
+
 use super::values::{self, ACCESS, IDENTITY_TYPES, LOCK_EVENTS, MFA_MODES, PROMPTS, VAULTS};
 use schemars::JsonSchema;
 use serde::Serialize;
@@ -21,6 +25,7 @@ const URL: &str = "^https?://[^/@?#]+(/[^?#]*)?$";
 const SESSION_WORD: &str = "^[A-Za-z0-9_+=,.@-]{2,64}$";
 const EXTERNAL_ID: &str = "^[A-Za-z0-9_+=,.@:/-]{2,1224}$";
 const MFA_SERIAL: &str = "^[A-Za-z0-9_+=/:,.@-]{9,256}$";
+const TAG: &str = "^[A-Za-z0-9_.:/=+@-]{1,64}$";
 const COLOR: &str = "^(#?[0-9A-Fa-f]{6}|[A-Za-z]{3,20})$";
 
 fn words<T>(table: &[(&'static str, T)]) -> Vec<&'static str> {
@@ -31,12 +36,19 @@ fn words<T>(table: &[(&'static str, T)]) -> Vec<&'static str> {
 #[derive(Clone, Debug, Default, Serialize, JsonSchema)]
 #[schemars(deny_unknown_fields)]
 pub struct Configuration {
+    /// Further files, relative to this one; * stands for any characters of a file's name, as in "teams/*.toml".
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    #[schemars(default, extend("uniqueItems" = true))]
+    pub include: Vec<String>,
     /// The agent itself.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub agent: Option<AgentSection>,
     /// How AWS is reached: proxies, private endpoints, tests. AWS's own hosts where nothing is said.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub aws: Option<AwsSection>,
+    /// What identities and roles inherit where they do not say it themselves.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub defaults: Option<DefaultsSection>,
     /// Who you are before any role, by name. Identities and roles share one namespace.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     #[schemars(default, extend("propertyNames" = { "pattern": NAME }))]
@@ -45,6 +57,14 @@ pub struct Configuration {
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     #[schemars(default, extend("propertyNames" = { "pattern": NAME }))]
     pub roles: BTreeMap<String, RoleSection>,
+    /// The accounts that templates make roles for, by name.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    #[schemars(default, extend("propertyNames" = { "pattern": NAME }))]
+    pub accounts: BTreeMap<String, AccountSection>,
+    /// Roles that there are in many accounts, by name: each makes a role for every account.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    #[schemars(default, extend("propertyNames" = { "pattern": NAME }))]
+    pub templates: BTreeMap<String, TemplateSection>,
     /// Further sockets of the agent, by name, for containers and remote machines: each serves a few roles' sessions.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     #[schemars(default, extend("propertyNames" = { "pattern": SOCKET_NAME }))]
@@ -189,8 +209,9 @@ pub struct IdentitySection {
 #[derive(Clone, Debug, Default, Serialize, JsonSchema)]
 #[schemars(deny_unknown_fields)]
 pub struct RoleSection {
-    /// The identity or role that assumes this one.
-    #[schemars(regex(pattern = NAME))]
+    /// The identity or role that assumes this one; [defaults] may say it for all.
+    #[serde(skip_serializing_if = "String::is_empty")]
+    #[schemars(default, regex(pattern = NAME))]
     pub source: String,
     /// The role's ARN.
     #[schemars(regex(pattern = ROLE_ARN))]
@@ -255,6 +276,10 @@ pub struct RoleSection {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(regex(pattern = COLOR))]
     pub color: Option<String>,
+    /// What the role is found by, as in `rolecall roles --tag team-a`; AWS never sees them.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    #[schemars(default, length(max = values::FOUND_BY_MAX), inner(regex(pattern = TAG)), extend("uniqueItems" = true))]
+    pub tags: Vec<String>,
 }
 
 /// What a container or a remote machine gets.

@@ -40,6 +40,9 @@ mod tests {
                 "agent" => &schema["$defs"]["AgentSection"],
                 "aws" => &schema["$defs"]["AwsSection"],
                 "identities" => &schema["$defs"]["IdentitySection"],
+                "accounts" => &schema["$defs"]["AccountSection"],
+                "defaults" => &schema["$defs"]["DefaultsSection"],
+                "templates" => &schema["$defs"]["TemplateSection"],
                 "sockets" => &schema["$defs"]["SocketSection"],
                 _ => &schema["$defs"]["RoleSection"],
             };

@@ -3,16 +3,20 @@
 //! A key is added here, to the draft it fills, and to `raw`; a test holds the two lists together. What is wrong with one
 //! value never hides what is wrong with the next, and an entry that is wrong itself causes no complaint elsewhere.
 
-use super::lists::{access_by_program, policy_arns, tags, transitive_tag_keys, unique_list};
+use super::accounts::{self, AccountDraft};
+use super::defaults::{self, Defaults};
+use super::expand::Complaints;
+use super::lists::unique_list;
+use super::origins::{Place, Places};
 use super::problem::Sink;
-use super::sockets;
 use super::sources::SourceDraft;
+use super::templates::{self, TemplateDraft};
+use super::tree::Document;
 use super::walk::{At, Field, Section, Spot};
-use super::{program, values};
+use super::{expand, program, roles, sockets, values};
 use crate::domain::arn::{MfaSerial, RoleArn};
-use crate::domain::catalogue::{Access, AgentSettings, AwsSettings, Catalogue, Identity, IdentityKind, MfaMode, Role};
-use crate::domain::names::{Name, check_external_id, check_region, check_session_word};
-use crate::domain::palette;
+use crate::domain::catalogue::{AgentSettings, AwsSettings, Catalogue, Identity, IdentityKind};
+use crate::domain::names::{Name, check_region};
 use crate::domain::report::printable;
 use crate::domain::urls;
 use std::collections::{BTreeMap, HashSet};
@@ -24,34 +28,70 @@ use toml::de::{DeTable, DeValue};
 /// How long one MFA code lasts where nothing is said.
 const MFA_SESSION_DEFAULT: Duration = Duration::from_hours(12);
 
-const SECRET_ADVICE: &str =
+pub(super) const SECRET_ADVICE: &str =
     "access keys do not belong in this file: `rolecall identity add NAME` puts them into the vault";
 
-/// The document as it fills up; `broken` are the entries that are wrong themselves.
+/// The documents as they fill up; `broken` are the entries that are wrong themselves.
 #[derive(Default)]
-struct Draft {
-    catalogue: Catalogue,
+pub(super) struct Draft {
+    pub(super) catalogue: Catalogue,
     aws: AwsDraft,
     broken: HashSet<String>,
     unreadable: bool,
+    pub(super) defaults: Defaults,
+    pub(super) accounts: BTreeMap<Name, AccountDraft>,
+    pub(super) templates: BTreeMap<Name, TemplateDraft>,
+    pub(super) places: Places,
+    /// The entries that another file has as well, in the order in which they were met.
+    twice: Vec<Twice>,
 }
+
+/// An entry that an earlier file has, and where it stands again.
+struct Twice {
+    table: &'static str,
+    name: Name,
+    file: usize,
+    offset: usize,
+}
+
+const IDENTITIES: Field<Draft> = Field { key: "identities", read: |d, s| d.entries(s, "identities", read_identity) };
+const ROLES: Field<Draft> = Field {
+    key: "roles",
+    read: |d, s| {
+        d.catalogue.roles.reserve(s.value.get_ref().as_table().map_or(0, DeTable::len));
+        d.entries(s, "roles", roles::read_role);
+    },
+};
+const SOCKETS: Field<Draft> = Field { key: "sockets", read: |d, s| d.entries(s, "sockets", sockets::read_socket) };
+const ACCOUNTS: Field<Draft> = Field { key: "accounts", read: |d, s| d.entries(s, "accounts", accounts::read_account) };
+const TEMPLATES: Field<Draft> =
+    Field { key: "templates", read: |d, s| d.entries(s, "templates", templates::read_template) };
+/// It has been followed before the sections are read.
+const INCLUDE: Field<Draft> = Field { key: "include", read: |_, _| {} };
 
 static ROOT: Section<Draft> = Section {
     fields: &[
+        INCLUDE,
         Field { key: "agent", read: |d, s| AGENT.read(&mut d.catalogue.agent, s) },
         Field { key: "aws", read: |d, s| AWS.read(&mut d.aws, s) },
-        Field { key: "identities", read: |d, s| d.entries(s, read_identity) },
-        Field {
-            key: "roles",
-            read: |d, s| {
-                d.catalogue.roles.reserve(s.value.get_ref().as_table().map_or(0, DeTable::len));
-                d.entries(s, read_role);
-            },
-        },
-        Field { key: "sockets", read: |d, s| d.entries(s, sockets::read_socket) },
+        // Read before all others, as these need it.
+        Field { key: "defaults", read: |_, _| {} },
+        IDENTITIES,
+        ROLES,
+        ACCOUNTS,
+        TEMPLATES,
+        SOCKETS,
     ],
     advice: &[("profile", "AWS profiles live in ~/.aws/config; here they are [roles.NAME]")],
 };
+
+/// What holds for everything stands in one place: a file that is included has entries only.
+static INCLUDED: Section<Draft> = Section {
+    fields: &[INCLUDE, IDENTITIES, ROLES, ACCOUNTS, TEMPLATES, SOCKETS],
+    advice: &[("agent", MAIN_ADVICE), ("aws", MAIN_ADVICE), ("defaults", MAIN_ADVICE)],
+};
+
+const MAIN_ADVICE: &str = "it belongs to the main file, not to one that is included";
 
 static AGENT: Section<AgentSettings> = Section {
     fields: &[
@@ -152,98 +192,122 @@ static IDENTITY: Section<IdentityDraft> = Section {
     ],
 };
 
-#[derive(Default)]
-struct RoleDraft {
-    source: Option<Name>,
-    role_arn: Option<RoleArn>,
-    external_id: Option<String>,
-    duration: Option<Duration>,
-    role_session_name: Option<String>,
-    source_identity: Option<String>,
-    session_tags: BTreeMap<String, String>,
-    transitive_tag_keys: Vec<String>,
-    policy: Option<String>,
-    policy_arns: Vec<String>,
-    region: Option<String>,
-    mfa: Option<MfaMode>,
-    mfa_serial: Option<MfaSerial>,
-    access: Access,
-    access_by_program: BTreeMap<String, Access>,
-    display_name: Option<String>,
-    color: Option<String>,
-}
-
-static ROLE: Section<RoleDraft> = Section {
-    fields: &[
-        Field { key: "source", read: |d, s| d.source = s.checked(Name::new) },
-        Field { key: "role_arn", read: |d, s| d.role_arn = s.checked(RoleArn::new) },
-        Field { key: "external_id", read: |d, s| d.external_id = s.text(check_external_id) },
-        Field { key: "duration", read: |d, s| d.duration = duration(s, &values::ROLE_DURATION) },
-        Field { key: "role_session_name", read: |d, s| d.role_session_name = s.text(check_session_word) },
-        Field { key: "source_identity", read: |d, s| d.source_identity = s.text(values::check_source_identity) },
-        Field { key: "session_tags", read: |d, s| d.session_tags = tags(s) },
-        Field { key: "transitive_tag_keys", read: |d, s| d.transitive_tag_keys = transitive_tag_keys(s) },
-        Field { key: "policy", read: |d, s| d.policy = s.text(values::check_policy) },
-        Field { key: "policy_arns", read: |d, s| d.policy_arns = policy_arns(s) },
-        Field { key: "region", read: |d, s| d.region = s.text(check_region) },
-        Field { key: "mfa", read: |d, s| d.mfa = s.word(&values::MFA_MODES) },
-        Field { key: "mfa_serial", read: |d, s| d.mfa_serial = s.checked(MfaSerial::new) },
-        Field { key: "access", read: |d, s| d.access = s.word(&values::ACCESS).unwrap_or_default() },
-        Field { key: "access_by_program", read: |d, s| d.access_by_program = access_by_program(s) },
-        Field { key: "display_name", read: |d, s| d.display_name = s.text(values::check_display_name) },
-        Field { key: "color", read: |d, s| d.color = s.text(palette::check) },
-    ],
-    advice: &[
-        ("source_profile", "here it is `source`, the name of an identity or role"),
-        ("credential_source", "here it is an identity of type ec2, ecs or environment, named by `source`"),
-        ("duration_seconds", "here it is `duration`, as \"1h\""),
-        ("mfa_session", "it belongs to the identity that the chain starts from"),
-        ("type", "only identities have a type; every role is assumed from its `source`"),
-        ("aws_access_key_id", SECRET_ADVICE),
-        ("aws_secret_access_key", SECRET_ADVICE),
-        ("aws_session_token", SECRET_ADVICE),
-    ],
-};
-
-/// Reads a whole document; what is wrong goes into `sink`, and then the catalogue is not to be used.
-pub(super) fn read(document: &DeTable<'_>, sink: &mut Sink) -> Catalogue {
+/// Reads all documents; what is wrong goes into `sink`, and then the catalogue is not to be used.
+pub(super) fn read(documents: &[Document<'_>], sink: &mut Sink) -> (Catalogue, Places) {
     let mut draft = Draft::default();
-    ROOT.read_table(&mut draft, document, &At::ROOT, sink);
-    let Draft { mut catalogue, aws, broken, unreadable } = draft;
-    let place = |path: &[String]| offset_of(document, path);
-    catalogue.aws = Arc::new(finish_aws(aws, &place, sink));
-    if unreadable {
-        return catalogue;
-    }
-    for problem in catalogue.problems() {
-        // A source that is there but wrong has been complained about where it stands.
-        let source = problem.path.get(1).and_then(|n| catalogue.roles.get(n.as_str())).map(|r| r.source.as_str());
-        let follows = problem.path.last().is_some_and(|k| k == "source") && source.is_some_and(|s| broken.contains(s));
-        if !(follows || sockets::follows(&problem, &catalogue, &broken)) {
-            let keys: Vec<String> = problem.path.iter().map(|key| super::walk::key_text(key)).collect();
-            sink.at_offset(place(&problem.path), &keys.join("."), problem.message);
+    for (at, document) in documents.iter().enumerate() {
+        sink.file = at;
+        if at == 0 {
+            if let Some(value) = document.table.get("defaults") {
+                let at = At::ROOT.child("defaults", value.span().start);
+                defaults::DEFAULTS.read(&mut draft.defaults, &mut Spot { value, at, sink });
+            }
+            ROOT.read_table(&mut draft, &document.table, &At::ROOT, sink);
+        } else {
+            INCLUDED.read_table(&mut draft, &document.table, &At::ROOT, sink);
         }
     }
-    catalogue
+    sink.file = 0;
+    let aws = std::mem::take(&mut draft.aws);
+    draft.catalogue.aws = Arc::new(finish_aws(aws, &|path| offset_of(&documents[0].table, path), sink));
+    for Twice { table, name, file, offset } in std::mem::take(&mut draft.twice) {
+        let keys = [table.to_owned(), name.to_string()];
+        let has = |document: &&Document<'_>| {
+            document.table.get(table).is_some_and(|t| t.get_ref().get(name.as_str()).is_some())
+        };
+        let first = documents.iter().find(has).map(|first| first.text.place(offset_of(&first.table, &keys)));
+        sink.file = file;
+        let path = format!("{table}.{}", super::walk::key_text(name.as_str()));
+        sink.at_offset(offset, &path, format!("is in {} already", first.unwrap_or_default()));
+        draft.unreadable = true;
+    }
+    if draft.unreadable {
+        return (draft.catalogue, draft.places);
+    }
+    let mut complaints = Complaints::default();
+    expand::expand(&mut draft, &mut complaints);
+    draft.defaults.fill(&mut draft.catalogue);
+    // Roles that are missing would only cause complaints about those that start from them.
+    if complaints.is_empty() {
+        check_whole(&draft, documents, &mut complaints, sink);
+    }
+    complaints.tell(&draft, documents, sink);
+    (draft.catalogue, draft.places)
+}
+
+/// Checks what no single entry can show.
+fn check_whole(draft: &Draft, documents: &[Document<'_>], complaints: &mut Complaints, sink: &mut Sink) {
+    let Draft { catalogue, broken, places, defaults, .. } = draft;
+    for mut problem in catalogue.problems() {
+        let [table, name, key, ..] = problem.path.as_slice() else { continue };
+        // A source that is there but wrong has been complained about where it stands.
+        let source = catalogue.roles.get(name.as_str()).map(|r| r.source.as_str());
+        let follows = key == "source" && source.is_some_and(|s| broken.contains(s));
+        if follows || sockets::follows(&problem, catalogue, broken) {
+            continue;
+        }
+        let place = places.of(table, name);
+        if let Some(made) = place.and_then(|place| place.made) {
+            complaints.add(made, key, format!("the role `{name}`: {}", problem.message));
+            continue;
+        }
+        sink.file = place.map_or(0, |place| place.file);
+        let document = &documents[sink.file].table;
+        if table == "roles" && defaults.has(key) && !has_path(document, &problem.path) {
+            problem.message.push_str(" (from [defaults])");
+        }
+        let keys: Vec<String> = problem.path.iter().map(|key| super::walk::key_text(key)).collect();
+        sink.at_offset(offset_of(document, &problem.path), &keys.join("."), problem.message);
+    }
 }
 
 impl Draft {
-    fn entries(&mut self, spot: &mut Spot<'_>, read: fn(&mut Catalogue, Name, &mut Spot<'_>)) {
+    fn entries(&mut self, spot: &mut Spot<'_>, table: &'static str, read: fn(&mut Self, Name, &mut Spot<'_>)) {
         self.unreadable |= !spot.value.get_ref().is_table();
         spot.each(|key, spot| {
             let before = spot.sink.total();
             match Name::new(key) {
-                Ok(name) => read(&mut self.catalogue, name, spot),
+                Ok(name) if spot.sink.file > 0 && self.has(table, &name) => {
+                    self.twice.push(Twice { table, name, file: spot.sink.file, offset: spot.at.offset });
+                }
+                Ok(name) => {
+                    // Most entries are in the first file: there a place is looked for when somebody asks.
+                    if spot.sink.file > 0 {
+                        self.places.put(
+                            table,
+                            &name,
+                            Place { file: spot.sink.file, offset: spot.at.offset, made: None },
+                        );
+                    }
+                    read(self, name, spot);
+                }
                 Err(why) => spot.wrong(why),
             }
             if spot.sink.total() > before {
                 self.broken.insert(key.to_owned());
+                // What they would have made is not known.
+                self.unreadable |= matches!(table, "accounts" | "templates");
             }
         });
     }
+
+    /// Tells an identity or role that is there but wrong.
+    pub(super) fn is_broken(&self, name: &str) -> bool {
+        self.broken.contains(name)
+    }
+
+    fn has(&self, table: &str, name: &Name) -> bool {
+        match table {
+            "identities" => self.catalogue.identities.contains_key(name) || self.broken.contains(name.as_str()),
+            "roles" => self.catalogue.roles.contains_key(name) || self.broken.contains(name.as_str()),
+            "sockets" => self.catalogue.sockets.contains_key(name),
+            "accounts" => self.accounts.contains_key(name),
+            _ => self.templates.contains_key(name),
+        }
+    }
 }
 
-fn read_identity(catalogue: &mut Catalogue, name: Name, spot: &mut Spot<'_>) {
+fn read_identity(all: &mut Draft, name: Name, spot: &mut Spot<'_>) {
     let mut draft = IdentityDraft::default();
     let before = spot.sink.total();
     IDENTITY.read(&mut draft, spot);
@@ -277,49 +341,7 @@ fn read_identity(catalogue: &mut Catalogue, name: Name, spot: &mut Spot<'_>) {
         region: draft.region,
         rotate_after: draft.rotate_after,
     };
-    catalogue.identities.insert(name, identity);
-}
-
-fn read_role(catalogue: &mut Catalogue, name: Name, spot: &mut Spot<'_>) {
-    let mut draft = RoleDraft::default();
-    let before = spot.sink.total();
-    ROLE.read(&mut draft, spot);
-    if !is_misplaced_table(spot) {
-        for (key, why) in [
-            ("source", "is missing; it names the identity or role that assumes this one"),
-            ("role_arn", "is missing; it looks like arn:aws:iam::222222222222:role/Name"),
-        ] {
-            if !has_key(spot, key) {
-                spot.about(key, why);
-            }
-        }
-    }
-    let (Some(source), Some(role_arn)) = (draft.source, draft.role_arn) else { return };
-    // Nor can limits along a chain be told from half a role.
-    if spot.sink.total() > before {
-        return;
-    }
-    let role = Role {
-        name: name.clone(),
-        source,
-        role_arn,
-        external_id: draft.external_id,
-        duration: draft.duration,
-        role_session_name: draft.role_session_name,
-        source_identity: draft.source_identity,
-        session_tags: draft.session_tags,
-        transitive_tag_keys: draft.transitive_tag_keys,
-        policy: draft.policy,
-        policy_arns: draft.policy_arns,
-        region: draft.region,
-        mfa: draft.mfa,
-        mfa_serial: draft.mfa_serial,
-        access: draft.access,
-        access_by_program: draft.access_by_program,
-        display_name: draft.display_name,
-        color: draft.color,
-    };
-    catalogue.roles.insert(name, role);
+    all.catalogue.identities.insert(name, identity);
 }
 
 fn finish_aws(draft: AwsDraft, place: &impl Fn(&[String]) -> usize, sink: &mut Sink) -> AwsSettings {
@@ -353,13 +375,6 @@ pub(super) fn has_key(spot: &Spot<'_>, key: &str) -> bool {
     spot.value.get_ref().as_table().is_none_or(|table| table.contains_key(key))
 }
 
-/// Tells a role that holds nothing but unknown tables: `[roles.team.prod]`, whose name lacks its quotes.
-fn is_misplaced_table(spot: &Spot<'_>) -> bool {
-    let Some(table) = spot.value.get_ref().as_table() else { return true };
-    let foreign = |key: &str| ROLE.fields.iter().all(|field| field.key != key);
-    !table.is_empty() && table.iter().all(|(key, value)| value.get_ref().is_table() && foreign(key.get_ref()))
-}
-
 pub(super) fn duration(spot: &mut Spot<'_>, range: &RangeInclusive<u64>) -> Option<Duration> {
     if let DeValue::Integer(number) = spot.value.get_ref() {
         let digits = if number.radix() == 10 { printable(number.as_str(), 12) } else { "3600".to_owned() };
@@ -369,8 +384,15 @@ pub(super) fn duration(spot: &mut Spot<'_>, range: &RangeInclusive<u64>) -> Opti
     spot.checked(|text| values::duration_in(text, range).map_err(|e| printable(&e, 120)))
 }
 
+/// Tells whether a document has all keys of a path.
+fn has_path(document: &DeTable<'_>, path: &[String]) -> bool {
+    let Some((first, rest)) = path.split_first() else { return true };
+    let found = document.get(first.as_str());
+    rest.iter().try_fold(found, |at, key| at.map(|at| at.get_ref().get(key.as_str()))).flatten().is_some()
+}
+
 /// Gives where a path of keys stands; where its end is missing, the table it would be in.
-fn offset_of(document: &DeTable<'_>, path: &[String]) -> usize {
+pub(super) fn offset_of(document: &DeTable<'_>, path: &[String]) -> usize {
     let Some((first, rest)) = path.split_first() else { return 0 };
     let Some(mut at) = document.get(first.as_str()) else { return 0 };
     for key in rest {
@@ -384,7 +406,7 @@ fn offset_of(document: &DeTable<'_>, path: &[String]) -> usize {
 
 /// Gives the keys of each section, for the test that holds the schema to them.
 #[cfg(test)]
-pub(super) fn keys() -> [(&'static str, Vec<&'static str>); 6] {
+pub(super) fn keys() -> [(&'static str, Vec<&'static str>); 9] {
     fn of<T>(section: &Section<T>) -> Vec<&'static str> {
         section.fields.iter().map(|field| field.key).collect()
     }
@@ -393,7 +415,10 @@ pub(super) fn keys() -> [(&'static str, Vec<&'static str>); 6] {
         ("agent", of(&AGENT)),
         ("aws", of(&AWS)),
         ("identities", of(&IDENTITY)),
-        ("roles", of(&ROLE)),
+        ("accounts", of(&accounts::ACCOUNT)),
+        ("defaults", of(&defaults::DEFAULTS)),
+        ("roles", of(&roles::ROLE)),
+        ("templates", of(&templates::TEMPLATE)),
         ("sockets", of(&sockets::SOCKET)),
     ]
 }

@@ -1,7 +1,7 @@
 //! `[sockets.NAME]`: a further socket and whose sessions it serves.
 
 use super::lists::unique_list;
-use super::sections::has_key;
+use super::sections::{Draft, has_key};
 use super::walk::{Field, Section, Spot};
 use crate::domain::catalogue::{Catalogue, Problem};
 use crate::domain::extra_socket::{ExtraSocket, socket_name};
@@ -33,7 +33,7 @@ fn roles(spot: &mut Spot<'_>) -> Vec<Name> {
     unique_list(spot, |spot| spot.checked(Name::new)).unwrap_or_default()
 }
 
-pub(super) fn read_socket(catalogue: &mut Catalogue, name: Name, spot: &mut Spot<'_>) {
+pub(super) fn read_socket(all: &mut Draft, name: Name, spot: &mut Spot<'_>) {
     let mut draft = SocketDraft::default();
     let before = spot.sink.total();
     SOCKET.read(&mut draft, spot);
@@ -46,7 +46,7 @@ pub(super) fn read_socket(catalogue: &mut Catalogue, name: Name, spot: &mut Spot
     if spot.sink.total() > before {
         return;
     }
-    catalogue.sockets.insert(name.clone(), ExtraSocket { name, roles: draft.roles, ask: draft.ask });
+    all.catalogue.sockets.insert(name.clone(), ExtraSocket { name, roles: draft.roles, ask: draft.ask });
 }
 
 /// Tells a socket's complaint of a role that is there but wrong: that has been said where the role stands.

@@ -41,6 +41,10 @@ const TAG_VALUE_MAX: usize = 256;
 pub(super) const POLICY_MAX: usize = 2048;
 pub(super) const POLICY_ARNS_MAX: usize = 10;
 
+/// More words than this are not read by anybody who looks for something.
+pub(super) const FOUND_BY_MAX: usize = 20;
+const FOUND_BY_LENGTH_MAX: usize = 64;
+
 /// The console's limit on the name of a switched role.
 pub(super) const DISPLAY_NAME_MAX: usize = 64;
 
@@ -124,6 +128,18 @@ pub(super) fn check_tag_value(text: &str) -> Result<(), &'static str> {
         return Err("a tag's value has at most 256 characters");
     }
     check_tag_letters(text)
+}
+
+/// Checks a tag that a role or an account is found by.
+pub(super) fn check_found_by(text: &str) -> Result<(), &'static str> {
+    if !(1..=FOUND_BY_LENGTH_MAX).contains(&text.len()) {
+        return Err("a tag has 1 to 64 characters");
+    }
+    if text.bytes().all(|b| b.is_ascii_alphanumeric() || b"_.:/=+-@".contains(&b)) {
+        Ok(())
+    } else {
+        Err("a tag is made of letters, digits and _ . : / = + - @")
+    }
 }
 
 /// AWS's `[\p{L}\p{Z}\p{N}_.:/=+\-@]`; white space that is no control character is exactly `\p{Z}`.

@@ -2,7 +2,7 @@
 
 mod settings;
 
-use super::arn::{MfaSerial, RoleArn};
+use super::arn::{AccountId, MfaSerial, RoleArn};
 use super::extra_socket::ExtraSocket;
 use super::names::Name;
 use super::source::Source;
@@ -152,6 +152,17 @@ pub struct Role {
     pub display_name: Option<String>,
     /// In which colour the console shows it.
     pub color: Option<String>,
+    /// What it is found by; AWS never sees them.
+    pub tags: Vec<String>,
+}
+
+/// An AWS account that has a name.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Account {
+    /// Its number.
+    pub id: AccountId,
+    /// What it is found by.
+    pub tags: Vec<String>,
 }
 
 /// Everything the configuration says, checked as a whole.
@@ -167,6 +178,8 @@ pub struct Catalogue {
     pub roles: HashMap<Name, Role>,
     /// The further sockets by name.
     pub sockets: BTreeMap<Name, ExtraSocket>,
+    /// The accounts that have a name, by it.
+    pub accounts: BTreeMap<Name, Account>,
 }
 
 /// A statement about the catalogue that does not hold, and where: table, entry, key.

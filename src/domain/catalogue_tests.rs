@@ -38,6 +38,7 @@ fn role(name: &str, source: &str) -> Role {
         access_by_program: BTreeMap::new(),
         display_name: None,
         color: None,
+        tags: Vec::new(),
     }
 }
 

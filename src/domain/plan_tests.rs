@@ -83,6 +83,7 @@ fn sourced(source: Source, kind: IdentityKind, mfa: Option<&str>, mode: Option<M
         access_by_program: BTreeMap::new(),
         display_name: None,
         color: None,
+        tags: Vec::new(),
     };
     catalogue.identities.insert(name("app"), identity);
     catalogue.roles.insert(name("prod"), role);

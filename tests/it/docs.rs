@@ -87,7 +87,7 @@ fn collect(schema: &serde_json::Value, keys: &mut BTreeSet<String>) {
     let Some(fields) = schema.as_object() else { return };
     for (name, value) in fields {
         if let ("properties", Some(properties)) = (name.as_str(), value.as_object()) {
-            let sections = ["agent", "aws", "identities", "roles", "sockets"];
+            let sections = ["agent", "aws", "defaults", "identities", "include", "roles", "sockets", "templates"];
             keys.extend(properties.keys().filter(|key| !sections.contains(&key.as_str())).cloned());
         }
         collect(value, keys);

@@ -6,20 +6,21 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// Of each layer: the layers it may import.
-const MAY_IMPORT: [(&str, &[&str]); 14] = [
+const MAY_IMPORT: [(&str, &[&str]); 15] = [
     ("domain", &[]),
     ("ports", &["domain", "setup"]),
     ("protocol", &["domain", "setup"]),
     ("config", &["domain"]),
+    ("config_disk", &["config", "domain"]),
     ("paths", &["domain"]),
     ("files", &["domain"]),
     ("process", &[]),
     ("setup", &["domain"]),
     ("aws_files", &["domain", "files"]),
     ("client", &["domain", "files", "paths", "protocol"]),
-    ("cli", &["aws_files", "client", "config", "domain", "files", "paths", "protocol", "setup"]),
-    ("oneshot", &["config", "domain", "files", "paths", "ports", "process", "protocol", "setup"]),
-    ("agent", &["config", "domain", "files", "paths", "ports", "process", "protocol"]),
+    ("cli", &["aws_files", "client", "config", "config_disk", "domain", "files", "paths", "protocol", "setup"]),
+    ("oneshot", &["config", "config_disk", "domain", "files", "paths", "ports", "process", "protocol", "setup"]),
+    ("agent", &["config", "config_disk", "domain", "files", "paths", "ports", "process", "protocol"]),
     ("adapters", &["domain", "files", "paths", "ports", "setup"]),
 ];
 

@@ -200,7 +200,7 @@ fn a_file_that_cannot_be_read_or_is_none_is_refused_and_never_waited_for() {
     refused(&agent, "is not a file");
     fs::remove_file(file(&agent)).unwrap();
     symlink("config.toml", file(&agent)).unwrap();
-    refused(&agent, "cannot read");
+    refused(&agent, "cannot be read");
     fs::remove_file(file(&agent)).unwrap();
     fs::write(file(&agent), with_role(&agent, "mended")).unwrap();
     noticed(&agent, "mended");

@@ -33,10 +33,22 @@ pub(in super::super) struct SwitchLinkArgs {
 
 #[derive(Debug, Args)]
 pub(in super::super) struct RolesArgs {
+    /// Only roles with all of these words in their name, ARN, account's name, display name or tags
+    #[arg(value_name = "SEARCH")]
+    pub(in super::super) search: Vec<String>,
+    /// Only roles with this tag; given more than once, with all of them
+    #[arg(long, value_name = "TAG")]
+    pub(in super::super) tag: Vec<String>,
+    /// Only roles in this account, by its number or its name in [accounts]; may be repeated
+    #[arg(long, value_name = "ACCOUNT")]
+    pub(in super::super) account: Vec<String>,
+    /// Draw each identity with the roles that are assumed from it, and from those
+    #[arg(long, conflicts_with = "json")]
+    pub(in super::super) tree: bool,
     /// Print JSON
     #[arg(long, conflicts_with = "aesr")]
     pub(in super::super) json: bool,
-    /// Print the configuration of the browser extension AWS Extend Switch Roles
-    #[arg(long)]
+    /// Print the configuration of the browser extension AWS Extend Switch Roles, with all roles
+    #[arg(long, conflicts_with_all = ["search", "tag", "account", "tree"])]
     pub(in super::super) aesr: bool,
 }

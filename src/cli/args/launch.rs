@@ -54,9 +54,9 @@ pub(in crate::cli) struct PromptArgs {
 
 #[derive(Debug, Args)]
 pub(in crate::cli) struct InitArgs {
-    /// Which shell
+    /// Print what this shell reads at its start
     #[arg(value_enum)]
-    pub(in crate::cli) shell: InitShell,
+    pub(in crate::cli) shell: Option<InitShell>,
 }
 
 /// A shell that can be switched.

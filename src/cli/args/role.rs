@@ -100,6 +100,9 @@ pub(in super::super) struct RoleFlags {
     /// In which colour the console shows it: red, orange, yellow, green, blue or six hexadecimal digits
     #[arg(long)]
     pub(in super::super) color: Option<String>,
+    /// What it is found by, as in `rolecall roles --tag`; may be repeated
+    #[arg(long = "tag", visible_alias = "tags", value_name = "TAG")]
+    pub(in super::super) tags: Vec<String>,
 }
 
 #[derive(Debug, Args)]

@@ -5,6 +5,7 @@
 
 use super::totp;
 use crate::cli::args::IdentityAddArgs;
+use crate::cli::config_file::Edited;
 use crate::cli::output::{self, Failure, Screen, Style, remark};
 use crate::cli::{ask, config_file, key_input, quote, unlock, waiting};
 use crate::client::{self, Autostart};
@@ -39,19 +40,18 @@ pub(super) fn run(paths: &Paths, args: &IdentityAddArgs) -> Result<(), Failure> 
             .hint(format!("leave out `--csv`, or `--type {}`", args.kind))
             .into());
     }
-    let text = config_file::read(paths)?;
-    let (section, present) = section(&text, args)?;
+    let file = Edited::open(paths, "identities", name)?;
+    let (section, present) = section(&file.text, args)?;
     let edited = match present {
-        Present::AsWanted => Ok(text.clone()),
-        Present::No => config::add_identity(&text, &paths.config, name, &section, IfPresent::Refuse),
-        Present::Other => config::add_identity(&text, &paths.config, name, &section, IfPresent::Replace),
+        Present::AsWanted => Ok(file.text.clone()),
+        Present::No => config::add_identity(&file.text, &file.part(), name, &section, IfPresent::Refuse),
+        Present::Other => config::add_identity(&file.text, &file.part(), name, &section, IfPresent::Replace),
     }
     .map_err(|report| config_file::about("identity", name, report))?;
     if !has_key {
-        config_file::write(paths, &text, &edited)?;
+        file.write(&edited)?;
         config_file::reload(paths)?;
-        let file = config_file::shown(&paths.config);
-        return output::print(&format!("[identities.{name}] is in {file}\n{}", next(name)));
+        return output::print(&format!("[identities.{name}] is in {}\n{}", file.shown(), next(name)));
     }
     let (key, secret) = if args.totp {
         match totp::given(paths, args, section.mfa_serial.as_deref())? {
@@ -62,13 +62,14 @@ pub(super) fn run(paths: &Paths, args: &IdentityAddArgs) -> Result<(), Failure> 
         (Some(given_key(paths, args)?), None)
     };
     let stored = key.map(|key| store(paths, args, key, section.region.as_deref())).transpose()?;
-    let after = config_file::write(paths, &text, &edited)
+    let after = file
+        .write(&edited)
         .map_err(|report| {
             Report::new(
                 report.kind,
                 format!("the key is in the vault, but its section is not written: {}", report.message),
             )
-            .hint(by_hand(paths, name, &section))
+            .hint(by_hand(&file.shown(), name, &section))
         })
         .and_then(|()| {
             config_file::reload(paths).map_err(|report| {
@@ -78,7 +79,7 @@ pub(super) fn run(paths: &Paths, args: &IdentityAddArgs) -> Result<(), Failure> 
         });
     after?;
     if let Some(stored) = &stored {
-        output::print(&said(paths, stored, args.csv.as_deref()))?;
+        output::print(&said(&file.shown(), stored, args.csv.as_deref()))?;
     }
     match secret {
         Some(secret) => output::print(&format!("{}\n", totp::keep(paths, name, secret)?)),
@@ -193,14 +194,13 @@ fn store(paths: &Paths, args: &IdentityAddArgs, key: AccessKey, region: Option<&
     }
 }
 
-fn by_hand(paths: &Paths, name: &str, section: &IdentitySection) -> String {
+fn by_hand(file: &str, name: &str, section: &IdentitySection) -> String {
     let table = toml::Table::try_from(section).unwrap_or_default();
     let keys: Vec<String> = table.iter().map(|(key, value)| printable(&format!("{key} = {value}"), 4096)).collect();
-    let file = config_file::shown(&paths.config);
     format!("put `identities.\"{name}\" = {{ {} }}` into the first lines of {file} by hand", keys.join(", "))
 }
 
-fn said(paths: &Paths, stored: &KeyStatus, csv: Option<&Path>) -> String {
+fn said(file: &str, stored: &KeyStatus, csv: Option<&Path>) -> String {
     let name = printable(&stored.identity, 128);
     let whose = match (stored.arn.as_deref(), stored.account.as_deref()) {
         (Some(arn), Some(account)) => {
@@ -210,7 +210,6 @@ fn said(paths: &Paths, stored: &KeyStatus, csv: Option<&Path>) -> String {
     };
     let whose = whose.lines().map(|line| printable(line, 2048)).collect::<Vec<_>>().join("\n");
     let key = printable(stored.access_key_id.as_deref().unwrap_or("the key"), 128);
-    let file = config_file::shown(&paths.config);
     let mut out = format!("{name}: {whose}\n{key} is in the vault, [identities.{name}] in {file}\n");
     // A pipe holds nothing any more.
     if let Some(csv) = csv.filter(|csv| csv.is_file()) {
@@ -267,9 +266,8 @@ mod tests {
 
     #[test]
     fn the_line_to_put_in_by_hand_is_one_that_is_understood() {
-        let paths = config_file::tests::paths(Path::new("/x"));
         let (section, _) = section("", &args("iam-user", Some("arn:aws:iam::111111111111:mfa/r"), false)).expect("new");
-        let hint = by_hand(&paths, "auth", &section);
+        let hint = by_hand("/x/config.toml", "auth", &section);
         let line = hint.split('`').nth(1).expect("in backticks");
         let catalogue = config::parse(line, Path::new("c")).unwrap_or_else(|e| panic!("{line}: {e}"));
         assert!(catalogue.identities["auth"].mfa_serial.is_some());
@@ -293,7 +291,7 @@ mod tests {
             error: None,
             warnings: Vec::new(),
         };
-        let text = said(&config_file::tests::paths(Path::new("/x")), &stored, Some(&csv));
+        let text = said("/x/config.toml", &stored, Some(&csv));
         assert!(text.starts_with("auth: user richard in account 111111111111\n"), "{text}");
         assert!(text.contains("  arn:aws:iam::111111111111:user/richard\n"), "{text}");
         assert!(text.contains(&format!("rm '{}'", csv.display())), "{text}");

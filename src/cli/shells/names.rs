@@ -19,7 +19,7 @@ const DEADLINE: Duration = Duration::from_millis(500);
 /// Prints the names; ends with an error, and silently, where no name is wanted.
 pub(in crate::cli) fn run(args: &NamesArgs) -> Result<(), Failure> {
     let words: Option<Vec<&str>> = args.words.iter().map(|word| word.to_str()).collect();
-    let Some(start) = words.and_then(|words| wanted(&usage::command(), &words)) else {
+    let Some((before, start)) = words.and_then(|words| wanted(&usage::command(), &words)) else {
         return Err(Failure::Told(Kind::Failed));
     };
     let Brief::Answer(Answer::Names { names }) = ask_briefly(&Paths::from_env()?, Request::Names, DEADLINE) else {
@@ -27,19 +27,22 @@ pub(in crate::cli) fn run(args: &NamesArgs) -> Result<(), Failure> {
     };
     let mut out = String::new();
     for name in names.iter().filter(|name| name.starts_with(&start)) {
+        out.push_str(&before);
         out.push_str(name);
         out.push('\n');
     }
     output::print(&out)
 }
 
-/// Gives what is typed of the name at the cursor, the last of these words; nothing where no name is wanted.
-fn wanted(command: &Command, words: &[&str]) -> Option<String> {
+/// Gives what is typed of the name at the cursor, in the last of these words, and what stands in the word before it;
+/// nothing where no name is wanted.
+fn wanted(command: &Command, words: &[&str]) -> Option<(String, String)> {
     let (at_cursor, before) = words.split_last()?;
     let mut command = command;
     let mut places = 0;
     let mut option: Option<&Arg> = None;
     let mut only_places = false;
+    let mut makes_a_name = false;
     for word in before {
         if option.take().is_some() {
         } else if only_places {
@@ -50,9 +53,7 @@ fn wanted(command: &Command, words: &[&str]) -> Option<String> {
             option = found(command, word).filter(|arg| arg.get_action().takes_values());
         } else if let Some(sub) = command.find_subcommand(word).filter(|_| places == 0) {
             // What makes a name wants a new one.
-            if sub.get_name() == "add" {
-                return None;
-            }
+            makes_a_name = sub.get_name() == "add";
             command = sub;
         } else {
             places += 1;
@@ -61,9 +62,12 @@ fn wanted(command: &Command, words: &[&str]) -> Option<String> {
     let arg = match option {
         Some(option) => option,
         None if at_cursor.starts_with('-') && !only_places => return None,
+        None if makes_a_name => return None,
         None => command.get_positionals().nth(places)?,
     };
-    is_name(arg).then(|| (*at_cursor).to_owned())
+    // Of a list, the last one is at the cursor.
+    let start = arg.get_value_delimiter().and_then(|comma| at_cursor.rfind(comma)).map_or(0, |at| at + 1);
+    is_name(arg).then(|| (at_cursor[..start].to_owned(), at_cursor[start..].to_owned()))
 }
 
 /// Finds the option that a word is, if its value is the next word.
@@ -76,7 +80,7 @@ fn found<'a>(command: &'a Command, word: &str) -> Option<&'a Arg> {
 
 fn is_name(arg: &Arg) -> bool {
     match arg.get_value_names() {
-        Some([name]) => name == "NAME",
+        Some([name]) => name == "NAME" || name == "NAME,NAME",
         _ => arg.get_id() == "name" && arg.get_action().takes_values(),
     }
 }
@@ -86,7 +90,10 @@ mod tests {
     use super::*;
 
     fn at(line: &str) -> Option<String> {
-        wanted(&usage::command(), &line.split(' ').collect::<Vec<&str>>())
+        wanted(&usage::command(), &line.split(' ').collect::<Vec<&str>>()).map(|(before, start)| {
+            assert!(before.is_empty() || before.ends_with(','), "{before}");
+            start
+        })
     }
 
     #[test]
@@ -100,6 +107,8 @@ mod tests {
         assert_eq!(at("exec -- pr").as_deref(), Some("pr"));
         assert_eq!(at("env --format fish pr").as_deref(), Some("pr"));
         assert_eq!(at("identity rotate a").as_deref(), Some("a"));
+        assert_eq!(at("role add n --source a").as_deref(), Some("a"));
+        assert_eq!(at("agent socket add vm --roles dev,pr").as_deref(), Some("pr"));
     }
 
     #[test]

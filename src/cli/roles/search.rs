@@ -1,0 +1,80 @@
+//! Which roles are looked for: by words, tags and accounts.
+
+use crate::cli::args::RolesArgs;
+use crate::cli::role::AccountNames;
+use crate::domain::catalogue::{Catalogue, Role};
+use crate::domain::names::{Name, nearest};
+use crate::domain::report::{Kind, Report, printable};
+
+/// What is looked for: all of it has to fit.
+pub(super) struct Search<'a> {
+    /// In lower case.
+    words: Vec<String>,
+    tags: &'a [String],
+    /// Names or numbers, of which one has to fit.
+    accounts: &'a [String],
+}
+
+impl<'a> Search<'a> {
+    pub(super) fn new(args: &'a RolesArgs) -> Self {
+        let words = args.search.iter().flat_map(|text| text.split_whitespace()).map(str::to_lowercase).collect();
+        Self { words, tags: &args.tag, accounts: &args.account }
+    }
+
+    /// Tells whether every role is looked for.
+    pub(super) fn is_all(&self) -> bool {
+        self.words.is_empty() && self.tags.is_empty() && self.accounts.is_empty()
+    }
+
+    pub(super) fn finds(&self, role: &Role, accounts: &AccountNames<'_>) -> bool {
+        let id = role.role_arn.account();
+        let account = accounts.of(id);
+        if !self.accounts.is_empty() {
+            let fits = |wanted: &String| wanted == id.as_str() || account.is_some_and(|name| name == wanted);
+            if !self.accounts.iter().any(fits) {
+                return false;
+            }
+        }
+        if !self.tags.iter().all(|tag| role.tags.contains(tag)) {
+            return false;
+        }
+        if self.words.is_empty() {
+            return true;
+        }
+        // A line break is in none of them, and in no word.
+        let mut text = String::with_capacity(256);
+        let parts = [Some(role.name.as_str()), Some(role.role_arn.as_str()), account, role.display_name.as_deref()];
+        for part in parts.into_iter().flatten().chain(role.tags.iter().map(String::as_str)) {
+            text.push_str(part);
+            text.push('\n');
+        }
+        let text = text.to_lowercase();
+        self.words.iter().all(|word| text.contains(word))
+    }
+
+    /// Says that nothing was found, and what may have been meant.
+    pub(super) fn nothing(&self, catalogue: &Catalogue) -> Report {
+        let mut parts: Vec<String> = self.words.iter().map(|word| format!("`{}`", printable(word, 64))).collect();
+        parts.extend(self.tags.iter().map(|tag| format!("the tag `{}`", printable(tag, 64))));
+        let accounts: Vec<String> = self.accounts.iter().map(|a| format!("`{}`", printable(a, 64))).collect();
+        if !accounts.is_empty() {
+            parts.push(format!("the account {}", accounts.join(" or ")));
+        }
+        let near = match (self.words.as_slice(), self.tags, self.accounts) {
+            ([word], [], []) => nearest(word, catalogue.names()).first().map(|n| (*n).to_owned()),
+            ([], [tag], []) => {
+                let mut known: Vec<&str> = catalogue.roles.values().flat_map(|r| &r.tags).map(String::as_str).collect();
+                known.sort_unstable();
+                known.dedup();
+                nearest(tag, known.into_iter()).first().map(|n| (*n).to_owned())
+            }
+            ([], [], [account]) => {
+                nearest(account, catalogue.accounts.keys().map(Name::as_str)).first().map(|n| (*n).to_owned())
+            }
+            _ => None,
+        };
+        let hint = near.map(|near| format!("did you mean `{near}`? ")).unwrap_or_default();
+        Report::new(Kind::Failed, format!("no role fits {}", parts.join(" and ")))
+            .hint(format!("{hint}`rolecall roles` shows all of them"))
+    }
+}

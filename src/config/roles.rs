@@ -1,0 +1,123 @@
+//! `[roles.NAME]`: the keys of a role, and the role that they make with what `[defaults]` says.
+
+use super::defaults::Defaults;
+use super::lists::{access_by_program, policy_arns, session_tags, tags, transitive_tag_keys};
+use super::sections::{Draft, SECRET_ADVICE, duration, has_key};
+use super::values;
+use super::walk::{Field, Section, Spot};
+use crate::domain::arn::{MfaSerial, RoleArn};
+use crate::domain::catalogue::{Access, MfaMode, Role};
+use crate::domain::names::{Name, check_external_id, check_region, check_session_word};
+use crate::domain::palette;
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+#[derive(Clone, Default)]
+pub(super) struct RoleDraft {
+    pub(super) source: Option<Name>,
+    pub(super) role_arn: Option<RoleArn>,
+    pub(super) external_id: Option<String>,
+    pub(super) duration: Option<Duration>,
+    pub(super) role_session_name: Option<String>,
+    pub(super) source_identity: Option<String>,
+    pub(super) session_tags: BTreeMap<String, String>,
+    pub(super) transitive_tag_keys: Vec<String>,
+    pub(super) policy: Option<String>,
+    pub(super) policy_arns: Vec<String>,
+    pub(super) region: Option<String>,
+    pub(super) mfa: Option<MfaMode>,
+    pub(super) mfa_serial: Option<MfaSerial>,
+    pub(super) access: Option<Access>,
+    pub(super) access_by_program: BTreeMap<String, Access>,
+    pub(super) display_name: Option<String>,
+    pub(super) color: Option<String>,
+    pub(super) tags: Vec<String>,
+}
+
+pub(super) static ROLE: Section<RoleDraft> = Section {
+    fields: &[
+        Field { key: "source", read: |d, s| d.source = s.checked(Name::new) },
+        Field { key: "role_arn", read: |d, s| d.role_arn = s.checked(RoleArn::new) },
+        Field { key: "external_id", read: |d, s| d.external_id = s.text(check_external_id) },
+        Field { key: "duration", read: |d, s| d.duration = duration(s, &values::ROLE_DURATION) },
+        Field { key: "role_session_name", read: |d, s| d.role_session_name = s.text(check_session_word) },
+        Field { key: "source_identity", read: |d, s| d.source_identity = s.text(values::check_source_identity) },
+        Field { key: "session_tags", read: |d, s| d.session_tags = session_tags(s) },
+        Field { key: "transitive_tag_keys", read: |d, s| d.transitive_tag_keys = transitive_tag_keys(s) },
+        Field { key: "policy", read: |d, s| d.policy = s.text(values::check_policy) },
+        Field { key: "policy_arns", read: |d, s| d.policy_arns = policy_arns(s) },
+        Field { key: "region", read: |d, s| d.region = s.text(check_region) },
+        Field { key: "mfa", read: |d, s| d.mfa = s.word(&values::MFA_MODES) },
+        Field { key: "mfa_serial", read: |d, s| d.mfa_serial = s.checked(MfaSerial::new) },
+        Field { key: "access", read: |d, s| d.access = s.word(&values::ACCESS) },
+        Field { key: "access_by_program", read: |d, s| d.access_by_program = access_by_program(s) },
+        Field { key: "display_name", read: |d, s| d.display_name = s.text(values::check_display_name) },
+        Field { key: "color", read: |d, s| d.color = s.text(palette::check) },
+        Field { key: "tags", read: |d, s| d.tags = tags(s) },
+    ],
+    advice: &[
+        ("source_profile", "here it is `source`, the name of an identity or role"),
+        ("credential_source", "here it is an identity of type ec2, ecs or environment, named by `source`"),
+        ("duration_seconds", "here it is `duration`, as \"1h\""),
+        ("mfa_session", "it belongs to the identity that the chain starts from"),
+        ("type", "only identities have a type; every role is assumed from its `source`"),
+        ("aws_access_key_id", SECRET_ADVICE),
+        ("aws_secret_access_key", SECRET_ADVICE),
+        ("aws_session_token", SECRET_ADVICE),
+    ],
+};
+
+pub(super) fn read_role(all: &mut Draft, name: Name, spot: &mut Spot<'_>) {
+    let mut draft = RoleDraft::default();
+    let before = spot.sink.total();
+    ROLE.read(&mut draft, spot);
+    if !is_misplaced_table(spot) {
+        if !has_key(spot, "source") && all.defaults.source.is_none() {
+            spot.about("source", "is missing; it names the identity or role that assumes this one");
+        }
+        if !has_key(spot, "role_arn") {
+            spot.about("role_arn", "is missing; it looks like arn:aws:iam::222222222222:role/Name");
+        }
+    }
+    // Nor can limits along a chain be told from half a role.
+    if spot.sink.total() > before {
+        return;
+    }
+    let Some(role_arn) = draft.role_arn.take() else { return };
+    let Some(source) = draft.source.take().or_else(|| all.defaults.source.clone()) else { return };
+    all.catalogue.roles.insert(name.clone(), draft.finish(name, source, role_arn, &all.defaults));
+}
+
+impl RoleDraft {
+    /// Makes the role; what it does not say itself is as `defaults` say, where that does not depend on its chain.
+    pub(super) fn finish(self, name: Name, source: Name, role_arn: RoleArn, defaults: &Defaults) -> Role {
+        Role {
+            name,
+            source,
+            role_arn,
+            external_id: self.external_id,
+            duration: self.duration,
+            role_session_name: self.role_session_name.or_else(|| defaults.role_session_name.clone()),
+            source_identity: self.source_identity,
+            session_tags: self.session_tags,
+            transitive_tag_keys: self.transitive_tag_keys,
+            policy: self.policy,
+            policy_arns: self.policy_arns,
+            region: self.region,
+            mfa: self.mfa,
+            mfa_serial: self.mfa_serial,
+            access: self.access.or(defaults.access).unwrap_or_default(),
+            access_by_program: self.access_by_program,
+            display_name: self.display_name,
+            color: self.color.or_else(|| defaults.color.clone()),
+            tags: self.tags,
+        }
+    }
+}
+
+/// Tells a role that holds nothing but unknown tables: `[roles.team.prod]`, whose name lacks its quotes.
+fn is_misplaced_table(spot: &Spot<'_>) -> bool {
+    let Some(table) = spot.value.get_ref().as_table() else { return true };
+    let foreign = |key: &str| ROLE.fields.iter().all(|field| field.key != key);
+    !table.is_empty() && table.iter().all(|(key, value)| value.get_ref().is_table() && foreign(key.get_ref()))
+}

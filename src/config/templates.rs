@@ -1,0 +1,86 @@
+//! `[templates.NAME]`: a role for each of many accounts; `expand` makes them.
+
+use super::lists::{access_by_program, policy_arns, session_tags, tags, transitive_tag_keys, unique_list};
+use super::pattern::Pattern;
+use super::roles::RoleDraft;
+use super::sections::{Draft, SECRET_ADVICE, duration, has_key};
+use super::values;
+use super::walk::{Field, Section, Spot};
+use crate::domain::arn::MfaSerial;
+use crate::domain::names::{Name, check_region};
+use crate::domain::palette;
+
+/// A template: what its roles have in common, and what is made anew for each account.
+#[derive(Default)]
+pub(super) struct TemplateDraft {
+    /// Without what the patterns give.
+    pub(super) role: RoleDraft,
+    pub(super) name: Option<Pattern>,
+    pub(super) role_arn: Option<Pattern>,
+    pub(super) source: Option<Pattern>,
+    pub(super) external_id: Option<Pattern>,
+    pub(super) role_session_name: Option<Pattern>,
+    pub(super) display_name: Option<Pattern>,
+    /// Names of accounts, or patterns of them.
+    pub(super) accounts: Option<Vec<String>>,
+    pub(super) account_tags: Option<Vec<String>>,
+    pub(super) file: usize,
+    pub(super) offset: usize,
+}
+
+pub(super) static TEMPLATE: Section<TemplateDraft> = Section {
+    fields: &[
+        Field { key: "role_arn", read: |d, s| d.role_arn = s.checked(Pattern::with_account) },
+        Field { key: "name", read: |d, s| d.name = s.checked(Pattern::with_account) },
+        Field { key: "accounts", read: |d, s| d.accounts = unique_list(s, |s| s.text(check_account)) },
+        Field { key: "account_tags", read: |d, s| d.account_tags = Some(tags(s)) },
+        Field { key: "source", read: |d, s| d.source = s.checked(Pattern::new) },
+        Field { key: "external_id", read: |d, s| d.external_id = s.checked(Pattern::new) },
+        Field { key: "duration", read: |d, s| d.role.duration = duration(s, &values::ROLE_DURATION) },
+        Field { key: "role_session_name", read: |d, s| d.role_session_name = s.checked(Pattern::new) },
+        Field { key: "source_identity", read: |d, s| d.role.source_identity = s.text(values::check_source_identity) },
+        Field { key: "session_tags", read: |d, s| d.role.session_tags = session_tags(s) },
+        Field { key: "transitive_tag_keys", read: |d, s| d.role.transitive_tag_keys = transitive_tag_keys(s) },
+        Field { key: "policy", read: |d, s| d.role.policy = s.text(values::check_policy) },
+        Field { key: "policy_arns", read: |d, s| d.role.policy_arns = policy_arns(s) },
+        Field { key: "region", read: |d, s| d.role.region = s.text(check_region) },
+        Field { key: "mfa", read: |d, s| d.role.mfa = s.word(&values::MFA_MODES) },
+        Field { key: "mfa_serial", read: |d, s| d.role.mfa_serial = s.checked(MfaSerial::new) },
+        Field { key: "access", read: |d, s| d.role.access = s.word(&values::ACCESS) },
+        Field { key: "access_by_program", read: |d, s| d.role.access_by_program = access_by_program(s) },
+        Field { key: "display_name", read: |d, s| d.display_name = s.checked(Pattern::new) },
+        Field { key: "color", read: |d, s| d.role.color = s.text(palette::check) },
+        Field { key: "tags", read: |d, s| d.role.tags = tags(s) },
+    ],
+    advice: &[
+        ("role", "here it is `name`, what the roles are called, as \"{account_name}-{name}\""),
+        ("source_profile", "here it is `source`, the name of an identity or role"),
+        ("duration_seconds", "here it is `duration`, as \"1h\""),
+        ("aws_access_key_id", SECRET_ADVICE),
+        ("aws_secret_access_key", SECRET_ADVICE),
+    ],
+};
+
+/// An account's name, or a pattern of names.
+fn check_account(text: &str) -> Result<(), &'static str> {
+    let name = text.replace(super::glob::STAR, "x");
+    Name::new(&name).map(drop)
+}
+
+pub(super) fn read_template(all: &mut Draft, name: Name, spot: &mut Spot<'_>) {
+    let mut draft = TemplateDraft { file: spot.sink.file, offset: spot.at.offset, ..TemplateDraft::default() };
+    TEMPLATE.read(&mut draft, spot);
+    if !has_key(spot, "source") && all.defaults.source.is_none() {
+        spot.about("source", "is missing; it names the identity or role that assumes its roles");
+    }
+    if !has_key(spot, "role_arn") {
+        spot.about("role_arn", "is missing; it looks like arn:aws:iam::{account}:role/Name");
+    }
+    for key in ["accounts", "account_tags"] {
+        let table = spot.value.get_ref();
+        if table.get(key).is_some_and(|list| list.get_ref().as_array().is_some_and(|list| list.is_empty())) {
+            spot.about(key, "names no account; leave it out for all of them");
+        }
+    }
+    all.templates.insert(name, draft);
+}

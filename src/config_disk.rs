@@ -1,0 +1,187 @@
+//! The files of a configuration on disk, read in one way by both programs.
+//!
+//! A file decides who becomes what: it must be ours or root's, and nobody else may write it (CVE-2022-24765). What
+//! it means is for `config` to say.
+
+use crate::config::{self, ConfigError, Content, Files, Loaded, Unread};
+use rustix::fs::{Mode, OFlags};
+use std::cell::RefCell;
+use std::collections::HashMap;
+use std::ffi::OsString;
+use std::fs::{self, File};
+use std::hash::{DefaultHasher, Hash, Hasher};
+use std::io::{self, Read};
+use std::os::unix::fs::MetadataExt;
+use std::path::{Path, PathBuf};
+
+/// The disk.
+#[derive(Clone, Copy, Debug)]
+pub struct Disk;
+
+/// Reads a configuration from disk; a missing first file is an empty one.
+pub fn load(main: &Path) -> Result<Loaded, ConfigError> {
+    config::load(main, &Disk)
+}
+
+impl Files for Disk {
+    fn read(&self, path: &Path, limit: usize) -> Result<Content, Unread> {
+        let refuse = |why: &str, fix: &str| {
+            let hint = format!("{fix} {}`", path.display());
+            Err(Unread::Refused { why: why.to_owned(), hint })
+        };
+        let failed = |e: &io::Error| refuse(&format!("cannot be read: {e}"), "look at its rights: `ls -lL");
+        // Without waiting: a pipe in its place would keep the agent until somebody writes into it.
+        let opened =
+            rustix::fs::open(path, OFlags::RDONLY | OFlags::CLOEXEC | OFlags::NONBLOCK | OFlags::NOCTTY, Mode::empty());
+        let file = match opened.map_err(io::Error::from) {
+            Ok(file) => File::from(file),
+            Err(e) if e.kind() == io::ErrorKind::NotFound => return Err(Unread::Missing),
+            Err(e) => return failed(&e),
+        };
+        let meta = match file.metadata() {
+            Ok(meta) => meta,
+            Err(e) => return failed(&e),
+        };
+        let uid = rustix::process::geteuid().as_raw();
+        if !meta.is_file() {
+            return refuse("is not a file", "look at it: `ls -ld");
+        }
+        if meta.uid() != uid && meta.uid() != 0 {
+            return refuse("belongs to another user", "make it yours: `chown $USER");
+        }
+        if meta.mode() & 0o022 != 0 {
+            return refuse("can be written by other users", "close it: `chmod go-w");
+        }
+        let mut bytes = Vec::new();
+        let limit = u64::try_from(limit).unwrap_or(u64::MAX).saturating_add(1);
+        match file.take(limit).read_to_end(&mut bytes) {
+            Ok(_) => Ok(Content { bytes, id: (meta.dev(), meta.ino()) }),
+            Err(e) => failed(&e),
+        }
+    }
+
+    fn list(&self, dir: &Path, pattern: &str, limit: usize) -> Result<Vec<OsString>, String> {
+        let entries = fs::read_dir(dir).map_err(|e| e.to_string())?;
+        let mut names = Vec::new();
+        for (at, entry) in entries.enumerate() {
+            if at == limit {
+                return Err(format!("it has more than {limit} files"));
+            }
+            let name = entry.map_err(|e| e.to_string())?.file_name();
+            if name.to_str().is_some_and(|name| config::is_included(pattern, name)) {
+                names.push(name);
+            }
+        }
+        names.sort();
+        Ok(names)
+    }
+}
+
+/// What was asked of the disk.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+enum Asked {
+    File(PathBuf, usize),
+    Directory(PathBuf, String, usize),
+}
+
+/// All that a configuration was made of: what was asked of the disk, and the digest of each answer. The same answers make
+/// the same configuration.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Seen(Vec<(Asked, u64)>);
+
+impl Seen {
+    /// Gives the paths whose change could change the configuration.
+    pub fn paths(&self) -> impl Iterator<Item = &Path> {
+        self.0.iter().map(|(asked, _)| match asked {
+            Asked::File(path, _) | Asked::Directory(path, ..) => path.as_path(),
+        })
+    }
+}
+
+/// An answer of the disk to a question about a file, and its digest.
+type Answer = (u64, Result<Content, Unread>);
+
+/// The disk at one moment: what was read once is not read again, and what was asked is remembered.
+#[derive(Default)]
+pub struct Look {
+    answers: RefCell<HashMap<(PathBuf, usize), Answer>>,
+    seen: RefCell<Seen>,
+}
+
+impl Look {
+    /// Tells whether every answer is still the one that was seen.
+    pub fn is_as(&self, seen: &Seen) -> bool {
+        seen.0.iter().all(|(asked, digest)| {
+            let now = match asked {
+                Asked::File(path, limit) => self.fetched(path, *limit, |(digest, _)| *digest),
+                Asked::Directory(path, pattern, limit) => digest_of_names(&Disk.list(path, pattern, *limit)),
+            };
+            now == *digest
+        })
+    }
+
+    /// Tells what keeps the first file from saying anything: that it is gone, or empty.
+    pub fn gap(&self, main: &Path) -> Option<&'static str> {
+        let (gap, digest) = self.fetched(main, config::MAX_BYTES, |(digest, answer)| {
+            let gap = match answer {
+                Err(Unread::Missing) => Some("is gone"),
+                Ok(content) if content.bytes.is_empty() => Some("is empty"),
+                _ => None,
+            };
+            (gap, *digest)
+        });
+        if gap.is_some() {
+            self.note(Asked::File(main.to_path_buf(), config::MAX_BYTES), digest);
+        }
+        gap
+    }
+
+    /// Gives what was asked since this look began.
+    pub fn into_seen(self) -> Seen {
+        self.seen.into_inner()
+    }
+
+    fn fetched<T>(&self, path: &Path, limit: usize, look: impl FnOnce(&Answer) -> T) -> T {
+        let mut answers = self.answers.borrow_mut();
+        look(answers.entry((path.to_path_buf(), limit)).or_insert_with(|| {
+            let answer = Disk.read(path, limit);
+            (digest_of_file(&answer), answer)
+        }))
+    }
+
+    fn note(&self, asked: Asked, digest: u64) {
+        self.seen.borrow_mut().0.push((asked, digest));
+    }
+}
+
+impl Files for Look {
+    fn read(&self, path: &Path, limit: usize) -> Result<Content, Unread> {
+        self.fetched(path, limit, |_| ());
+        let known = self.answers.borrow_mut().remove(&(path.to_path_buf(), limit));
+        let (digest, answer) = known.expect("it has just been fetched");
+        self.note(Asked::File(path.to_path_buf(), limit), digest);
+        answer
+    }
+
+    fn list(&self, dir: &Path, pattern: &str, limit: usize) -> Result<Vec<OsString>, String> {
+        let answer = Disk.list(dir, pattern, limit);
+        self.note(Asked::Directory(dir.to_path_buf(), pattern.to_owned(), limit), digest_of_names(&answer));
+        answer
+    }
+}
+
+fn digest_of_file(answer: &Result<Content, Unread>) -> u64 {
+    let mut hasher = DefaultHasher::new();
+    match answer {
+        // Not the inode: editors make a new file for the same text.
+        Ok(content) => content.bytes.hash(&mut hasher),
+        Err(why) => why.hash(&mut hasher),
+    }
+    hasher.finish()
+}
+
+fn digest_of_names(answer: &Result<Vec<OsString>, String>) -> u64 {
+    let mut hasher = DefaultHasher::new();
+    answer.hash(&mut hasher);
+    hasher.finish()
+}
