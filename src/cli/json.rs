@@ -21,6 +21,8 @@ pub fn json_schemas() -> Vec<(&'static str, Value)> {
         ("role list", of::<Vec<role::Shown<'_>>>("role list")),
         ("role show", of::<role::Detailed<'_>>("role show")),
         ("roles", of::<Vec<role::Shown<'_>>>("roles")),
+        ("setup apply", of::<setup::apply::Shown>("setup apply")),
+        ("setup destroy", of::<setup::destroy::Shown>("setup destroy")),
         ("setup plan", of::<setup::plan::Shown>("setup plan")),
         ("status", of::<status::Shown<'_>>("status")),
     ]

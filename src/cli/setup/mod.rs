@@ -2,9 +2,9 @@
 //!
 //! What is made is for `crate::setup` to say; here the flags become a wish, and the policy files are read.
 
-mod apply;
+pub(super) mod apply;
 mod carry;
-mod destroy;
+pub(super) mod destroy;
 mod machine;
 pub(super) mod plan;
 

@@ -6,7 +6,7 @@
 use super::chain_up;
 use crate::harness::home::{CHAIN, Home, text};
 use rolecall::{agent, cli};
-use rolecall_sandbox::tutorials::USER_ARN;
+use rolecall_sandbox::tutorials::{AUTH_ADMIN_ARN, USER_ARN, WORKLOAD_ADMIN_ARN};
 use serde_json::{Map, Value};
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
@@ -188,6 +188,13 @@ fn what_the_programs_print_is_what_the_schemas_say() {
     let own_keys = serde_json::json!({"Version": "2012-10-17", "Statement": [
         {"Effect": "Allow", "Action": "iam:*AccessKey*", "Resource": "arn:aws:iam::111111111111:user/${aws:username}"}]});
     home.aws.world(|world| world.user(USER_ARN).permissions.inline.insert("OwnKeys".to_owned(), own_keys.into()));
+    let admin = |arn| home.aws.access_key(arn);
+    home.aws.world(|world| *world = world.clone().with_admins());
+    let keys = [("auth", admin(AUTH_ADMIN_ARN)), ("workload", admin(WORKLOAD_ADMIN_ARN))].map(|(name, key)| {
+        format!("[{name}]\naws_access_key_id = {}\naws_secret_access_key = {}\n", key.id, key.secret)
+    });
+    fs::create_dir_all(home.path(".aws")).unwrap();
+    fs::write(home.path(".aws/credentials"), keys.concat()).unwrap();
     let schemas = schemas();
     let mut seen = BTreeSet::new();
     let mut check = |command: &str, args: &[&str]| {
@@ -224,6 +231,9 @@ fn what_the_programs_print_is_what_the_schemas_say() {
         &["--auth-account", "111111111111", "--workload-account", "222222222222", "--external-id", "auto"],
     );
     check("setup plan", &["--auth-account=111111111111", "--workload-account=222222222222", "--application", "ec2"]);
+    let profiles = ["--auth-profile=auth", "--workload-profile=workload", "--name=made", "--yes"];
+    check("setup apply", &[&profiles[..], &["--user=ci", "--policy-arn=AmazonS3ReadOnlyAccess", "--role=Made"]].concat());
+    check("setup destroy", &profiles);
     assert!(home.run(["agent", "stop"]).status.success());
     check("status", &[]);
     let all: BTreeSet<String> = schemas.keys().map(ToString::to_string).collect();
