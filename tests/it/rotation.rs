@@ -13,7 +13,7 @@ use rolecall::domain::secret::SecretKey;
 use rolecall::protocol::message::{Answer, Context, Progress, Request};
 use rolecall::protocol::status::{KeyAge, Rotated};
 use rolecall_sandbox::tutorials::USER_ARN;
-use rolecall_sandbox::{AccessKey as Key, KeyStatus, Match, Sandbox, World};
+use rolecall_sandbox::{AccessKey as Key, Delay, KeyStatus, Match, Propagation, Sandbox, World};
 use serde_json::{Value, json};
 use std::sync::Mutex;
 use std::time::Duration;
@@ -231,17 +231,22 @@ fn a_user_whose_key_another_identity_lives_by_is_not_rotated() {
     has_one_working_key(&agent);
 }
 
+/// IAM shows a new key at once, and it is a while until AWS knows it everywhere.
+fn late(time: chrono::TimeDelta) -> Propagation {
+    Propagation::of_decisions(Delay::Time(time))
+}
+
 #[test]
 fn a_new_key_that_aws_does_not_know_yet_is_waited_for() {
     let mut world = world();
-    world.key_propagation = chrono::TimeDelta::seconds(20);
+    world.propagation = late(chrono::TimeDelta::seconds(20));
     let agent = Inside::start_in(world, &config());
     let (done, told) = rotate_telling(&agent, None);
     done.expect("rotated");
     assert!(told.iter().any(|p| p.step == "verify" && p.text.contains("to know")), "{told:?}");
     has_one_working_key(&agent);
 
-    agent.aws.world(|world| world.key_propagation = chrono::TimeDelta::hours(1));
+    agent.aws.world(|world| world.propagation = late(chrono::TimeDelta::hours(1)));
     let before = agent.vault.stored("auth").key.id;
     let report = rotate(&agent).expect_err("not within a minute and a half");
     assert_eq!(report.kind, Kind::Unreachable);

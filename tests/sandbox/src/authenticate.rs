@@ -5,11 +5,10 @@
 
 use chrono::{DateTime, TimeDelta, Utc};
 
-use crate::caller::{Caller, Holder, Principal};
+use crate::caller::{Caller, Holder, Principal, Session, Sessions};
 use crate::request::{Request, Service};
 use crate::signature::{Presented, compact};
-use crate::state::State;
-use crate::world::{KeyHolder, KeyStatus};
+use crate::world::{KeyHolder, KeyStatus, World};
 
 /// Why a request comes from nobody we know.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -43,7 +42,8 @@ fn tolerance(service: Service) -> TimeDelta {
 
 /// Finds out who signed a request.
 pub(crate) fn authenticate(
-    state: &State,
+    world: &World,
+    sessions: &Sessions,
     request: &Request,
     presented: Result<Option<&Presented>, &String>,
     service: Service,
@@ -51,9 +51,9 @@ pub(crate) fn authenticate(
 ) -> Result<Caller, Stranger> {
     let presented = presented.map_err(|missing| Stranger::Incomplete(missing.clone()))?.ok_or(Stranger::Unsigned)?;
     check_scope(presented, service)?;
-    let (caller, secret) = match state.sessions.find(&presented.access_key_id) {
-        Some(_) => session_caller(state, presented, now)?,
-        None => long_term_caller(state, presented, now)?,
+    let (caller, secret) = match sessions.find(&presented.access_key_id) {
+        Some(session) => session_caller(world, session, presented, now)?,
+        None => long_term_caller(world, presented)?,
     };
     check_age(presented, service, now)?;
     if !presented.is_by(&secret, request) {
@@ -102,9 +102,9 @@ fn is_region(name: &str) -> bool {
         && parts.last().is_some_and(|part| !part.is_empty() && part.bytes().all(|byte| byte.is_ascii_digit()))
 }
 
-fn long_term_caller(state: &State, presented: &Presented, now: DateTime<Utc>) -> Result<(Caller, String), Stranger> {
-    let (holder, key) = state.world.find_key(&presented.access_key_id).ok_or(Stranger::UnknownKey)?;
-    if key.status == KeyStatus::Inactive || key.known_from.is_some_and(|from| now < from) {
+fn long_term_caller(world: &World, presented: &Presented) -> Result<(Caller, String), Stranger> {
+    let (holder, key) = world.find_key(&presented.access_key_id).ok_or(Stranger::UnknownKey)?;
+    if key.status == KeyStatus::Inactive {
         return Err(Stranger::UnknownKey);
     }
     let (account, principal) = match holder {
@@ -114,8 +114,12 @@ fn long_term_caller(state: &State, presented: &Presented, now: DateTime<Utc>) ->
     Ok((Caller { account, principal, session: None }, key.secret.clone()))
 }
 
-fn session_caller(state: &State, presented: &Presented, now: DateTime<Utc>) -> Result<(Caller, String), Stranger> {
-    let session = state.sessions.find(&presented.access_key_id).ok_or(Stranger::UnknownKey)?;
+fn session_caller(
+    world: &World,
+    session: &Session,
+    presented: &Presented,
+    now: DateTime<Utc>,
+) -> Result<(Caller, String), Stranger> {
     if presented.session_token.as_ref() != Some(&session.credentials.session_token) {
         return Err(Stranger::WrongToken);
     }
@@ -125,11 +129,11 @@ fn session_caller(state: &State, presented: &Presented, now: DateTime<Utc>) -> R
     let (account, principal, facts) = match &session.holder {
         Holder::Root { account } => (account.clone(), Principal::Root, session.facts),
         Holder::User { arn, id } => {
-            let user = state.world.find_user(arn).filter(|user| user.id == *id).ok_or(Stranger::UnknownKey)?;
+            let user = world.find_user(arn).filter(|user| user.id == *id).ok_or(Stranger::UnknownKey)?;
             (user.account.clone(), Principal::User(Box::new(user.clone())), session.facts)
         }
         Holder::Role(role_session) => {
-            let role = state.world.find_role(&role_session.role_arn);
+            let role = world.find_role(&role_session.role_arn);
             let role = role.filter(|role| role.id == role_session.role_id).ok_or(Stranger::UnknownKey)?;
             (role.account.clone(), Principal::Role(role_session.clone()), session.facts)
         }

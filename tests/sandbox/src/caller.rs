@@ -177,7 +177,12 @@ impl Caller {
     /// Returns the names a Principal element may know the caller by.
     pub(crate) fn names(&self) -> Names {
         let role_arn = self.role_session().map(|session| session.role_arn.clone());
-        Names { account: self.account.clone(), arn: self.arn(), role_arn, service: None, federated: None }
+        let id = match &self.principal {
+            Principal::Root => None,
+            Principal::User(user) => Some(user.id.clone()),
+            Principal::Role(session) => Some(session.role_id.clone()),
+        };
+        Names { account: self.account.clone(), arn: self.arn(), role_arn, id, service: None, federated: None }
     }
 
     pub(crate) fn role_session(&self) -> Option<&RoleSession> {

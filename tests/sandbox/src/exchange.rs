@@ -7,12 +7,15 @@ use crate::caller::Caller;
 use crate::request::{Operation, Request};
 use crate::signature::Presented;
 use crate::state::State;
-use crate::world::LastUse;
+use crate::world::{LastUse, World};
 
 /// A request together with the world it is judged in.
 #[derive(Debug)]
 pub(crate) struct Exchange<'a> {
     pub(crate) state: &'a mut State,
+    /// The world as deciders and as reads see it, where that is not as it is.
+    pub(crate) known: Option<World>,
+    pub(crate) listed: Option<World>,
     pub(crate) request: &'a Request,
     pub(crate) operation: &'a Operation,
     pub(crate) presented: &'a Result<Option<Presented>, String>,
@@ -23,10 +26,27 @@ pub(crate) struct Exchange<'a> {
 }
 
 impl Exchange<'_> {
+    /// Returns the world as those see it who decide who a caller is and what it may.
+    pub(crate) fn known(&self) -> &World {
+        self.known.as_ref().unwrap_or(&self.state.world)
+    }
+
+    /// Returns the world as IAM's reads show it.
+    pub(crate) fn listed(&self) -> &World {
+        self.listed.as_ref().unwrap_or(&self.state.world)
+    }
+
     /// Finds out who asked.
     pub(crate) fn authenticate(&mut self) -> Result<Caller, Stranger> {
         let presented = self.presented.as_ref().map(Option::as_ref);
-        let caller = authenticate(self.state, self.request, presented, self.operation.service, self.now)?;
+        let caller = authenticate(
+            self.known(),
+            &self.state.sessions,
+            self.request,
+            presented,
+            self.operation.service,
+            self.now,
+        )?;
         self.caller_arn = Some(caller.arn());
         if let Some(id) = presented.ok().flatten().map(|presented| presented.access_key_id.clone())
             && let (date, region, service) = (self.now, self.region().to_owned(), self.operation.service_name.clone())

@@ -20,6 +20,8 @@ pub struct Fault {
     pub what: FaultKind,
     /// How often it happens; `None` is always.
     pub times: Option<usize>,
+    /// How many such requests it lets through first.
+    pub skip: usize,
 }
 
 /// Which requests are meant; what is not said matches all.
@@ -55,6 +57,8 @@ pub enum FaultKind {
     Hang,
     /// No answer, and the connection is closed.
     Drop,
+    /// What was asked for is done, and the connection is closed without an answer.
+    LostAnswer,
     /// 200 with a web page, as a captive portal sends.
     Garbage,
     /// The right answer, cut in the middle of its XML.
@@ -88,7 +92,7 @@ pub enum FaultKind {
 impl Fault {
     /// Returns a fault that happens to every request for an operation.
     pub fn on(action: &str, what: FaultKind) -> Self {
-        Self { when: Match::action(action), what, times: None }
+        Self { when: Match::action(action), what, times: None, skip: 0 }
     }
 
     /// Limits how often it happens.
@@ -96,6 +100,19 @@ impl Fault {
     pub fn times(mut self, times: usize) -> Self {
         self.times = Some(times);
         self
+    }
+
+    /// Lets so many requests through before it happens.
+    #[must_use]
+    pub fn after(mut self, skip: usize) -> Self {
+        self.skip = skip;
+        self
+    }
+
+    /// Returns a fault that happens to every request to a service.
+    pub fn on_service(service: &str, what: FaultKind) -> Self {
+        let when = Match { service: Some(service.to_owned()), ..Match::default() };
+        Self { when, what, times: None, skip: 0 }
     }
 
     /// Limits it to requests for one role.
@@ -143,11 +160,15 @@ impl Faults {
 
     /// Takes what is to go wrong with a request.
     pub(crate) fn take(&mut self, operation: &Operation, presented: Option<&Presented>) -> Option<FaultKind> {
-        let at = self
-            .waiting
-            .iter()
-            .position(|fault| fault.times != Some(0) && fault.when.includes(operation, presented))?;
-        let fault = &mut self.waiting[at];
+        let mut meant =
+            self.waiting.iter_mut().filter(|fault| fault.times != Some(0) && fault.when.includes(operation, presented));
+        let fault = loop {
+            let fault = meant.next()?;
+            if fault.skip == 0 {
+                break fault;
+            }
+            fault.skip -= 1;
+        };
         fault.times = fault.times.map(|times| times - 1);
         Some(fault.what.clone())
     }

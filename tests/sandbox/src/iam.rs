@@ -1,18 +1,33 @@
-//! Identity and Access Management, version 2010-05-08: a user and the user's access keys.
+//! Identity and Access Management, version 2010-05-08: users, roles, policies, and what belongs to them.
 //!
 //! Rules: IAM API Reference, the page of each operation; IAM User Guide, "IAM and AWS STS quotas" and "Manage access keys
 //! for IAM users"; Service Authorization Reference, "Actions, resources, and condition keys for AWS IAM".
 
+mod access;
 mod access_keys;
+mod devices;
+mod documents;
+mod instance_profiles;
+mod names;
+mod page;
+mod permissions;
+mod policies;
+mod refusals;
+mod roles;
+mod simulate;
+mod subject;
+mod tags;
+mod users;
 
+use chrono::{DateTime, SecondsFormat, Utc};
+
+use self::subject::Kind;
 use crate::answer::Answer;
-use crate::authority::Authority;
 use crate::caller::{Caller, Principal};
 use crate::error::ApiError;
 use crate::exchange::Exchange;
-use crate::policy::Question;
 use crate::query::{self, Dialect};
-use crate::world::User;
+use crate::unsettled::Before;
 use crate::xml::Xml;
 
 const VERSION: &str = "2010-05-08";
@@ -24,26 +39,99 @@ type Write = Box<dyn FnOnce(&mut Xml)>;
 
 type Outcome = Result<Write, ApiError>;
 
+/// Answers one operation.
+type Handle = fn(&mut Exchange<'_>, &Caller) -> Outcome;
+
+/// Returns what answers an operation, in the order of the API Reference.
+fn handle(action: &str) -> Option<Handle> {
+    Some(match action {
+        "AddRoleToInstanceProfile" => instance_profiles::add_role,
+        "AttachRolePolicy" => |exchange, caller| permissions::attach(exchange, caller, Kind::Role),
+        "AttachUserPolicy" => |exchange, caller| permissions::attach(exchange, caller, Kind::User),
+        "CreateAccessKey" => access_keys::create,
+        "CreateInstanceProfile" => instance_profiles::create,
+        "CreatePolicy" => policies::create,
+        "CreatePolicyVersion" => policies::create_version,
+        "CreateRole" => roles::create,
+        "CreateUser" => users::create,
+        "CreateVirtualMFADevice" => devices::create,
+        "DeactivateMFADevice" => devices::deactivate,
+        "DeleteAccessKey" => access_keys::delete,
+        "DeleteInstanceProfile" => instance_profiles::delete,
+        "DeletePolicy" => policies::delete,
+        "DeletePolicyVersion" => policies::delete_version,
+        "DeleteRole" => roles::delete,
+        "DeleteRolePolicy" => |exchange, caller| permissions::delete(exchange, caller, Kind::Role),
+        "DeleteUser" => users::delete,
+        "DeleteUserPolicy" => |exchange, caller| permissions::delete(exchange, caller, Kind::User),
+        "DeleteVirtualMFADevice" => devices::delete,
+        "DetachRolePolicy" => |exchange, caller| permissions::detach(exchange, caller, Kind::Role),
+        "DetachUserPolicy" => |exchange, caller| permissions::detach(exchange, caller, Kind::User),
+        "EnableMFADevice" => devices::enable,
+        "GetAccessKeyLastUsed" => access_keys::last_used,
+        "GetInstanceProfile" => instance_profiles::get,
+        "GetPolicy" => policies::get,
+        "GetPolicyVersion" => policies::get_version,
+        "GetRole" => roles::get,
+        "GetRolePolicy" => |exchange, caller| permissions::get(exchange, caller, Kind::Role),
+        "GetUser" => users::get,
+        "GetUserPolicy" => |exchange, caller| permissions::get(exchange, caller, Kind::User),
+        "ListAccessKeys" => access_keys::list,
+        "ListAttachedRolePolicies" => |exchange, caller| permissions::list_attached(exchange, caller, Kind::Role),
+        "ListAttachedUserPolicies" => |exchange, caller| permissions::list_attached(exchange, caller, Kind::User),
+        "ListInstanceProfileTags" => |exchange, caller| tags::list(exchange, caller, Kind::InstanceProfile),
+        "ListInstanceProfiles" => instance_profiles::list,
+        "ListInstanceProfilesForRole" => instance_profiles::list_for_role,
+        "ListMFADeviceTags" => |exchange, caller| tags::list(exchange, caller, Kind::Device),
+        "ListMFADevices" => devices::list_of_user,
+        "ListPolicies" => policies::list,
+        "ListPolicyTags" => |exchange, caller| tags::list(exchange, caller, Kind::Policy),
+        "ListPolicyVersions" => policies::list_versions,
+        "ListRolePolicies" => |exchange, caller| permissions::list(exchange, caller, Kind::Role),
+        "ListRoleTags" => |exchange, caller| tags::list(exchange, caller, Kind::Role),
+        "ListRoles" => roles::list,
+        "ListUserPolicies" => |exchange, caller| permissions::list(exchange, caller, Kind::User),
+        "ListUserTags" => |exchange, caller| tags::list(exchange, caller, Kind::User),
+        "ListUsers" => users::list,
+        "ListVirtualMFADevices" => devices::list_virtual,
+        "PutRolePolicy" => |exchange, caller| permissions::put(exchange, caller, Kind::Role),
+        "PutUserPolicy" => |exchange, caller| permissions::put(exchange, caller, Kind::User),
+        "RemoveRoleFromInstanceProfile" => instance_profiles::remove_role,
+        "SetDefaultPolicyVersion" => policies::set_default_version,
+        "SimulatePrincipalPolicy" => simulate::principal_policy,
+        "TagInstanceProfile" => |exchange, caller| tags::put(exchange, caller, Kind::InstanceProfile),
+        "TagMFADevice" => |exchange, caller| tags::put(exchange, caller, Kind::Device),
+        "TagPolicy" => |exchange, caller| tags::put(exchange, caller, Kind::Policy),
+        "TagRole" => |exchange, caller| tags::put(exchange, caller, Kind::Role),
+        "TagUser" => |exchange, caller| tags::put(exchange, caller, Kind::User),
+        "UntagInstanceProfile" => |exchange, caller| tags::remove(exchange, caller, Kind::InstanceProfile),
+        "UntagMFADevice" => |exchange, caller| tags::remove(exchange, caller, Kind::Device),
+        "UntagPolicy" => |exchange, caller| tags::remove(exchange, caller, Kind::Policy),
+        "UntagRole" => |exchange, caller| tags::remove(exchange, caller, Kind::Role),
+        "UntagUser" => |exchange, caller| tags::remove(exchange, caller, Kind::User),
+        "UpdateAccessKey" => access_keys::update,
+        "UpdateAssumeRolePolicy" => roles::update_trust,
+        "UpdateRole" => roles::update,
+        _ => return None,
+    })
+}
+
 /// Answers an IAM request.
 pub(crate) fn answer(exchange: &mut Exchange<'_>) -> Answer {
     let action = exchange.operation.action.clone();
-    let handle: fn(&mut Exchange<'_>, &Caller) -> Outcome = match action.as_str() {
-        "CreateAccessKey" => access_keys::create,
-        "DeleteAccessKey" => access_keys::delete,
-        "GetAccessKeyLastUsed" => access_keys::last_used,
-        "GetUser" => get_user,
-        "ListAccessKeys" => access_keys::list,
-        "UpdateAccessKey" => access_keys::update,
-        _ => return query::no_operation(exchange),
-    };
-    if exchange.operation.parameter("Version") != Some(VERSION) {
-        return query::no_operation(exchange);
-    }
+    let handle = handle(&action).filter(|_| exchange.operation.parameter("Version") == Some(VERSION));
+    let Some(handle) = handle else { return query::no_operation(exchange) };
     let result = exchange
         .authenticate()
         .map_err(query::stranger)
         .and_then(|caller| check_session(&caller).map(|()| caller))
-        .and_then(|caller| handle(exchange, &caller));
+        .and_then(|caller| {
+            let before = Before::of(&exchange.state.world, &caller.account);
+            let outcome = handle(exchange, &caller);
+            let state = &mut *exchange.state;
+            state.unsettled.note(before, &state.world, exchange.now);
+            outcome
+        });
     match result {
         Ok(write) => DIALECT.success(&action, exchange.request_id, write),
         Err(error) => DIALECT.failure(&error, exchange.request_id),
@@ -66,66 +154,7 @@ fn check_session(caller: &Caller) -> Result<(), ApiError> {
     Ok(())
 }
 
-/// Finds the user that a request is about: the named one, or else the caller itself.
-fn user(exchange: &Exchange<'_>, caller: &Caller) -> Result<User, ApiError> {
-    let Some(name) = exchange.operation.parameter("UserName") else {
-        return match &caller.principal {
-            Principal::User(user) => Ok(user.as_ref().clone()),
-            _ => Err(ApiError::new(
-                400,
-                "ValidationError",
-                "Must specify userName when calling with non-User credentials",
-            )),
-        };
-    };
-    let letters = |c: char| c.is_ascii_alphanumeric() || "_+=,.@-".contains(c);
-    if !(1..=128).contains(&name.len()) || !name.chars().all(letters) {
-        return Err(ApiError::new(400, "ValidationError", "The specified value for userName is invalid."));
-    }
-    let account = exchange.state.world.accounts.get(&caller.account);
-    let found = account.and_then(|account| account.users.get(name)).cloned();
-    // What the caller may do with a user that does not exist is asked by the ARN that it would have.
-    found.map_or_else(
-        || {
-            let nobody = User { account: caller.account.clone(), ..User::new(name) };
-            authorize(exchange, caller, &nobody)?;
-            Err(no_such_user(name))
-        },
-        Ok,
-    )
-}
-
-fn no_such_user(name: &str) -> ApiError {
-    ApiError::new(404, "NoSuchEntity", format!("The user with name {name} cannot be found."))
-}
-
-/// Asks the caller's policies for the operation on a user.
-fn authorize(exchange: &Exchange<'_>, caller: &Caller, user: &User) -> Result<(), ApiError> {
-    let action = format!("iam:{}", exchange.operation.action);
-    let authority = Authority::of(caller, &exchange.state.world);
-    let context = authority.context(caller, exchange.now);
-    let question = Question { action: &action, resource: &user.arn(), context: &context };
-    match authority.barrier(&question) {
-        None => Ok(()),
-        Some(barrier) => Err(ApiError::new(
-            403,
-            "AccessDenied",
-            format!(
-                "User: {} is not authorized to perform: {action} on resource: user {}{}",
-                caller.arn(),
-                user.name,
-                barrier.reason(&action)
-            ),
-        )),
-    }
-}
-
-fn get_user(exchange: &mut Exchange<'_>, caller: &Caller) -> Outcome {
-    let user = user(exchange, caller)?;
-    authorize(exchange, caller, &user)?;
-    Ok(Box::new(move |xml| {
-        xml.open("User");
-        xml.leaf("Path", &user.path).leaf("UserName", &user.name).leaf("UserId", &user.id).leaf("Arn", user.arn());
-        xml.leaf("CreateDate", "2026-01-01T00:00:00Z").close();
-    }))
+/// Writes an instant as IAM does.
+fn time(instant: DateTime<Utc>) -> String {
+    instant.to_rfc3339_opts(SecondsFormat::Secs, true)
 }

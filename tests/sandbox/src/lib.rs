@@ -25,6 +25,7 @@ mod imds;
 mod mfa;
 mod mint;
 mod oidc;
+mod parameters;
 mod place;
 mod policy;
 mod query;
@@ -37,6 +38,7 @@ mod signature;
 mod signin;
 mod state;
 mod sts;
+mod unsettled;
 pub mod world;
 mod xml;
 
@@ -49,6 +51,6 @@ pub use self::policy::{MalformedPolicy, Policy};
 pub use self::sandbox::Sandbox;
 pub use self::signin::SignIn;
 pub use self::world::{
-    AccessKey, Account, Bucket, Instance, KeyStatus, LastUse, MfaDevice, OidcProvider, Role, Task, User, World,
-    tutorials,
+    AccessKey, Account, Bucket, Delay, Instance, InstanceProfile, KeyStatus, LastUse, ManagedPolicy, MfaDevice,
+    OidcProvider, Permissions, PolicyVersion, Propagation, Quotas, Role, Tags, Task, User, World, tutorials,
 };

@@ -11,6 +11,9 @@ use totp_rs::{Builder, Secret, Totp};
 use crate::error::ApiError;
 use crate::world::MfaDevice;
 
+/// The seconds that a code is shown.
+const STEP: u64 = 30;
+
 /// The codes that have been accepted: the device's serial and the time step.
 #[derive(Debug, Default)]
 pub(crate) struct SpentCodes {
@@ -25,6 +28,17 @@ impl MfaDevice {
 }
 
 impl SpentCodes {
+    /// Accepts two codes in a row, the later of them within the usual tolerance; both are used up.
+    pub(crate) fn accept_pair(&mut self, device: &MfaDevice, codes: [&str; 2], now: DateTime<Utc>) -> bool {
+        let device_codes = totp(&device.secret);
+        let Some(later) = device_codes.check(codes[1], seconds(now)) else { return false };
+        let earlier = later - 1;
+        if device_codes.generate(earlier * STEP).to_string() != codes[0] {
+            return false;
+        }
+        self.spent.insert((device.serial.clone(), earlier)) && self.spent.insert((device.serial.clone(), later))
+    }
+
     /// Accepts a code of one of a user's devices, once, or answers as AWS does.
     pub(crate) fn accept(
         &mut self,

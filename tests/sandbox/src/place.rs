@@ -35,7 +35,8 @@ impl State {
         seconds: i64,
         now: DateTime<Utc>,
     ) -> Option<SessionCredentials> {
-        let role = self.world.find_role(role_arn)?.clone();
+        let known = self.unsettled.known(&self.world, now);
+        let role = known.as_ref().unwrap_or(&self.world).find_role(role_arn)?.clone();
         let names = Names { service: Some(service.to_owned()), ..Names::default() };
         let question = Question { action: "sts:AssumeRole", resource: role_arn, context: &Context::default() };
         if !matches!(role.trust.trust(&question, &names), Trust::Allow(_)) {

@@ -119,7 +119,7 @@ fn authorize(
     resource: &str,
     bucket: &str,
 ) -> Result<(), ApiError> {
-    let world = &exchange.state.world;
+    let world = exchange.known();
     let authority = Authority::of(caller, world);
     let mut context = authority.context(caller, exchange.now);
     context.put("aws:RequestedRegion", exchange.region());

@@ -19,6 +19,7 @@ use crate::server;
 use crate::shared::Shared;
 use crate::signin::{SignIn, Signin};
 use crate::state::State;
+use crate::unsettled::Unsettled;
 use crate::world::{AccessKey, World};
 
 /// A running sandbox; dropping it stops it.
@@ -42,6 +43,7 @@ impl Sandbox {
     pub fn start_on(world: World, clock: Clock, port: u16) -> Self {
         let state = State {
             world,
+            unsettled: Unsettled::default(),
             sessions: Sessions::default(),
             spent_codes: SpentCodes::default(),
             place: Place::default(),
@@ -79,6 +81,11 @@ impl Sandbox {
     /// Changes or reads the world while it runs; requests wait meanwhile.
     pub fn world<T>(&self, change: impl FnOnce(&mut World) -> T) -> T {
         change(&mut self.shared.state().world)
+    }
+
+    /// Has what IAM has changed so far be seen by everybody.
+    pub fn settle(&self) {
+        self.shared.state().unsettled.settle();
     }
 
     /// Returns the first access key of a user.

@@ -128,14 +128,20 @@ impl Arrival<'_> {
                 (Some(apply::spoiled(fault, answer, self.now)), caller)
             }
         };
+        // It was done, and nobody hears of it.
+        let answer = answer.filter(|_| fault != Some(&FaultKind::LostAnswer));
         self.record(answer.as_ref(), caller);
         answer
     }
 
     fn judge(&self) -> (Answer, Option<String>) {
         let mut state = self.shared.state();
+        let known = state.unsettled.known(&state.world, self.now);
+        let listed = state.unsettled.listed(&state.world, self.now);
         let mut exchange = Exchange {
             state: &mut state,
+            known,
+            listed,
             request: self.request,
             operation: self.operation,
             presented: self.presented,
@@ -151,7 +157,10 @@ impl Arrival<'_> {
             Service::Container => container::answer(&mut exchange),
             Service::Signin => signin::answer(&mut exchange),
         };
-        (answer, exchange.caller_arn)
+        let caller = exchange.caller_arn;
+        let is_read = ["Get", "List"].iter().any(|prefix| self.operation.action.starts_with(prefix));
+        state.unsettled.count(self.operation.service == Service::Iam, is_read, answer.error_code.is_some());
+        (answer, caller)
     }
 
     fn record(&self, answer: Option<&Answer>, principal_arn: Option<String>) {

@@ -1,7 +1,6 @@
 //! The Security Token Service, version 2011-06-15.
 
 mod assume_role;
-mod parameters;
 mod session_token;
 mod tags;
 mod web_identity;
@@ -93,7 +92,7 @@ fn access_key_info(exchange: &mut Exchange<'_>, caller: &Caller) -> Outcome {
     const ACTION: &str = "sts:GetAccessKeyInfo";
     // GetSessionToken: "You cannot call any STS API except AssumeRole or GetCallerIdentity."
     let of_user_session = caller.session.is_some() && !matches!(caller.principal, Principal::Role(_));
-    let authority = Authority::of(caller, &exchange.state.world);
+    let authority = Authority::of(caller, exchange.known());
     let context = authority.context(caller, exchange.now);
     if of_user_session || authority.barrier(&Question { action: ACTION, resource: "*", context: &context }).is_some() {
         return Err(unauthorized(caller, ACTION, None, ""));

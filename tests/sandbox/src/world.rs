@@ -4,16 +4,24 @@
 //! is decided elsewhere, at each request, so a change counts at once.
 
 mod identity;
+mod instance_profile;
+mod inventory;
 mod managed;
 mod place;
+mod propagation;
+mod quotas;
 pub mod tutorials;
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use chrono::TimeDelta;
 
-pub use self::identity::{AccessKey, KeyStatus, LastUse, MfaDevice, Permissions, Role, User};
+pub use self::identity::{AccessKey, KeyStatus, LastUse, MfaDevice, Permissions, Role, Tags, User};
+pub use self::instance_profile::InstanceProfile;
+pub use self::managed::{ManagedPolicy, PolicyVersion};
 pub use self::place::{Instance, OidcProvider, Task};
+pub use self::propagation::{Delay, Propagation};
+pub use self::quotas::Quotas;
 use crate::policy::Policy;
 
 /// Everything that exists.
@@ -21,12 +29,14 @@ use crate::policy::Policy;
 pub struct World {
     /// The accounts by their id.
     pub accounts: BTreeMap<String, Account>,
-    /// The managed policies by their ARN.
-    pub managed_policies: BTreeMap<String, Policy>,
+    /// The managed policies by their ARN: AWS's own, and those of the accounts.
+    pub managed_policies: BTreeMap<String, ManagedPolicy>,
     /// The buckets by their name, which is unique over all accounts.
     pub buckets: BTreeMap<String, Bucket>,
-    /// How long AWS takes until a new access key is known everywhere.
-    pub key_propagation: TimeDelta,
+    /// How late what IAM has changed is seen.
+    pub propagation: Propagation,
+    /// How much of everything an account may have.
+    pub quotas: Quotas,
     /// The instance that the metadata service is of.
     pub instance: Option<Instance>,
     /// The task that the container endpoint is of.
@@ -47,6 +57,10 @@ pub struct Account {
     pub users: BTreeMap<String, User>,
     /// Its roles by name.
     pub roles: BTreeMap<String, Role>,
+    /// Its instance profiles by name.
+    pub instance_profiles: BTreeMap<String, InstanceProfile>,
+    /// Its virtual MFA devices that are nobody's; a user's are with the user.
+    pub unassigned_devices: Vec<MfaDevice>,
     /// The root user's access keys.
     pub root_keys: Vec<AccessKey>,
     /// The regions where its STS is switched off.
@@ -87,7 +101,8 @@ impl World {
             accounts: BTreeMap::new(),
             managed_policies: managed::policies(),
             buckets: BTreeMap::new(),
-            key_propagation: TimeDelta::zero(),
+            propagation: Propagation::default(),
+            quotas: Quotas::default(),
             instance: None,
             task: None,
             oidc_providers: Vec::new(),
@@ -143,6 +158,25 @@ impl World {
         self.accounts.get(account)?.users.get(name).filter(|user| user.arn() == arn)
     }
 
+    /// Finds the unique id of a user or role by its whole ARN.
+    pub(crate) fn principal_id(&self, arn: &str) -> Option<String> {
+        let user = self.find_user(arn).map(|user| user.id.clone());
+        user.or_else(|| self.find_role(arn).map(|role| role.id.clone()))
+    }
+
+    /// Has a role's trust policy mean those users and roles that have the names in it now, as AWS does when it stores one.
+    pub fn bind_trust(&mut self, role_arn: &str) {
+        let mut trust = self.role(role_arn).trust.clone();
+        let named: Vec<String> =
+            trust.principals().filter_map(|principal| principal.arn().map(str::to_owned)).collect();
+        for arn in named {
+            if let Some(id) = self.principal_id(&arn) {
+                trust.bind(&arn, &id);
+            }
+        }
+        self.role(role_arn).trust = trust;
+    }
+
     /// Finds a long-term access key and its holder.
     pub(crate) fn find_key(&self, id: &str) -> Option<(KeyHolder<'_>, &AccessKey)> {
         self.accounts.values().find_map(|account| {
@@ -164,7 +198,7 @@ impl World {
     /// Collects the policies that a set of permissions stands for; an attached policy that does not exist grants nothing.
     pub(crate) fn policies(&self, permissions: &Permissions) -> Vec<Policy> {
         let attached = permissions.attached.iter().filter_map(|arn| self.managed_policies.get(arn));
-        permissions.inline.values().chain(attached).cloned().collect()
+        permissions.inline.values().chain(attached.map(ManagedPolicy::document)).cloned().collect()
     }
 }
 
@@ -175,6 +209,8 @@ impl Account {
             id: id.to_owned(),
             users: BTreeMap::new(),
             roles: BTreeMap::new(),
+            instance_profiles: BTreeMap::new(),
+            unassigned_devices: Vec::new(),
             root_keys: Vec::new(),
             disabled_regions: BTreeSet::new(),
         }
@@ -194,11 +230,38 @@ impl Account {
         self
     }
 
+    /// Adds an instance profile.
+    #[must_use]
+    pub fn with_instance_profile(mut self, profile: InstanceProfile) -> Self {
+        self.instance_profiles.insert(profile.name.clone(), InstanceProfile { account: self.id.clone(), ..profile });
+        self
+    }
+
+    /// Adds a user `admin` with an access key who may do everything in the account.
+    #[must_use]
+    pub fn with_admin(self) -> Self {
+        self.with_user(User::new("admin").with_key(AccessKey::generate()).with_managed_policy(managed::ADMINISTRATOR))
+    }
+
     /// Gives the root user an access key.
     #[must_use]
     pub fn with_root_key(mut self, key: AccessKey) -> Self {
         self.root_keys.push(key);
         self
+    }
+}
+
+impl Account {
+    /// Finds a device of the account, whoever's it is.
+    pub(crate) fn device(&self, serial: &str) -> Option<&MfaDevice> {
+        let of_users = self.users.values().flat_map(|user| &user.mfa_devices);
+        of_users.chain(&self.unassigned_devices).find(|device| device.serial == serial)
+    }
+
+    /// Finds a device of the account, to change it.
+    pub(crate) fn device_mut(&mut self, serial: &str) -> Option<&mut MfaDevice> {
+        let of_users = self.users.values_mut().flat_map(|user| &mut user.mfa_devices);
+        of_users.chain(&mut self.unassigned_devices).find(|device| device.serial == serial)
     }
 }
 

@@ -1,30 +1,23 @@
 //! A user's access keys: made, listed, switched on and off, deleted.
 
-use chrono::{DateTime, SecondsFormat, Utc};
-
-use super::{Outcome, authorize, user};
+use super::access::Resource;
+use super::refusals::{no_such_entity, within_quota};
+use super::subject::{Kind, Subject};
+use super::{Outcome, page, time};
 use crate::caller::Caller;
 use crate::error::ApiError;
 use crate::exchange::Exchange;
-use crate::world::{AccessKey, KeyHolder, KeyStatus, User};
-
-/// "AccessKeysPerUser" (IAM and AWS STS quotas): it cannot be raised.
-const QUOTA: usize = 2;
+use crate::world::{AccessKey, KeyHolder, KeyStatus};
 
 pub(super) fn create(exchange: &mut Exchange<'_>, caller: &Caller) -> Outcome {
-    let user = user(exchange, caller)?;
-    authorize(exchange, caller, &user)?;
-    if user.access_keys.len() >= QUOTA {
-        let message = format!("Cannot exceed quota for AccessKeysPerUser: {QUOTA}");
-        return Err(ApiError::new(409, "LimitExceeded", message));
-    }
-    let mut key = AccessKey::made(exchange.now);
-    let delay = exchange.state.world.key_propagation;
-    key.known_from = (!delay.is_zero()).then(|| exchange.now + delay);
-    exchange.state.world.user(&user.arn()).access_keys.push(key.clone());
+    let subject = Subject::asked(exchange, caller, Kind::User, |resource| resource)?;
+    let quota = exchange.state.world.quotas.access_keys_per_user;
+    within_quota("AccessKeysPerUser", subject.user_mut(exchange)?.access_keys.len(), quota)?;
+    let key = AccessKey::made(exchange.now);
+    subject.user_mut(exchange)?.access_keys.push(key.clone());
     Ok(Box::new(move |xml| {
         xml.open("AccessKey")
-            .leaf("UserName", &user.name)
+            .leaf("UserName", &subject.name)
             .leaf("AccessKeyId", &key.id)
             .leaf("Status", status(&key))
             .leaf("SecretAccessKey", &key.secret)
@@ -34,13 +27,14 @@ pub(super) fn create(exchange: &mut Exchange<'_>, caller: &Caller) -> Outcome {
 }
 
 pub(super) fn list(exchange: &mut Exchange<'_>, caller: &Caller) -> Outcome {
-    let user = user(exchange, caller)?;
-    authorize(exchange, caller, &user)?;
+    let subject = Subject::asked(exchange, caller, Kind::User, |resource| resource)?;
+    let page = page::of(exchange, subject.user(exchange.listed())?.access_keys)?;
     Ok(Box::new(move |xml| {
-        xml.leaf("IsTruncated", "false").open("AccessKeyMetadata");
-        for key in &user.access_keys {
+        page.write(xml);
+        xml.open("AccessKeyMetadata");
+        for key in &page.items {
             xml.open("member")
-                .leaf("UserName", &user.name)
+                .leaf("UserName", &subject.name)
                 .leaf("AccessKeyId", &key.id)
                 .leaf("Status", status(key))
                 .leaf("CreateDate", time(key.created))
@@ -51,7 +45,7 @@ pub(super) fn list(exchange: &mut Exchange<'_>, caller: &Caller) -> Outcome {
 }
 
 pub(super) fn update(exchange: &mut Exchange<'_>, caller: &Caller) -> Outcome {
-    let (user, id) = key_of(exchange, caller)?;
+    let (subject, id) = key_of(exchange, caller)?;
     let status = match exchange.operation.parameter("Status") {
         Some("Active") => KeyStatus::Active,
         Some("Inactive") => KeyStatus::Inactive,
@@ -63,14 +57,14 @@ pub(super) fn update(exchange: &mut Exchange<'_>, caller: &Caller) -> Outcome {
             return Err(ApiError::new(400, "ValidationError", message));
         }
     };
-    let keys = &mut exchange.state.world.user(&user.arn()).access_keys;
+    let keys = &mut subject.user_mut(exchange)?.access_keys;
     keys.iter_mut().filter(|key| key.id == id).for_each(|key| key.status = status);
     Ok(Box::new(|_| {}))
 }
 
 pub(super) fn delete(exchange: &mut Exchange<'_>, caller: &Caller) -> Outcome {
-    let (user, id) = key_of(exchange, caller)?;
-    exchange.state.world.user(&user.arn()).access_keys.retain(|key| key.id != id);
+    let (subject, id) = key_of(exchange, caller)?;
+    subject.user_mut(exchange)?.access_keys.retain(|key| key.id != id);
     Ok(Box::new(|_| {}))
 }
 
@@ -86,7 +80,7 @@ pub(super) fn last_used(exchange: &mut Exchange<'_>, caller: &Caller) -> Outcome
         let message = format!("The user with Access Key ID {id} cannot be found.");
         return Err(ApiError::new(403, "AccessDenied", message));
     };
-    authorize(exchange, caller, &user)?;
+    Resource::named("user", &user.name, user.arn()).tagged(&user.tags).allow(exchange, caller)?;
     Ok(Box::new(move |xml| {
         xml.leaf("UserName", &user.name).open("AccessKeyLastUsed");
         if let Some(used) = &key.last_used {
@@ -110,14 +104,13 @@ fn key_id(exchange: &Exchange<'_>) -> Result<String, ApiError> {
 }
 
 /// Finds the user and the key that a request is about.
-fn key_of(exchange: &Exchange<'_>, caller: &Caller) -> Result<(User, String), ApiError> {
-    let user = user(exchange, caller)?;
+fn key_of(exchange: &mut Exchange<'_>, caller: &Caller) -> Result<(Subject, String), ApiError> {
     let id = key_id(exchange)?;
-    authorize(exchange, caller, &user)?;
-    if user.access_keys.iter().any(|key| key.id == id) {
-        return Ok((user, id));
+    let subject = Subject::asked(exchange, caller, Kind::User, |resource| resource)?;
+    if subject.user_mut(exchange)?.access_keys.iter().any(|key| key.id == id) {
+        return Ok((subject, id));
     }
-    Err(ApiError::new(404, "NoSuchEntity", format!("The Access Key with id {id} cannot be found.")))
+    Err(no_such_entity(format!("The Access Key with id {id} cannot be found.")))
 }
 
 fn status(key: &AccessKey) -> &'static str {
@@ -125,8 +118,4 @@ fn status(key: &AccessKey) -> &'static str {
         KeyStatus::Active => "Active",
         KeyStatus::Inactive => "Inactive",
     }
-}
-
-fn time(instant: DateTime<Utc>) -> String {
-    instant.to_rfc3339_opts(SecondsFormat::Secs, true)
 }

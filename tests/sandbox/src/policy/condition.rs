@@ -65,6 +65,11 @@ impl Order {
 }
 
 impl Condition {
+    /// Returns the key that it asks for.
+    pub(super) fn key(&self) -> &str {
+        &self.key
+    }
+
     /// Says whether the condition holds in a context.
     pub(crate) fn holds(&self, context: &Context) -> bool {
         let present = context.get(&self.key);

@@ -2,6 +2,8 @@
 //!
 //! Rules: IAM User Guide, "AWS JSON policy elements: Principal". A wildcard is only allowed as the whole of it.
 
+use std::collections::BTreeMap;
+
 use serde_json::Value;
 
 use super::MalformedPolicy;
@@ -25,6 +27,8 @@ pub(crate) struct Names {
     pub(crate) arn: String,
     /// The ARN of the role a session is of.
     pub(crate) role_arn: Option<String>,
+    /// The unique id of the user, or of the role a session is of.
+    pub(crate) id: Option<String>,
     /// The service that acts, when no identity of an account does.
     pub(crate) service: Option<String>,
     /// The identity provider that vouches, when no identity of an account does.
@@ -50,27 +54,60 @@ pub(crate) enum Principal {
 }
 
 impl PrincipalClause {
+    /// Returns everybody it names.
+    pub(crate) fn all(&self) -> &[Principal] {
+        let (Self::Only(principals) | Self::AllBut(principals)) = self;
+        principals
+    }
+
     /// Says how closely the element names a caller, if it does.
-    pub(crate) fn reach(&self, names: &Names) -> Option<Reach> {
+    pub(crate) fn reach(&self, names: &Names, bound: &BTreeMap<String, String>) -> Option<Reach> {
         match self {
-            Self::Only(principals) => principals.iter().filter_map(|principal| principal.reach(names)).max(),
+            Self::Only(principals) => principals.iter().filter_map(|principal| principal.reach(names, bound)).max(),
             Self::AllBut(principals) => {
-                principals.iter().all(|principal| principal.reach(names).is_none()).then_some(Reach::Caller)
+                principals.iter().all(|principal| principal.reach(names, bound).is_none()).then_some(Reach::Caller)
             }
         }
     }
 }
 
 impl Principal {
-    fn reach(&self, names: &Names) -> Option<Reach> {
+    /// Returns the ARN, where it is one of a user, a role or a session.
+    pub(crate) fn arn(&self) -> Option<&str> {
+        if let Self::Arn(arn) = self { Some(arn) } else { None }
+    }
+
+    fn reach(&self, names: &Names, bound: &BTreeMap<String, String>) -> Option<Reach> {
         match self {
             Self::Anyone => Some(Reach::Caller),
             Self::Account(id) => (!names.account.is_empty() && *id == names.account).then_some(Reach::Account),
+            // "If you delete the user or role, you break the relationship": who comes after has another id.
+            Self::Arn(arn) if bound.get(arn).is_some_and(|id| names.id.as_ref() != Some(id)) => None,
             Self::Arn(arn) if *arn == names.arn => Some(Reach::Caller),
             Self::Arn(arn) => (names.role_arn.as_ref() == Some(arn)).then_some(Reach::Role),
             Self::Service(service) => (names.service.as_ref() == Some(service)).then_some(Reach::Caller),
             Self::Federated(provider) => (names.federated.as_ref() == Some(provider)).then_some(Reach::Caller),
             Self::Other => None,
+        }
+    }
+}
+
+/// Replaces a name in every Principal element of a document.
+pub(crate) fn rename(document: &mut Value, from: &str, to: &str) {
+    let statements = match document.get_mut("Statement") {
+        Some(Value::Array(statements)) => statements.iter_mut().collect(),
+        Some(statement) => vec![statement],
+        None => Vec::new(),
+    };
+    for statement in statements {
+        for element in ["Principal", "NotPrincipal"] {
+            match statement.get_mut(element).and_then(|principal| principal.get_mut("AWS")) {
+                Some(Value::Array(names)) => {
+                    names.iter_mut().filter(|name| *name == from).for_each(|name| *name = to.into());
+                }
+                Some(name) if name == from => *name = to.into(),
+                _ => {}
+            }
         }
     }
 }

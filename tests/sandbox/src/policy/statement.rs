@@ -45,6 +45,22 @@ impl Statement {
         self.effect == Effect::Deny
     }
 
+    /// Says whether it is about an action, on whatever resource.
+    pub(super) fn is_about_action(&self, action: &str) -> bool {
+        self.actions.holds(|pattern| pattern::matches(pattern, action, Case::Ignored))
+    }
+
+    /// Returns the keys that its conditions ask for.
+    pub(super) fn condition_keys(&self) -> impl Iterator<Item = &str> {
+        self.conditions.iter().map(Condition::key)
+    }
+
+    /// Says whether it names actions of one service only.
+    pub(super) fn is_about(&self, prefix: &str) -> bool {
+        let of_service = |action: &String| action.to_lowercase().starts_with(prefix);
+        matches!(&self.actions, Clause::Only(actions) if actions.iter().all(of_service))
+    }
+
     /// Says whether action, resource and conditions match; the principal is the trust policy's own matter.
     pub(super) fn applies(&self, question: &Question<'_>) -> bool {
         let resource = |pattern: &str| {

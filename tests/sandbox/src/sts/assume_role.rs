@@ -6,17 +6,17 @@
 
 use chrono::TimeDelta;
 
-use super::parameters::{ARN, CODE, EXTERNAL_ID, NAME, Parameters, SERIAL};
 use super::tags::{Requested, Resulting};
 use super::{Outcome, unauthorized, write_credentials};
 use crate::authority::Authority;
 use crate::caller::{Caller, Holder, Principal, RoleSession, SessionFacts};
 use crate::error::ApiError;
 use crate::exchange::Exchange;
+use crate::parameters::{ARN, CODE, EXTERNAL_ID, NAME, Parameters, SERIAL};
 use crate::policy::context::Context;
 use crate::policy::principal::Reach;
 use crate::policy::{Policy, Question, Trust};
-use crate::world::{Role, World};
+use crate::world::{ManagedPolicy, Role, World};
 
 const RANGE: (i64, i64) = (900, 43_200);
 const DEFAULT_SECONDS: i64 = 3600;
@@ -46,7 +46,7 @@ struct Input<'a> {
 
 pub(super) fn answer(exchange: &mut Exchange<'_>, caller: &Caller) -> Outcome {
     let input = Input::read(exchange)?;
-    let policies = input.session_policies(&exchange.state.world)?;
+    let policies = input.session_policies(exchange.known())?;
     let tags = input.tags.join(caller.role_session())?;
     let packed = input.packed_percent(&tags)?;
     let source_identity = input.source_identity(caller)?;
@@ -57,7 +57,7 @@ pub(super) fn answer(exchange: &mut Exchange<'_>, caller: &Caller) -> Outcome {
     let devices = if let Principal::User(user) = &caller.principal { user.mfa_devices.as_slice() } else { &[] };
     let with_code = exchange.state.spent_codes.accept(devices, input.serial, input.code, exchange.now)?;
 
-    let authority = Authority::of(caller, &exchange.state.world);
+    let authority = Authority::of(caller, exchange.known());
     let mut context = authority.context(caller, exchange.now);
     input.describe(&mut context, source_identity.as_deref(), exchange.region());
     if with_code {
@@ -72,7 +72,7 @@ pub(super) fn answer(exchange: &mut Exchange<'_>, caller: &Caller) -> Outcome {
         actions.push("sts:SetSourceIdentity");
     }
     // A role that does not exist is refused like one that does not trust: the answer must not tell them apart.
-    let role = exchange.state.world.find_role(input.role_arn).cloned();
+    let role = exchange.known().find_role(input.role_arn).cloned();
     for action in actions {
         let question = Question { action, resource: input.role_arn, context: &context };
         let allowed = role.as_ref().map_or(Err(String::new()), |role| authorize(caller, &authority, role, &question));
@@ -166,7 +166,7 @@ impl<'a> Input<'a> {
             policies.push(policy.map_err(|error| malformed(error.to_string()))?);
         }
         for arn in &self.policy_arns {
-            let policy = world.managed_policies.get(*arn);
+            let policy = world.managed_policies.get(*arn).map(ManagedPolicy::document);
             policies.push(
                 policy
                     .cloned()

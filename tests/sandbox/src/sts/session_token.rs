@@ -2,11 +2,11 @@
 
 use chrono::TimeDelta;
 
-use super::parameters::{CODE, Parameters, SERIAL};
 use super::{Outcome, write_credentials};
 use crate::caller::{Caller, Holder, Principal, SessionFacts};
 use crate::error::ApiError;
 use crate::exchange::Exchange;
+use crate::parameters::{CODE, Parameters, SERIAL};
 
 /// "from 900 seconds (15 minutes) to 129,600 seconds (36 hours), with 43,200 seconds (12 hours) as the default".
 const RANGE: (i64, i64) = (900, 129_600);

@@ -4,9 +4,9 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::parameters::{Parameters, TAG_KEY, TAG_VALUE};
 use crate::caller::RoleSession;
 use crate::error::ApiError;
+use crate::parameters::{Parameters, TAG_KEY, TAG_VALUE};
 
 const MOST_TAGS: usize = 50;
 

@@ -5,12 +5,12 @@
 
 use chrono::{SecondsFormat, TimeDelta};
 
-use super::parameters::{ARN, NAME, Parameters};
 use super::{Outcome, write_credentials};
 use crate::caller::{Holder, RoleSession, SessionFacts};
 use crate::error::ApiError;
 use crate::exchange::Exchange;
 use crate::oidc::{self, Claims};
+use crate::parameters::{ARN, NAME, Parameters};
 use crate::policy::context::Context;
 use crate::policy::principal::Names;
 use crate::policy::{Question, Trust};
@@ -57,7 +57,7 @@ pub(super) fn answer(exchange: &mut Exchange<'_>) -> Outcome {
     context.put(&format!("{}:sub", claims.issuer), &claims.subject);
     context.put("sts:RoleSessionName", session_name);
     let question = Question { action: ACTION, resource: role_arn, context: &context };
-    let role = exchange.state.world.find_role(role_arn).cloned();
+    let role = exchange.known().find_role(role_arn).cloned();
     let role = role.filter(|role| matches!(role.trust.trust(&question, &names), Trust::Allow(_)));
     let Some(role) = role else {
         return Err(ApiError::new(403, "AccessDenied", format!("Not authorized to perform {ACTION}")));

@@ -10,11 +10,19 @@ use crate::policy::Policy;
 /// A role lasts an hour unless it says otherwise (CreateRole, `MaxSessionDuration`).
 const DEFAULT_MAX_SESSION_SECONDS: i64 = 3600;
 
-/// When the keys of a new world were made: 1 November 2026.
-const FIRST_KEYS: i64 = 1_793_491_200;
+/// When what is in a new world was made: 1 November 2026.
+const BEGINNING: i64 = 1_793_491_200;
+
+/// Returns when what is in a new world was made.
+pub(super) fn beginning() -> DateTime<Utc> {
+    DateTime::from_timestamp(BEGINNING, 0).expect("in range")
+}
+
+/// Tags, by key.
+pub type Tags = BTreeMap<String, String>;
 
 /// Identity-based policies: inline ones by name, managed ones by ARN.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Permissions {
     /// The inline policies by name.
     pub inline: BTreeMap<String, Policy>,
@@ -23,7 +31,7 @@ pub struct Permissions {
 }
 
 /// An IAM user.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct User {
     /// The account it is in; set when it is added to one.
     pub account: String,
@@ -31,8 +39,10 @@ pub struct User {
     pub name: String,
     /// Its path, `/` if none.
     pub path: String,
-    /// Its unique id, `AIDA…`.
+    /// Its unique id, `AIDA…`; a user that is deleted and made again gets another one.
     pub id: String,
+    /// When it was made.
+    pub created: DateTime<Utc>,
     /// Its access keys; AWS allows two.
     pub access_keys: Vec<AccessKey>,
     /// Its policies.
@@ -40,11 +50,11 @@ pub struct User {
     /// Its MFA devices.
     pub mfa_devices: Vec<MfaDevice>,
     /// Its tags.
-    pub tags: BTreeMap<String, String>,
+    pub tags: Tags,
 }
 
 /// An IAM role.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Role {
     /// The account it is in; set when it is added to one.
     pub account: String,
@@ -54,6 +64,10 @@ pub struct Role {
     pub path: String,
     /// Its unique id, `AROA…`; a role that is deleted and made again gets another one.
     pub id: String,
+    /// When it was made.
+    pub created: DateTime<Utc>,
+    /// What people say of it.
+    pub description: Option<String>,
     /// Its trust policy.
     pub trust: Policy,
     /// Its permission policies.
@@ -61,11 +75,11 @@ pub struct Role {
     /// The longest session it grants, in seconds.
     pub max_session_seconds: i64,
     /// Its tags.
-    pub tags: BTreeMap<String, String>,
+    pub tags: Tags,
 }
 
 /// A long-term access key.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct AccessKey {
     /// The access key id, `AKIA…`.
     pub id: String,
@@ -75,8 +89,6 @@ pub struct AccessKey {
     pub status: KeyStatus,
     /// When it was made.
     pub created: DateTime<Utc>,
-    /// From when on AWS knows it everywhere ("Changes that I make are not always immediately visible").
-    pub known_from: Option<DateTime<Utc>>,
     /// When, where and for which service it was last used.
     pub last_used: Option<LastUse>,
 }
@@ -108,6 +120,10 @@ pub struct MfaDevice {
     pub serial: String,
     /// The base32 secret behind its codes.
     pub secret: String,
+    /// Since when it is a user's.
+    pub enabled: DateTime<Utc>,
+    /// Its tags.
+    pub tags: Tags,
 }
 
 impl User {
@@ -118,6 +134,7 @@ impl User {
             name: name.to_owned(),
             path: "/".to_owned(),
             id: mint::identifier("AIDA"),
+            created: beginning(),
             access_keys: Vec::new(),
             permissions: Permissions::default(),
             mfa_devices: Vec::new(),
@@ -181,6 +198,8 @@ impl Role {
             name: name.to_owned(),
             path: "/".to_owned(),
             id: mint::identifier("AROA"),
+            created: beginning(),
+            description: None,
             trust: trust.into(),
             permissions: Permissions::default(),
             max_session_seconds: DEFAULT_MAX_SESSION_SECONDS,
@@ -232,7 +251,7 @@ impl Role {
 impl AccessKey {
     /// Returns a new, active key.
     pub fn generate() -> Self {
-        Self::made(DateTime::from_timestamp(FIRST_KEYS, 0).expect("in range"))
+        Self::made(beginning())
     }
 
     /// Returns a new, active key that is made at an instant.
@@ -243,7 +262,6 @@ impl AccessKey {
             status: KeyStatus::Active,
             // AWS gives whole seconds.
             created: DateTime::from_timestamp(created.timestamp(), 0).unwrap_or(created),
-            known_from: None,
             last_used: None,
         }
     }
@@ -252,6 +270,7 @@ impl AccessKey {
 impl MfaDevice {
     /// Returns a new device for a user; a user's device carries the user's name by custom.
     pub fn generate(account: &str, name: &str) -> Self {
-        Self { serial: format!("arn:aws:iam::{account}:mfa/{name}"), secret: mint::totp_secret() }
+        let serial = format!("arn:aws:iam::{account}:mfa/{name}");
+        Self { serial, secret: mint::totp_secret(), enabled: beginning(), tags: Tags::new() }
     }
 }

@@ -22,7 +22,7 @@ fn a_fault_happens_as_often_and_to_whom_it_should() {
         richard.assume(ROLE_ARN, &[]).fails(400, "Throttling", "Rate exceeded");
     }
     richard.assume(ROLE_ARN, &[]).succeeds();
-    aws.fault(Fault { when: Match::any(), what: FaultKind::Throttle, times: None });
+    aws.fault(Fault { when: Match::any(), what: FaultKind::Throttle, times: None, skip: 0 });
     richard.s3("/").fails(503, "SlowDown", "");
     aws.clear_faults();
     richard.assume(ROLE_ARN, &[]).succeeds();
@@ -103,7 +103,7 @@ fn a_hanging_request_ends_with_the_sandbox() {
 #[test]
 fn a_clock_that_is_off_tells_so_and_judges_by_it() {
     let (aws, mut richard) = tutorials();
-    aws.fault(Fault { when: Match::any(), what: FaultKind::DateSkew(3600), times: None });
+    aws.fault(Fault { when: Match::any(), what: FaultKind::DateSkew(3600), times: None, skip: 0 });
     let reply = richard.sts("GetCallerIdentity", &[]);
     reply.fails(
         403,

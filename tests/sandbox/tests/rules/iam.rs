@@ -1,189 +1,63 @@
-//! Access keys. Pages: IAM API Reference, CreateAccessKey, ListAccessKeys, UpdateAccessKey, DeleteAccessKey,
-//! GetAccessKeyLastUsed, GetUser; IAM User Guide, "IAM and AWS STS quotas", "Manage access keys for IAM users",
-//! "Troubleshoot IAM" ("Changes that I make are not always immediately visible"); STS API Reference, "GetSessionToken".
+//! Identity and Access Management. Page of all: IAM API Reference, the page of each operation.
 
-use std::time::Duration;
+mod access_keys;
+mod devices;
+mod faults;
+mod instance_profiles;
+mod inventory;
+mod policies;
+mod propagation;
+mod roles;
+mod simulate;
+mod users;
 
-use rolecall_sandbox::tutorials::{AUTH_ACCOUNT, USER_ARN};
-use rolecall_sandbox::{AccessKey, Fault, FaultKind, KeyStatus, MfaDevice, Sandbox, User, World};
-use serde_json::{Value, json};
+use rolecall_sandbox::tutorials::AUTH_ACCOUNT;
+use rolecall_sandbox::{AccessKey, Clock, Sandbox, World};
 
+use crate::START;
 use crate::client::{Client, Reply};
-use crate::{add_user, allow, policy, start};
 
 impl Client {
-    fn iam(&self, action: &str, parameters: &[(&str, &str)]) -> Reply {
+    pub(crate) fn iam(&self, action: &str, parameters: &[(&str, &str)]) -> Reply {
+        self.try_iam(action, parameters).expect("the sandbox answers")
+    }
+
+    /// Asks where the answer may get lost.
+    fn try_iam(&self, action: &str, parameters: &[(&str, &str)]) -> std::io::Result<Reply> {
         let body = form_urlencoded::Serializer::new(String::new())
             .append_pair("Action", action)
             .append_pair("Version", "2010-05-08")
             .extend_pairs(parameters)
             .finish();
-        self.send("POST", "iam", "/", &body)
+        self.exchange(&self.signed("POST", "iam", "/", &body))
     }
 
     /// Returns a client with the key of a reply, which must be a success.
-    fn with_key(&self, reply: &Reply) -> Self {
+    pub(crate) fn with_key(&self, reply: &Reply) -> Self {
         let (id, secret) = (reply.succeeds().field("AccessKeyId"), reply.field("SecretAccessKey"));
         let key = AccessKey { id: id.to_owned(), secret: secret.to_owned(), ..AccessKey::generate() };
         self.signed_by(&key)
     }
 }
 
-/// Returns a policy that lets users manage their own keys.
-fn own_keys(condition: Option<Value>) -> Value {
-    let mut statement = json!({
-        "Effect": "Allow",
-        "Action": ["iam:*AccessKey*", "iam:GetUser"],
-        "Resource": "arn:aws:iam::111111111111:user/${aws:username}",
-    });
-    if let Some(condition) = condition {
-        statement["Condition"] = condition;
+/// The ARN of the administrator of the authentication account.
+const ADMIN_ARN: &str = "arn:aws:iam::111111111111:user/admin";
+
+/// Starts the tutorials' world with an administrator in each account, and a client that signs as the first.
+fn administrated() -> (Sandbox, Client) {
+    administrated_in(World::tutorials())
+}
+
+fn administrated_in(mut world: World) -> (Sandbox, Client) {
+    for account in world.accounts.values_mut() {
+        *account = account.clone().with_admin();
     }
-    policy(&statement)
+    let aws = Sandbox::start(world, Clock::at(START));
+    let client = Client::new(&aws).signed_by(&aws.access_key(ADMIN_ARN));
+    (aws, client)
 }
 
-fn managing() -> (Sandbox, Client) {
-    let mut world = World::tutorials();
-    world.user(USER_ARN).permissions.inline.insert("OwnKeys".to_owned(), own_keys(None).into());
-    start(world)
-}
-
-/// "CreateAccessKey: Creates a new AWS secret access key and corresponding AWS access key ID for the specified user. The
-/// default status for new keys is Active."
-#[test]
-fn a_new_key_works_and_is_listed_with_its_date() {
-    let (aws, richard) = managing();
-    let made = richard.iam("CreateAccessKey", &[]);
-    assert_eq!((made.field("UserName"), made.field("Status")), ("richard", "Active"));
-    assert_eq!(made.field("CreateDate"), "2026-11-22T08:00:00Z");
-    assert_eq!((made.field("AccessKeyId").len(), made.field("SecretAccessKey").len()), (20, 40));
-    let new = richard.with_key(&made);
-    assert_eq!(new.sts("GetCallerIdentity", &[]).succeeds().field("Arn"), USER_ARN);
-    let listed = new.iam("ListAccessKeys", &[("UserName", "richard")]);
-    assert_eq!((listed.succeeds().count("member"), listed.field("IsTruncated")), (2, "false"));
-    assert!(listed.body.contains(&new.key) && listed.body.contains(&richard.key), "{}", listed.body);
-    assert!(!listed.body.contains(&new.secret), "a secret is shown once");
-    assert_eq!(new.iam("GetUser", &[]).succeeds().field("Arn"), USER_ARN);
-    assert!(aws.calls().iter().all(|call| call.service == "iam" || call.service == "sts"));
-}
-
-/// "AccessKeysPerUser: 2" (IAM and AWS STS quotas); an inactive key counts.
-#[test]
-fn a_user_has_two_keys_at_most() {
-    let (_aws, richard) = managing();
-    let second = richard.with_key(&richard.iam("CreateAccessKey", &[]));
-    let off = [("AccessKeyId", second.key.as_str()), ("Status", "Inactive")];
-    richard.iam("UpdateAccessKey", &off).succeeds();
-    richard.iam("CreateAccessKey", &[]).fails(409, "LimitExceeded", "Cannot exceed quota for AccessKeysPerUser: 2");
-    richard.iam("DeleteAccessKey", &[("AccessKeyId", &second.key)]).succeeds();
-    richard.iam("CreateAccessKey", &[]).succeeds();
-}
-
-/// "UpdateAccessKey: Changes the status of the specified access key from Active to Inactive, or vice versa."
-#[test]
-fn a_key_that_is_off_or_gone_is_refused_and_can_be_switched_on_again() {
-    let (aws, richard) = managing();
-    let second = richard.with_key(&richard.iam("CreateAccessKey", &[]));
-    let turn = |status| richard.iam("UpdateAccessKey", &[("AccessKeyId", second.key.as_str()), ("Status", status)]);
-    turn("Inactive").succeeds();
-    second.sts("GetCallerIdentity", &[]).fails(403, "InvalidClientTokenId", "");
-    second.iam("ListAccessKeys", &[]).fails(403, "InvalidClientTokenId", "");
-    turn("Active").succeeds();
-    second.sts("GetCallerIdentity", &[]).succeeds();
-    turn("off").fails(400, "ValidationError", "[Active, Inactive]");
-    richard.iam("DeleteAccessKey", &[("AccessKeyId", &second.key)]).succeeds();
-    second.sts("GetCallerIdentity", &[]).fails(403, "InvalidClientTokenId", "");
-    richard.iam("DeleteAccessKey", &[("AccessKeyId", &second.key)]).fails(404, "NoSuchEntity", "cannot be found");
-    turn("Inactive").fails(404, "NoSuchEntity", &second.key);
-    richard.iam("DeleteAccessKey", &[("AccessKeyId", "AKIA")]).fails(400, "ValidationError", "");
-    assert_eq!(aws.world(|world| world.user(USER_ARN).access_keys[0].status), KeyStatus::Active);
-}
-
-/// Service Authorization Reference: the resource of these actions is the user.
-#[test]
-fn the_policy_of_the_caller_decides_for_each_action_on_each_user() {
-    let (aws, richard) = managing();
-    let other = add_user(&aws, User::new("other").with_policy("p", allow("sts:AssumeRole")));
-    let denied = "is not authorized to perform: iam:CreateAccessKey on resource: user other";
-    richard.iam("CreateAccessKey", &[("UserName", "other")]).fails(403, "AccessDenied", denied);
-    let theirs = [("UserName", "other"), ("AccessKeyId", other.id.as_str())];
-    richard.iam("DeleteAccessKey", &theirs).is_denied();
-    richard.iam("ListAccessKeys", &[("UserName", "other")]).is_denied();
-    richard.iam("GetAccessKeyLastUsed", &[("AccessKeyId", &other.id)]).is_denied();
-    richard.iam("ListAccessKeys", &[("UserName", "nobody")]).is_denied();
-    let other = richard.signed_by(&other);
-    other.iam("ListAccessKeys", &[]).fails(403, "AccessDenied", "because no identity-based policy allows");
-
-    aws.world(|world| {
-        let user = world.user(USER_ARN);
-        user.permissions.inline.insert("All".to_owned(), allow("iam:*").into());
-    });
-    richard.iam("ListAccessKeys", &[("UserName", "other")]).succeeds();
-    richard.iam("ListAccessKeys", &[("UserName", "nobody")]).fails(404, "NoSuchEntity", "user with name nobody");
-    // A key of another user is none of the user that is named.
-    let mixed = [("UserName", "richard"), ("AccessKeyId", other.key.as_str())];
-    richard.iam("DeleteAccessKey", &mixed).fails(404, "NoSuchEntity", "cannot be found");
-}
-
-/// "You cannot call any IAM API operations unless MFA authentication information is included in the request"
-/// (GetSessionToken); aws:MultiFactorAuthPresent is absent where a long-term key signs.
-#[test]
-fn a_session_calls_iam_only_with_a_code_and_a_condition_may_demand_one() {
-    let device = MfaDevice::generate(AUTH_ACCOUNT, "richard");
-    let serial = device.serial.clone();
-    let mut world = World::tutorials();
-    world.user(USER_ARN).mfa_devices.push(device);
-    let condition = json!({"Bool": {"aws:MultiFactorAuthPresent": "true"}});
-    world.user(USER_ARN).permissions.inline.insert("OwnKeys".to_owned(), own_keys(Some(condition)).into());
-    let (aws, richard) = start(world);
-    richard.iam("CreateAccessKey", &[]).is_denied();
-    let plain = richard.with(&richard.sts("GetSessionToken", &[]));
-    plain.iam("ListAccessKeys", &[]).fails(403, "InvalidClientTokenId", "");
-    let code = aws.mfa_code(USER_ARN);
-    let with_code = [("SerialNumber", serial.as_str()), ("TokenCode", code.as_str())];
-    let session = richard.with(&richard.sts("GetSessionToken", &with_code));
-    session.iam("CreateAccessKey", &[]).succeeds();
-    assert_eq!(session.iam("ListAccessKeys", &[]).succeeds().count("member"), 2);
-}
-
-/// "Changes that I make are not always immediately visible": a client must be able to wait.
-#[test]
-fn a_new_key_is_known_when_it_has_propagated() {
-    let (aws, richard) = managing();
-    aws.world(|world| world.key_propagation = chrono::TimeDelta::seconds(10));
-    let new = richard.with_key(&richard.iam("CreateAccessKey", &[]));
-    new.sts("GetCallerIdentity", &[]).fails(403, "InvalidClientTokenId", "");
-    assert_eq!(richard.iam("ListAccessKeys", &[]).count("member"), 2, "it is listed all the same");
-    aws.clock().advance(Duration::from_secs(10));
-    new.sts("GetCallerIdentity", &[]).succeeds();
-    richard.sts("GetCallerIdentity", &[]).succeeds();
-}
-
-/// "GetAccessKeyLastUsed": `N/A` of a key that was never used.
-#[test]
-fn the_last_use_of_a_key_is_told() {
-    let (aws, richard) = managing();
-    let new = richard.with_key(&richard.iam("CreateAccessKey", &[]));
-    let told = || richard.iam("GetAccessKeyLastUsed", &[("AccessKeyId", &new.key)]);
-    assert_eq!((told().succeeds().field("ServiceName"), told().count("LastUsedDate")), ("N/A", 0));
-    aws.clock().advance(Duration::from_mins(1));
-    new.sts("GetCallerIdentity", &[]).succeeds();
-    let told = told();
-    assert_eq!(
-        (told.field("UserName"), told.field("ServiceName"), told.field("Region")),
-        ("richard", "sts", "eu-west-1")
-    );
-    assert_eq!(told.field("LastUsedDate"), "2026-11-22T08:01:00Z");
-}
-
-#[test]
-fn faults_befall_iam_as_they_do_sts() {
-    let (aws, richard) = managing();
-    aws.fault(Fault::on("CreateAccessKey", FaultKind::Throttle).times(1));
-    richard.iam("CreateAccessKey", &[]).fails(400, "Throttling", "Rate exceeded");
-    assert_eq!(aws.world(|world| world.user(USER_ARN).access_keys.len()), 1, "it was turned away");
-    aws.fault(Fault::on("CreateAccessKey", FaultKind::TruncatedXml).times(1));
-    assert!(!richard.iam("CreateAccessKey", &[]).body.contains("</CreateAccessKeyResponse>"));
-    assert_eq!(aws.world(|world| world.user(USER_ARN).access_keys.len()), 2, "the answer was lost, the key was made");
-    richard.iam("CreateUser", &[]).fails(400, "InvalidAction", "Could not find operation CreateUser");
+/// Returns the ARN of a managed policy of the authentication account.
+fn policy_arn(name: &str) -> String {
+    format!("arn:aws:iam::{AUTH_ACCOUNT}:policy/{name}")
 }

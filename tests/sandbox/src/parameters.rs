@@ -7,28 +7,28 @@ use crate::request::Operation;
 
 /// A form a text must have, with the expression that AWS's message shows.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Form {
+pub(crate) struct Form {
     shown: &'static str,
     holds: fn(char) -> bool,
 }
 
 /// Names of sessions and source identities.
-pub(super) const NAME: Form = Form { shown: r"[\w+=,.@-]*", holds: |c| is_word(c) || "+=,.@-".contains(c) };
+pub(crate) const NAME: Form = Form { shown: r"[\w+=,.@-]*", holds: |c| is_word(c) || "+=,.@-".contains(c) };
 /// External ids.
-pub(super) const EXTERNAL_ID: Form = Form { shown: r"[\w+=,.@:\/-]*", holds: |c| is_word(c) || "+=,.@:/-".contains(c) };
+pub(crate) const EXTERNAL_ID: Form = Form { shown: r"[\w+=,.@:\/-]*", holds: |c| is_word(c) || "+=,.@:/-".contains(c) };
 /// Serial numbers of MFA devices.
-pub(super) const SERIAL: Form = Form { shown: r"[\w+=/:,.@-]*", holds: |c| is_word(c) || "+=/:,.@-".contains(c) };
+pub(crate) const SERIAL: Form = Form { shown: r"[\w+=/:,.@-]*", holds: |c| is_word(c) || "+=/:,.@-".contains(c) };
 /// One-time codes.
-pub(super) const CODE: Form = Form { shown: r"[\d]*", holds: |c| c.is_ascii_digit() };
+pub(crate) const CODE: Form = Form { shown: r"[\d]*", holds: |c| c.is_ascii_digit() };
 /// ARNs.
-pub(super) const ARN: Form = Form {
+pub(crate) const ARN: Form = Form {
     shown: r"[\u0009\u000A\u000D\u0020-\u007E\u0085\u00A0-\uD7FF\uE000-\uFFFD\u10000-\u10FFFF]+",
     holds: |c| matches!(c, '\t' | '\n' | '\r' | ' '..='~' | '\u{85}' | '\u{a0}'..='\u{fffd}'),
 };
 /// Keys of tags.
-pub(super) const TAG_KEY: Form = Form { shown: r"[\p{L}\p{Z}\p{N}_.:/=+\-@]+", holds: is_tag };
+pub(crate) const TAG_KEY: Form = Form { shown: r"[\p{L}\p{Z}\p{N}_.:/=+\-@]+", holds: is_tag };
 /// Values of tags.
-pub(super) const TAG_VALUE: Form = Form { shown: r"[\p{L}\p{Z}\p{N}_.:/=+\-@]*", holds: is_tag };
+pub(crate) const TAG_VALUE: Form = Form { shown: r"[\p{L}\p{Z}\p{N}_.:/=+\-@]*", holds: is_tag };
 
 fn is_word(c: char) -> bool {
     c.is_ascii_alphanumeric() || c == '_'
@@ -40,18 +40,18 @@ fn is_tag(c: char) -> bool {
 
 /// The parameters of one request, and what is wrong with them.
 #[derive(Debug)]
-pub(super) struct Parameters<'a> {
+pub(crate) struct Parameters<'a> {
     operation: &'a Operation,
     problems: Vec<String>,
 }
 
 impl<'a> Parameters<'a> {
-    pub(super) fn of(operation: &'a Operation) -> Self {
+    pub(crate) fn of(operation: &'a Operation) -> Self {
         Self { operation, problems: Vec::new() }
     }
 
     /// Returns a text that must be given.
-    pub(super) fn required(&mut self, name: &str, length: (usize, usize), form: Option<Form>) -> &'a str {
+    pub(crate) fn required(&mut self, name: &str, length: (usize, usize), form: Option<Form>) -> &'a str {
         if self.operation.parameter(name).is_none() {
             self.problems
                 .push(format!("Value null at '{}' failed to satisfy constraint: Member must not be null", label(name)));
@@ -60,14 +60,14 @@ impl<'a> Parameters<'a> {
     }
 
     /// Returns a text that may be given.
-    pub(super) fn optional(&mut self, name: &str, length: (usize, usize), form: Option<Form>) -> Option<&'a str> {
+    pub(crate) fn optional(&mut self, name: &str, length: (usize, usize), form: Option<Form>) -> Option<&'a str> {
         let value = self.operation.parameter(name)?;
         self.check(&label(name), value, length, form);
         Some(value)
     }
 
     /// Returns a whole number that may be given.
-    pub(super) fn number(&mut self, name: &str, range: (i64, i64)) -> Result<Option<i64>, ApiError> {
+    pub(crate) fn number(&mut self, name: &str, range: (i64, i64)) -> Result<Option<i64>, ApiError> {
         let Some(text) = self.operation.parameter(name) else { return Ok(None) };
         let value = i64::from(text.parse::<i32>().map_err(|_| ApiError::new(400, "MalformedInput", ""))?);
         let (least, most) = range;
@@ -80,7 +80,7 @@ impl<'a> Parameters<'a> {
     }
 
     /// Returns the entries of a list, each by its field; the field of a list of plain texts is empty.
-    pub(super) fn list(&mut self, name: &str, fields: &[&str], most: usize) -> Vec<Vec<Option<&'a str>>> {
+    pub(crate) fn list(&mut self, name: &str, fields: &[&str], most: usize) -> Vec<Vec<Option<&'a str>>> {
         let mut entries = Vec::new();
         loop {
             let prefix = format!("{name}.member.{}", entries.len() + 1);
@@ -110,7 +110,7 @@ impl<'a> Parameters<'a> {
     }
 
     /// Checks a text against its constraints.
-    pub(super) fn check(&mut self, label: &str, value: &str, (least, most): (usize, usize), form: Option<Form>) {
+    pub(crate) fn check(&mut self, label: &str, value: &str, (least, most): (usize, usize), form: Option<Form>) {
         let length = value.chars().count();
         if let Some(form) = form.filter(|form| !value.chars().all(form.holds)) {
             self.problem(label, value, &format!("satisfy regular expression pattern: {}", form.shown));
@@ -124,7 +124,7 @@ impl<'a> Parameters<'a> {
     }
 
     /// Answers with everything that is wrong, if anything is.
-    pub(super) fn finish(self) -> Result<(), ApiError> {
+    pub(crate) fn finish(self) -> Result<(), ApiError> {
         let problems = self.problems;
         if problems.is_empty() {
             return Ok(());
@@ -144,7 +144,7 @@ impl<'a> Parameters<'a> {
 }
 
 /// Returns a parameter's name as the validator writes it: `RoleSessionName` is `roleSessionName`.
-fn label(name: &str) -> String {
+pub(crate) fn label(name: &str) -> String {
     let mut letters = name.chars();
     letters.next().map(|first| first.to_lowercase().chain(letters).collect()).unwrap_or_default()
 }
