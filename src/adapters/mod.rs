@@ -13,6 +13,7 @@ pub mod logind;
 #[cfg(target_os = "linux")]
 mod notifications;
 mod pinentry;
+mod s3;
 mod signin;
 pub mod sources;
 pub mod sts;

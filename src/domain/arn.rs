@@ -69,6 +69,11 @@ impl Partition {
         }
     }
 
+    /// Finds a partition by its id.
+    pub fn of_id(id: &str) -> Option<Self> {
+        Self::parse(id)
+    }
+
     fn parse(text: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|p| p.id() == text)
     }

@@ -3,6 +3,8 @@
 //! It knows one call at a time: no order of steps, no vault, no names of identities. Nothing comes from the environment
 //! or from AWS's own files.
 
+mod reads;
+
 use super::aws::clients::{Clients, Reached, credentials, in_time, secrets};
 use super::aws::endpoint::Endpoint;
 use super::aws::errors::{self, Call, Odd};
