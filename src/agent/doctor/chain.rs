@@ -102,7 +102,7 @@ impl Walk<'_> {
         Standing { signer: Signer::Session(session), party, with_mfa }
     }
 
-    fn role_holds(&mut self, name: &str, call: &AssumeRole) {
+    pub(super) fn role_holds(&mut self, name: &str, call: &AssumeRole) {
         let source = &call.role_arn;
         let mut told = Vec::new();
         for (is_set, word) in [

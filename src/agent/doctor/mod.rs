@@ -32,7 +32,7 @@ use crate::domain::diagnosis::key::{CLOCK_LIMIT, KeyFacts, Listed, clock, is_unk
 use crate::domain::diagnosis::{Cause, Certainty, Finding, Link, LinkKind, State};
 use crate::domain::plan::{Plan, Step};
 use crate::domain::report::{Kind, Report};
-use crate::ports::{StoredKey, TokenError, VaultState};
+use crate::ports::{CallerIdentity, StoredKey, TokenError, VaultState};
 use crate::protocol::diagnosis::{Diagnosis, Made};
 use crate::protocol::message::{Answer, Context, Progress};
 use crate::protocol::process_output;
@@ -109,10 +109,9 @@ impl Walk<'_> {
             IdentityKind::IamUser => self.from_vault().await,
             _ => self.from_source().await,
         };
-        let Some((start, first)) = start else { return self.leave_out_roles() };
-        if !self.is_taken(&start).await {
-            return self.leave_out_roles();
-        }
+        let Some((mut start, first)) = start else { return self.leave_out_roles() };
+        let Some(who) = self.is_taken(&start).await else { return self.leave_out_roles() };
+        start.party = party(&start.party.name, &who.arn);
         self.roles(start, first).await;
     }
 
@@ -143,6 +142,7 @@ impl Walk<'_> {
             VaultState::Ready => {}
         }
         self.say("reading the vault").await;
+        self.agent.counters.vault_reads.fetch_add(1, Ordering::Relaxed);
         match self.agent.ports.vault.read(&identity).await {
             Ok(stored) => {
                 self.holds(LinkKind::Vault, format!("open, and has a key of {identity}: {}", stored.key.id));
@@ -181,6 +181,11 @@ impl Walk<'_> {
         let name = self.plan.identity.name.to_string();
         self.link(LinkKind::Key, State::Unproven, format!("a session of {kind}: {}", session.access_key_id));
         let party = Party { name, arn: String::new(), session_arn: None };
+        let plan = Arc::clone(&self.plan);
+        if let (Step::AssumeRole(call), Some((_, role))) = (plan.keys[0].step(), self.names_of_roles().first()) {
+            // The code goes with the first role's own call, so that there is no session before it.
+            self.role_holds(role, call);
+        }
         Some((Standing { signer: Signer::Session(session), party, with_mfa }, 1))
     }
 
@@ -234,7 +239,7 @@ impl Walk<'_> {
     }
 
     /// Asks AWS who one is: that proves key, clock and way at once.
-    async fn is_taken(&mut self, standing: &Standing) -> bool {
+    async fn is_taken(&mut self, standing: &Standing) -> Option<CallerIdentity> {
         self.say("asking AWS who this is").await;
         let region = self.plan.keys[0].step().region().to_owned();
         let seen = self.agent.ports.tokens.probes().who(&self.aws, &standing.signer, &region).await;
@@ -267,13 +272,13 @@ impl Walk<'_> {
             (Err(error), Some(obstacle)) => {
                 let text = error.report.message.clone();
                 self.breaks(unreachable(obstacle, &error.report), &text);
-                false
+                None
             }
             (Err(error), None) if error.code.is_none() => {
                 let text = error.report.message.clone();
                 let finding = Finding::new(Cause::Config, LinkKind::Network, Certainty::Certain, &text);
                 self.breaks(finding.kind(error.report.kind).fix(error.report.hint.clone().unwrap_or_default()), &text);
-                false
+                None
             }
             (Err(error), None) => {
                 self.holds(LinkKind::Network, format!("STS of {region} answers"));
@@ -281,11 +286,11 @@ impl Walk<'_> {
                 let text = findings.first().map_or_else(|| error.report.message.clone(), |_| "AWS does not take it".to_owned());
                 set_key(&mut self.found.links, State::Broken, Some(text));
                 self.found.findings.extend(findings);
-                false
+                None
             }
-            (Ok(_), _) => {
+            (Ok(who), _) => {
                 self.holds(LinkKind::Network, format!("STS of {region} answers"));
-                true
+                Some(who.clone())
             }
         }
     }
@@ -386,6 +391,16 @@ impl Walk<'_> {
             result,
         });
     }
+}
+
+/// Makes of who AWS says one is the party that policies name: of a session, its role.
+fn party(name: &str, arn: &str) -> Party {
+    let role = arn.split_once(":assumed-role/").and_then(|(account, rest)| {
+        let name = rest.split('/').next()?;
+        Some(format!("{}:role/{name}", account.replacen(":sts:", ":iam:", 1)))
+    });
+    let session_arn = role.is_some().then(|| arn.to_owned());
+    Party { name: name.to_owned(), arn: role.unwrap_or_else(|| arn.to_owned()), session_arn }
 }
 
 fn progress(text: &str) -> Progress {

@@ -154,8 +154,12 @@ pub(super) fn agent(paths: &Paths, found: &mut Diagnosis) -> bool {
     let status = match status::fetch(paths, Autostart::Yes) {
         Ok(status) => status,
         Err(report) => {
-            let cause =
-                if is_of_another_version(&report) { Cause::AgentOfAnotherVersion } else { Cause::AgentNotRunning };
+            let cause = match report.kind {
+                _ if is_of_another_version(&report) => Cause::AgentOfAnotherVersion,
+                // An agent that answers, but not to this: the far end of a socket of its own.
+                Kind::Config => Cause::Config,
+                _ => Cause::AgentNotRunning,
+            };
             let finding = of_report(cause, LinkKind::Agent, &report);
             breaks(found, report.message, finding);
             return false;

@@ -110,6 +110,7 @@ duration = "2h"
     for sight in [Sight::Full, Sight::None] {
         let home = home(ONE, sight);
         home.configure(&format!("[agent]\nvault = \"file\"\n{ONE}{chain}"));
+        home.aws.clear_calls();
         let found = doctor(&home, "data");
         let finding = found.is_certainly("chained-over-one-hour");
         assert_eq!((found.code, change(&finding), finding["of"].as_str()), (3, "duration = \"1h\"", Some("data")));

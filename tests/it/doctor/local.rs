@@ -1,8 +1,11 @@
 //! What is broken on this machine, or on the way to AWS.
 
 use super::{ONE, doctor};
-use crate::harness::home::{Home, text};
+use crate::harness::home::Home;
+use rustls::pki_types::pem::PemObject;
+use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use std::net::TcpListener;
+use std::sync::Arc;
 
 fn bare(extra: &str) -> Home {
     Home::ready(&format!("{ONE}{extra}"))
@@ -100,9 +103,37 @@ fn an_answer_that_is_not_awss() {
     home.aws.fault(rolecall_sandbox::Fault {
         when: rolecall_sandbox::Match::any(),
         what: rolecall_sandbox::FaultKind::Garbage,
+        skip: 0,
         times: None,
     });
     let found = doctor(&home, "prod");
     found.is_certainly("aws-unreachable");
-    assert_eq!(found.code, 6, "{}", text(b""));
+    assert_eq!(found.code, 6);
+}
+
+#[test]
+fn a_certificate_of_an_authority_that_nobody_knows() {
+    let home = bare("");
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = listener.local_addr().unwrap().port();
+    // Ends with the test's process; a handshake that is refused costs it nothing.
+    std::thread::spawn(move || {
+        for mut tcp in listener.incoming().flatten() {
+            let mut session = rustls::ServerConnection::new(server_config()).unwrap();
+            let _ = session.complete_io(&mut tcp);
+        }
+    });
+    let config = ONE.replace("ENDPOINT", &format!("https://localhost:{port}"));
+    home.configure(&format!("[agent]\nvault = \"file\"\n{config}"));
+    let found = doctor(&home, "prod");
+    assert!(found.is_certainly("tls")["fix"].as_str().unwrap().contains("`ca_bundle`"));
+    assert_eq!(found.code, 6);
+}
+
+fn server_config() -> Arc<rustls::ServerConfig> {
+    let chain = CertificateDer::from_pem_slice(include_bytes!("../../../src/adapters/sts/testdata/localhost.pem"));
+    let key = PrivateKeyDer::from_pem_slice(include_bytes!("../../../src/adapters/sts/testdata/localhost.key"));
+    let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
+    let builder = rustls::ServerConfig::builder_with_provider(provider).with_safe_default_protocol_versions().unwrap();
+    Arc::new(builder.with_no_client_auth().with_single_cert(vec![chain.unwrap()], key.unwrap()).unwrap())
 }

@@ -2,8 +2,10 @@
 
 use super::{ONE, Sight, doctor, home};
 use crate::harness::home::{Home, text};
+use crate::harness::inside::until;
 use rolecall_sandbox::tutorials::USER_ARN;
 use serde_json::Value;
+use std::process::Stdio;
 
 #[test]
 fn a_whole_chain_is_a_tick_for_every_link() {
@@ -63,13 +65,31 @@ fn a_code_that_nobody_can_give_leaves_that_link_unproven() {
 }
 
 #[test]
-fn only_one_is_made_at_a_time_and_no_extra_socket_makes_one() {
+fn no_extra_socket_makes_one() {
     let home = Home::ready(&format!("{ONE}\n[sockets.far]\nroles = [\"prod\"]\n"));
     let socket = home.path("run/rolecall/sockets/far/agent.sock");
     assert!(home.status()["sockets"][0]["path"].as_str().unwrap().ends_with("far/agent.sock"));
     home.aws.clear_calls();
     let mut command = home.rolecall(["doctor", "prod", "--json"]);
     let output = command.env("ROLECALL_SOCKET", &socket).output().unwrap();
-    assert_eq!(output.status.code(), Some(7), "{}", text(&output.stdout));
+    assert_eq!(output.status.code(), Some(3), "{}", text(&output.stdout));
+    assert!(text(&output.stdout).contains("serves only sessions of"));
     assert_eq!(home.aws.calls().len(), 0);
+}
+
+#[test]
+fn one_is_made_at_a_time_and_a_lock_ends_it() {
+    let home = Home::ready(ONE);
+    let reads = || home.status()["counts"]["vault_reads"].as_u64().unwrap();
+    let before = reads();
+    let hold = home.aws.hold();
+    let first = home.rolecall(["doctor", "prod", "--json"]).stdout(Stdio::piped()).spawn().unwrap();
+    until("it waits for AWS", || reads() > before);
+    let second = doctor(&home, "prod");
+    assert!(second.findings()[0]["what"].as_str().unwrap().contains("another diagnosis is under way"));
+    assert!(home.run(["lock"]).status.success());
+    let ended = first.wait_with_output().unwrap();
+    assert_eq!(ended.status.code(), Some(4), "{}", text(&ended.stdout));
+    assert!(text(&ended.stdout).contains("rolecall was locked while this was under way"));
+    hold.release();
 }
