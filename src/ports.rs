@@ -3,9 +3,10 @@
 //!
 //! The agent is told its ports from outside and never names an adapter. Tests put decorators here, not switches there.
 
-use crate::domain::arn::{AccountId, IamUser, Partition};
+use crate::domain::arn::{AccountId, IamUser, Partition, RoleArn};
 use crate::domain::catalogue::{AwsSettings, VaultKind};
 use crate::domain::credential::{AccessKey, Now, Session, Signer};
+use crate::domain::diagnosis::key::Obstacle;
 use crate::domain::names::Name;
 use crate::domain::plan::{AssumeRole, SessionTokenCall};
 use crate::domain::question::{Notice, Question, Surroundings};
@@ -310,6 +311,66 @@ pub trait Federation: Send + Sync {
     ) -> Result<SigninUrl, TokenError>;
 }
 
+/// Whether credentials are taken, and what time AWS has.
+#[derive(Clone, Debug)]
+pub struct Seen {
+    /// Whose they are, or why that cannot be told.
+    pub who: Result<CallerIdentity, TokenError>,
+    /// How far AWS's clock is ahead of ours, by the last answer there was.
+    pub skew: TimeDelta,
+    /// What stood in the way, where no answer came, or none of AWS's.
+    pub obstacle: Option<Obstacle>,
+}
+
+/// A role as IAM shows it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RoleRead {
+    /// Its trust policy, as JSON.
+    pub trust: String,
+    /// How long its sessions may last.
+    pub max_session: Option<Duration>,
+}
+
+/// What IAM's simulator says of one action on one resource.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Simulated {
+    /// It is allowed.
+    Allowed,
+    /// A statement denies it: the policy's name, where the simulator tells.
+    Denied(Option<String>),
+    /// No statement allows it.
+    NotAllowed,
+}
+
+/// Looks at AWS that change nothing there, give no session, and are made where something is wrong. Every call returns within
+/// 10 seconds.
+#[async_trait]
+pub trait Probes: Send + Sync {
+    /// Asks whose credentials these are; needs no permission.
+    async fn who(&self, aws: &Arc<AwsSettings>, signer: &Signer, region: &str) -> Seen;
+    /// Lists one bucket: a call that shows whether a session can do anything at all.
+    async fn list_buckets(&self, aws: &Arc<AwsSettings>, session: &Session, region: &str) -> Result<(), TokenError>;
+    /// Reads a role.
+    async fn role(&self, aws: &Arc<AwsSettings>, signer: &Signer, role: &RoleArn) -> Result<RoleRead, TokenError>;
+    /// Asks IAM's simulator whether a user's or role's policies allow it to assume a role.
+    async fn simulate(
+        &self,
+        aws: &Arc<AwsSettings>,
+        signer: &Signer,
+        principal: &str,
+        role: &RoleArn,
+        with_mfa: bool,
+    ) -> Result<Simulated, TokenError>;
+    /// Reads an inline policy of a user or role, as JSON.
+    async fn inline_policy(
+        &self,
+        aws: &Arc<AwsSettings>,
+        signer: &Signer,
+        principal: &str,
+        policy: &str,
+    ) -> Result<String, TokenError>;
+}
+
 /// Who issues sessions. Every call returns within 10 seconds.
 #[async_trait]
 pub trait TokenService: Send + Sync {
@@ -352,6 +413,8 @@ pub trait TokenService: Send + Sync {
     fn access_keys(&self) -> &dyn AccessKeys;
     /// Gives who signs browsers in.
     fn federation(&self) -> &dyn Federation;
+    /// Gives what is looked at where something is wrong.
+    fn probes(&self) -> &dyn Probes;
     /// Gives where identities without a stored key get their credentials.
     fn sources(&self) -> &dyn Sources;
 }

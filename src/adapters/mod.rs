@@ -14,6 +14,7 @@ pub mod logind;
 mod notifications;
 mod pinentry;
 mod profiles;
+mod s3;
 mod signin;
 pub mod sources;
 pub mod sts;

@@ -41,6 +41,8 @@ pub(super) enum Event {
     Consent,
     /// A browser was to be signed in to the console.
     Console,
+    /// A call to AWS that was made to find out what is wrong; its session, if there was one, was wiped at once.
+    Doctor,
     /// A session was served over HTTP, for the first time to this grant, or could not be.
     Endpoint,
     /// A request for credentials.

@@ -8,6 +8,7 @@ mod configuration;
 mod consent;
 mod console;
 mod desk;
+mod doctor;
 mod endpoint;
 mod extra;
 mod failure;
@@ -95,6 +96,8 @@ pub struct Agent {
     counters: Arc<Counters>,
     key_facts: Arc<KeyFacts>,
     rotations: Rotations,
+    /// Held while a diagnosis is made: each costs AWS calls, some of them refused.
+    examining: tokio::sync::Mutex<()>,
     endpoint: Endpoint,
     extra: ExtraSockets,
     /// Who last asked for a name, for `status`.
@@ -126,6 +129,7 @@ impl Agent {
         let agent = Arc::new_cyclic(|agent| Self {
             configuration: Configuration::new(&paths.config),
             rotations: Rotations::new(&paths.state),
+            examining: tokio::sync::Mutex::default(),
             endpoint: Endpoint::new(agent.clone(), &paths.state, &paths.socket),
             extra: ExtraSockets::new(&paths),
             key_facts,

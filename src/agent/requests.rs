@@ -64,6 +64,7 @@ impl Agent {
                 let wanted = Order { destination, duration_seconds, by_browser };
                 answer(self.console(&name, wanted, caller, &call.context, connection).await?)
             }
+            Request::Doctor { name } => answer(self.diagnose(&name, caller, &call.context, connection).await?),
             Request::Endpoint { name, form, owner, port } => {
                 let wanted = WantedGrant { name: &name, form, owner, port };
                 self.grant(wanted, caller, &call.context, connection).await

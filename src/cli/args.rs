@@ -5,6 +5,7 @@
 
 mod agent;
 mod console;
+mod doctor;
 mod identity;
 mod launch;
 mod role;
@@ -14,6 +15,7 @@ mod source;
 
 pub(super) use agent::{AgentCommand, InstallArgs, UninstallArgs};
 pub(super) use console::{ConsoleArgs, RolesArgs, SwitchLinkArgs};
+pub(super) use doctor::DoctorArgs;
 pub(super) use identity::{IdentityAddArgs, IdentityCommand, IdentityRemoveArgs, IdentityRotateArgs};
 pub(super) use launch::{
     ExecArgs, ImdsArgs, InitArgs, InitShell, Inner, NamesArgs, PromptArgs, SubshellArgs, VariablesArgs, WayArgs,
@@ -145,6 +147,16 @@ Examples:
   rolecall log --role prod --since 2h
   rolecall log --json | jq 'select(.event == \"refuse\")'")]
     Log(LogArgs),
+    /// Find the broken link of a chain, and what exactly to change
+    #[command(after_help = "\
+Examples:
+  rolecall doctor prod
+  rolecall doctor                            every chain, 16 at most
+  rolecall doctor prod --json | jq -r '.names[].findings[] | .cause'
+  rolecall doctor prod --bundle=report.json   a report to send to somebody, shown before it is written
+
+It asks AWS what a `get` would ask, and where that is refused, varies the call and reads IAM where it may. No session that comes of it is kept. The exit code is that of the first link that does not hold.")]
+    Doctor(DoctorArgs),
     /// Give an MFA code or the vault's passphrase ahead of time
     #[command(after_help = "\
 Examples:
@@ -239,7 +251,7 @@ Examples:
 pub(super) const GROUPS: [(&str, &[&str]); 5] = [
     ("Credentials", &["get", "env", "exec", "shell", "imds"]),
     ("Console", &["console", "switch-link", "roles"]),
-    ("Every day", &["status", "log", "unlock", "lock", "prompt"]),
+    ("Every day", &["status", "log", "doctor", "unlock", "lock", "prompt"]),
     ("Set-up", &["setup", "identity", "role", "profiles"]),
     ("The program", &["agent", "init", "completions", "man", "help"]),
 ];
@@ -376,7 +388,7 @@ impl Command {
             | Self::Exec(ExecArgs { name, .. })
             | Self::Shell(SubshellArgs { name, .. })
             | Self::Imds(ImdsArgs { name, .. }) => name.as_str(),
-            Self::Env(EnvArgs { name, .. }) => name.as_deref()?,
+            Self::Env(EnvArgs { name, .. }) | Self::Doctor(DoctorArgs { name, .. }) => name.as_deref()?,
             Self::SwitchLink(SwitchLinkArgs { name }) => name.as_str(),
             Self::Unlock(UnlockArgs { name, .. }) => name.as_ref()?.as_str(),
             Self::Identity(IdentityCommand::Add(args)) => args.name.as_str(),

@@ -3,7 +3,7 @@
 //! The copies in `docs/json/` are what scripts are written against; a test holds them to these, and every command that has
 //! `--json` to one of them. Nothing here is part of a run.
 
-use super::{identity, profiles, role, setup, status};
+use super::{doctor, identity, profiles, role, setup, status};
 use crate::protocol::status::{KeyStatus, Rotated, SocketStatus};
 use schemars::JsonSchema;
 use schemars::generate::SchemaSettings;
@@ -13,6 +13,7 @@ use serde_json::Value;
 pub fn json_schemas() -> Vec<(&'static str, Value)> {
     vec![
         ("agent socket list", of::<Vec<SocketStatus>>("agent socket list")),
+        ("doctor", of::<doctor::Shown>("doctor")),
         ("identity list", of::<Vec<KeyStatus>>("identity list")),
         ("identity rotate", of::<Rotated>("identity rotate")),
         ("identity show", of::<identity::Shown<'_>>("identity show")),

@@ -28,6 +28,7 @@ mod ask;
 mod browser;
 mod config_file;
 mod console;
+mod doctor;
 mod env;
 mod identity;
 mod imds;
@@ -142,6 +143,7 @@ fn dispatch(command: Command) -> Result<(), Failure> {
         Command::Agent(command) => agent::run(&paths()?, &command),
         Command::Completions(args) => shell_files::completions(args.shell),
         Command::Console(args) => console::run(&paths()?, &args),
+        Command::Doctor(args) => doctor::run(&paths()?, &args),
         Command::Env(args) => env::run(paths, &args),
         Command::Exec(args) => launch::exec(&paths()?, &args),
         Command::Get(args) => Ok(print_session(&client::get(&paths()?, &args.name, Context::from_env())?)?),

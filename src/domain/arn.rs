@@ -74,6 +74,11 @@ impl Partition {
         split(arn).ok().map(|fields| fields.partition)
     }
 
+    /// Finds a partition by its id.
+    pub fn of_id(id: &str) -> Option<Self> {
+        Self::parse(id)
+    }
+
     fn parse(text: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|p| p.id() == text)
     }

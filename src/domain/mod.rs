@@ -7,6 +7,7 @@ pub mod arn;
 pub mod catalogue;
 pub mod console;
 pub mod credential;
+pub mod diagnosis;
 pub mod extra_socket;
 mod handed_on;
 pub mod names;

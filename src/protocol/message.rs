@@ -2,6 +2,7 @@
 
 pub(in crate::protocol) mod secrets;
 
+use super::diagnosis::Diagnosis;
 use super::status::{KeyStatus, Rotated, Status};
 use crate::domain::question::{Surroundings, Terminal};
 use crate::domain::secret::{EndpointToken, MfaCode, Passphrase, SecretKey, SigninUrl};
@@ -95,6 +96,12 @@ pub enum Request {
     Device {
         /// An identity or a role; the only device where nothing is said.
         name: Option<String>,
+    },
+    /// What is wrong on the way from a name to AWS; told of by [`Progress`], answered by [`Answer::Diagnosis`]. No session
+    /// that is made for it is kept or handed out.
+    Doctor {
+        /// A role or an identity.
+        name: String,
     },
     /// A place on this machine that serves a name's sessions to one process for as long as it lives; answered by
     /// [`Answer::Endpoint`]. The session is fetched first, so that what is wrong is said to the person who starts it.
@@ -219,6 +226,8 @@ pub enum Answer {
         /// The device.
         serial: String,
     },
+    /// What was found out.
+    Diagnosis(Box<Diagnosis>),
     /// It is done; what there is to add.
     Done {
         /// One line, or nothing.

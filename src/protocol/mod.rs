@@ -4,6 +4,7 @@
 
 use crate::domain::report::{Kind, Report};
 
+pub mod diagnosis;
 pub mod frame;
 pub mod message;
 pub mod process_output;

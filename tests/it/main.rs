@@ -13,6 +13,7 @@ mod harness;
 mod desk;
 mod disk;
 mod docs;
+mod doctor;
 mod endings;
 mod endpoint;
 mod exec;

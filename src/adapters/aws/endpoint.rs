@@ -42,6 +42,15 @@ impl Endpoint {
         }
     }
 
+    /// Finds the S3 of a region: where STS and IAM are at one address, S3 is there too.
+    pub(in crate::adapters) fn s3(aws: &AwsSettings, region: &str) -> Result<Self, Report> {
+        check_region(region)?;
+        match (&aws.sts_endpoint, &aws.iam_endpoint) {
+            (Some(sts), Some(iam)) if sts == iam => custom(aws, sts, "endpoint_url"),
+            _ => Ok(Self::of_aws(s3(region, aws.fips, aws.dual_stack))),
+        }
+    }
+
     /// Finds the console's sign-in of a region.
     pub(in crate::adapters) fn signin(aws: &AwsSettings, region: &str) -> Result<Self, Report> {
         check_region(region)?;
@@ -108,6 +117,18 @@ fn regional(region: &str, fips: bool, dual_stack: bool) -> String {
     let plain_is_fips = partition == Partition::UsGov && !dual_stack;
     let service = if fips && !plain_is_fips { "sts-fips" } else { "sts" };
     format!("https://{service}.{region}.{}", if dual_stack { dual } else { plain })
+}
+
+/// Builds the regional address of S3, whose dual-stack hosts have a name of their own (General Reference, "Amazon S3
+/// endpoints").
+fn s3(region: &str, fips: bool, dual_stack: bool) -> String {
+    let service = match (fips, dual_stack) {
+        (false, false) => "s3",
+        (true, false) => "s3-fips",
+        (false, true) => "s3.dualstack",
+        (true, true) => "s3-fips.dualstack",
+    };
+    regional(region, false, false).replacen("sts", service, 1)
 }
 
 fn custom(aws: &AwsSettings, url: &str, key: &str) -> Result<Endpoint, Report> {

@@ -15,6 +15,8 @@ pub(in crate::adapters) enum Service {
     Iam,
     /// The console's sign-in.
     Signin,
+    /// The Simple Storage Service.
+    S3,
     /// The Security Token Service.
     Sts,
 }
@@ -25,6 +27,7 @@ impl Service {
         match self {
             Self::Iam => "IAM",
             Self::Signin => "the console's sign-in",
+            Self::S3 => "S3",
             Self::Sts => "STS",
         }
     }
@@ -34,6 +37,7 @@ impl Service {
         match self {
             Self::Iam => "endpoint_url_iam",
             Self::Signin => "endpoint_url_signin",
+            Self::S3 => "endpoint_url",
             Self::Sts => "endpoint_url_sts",
         }
     }
@@ -62,6 +66,10 @@ pub(in crate::adapters) enum Call<'a> {
     UpdateAccessKey(&'a str),
     /// An access key gone for good.
     DeleteAccessKey(&'a str),
+    /// A user, role or policy of IAM's, only looked at; its name.
+    Look(&'a str),
+    /// The buckets of an account.
+    ListBuckets,
 }
 
 impl Call<'_> {
@@ -74,7 +82,9 @@ impl Call<'_> {
             | Self::CreateAccessKey(_)
             | Self::ListAccessKeys(_)
             | Self::UpdateAccessKey(_)
-            | Self::DeleteAccessKey(_) => Service::Iam,
+            | Self::DeleteAccessKey(_)
+            | Self::Look(_) => Service::Iam,
+            Self::ListBuckets => Service::S3,
         }
     }
 }
@@ -167,6 +177,8 @@ pub(in crate::adapters) fn name(call: Call<'_>, key_id: &str) -> String {
         Call::ListAccessKeys(user) => format!("list the access keys of user {}", printable(user, 128)),
         Call::UpdateAccessKey(id) => format!("deactivate access key {}", printable(id, 128)),
         Call::DeleteAccessKey(id) => format!("delete access key {}", printable(id, 128)),
+        Call::Look(what) => format!("look at {} in IAM", printable(what, 2048)),
+        Call::ListBuckets => format!("list buckets with session {}", printable(key_id, 128)),
     }
 }
 

@@ -5,6 +5,7 @@
 
 mod accounts;
 mod changes;
+mod reads;
 
 use super::aws::clients::{Clients, Reached, credentials, in_time, secrets};
 use super::aws::endpoint::Endpoint;

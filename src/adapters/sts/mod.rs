@@ -4,6 +4,7 @@
 //! environment or from AWS's own files; the call's credentials are given with each call and forgotten with it.
 
 mod answer;
+mod probing;
 pub(super) mod web_identity;
 
 use super::aws::clients::{Clients, credentials, in_time, secrets};
@@ -234,6 +235,10 @@ impl TokenService for Sts {
 
     fn federation(&self) -> &dyn Federation {
         &self.signin
+    }
+
+    fn probes(&self) -> &dyn ports::Probes {
+        self
     }
 
     fn sources(&self) -> &dyn ports::Sources {

@@ -221,6 +221,7 @@ fn what_the_programs_print_is_what_the_schemas_say() {
     check("agent socket list", &[]);
     check("role show", &["data"]);
     check("roles", &[]);
+    check("doctor", &["data"]);
     check("profiles diff", &[]);
     check("profiles sync", &[]);
     check("profiles sync", &[]);

@@ -1,0 +1,109 @@
+//! One call to S3: whether a session may list buckets. Harmless, and what most roles may.
+//!
+//! One signed GET by the HTTP client under the SDK and the SDK's own signer; the whole SDK for S3 would be 100,000 lines
+//! for it. The answer's body is looked at only for the code and words of a refusal.
+
+use super::aws::clean::clean;
+use super::aws::connector;
+use super::aws::endpoint::Endpoint;
+use super::aws::errors::{self, Asked, Call};
+use super::aws::failure::{Class, Failure, of_connector};
+use crate::domain::catalogue::AwsSettings;
+use crate::domain::credential::{Session, Signer};
+use crate::domain::report::{Kind, Report};
+use crate::ports::{Outlook, TokenError};
+use aws_sigv4::http_request::{SignableBody, SignableRequest, SigningSettings, sign};
+use aws_sigv4::sign::v4;
+use aws_smithy_runtime_api::client::http::HttpConnector;
+use aws_smithy_runtime_api::client::identity::Identity;
+use aws_smithy_runtime_api::client::orchestrator::{HttpRequest, HttpResponse};
+use aws_smithy_types::body::SdkBody;
+use chrono::{DateTime, Utc};
+use std::sync::Arc;
+use tracing::instrument::WithSubscriber;
+use tracing::subscriber::NoSubscriber;
+
+/// The hash of an empty body, which S3 wants to be told.
+const EMPTY: &str = "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855";
+
+/// Lists at most one bucket.
+pub(super) async fn list_buckets(
+    aws: &Arc<AwsSettings>,
+    session: &Session,
+    region: &str,
+    now: DateTime<Utc>,
+) -> Result<(), TokenError> {
+    let endpoint = Endpoint::s3(aws, region).map_err(never)?;
+    let settings = (Arc::clone(aws), endpoint.clone());
+    let built = tokio::task::spawn_blocking(move || connector::sender(&settings.0, &settings.1)).await;
+    let unset = |_| Err(Report::new(Kind::Failed, "the connection to AWS cannot be set up").hint("run it again"));
+    let connector = built.unwrap_or_else(unset).map_err(never)?;
+    let secrets = [session.secret.expose(), session.token.expose()];
+    let asked = Asked {
+        call: Call::ListBuckets,
+        host: &endpoint.host,
+        region,
+        key_id: &session.access_key_id,
+        by_session: true,
+        proxied: aws.https_proxy.is_some() && !endpoint.loopback,
+        secrets: &secrets,
+    };
+    let told = |class| errors::told(&Failure::without_answer(class), &asked);
+    let request = request(&endpoint, session, region, now).ok_or_else(|| told(Class::Unsent))?;
+    let answer = connector.call(request).with_subscriber(NoSubscriber::default()).await;
+    let answer = answer.map_err(|error| told(of_connector(&error)))?;
+    match answer.status().as_u16() {
+        200 => Ok(()),
+        _ => Err(errors::told(&refusal(&answer, &secrets), &asked)),
+    }
+}
+
+/// Makes the signed request.
+fn request(endpoint: &Endpoint, session: &Session, region: &str, now: DateTime<Utc>) -> Option<HttpRequest> {
+    let url = format!("{}/?max-buckets=1", endpoint.url.trim_end_matches('/'));
+    let identity: Identity = super::aws::clients::credentials(&Signer::Session(session.clone())).into();
+    let params = v4::SigningParams::builder()
+        .identity(&identity)
+        .region(region)
+        .name("s3")
+        .time(now.into())
+        .settings(SigningSettings::default())
+        .build()
+        .ok()?;
+    let params = params.into();
+    let headers = [("host", endpoint.host.as_str()), ("x-amz-content-sha256", EMPTY)];
+    let signable = SignableRequest::new("GET", &url, headers.into_iter(), SignableBody::Bytes(&[])).ok()?;
+    let (signed, _) = sign(signable, &params).ok()?.into_parts();
+    let mut request = HttpRequest::new(SdkBody::empty());
+    request.set_uri(url).ok()?;
+    let agent = ("user-agent", concat!("rolecall/", env!("CARGO_PKG_VERSION")));
+    for (name, value) in headers.into_iter().chain([agent]) {
+        request.headers_mut().try_insert(name.to_owned(), value.to_owned()).ok()?;
+    }
+    for (name, value) in signed.headers() {
+        request.headers_mut().try_insert(name.to_owned(), value.to_owned()).ok()?;
+    }
+    Some(request)
+}
+
+/// Takes code and words out of S3's error.
+fn refusal(answer: &HttpResponse, secrets: &[&str]) -> Failure {
+    let body = String::from_utf8_lossy(answer.body().bytes().unwrap_or_default()).into_owned();
+    let element = |name: &str| {
+        let (_, rest) = body.split_once(&format!("<{name}>"))?;
+        let (text, _) = rest.split_once(&format!("</{name}>"))?;
+        Some(clean(&text.replace("&quot;", "\"").replace("&amp;", "&"), secrets, 600))
+    };
+    let code = element("Code");
+    Failure {
+        class: if code.is_some() { Class::Refused } else { Class::Garbled },
+        code,
+        message: element("Message"),
+        status: Some(answer.status().as_u16()),
+        request_id: element("RequestId"),
+    }
+}
+
+fn never(report: Report) -> TokenError {
+    TokenError { report, outlook: Outlook::Permanent, code: None, request_id: None }
+}

@@ -1,0 +1,186 @@
+//! The links that are on this machine: the configuration, what keeps tools from asking rolecall, the agent.
+
+use super::of_report;
+use crate::aws_files::shadow::{self, Scene, Severity};
+use crate::aws_files::stand_in::{Standing, standing};
+use crate::aws_files::sync;
+use crate::cli::shadowing::SHADOWING;
+use crate::cli::{config_file, status, var, variables};
+use crate::client::{self, Autostart};
+use crate::domain::catalogue::Catalogue;
+use crate::domain::diagnosis::{Cause, Certainty, Edit, Finding, Link, LinkKind, State};
+use crate::domain::names::Name;
+use crate::domain::report::{Kind, printable};
+use crate::paths::Paths;
+use crate::protocol::diagnosis::Diagnosis;
+use crate::protocol::is_of_another_version;
+
+/// Set in what `rolecall exec` and `rolecall shell` start: what is there then is rolecall's own.
+const IN_A_ROLE: &str = "ROLECALL_ROLE";
+
+/// Reads the configuration and looks the name up; gives the catalogue where both are as they should be.
+pub(super) fn config(paths: &Paths, name: Option<&str>) -> (Option<Catalogue>, Diagnosis) {
+    let mut found = Diagnosis::default();
+    let file = config_file::shown(&paths.config);
+    let breaks = |found: &mut Diagnosis, text: String, findings: Vec<Finding>| {
+        found.links.push(Link::new(LinkKind::Config, State::Broken, text));
+        found.findings.extend(findings);
+    };
+    let catalogue = match config_file::load(paths) {
+        Ok(catalogue) => catalogue,
+        Err(report) => {
+            let problems = config_file::problems(paths);
+            let findings = match problems.is_empty() {
+                true => vec![of_report(Cause::Config, LinkKind::Config, &report)],
+                false => problems.iter().map(|line| problem(line, &file)).collect(),
+            };
+            breaks(&mut found, report.message, findings);
+            return (None, found);
+        }
+    };
+    let unknown = name.filter(|name| !catalogue.names().any(|known| known == *name));
+    if let Some(name) = unknown {
+        let report = crate::domain::plan::Plan::of(&catalogue, name).err();
+        let report = report.unwrap_or_else(|| config_file::unknown("role", name, catalogue.names()));
+        let findings = vec![of_report(Cause::Config, LinkKind::Config, &report)];
+        breaks(&mut found, report.message, findings);
+        return (None, found);
+    }
+    if catalogue.is_empty() {
+        let report = crate::domain::report::Report::new(Kind::Config, format!("{file} names no identity and no role"))
+            .hint("rolecall identity add NAME, then rolecall role add");
+        let findings = vec![of_report(Cause::Config, LinkKind::Config, &report)];
+        breaks(&mut found, report.message, findings);
+        return (None, found);
+    }
+    let count = |n: usize, one: &str, many: &str| format!("{n} {}", if n == 1 { one } else { many });
+    let what = format!(
+        "{file}: {}, {}",
+        count(catalogue.identities.len(), "identity", "identities"),
+        count(catalogue.roles.len(), "role", "roles")
+    );
+    found.links.push(Link::new(LinkKind::Config, State::Holds, what));
+    (Some(catalogue), found)
+}
+
+/// Makes a finding of one line of what is wrong with the file. What AWS would refuse is refused here already, and named as
+/// what it is.
+fn problem(line: &str, file: &str) -> Finding {
+    let is_chained = line.contains("AWS limits a role assumed") && line.contains("1h");
+    let cause = if is_chained { Cause::ChainedOverOneHour } else { Cause::Config };
+    let finding = Finding::new(cause, LinkKind::Config, Certainty::Certain, line).kind(Kind::Config);
+    if is_chained {
+        let role = line.split_once("roles.").and_then(|(_, rest)| rest.split('.').next()).unwrap_or("NAME");
+        return finding
+            .of(role)
+            .change(format!("[roles.{role}] in config.toml"), Edit::Replace, "duration = \"1h\"")
+            .fix("edit the section and save it");
+    }
+    finding.fix(format!("correct {file}; until then the last good configuration stays in use"))
+}
+
+/// Looks for what tools take before they ask rolecall. Names of variables only; no value is read.
+pub(super) fn shadowing(paths: &Paths, catalogue: &Catalogue, name: Option<&str>, found: &mut Diagnosis) {
+    let read = |file| sync::read(file);
+    let (config, credentials) = match (read(&paths.aws_config), read(&paths.aws_credentials)) {
+        (Ok(config), Ok(credentials)) => (config, credentials),
+        (Err(report), _) | (_, Err(report)) => {
+            found.links.push(Link::new(LinkKind::Shadowing, State::Broken, &report.message));
+            found.findings.push(of_report(Cause::Shadowed, LinkKind::Shadowing, &report));
+            return;
+        }
+    };
+    let is_role = |name: &str| catalogue.roles.keys().find(|role| role.as_str() == name).cloned();
+    let names: Vec<Name> = match name {
+        Some(name) => is_role(name).into_iter().collect(),
+        None => catalogue.roles.keys().cloned().collect(),
+    };
+    let set = if var(IN_A_ROLE).is_some() { Vec::new() } else { variables() };
+    let set: Vec<&str> = set.iter().map(String::as_str).collect();
+    let scene = Scene {
+        config: (&paths.aws_config, &config),
+        credentials: (&paths.aws_credentials, &credentials),
+        names: &names,
+        variables: &set,
+    };
+    let (mut findings, mut notes) = (Vec::new(), Vec::new());
+    for warning in shadow::warnings(&scene) {
+        match warning.severity {
+            Severity::Note => notes.push(warning.message),
+            Severity::Breaks | Severity::Shadows => findings.push(
+                Finding::new(Cause::Shadowed, LinkKind::Shadowing, Certainty::Certain, warning.message)
+                    .kind(Kind::Config)
+                    .fix(warning.hint),
+            ),
+        }
+    }
+    if let Some(name) = name.and_then(is_role)
+        && let Standing::InTheWay(at) = standing(scene.config, scene.credentials, &name)
+    {
+        findings.push(
+            Finding::new(
+                Cause::Shadowed,
+                LinkKind::Shadowing,
+                Certainty::Certain,
+                format!("{at}: [default] gives credentials, which every SDK takes before those of {name}, which has no profile"),
+            )
+            .kind(Kind::Config)
+            .fix("rolecall profiles sync"),
+        );
+    }
+    // Those that the warnings have words for are told there.
+    let told = ["AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN", "AWS_PROFILE", "AWS_DEFAULT_PROFILE"];
+    let others: Vec<&str> =
+        SHADOWING.into_iter().filter(|name| set.contains(name) && !told.contains(name)).collect();
+    if !others.is_empty() {
+        notes.push(format!("set, and read by some tools before a profile: {}", others.join(", ")));
+    }
+    let (state, text) = match findings.as_slice() {
+        [] if notes.is_empty() => (State::Holds, "nothing is in the way".to_owned()),
+        [] => (State::Holds, notes.join("; ")),
+        [first, ..] => (State::Broken, first.what.clone()),
+    };
+    found.links.push(Link::new(LinkKind::Shadowing, state, text));
+    found.findings.extend(findings);
+}
+
+/// Looks at the agent, and starts one where there is none; tells whether it answers.
+pub(super) fn agent(paths: &Paths, found: &mut Diagnosis) -> bool {
+    let was_running = matches!(client::connect_running(paths), Ok(Some(_)));
+    let breaks = |found: &mut Diagnosis, text: String, finding: Finding| {
+        found.links.push(Link::new(LinkKind::Agent, State::Broken, text));
+        found.findings.push(finding);
+    };
+    let status = match status::fetch(paths, Autostart::Yes) {
+        Ok(status) => status,
+        Err(report) => {
+            let cause = match report.kind {
+                _ if is_of_another_version(&report) => Cause::AgentOfAnotherVersion,
+                // An agent that answers, but not to this: the far end of a socket of its own.
+                Kind::Config => Cause::Config,
+                _ => Cause::AgentNotRunning,
+            };
+            let finding = of_report(cause, LinkKind::Agent, &report);
+            breaks(found, report.message, finding);
+            return false;
+        }
+    };
+    let (own, theirs) = (env!("CARGO_PKG_VERSION"), printable(&status.agent.version, 64));
+    if theirs != own {
+        let text = format!("the running agent is version {theirs}, this command {own}");
+        let finding = Finding::new(Cause::AgentOfAnotherVersion, LinkKind::Agent, Certainty::Certain, &text);
+        breaks(found, text, finding.kind(Kind::Agent).fix("rolecall agent restart"));
+        return true;
+    }
+    let (here, there) = (paths.config.display().to_string(), &status.agent.config);
+    if here != *there {
+        let text = format!("the running agent reads {}, and not {}", printable(there, 512), printable(&here, 512));
+        let finding = Finding::new(Cause::Config, LinkKind::Agent, Certainty::Certain, &text).kind(Kind::Config);
+        breaks(found, text, finding.fix("rolecall agent restart, where ROLECALL_CONFIG and HOME are as they should be"));
+        return true;
+    }
+    let how = if was_running { "running" } else { "was not running, and one starts" };
+    let text = format!("{how}, version {theirs}, process {}", status.agent.pid);
+    found.links.push(Link::new(LinkKind::Agent, State::Holds, text));
+    true
+}

@@ -1,0 +1,243 @@
+use super::attempt::{Attempt, Own, Party, Target, Variation};
+use super::document::{Condition, Document, Facts, Holds, Set, Statement, is_like};
+use super::key::{KeyFacts, Listed, clock, rejected};
+use super::refusal::{PolicyKind, Refusal};
+use super::*;
+use crate::domain::arn::RoleArn;
+use chrono::TimeDelta;
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+const USER: &str = "arn:aws:iam::111111111111:user/richard";
+const ROLE: &str = "arn:aws:iam::222222222222:role/AssumedRole";
+
+fn attempt(refusal: Refusal) -> Attempt {
+    Attempt {
+        name: "prod".into(),
+        role: RoleArn::new(ROLE).expect("valid"),
+        caller: Party { name: "auth".into(), arn: USER.into(), session_arn: None },
+        external_id: None,
+        with_mfa: false,
+        device: None,
+        takes_mfa: true,
+        duration: Duration::from_hours(1),
+        source_identity: None,
+        tags: BTreeMap::new(),
+        refusal,
+        words: "not authorized".into(),
+        granted: Vec::new(),
+        own: Own::Unread,
+        target: Target::Unread,
+    }
+}
+
+fn set(patterns: &[&str]) -> Set {
+    Set { patterns: patterns.iter().map(ToString::to_string).collect(), inverted: false }
+}
+
+fn trusting(principal: &str, conditions: &[(&str, &str, &str)]) -> Target {
+    let conditions = conditions
+        .iter()
+        .map(|(operator, key, value)| Condition {
+            operator: (*operator).into(),
+            key: (*key).into(),
+            values: vec![(*value).into()],
+        })
+        .collect();
+    let statement = Statement {
+        actions: set(&["sts:AssumeRole"]),
+        principals: Some(set(&[principal])),
+        conditions,
+        text: "{…}".into(),
+        ..Statement::default()
+    };
+    Target::Read { trust: Some(Document { statements: vec![statement] }), max_session: Some(Duration::from_hours(4)) }
+}
+
+fn causes(attempt: &Attempt) -> Vec<(Cause, Certainty)> {
+    explain(attempt).into_iter().map(|finding| (finding.cause, finding.certainty)).collect()
+}
+
+#[test]
+fn what_aws_says_itself_is_certain() {
+    use Certainty::Certain;
+    for (refusal, cause) in [
+        (Refusal::OverMaximum, Cause::DurationOverMaximum),
+        (Refusal::OverChain, Cause::ChainedOverOneHour),
+        (Refusal::BadPolicy, Cause::SessionPolicyInvalid),
+        (Refusal::Region, Cause::RegionDisabled),
+        (Refusal::Mfa, Cause::MfaRefused),
+        (Refusal::TagSession, Cause::SessionTags),
+        (Refusal::SetSourceIdentity, Cause::SourceIdentity),
+        (Refusal::NotAllowed(PolicyKind::Identity), Cause::MissingIdentityPermission),
+        (Refusal::NotAllowed(PolicyKind::Session), Cause::SessionPolicyTooNarrow),
+        (Refusal::NotAllowed(PolicyKind::Boundary), Cause::Guardrail),
+        (Refusal::NotAllowed(PolicyKind::Organization), Cause::Guardrail),
+        (Refusal::Denied(PolicyKind::Identity), Cause::ExplicitDeny),
+        (Refusal::Denied(PolicyKind::Trust), Cause::ExplicitDeny),
+        (Refusal::Denied(PolicyKind::Other), Cause::ExplicitDeny),
+    ] {
+        assert_eq!(causes(&attempt(refusal)), [(cause, Certain)], "{refusal:?}");
+    }
+}
+
+#[test]
+fn what_looks_alike_from_here_is_told_as_possible_and_none_is_picked() {
+    let all = causes(&attempt(Refusal::Bare));
+    let named: Vec<Cause> = all.iter().map(|(cause, _)| *cause).collect();
+    assert_eq!(
+        named,
+        [
+            Cause::MissingIdentityPermission,
+            Cause::WrongPrincipal,
+            Cause::RoleDeleted,
+            Cause::ExternalIdMissing,
+            Cause::MfaDemanded
+        ]
+    );
+    assert!(all.iter().all(|(_, certainty)| *certainty == Certainty::Possible));
+    let with_id = causes(&Attempt { external_id: Some("7f3a".into()), with_mfa: true, ..attempt(Refusal::Bare) });
+    assert!(with_id.contains(&(Cause::ExternalIdWrong, Certainty::Possible)), "{with_id:?}");
+    assert!(!with_id.iter().any(|(cause, _)| *cause == Cause::MfaDemanded), "MFA was given");
+    let own_is_fine = causes(&Attempt { own: Own::Allowed, ..attempt(Refusal::Bare) });
+    assert!(!own_is_fine.iter().any(|(cause, _)| *cause == Cause::MissingIdentityPermission));
+    let no_resource = causes(&attempt(Refusal::NotAllowed(PolicyKind::Trust)));
+    assert!(!no_resource.iter().any(|(cause, _)| *cause == Cause::MissingIdentityPermission));
+}
+
+#[test]
+fn what_could_be_read_makes_one_cause_certain() {
+    use Certainty::Certain;
+    let root = "arn:aws:iam::111111111111:root";
+    let id = ("StringEquals", "sts:ExternalId", "right");
+    let mfa = ("Bool", "aws:MultiFactorAuthPresent", "true");
+    let bare = || attempt(Refusal::Bare);
+    for (attempt, want) in [
+        (Attempt { own: Own::NotAllowed, ..bare() }, Cause::MissingIdentityPermission),
+        (Attempt { own: Own::Denied { policy: None, statement: None }, ..bare() }, Cause::ExplicitDeny),
+        (Attempt { target: Target::Missing, ..bare() }, Cause::RoleDeleted),
+        (Attempt { target: trusting("arn:aws:iam::999999999999:root", &[]), ..bare() }, Cause::WrongPrincipal),
+        (Attempt { target: trusting("arn:aws:iam::111111111111:user/other", &[]), ..bare() }, Cause::WrongPrincipal),
+        (Attempt { target: trusting(root, &[id]), ..bare() }, Cause::ExternalIdMissing),
+        (Attempt { target: trusting(root, &[id]), external_id: Some("wrong".into()), ..bare() }, Cause::ExternalIdWrong),
+        (Attempt { target: trusting(USER, &[mfa]), ..bare() }, Cause::MfaDemanded),
+        (Attempt { target: trusting("*", &[("StringLike", "aws:RequestTag/team", "web*")]), ..bare() }, Cause::SessionTags),
+        (Attempt { target: trusting(root, &[("StringEquals", "sts:SourceIdentity", "me")]), ..bare() }, Cause::SourceIdentity),
+    ] {
+        assert_eq!(causes(&attempt), [(want, Certain)]);
+    }
+    // What the documents have nothing against is refused elsewhere, and that is an inference.
+    let fits = Attempt { target: trusting(root, &[]), ..bare() };
+    assert_eq!(causes(&fits), [(Cause::MissingIdentityPermission, Certainty::Likely)]);
+    let both = Attempt { own: Own::Allowed, ..fits };
+    assert_eq!(causes(&both), [(Cause::Guardrail, Certainty::Likely)]);
+    let unknown = Attempt { target: trusting(root, &[("IpAddress", "aws:SourceIp", "192.0.2.0/24")]), ..bare() };
+    assert_eq!(causes(&unknown), [(Cause::OtherCondition, Certainty::Likely)]);
+}
+
+#[test]
+fn a_variation_that_aws_grants_is_proof() {
+    let by = |granted| causes(&Attempt { granted: vec![granted], external_id: Some("x".into()), ..attempt(Refusal::Bare) });
+    for (variation, cause) in [
+        (Variation::WithMfa, Cause::MfaDemanded),
+        (Variation::WithoutExternalId, Cause::ExternalIdWrong),
+        (Variation::WithoutTags, Cause::SessionTags),
+        (Variation::WithoutSourceIdentity, Cause::SourceIdentity),
+        (Variation::CallerUnlimited, Cause::SessionPolicyTooNarrow),
+    ] {
+        assert_eq!(by(variation), [(cause, Certainty::Certain)], "{variation:?}");
+    }
+}
+
+#[test]
+fn each_finding_says_whose_account_and_what_to_write_there() {
+    let found = explain(&Attempt { external_id: Some("7f3a".into()), ..attempt(Refusal::Bare) });
+    let of = |cause| found.iter().find(|finding| finding.cause == cause).expect("it is among them");
+    let permission = of(Cause::MissingIdentityPermission);
+    assert_eq!(permission.account.as_deref(), Some("111111111111"));
+    let change = permission.change.as_ref().expect("a statement");
+    assert!(change.text.contains(&format!("\"Resource\": \"{ROLE}\"")), "{}", change.text);
+    assert!(permission.fix.as_deref().is_some_and(|fix| fix.contains("put-user-policy --user-name richard ")));
+    let principal = of(Cause::WrongPrincipal);
+    assert_eq!(principal.account.as_deref(), Some("222222222222"));
+    let text = &principal.change.as_ref().expect("a statement").text;
+    assert!(text.contains(USER) && text.contains("\"sts:ExternalId\": \"7f3a\""), "{text}");
+    let wanted = explain(&Attempt {
+        target: trusting("*", &[("StringEquals", "sts:ExternalId", "ri\"ght")]),
+        ..attempt(Refusal::Bare)
+    });
+    assert_eq!(wanted[0].change.as_ref().expect("a line").text, "external_id = \"ri\\\"ght\"");
+    let long = Attempt {
+        duration: Duration::from_hours(12),
+        target: trusting("*", &[]),
+        ..attempt(Refusal::OverMaximum)
+    };
+    assert_eq!(explain(&long)[0].change.as_ref().expect("a line").text, "duration = \"4h\"");
+}
+
+#[test]
+fn conditions_are_judged_as_iam_does_and_never_guessed() {
+    use Holds::{No, Unknown, Yes};
+    let mut facts = Facts::default();
+    facts.put("sts:ExternalId", ["a".to_owned()]);
+    facts.put("aws:MultiFactorAuthPresent", None);
+    facts.put("aws:TagKeys", ["team".to_owned(), "stage".to_owned()]);
+    for (operator, key, value, want) in [
+        ("StringEquals", "STS:externalid", "a", Yes),
+        ("StringEquals", "sts:ExternalId", "b", No),
+        ("StringNotEquals", "sts:ExternalId", "b", Yes),
+        ("StringLike", "sts:ExternalId", "?", Yes),
+        ("Bool", "aws:MultiFactorAuthPresent", "true", No),
+        ("BoolIfExists", "aws:MultiFactorAuthPresent", "true", Yes),
+        ("Null", "aws:MultiFactorAuthPresent", "true", Yes),
+        ("Null", "aws:MultiFactorAuthPresent", "false", No),
+        ("StringNotEquals", "aws:MultiFactorAuthPresent", "x", Yes),
+        ("StringEquals", "aws:RequestTag/none", "x", No),
+        ("ForAllValues:StringEquals", "aws:TagKeys", "team", No),
+        ("ForAnyValue:StringEquals", "aws:TagKeys", "team", Yes),
+        ("StringEquals", "aws:PrincipalOrgID", "o-1", Unknown),
+        ("DateLessThan", "sts:ExternalId", "x", Unknown),
+    ] {
+        let condition = Condition { operator: operator.into(), key: key.into(), values: vec![value.into()] };
+        assert_eq!(condition.holds(&facts), want, "{operator} {key} {value}");
+    }
+    for (pattern, text, fits) in [("*", "", true), ("a*c", "abbc", true), ("a?c", "ac", false), ("*b*", "abc", true), ("ab", "abc", false)] {
+        assert_eq!(is_like(pattern, text), fits, "{pattern} {text}");
+    }
+}
+
+#[test]
+fn a_key_that_aws_does_not_take_is_one_of_two_until_somebody_looks() {
+    let key = KeyFacts { identity: "auth", id: "AKIAEXAMPLE", owner: USER, account: "111111111111" };
+    let of = |code, listed| -> Vec<(Cause, Certainty)> {
+        rejected(code, &key, listed).into_iter().map(|f| (f.cause, f.certainty)).collect()
+    };
+    use Certainty::{Certain, Possible};
+    assert_eq!(of("InvalidClientTokenId", Listed::Inactive), [(Cause::KeyInactive, Certain)]);
+    assert_eq!(of("InvalidClientTokenId", Listed::Gone), [(Cause::KeyDeleted, Certain)]);
+    assert_eq!(
+        of("InvalidClientTokenId", Listed::Unread),
+        [(Cause::KeyDeleted, Possible), (Cause::KeyInactive, Possible)]
+    );
+    assert_eq!(of("SignatureDoesNotMatch", Listed::Unread), [(Cause::KeyWrong, Certain)]);
+}
+
+#[test]
+fn a_clock_is_off_beyond_what_aws_takes() {
+    assert!(clock(TimeDelta::minutes(4)).is_none() && clock(TimeDelta::minutes(-4)).is_none());
+    let behind = clock(TimeDelta::hours(1)).expect("off");
+    assert!(behind.what.contains("is 1 hour behind AWS's"), "{}", behind.what);
+    assert!(clock(TimeDelta::hours(-1)).expect("off").what.contains("ahead of"));
+}
+
+#[test]
+fn the_verdict_is_that_of_the_first_link_that_does_not_hold() {
+    let holds = |kind| Link::new(kind, State::Holds, "");
+    assert_eq!(verdict(&[holds(LinkKind::Config), holds(LinkKind::Result)], &[]), None);
+    let locked = Finding::new(Cause::VaultLocked, LinkKind::Vault, Certainty::Certain, "").kind(Kind::Locked);
+    let refused = Finding::new(Cause::Other, LinkKind::Trust, Certainty::Certain, "");
+    let links = [holds(LinkKind::Config), Link::new(LinkKind::Vault, State::Broken, ""), Link::new(LinkKind::Trust, State::Broken, "")];
+    assert_eq!(verdict(&links, &[refused, locked]), Some(Kind::Locked));
+    let unproven = [Link::new(LinkKind::Trust, State::Unproven, "")];
+    assert_eq!(verdict(&unproven, &[]), Some(Kind::Failed), "what is not proven is no success");
+}
