@@ -3,6 +3,7 @@
 //! Knows only lines. It is our own because it must mask before it prints and must take bytes that are not UTF-8; for a
 //! file that changes in one block, a table over the changed part is all it takes.
 
+use super::import::change::{self, Change};
 use super::{shown, split_lines};
 use crate::domain::report::printable;
 use std::fmt::Write;
@@ -31,10 +32,55 @@ pub fn unified(file: &Path, old: &[u8], new: &[u8]) -> String {
         return String::new();
     }
     let (old, new): (Vec<&[u8]>, Vec<&[u8]>) = (split_lines(old).collect(), split_lines(new).collect());
-    let (old_shown, new_shown) = (masked(&old), masked(&new));
-    let steps = steps(&old, &new);
+    write(file, &old, &new, &steps(&old, &new))
+}
+
+/// Does the same where it is known which lines go and come: a table would be too large for thousands of profiles.
+pub fn of_changes(file: &Path, old: &[u8], changes: &[Change]) -> String {
+    if changes.is_empty() {
+        return String::new();
+    }
+    let after = change::apply(old, changes);
+    let (old, new): (Vec<&[u8]>, Vec<&[u8]>) = (split_lines(old).collect(), split_lines(&after).collect());
+    let (mut i, mut j) = (0, 0);
+    let mut steps = Vec::with_capacity(old.len().max(new.len()));
+    for change in changes {
+        // A last line that gets its line end is another line.
+        let kept = if change.ended.is_empty() { change.at - 1 } else { (change.at - 1).min(old.len() - 1) };
+        while i < kept {
+            steps.push(Step { old: Some(i), new: Some(j), old_at: i, new_at: j });
+            (i, j) = (i + 1, j + 1);
+        }
+        for _ in 0..change.removed.len() + (change.at - 1 - kept) {
+            steps.push(Step { old: Some(i), new: None, old_at: i, new_at: j });
+            i += 1;
+        }
+        for _ in 0..change.inserted.len() + (change.at - 1 - kept) {
+            steps.push(Step { old: None, new: Some(j), old_at: i, new_at: j });
+            j += 1;
+        }
+    }
+    while i < old.len() && j < new.len() {
+        steps.push(Step { old: Some(i), new: Some(j), old_at: i, new_at: j });
+        (i, j) = (i + 1, j + 1);
+    }
+    write(file, &old, &new, &steps)
+}
+
+/// Gives a text with its secrets masked, for a person and for a later comparison: other bytes may be lost, no line is.
+pub fn redacted(text: &[u8]) -> String {
+    let mut out = String::with_capacity(text.len());
+    for line in masked(&split_lines(text).collect::<Vec<_>>()) {
+        out.push_str(&line);
+        out.push('\n');
+    }
+    out
+}
+
+fn write(file: &Path, old: &[&[u8]], new: &[&[u8]], steps: &[Step]) -> String {
+    let (old_shown, new_shown) = (masked(old), masked(new));
     let mut out = format!("--- {0}\n+++ {0} (new)\n", shown(file));
-    for hunk in hunks(&steps) {
+    for hunk in hunks(steps) {
         let hunk = &steps[hunk];
         let (olds, news): (Vec<usize>, Vec<usize>) =
             (hunk.iter().filter_map(|s| s.old).collect(), hunk.iter().filter_map(|s| s.new).collect());
