@@ -14,8 +14,10 @@
 //! | `values` | the checks of single values that the domain has no type for |
 //! | `problem` | what is wrong and where, and the report of it |
 //! | `edit`, `lines` | adding and removing entries |
+//! | `bulk` | adding many at once |
 //! | `schema` | the JSON schema for editors |
 
+mod bulk;
 mod edit;
 mod lines;
 mod lists;
@@ -29,12 +31,14 @@ mod sources;
 mod values;
 mod walk;
 
+pub use bulk::{NewEntries, add_entries};
 pub use edit::{IfPresent, add_identity, add_role, add_socket, remove_identity, remove_role, remove_socket};
 pub use problem::{ConfigError, Located};
 pub use schema::schema_json;
 pub use values::parse_duration;
 
 use crate::domain::catalogue::Catalogue;
+use edit::HEADER;
 use problem::Sink;
 use std::path::Path;
 use toml::de::DeTable;
