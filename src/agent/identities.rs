@@ -65,7 +65,10 @@ impl Agent {
             there.key.id == key.id && there.next.is_none() && there.key.secret.expose() == key.secret.expose()
         };
         let is_there = there.as_ref().is_some_and(is_same) && matches!(whence, Whence::File | Whence::Keyring);
-        if whence != (Whence::Person { replace: true }) && !is_there && let Some(there) = there {
+        if whence != (Whence::Person { replace: true })
+            && !is_there
+            && let Some(there) = there
+        {
             return Err(Report::new(
                 Kind::Usage,
                 format!("the vault has a key of identity `{name}` already: {}", there.key.id),
@@ -103,7 +106,8 @@ impl Agent {
         self.ports.vault.write(&name, &stored).await?;
         if imported {
             // The file is cleared next: only what the vault gives back is in the vault.
-            let back = self.ports.vault.read(&name).await.map_err(|report| report.also("the file still has the key"))?;
+            let back =
+                self.ports.vault.read(&name).await.map_err(|report| report.also("the file still has the key"))?;
             if back.key.id != stored.key.id || back.key.secret.expose() != stored.key.secret.expose() {
                 return Err(Report::new(Kind::Failed, format!("the vault does not give back the key of {name}"))
                     .hint("the file still has it; look at the vault: `rolecall identity list`"));

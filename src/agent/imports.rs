@@ -40,7 +40,8 @@ impl Agent {
     pub(super) async fn foreign_entries(&self) -> Result<Answer, Report> {
         let found = self.foreign()?.list(&TOOLS.map(collection)).await?;
         let tool = |entry: &Entry| TOOLS.into_iter().find(|tool| collection(*tool) == entry.collection);
-        let entries = found.into_iter().filter_map(|entry| Some(ForeignEntry { tool: tool(&entry)?, name: entry.name }));
+        let entries =
+            found.into_iter().filter_map(|entry| Some(ForeignEntry { tool: tool(&entry)?, name: entry.name }));
         Ok(Answer::ForeignEntries { entries: entries.collect() })
     }
 
@@ -77,9 +78,8 @@ impl Agent {
         let stored = self.ports.vault.read(name).await?;
         let refuse = |why: &str| {
             let id = printable(id, 128);
-            Err(Report::new(Kind::Refused, format!("{id} of {name} stays in the vault: {why}")).hint(
-                "make a new key for the file: `aws iam create-access-key`, or leave the profile with rolecall",
-            ))
+            Err(Report::new(Kind::Refused, format!("{id} of {name} stays in the vault: {why}"))
+                .hint("make a new key for the file: `aws iam create-access-key`, or leave the profile with rolecall"))
         };
         if !stored.imported {
             return refuse("no import took it out of a file");

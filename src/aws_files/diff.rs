@@ -46,16 +46,17 @@ pub fn of_changes(file: &Path, old: &[u8], changes: &[Change]) -> String {
     let mut steps = Vec::with_capacity(old.len().max(new.len()));
     for change in changes {
         // A last line that gets its line end is another line.
-        let kept = if change.ended.is_empty() { change.at - 1 } else { (change.at - 1).min(old.len() - 1) };
+        let is_ended = !change.ended.is_empty() && i + 1 < change.at;
+        let kept = change.at - 1 - usize::from(is_ended);
         while i < kept {
             steps.push(Step { old: Some(i), new: Some(j), old_at: i, new_at: j });
             (i, j) = (i + 1, j + 1);
         }
-        for _ in 0..change.removed.len() + (change.at - 1 - kept) {
+        for _ in 0..change.removed.len() + usize::from(is_ended) {
             steps.push(Step { old: Some(i), new: None, old_at: i, new_at: j });
             i += 1;
         }
-        for _ in 0..change.inserted.len() + (change.at - 1 - kept) {
+        for _ in 0..change.inserted.len() + usize::from(is_ended) {
             steps.push(Step { old: None, new: Some(j), old_at: i, new_at: j });
             j += 1;
         }
@@ -67,14 +68,14 @@ pub fn of_changes(file: &Path, old: &[u8], changes: &[Change]) -> String {
     write(file, &old, &new, &steps)
 }
 
-/// Gives a text with its secrets masked, for a person and for a later comparison: other bytes may be lost, no line is.
-pub fn redacted(text: &[u8]) -> String {
-    let mut out = String::with_capacity(text.len());
-    for line in masked(&split_lines(text).collect::<Vec<_>>()) {
-        out.push_str(&line);
-        out.push('\n');
-    }
-    out
+/// Gives a number that tells one text from another, whatever the secrets in it are: FNV-1a over the lines as they are
+/// shown. It guards against a change by mistake, not against one that is meant to have the same number.
+pub fn fingerprint(text: &[u8]) -> u64 {
+    const START: u64 = 0xcbf2_9ce4_8422_2325;
+    const PRIME: u64 = 0x0100_0000_01b3;
+    let lines = masked(&split_lines(text).collect::<Vec<_>>());
+    let bytes = lines.iter().flat_map(|line| line.bytes().chain([b'\n']));
+    bytes.fold(START, |number, byte| (number ^ u64::from(byte)).wrapping_mul(PRIME))
 }
 
 fn write(file: &Path, old: &[&[u8]], new: &[&[u8]], steps: &[Step]) -> String {

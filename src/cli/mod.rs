@@ -29,6 +29,7 @@ mod console;
 mod env;
 mod identity;
 mod imds;
+mod import;
 mod json;
 mod key_csv;
 mod key_input;
@@ -129,6 +130,7 @@ fn dispatch(command: Command) -> Result<(), Failure> {
         Command::Get(args) => Ok(print_session(&client::get(&paths()?, &args.name, Context::from_env())?)?),
         Command::Identity(command) => identity::run(&paths()?, &command),
         Command::Imds(args) => imds::run(&paths()?, &args),
+        Command::Import(args) => import::run(&paths()?, &args),
         Command::Init(args) => shells::init(args.shell),
         Command::Lock => unlock::lock(&paths()?),
         Command::Log(args) => log::run(&paths()?, &args),

@@ -58,17 +58,21 @@ mod tests {
 
     #[test]
     fn what_was_there_stays_and_what_comes_is_read() {
-        for text in ["", "# mine", "[roles.old]\r\nsource = \"auth\"\r\nrole_arn = \"arn:aws:iam::222222222222:role/R\"\r\n"] {
+        for text in
+            ["", "# mine", "[roles.old]\r\nsource = \"auth\"\r\nrole_arn = \"arn:aws:iam::222222222222:role/R\"\r\n"]
+        {
             let after = add(text, "auth").unwrap_or_else(|e| panic!("{text}: {e}"));
             assert!(after.starts_with(text), "{after}");
             let catalogue = parse(&after, Path::new("c")).expect("read");
             assert!(catalogue.roles.contains_key("a.b/c") && catalogue.identities.contains_key("auth"), "{after}");
         }
-        assert!(add("[roles.old]\r\nsource = \"auth\"\r\nrole_arn = \"arn:aws:iam::222222222222:role/R\"\r\n", "auth")
-            .expect("added")
-            .lines()
-            .count()
-            > 3);
+        assert!(
+            add("[roles.old]\r\nsource = \"auth\"\r\nrole_arn = \"arn:aws:iam::222222222222:role/R\"\r\n", "auth")
+                .expect("added")
+                .lines()
+                .count()
+                > 3
+        );
     }
 
     #[test]

@@ -237,7 +237,10 @@ mod tests {
         ] {
             assert_eq!(is_key(label), is, "{label}");
         }
-        assert_eq!(unescape("/collection/granted_2daws_2diam_2dcredentials"), "/collection/granted-aws-iam-credentials");
+        assert_eq!(
+            unescape("/collection/granted_2daws_2diam_2dcredentials"),
+            "/collection/granted-aws-iam-credentials"
+        );
         assert_eq!(unescape("/collection/a_zz"), "/collection/a_zz");
     }
 }

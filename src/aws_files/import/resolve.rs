@@ -335,9 +335,7 @@ impl<'r, 's, 'a> Resolver<'r, 's, 'a> {
                 return Err("it has source_profile and credential_source, which exclude each other".into());
             }
             (Some(source), None) if source == profile.name => self.own_key(profile)?,
-            (Some(source), None) => self
-                .known_of(source)
-                .map_err(|why| format!("its source `{}` cannot be taken over: {why}", printable(source, SHOWN)))?,
+            (Some(source), None) => self.known_of(source).map_err(|why| stands_on(source, why))?,
             (None, Some(word)) => self.machine(profile, word)?,
             // aws-vault and Granted: a stored key of the profile's own goes before all else.
             (None, None) if self.entry_of(profile.name).is_some() => self.own_key(profile)?,
@@ -594,6 +592,16 @@ fn is_same(there: &Identity, origin: &Origin) -> bool {
             there.token_file.to_str() == Some(token_file) && there.role_arn.as_str() == role_arn
         }
         _ => false,
+    }
+}
+
+/// Says that a chain is broken further down; the first break is named, not every role on the way.
+fn stands_on(source: &str, why: String) -> String {
+    const BEGIN: &str = "its source `";
+    if why.starts_with(BEGIN) {
+        why
+    } else {
+        format!("{BEGIN}{}` cannot be taken over: {why}", printable(source, SHOWN))
     }
 }
 
