@@ -19,7 +19,7 @@ const VERSION: u32 = 1;
 /// One import.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub(super) struct Entry {
-    v: u32,
+    pub(super) v: u32,
     /// Whether it came to its end.
     pub(super) done: bool,
     /// Whether it goes on with the one before, which was broken off.
