@@ -24,6 +24,7 @@ mod application;
 mod assume_role;
 mod every_client;
 mod every_day;
+mod import;
 mod keyring;
 mod mfa;
 mod morning;
