@@ -2,7 +2,7 @@
 
 use crate::harness::home::{Home, text};
 use crate::peers::{Client, python};
-use rolecall_sandbox::tutorials::{BUCKET, ROLE_ARN, USER_ARN};
+use rolecall_sandbox::tutorials::{ROLE_ARN, USER_ARN};
 use serde_json::Value;
 use std::fs;
 use std::process::Command;
@@ -16,10 +16,8 @@ fn stdout(command: &mut Command) -> String {
 #[test]
 fn from_plaintext_files_to_a_listed_bucket_in_one_command_and_the_rest_as_before() {
     for ends in ["\n", "\r\n"] {
-        let mut home = Home::bare("[agent]\nvault = \"file\"\n[aws]\nendpoint_url_sts = \"ENDPOINT\"\n");
+        let home = Home::bare("[agent]\nvault = \"file\"\n[aws]\nendpoint_url_sts = \"ENDPOINT\"\n");
         home.open_vault();
-        let url = home.aws.url();
-        home.set("AWS_ENDPOINT_URL", url);
         let key = home.aws.access_key(USER_ARN);
         fs::create_dir(home.path(".aws")).unwrap();
         let config = format!(
@@ -27,16 +25,18 @@ fn from_plaintext_files_to_a_listed_bucket_in_one_command_and_the_rest_as_before
              source_profile = default\nregion = eu-west-1\ns3 =\n    max_concurrent_requests = 20\n\
              [profile other]\nsso_session = corp\n[sso-session corp]\nsso_region = eu-west-1\n"
         );
-        let credentials = format!("[default]\naws_access_key_id = {}\naws_secret_access_key = {}\n", key.id, key.secret);
+        let credentials =
+            format!("[default]\naws_access_key_id = {}\naws_secret_access_key = {}\n", key.id, key.secret);
         fs::write(home.path(".aws/config"), config.replace('\n', ends)).unwrap();
         fs::write(home.path(".aws/credentials"), credentials.replace('\n', ends)).unwrap();
 
         let output = home.run(["import", "--yes"]);
         assert!(output.status.success(), "{}", text(&output.stderr));
         for client in [Client::CliV2, Client::CliV1] {
-            let listed = stdout(client.cli(&home).args(["s3", "ls", "--profile", "prod"]));
-            assert!(listed.contains(BUCKET), "{listed}");
-            let nested = stdout(client.cli(&home).args(["configure", "get", "s3.max_concurrent_requests", "--profile", "prod"]));
+            let listed = stdout(&mut client.list(&home, &home.aws.url()));
+            assert!(client.expected().iter().all(|object| listed.contains(object)), "{listed}");
+            let nested =
+                stdout(client.cli(&home).args(["configure", "get", "s3.max_concurrent_requests", "--profile", "prod"]));
             assert_eq!(nested.trim(), "20");
         }
         let program = "import botocore.session as s, json; print(json.dumps(s.get_session().full_config))";

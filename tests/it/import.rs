@@ -282,6 +282,37 @@ fn config_only_writes_config_toml_and_nothing_else() {
 }
 
 #[test]
+fn only_what_is_named_is_taken_over_with_what_it_stands_on() {
+    let home = home();
+    let before = all(&home);
+    let unknown = import(&home, &["--only", "prdo", "--yes"]);
+    assert_eq!(unknown.status.code(), Some(2));
+    assert!(text(&unknown.stderr).contains("did you mean `prod`?"), "{}", text(&unknown.stderr));
+    done(&home, &["--only", "prod", "--yes"]);
+    serves(&home, "prod");
+    assert_eq!(read(&home, "credentials"), before[2], "the other profile was not named, and keeps its key");
+    done(&home, &["--yes"]);
+    assert_eq!(read(&home, "credentials"), "# mine\n\n# the end\n");
+    done(&home, &["--undo", "--yes"]);
+    assert!(read(&home, "config").contains(" get prod"), "one import at a time");
+    undo(&home, &before);
+}
+
+#[test]
+fn a_file_that_cannot_be_written_leaves_the_key_where_it_is() {
+    let home = home();
+    let before = all(&home);
+    fs::remove_file(home.path(".aws/config")).unwrap();
+    fs::create_dir(home.path(".aws/config")).unwrap();
+    let refused = import(&home, &["--yes"]);
+    assert_eq!(refused.status.code(), Some(1));
+    assert!(text(&refused.stderr).contains("is a directory"), "{}", text(&refused.stderr));
+    assert_eq!(read(&home, "credentials"), before[2]);
+    assert_eq!(home.aws.count("GetCallerIdentity"), 0);
+    clear(&home);
+}
+
+#[test]
 fn hostile_names_and_a_world_without_files_are_met_calmly() {
     let home = home();
     put(&home, "config", &format!("[profile a\u{1b}[2Jb]\nrole_arn = {ROLE_ARN}\nsource_profile = default\n"));

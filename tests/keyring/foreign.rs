@@ -13,7 +13,10 @@ fn item(name: &str, id: &str) -> String {
     let credentials = format!(
         r#"{{"AccessKeyID":"{id}","SecretAccessKey":"{SECRET}","SessionToken":"","Source":"","CanExpire":false,"Expires":"0001-01-01T00:00:00Z"}}"#
     );
-    format!(r#"{{"Key":"{name}","Data":"{}","Label":"aws-vault ({name})","Description":""}}"#, STANDARD.encode(credentials))
+    format!(
+        r#"{{"Key":"{name}","Data":"{}","Label":"aws-vault ({name})","Description":""}}"#,
+        STANDARD.encode(credentials)
+    )
 }
 
 #[test]

@@ -3,6 +3,7 @@
 //! A profile that config.toml would refuse is left out with the configuration's own words, and the plan made again, until
 //! all that is in it fits.
 
+use crate::aws_files::document::{Document, FileKind, SectionKind};
 use crate::aws_files::import::{self, NewIdentity, NewRole, Origin, Plan, Scene, Tool};
 use crate::aws_files::sync;
 use crate::cli::args::ImportArgs;
@@ -11,7 +12,7 @@ use crate::client::Autostart;
 use crate::config::raw::{IdentitySection, RoleSection};
 use crate::config::{self, NewEntries};
 use crate::domain::catalogue::{Catalogue, IdentityKind};
-use crate::domain::names::Name;
+use crate::domain::names::{Name, nearest};
 use crate::domain::report::{Kind, Report, printable};
 use crate::paths::Paths;
 use crate::protocol::message::{Answer, ForeignTool, Request};
@@ -68,6 +69,26 @@ impl Survey {
         let only = (!args.only.is_empty()).then(|| args.only.iter().cloned().collect());
         let excluded = BTreeMap::new();
         Ok(Self { config, credentials, text, catalogue, stored, entries, only, program, unseen, excluded })
+    }
+
+    /// Refuses the names of profiles that there are not.
+    pub(super) fn know(&self, args: &ImportArgs) -> Result<(), Report> {
+        if args.only.is_empty() {
+            return Ok(());
+        }
+        let config = Document::parse(&self.config, FileKind::Config);
+        let credentials = Document::parse(&self.credentials, FileKind::Credentials);
+        let sections = config.sections().iter().chain(credentials.sections());
+        let mut known: BTreeSet<&str> = sections
+            .filter(|section| section.kind == SectionKind::Profile)
+            .map(|section| section.name.as_str())
+            .collect();
+        known.extend(self.entries.iter().map(|(_, name)| name.as_str()));
+        let Some(name) = args.only.iter().find(|name| !known.contains(name.as_str())) else { return Ok(()) };
+        let near =
+            nearest(name, known.into_iter()).first().map(|near| format!("did you mean `{}`? ", printable(near, 128)));
+        Err(Report::new(Kind::Usage, format!("there is no profile `{}`", printable(name, 128)))
+            .hint(format!("{}`rolecall import --dry-run` lists what there is", near.unwrap_or_default())))
     }
 
     /// Fails where somebody else has changed a file since.

@@ -5,7 +5,7 @@
 //! cannot be found nothing is done, and it is said what to do by hand.
 
 use super::journal::{Entry, Journal};
-use super::{Shown, Step};
+use super::shown::{self, Shown, Step};
 use crate::aws_files::import::change::{self, Change};
 use crate::aws_files::{diff, sync};
 use crate::cli::args::ImportArgs;
@@ -49,9 +49,9 @@ pub(super) fn run(paths: &Paths, args: &ImportArgs) -> Result<(), Failure> {
         }
         output::print(&said)?;
     }
-    let mut shown = Shown { step: Step::Plan, diffs, ..Shown::default() };
+    let mut result = Shown { step: Step::Plan, diffs, ..Shown::default() };
     if args.dry_run {
-        return if args.json { output::print_json(&shown) } else { output::print("nothing was changed\n") };
+        return if args.json { output::print_json(&result) } else { output::print("nothing was changed\n") };
     }
     if !args.yes {
         if !ask::is_possible() {
@@ -94,17 +94,17 @@ pub(super) fn run(paths: &Paths, args: &ImportArgs) -> Result<(), Failure> {
     for (number, _) in &entries {
         journal.forget(*number)?;
     }
-    shown.step = Step::Undone;
-    shown.kept = kept;
+    result.step = Step::Undone;
+    result.kept = kept;
     if args.json {
-        return output::print_json(&shown);
+        return output::print_json(&result);
     }
     let mut out = String::from("the files are as they were before the import\n");
-    for name in &shown.kept {
+    for name in &result.kept {
         let _ = writeln!(out, "kept: {} was changed since, or something else stands on it", printable(name, 128));
     }
     if !keys.is_empty() {
-        let _ = writeln!(out, "{} in plain text again; `rolecall import` takes them back", super::keys(keys.len()));
+        let _ = writeln!(out, "{} in plain text again; `rolecall import` takes them back", shown::keys(keys.len()));
     }
     output::print(&out)
 }
