@@ -37,7 +37,8 @@ pub(super) fn run(paths: &Paths, args: &ImportArgs) -> Result<(), Failure> {
         if args.only.is_empty() && !args.config_only {
             journal.finish()?;
         }
-        let shown = Shown { step: Step::Nothing, ..shown::shown(paths, &survey, &plan, &text) };
+        let mut shown = shown::shown(paths, &survey, &plan, &text);
+        shown.step = Step::Nothing;
         if args.json {
             return output::print_json(&shown);
         }
@@ -63,7 +64,14 @@ pub(super) fn run(paths: &Paths, args: &ImportArgs) -> Result<(), Failure> {
         unlock::ready_vault(paths)?;
     }
     let (plan, text) = apply(paths, args, &mut survey, &mut journal, (plan, text))?;
-    let done = Shown { step: Step::Done, ..shown::shown(paths, &survey, &plan, &text) };
+    let mut done = shown::shown(paths, &survey, &plan, &text);
+    if plan.is_empty() {
+        // No key worked. Whoever reads the exit code alone must not take that for done.
+        let why = plan.left.first().map_or("", |left| left.reason.as_str());
+        let message = format!("nothing was taken over: {}", printable(why, 512));
+        return Err(Report::new(Kind::Refused, message).hint("`rolecall import --dry-run` lists every profile").into());
+    }
+    done.step = Step::Done;
     if args.json {
         return output::print_json(&done);
     }

@@ -49,7 +49,8 @@ pub(super) fn run(paths: &Paths, args: &ImportArgs) -> Result<(), Failure> {
         }
         output::print(&said)?;
     }
-    let mut result = Shown { step: Step::Plan, diffs, ..Shown::default() };
+    let mut result = Shown::default();
+    (result.step, result.diffs) = (Step::Plan, diffs);
     if args.dry_run {
         return if args.json { output::print_json(&result) } else { output::print("nothing was changed\n") };
     }
