@@ -37,6 +37,8 @@ pub struct StoredKey {
     pub created: Option<DateTime<Utc>>,
     /// The key that is to take its place, while a rotation is under way.
     pub next: Option<NewKey>,
+    /// Whether an import took it out of a file, into which it may go back. No other key ever leaves.
+    pub imported: bool,
 }
 
 impl StoredKey {
@@ -72,6 +74,10 @@ pub trait Vault: Send + Sync {
     async fn write(&self, identity: &Name, key: &StoredKey) -> Result<(), Report>;
     /// Deletes a key; tells whether there was one.
     async fn delete(&self, identity: &Name) -> Result<bool, Report>;
+    /// Gives what other tools keep in the keyring, where this machine has one.
+    fn foreign(&self) -> Option<&dyn ForeignKeys> {
+        None
+    }
     /// Opens the vault: the file with its passphrase (created where there is none), the keyring through its own dialog.
     async fn unlock(&self, passphrase: Option<Passphrase>) -> Result<(), Report>;
     /// Forgets what `unlock` learned.
@@ -110,6 +116,24 @@ pub struct CallerIdentity {
     pub arn: String,
     /// Its unique id.
     pub user_id: String,
+}
+
+/// Which tool's entry in a keyring, and what the tool calls it.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct ForeignEntry {
+    /// The tool's collection: `awsvault` or `granted-aws-iam-credentials`.
+    pub collection: &'static str,
+    /// The entry's name.
+    pub name: String,
+}
+
+/// The entries that other tools keep in this machine's keyring. They are read and never changed.
+#[async_trait]
+pub trait ForeignKeys: Send + Sync {
+    /// Lists the entries of some collections, by name. Never prompts; a machine without a keyring has none.
+    async fn list(&self, collections: &[&'static str]) -> Result<Vec<ForeignEntry>, Report>;
+    /// Reads the key of an entry; a locked collection is opened through the keyring's own dialog, as a person asked for it.
+    async fn read(&self, entry: &ForeignEntry) -> Result<AccessKey, Report>;
 }
 
 /// What a failed call means for the next one.

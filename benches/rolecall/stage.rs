@@ -83,6 +83,7 @@ impl Stage {
             secret_access_key: SecretKey::new(key.secret),
             region: None,
             replace: true,
+            imported: false,
         });
     }
 

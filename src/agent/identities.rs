@@ -22,6 +22,20 @@ fn dropped(arn: &str, name: &Name) -> Report {
     ))
 }
 
+/// Where a key comes from, which decides what may become of one that is there already.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Whence {
+    /// A file, by an import: the same key may be there, from a try that was broken off, and may go back.
+    File,
+    /// Another tool's keyring: the same key may be there.
+    Keyring,
+    /// A person gave it.
+    Person {
+        /// Whether a key that is there already is replaced.
+        replace: bool,
+    },
+}
+
 impl Agent {
     /// Tries a key and stores it.
     pub(super) async fn add_identity(
@@ -29,7 +43,7 @@ impl Agent {
         name: &str,
         key: AccessKey,
         region: Option<String>,
-        replace: bool,
+        whence: Whence,
         caller: &Caller,
     ) -> Result<Response, Report> {
         let usage = |why: &str| Report::new(Kind::Usage, why);
@@ -47,7 +61,14 @@ impl Agent {
             // A vault that cannot tell what it holds is not written over.
             Err(report) => return Err(report.also("nothing was stored")),
         };
-        if !replace && let Some(there) = there {
+        let is_same = |there: &StoredKey| {
+            there.key.id == key.id && there.next.is_none() && there.key.secret.expose() == key.secret.expose()
+        };
+        let is_there = there.as_ref().is_some_and(is_same) && matches!(whence, Whence::File | Whence::Keyring);
+        if whence != (Whence::Person { replace: true })
+            && !is_there
+            && let Some(there) = there
+        {
             return Err(Report::new(
                 Kind::Usage,
                 format!("the vault has a key of identity `{name}` already: {}", there.key.id),
@@ -80,8 +101,18 @@ impl Agent {
             None => (None, None),
         };
         let now = self.ports.clock.now().wall;
-        let stored = StoredKey { key, arn: who.arn.clone(), stored: now, totp, created: None, next: None };
+        let imported = whence == Whence::File;
+        let stored = StoredKey { key, arn: who.arn.clone(), stored: now, totp, created: None, next: None, imported };
         self.ports.vault.write(&name, &stored).await?;
+        if imported {
+            // The file is cleared next: only what the vault gives back is in the vault.
+            let back =
+                self.ports.vault.read(&name).await.map_err(|report| report.also("the file still has the key"))?;
+            if back.key.id != stored.key.id || back.key.secret.expose() != stored.key.secret.expose() {
+                return Err(Report::new(Kind::Failed, format!("the vault does not give back the key of {name}"))
+                    .hint("the file still has it; look at the vault: `rolecall identity list`"));
+            }
+        }
         self.sessions.forget(&name);
         self.audit_identity(&name, "stored", &stored.key.id, caller);
         Ok(Response::Answer(Box::new(Answer::Key(Box::new(KeyStatus {

@@ -8,7 +8,7 @@ use crate::domain::catalogue::{Identity, IdentityKind, VaultKind};
 use crate::domain::names::Name;
 use crate::domain::report::{Kind, Report};
 use crate::domain::secret::Passphrase;
-use crate::ports::{StoredKey, Vault, VaultState};
+use crate::ports::{ForeignKeys, StoredKey, Vault, VaultState};
 use crate::protocol::status::{KeyAge, KeyStatus};
 use async_trait::async_trait;
 use chrono::{DateTime, TimeDelta, Utc};
@@ -167,6 +167,10 @@ impl Vault for Watched {
         let found = self.vault.delete(identity).await?;
         self.facts.note(identity, None);
         Ok(found)
+    }
+
+    fn foreign(&self) -> Option<&dyn ForeignKeys> {
+        self.vault.foreign()
     }
 
     async fn unlock(&self, passphrase: Option<Passphrase>) -> Result<(), Report> {

@@ -14,6 +14,7 @@ mod extra;
 mod failure;
 mod flight;
 mod identities;
+mod imports;
 mod keep_totp;
 mod key_age;
 pub mod lifecycle;

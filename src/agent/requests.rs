@@ -5,6 +5,7 @@ use super::caller::Caller;
 use super::console::Order;
 use super::endpoint::WantedGrant;
 use super::failure::{Failure, class};
+use super::identities::Whence;
 use super::patience::Patience;
 use super::questions::{Asking, Said, Seat, Subject};
 use super::server::Connection;
@@ -70,9 +71,17 @@ impl Agent {
                 self.grant(wanted, caller, &call.context, connection).await
             }
             Request::Device { name } => answer(self.tell_device(name.as_deref())?),
-            Request::IdentityAdd { name, access_key_id, secret_access_key, region, replace } => {
+            Request::ForeignEntries => answer(self.foreign_entries().await?),
+            Request::IdentityAdd { name, access_key_id, secret_access_key, region, replace, imported } => {
                 let key = AccessKey { id: access_key_id, secret: secret_access_key };
-                self.add_identity(&name, key, region, replace, caller).await
+                let whence = if imported { Whence::File } else { Whence::Person { replace } };
+                self.add_identity(&name, key, region, whence, caller).await
+            }
+            Request::IdentityAdopt { name, tool, entry, region } => {
+                self.adopt_identity(&name, tool, entry, region, caller).await
+            }
+            Request::IdentityTakeBack { name, access_key_id } => {
+                answer(self.take_back(&name, &access_key_id, caller).await?)
             }
             Request::IdentityRemove { name } => done(self.remove_identity(&name, caller).await?),
             Request::IdentityTotp { name, secret } => done(Some(self.keep_totp(&name, secret, caller).await?)),

@@ -3,6 +3,7 @@
 //! Knows only lines. It is our own because it must mask before it prints and must take bytes that are not UTF-8; for a
 //! file that changes in one block, a table over the changed part is all it takes.
 
+use super::import::change::{self, Change};
 use super::{shown, split_lines};
 use crate::domain::report::printable;
 use std::fmt::Write;
@@ -31,10 +32,56 @@ pub fn unified(file: &Path, old: &[u8], new: &[u8]) -> String {
         return String::new();
     }
     let (old, new): (Vec<&[u8]>, Vec<&[u8]>) = (split_lines(old).collect(), split_lines(new).collect());
-    let (old_shown, new_shown) = (masked(&old), masked(&new));
-    let steps = steps(&old, &new);
+    write(file, &old, &new, &steps(&old, &new))
+}
+
+/// Does the same where it is known which lines go and come: a table would be too large for thousands of profiles.
+pub fn of_changes(file: &Path, old: &[u8], changes: &[Change]) -> String {
+    if changes.is_empty() {
+        return String::new();
+    }
+    let after = change::apply(old, changes);
+    let (old, new): (Vec<&[u8]>, Vec<&[u8]>) = (split_lines(old).collect(), split_lines(&after).collect());
+    let (mut i, mut j) = (0, 0);
+    let mut steps = Vec::with_capacity(old.len().max(new.len()));
+    for change in changes {
+        // A last line that gets its line end is another line.
+        let is_ended = !change.ended.is_empty() && i + 1 < change.at;
+        let kept = change.at - 1 - usize::from(is_ended);
+        while i < kept {
+            steps.push(Step { old: Some(i), new: Some(j), old_at: i, new_at: j });
+            (i, j) = (i + 1, j + 1);
+        }
+        for _ in 0..change.removed.len() + usize::from(is_ended) {
+            steps.push(Step { old: Some(i), new: None, old_at: i, new_at: j });
+            i += 1;
+        }
+        for _ in 0..change.inserted.len() + usize::from(is_ended) {
+            steps.push(Step { old: None, new: Some(j), old_at: i, new_at: j });
+            j += 1;
+        }
+    }
+    while i < old.len() && j < new.len() {
+        steps.push(Step { old: Some(i), new: Some(j), old_at: i, new_at: j });
+        (i, j) = (i + 1, j + 1);
+    }
+    write(file, &old, &new, &steps)
+}
+
+/// Gives a number that tells one text from another, whatever the secrets in it are: FNV-1a over the lines as they are
+/// shown. It guards against a change by mistake, not against one that is meant to have the same number.
+pub fn fingerprint(text: &[u8]) -> u64 {
+    const START: u64 = 0xcbf2_9ce4_8422_2325;
+    const PRIME: u64 = 0x0100_0000_01b3;
+    let lines = masked(&split_lines(text).collect::<Vec<_>>());
+    let bytes = lines.iter().flat_map(|line| line.bytes().chain([b'\n']));
+    bytes.fold(START, |number, byte| (number ^ u64::from(byte)).wrapping_mul(PRIME))
+}
+
+fn write(file: &Path, old: &[&[u8]], new: &[&[u8]], steps: &[Step]) -> String {
+    let (old_shown, new_shown) = (masked(old), masked(new));
     let mut out = format!("--- {0}\n+++ {0} (new)\n", shown(file));
-    for hunk in hunks(&steps) {
+    for hunk in hunks(steps) {
         let hunk = &steps[hunk];
         let (olds, news): (Vec<usize>, Vec<usize>) =
             (hunk.iter().filter_map(|s| s.old).collect(), hunk.iter().filter_map(|s| s.new).collect());

@@ -4,11 +4,12 @@
 //! the AWS CLI and boto3 refuse a whole file in which one section stands twice. Damaged markers are refused and never
 //! guessed at, for a guess would delete a person's lines.
 
-use super::document::{Document, FileKind};
+use super::document::{Document, FileKind, Section, SectionKind};
 use super::entry::Entry;
 use super::{BOM, place, split_lines};
 use crate::domain::names::Name;
 use crate::domain::report::{Kind, Report};
+use std::collections::HashMap;
 use std::ops::Range;
 use std::path::Path;
 
@@ -43,6 +44,8 @@ pub struct Taken {
     pub name: Name,
     /// The line of its header, counted from 1.
     pub line: usize,
+    /// Whether it asks rolecall for this name, as `rolecall import` left it: then nothing is amiss.
+    pub asks_us: bool,
 }
 
 /// Writes the block for these profiles, with line feeds; no profiles, no block.
@@ -131,15 +134,19 @@ pub fn find(file: &Path, text: &[u8]) -> Result<Option<Span>, Report> {
 pub fn taken(file: &Path, text: &[u8], names: &[Name]) -> Result<Vec<Taken>, Report> {
     let own = find(file, text)?.map_or(0..0, |span| span.lines);
     let document = Document::parse(text, FileKind::Config);
+    let mut outside: HashMap<&str, &Section<'_>> = HashMap::new();
+    for section in document.sections().iter().filter(|s| s.kind == SectionKind::Profile && !own.contains(&s.line)) {
+        outside.entry(&section.name).or_insert(section);
+    }
     let of_name = |name: &Name| {
-        let mut outside = document.profile(name.as_str()).filter(|section| !own.contains(&section.line));
-        outside.next().map(|section| Taken { name: name.clone(), line: section.line })
+        let section = outside.get(name.as_str())?;
+        Some(Taken { name: name.clone(), line: section.line, asks_us: super::shadow::asks_us(section, name) })
     };
     Ok(names.iter().filter_map(of_name).collect())
 }
 
 /// Gives the line end that most lines have.
-fn line_end(text: &[u8]) -> &'static str {
+pub(super) fn line_end(text: &[u8]) -> &'static str {
     let (all, crlf) = split_lines(text).fold((0, 0), |(all, crlf), line| {
         (all + usize::from(line.ends_with(b"\n")), crlf + usize::from(line.ends_with(b"\r\n")))
     });

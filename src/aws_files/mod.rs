@@ -11,6 +11,7 @@ pub mod diff;
 pub mod document;
 pub mod entry;
 pub mod flaw;
+pub mod import;
 pub mod managed;
 pub mod shadow;
 pub mod stand_in;

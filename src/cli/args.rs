@@ -7,6 +7,7 @@ mod agent;
 mod console;
 mod doctor;
 mod identity;
+mod import;
 mod launch;
 mod role;
 mod setup;
@@ -17,6 +18,7 @@ pub(super) use agent::{AgentCommand, InstallArgs, UninstallArgs};
 pub(super) use console::{ConsoleArgs, RolesArgs, SwitchLinkArgs};
 pub(super) use doctor::DoctorArgs;
 pub(super) use identity::{IdentityAddArgs, IdentityCommand, IdentityRemoveArgs, IdentityRotateArgs};
+pub(super) use import::ImportArgs;
 pub(super) use launch::{
     ExecArgs, ImdsArgs, InitArgs, InitShell, Inner, NamesArgs, PromptArgs, SubshellArgs, VariablesArgs, WayArgs,
 };
@@ -189,6 +191,16 @@ Examples:
   rolecall role list"
     )]
     Role(RoleCommand),
+    /// Take over what ~/.aws has: keys into the vault, role profiles into config.toml
+    #[command(after_help = "\
+What becomes of each profile is shown first, with the change of each file; then it is done after a yes, or with --yes. Keys are tried and stored before they go from the file. Entries of aws-vault and Granted in the keyring are taken over too, and stay there.
+
+Examples:
+  rolecall import
+  rolecall import --dry-run
+  rolecall import --only default prod --yes
+  rolecall import --undo                   puts the files back, and plaintext keys with them")]
+    Import(ImportArgs),
     /// User, key, role and trust in two accounts, from nothing and back
     #[command(
         subcommand,
@@ -252,7 +264,7 @@ pub(super) const GROUPS: [(&str, &[&str]); 5] = [
     ("Credentials", &["get", "env", "exec", "shell", "imds"]),
     ("Console", &["console", "switch-link", "roles"]),
     ("Every day", &["status", "log", "doctor", "unlock", "lock", "prompt"]),
-    ("Set-up", &["setup", "identity", "role", "profiles"]),
+    ("Set-up", &["import", "setup", "identity", "role", "profiles"]),
     ("The program", &["agent", "init", "completions", "man", "help"]),
 ];
 

@@ -3,7 +3,7 @@
 //! The copies in `docs/json/` are what scripts are written against; a test holds them to these, and every command that has
 //! `--json` to one of them. Nothing here is part of a run.
 
-use super::{doctor, identity, profiles, role, setup, status};
+use super::{doctor, identity, import, profiles, role, setup, status};
 use crate::protocol::status::{KeyStatus, Rotated, SocketStatus};
 use schemars::JsonSchema;
 use schemars::generate::SchemaSettings;
@@ -17,6 +17,7 @@ pub fn json_schemas() -> Vec<(&'static str, Value)> {
         ("identity list", of::<Vec<KeyStatus>>("identity list")),
         ("identity rotate", of::<Rotated>("identity rotate")),
         ("identity show", of::<identity::Shown<'_>>("identity show")),
+        ("import", of::<import::Shown>("import")),
         ("profiles diff", of::<profiles::Shown<'_>>("profiles diff")),
         ("profiles sync", of::<profiles::Shown<'_>>("profiles sync")),
         ("role list", of::<Vec<role::Shown<'_>>>("role list")),

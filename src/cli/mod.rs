@@ -32,6 +32,7 @@ mod doctor;
 mod env;
 mod identity;
 mod imds;
+mod import;
 mod init;
 mod json;
 mod key_csv;
@@ -149,6 +150,7 @@ fn dispatch(command: Command) -> Result<(), Failure> {
         Command::Get(args) => Ok(print_session(&client::get(&paths()?, &args.name, Context::from_env())?)?),
         Command::Identity(command) => identity::run(&paths()?, &command),
         Command::Imds(args) => imds::run(&paths()?, &args),
+        Command::Import(args) => import::run(&paths()?, &args),
         Command::Init(args) => match args.shell {
             Some(shell) => shells::init(shell),
             None => init::run(&paths()?),

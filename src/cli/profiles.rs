@@ -18,7 +18,7 @@ use crate::domain::report::{Kind, Report};
 use crate::paths::Paths;
 use schemars::JsonSchema;
 use serde::Serialize;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 use std::fmt::Write;
 use std::path::{Path, PathBuf};
 use zeroize::Zeroizing;
@@ -107,7 +107,8 @@ impl Change {
         names.sort();
         let old = sync::read(file)?;
         let taken = managed::taken(file, &old, &names)?;
-        let free = names.iter().filter(|name| !taken.iter().any(|taken| taken.name == **name));
+        let outside: HashSet<&Name> = taken.iter().map(|taken| &taken.name).collect();
+        let free = names.iter().filter(|name| !outside.contains(name));
         let entries = free
             .map(|name| Entry::new(name.clone(), program, config_file::region_in(catalogue, name.as_str()).as_deref()))
             .collect::<Result<Vec<Entry>, Report>>()?;
@@ -132,6 +133,16 @@ impl Change {
         self.names.len() - self.taken.len()
     }
 
+    /// Gives the names that somebody else's profile has; those whose profile asks rolecall where it stands are served.
+    fn left_out(&self) -> impl Iterator<Item = &Name> {
+        self.taken.iter().filter(|taken| !taken.asks_us).map(|taken| &taken.name)
+    }
+
+    /// Counts the roles that have a profile, in the block or where `rolecall import` found it.
+    fn served(&self) -> usize {
+        self.names.len() - self.left_out().count()
+    }
+
     /// Looks for what is in the way, in both files and in the environment of whoever calls.
     fn warnings(&self, paths: &Paths) -> Vec<Warning> {
         // One that cannot be read is another tool's business, and that tool will say so.
@@ -148,10 +159,10 @@ impl Change {
 
     fn summary(&self, paths: &Paths, backup: Option<&Path>, warnings: &[Warning], screen: Screen) -> String {
         let file = config_file::shown(&paths.aws_config);
-        let mut out = match (self.written(), *self.old == *self.new) {
+        let mut out = match (self.served(), *self.old == *self.new) {
             (0, true) if self.names.is_empty() => format!("no roles, no profiles: {file} is as it was\n"),
             (0, true) => format!("no profile can be written: {file} is as it was\n"),
-            (_, true) => format!("{file} is up to date: {}\n", profiles(self.written())),
+            (served, true) => format!("{file} is up to date: {}\n", profiles(served)),
             (_, false) => format!("wrote {file}: {}\n", profiles(self.written())),
         };
         for (sign, style, names) in
@@ -164,8 +175,8 @@ impl Change {
         if let Some(backup) = backup {
             let _ = writeln!(out, "the file as it was is kept: {}", config_file::shown(backup));
         }
-        for taken in &self.taken {
-            let message = format!("left out: {}, whose profile stands outside rolecall's block already", taken.name);
+        for name in self.left_out() {
+            let message = format!("left out: {name}, whose profile stands outside rolecall's block already");
             out.push_str(&remark(screen, (Style::Warning, "warning:"), &message, None));
         }
         for warning in warnings {
@@ -182,7 +193,7 @@ impl Change {
             added: &self.added,
             changed: &self.changed,
             removed: &self.removed,
-            left_out: self.taken.iter().map(|taken| taken.name.as_str()).collect(),
+            left_out: self.left_out().map(Name::as_str).collect(),
             diff,
             backup: backup.map(|path| path.display().to_string()),
             warnings: warnings

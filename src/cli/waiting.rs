@@ -29,11 +29,15 @@ pub(super) fn meanwhile<T>(what: &str, work: impl FnOnce() -> T) -> T {
 pub(super) fn ask(paths: &Paths, request: Request, autostart: Autostart) -> Result<Answer, Report> {
     let what = match &request {
         Request::IdentityAdd { .. } => "waiting for AWS to say whose key it is",
+        Request::ForeignEntries | Request::IdentityAdopt { .. } => "waiting for the keyring",
         Request::IdentityTotp { .. } | Request::Unlock { .. } => "waiting for AWS to take the code",
         Request::Lock => "waiting until nothing is left in memory",
         Request::Reload => "waiting for the agent to read the configuration",
         Request::UnlockVault { passphrase: None } => "waiting for the keyring, whose dialog asks for its password",
-        Request::IdentityRemove { .. } | Request::Keys | Request::UnlockVault { .. } => "waiting for the vault",
+        Request::IdentityRemove { .. }
+        | Request::IdentityTakeBack { .. }
+        | Request::Keys
+        | Request::UnlockVault { .. } => "waiting for the vault",
         _ => "waiting for the agent",
     };
     meanwhile(what, || client::ask(paths, request, Context::from_env(), autostart))

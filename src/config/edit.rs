@@ -16,7 +16,7 @@ use std::path::{Path, PathBuf};
 use toml_edit::{DocumentMut, InlineTable, Item, Table, TableLike, Value};
 
 /// What a new file starts with.
-const HEADER: &str = "\
+pub(super) const HEADER: &str = "\
 # rolecall: who you are (identities) and what you can become (roles).
 # Saving this file is enough; `rolecall status` says whether the agent took it over.
 ";

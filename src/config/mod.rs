@@ -18,9 +18,11 @@
 //! | `problem` | what is wrong and where, and the report of it |
 //! | `origins` | where an entry stands, or what made it |
 //! | `edit`, `lines` | adding and removing entries |
+//! | `bulk` | adding many at once |
 //! | `schema` | the JSON schema for editors |
 
 mod accounts;
+mod bulk;
 mod defaults;
 mod edit;
 mod expand;
@@ -42,6 +44,7 @@ mod tree;
 mod values;
 mod walk;
 
+pub use bulk::{NewEntries, add_entries};
 pub use edit::{
     IfPresent, Part, Site, add_identity, add_role, add_socket, remove_identity, remove_role, remove_socket,
 };
@@ -52,6 +55,7 @@ pub use tree::{Content, Files, Overlay, Unread, is_included};
 pub use values::parse_duration;
 
 use crate::domain::catalogue::Catalogue;
+use edit::HEADER;
 use problem::{Sink, Text};
 use std::cell::OnceCell;
 use std::path::Path;

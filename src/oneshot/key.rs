@@ -195,6 +195,7 @@ impl Work<'_> {
                 region: local.region.clone(),
                 // What is there was looked at before: nothing, or a key of this user's whose secret does not work.
                 replace: true,
+                imported: false,
             };
             let given = self.ask_agent(request).await;
             self.desk.calls += 1;

@@ -117,6 +117,8 @@ pub enum Request {
         #[serde(default)]
         port: Option<u16>,
     },
+    /// The entries of other tools in the keyring, by name; answered by [`Answer::ForeignEntries`].
+    ForeignEntries,
     /// What a prompt shows of a name, without fetching anything; answered by [`Answer::Glance`].
     Glance {
         /// A role or an identity.
@@ -135,6 +137,20 @@ pub enum Request {
         region: Option<String>,
         /// Whether a key that is there already is replaced.
         replace: bool,
+        /// Whether it comes out of a file by an import, which may be undone; the same key may then be there already.
+        #[serde(default, skip_serializing_if = "is_false")]
+        imported: bool,
+    },
+    /// Takes the key of another tool's entry in the keyring, tries and stores it; answered by [`Answer::Key`].
+    IdentityAdopt {
+        /// What the identity is called.
+        name: String,
+        /// Whose entry it is.
+        tool: ForeignTool,
+        /// What the tool calls it.
+        entry: String,
+        /// Whose STS is asked.
+        region: Option<String>,
     },
     /// Deletes a key from the vault and its sessions; answered by [`Answer::Done`].
     IdentityRemove {
@@ -148,6 +164,14 @@ pub enum Request {
         /// A second key of the user that may be deleted to make room.
         #[serde(default)]
         delete: Option<String>,
+    },
+    /// Gives a key that an import took out of a file back to the file, as long as the import may be undone; answered by
+    /// [`Answer::AccessKey`].
+    IdentityTakeBack {
+        /// The identity.
+        name: String,
+        /// Which key it was.
+        access_key_id: String,
     },
     /// Keeps the secret of an identity's MFA device beside its key, once AWS has taken a code of it, or removes it; answered
     /// by [`Answer::Done`].
@@ -186,6 +210,29 @@ pub enum Request {
     },
 }
 
+fn is_false(value: &bool) -> bool {
+    !*value
+}
+
+/// A tool whose entries in the keyring are known.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum ForeignTool {
+    /// aws-vault.
+    AwsVault,
+    /// Granted.
+    Granted,
+}
+
+/// An entry of another tool: its name, never what it holds.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ForeignEntry {
+    /// Whose it is.
+    pub tool: ForeignTool,
+    /// What the tool calls it.
+    pub name: String,
+}
+
 /// Which of the protocols of AWS's own machines an endpoint speaks.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
@@ -211,6 +258,14 @@ pub enum EndpointOwner {
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case", tag = "answer")]
 pub enum Answer {
+    /// A key that goes back into a file.
+    AccessKey {
+        /// The public half.
+        access_key_id: String,
+        /// The secret half.
+        #[serde(serialize_with = "expose", deserialize_with = "secret_key")]
+        secret_access_key: SecretKey,
+    },
     /// Where a browser signs in.
     Console {
         /// The address: of the console itself, with what signs in, or one of this machine that leads there once.
@@ -242,6 +297,11 @@ pub enum Answer {
         token: Option<EndpointToken>,
         /// The region of the name, if it has one.
         region: Option<String>,
+    },
+    /// What other tools have in the keyring.
+    ForeignEntries {
+        /// The entries.
+        entries: Vec<ForeignEntry>,
     },
     /// What a prompt shows.
     Glance {

@@ -25,6 +25,7 @@ mod assume_role;
 mod every_client;
 mod every_day;
 mod iam;
+mod import;
 mod keyring;
 mod mfa;
 mod morning;

@@ -21,6 +21,7 @@ mod faults;
 mod first_steps;
 mod get;
 mod iam_sdk;
+mod import;
 mod layers;
 mod lifecycle;
 mod looks;

@@ -187,6 +187,7 @@ fn add(agent: &Inside, name: &str) -> Result<(), Report> {
         secret_access_key: SecretKey::new(key.secret),
         region: None,
         replace: true,
+        imported: false,
     };
     agent.ask(request).map(drop)
 }

@@ -8,6 +8,7 @@
 #![cfg(target_os = "linux")]
 
 mod desk;
+mod foreign;
 mod helper;
 
 use chrono::DateTime;
@@ -21,7 +22,7 @@ use rolecall::domain::names::Name;
 use rolecall::domain::report::Report;
 use rolecall::domain::secret::{Passphrase, SecretKey};
 use rolecall::domain::totp::TotpSecret;
-use rolecall::ports::{Clock, NewKey, StoredKey, Vault};
+use rolecall::ports::{Clock, ForeignEntry, NewKey, StoredKey, Vault};
 use rustix::process::Signal;
 use std::io::Write;
 use std::path::PathBuf;
@@ -245,7 +246,7 @@ async fn obey(vault: &Vaults, command: &str, file: bool) -> Result<String, Repor
             let key = key(words[2]);
             let stored = DateTime::from_timestamp(1_790_000_000, 0).expect("in range");
             let arn = "arn:aws:iam::111111111111:user/richard".to_owned();
-            let key = StoredKey { key, arn, stored, totp, created: None, next };
+            let key = StoredKey { key, arn, stored, totp, created: None, next, imported: false };
             vault.write(&name(1), &key).await.map(|()| String::new())
         }
         "delete" => vault.delete(&name(1)).await.map(|found| found.to_string()),
@@ -253,6 +254,38 @@ async fn obey(vault: &Vaults, command: &str, file: bool) -> Result<String, Repor
             let passphrase = file.then(|| Passphrase::new("correct horse".into()));
             vault.unlock(passphrase).await.map(|()| String::new())
         }
+        "foreign-list" => {
+            let found = vault.foreign().expect("on Linux").list(&["login"]).await?;
+            Ok(found.iter().map(|entry| format!("{}:{}", entry.collection, entry.name)).collect::<Vec<_>>().join(" "))
+        }
+        "foreign-read" => {
+            let entry = ForeignEntry { collection: "login", name: words[1].to_owned() };
+            let key = vault.foreign().expect("on Linux").read(&entry).await?;
+            Ok(format!("{} {}", key.id, key.secret.expose()))
+        }
+        "foreign-put" => {
+            put(words[1].to_owned(), words[2].to_owned());
+            Ok(String::new())
+        }
         other => panic!("no such command: {other}"),
     }
+}
+
+/// Puts an item into the keyring as the Go library does. On a thread of its own, as no runtime may be around that client.
+fn put(label: String, secret: String) {
+    let stored = std::thread::spawn(move || {
+        use secret_service::{EncryptionType, SecretService};
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().expect("a runtime");
+        runtime.block_on(async {
+            let service = SecretService::connect(EncryptionType::Plain).await.expect("a keyring");
+            let collection = service.get_default_collection().await.expect("a collection");
+            let attributes = std::collections::HashMap::from([("profile", label.as_str())]);
+            collection
+                .create_item(&label, attributes, secret.as_bytes(), true, "application/json")
+                .await
+                .map(drop)
+                .expect("stored");
+        });
+    });
+    stored.join().expect("no panic");
 }

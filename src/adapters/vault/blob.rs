@@ -48,6 +48,8 @@ pub(super) struct Item<'a> {
     created: Option<DateTime<Utc>>,
     #[serde(rename = "Next", borrow, default, skip_serializing_if = "Option::is_none")]
     next: Option<Next<'a>>,
+    #[serde(rename = "Imported", default, skip_serializing_if = "std::ops::Not::not")]
+    imported: bool,
 }
 
 /// The key that takes the place of another. In the same item, so that at every moment of a rotation one text holds every
@@ -84,6 +86,7 @@ impl<'a> Item<'a> {
                 secret: next.key.secret.expose(),
                 created: next.created,
             }),
+            imported: key.imported,
         }
     }
 
@@ -102,6 +105,7 @@ impl<'a> Item<'a> {
                 key: AccessKey { id: next.id.to_string(), secret: SecretKey::new(next.secret.to_owned()) },
                 created: next.created,
             }),
+            imported: self.imported,
         })
     }
 }
@@ -148,6 +152,7 @@ mod tests {
             totp: None,
             created: None,
             next: None,
+            imported: false,
         }
     }
 

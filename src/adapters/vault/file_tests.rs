@@ -24,6 +24,7 @@ fn key(id: &str) -> StoredKey {
         totp: None,
         created: None,
         next: None,
+        imported: false,
     }
 }
 

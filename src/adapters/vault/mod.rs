@@ -5,6 +5,8 @@
 
 mod blob;
 mod file;
+#[cfg(target_os = "linux")]
+mod foreign;
 #[cfg(not(target_os = "linux"))]
 mod native;
 mod os;
@@ -29,12 +31,20 @@ pub struct Vaults {
     kind: Mutex<VaultKind>,
     os: OsVault,
     file: FileVault,
+    #[cfg(target_os = "linux")]
+    foreign: foreign::Foreign,
 }
 
 impl Vaults {
     /// Prepares both vaults and selects the keyring; touches neither.
     pub fn new(vault_file: PathBuf) -> Self {
-        Self { kind: Mutex::default(), os: OsVault::new(), file: FileVault::new(vault_file) }
+        Self {
+            kind: Mutex::default(),
+            os: OsVault::new(),
+            file: FileVault::new(vault_file),
+            #[cfg(target_os = "linux")]
+            foreign: foreign::Foreign::new(),
+        }
     }
 
     fn kind(&self) -> VaultKind {
@@ -80,6 +90,11 @@ impl Vault for Vaults {
             VaultKind::Os => self.os.delete(identity).await,
             VaultKind::File => self.file.delete(identity).await,
         }
+    }
+
+    #[cfg(target_os = "linux")]
+    fn foreign(&self) -> Option<&dyn crate::ports::ForeignKeys> {
+        Some(&self.foreign)
     }
 
     async fn unlock(&self, passphrase: Option<Passphrase>) -> Result<(), Report> {

@@ -136,6 +136,8 @@ impl<'a> Rotation<'a> {
                 created: next.created,
                 stored: self.agent.ports.clock.now().wall,
                 next: None,
+                // The file that an import took the old one from has no use for another.
+                imported: false,
                 ..stored
             };
             self.write(switched).await?;

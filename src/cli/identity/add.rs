@@ -187,6 +187,7 @@ fn store(paths: &Paths, args: &IdentityAddArgs, key: AccessKey, region: Option<&
         secret_access_key: key.secret,
         region: region.map(str::to_owned),
         replace: args.replace,
+        imported: false,
     };
     match waiting::ask(paths, request, Autostart::Yes)? {
         Answer::Key(status) => Ok(*status),

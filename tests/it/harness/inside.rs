@@ -278,6 +278,7 @@ pub(crate) fn stored(id: &str, secret: &str) -> StoredKey {
         totp: None,
         created: None,
         next: None,
+        imported: false,
     }
 }
 

@@ -225,6 +225,7 @@ fn what_the_programs_print_is_what_the_schemas_say() {
     check("profiles diff", &[]);
     check("profiles sync", &[]);
     check("profiles sync", &[]);
+    check("import", &["--dry-run"]);
     check("identity rotate", &["auth", "--yes"]);
     check("log", &[]);
     check(

@@ -1,0 +1,90 @@
+//! Single values of a profile, checked as rolecall's configuration would check them.
+
+use super::super::profile::Profile;
+use super::Resolver;
+use crate::domain::arn::MfaSerial;
+use crate::domain::credential::AccessKey;
+use crate::domain::names::check_region;
+use crate::domain::secret::SecretKey;
+use std::collections::BTreeMap;
+
+/// What AWS gives for AssumeRole, in seconds.
+const DURATION: std::ops::RangeInclusive<u64> = 900..=43_200;
+
+impl<'s, 'a> Resolver<'_, 's, 'a> {
+    pub(super) fn region(&self, profile: &Profile<'s, 'a>) -> Option<String> {
+        self.inherited(profile, "region").filter(|region| check_region(region).is_ok()).map(str::to_owned)
+    }
+
+    pub(super) fn serial(&self, profile: &Profile<'s, 'a>) -> Result<Option<String>, String> {
+        let Some(serial) = self.inherited(profile, "mfa_serial") else { return Ok(None) };
+        MfaSerial::new(serial).map_err(|why| format!("mfa_serial: {why}"))?;
+        Ok(Some(serial.to_owned()))
+    }
+
+    pub(super) fn word(
+        &self,
+        profile: &Profile<'s, 'a>,
+        key: &str,
+        check: fn(&str) -> Result<(), &'static str>,
+    ) -> Result<Option<String>, String> {
+        let Some(word) = self.inherited(profile, key) else { return Ok(None) };
+        check(word).map_err(|why| format!("{key}: {why}"))?;
+        Ok(Some(word.to_owned()))
+    }
+
+    pub(super) fn duration(&self, profile: &Profile<'s, 'a>) -> Result<Option<u64>, String> {
+        let Some(text) = self.inherited(profile, "duration_seconds") else { return Ok(None) };
+        let seconds = text.parse().ok().filter(|seconds| DURATION.contains(seconds));
+        seconds.map(Some).ok_or_else(|| "duration_seconds: AWS wants 900 to 43200".to_owned())
+    }
+
+    pub(super) fn tags(&self, profile: &Profile<'s, 'a>) -> Result<BTreeMap<String, String>, String> {
+        let text = self.inherited(profile, "session_tags").unwrap_or_default();
+        let pairs = text.split(',').map(str::trim).filter(|pair| !pair.is_empty());
+        let pair = |pair: &str| {
+            let (key, value) = pair.split_once('=').ok_or("session_tags looks like key1=value1,key2=value2")?;
+            Ok((key.trim().to_owned(), value.trim().to_owned()))
+        };
+        pairs.map(pair).collect()
+    }
+
+    /// Tells what a person may miss afterwards.
+    pub(super) fn remark(&mut self, profile: &Profile<'s, 'a>) {
+        let mut note = |text: &str| self.plan.notes.push((profile.name.to_owned(), text.to_owned()));
+        if profile.has("mfa_process") {
+            note(
+                "mfa_process goes; write it as a list into the identity's section: `mfa_process = [\"/program\", \"argument\"]`",
+            );
+        }
+        if profile.has("endpoint_url") || profile.has("services") {
+            note(
+                "its endpoint stays for tools; rolecall asks AWS's own STS unless `[aws]` in config.toml says otherwise",
+            );
+        }
+        if profile.has("ca_bundle") {
+            note("its ca_bundle stays for tools; for rolecall set `ca_bundle` under [aws] in config.toml");
+        }
+    }
+}
+
+/// Reads the key of a profile, in either file; `None` where there is none.
+pub(super) fn key_of(profile: &Profile<'_, '_>) -> Result<Option<AccessKey>, String> {
+    let (id, secret) = (profile.value("aws_access_key_id"), profile.value("aws_secret_access_key"));
+    if profile.has("aws_session_token")
+        || profile.has("aws_security_token")
+        || id.is_some_and(|id| id.starts_with("ASIA"))
+    {
+        return Err("its key is that of a temporary session (ASIA…), which ends by itself".to_owned());
+    }
+    match (id, secret) {
+        (Some(id), Some(secret)) => {
+            let key = AccessKey { id: id.to_owned(), secret: SecretKey::new(secret.to_owned()) };
+            key.check().map_err(str::to_owned)?;
+            Ok(Some(key))
+        }
+        (None, None) => Ok(None),
+        (Some(_), None) => Err("it has aws_access_key_id without aws_secret_access_key".to_owned()),
+        (None, Some(_)) => Err("it has aws_secret_access_key without aws_access_key_id".to_owned()),
+    }
+}

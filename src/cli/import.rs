@@ -1,0 +1,202 @@
+//! `import`: what ~/.aws has becomes rolecall's; first the plan, then, after a yes, the keys, config.toml and both files.
+//!
+//! The order is safe to break off anywhere: keys are tried, stored and read back; config.toml names them; the config file
+//! asks rolecall; only then do the keys go from the credentials file. What comes next time begins by looking at what is
+//! there. What it changed rests in a journal without any secret, which `--undo` works from.
+
+mod journal;
+mod shown;
+mod survey;
+mod undo;
+
+use super::args::ImportArgs;
+use super::output::{self, Failure, Screen};
+use super::{ask, config_file, unlock, waiting};
+use crate::aws_files::import::change::{self, Change};
+use crate::aws_files::import::{NewIdentity, Origin, Plan, Tool};
+use crate::aws_files::{diff, sync};
+use crate::client::{self, Autostart};
+use crate::domain::report::{Kind, Report, printable};
+use crate::paths::Paths;
+use crate::protocol::message::{Answer, ForeignTool, Request};
+use journal::{Entry, FileChange, Journal};
+pub(super) use shown::Shown;
+use shown::{Step, finished, nothing, said};
+use survey::Survey;
+
+/// Does what was typed.
+pub(super) fn run(paths: &Paths, args: &ImportArgs) -> Result<(), Failure> {
+    if args.undo {
+        return undo::run(paths, args);
+    }
+    let mut journal = Journal::open(paths)?;
+    let mut survey = Survey::look(paths, args)?;
+    survey.know(args)?;
+    let (plan, text) = planned(&mut survey, paths, args)?;
+    if plan.is_empty() {
+        if args.only.is_empty() && !args.config_only {
+            journal.finish()?;
+        }
+        let mut shown = shown::shown(paths, &survey, &plan, &text);
+        shown.step = Step::Nothing;
+        if args.json {
+            return output::print_json(&shown);
+        }
+        return output::print(&nothing(paths, &plan, &shown));
+    }
+    let shown = shown::shown(paths, &survey, &plan, &text);
+    let can_go_on = args.dry_run || args.yes || (!args.json && ask::is_possible());
+    if !args.json {
+        output::print(&said(&plan, &shown, Screen::stdout()))?;
+    }
+    if args.dry_run {
+        return if args.json { output::print_json(&shown) } else { output::print("nothing was changed\n") };
+    }
+    if !can_go_on {
+        return Err(Report::new(Kind::Usage, "an import changes files, and there is nobody to ask")
+            .hint("do it: `rolecall import --yes`; only look: `rolecall import --dry-run`")
+            .into());
+    }
+    if !args.yes && !ask::consent("Take them over?")? {
+        return output::print("nothing was changed\n");
+    }
+    if ask::is_possible() && plan.identities.iter().any(|identity| needs_vault(identity)) {
+        unlock::ready_vault(paths)?;
+    }
+    let (plan, text) = apply(paths, args, &mut survey, &mut journal, (plan, text))?;
+    let mut done = shown::shown(paths, &survey, &plan, &text);
+    if plan.is_empty() {
+        // No key worked. Whoever reads the exit code alone must not take that for done.
+        let why = plan.left.first().map_or("", |left| left.reason.as_str());
+        let message = format!("nothing was taken over: {}", printable(why, 512));
+        return Err(Report::new(Kind::Refused, message).hint("`rolecall import --dry-run` lists every profile").into());
+    }
+    done.step = Step::Done;
+    if args.json {
+        return output::print_json(&done);
+    }
+    output::print(&finished(paths, args, &plan, &done, Screen::stdout()))
+}
+
+fn planned(survey: &mut Survey, paths: &Paths, args: &ImportArgs) -> Result<(Plan, String), Report> {
+    let (mut plan, text) = survey.plan(paths)?;
+    if args.config_only {
+        (plan.config, plan.credentials) = (Vec::new(), Vec::new());
+    }
+    Ok((plan, text))
+}
+
+fn needs_vault(identity: &NewIdentity) -> bool {
+    matches!(identity.origin, Origin::Key(_) | Origin::Keyring(..))
+}
+
+/// Does it all; gives the plan as it was done, without what failed.
+fn apply(
+    paths: &Paths,
+    args: &ImportArgs,
+    survey: &mut Survey,
+    journal: &mut Journal,
+    (mut plan, mut text): (Plan, String),
+) -> Result<(Plan, String), Failure> {
+    survey.still_holds(paths)?;
+    let number = journal.begin(paths, entry(paths, survey, &plan, &text))?;
+    if !args.config_only {
+        // Whoever stands on a key that does not work stays; then others may have other names.
+        loop {
+            let failed = store_keys(paths, &plan)?;
+            if failed.is_empty() {
+                break;
+            }
+            survey.excluded.extend(failed);
+            (plan, text) = planned(survey, paths, args)?;
+            journal
+                .put(number, Entry { continues: continues(journal, number), ..entry(paths, survey, &plan, &text) })?;
+        }
+    }
+    let go_on = |report: Report| report.also("`rolecall import` again goes on where this ended");
+    survey.still_holds(paths)?;
+    config_file::write(paths, &survey.text, &text)?;
+    config_file::reload(paths).map_err(go_on)?;
+    for (path, old, changes) in [
+        (&paths.aws_config, &survey.config, &plan.config),
+        (&paths.aws_credentials, &survey.credentials, &plan.credentials),
+    ] {
+        sync::write_unbacked(path, old, &change::apply(old, changes)).map_err(go_on)?;
+    }
+    journal.finish()?;
+    Ok((plan, text))
+}
+
+fn continues(journal: &Journal, number: u32) -> bool {
+    journal.entries.iter().any(|(n, entry)| *n == number && entry.continues)
+}
+
+/// Stores every key; gives the profiles whose key is left where it is, and why. Fails where nobody can tell.
+fn store_keys(paths: &Paths, plan: &Plan) -> Result<Vec<(String, String)>, Report> {
+    let mut failed = Vec::new();
+    for identity in &plan.identities {
+        let name = identity.name.to_string();
+        let request = match &identity.origin {
+            Origin::Key(key) => Request::IdentityAdd {
+                name,
+                access_key_id: key.id.clone(),
+                secret_access_key: key.secret.clone(),
+                region: identity.region.clone(),
+                replace: false,
+                imported: true,
+            },
+            Origin::Keyring(tool, entry) => Request::IdentityAdopt {
+                name,
+                tool: match tool {
+                    Tool::AwsVault => ForeignTool::AwsVault,
+                    Tool::Granted => ForeignTool::Granted,
+                },
+                entry: entry.clone(),
+                region: identity.region.clone(),
+            },
+            Origin::Machine(_) | Origin::Process(_) | Origin::WebIdentity { .. } => continue,
+        };
+        match waiting::ask(paths, request, Autostart::Yes) {
+            Ok(Answer::Key(_)) => {}
+            Ok(_) => return Err(client::odd_answer()),
+            // AWS's word about this key, or the vault's about this name: the others may go on.
+            Err(report) if matches!(report.kind, Kind::Refused | Kind::Usage) => {
+                failed.push((identity.profile.clone(), format!("its key stays in place: {}", report.message)));
+            }
+            Err(report) => {
+                let done = "no file was changed; `rolecall import` again goes on";
+                let message = format!("{}: {}", printable(&identity.profile, 128), report.message);
+                return Err(Report { message, ..report }.also(done));
+            }
+        }
+    }
+    Ok(failed)
+}
+
+fn entry(paths: &Paths, survey: &Survey, plan: &Plan, text: &str) -> Entry {
+    let file = |path: &std::path::Path, old: &[u8], changes: &[Change]| FileChange {
+        path: path.to_path_buf(),
+        was_there: path.exists(),
+        before: diff::fingerprint(old),
+        after: diff::fingerprint(&change::apply(old, changes)),
+        changes: changes.to_vec(),
+    };
+    let files = [
+        file(&paths.aws_config, &survey.config, &plan.config),
+        file(&paths.aws_credentials, &survey.credentials, &plan.credentials),
+    ];
+    let mut entry = Entry::new((survey.text.clone(), text.to_owned()), files);
+    let new = plan.identities.iter().filter(|identity| !identity.is_there);
+    entry.identities = new.map(|identity| identity.name.to_string()).collect();
+    entry.roles = plan.roles.iter().filter(|role| !role.is_there).map(|role| role.name.to_string()).collect();
+    entry.keys = plan
+        .identities
+        .iter()
+        .filter_map(|identity| match &identity.origin {
+            Origin::Key(key) => Some((identity.name.to_string(), Some(key.id.clone()))),
+            Origin::Keyring(..) => Some((identity.name.to_string(), None)),
+            _ => None,
+        })
+        .collect();
+    entry
+}

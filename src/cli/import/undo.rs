@@ -1,0 +1,222 @@
+//! `import --undo`: both AWS files as they were, keys included, and config.toml without what came into it.
+//!
+//! The keys come back out of the vault, which gives only those that an import put there. Files go first and the vault last,
+//! so that at every moment each key is somewhere. What was changed since is looked for line by line; where a piece
+//! cannot be found nothing is done, and it is said what to do by hand.
+
+use super::journal::{Entry, Journal};
+use super::shown::{self, Shown, Step};
+use crate::aws_files::import::change::{self, Change};
+use crate::aws_files::{diff, sync};
+use crate::cli::args::ImportArgs;
+use crate::cli::output::{self, Failure};
+use crate::cli::{ask, config_file, tell, waiting};
+use crate::client::{self, Autostart};
+use crate::config;
+use crate::domain::report::{Kind, Report, printable};
+use crate::paths::Paths;
+use crate::protocol::message::{Answer, Request};
+use std::collections::BTreeMap;
+use std::fmt::Write;
+use zeroize::Zeroizing;
+
+/// Undoes the last import.
+pub(super) fn run(paths: &Paths, args: &ImportArgs) -> Result<(), Failure> {
+    let journal = Journal::open(paths)?;
+    let entries = journal.last();
+    if entries.is_empty() {
+        return Err(Report::new(Kind::Usage, "there is no import to undo").hint("`rolecall import` makes one").into());
+    }
+    let placeholder = |_: &str| Some(Zeroizing::new("********".to_owned()));
+    let files = Files::read(&entries)?;
+    let (shown_texts, lost) = files.back(&entries, &placeholder)?;
+    if !lost.is_empty() {
+        return Err(by_hand(&lost).into());
+    }
+    let text = config_file::read(paths)?;
+    let (new_text, kept) = config_back(paths, &text, &entries);
+    let keys = wanted(&files, &entries);
+    let mut diffs = vec![diff::unified(&paths.config, text.as_bytes(), new_text.as_bytes())];
+    for at in 0..files.0.len() {
+        diffs.push(diff::unified(&files.0[at].0, &files.0[at].1, &shown_texts[at]));
+    }
+    diffs.retain(|diff| !diff.is_empty());
+    let mut said = String::new();
+    if !args.json {
+        diffs.iter().for_each(|diff| said.push_str(diff));
+        for (identity, id) in &keys {
+            let _ = writeln!(said, "{} of {identity} goes back into a file, in PLAIN TEXT", printable(id, 128));
+        }
+        output::print(&said)?;
+    }
+    let mut result = Shown::default();
+    (result.step, result.diffs) = (Step::Plan, diffs);
+    if args.dry_run {
+        return if args.json { output::print_json(&result) } else { output::print("nothing was changed\n") };
+    }
+    if !args.yes {
+        if !ask::is_possible() {
+            let why = "an undo puts plaintext keys back, and there is nobody to ask";
+            return Err(Report::new(Kind::Usage, why).hint("if that is meant: `rolecall import --undo --yes`").into());
+        }
+        let what = if keys.is_empty() { "Undo the import?" } else { "Put the keys back in plain text?" };
+        if !ask::consent(what)? {
+            return output::print("nothing was changed\n");
+        }
+        crate::cli::unlock::ready_vault(paths)?;
+    }
+    let mut secrets = BTreeMap::new();
+    for (identity, id) in &keys {
+        let request = Request::IdentityTakeBack { name: identity.clone(), access_key_id: id.clone() };
+        match waiting::ask(paths, request, Autostart::Yes).map_err(|report| report.also("nothing was changed"))? {
+            Answer::AccessKey { secret_access_key, .. } => drop(secrets.insert(identity.clone(), secret_access_key)),
+            _ => return Err(client::odd_answer().into()),
+        }
+    }
+    let secret_of = |identity: &str| secrets.get(identity).map(|key| Zeroizing::new(key.expose().to_owned()));
+    let (texts, _) = files.back(&entries, &secret_of)?;
+    // The credentials file first: with its keys, tools work whatever the others say.
+    for at in [1, 0] {
+        let (path, old, was_there) = &files.0[at];
+        sync::write_unbacked(path, old, &texts[at])?;
+        if !was_there && texts[at].is_empty() && path.is_file() {
+            // It was made by the import.
+            let _ = std::fs::remove_file(path);
+        }
+    }
+    config_file::write(paths, &text, &new_text)?;
+    config_file::reload(paths)?;
+    let left = config_file::load(paths)?;
+    for (identity, _) in entries.iter().flat_map(|(_, entry)| &entry.keys) {
+        if !left.identities.contains_key(identity.as_str()) {
+            tell(paths, Request::IdentityRemove { name: identity.clone() }, Autostart::Yes)?;
+        }
+    }
+    for (number, _) in &entries {
+        journal.forget(*number)?;
+    }
+    result.step = Step::Undone;
+    result.kept = kept;
+    if args.json {
+        return output::print_json(&result);
+    }
+    let mut out = String::from("the files are as they were before the import\n");
+    for name in &result.kept {
+        let _ = writeln!(out, "kept: {} was changed since, or something else stands on it", printable(name, 128));
+    }
+    if !keys.is_empty() {
+        let _ = writeln!(out, "{} in plain text again; `rolecall import` takes them back", shown::keys(keys.len()));
+    }
+    output::print(&out)
+}
+
+/// Both AWS files: path, text, whether there was one before the import.
+struct Files(Vec<(std::path::PathBuf, Zeroizing<Vec<u8>>, bool)>);
+
+impl Files {
+    fn read(entries: &[(u32, Entry)]) -> Result<Self, Report> {
+        let Some((_, oldest)) = entries.last() else { return Ok(Self(Vec::new())) };
+        let read = |at: usize| {
+            let file = &oldest.files[at];
+            let text = sync::read(&file.path)?;
+            Ok::<_, Report>((file.path.clone(), text, file.was_there))
+        };
+        Ok(Self(vec![read(0)?, read(1)?]))
+    }
+
+    /// Gives the texts as they were, and what cannot be found to be put back.
+    #[expect(clippy::type_complexity, reason = "two texts, and the pieces that are lost")]
+    fn back(
+        &self,
+        entries: &[(u32, Entry)],
+        secret_of: &change::SecretOf<'_>,
+    ) -> Result<(Vec<Zeroizing<Vec<u8>>>, Vec<(String, Change)>), Report> {
+        let no_secret = |identity: String| {
+            Report::new(Kind::Failed, format!("the vault gave no key of {}", printable(&identity, 128)))
+        };
+        let (mut texts, mut lost) = (Vec::new(), Vec::new());
+        for (at, (path, text, _)) in self.0.iter().enumerate() {
+            let mut text = text.clone();
+            for (_, entry) in entries {
+                let file = &entry.files[at];
+                let now = diff::fingerprint(&text);
+                if now == file.before {
+                    continue;
+                }
+                if now == file.after {
+                    text = change::revert(&text, &file.changes, secret_of).map_err(no_secret)?;
+                    continue;
+                }
+                let (found, missing) = change::revert_found(&text, &file.changes, secret_of).map_err(no_secret)?;
+                let name = config_file::shown(path);
+                lost.extend(missing.into_iter().map(|at| (name.clone(), file.changes[at].clone())));
+                text = found;
+            }
+            texts.push(text);
+        }
+        Ok((texts, lost))
+    }
+}
+
+/// Names the keys that go back: those whose lines are not there.
+fn wanted(files: &Files, entries: &[(u32, Entry)]) -> BTreeMap<String, String> {
+    let mut found = BTreeMap::new();
+    for (at, (_, text, _)) in files.0.iter().enumerate() {
+        let now = diff::fingerprint(text);
+        if entries.iter().any(|(_, entry)| entry.files[at].before == now && entry.files[at].after != now) {
+            continue;
+        }
+        for (_, entry) in entries {
+            let of = entry.files[at].changes.iter().flat_map(|change| &change.removed);
+            for identity in of.filter_map(|line| line.secret_of.as_ref()) {
+                let id = entry.keys.iter().find(|(name, _)| name == identity).and_then(|(_, id)| id.clone());
+                found.extend(id.map(|id| (identity.clone(), id)));
+            }
+        }
+    }
+    found
+}
+
+/// Takes what was added out of config.toml; gives the names that stay, since they were changed or are in use.
+fn config_back(paths: &Paths, text: &str, entries: &[(u32, Entry)]) -> (String, Vec<String>) {
+    let (mut text, mut kept) = (text.to_owned(), Vec::new());
+    for (_, entry) in entries {
+        if text == entry.config_toml.1 {
+            text.clone_from(&entry.config_toml.0);
+            continue;
+        }
+        if text == entry.config_toml.0 {
+            continue;
+        }
+        let as_added = config::parse(&entry.config_toml.1, &paths.config).unwrap_or_default();
+        let now = config::parse(&text, &paths.config).unwrap_or_default();
+        for name in entry.roles.iter().rev().filter(|name| now.roles.contains_key(name.as_str())) {
+            let is_same = now.roles.get(name.as_str()) == as_added.roles.get(name.as_str());
+            match config::remove_role(&text, &paths.config, name).ok().filter(|_| is_same) {
+                Some(without) => text = without,
+                None => kept.push(name.clone()),
+            }
+        }
+        for name in entry.identities.iter().rev().filter(|name| now.identities.contains_key(name.as_str())) {
+            let is_same = now.identities.get(name.as_str()) == as_added.identities.get(name.as_str());
+            match config::remove_identity(&text, &paths.config, name).ok().filter(|_| is_same) {
+                Some(without) => text = without,
+                None => kept.push(name.clone()),
+            }
+        }
+    }
+    (text, kept)
+}
+
+fn by_hand(lost: &[(String, Change)]) -> Report {
+    let (file, first) = &lost[0];
+    let place = match first.header.trim() {
+        "" => first.removed.first().or(None).map_or("a new section", |line| line.head.trim()),
+        header => header,
+    };
+    let more = if lost.len() > 1 { format!(" and {} more places", lost.len() - 1) } else { String::new() };
+    let place = printable(place, 128);
+    Report::new(Kind::Failed, format!("{file}: {place}{more} was changed since the import; nothing was changed")).hint(
+        format!("change {place} back to what `rolecall import` made of it, or edit the file by hand: `rolecall profiles sync` tells what is in the way"),
+    )
+}
