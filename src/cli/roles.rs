@@ -15,6 +15,7 @@ use super::role::{AccountNames, Shown};
 use crate::domain::catalogue::{Catalogue, Role};
 use crate::paths::Paths;
 use search::Search;
+use std::fmt::Write;
 
 /// Lists the roles.
 pub(super) fn run(paths: &Paths, args: &RolesArgs) -> Result<(), Failure> {
@@ -44,7 +45,7 @@ pub(super) fn run(paths: &Paths, args: &RolesArgs) -> Result<(), Failure> {
     };
     if args.tree || !search.is_all() {
         let of = if search.is_all() { String::new() } else { format!(" of {all}") };
-        out.push_str(&format!("\n{}{of} {}\n", roles.len(), if all == 1 { "role" } else { "roles" }));
+        let _ = writeln!(out, "\n{}{of} {}", roles.len(), if all == 1 { "role" } else { "roles" });
     }
     output::print(&out)
 }

@@ -10,6 +10,7 @@ use crate::aws_files::census::{Census, census};
 use crate::aws_files::sync;
 use crate::client::{Brief, ask_briefly};
 use crate::domain::catalogue::Catalogue;
+use crate::domain::names::Name;
 use crate::domain::report::Report;
 use crate::paths::Paths;
 use crate::protocol::message::Request;
@@ -131,13 +132,13 @@ impl Standing {
         let Ok(catalogue) = &self.catalogue else {
             return ("`rolecall status` lists what is wrong with the configuration".to_owned(), help);
         };
-        let mut roles: Vec<&str> = catalogue.roles.keys().map(|name| name.as_str()).collect();
+        let mut roles: Vec<&str> = catalogue.roles.keys().map(Name::as_str).collect();
         roles.sort_unstable();
         let managed = self.found.as_ref().map_or(0, |found| found.managed);
         let next = match roles.first() {
             _ if catalogue.is_empty() => "`rolecall init` leads through the first steps".to_owned(),
             None => {
-                let mut identities: Vec<&str> = catalogue.identities.keys().map(|name| name.as_str()).collect();
+                let mut identities: Vec<&str> = catalogue.identities.keys().map(Name::as_str).collect();
                 identities.sort_unstable();
                 let source = identities.first().copied().unwrap_or("IDENTITY");
                 format!("`rolecall role add NAME --source {source} --role-arn ARN`")

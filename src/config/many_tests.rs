@@ -4,6 +4,7 @@ use super::edit::{IfPresent, Part, add_role, remove_role};
 use super::raw::RoleSection;
 use super::*;
 use crate::domain::catalogue::{Access, MfaMode};
+use crate::domain::names::Name;
 use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::ffi::OsString;
@@ -30,9 +31,9 @@ impl Files for Memory {
     fn read(&self, path: &Path, _limit: usize) -> Result<Content, Unread> {
         let path = path.components().fold(PathBuf::new(), |mut path, part| {
             if part.as_os_str() == ".." {
-                drop(path.pop())
+                path.pop();
             } else {
-                path.push(part)
+                path.push(part);
             }
             path
         });
@@ -88,7 +89,7 @@ fn a_template_makes_a_role_for_every_account() {
         color = "blue"
         display_name = "{account_name} ({account})"
         "#);
-    let mut names: Vec<&str> = catalogue.roles.keys().map(|name| name.as_str()).collect();
+    let mut names: Vec<&str> = catalogue.roles.keys().map(Name::as_str).collect();
     names.sort_unstable();
     assert_eq!(names, ["dev-admin", "dev/reader", "prod-admin", "prod/reader"]);
     let admin = &catalogue.roles["prod-admin"];
@@ -121,7 +122,7 @@ fn a_template_is_for_the_accounts_that_it_names_or_whose_tags_it_names() {
         ("accounts = [\"a\"]\naccount_tags = [\"x\"]", vec!["a-t", "c-t"]),
     ] {
         let catalogue = one(&format!("{accounts}{chosen}"));
-        let mut names: Vec<&str> = catalogue.roles.keys().map(|name| name.as_str()).collect();
+        let mut names: Vec<&str> = catalogue.roles.keys().map(Name::as_str).collect();
         names.sort_unstable();
         assert_eq!(names, wanted, "{chosen}");
     }
@@ -315,7 +316,7 @@ fn files_are_included_from_where_they_stand() {
 
 #[test]
 fn what_cannot_be_included_is_said_with_both_files() {
-    let with = |list: &str| format!("{AUTH}").replacen("[identities", &format!("include = [{list}]\n[identities"), 1);
+    let with = |list: &str| AUTH.replacen("[identities", &format!("include = [{list}]\n[identities"), 1);
     for (list, said) in [
         ("\"no.toml\"", "/c/config.toml:1: include: there is no file /c/no.toml"),
         ("\"no/*.toml\"", "/c/config.toml:1: include.0: no file fits `*.toml` in /c/no"),

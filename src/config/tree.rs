@@ -255,11 +255,11 @@ fn includes(spot: &mut Spot<'_>, file: &Path, files: &dyn Files, found: &mut Vec
         }
         let dir = path.parent().unwrap_or_else(|| Path::new("/")).to_path_buf();
         match files.list(&dir, &pattern, LISTED_MAX) {
-            Ok(names) => {
-                if names.is_empty() {
+            Ok(listed) => {
+                if listed.is_empty() {
                     spot.wrong(format!("no file fits `{}` in {}", printable(&pattern, QUOTE_MAX), shown(&dir)));
                 }
-                found.extend(names.into_iter().map(|name| (dir.join(name), offset)));
+                found.extend(listed.into_iter().map(|name| (dir.join(name), offset)));
             }
             Err(why) => spot.wrong(format!("cannot list {}: {why}", shown(&dir))),
         }

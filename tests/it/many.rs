@@ -127,7 +127,7 @@ fn an_included_file_that_is_none_or_not_ours_is_refused_and_the_old_configuratio
 
 #[test]
 fn roles_of_templates_are_served_found_shown_completed_and_not_removed() {
-    let home = Home::ready(&format!("{}{MANY}", TUTORIAL));
+    let home = Home::ready(&format!("{TUTORIAL}{MANY}"));
     let got = home.run(["get", "work-AssumedRole"]);
     assert!(got.status.success(), "{}", text(&got.stderr));
 
