@@ -28,7 +28,9 @@ use crate::domain::arn::account_of;
 use crate::domain::catalogue::{AwsSettings, IdentityKind};
 use crate::domain::credential::{Session, Signer};
 use crate::domain::diagnosis::attempt::Party;
-use crate::domain::diagnosis::key::{CLOCK_LIMIT, KeyFacts, Listed, clock, is_unknown_key, minutes, rejected, unreachable};
+use crate::domain::diagnosis::key::{
+    CLOCK_LIMIT, KeyFacts, Listed, clock, is_unknown_key, minutes, rejected, unreachable,
+};
 use crate::domain::diagnosis::{Cause, Certainty, Finding, Link, LinkKind, State};
 use crate::domain::plan::{Plan, Step};
 use crate::domain::report::{Kind, Report};
@@ -58,8 +60,9 @@ impl Agent {
             return Err(report);
         }
         let Ok(_turn) = self.examining.try_lock() else {
-            return Err(Report::new(Kind::Failed, "another diagnosis is under way")
-                .hint("wait for its end and run it again"));
+            return Err(
+                Report::new(Kind::Failed, "another diagnosis is under way").hint("wait for its end and run it again")
+            );
         };
         let mut locked = self.locked.subscribe();
         locked.mark_unchanged();
@@ -106,8 +109,8 @@ struct Standing {
 impl Walk<'_> {
     async fn walk(&mut self) {
         let start = match self.plan.identity.kind {
-            IdentityKind::IamUser => self.from_vault().await,
-            _ => self.from_source().await,
+            IdentityKind::IamUser => self.key_in_vault().await,
+            _ => self.session_of_source().await,
         };
         let Some((mut start, first)) = start else { return self.leave_out_roles() };
         let Some(who) = self.is_taken(&start).await else { return self.leave_out_roles() };
@@ -116,7 +119,7 @@ impl Walk<'_> {
     }
 
     /// Reads the key; gives who it is and the first step that it signs.
-    async fn from_vault(&mut self) -> Option<(Standing, usize)> {
+    async fn key_in_vault(&mut self) -> Option<(Standing, usize)> {
         let identity = self.plan.identity.name.clone();
         let vault = self.agent.ports.vault.state().await;
         let fails = |cause, report: &Report| {
@@ -164,16 +167,17 @@ impl Walk<'_> {
         let days = (now - stored.since()).num_days().max(0);
         let overdue = self.plan.identity.rotate_after.and_then(|after| TimeDelta::from_std(after).ok());
         let overdue = overdue.is_some_and(|after| now - stored.since() > after);
-        let advice = match overdue {
-            true => format!(", overdue: rolecall identity rotate {}", self.plan.identity.name),
-            false => String::new(),
+        let advice = if overdue {
+            format!(", overdue: rolecall identity rotate {}", self.plan.identity.name)
+        } else {
+            String::new()
         };
         // Said of the key once AWS has taken it.
         self.link(LinkKind::Key, State::Unproven, format!("{}, {days} days old{advice}", stored.arn));
     }
 
     /// Asks the identity's source, as a `get` does.
-    async fn from_source(&mut self) -> Option<(Standing, usize)> {
+    async fn session_of_source(&mut self) -> Option<(Standing, usize)> {
         let kind = self.plan.identity.kind.as_str();
         self.holds(LinkKind::Vault, format!("not needed: an identity of type {kind} has no key in it"));
         self.say("asking the identity's source").await;
@@ -184,7 +188,7 @@ impl Walk<'_> {
         let plan = Arc::clone(&self.plan);
         if let (Step::AssumeRole(call), Some((_, role))) = (plan.keys[0].step(), self.names_of_roles().first()) {
             // The code goes with the first role's own call, so that there is no session before it.
-            self.role_holds(role, call);
+            self.role_holds(role, call, "", true);
         }
         Some((Standing { signer: Signer::Session(session), party, with_mfa }, 1))
     }
@@ -198,7 +202,7 @@ impl Walk<'_> {
         let outcome = match &serial {
             None => work.await,
             Some(serial) => {
-                let _ = self.connection.tell(&progress("")).await;
+                self.say("").await;
                 let seat = agent.seat(Subject::Device(serial.clone()), &plan.name, self.caller, self.context);
                 let outcome = agent.asking(work, seat, self.connection).await;
                 agent.sessions.questions.terminal_given_back(self.caller.terminal_path.as_deref()).await;
@@ -233,7 +237,11 @@ impl Walk<'_> {
         };
         let is_locked = report.kind == Kind::Locked;
         let state = if is_locked { State::Unproven } else { State::Broken };
-        let text = if is_locked { format!("MFA: not proven without a code: rolecall unlock {name}") } else { report.message.clone() };
+        let text = if is_locked {
+            format!("MFA: not proven without a code: rolecall unlock {name}")
+        } else {
+            report.message.clone()
+        };
         self.found.links.push(Link::new(link, state, text));
         self.found.findings.push(finding);
     }
@@ -265,7 +273,10 @@ impl Walk<'_> {
             _ => match off {
                 Some(finding) => self.breaks(finding, &format!("{} off", minutes(seen.skew.abs()))),
                 None if seen.skew.is_zero() => self.holds(LinkKind::Clock, "as AWS's".to_owned()),
-                None => self.holds(LinkKind::Clock, format!("{} off, of {} that AWS takes", minutes(seen.skew.abs()), minutes(CLOCK_LIMIT))),
+                None => self.holds(
+                    LinkKind::Clock,
+                    format!("{} off, of {} that AWS takes", minutes(seen.skew.abs()), minutes(CLOCK_LIMIT)),
+                ),
             },
         }
         match (&seen.who, seen.obstacle) {
@@ -283,7 +294,9 @@ impl Walk<'_> {
             (Err(error), None) => {
                 self.holds(LinkKind::Network, format!("STS of {region} answers"));
                 let findings = self.why_rejected(standing, error).await;
-                let text = findings.first().map_or_else(|| error.report.message.clone(), |_| "AWS does not take it".to_owned());
+                let text = findings
+                    .first()
+                    .map_or_else(|| error.report.message.clone(), |_| "AWS does not take it".to_owned());
                 set_key(&mut self.found.links, State::Broken, Some(text));
                 self.found.findings.extend(findings);
                 None
@@ -325,6 +338,7 @@ impl Walk<'_> {
                 self.found.links.push(Link::new(LinkKind::Permission, State::Unproven, "not reached").of(&name));
             }
         }
+        self.link(LinkKind::Result, State::Unproven, "not reached".to_owned());
     }
 
     /// Gives the roles of the chain: the step, and the name in the configuration.

@@ -14,8 +14,8 @@ mod local;
 mod picture;
 
 use super::args::DoctorArgs;
-use super::output::{self, Failure, Screen, complain_bytes};
 use super::line;
+use super::output::{self, Failure, Screen, complain_bytes};
 use crate::client;
 use crate::domain::catalogue::Catalogue;
 use crate::domain::diagnosis::{Cause, Certainty, Finding, Link, LinkKind, State, verdict};
@@ -181,7 +181,9 @@ mod tests {
         let many: String = (0..20)
             .map(|n| format!("[roles.r{n}]\nsource = \"auth\"\nrole_arn = \"arn:aws:iam::222222222222:role/R{n}\"\n"))
             .collect();
-        let catalogue = crate::config::parse(&format!("[identities.auth]\ntype = \"iam-user\"\n{many}"), Path::new("c")).expect("valid");
+        let catalogue =
+            crate::config::parse(&format!("[identities.auth]\ntype = \"iam-user\"\n{many}"), Path::new("c"))
+                .expect("valid");
         let (names, left_out) = every_name(&catalogue);
         assert_eq!((names.len(), left_out), (NAMES_MAX, 4));
     }

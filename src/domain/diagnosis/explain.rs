@@ -26,7 +26,9 @@ pub fn explain(attempt: &Attempt) -> Vec<Finding> {
             vec![session_action(attempt, Cause::SourceIdentity, "sts:SetSourceIdentity", "source_identity")]
         }
         Refusal::NotAllowed(PolicyKind::Identity) => vec![no_permission(attempt, Certain)],
-        Refusal::NotAllowed(PolicyKind::Session) => vec![narrow(&attempt.caller, attempt.role.as_str(), "sts:AssumeRole")],
+        Refusal::NotAllowed(PolicyKind::Session) => {
+            vec![narrow(&attempt.caller, attempt.role.as_str(), "sts:AssumeRole")]
+        }
         Refusal::NotAllowed(PolicyKind::Boundary | PolicyKind::Organization) => vec![guardrail(attempt, Certain)],
         Refusal::Denied(kind) => vec![denied(attempt, kind)],
         Refusal::Bare | Refusal::NotAllowed(PolicyKind::Trust | PolicyKind::Other) => bare(attempt),
@@ -34,10 +36,7 @@ pub fn explain(attempt: &Attempt) -> Vec<Finding> {
             vec![Finding::new(Cause::Other, LinkKind::Trust, Certain, &attempt.words)]
         }
     };
-    found
-        .into_iter()
-        .map(|finding| if finding.of.is_none() { finding.of(&attempt.name) } else { finding })
-        .collect()
+    found.into_iter().map(|finding| if finding.of.is_none() { finding.of(&attempt.name) } else { finding }).collect()
 }
 
 /// Says that a session policy takes a harmless call away that the role itself may make.
@@ -214,7 +213,7 @@ fn not_trusted(attempt: &Attempt, certainty: Certainty, instead: Option<&str>) -
 }
 
 fn no_role(attempt: &Attempt, certainty: Certainty) -> Finding {
-    let (role, name) = (&attempt.role, role_path(&attempt.role));
+    let (role, name) = (&attempt.role, attempt.role.name());
     let there = if certainty == Certain { "there is no role" } else { "perhaps there is no role" };
     let what = format!("{there} {role}: it was deleted, or the ARN is another's");
     Finding::new(Cause::RoleDeleted, LinkKind::Trust, certainty, what)
@@ -225,13 +224,8 @@ fn no_role(attempt: &Attempt, certainty: Certainty) -> Finding {
             "role_arn = \"the ARN that `aws iam list-roles` shows\"".to_owned(),
         )
         .fix(format!(
-            "aws iam get-role --role-name {name} (with credentials of account {}); make it anew, or correct `role_arn`",
-            role.account()
+            "aws iam get-role --role-name {name} shows whether it is there; make it anew, or correct `role_arn`"
         ))
-}
-
-fn role_path(role: &RoleArn) -> &str {
-    role.name()
 }
 
 fn external_id(attempt: &Attempt, certainty: Certainty, condition: Option<&Condition>) -> Finding {
@@ -247,7 +241,10 @@ fn external_id(attempt: &Attempt, certainty: Certainty, condition: Option<&Condi
         ),
         (Some(_), _) => (
             Cause::ExternalIdWrong,
-            format!("{perhaps}the trust policy of {} wants another external id than the `external_id` that is set", attempt.role),
+            format!(
+                "{perhaps}the trust policy of {} wants another external id than the `external_id` that is set",
+                attempt.role
+            ),
         ),
     };
     let wanted = condition.and_then(|condition| condition.values.first());
@@ -289,7 +286,9 @@ fn mfa(attempt: &Attempt, certainty: Certainty) -> Finding {
             Edit::Add,
             format!("mfa_serial = \"arn:{partition}:iam::{}:mfa/{user}\"", attempt.caller.account()),
         )
-        .fix(format!("aws iam list-mfa-devices --user-name {user} shows the device's ARN; edit the section and save it"))
+        .fix(format!(
+            "aws iam list-mfa-devices --user-name {user} shows the device's ARN; edit the section and save it"
+        ))
 }
 
 fn mfa_refused(attempt: &Attempt) -> Finding {
@@ -306,11 +305,8 @@ fn over_maximum(attempt: &Attempt) -> Finding {
         _ => None,
     };
     let of = known.map(|most| format!(", which is {}", span(most))).unwrap_or_default();
-    let what = format!(
-        "`duration` is {}, longer than the MaxSessionDuration of {}{of}",
-        span(attempt.duration),
-        attempt.role
-    );
+    let what =
+        format!("`duration` is {}, longer than the MaxSessionDuration of {}{of}", span(attempt.duration), attempt.role);
     // An hour is the least that AWS takes for a maximum.
     let line = format!("duration = \"{}\"", span(known.unwrap_or(Duration::from_hours(1))));
     Finding::new(Cause::DurationOverMaximum, LinkKind::Duration, Certain, what)
@@ -388,9 +384,8 @@ fn guardrail(attempt: &Attempt, certainty: Certainty) -> Finding {
 
 fn denied(attempt: &Attempt, kind: PolicyKind) -> Finding {
     let (of_role, caller) = (attempt.role.account().as_str(), attempt.caller.account());
-    let made = |link, what: String, account: &str| {
-        Finding::new(Cause::ExplicitDeny, link, Certain, what).in_account(account)
-    };
+    let made =
+        |link, what: String, account: &str| Finding::new(Cause::ExplicitDeny, link, Certain, what).in_account(account);
     match kind {
         PolicyKind::Identity => {
             let (policy, statement) = match &attempt.own {
@@ -415,7 +410,9 @@ fn denied(attempt: &Attempt, kind: PolicyKind) -> Finding {
         }
         PolicyKind::Trust => {
             let statement = match &attempt.target {
-                Target::Read { trust: Some(trust), .. } => trust.statements.iter().find(|s| s.denies).map(|s| s.text.clone()),
+                Target::Read { trust: Some(trust), .. } => {
+                    trust.statements.iter().find(|s| s.denies).map(|s| s.text.clone())
+                }
                 _ => None,
             };
             let what = format!("the trust policy of {} denies it to {} outright", attempt.role, attempt.caller.arn);
@@ -427,10 +424,9 @@ fn denied(attempt: &Attempt, kind: PolicyKind) -> Finding {
         }
         PolicyKind::Session => {
             let what = format!("the session policy of `{}` denies sts:AssumeRole outright", attempt.caller.name);
-            made(LinkKind::SessionPolicy, what, &caller).of(&attempt.caller.name).fix(format!(
-                "edit `policy` of [roles.{}] and save it",
-                attempt.caller.name
-            ))
+            made(LinkKind::SessionPolicy, what, &caller)
+                .of(&attempt.caller.name)
+                .fix(format!("edit `policy` of [roles.{}] and save it", attempt.caller.name))
         }
         PolicyKind::Boundary | PolicyKind::Organization | PolicyKind::Other => {
             let what = format!("a policy denies it outright: {}", attempt.words);
@@ -441,15 +437,12 @@ fn denied(attempt: &Attempt, kind: PolicyKind) -> Finding {
 }
 
 fn look_at(caller: &Party) -> String {
-    let account = caller.account();
     match caller.principal() {
         Some((true, user)) => format!(
-            "aws iam list-user-policies --user-name {user}; aws iam list-attached-user-policies --user-name {user} (as an \
-             administrator of account {account})"
+            "aws iam list-user-policies --user-name {user}; aws iam list-attached-user-policies --user-name {user}"
         ),
         Some((false, name)) => format!(
-            "aws iam list-role-policies --role-name {name}; aws iam list-attached-role-policies --role-name {name} (as an \
-             administrator of account {account})"
+            "aws iam list-role-policies --role-name {name}; aws iam list-attached-role-policies --role-name {name}"
         ),
         None => format!("look at the policies of {}", caller.arn),
     }
