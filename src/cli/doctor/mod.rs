@@ -160,6 +160,7 @@ impl Shown {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::fmt::Write;
     use std::path::Path;
 
     #[test]
@@ -178,12 +179,12 @@ mod tests {
         "#;
         let catalogue = crate::config::parse(text, Path::new("config.toml")).expect("valid");
         assert_eq!(every_name(&catalogue), (vec!["data".to_owned(), "lone".to_owned()], 0));
-        let many: String = (0..20)
-            .map(|n| format!("[roles.r{n}]\nsource = \"auth\"\nrole_arn = \"arn:aws:iam::222222222222:role/R{n}\"\n"))
-            .collect();
-        let catalogue =
-            crate::config::parse(&format!("[identities.auth]\ntype = \"iam-user\"\n{many}"), Path::new("c"))
-                .expect("valid");
+        let mut many = String::from("[identities.auth]\ntype = \"iam-user\"\n");
+        for n in 0..20 {
+            let _ =
+                write!(many, "[roles.r{n}]\nsource = \"auth\"\nrole_arn = \"arn:aws:iam::222222222222:role/R{n}\"\n");
+        }
+        let catalogue = crate::config::parse(&many, Path::new("c")).expect("valid");
         let (names, left_out) = every_name(&catalogue);
         assert_eq!((names.len(), left_out), (NAMES_MAX, 4));
     }

@@ -207,6 +207,6 @@ mod tests {
         let narrow = Screen { width: Some(30), ..Screen::default() };
         let drawn = lines(&shown(), narrow);
         let links = drawn.iter().take(7);
-        assert!(links.clone().all(|line| line.width() <= 30), "{:?}", links.map(|l| l.width()).collect::<Vec<_>>());
+        assert!(links.clone().all(|line| line.width() <= 30), "{:?}", links.map(Line::width).collect::<Vec<_>>());
     }
 }

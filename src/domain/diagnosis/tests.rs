@@ -217,11 +217,11 @@ fn conditions_are_judged_as_iam_does_and_never_guessed() {
 
 #[test]
 fn a_key_that_aws_does_not_take_is_one_of_two_until_somebody_looks() {
+    use Certainty::{Certain, Possible};
     let key = KeyFacts { identity: "auth", id: "AKIAEXAMPLE", owner: USER, account: "111111111111" };
     let of = |code, listed| -> Vec<(Cause, Certainty)> {
         rejected(code, &key, listed).into_iter().map(|f| (f.cause, f.certainty)).collect()
     };
-    use Certainty::{Certain, Possible};
     assert_eq!(of("InvalidClientTokenId", Listed::Inactive), [(Cause::KeyInactive, Certain)]);
     assert_eq!(of("InvalidClientTokenId", Listed::Gone), [(Cause::KeyDeleted, Certain)]);
     assert_eq!(
