@@ -276,7 +276,7 @@ impl Walk<'_> {
                     (State::Unproven, "AWS refuses, and does not say whether this is why".to_owned())
                 }
                 Some(finding) => (State::Broken, finding.what.clone()),
-                None if is_granted => (State::Holds, "holds: AWS grants it when what is wrong is left out".to_owned()),
+                None if is_granted => (State::Holds, "granted, when what is wrong is left out".to_owned()),
                 None if kind == LinkKind::Permission && attempt.own == Own::Allowed => {
                     (State::Holds, "IAM's simulator says that it is allowed".to_owned())
                 }

@@ -66,7 +66,7 @@ pub(super) fn run(paths: &Paths, args: &DoctorArgs) -> Result<(), Failure> {
 
 fn examine(paths: &Paths, name: Option<&str>) -> Shown {
     let (catalogue, config) = local::config(paths, name);
-    let mut general = config;
+    let mut general = Diagnosis { name: name.map(ToOwned::to_owned), ..config };
     let is_known = catalogue.is_some();
     let catalogue = catalogue.unwrap_or_default();
     let (wanted, left_out) = match name {

@@ -18,7 +18,7 @@ pub(super) fn lines(shown: &Shown, screen: Screen) -> Vec<Line> {
         lines.push(heading(one.name.as_deref().unwrap_or_default()));
         links_of(&chain, screen, &mut lines);
     } else {
-        lines.push(heading("every name"));
+        lines.push(heading(shown.general.name.as_deref().unwrap_or("every name")));
         links_of(&shown.general.links.iter().collect::<Vec<_>>(), screen, &mut lines);
         for diagnosis in &shown.names {
             lines.push(Line::default());
