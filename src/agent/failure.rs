@@ -38,6 +38,8 @@ impl Failure {
             *hint = hint.replace("IDENTITY", plan.identity.name.as_str());
             if hint.contains("CALLER") {
                 *hint = hint.replace("CALLER", &caller_of(plan, &report.message));
+                // What it may be is listed; which it is takes calls that nobody should wait for here.
+                *hint = format!("{hint}; `rolecall doctor {}` finds out which it is", plan.name);
             }
         }
         let code = error.code.clone().unwrap_or_else(|| class(report.kind));

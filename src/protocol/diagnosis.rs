@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 /// The way from one name to AWS, link by link.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Diagnosis {
-    /// The role or identity; nothing for what concerns all.
+    /// The role or identity that was asked for; nothing where it was every one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub name: Option<String>,
     /// The links, in the order of the way.

@@ -82,7 +82,9 @@ pub(super) fn home(config: &str, sight: Sight) -> Home {
     if sight == Sight::None {
         return Home::ready(config);
     }
-    let with_readers = format!("{config}\n[identities.zz-auth-reader]\ntype = \"iam-user\"\nregion = \"eu-west-1\"\n[identities.zz-role-reader]\ntype = \"iam-user\"\nregion = \"eu-west-1\"\n");
+    let with_readers = format!(
+        "{config}\n[identities.zz-auth-reader]\ntype = \"iam-user\"\nregion = \"eu-west-1\"\n[identities.zz-role-reader]\ntype = \"iam-user\"\nregion = \"eu-west-1\"\n"
+    );
     let home = Home::ready(&with_readers);
     let may_look = json!({"Version": "2012-10-17", "Statement": [
         {"Effect": "Allow", "Action": ["iam:Get*", "iam:List*", "iam:Simulate*"], "Resource": "*"}]});

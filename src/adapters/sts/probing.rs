@@ -136,4 +136,3 @@ impl Probes for Sts {
         in_time(Call::Look(principal), "", self.iam.read_inline_policy(aws, signer, principal, policy)).await
     }
 }
-

@@ -6,12 +6,11 @@ use crate::domain::credential::{Session, Signer};
 use crate::domain::diagnosis::attempt::{Attempt, Own, Party, Target, Variation};
 use crate::domain::diagnosis::key::unreachable;
 use crate::domain::diagnosis::refusal::{self, PolicyKind, Refusal};
-use crate::domain::diagnosis::{
-    Cause, Certainty, Finding, Link, LinkKind, State, explain, narrow_session_policy,
-};
+use crate::domain::diagnosis::{Cause, Certainty, Finding, Link, LinkKind, State, explain, narrow_session_policy};
 use crate::domain::plan::{AssumeRole, Step};
 use crate::domain::report::Kind;
 use crate::ports::{Issued, TokenError};
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 /// The shortest session that AWS gives.
@@ -67,13 +66,13 @@ impl Walk<'_> {
         if call.mfa_serial.is_some() {
             // The code goes with the call itself: it is made the ordinary way, once.
             let (session, _) = self.session_of_step(at).await?;
-            self.role_holds(name, call);
-            return Some(self.standing(session, call, name, true));
+            self.role_holds(name, call, &from.party.arn, true);
+            return Some(standing(session, call, name, true));
         }
         match self.assume(from, call, None).await {
             Ok(issued) => {
-                self.role_holds(name, call);
-                let next = self.standing(issued.session, call, name, from.with_mfa);
+                self.role_holds(name, call, &from.party.arn, from.with_mfa);
+                let next = standing(issued.session, call, name, from.with_mfa);
                 self.harmless(from, call, name, &next).await;
                 Some(next)
             }
@@ -97,15 +96,11 @@ impl Walk<'_> {
         issued
     }
 
-    fn standing(&self, session: Session, call: &AssumeRole, name: &str, with_mfa: bool) -> Standing {
-        let party = Party { name: name.to_owned(), arn: call.role_arn.to_string(), session_arn: None };
-        Standing { signer: Signer::Session(session), party, with_mfa }
-    }
-
-    pub(super) fn role_holds(&mut self, name: &str, call: &AssumeRole) {
+    pub(super) fn role_holds(&mut self, name: &str, call: &AssumeRole, from: &str, with_mfa: bool) {
         let source = &call.role_arn;
         let mut told = Vec::new();
         for (is_set, word) in [
+            (with_mfa, "MFA"),
             (call.external_id.is_some(), "external id"),
             (call.source_identity.is_some(), "source identity"),
             (!call.tags.is_empty(), "session tags"),
@@ -122,7 +117,7 @@ impl Walk<'_> {
         let minutes = call.duration.as_secs() / 60;
         for (kind, text) in OF_ROLE.into_iter().zip([
             format!("sts:AssumeRole on {source}"),
-            "trusts who asks".to_owned(),
+            if from.is_empty() { "trusts who asks".to_owned() } else { format!("trusts {from}") },
             conditions,
             format!("{minutes} minutes"),
             policy,
@@ -154,7 +149,11 @@ impl Walk<'_> {
         self.look(from, &call.role_arn, &mut attempt).await;
         let findings = explain(&attempt);
         if let Target::Read { trust: Some(trust), .. } = &attempt.target {
-            let ids = trust.statements.iter().flat_map(|s| &s.conditions).filter(|c| c.key.eq_ignore_ascii_case("sts:ExternalId"));
+            let ids = trust
+                .statements
+                .iter()
+                .flat_map(|s| &s.conditions)
+                .filter(|c| c.key.eq_ignore_ascii_case("sts:ExternalId"));
             self.found.private.extend(ids.flat_map(|condition| condition.values.clone()));
         }
         self.found.private.extend(call.external_id.clone());
@@ -197,16 +196,14 @@ impl Walk<'_> {
         attempt: &Attempt,
     ) -> (Vec<Variation>, Option<Standing>) {
         let mut tried = Vec::new();
-        let without_tags = || AssumeRole { tags: Default::default(), transitive_tag_keys: Vec::new(), ..call.clone() };
+        let without_tags = || AssumeRole { tags: BTreeMap::new(), transitive_tag_keys: Vec::new(), ..call.clone() };
         let without_source_identity = || AssumeRole { source_identity: None, ..call.clone() };
         match attempt.refusal {
             Refusal::OverMaximum | Refusal::OverChain => {
                 tried.push((Variation::Short, AssumeRole { duration: SHORTEST, ..call.clone() }));
             }
-            Refusal::BadPolicy => tried.push((
-                Variation::WithoutPolicy,
-                AssumeRole { policy: None, policy_arns: Vec::new(), ..call.clone() },
-            )),
+            Refusal::BadPolicy => tried
+                .push((Variation::WithoutPolicy, AssumeRole { policy: None, policy_arns: Vec::new(), ..call.clone() })),
             Refusal::TagSession => tried.push((Variation::WithoutTags, without_tags())),
             Refusal::SetSourceIdentity => tried.push((Variation::WithoutSourceIdentity, without_source_identity())),
             Refusal::Bare | Refusal::NotAllowed(PolicyKind::Trust | PolicyKind::Other) => {
@@ -227,16 +224,16 @@ impl Walk<'_> {
                 break;
             }
             if let Ok(issued) = self.assume(from, &call, Some(variation)).await {
-                return (vec![variation], Some(self.standing(issued.session, &call, name, from.with_mfa)));
+                return (vec![variation], Some(standing(issued.session, &call, name, from.with_mfa)));
             }
         }
         let is_open = matches!(attempt.refusal, Refusal::Bare | Refusal::NotAllowed(_));
         if let Some((earlier, earlier_call)) = before.filter(|(_, call)| is_open && is_limited(call)) {
             let free = AssumeRole { policy: None, policy_arns: Vec::new(), ..earlier_call.clone() };
             if let Ok(issued) = self.assume(earlier, &free, Some(Variation::WithoutPolicy)).await {
-                let standing = self.standing(issued.session, &free, &from.party.name, from.with_mfa);
-                if let Ok(issued) = self.assume(&standing, call, Some(Variation::CallerUnlimited)).await {
-                    return (vec![Variation::CallerUnlimited], Some(self.standing(issued.session, call, name, false)));
+                let unlimited = standing(issued.session, &free, &from.party.name, from.with_mfa);
+                if let Ok(issued) = self.assume(&unlimited, call, Some(Variation::CallerUnlimited)).await {
+                    return (vec![Variation::CallerUnlimited], Some(standing(issued.session, call, name, false)));
                 }
             }
         }
@@ -244,7 +241,7 @@ impl Walk<'_> {
             && let Some(with_mfa) = self.with_mfa(from, attempt).await
             && let Ok(issued) = self.assume(&with_mfa, call, Some(Variation::WithMfa)).await
         {
-            return (vec![Variation::WithMfa], Some(self.standing(issued.session, call, name, true)));
+            return (vec![Variation::WithMfa], Some(standing(issued.session, call, name, true)));
         }
         (Vec::new(), None)
     }
@@ -279,7 +276,7 @@ impl Walk<'_> {
                     (State::Unproven, "AWS refuses, and does not say whether this is why".to_owned())
                 }
                 Some(finding) => (State::Broken, finding.what.clone()),
-                None if is_granted => (State::Holds, "holds: AWS grants it when what is wrong is left out".to_owned()),
+                None if is_granted => (State::Holds, "granted, when what is wrong is left out".to_owned()),
                 None if kind == LinkKind::Permission && attempt.own == Own::Allowed => {
                     (State::Holds, "IAM's simulator says that it is allowed".to_owned())
                 }
@@ -310,7 +307,7 @@ impl Walk<'_> {
         self.say(&format!("trying the session policy of {name}")).await;
         let probes = self.agent.ports.tokens.probes();
         let listed = probes.list_buckets(&self.aws, session, &call.region).await;
-        self.made(ACTION, name, None, listed.as_ref().map(|()| ()));
+        self.made(ACTION, name, None, listed.as_ref().copied());
         let error = match listed {
             Ok(()) => return self.limits(name, "AWS takes it, and leaves s3:ListAllMyBuckets in"),
             Err(error) => error,
@@ -326,7 +323,12 @@ impl Walk<'_> {
             return self.limits(name, "AWS takes it; what it leaves of the role was not tried");
         }
         let finding = narrow_session_policy(name, &call.role_arn, ACTION);
-        let link = self.found.links.iter_mut().rev().find(|l| l.kind == LinkKind::SessionPolicy && l.of.as_deref() == Some(name));
+        let link = self
+            .found
+            .links
+            .iter_mut()
+            .rev()
+            .find(|l| l.kind == LinkKind::SessionPolicy && l.of.as_deref() == Some(name));
         if let Some(link) = link {
             link.state = State::Broken;
             link.text.clone_from(&finding.what);
@@ -339,7 +341,7 @@ impl Walk<'_> {
         let Ok(issued) = self.assume(from, &free, Some(Variation::WithoutPolicy)).await else { return false };
         let probes = self.agent.ports.tokens.probes();
         let listed = probes.list_buckets(&self.aws, &issued.session, &call.region).await;
-        self.made("s3:ListAllMyBuckets", name, Some(Variation::WithoutPolicy.as_str()), listed.as_ref().map(|()| ()));
+        self.made("s3:ListAllMyBuckets", name, Some(Variation::WithoutPolicy.as_str()), listed.as_ref().copied());
         listed.is_ok()
     }
 
@@ -365,6 +367,11 @@ impl Walk<'_> {
             }
         }
     }
+}
+
+fn standing(session: Session, call: &AssumeRole, name: &str, with_mfa: bool) -> Standing {
+    let party = Party { name: name.to_owned(), arn: call.role_arn.to_string(), session_arn: None };
+    Standing { signer: Signer::Session(session), party, with_mfa }
 }
 
 fn is_limited(call: &AssumeRole) -> bool {

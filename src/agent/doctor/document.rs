@@ -18,14 +18,13 @@ fn statement(value: &Value) -> Option<Statement> {
         let found = value.get(name).map(|v| (v, false)).or_else(|| value.get(inverted).map(|v| (v, true)))?;
         Some(Set { patterns: texts(found.0)?, inverted: found.1 })
     };
-    let principals = value.get("Principal").map(|v| (v, false)).or_else(|| value.get("NotPrincipal").map(|v| (v, true)));
+    let principals =
+        value.get("Principal").map(|v| (v, false)).or_else(|| value.get("NotPrincipal").map(|v| (v, true)));
     let principals = match principals {
         None => None,
         Some((Value::String(all), inverted)) => Some(Set { patterns: vec![all.clone()], inverted }),
         // Services and identity providers are nobody whom rolecall could be.
-        Some((named, inverted)) => {
-            Some(Set { patterns: named.get("AWS").map_or(Some(Vec::new()), texts)?, inverted })
-        }
+        Some((named, inverted)) => Some(Set { patterns: named.get("AWS").map_or(Some(Vec::new()), texts)?, inverted }),
     };
     let mut conditions = Vec::new();
     for (operator, keys) in value.get("Condition").and_then(Value::as_object).into_iter().flatten() {

@@ -169,11 +169,7 @@ impl Walk<'_> {
 
 impl crate::agent::Agent {
     /// Reads the key of an identity, if it is of an account.
-    async fn key_of_account(
-        &self,
-        name: &Name,
-        account: &AccountId,
-    ) -> Option<crate::domain::credential::AccessKey> {
+    async fn key_of_account(&self, name: &Name, account: &AccountId) -> Option<crate::domain::credential::AccessKey> {
         let stored = self.ports.vault.read(name).await.ok()?;
         (account_of(&stored.arn).as_ref() == Some(account)).then_some(stored.key)
     }

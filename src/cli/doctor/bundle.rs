@@ -8,8 +8,8 @@ use super::Shown;
 use crate::cli::output::{self, Failure};
 use crate::cli::{ask, config_file, status, var, variables};
 use crate::client::Autostart;
-use crate::files;
 use crate::domain::report::{Kind, Report};
+use crate::files;
 use crate::paths::Paths;
 use serde_json::{Map, Value, json};
 use std::fs::File;
@@ -24,7 +24,8 @@ const LOG_LINES: usize = 30;
 const LOG_BYTES: u64 = 64 * 1024;
 
 /// The keys whose values go, whole.
-const PRIVATE: [&str; 6] = ["external_id", "session_tags", "source_identity", "role_session_name", "policy", "display_name"];
+const PRIVATE: [&str; 6] =
+    ["external_id", "session_tags", "source_identity", "role_session_name", "policy", "display_name"];
 
 /// The keys that hold a program and its arguments: the program stays.
 const PROGRAMS: [&str; 2] = ["credential_process", "mfa_process"];
@@ -164,13 +165,12 @@ fn without_key_ids(text: &str) -> String {
             continue;
         }
         let is_id = word.len() >= 16 && (word.starts_with("AKIA") || word.starts_with("ASIA"));
-        match is_id {
-            true => {
-                out.push_str(&word[..4]);
-                out.push('…');
-                out.push_str(&word[word.len() - 4..]);
-            }
-            false => out.push_str(&word),
+        if is_id {
+            out.push_str(&word[..4]);
+            out.push('…');
+            out.push_str(&word[word.len() - 4..]);
+        } else {
+            out.push_str(&word);
         }
         word.clear();
         out.push(c);
@@ -201,7 +201,10 @@ mod tests {
         let table: toml::Table = toml::from_str(text).expect("TOML");
         let shown = redacted(&table, &mut private).to_string();
         assert!(!shown.contains("canary"), "{shown}");
-        assert!(shown.contains("arn:aws:iam::222222222222:role/AssumedRole") && shown.contains("/usr/bin/op"), "{shown}");
+        assert!(
+            shown.contains("arn:aws:iam::222222222222:role/AssumedRole") && shown.contains("/usr/bin/op"),
+            "{shown}"
+        );
         assert!(private.contains(&"canary-id".to_owned()) && private.contains(&"canary-tag".to_owned()));
     }
 

@@ -30,9 +30,10 @@ pub(super) fn config(paths: &Paths, name: Option<&str>) -> (Option<Catalogue>, D
         Ok(catalogue) => catalogue,
         Err(report) => {
             let problems = config_file::problems(paths);
-            let findings = match problems.is_empty() {
-                true => vec![of_report(Cause::Config, LinkKind::Config, &report)],
-                false => problems.iter().map(|line| problem(line, &file)).collect(),
+            let findings = if problems.is_empty() {
+                vec![of_report(Cause::Config, LinkKind::Config, &report)]
+            } else {
+                problems.iter().map(|line| problem(line, &file)).collect()
             };
             breaks(&mut found, report.message, findings);
             return (None, found);
@@ -129,9 +130,9 @@ pub(super) fn shadowing(paths: &Paths, catalogue: &Catalogue, name: Option<&str>
         );
     }
     // Those that the warnings have words for are told there.
-    let told = ["AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN", "AWS_PROFILE", "AWS_DEFAULT_PROFILE"];
-    let others: Vec<&str> =
-        SHADOWING.into_iter().filter(|name| set.contains(name) && !told.contains(name)).collect();
+    let told =
+        ["AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN", "AWS_PROFILE", "AWS_DEFAULT_PROFILE"];
+    let others: Vec<&str> = SHADOWING.into_iter().filter(|name| set.contains(name) && !told.contains(name)).collect();
     if !others.is_empty() {
         notes.push(format!("set, and read by some tools before a profile: {}", others.join(", ")));
     }
@@ -176,7 +177,11 @@ pub(super) fn agent(paths: &Paths, found: &mut Diagnosis) -> bool {
     if here != *there {
         let text = format!("the running agent reads {}, and not {}", printable(there, 512), printable(&here, 512));
         let finding = Finding::new(Cause::Config, LinkKind::Agent, Certainty::Certain, &text).kind(Kind::Config);
-        breaks(found, text, finding.fix("rolecall agent restart, where ROLECALL_CONFIG and HOME are as they should be"));
+        breaks(
+            found,
+            text,
+            finding.fix("rolecall agent restart, where ROLECALL_CONFIG and HOME are as they should be"),
+        );
         return true;
     }
     let how = if was_running { "running" } else { "was not running, and one starts" };

@@ -14,8 +14,8 @@ mod local;
 mod picture;
 
 use super::args::DoctorArgs;
-use super::output::{self, Failure, Screen, complain_bytes};
 use super::line;
+use super::output::{self, Failure, Screen, complain_bytes};
 use crate::client;
 use crate::domain::catalogue::Catalogue;
 use crate::domain::diagnosis::{Cause, Certainty, Finding, Link, LinkKind, State, verdict};
@@ -66,7 +66,7 @@ pub(super) fn run(paths: &Paths, args: &DoctorArgs) -> Result<(), Failure> {
 
 fn examine(paths: &Paths, name: Option<&str>) -> Shown {
     let (catalogue, config) = local::config(paths, name);
-    let mut general = config;
+    let mut general = Diagnosis { name: name.map(ToOwned::to_owned), ..config };
     let is_known = catalogue.is_some();
     let catalogue = catalogue.unwrap_or_default();
     let (wanted, left_out) = match name {
@@ -160,6 +160,7 @@ impl Shown {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::fmt::Write;
     use std::path::Path;
 
     #[test]
@@ -178,10 +179,12 @@ mod tests {
         "#;
         let catalogue = crate::config::parse(text, Path::new("config.toml")).expect("valid");
         assert_eq!(every_name(&catalogue), (vec!["data".to_owned(), "lone".to_owned()], 0));
-        let many: String = (0..20)
-            .map(|n| format!("[roles.r{n}]\nsource = \"auth\"\nrole_arn = \"arn:aws:iam::222222222222:role/R{n}\"\n"))
-            .collect();
-        let catalogue = crate::config::parse(&format!("[identities.auth]\ntype = \"iam-user\"\n{many}"), Path::new("c")).expect("valid");
+        let mut many = String::from("[identities.auth]\ntype = \"iam-user\"\n");
+        for n in 0..20 {
+            let _ =
+                write!(many, "[roles.r{n}]\nsource = \"auth\"\nrole_arn = \"arn:aws:iam::222222222222:role/R{n}\"\n");
+        }
+        let catalogue = crate::config::parse(&many, Path::new("c")).expect("valid");
         let (names, left_out) = every_name(&catalogue);
         assert_eq!((names.len(), left_out), (NAMES_MAX, 4));
     }

@@ -14,11 +14,11 @@ const TEXT_AT: usize = 20;
 pub(super) fn lines(shown: &Shown, screen: Screen) -> Vec<Line> {
     let mut lines = Vec::new();
     if let [one] = shown.names.as_slice() {
-        let links: Vec<&Link> = shown.general.links.iter().chain(&one.links).collect();
+        let chain: Vec<&Link> = shown.general.links.iter().chain(&one.links).collect();
         lines.push(heading(one.name.as_deref().unwrap_or_default()));
-        links_of(&links, screen, &mut lines);
+        links_of(&chain, screen, &mut lines);
     } else {
-        lines.push(heading("every name"));
+        lines.push(heading(shown.general.name.as_deref().unwrap_or("every name")));
         links_of(&shown.general.links.iter().collect::<Vec<_>>(), screen, &mut lines);
         for diagnosis in &shown.names {
             lines.push(Line::default());
@@ -62,9 +62,9 @@ fn sign(state: State, screen: Screen) -> (Style, &'static str) {
     }
 }
 
-fn links_of(links: &[&Link], screen: Screen, lines: &mut Vec<Line>) {
+fn links_of(chain: &[&Link], screen: Screen, lines: &mut Vec<Line>) {
     let mut role: Option<&str> = None;
-    for link in links {
+    for link in chain {
         if link.of.as_deref() != role {
             role = link.of.as_deref();
             if let Some(name) = role {
@@ -166,17 +166,23 @@ mod tests {
     use crate::domain::diagnosis::{Cause, Edit, LinkKind};
 
     fn shown() -> Shown {
-        let finding = Finding::new(Cause::MissingIdentityPermission, LinkKind::Permission, Certainty::Certain, "no policy allows it\u{1b}[2J")
-            .of("prod")
-            .in_account("111111111111")
-            .change("a policy of U", Edit::Add, "{\n  \"Effect\": \"Allow\"\n}")
-            .fix("aws iam put-user-policy");
+        let finding = Finding::new(
+            Cause::MissingIdentityPermission,
+            LinkKind::Permission,
+            Certainty::Certain,
+            "no policy allows it\u{1b}[2J",
+        )
+        .of("prod")
+        .in_account("111111111111")
+        .change("a policy of U", Edit::Add, "{\n  \"Effect\": \"Allow\"\n}")
+        .fix("aws iam put-user-policy");
         let links = vec![
             Link::new(LinkKind::Key, State::Holds, "AWS takes it"),
             Link::new(LinkKind::Permission, State::Broken, "no policy allows it").of("prod"),
             Link::new(LinkKind::Trust, State::Unproven, "not reached").of("prod"),
         ];
-        let general = Diagnosis { links: vec![Link::new(LinkKind::Config, State::Holds, "fine")], ..Diagnosis::default() };
+        let general =
+            Diagnosis { links: vec![Link::new(LinkKind::Config, State::Holds, "fine")], ..Diagnosis::default() };
         let one = Diagnosis { name: Some("prod".into()), links, findings: vec![finding], ..Diagnosis::default() };
         Shown { holds: false, exit_code: 5, general, names: vec![one], left_out: 0 }
     }
@@ -201,6 +207,6 @@ mod tests {
         let narrow = Screen { width: Some(30), ..Screen::default() };
         let drawn = lines(&shown(), narrow);
         let links = drawn.iter().take(7);
-        assert!(links.clone().all(|line| line.width() <= 30), "{:?}", links.map(|l| l.width()).collect::<Vec<_>>());
+        assert!(links.clone().all(|line| line.width() <= 30), "{:?}", links.map(Line::width).collect::<Vec<_>>());
     }
 }

@@ -151,11 +151,6 @@ pub struct Attempt {
 }
 
 impl Attempt {
-    /// Tells whether caller and role are of one account.
-    pub fn in_one_account(&self) -> bool {
-        self.caller.account() == self.role.account().as_str()
-    }
-
     /// Gives what a trust policy's conditions may ask of the call.
     pub fn facts(&self) -> Facts {
         let mut facts = Facts::default();

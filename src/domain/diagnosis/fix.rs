@@ -35,11 +35,11 @@ pub(super) fn grant(caller: &Party, role: &RoleArn) -> String {
     let account = caller.account();
     match caller.principal() {
         Some((true, user)) => format!(
-            "aws iam put-user-policy --user-name {user} --policy-name Assume{} --policy-document '{document}' (as an administrator of account {account})",
+            "aws iam put-user-policy --user-name {user} --policy-name Assume{} --policy-document '{document}'",
             role.name()
         ),
         Some((false, name)) => format!(
-            "aws iam put-role-policy --role-name {name} --policy-name Assume{} --policy-document '{document}' (as an administrator of account {account})",
+            "aws iam put-role-policy --role-name {name} --policy-name Assume{} --policy-document '{document}'",
             role.name()
         ),
         None => format!("add it to a policy of the caller, in account {account}"),
@@ -55,9 +55,10 @@ pub(super) fn trust(attempt: &Attempt) -> String {
     if attempt.with_mfa {
         conditions.push("\"Bool\": {\"aws:MultiFactorAuthPresent\": \"true\"}".to_owned());
     }
-    let conditions = match conditions.is_empty() {
-        true => String::new(),
-        false => format!(",\n  \"Condition\": {{{}}}", conditions.join(", ")),
+    let conditions = if conditions.is_empty() {
+        String::new()
+    } else {
+        format!(",\n  \"Condition\": {{{}}}", conditions.join(", "))
     };
     let mut actions = vec!["\"sts:AssumeRole\""];
     if !attempt.tags.is_empty() {
@@ -83,9 +84,7 @@ pub(super) fn change_trust(role: &RoleArn) -> String {
     let name = role.name();
     format!(
         "aws iam get-role --role-name {name} --query Role.AssumeRolePolicyDocument > trust.json; edit it; \
-         aws iam update-assume-role-policy --role-name {name} --policy-document file://trust.json \
-         (as an administrator of account {})",
-        role.account()
+         aws iam update-assume-role-policy --role-name {name} --policy-document file://trust.json"
     )
 }
 

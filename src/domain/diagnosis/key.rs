@@ -53,10 +53,7 @@ pub fn rejected(code: &str, key: &KeyFacts<'_>, listed: Listed) -> Vec<Finding> 
             Cause::KeyInactive,
             certainty,
             format!("access key {id} of {owner} {what} switched off (inactive)"),
-            format!(
-                "aws iam update-access-key --user-name {user} --access-key-id {id} --status Active (as an administrator \
-                 of account {account})"
-            ),
+            format!("aws iam update-access-key --user-name {user} --access-key-id {id} --status Active"),
         )
     };
     let deleted = |certainty, what: &str| {
@@ -64,10 +61,7 @@ pub fn rejected(code: &str, key: &KeyFacts<'_>, listed: Listed) -> Vec<Finding> 
             Cause::KeyDeleted,
             certainty,
             format!("access key {id} of {owner} {what} deleted"),
-            format!(
-                "aws iam create-access-key --user-name {user} (as an administrator of account {account}), then \
-                 rolecall identity add {identity} --replace"
-            ),
+            format!("aws iam create-access-key --user-name {user} | rolecall identity add {identity} --replace"),
         )
     };
     match listed {

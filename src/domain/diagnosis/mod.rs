@@ -8,12 +8,14 @@
 //! | `document` | IAM policy documents, and what they say of one request |
 //! | `attempt` | one AssumeRole that was refused, with all that is known around it |
 //! | `explain` | from that to findings, each with how sure it is |
+//! | `findings` | each finding in words |
 //! | `key` | the same for a key that AWS does not take, a clock, a host that cannot be reached |
 //! | `fix` | the statement to add or replace, the command to run |
 
 pub mod attempt;
 pub mod document;
 mod explain;
+mod findings;
 mod fix;
 pub mod key;
 pub mod refusal;

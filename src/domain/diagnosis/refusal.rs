@@ -76,7 +76,8 @@ fn denied(words: &str) -> Refusal {
         () if text.starts_with("service control") || text.starts_with("resource control") => PolicyKind::Organization,
         () => PolicyKind::Other,
     };
-    let article = |rest: &str| ["a ", "an ", "the "].iter().find_map(|a| rest.strip_prefix(a)).unwrap_or(rest).to_owned();
+    let article =
+        |rest: &str| ["a ", "an ", "the "].iter().find_map(|a| rest.strip_prefix(a)).unwrap_or(rest).to_owned();
     let after = |mark: &str| words.split_once(mark).map(|(_, rest)| article(rest));
     if let Some(rest) = after("explicit deny in ") {
         return Refusal::Denied(kind(&rest));
@@ -106,11 +107,23 @@ mod tests {
         let asked = "User: arn:aws:iam::111111111111:user/u is not authorized to perform: sts:AssumeRole on resource: arn:aws:iam::222222222222:role/R";
         for (end, want) in [
             ("", Refusal::Bare),
-            (" because no identity-based policy allows the sts:AssumeRole action", Refusal::NotAllowed(PolicyKind::Identity)),
-            (" because no resource-based policy allows the sts:AssumeRole action", Refusal::NotAllowed(PolicyKind::Trust)),
+            (
+                " because no identity-based policy allows the sts:AssumeRole action",
+                Refusal::NotAllowed(PolicyKind::Identity),
+            ),
+            (
+                " because no resource-based policy allows the sts:AssumeRole action",
+                Refusal::NotAllowed(PolicyKind::Trust),
+            ),
             (" because no session policy allows the sts:AssumeRole action", Refusal::NotAllowed(PolicyKind::Session)),
-            (" because no permissions boundary allows the sts:AssumeRole action", Refusal::NotAllowed(PolicyKind::Boundary)),
-            (" because no service control policy allows the sts:AssumeRole action", Refusal::NotAllowed(PolicyKind::Organization)),
+            (
+                " because no permissions boundary allows the sts:AssumeRole action",
+                Refusal::NotAllowed(PolicyKind::Boundary),
+            ),
+            (
+                " because no service control policy allows the sts:AssumeRole action",
+                Refusal::NotAllowed(PolicyKind::Organization),
+            ),
             (" with an explicit deny in an identity-based policy", Refusal::Denied(PolicyKind::Identity)),
             (" with an explicit deny in the role trust policy", Refusal::Denied(PolicyKind::Other)),
             (" with an explicit deny in a service control policy", Refusal::Denied(PolicyKind::Organization)),
@@ -123,11 +136,27 @@ mod tests {
             assert_eq!(got, want, "{words}");
         }
         for (code, words, want) in [
-            ("AccessDenied", "User: x is not authorized to perform: sts:TagSession on resource: y", Refusal::TagSession),
-            ("AccessDenied", "User: x is not authorized to perform: sts:SetSourceIdentity on resource: y", Refusal::SetSourceIdentity),
+            (
+                "AccessDenied",
+                "User: x is not authorized to perform: sts:TagSession on resource: y",
+                Refusal::TagSession,
+            ),
+            (
+                "AccessDenied",
+                "User: x is not authorized to perform: sts:SetSourceIdentity on resource: y",
+                Refusal::SetSourceIdentity,
+            ),
             ("AccessDenied", "MultiFactorAuthentication failed with invalid MFA one time pass code.", Refusal::Mfa),
-            ("ValidationError", "The requested DurationSeconds exceeds the MaxSessionDuration set for this role.", Refusal::OverMaximum),
-            ("ValidationError", "The requested DurationSeconds exceeds the 1 hour session limit for roles assumed by role chaining.", Refusal::OverChain),
+            (
+                "ValidationError",
+                "The requested DurationSeconds exceeds the MaxSessionDuration set for this role.",
+                Refusal::OverMaximum,
+            ),
+            (
+                "ValidationError",
+                "The requested DurationSeconds exceeds the 1 hour session limit for roles assumed by role chaining.",
+                Refusal::OverChain,
+            ),
             ("MalformedPolicyDocument", "Syntax errors in policy.", Refusal::BadPolicy),
             ("PackedPolicyTooLarge", "Packed size of policy consumes 137% of allotted space.", Refusal::BadPolicy),
             ("RegionDisabledException", "STS is not activated in this region", Refusal::Region),

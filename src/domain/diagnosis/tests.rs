@@ -119,10 +119,19 @@ fn what_could_be_read_makes_one_cause_certain() {
         (Attempt { target: trusting("arn:aws:iam::999999999999:root", &[]), ..bare() }, Cause::WrongPrincipal),
         (Attempt { target: trusting("arn:aws:iam::111111111111:user/other", &[]), ..bare() }, Cause::WrongPrincipal),
         (Attempt { target: trusting(root, &[id]), ..bare() }, Cause::ExternalIdMissing),
-        (Attempt { target: trusting(root, &[id]), external_id: Some("wrong".into()), ..bare() }, Cause::ExternalIdWrong),
+        (
+            Attempt { target: trusting(root, &[id]), external_id: Some("wrong".into()), ..bare() },
+            Cause::ExternalIdWrong,
+        ),
         (Attempt { target: trusting(USER, &[mfa]), ..bare() }, Cause::MfaDemanded),
-        (Attempt { target: trusting("*", &[("StringLike", "aws:RequestTag/team", "web*")]), ..bare() }, Cause::SessionTags),
-        (Attempt { target: trusting(root, &[("StringEquals", "sts:SourceIdentity", "me")]), ..bare() }, Cause::SourceIdentity),
+        (
+            Attempt { target: trusting("*", &[("StringLike", "aws:RequestTag/team", "web*")]), ..bare() },
+            Cause::SessionTags,
+        ),
+        (
+            Attempt { target: trusting(root, &[("StringEquals", "sts:SourceIdentity", "me")]), ..bare() },
+            Cause::SourceIdentity,
+        ),
     ] {
         assert_eq!(causes(&attempt), [(want, Certain)]);
     }
@@ -137,7 +146,8 @@ fn what_could_be_read_makes_one_cause_certain() {
 
 #[test]
 fn a_variation_that_aws_grants_is_proof() {
-    let by = |granted| causes(&Attempt { granted: vec![granted], external_id: Some("x".into()), ..attempt(Refusal::Bare) });
+    let by =
+        |granted| causes(&Attempt { granted: vec![granted], external_id: Some("x".into()), ..attempt(Refusal::Bare) });
     for (variation, cause) in [
         (Variation::WithMfa, Cause::MfaDemanded),
         (Variation::WithoutExternalId, Cause::ExternalIdWrong),
@@ -167,11 +177,8 @@ fn each_finding_says_whose_account_and_what_to_write_there() {
         ..attempt(Refusal::Bare)
     });
     assert_eq!(wanted[0].change.as_ref().expect("a line").text, "external_id = \"ri\\\"ght\"");
-    let long = Attempt {
-        duration: Duration::from_hours(12),
-        target: trusting("*", &[]),
-        ..attempt(Refusal::OverMaximum)
-    };
+    let long =
+        Attempt { duration: Duration::from_hours(12), target: trusting("*", &[]), ..attempt(Refusal::OverMaximum) };
     assert_eq!(explain(&long)[0].change.as_ref().expect("a line").text, "duration = \"4h\"");
 }
 
@@ -201,18 +208,20 @@ fn conditions_are_judged_as_iam_does_and_never_guessed() {
         let condition = Condition { operator: operator.into(), key: key.into(), values: vec![value.into()] };
         assert_eq!(condition.holds(&facts), want, "{operator} {key} {value}");
     }
-    for (pattern, text, fits) in [("*", "", true), ("a*c", "abbc", true), ("a?c", "ac", false), ("*b*", "abc", true), ("ab", "abc", false)] {
+    for (pattern, text, fits) in
+        [("*", "", true), ("a*c", "abbc", true), ("a?c", "ac", false), ("*b*", "abc", true), ("ab", "abc", false)]
+    {
         assert_eq!(is_like(pattern, text), fits, "{pattern} {text}");
     }
 }
 
 #[test]
 fn a_key_that_aws_does_not_take_is_one_of_two_until_somebody_looks() {
+    use Certainty::{Certain, Possible};
     let key = KeyFacts { identity: "auth", id: "AKIAEXAMPLE", owner: USER, account: "111111111111" };
     let of = |code, listed| -> Vec<(Cause, Certainty)> {
         rejected(code, &key, listed).into_iter().map(|f| (f.cause, f.certainty)).collect()
     };
-    use Certainty::{Certain, Possible};
     assert_eq!(of("InvalidClientTokenId", Listed::Inactive), [(Cause::KeyInactive, Certain)]);
     assert_eq!(of("InvalidClientTokenId", Listed::Gone), [(Cause::KeyDeleted, Certain)]);
     assert_eq!(
@@ -236,7 +245,11 @@ fn the_verdict_is_that_of_the_first_link_that_does_not_hold() {
     assert_eq!(verdict(&[holds(LinkKind::Config), holds(LinkKind::Result)], &[]), None);
     let locked = Finding::new(Cause::VaultLocked, LinkKind::Vault, Certainty::Certain, "").kind(Kind::Locked);
     let refused = Finding::new(Cause::Other, LinkKind::Trust, Certainty::Certain, "");
-    let links = [holds(LinkKind::Config), Link::new(LinkKind::Vault, State::Broken, ""), Link::new(LinkKind::Trust, State::Broken, "")];
+    let links = [
+        holds(LinkKind::Config),
+        Link::new(LinkKind::Vault, State::Broken, ""),
+        Link::new(LinkKind::Trust, State::Broken, ""),
+    ];
     assert_eq!(verdict(&links, &[refused, locked]), Some(Kind::Locked));
     let unproven = [Link::new(LinkKind::Trust, State::Unproven, "")];
     assert_eq!(verdict(&unproven, &[]), Some(Kind::Failed), "what is not proven is no success");

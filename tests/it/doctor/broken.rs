@@ -2,8 +2,8 @@
 
 use super::{Found, ONE, Sight, doctor, home, root, trust};
 use crate::harness::home::{Home, chained_world, text};
-use rolecall_sandbox::tutorials::{AUTH_ACCOUNT, ROLE_ARN, USER_ARN, WORKLOAD_ACCOUNT};
 use rolecall_sandbox::KeyStatus;
+use rolecall_sandbox::tutorials::{AUTH_ACCOUNT, ROLE_ARN, USER_ARN, WORKLOAD_ACCOUNT};
 use serde_json::{Value, json};
 
 /// Breaks a chain and examines it, where IAM may be read and where nothing may.
@@ -44,7 +44,10 @@ fn a_missing_permission_of_the_identity() {
 fn a_trust_policy_that_names_somebody_else() {
     let (full, none) = both(ONE, |home| trust(home, "arn:aws:iam::999999999999:root", &Value::Null));
     let finding = full.is_certainly("wrong-principal");
-    assert_eq!((finding["account"].as_str(), finding["change"]["edit"].as_str()), (Some(WORKLOAD_ACCOUNT), Some("replace")));
+    assert_eq!(
+        (finding["account"].as_str(), finding["change"]["edit"].as_str()),
+        (Some(WORKLOAD_ACCOUNT), Some("replace"))
+    );
     let statement: Value = serde_json::from_str(change(&finding)).expect("the statement is JSON");
     assert_eq!(statement["Principal"]["AWS"], USER_ARN);
     none.is_possibly("wrong-principal");
@@ -70,7 +73,10 @@ fn an_external_id_that_is_missing_or_wrong() {
 
     let (full, none) = both(&with("external_id = \"the-wrong-one\""), |home| trust(home, &root(), &wanted));
     let finding = full.is_certainly("external-id-wrong");
-    assert_eq!((change(&finding), finding["change"]["edit"].as_str()), ("external_id = \"the-right-one\"", Some("replace")));
+    assert_eq!(
+        (change(&finding), finding["change"]["edit"].as_str()),
+        ("external_id = \"the-right-one\"", Some("replace"))
+    );
     none.is_possibly("external-id-wrong");
     assert!(!none.causes().iter().any(|(cause, _)| cause == "external-id-missing"), "one is set");
 }
@@ -198,10 +204,9 @@ fn a_session_policy_along_a_chain_that_leaves_the_next_role_out() {
 
 #[test]
 fn what_aws_refuses_of_tags_and_a_source_identity() {
-    for (line, cause) in [
-        ("session_tags = { team = \"web\" }", "session-tags"),
-        ("source_identity = \"richard\"", "source-identity"),
-    ] {
+    for (line, cause) in
+        [("session_tags = { team = \"web\" }", "session-tags"), ("source_identity = \"richard\"", "source-identity")]
+    {
         let (full, none) = both(&with(line), |_| {});
         for found in [full, none] {
             assert_eq!(found.is_certainly(cause)["account"], WORKLOAD_ACCOUNT);
@@ -212,7 +217,10 @@ fn what_aws_refuses_of_tags_and_a_source_identity() {
 #[test]
 fn mfa_of_a_device_that_the_role_does_without_is_proof() {
     let config = ONE.replace("region", "mfa_serial = \"SERIAL\"\nregion");
-    let home = home(&format!("{}mfa = \"none\"\n", config.replace("SERIAL", "arn:aws:iam::111111111111:mfa/richard")), Sight::None);
+    let home = home(
+        &format!("{}mfa = \"none\"\n", config.replace("SERIAL", "arn:aws:iam::111111111111:mfa/richard")),
+        Sight::None,
+    );
     home.aws.world(rolecall_sandbox::World::demand_mfa);
     // The device's session is there already: nobody is asked.
     let unlocked = home.run_with_input(["unlock", "auth"], &home.aws.mfa_code(USER_ARN));

@@ -5,7 +5,8 @@ use crate::harness::home::text;
 use serde_json::{Value, json};
 use std::os::unix::fs::PermissionsExt;
 
-const PRIVATE: &str = "external_id = \"canary-external-id\"\nsession_tags = { team = \"canary-tag\" }\n# canary-comment\n";
+const PRIVATE: &str =
+    "external_id = \"canary-external-id\"\nsession_tags = { team = \"canary-tag\" }\n# canary-comment\n";
 
 #[test]
 fn a_report_has_what_helps_and_no_secret_and_is_shown_before_it_is_written() {
@@ -26,7 +27,9 @@ fn a_report_has_what_helps_and_no_secret_and_is_shown_before_it_is_written() {
     }
     let report: Value = serde_json::from_str(&content).unwrap();
     assert_eq!(report["doctor"]["names"][0]["findings"][0]["cause"], "external-id-wrong", "{report:#}");
-    assert!(report["config"]["roles"]["prod"]["role_arn"].is_string() && report["status"]["agent"]["version"].is_string());
+    assert!(
+        report["config"]["roles"]["prod"]["role_arn"].is_string() && report["status"]["agent"]["version"].is_string()
+    );
     let log = report["log"].as_array().unwrap();
     assert!(log.iter().any(|line| line["event"] == "doctor" && line["result"] == "AccessDenied"), "{log:#?}");
     let again = home.run(["doctor", "prod", &bundle, "--yes"]);

@@ -36,12 +36,14 @@ fn what_tools_take_before_they_ask_rolecall() {
     home.set("AWS_ACCESS_KEY_ID", "");
     home.set("AWS_SECRET_ACCESS_KEY", "");
     std::fs::create_dir(home.path(".aws")).unwrap();
-    std::fs::write(home.path(".aws/credentials"), "[default]\naws_access_key_id = x\naws_secret_access_key = y\n").unwrap();
+    std::fs::write(home.path(".aws/credentials"), "[default]\naws_access_key_id = x\naws_secret_access_key = y\n")
+        .unwrap();
     let found = doctor(&home, "prod");
     assert_eq!(found.is_certainly("shadowed")["fix"], "rolecall profiles sync");
     assert!(home.run(["profiles", "sync"]).status.success());
     assert_eq!(doctor(&home, "prod").code, 0, "a profile of its own comes before [default]");
-    std::fs::write(home.path(".aws/credentials"), "[prod]\naws_access_key_id = x\naws_secret_access_key = y\n").unwrap();
+    std::fs::write(home.path(".aws/credentials"), "[prod]\naws_access_key_id = x\naws_secret_access_key = y\n")
+        .unwrap();
     doctor(&home, "prod").is_certainly("shadowed");
     std::fs::remove_file(home.path(".aws/credentials")).unwrap();
     home.set("AWS_VAULT", "other");

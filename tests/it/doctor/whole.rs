@@ -3,6 +3,7 @@
 use super::{ONE, Sight, doctor, home};
 use crate::harness::home::{Home, text};
 use crate::harness::inside::until;
+use crate::harness::window::Window;
 use rolecall_sandbox::tutorials::USER_ARN;
 use serde_json::Value;
 use std::process::Stdio;
@@ -92,4 +93,21 @@ fn one_is_made_at_a_time_and_a_lock_ends_it() {
     assert_eq!(ended.status.code(), Some(4), "{}", text(&ended.stdout));
     assert!(text(&ended.stdout).contains("rolecall was locked while this was under way"));
     hold.release();
+}
+
+#[test]
+fn at_a_terminal_the_code_is_asked_for_as_get_does_and_then_serves_get_too() {
+    let config = ONE.replace("region", "mfa_serial = \"arn:aws:iam::111111111111:mfa/richard\"\nregion");
+    let home = Home::ready(&format!("prompts = [\"tty\"]\n{config}"));
+    home.aws.world(rolecall_sandbox::World::demand_mfa);
+    let window = Window::open(&home, "doctor");
+    window.run(&format!("clear; {} doctor prod; echo done $?", env!("CARGO_BIN_EXE_rolecall")));
+    until("it is asked", || window.shows("MFA code of auth"));
+    window.run(&home.aws.mfa_code(USER_ARN));
+    until("it is over", || window.shows("done 0"));
+    let screen = window.screen();
+    assert!(screen.contains("every link holds") && screen.contains("met, with MFA"), "{screen}");
+    assert!(!screen.contains("asking AWS"), "what was being done is gone from the screen: {screen}");
+    assert!(home.run(["get", "prod"]).status.success(), "the code opens the identity's roles");
+    assert_eq!(home.aws.count("GetSessionToken"), 1);
 }
