@@ -156,7 +156,10 @@ pub fn revert_found(
 
 /// Finds the lines of a section whose header stands there exactly once, the header left out.
 fn section(lines: &[Zeroizing<Vec<u8>>], header: &str) -> Option<std::ops::Range<usize>> {
-    let start = find(lines, &[header.to_owned()])? + 1;
+    // Without its line end: a header that ended the file has got one.
+    let mut found = lines.iter().enumerate().filter(|(_, line)| line.trim_ascii() == header.trim().as_bytes());
+    let (Some((at, _)), None) = (found.next(), found.next()) else { return None };
+    let start = at + 1;
     let end = lines[start..].iter().position(|line| line.trim_ascii_start().starts_with(b"["));
     Some(start..end.map_or(lines.len(), |end| start + end))
 }
