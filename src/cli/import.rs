@@ -60,7 +60,7 @@ pub(super) fn run(paths: &Paths, args: &ImportArgs) -> Result<(), Failure> {
     if !args.yes && !ask::consent("Take them over?")? {
         return output::print("nothing was changed\n");
     }
-    if ask::is_possible() && plan.identities.iter().any(|identity| needs_vault(identity)) {
+    if ask::is_possible() && plan.identities.iter().any(needs_vault) {
         unlock::ready_vault(paths)?;
     }
     let (plan, text) = apply(paths, args, &mut survey, &mut journal, (plan, text))?;

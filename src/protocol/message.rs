@@ -138,7 +138,7 @@ pub enum Request {
         /// Whether a key that is there already is replaced.
         replace: bool,
         /// Whether it comes out of a file by an import, which may be undone; the same key may then be there already.
-        #[serde(default, skip_serializing_if = "is_false")]
+        #[serde(default, skip_serializing_if = "std::ops::Not::not")]
         imported: bool,
     },
     /// Takes the key of another tool's entry in the keyring, tries and stores it; answered by [`Answer::Key`].
@@ -208,10 +208,6 @@ pub enum Request {
         #[serde(default, serialize_with = "expose_option", deserialize_with = "passphrase")]
         passphrase: Option<Passphrase>,
     },
-}
-
-fn is_false(value: &bool) -> bool {
-    !*value
 }
 
 /// A tool whose entries in the keyring are known.

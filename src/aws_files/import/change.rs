@@ -42,10 +42,8 @@ pub fn apply(text: &[u8], changes: &[Change]) -> Zeroizing<Vec<u8>> {
     let mut out = Zeroizing::new(Vec::with_capacity(text.len() + inserted_len(changes)));
     let mut changes = changes.iter().peekable();
     let mut skip = 0;
-    let mut line = 0;
-    for raw in split_lines(text) {
-        line += 1;
-        while let Some(change) = changes.next_if(|change| change.at == line) {
+    for (line, raw) in split_lines(text).enumerate() {
+        while let Some(change) = changes.next_if(|change| change.at == line + 1) {
             insert(change, &mut out);
             skip += change.removed.len();
         }
@@ -55,7 +53,9 @@ pub fn apply(text: &[u8], changes: &[Change]) -> Zeroizing<Vec<u8>> {
             out.extend_from_slice(raw);
         }
     }
-    changes.for_each(|change| insert(change, &mut out));
+    for change in changes {
+        insert(change, &mut out);
+    }
     out
 }
 
@@ -63,7 +63,9 @@ fn insert(change: &Change, out: &mut Vec<u8>) {
     if !out.is_empty() && !out.ends_with(b"\n") {
         out.extend_from_slice(change.ended.as_bytes());
     }
-    change.inserted.iter().for_each(|inserted| out.extend_from_slice(inserted.as_bytes()));
+    for inserted in &change.inserted {
+        out.extend_from_slice(inserted.as_bytes());
+    }
 }
 
 fn inserted_len(changes: &[Change]) -> usize {
@@ -150,13 +152,18 @@ pub fn revert_found(
         }
     }
     let mut out = Zeroizing::new(Vec::with_capacity(lines.iter().map(|line| line.len()).sum()));
-    lines.iter().for_each(|line| out.extend_from_slice(line));
+    for line in &lines {
+        out.extend_from_slice(line);
+    }
     Ok((out, lost))
 }
 
 /// Finds the lines of a section whose header stands there exactly once, the header left out.
 fn section(lines: &[Zeroizing<Vec<u8>>], header: &str) -> Option<std::ops::Range<usize>> {
-    let start = find(lines, &[header.to_owned()])? + 1;
+    // Without its line end: a header that ended the file has got one.
+    let mut found = lines.iter().enumerate().filter(|(_, line)| line.trim_ascii() == header.trim().as_bytes());
+    let (Some((at, _)), None) = (found.next(), found.next()) else { return None };
+    let start = at + 1;
     let end = lines[start..].iter().position(|line| line.trim_ascii_start().starts_with(b"["));
     Some(start..end.map_or(lines.len(), |end| start + end))
 }

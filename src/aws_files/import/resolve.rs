@@ -173,16 +173,15 @@ impl<'r, 's, 'a> Resolver<'r, 's, 'a> {
         // And up again.
         let mut outcome = Err(String::new());
         while let Some(name) = path.pop() {
-            outcome = match self.known.get(&name) {
-                Some(known) => known.clone(),
-                None => {
-                    let outcome = match self.profiles.get(&name) {
-                        Some(profile) => self.meaning(profile),
-                        None => self.of_entry(&name),
-                    };
-                    self.known.insert(name, outcome.clone());
-                    outcome
-                }
+            outcome = if let Some(known) = self.known.get(&name) {
+                known.clone()
+            } else {
+                let outcome = match self.profiles.get(&name) {
+                    Some(profile) => self.meaning(profile),
+                    None => self.of_entry(&name),
+                };
+                self.known.insert(name, outcome.clone());
+                outcome
             };
         }
         outcome

@@ -149,9 +149,8 @@ credential_process = /usr/bin/rolecall get other
 fn every_shape_is_changed_once_and_taken_back_byte_for_byte() {
     let credentials = format!("{}\n{}", key("default", ID, SECRET), key("other", OTHER_ID, OTHER_SECRET));
     let tabs = GROWN.replace(" = ", "\t=\t").replace("  max", "\tmax").replace("  endpoint", "\tendpoint");
-    let many: String = (0..300)
-        .map(|n| format!("[profile p{n}]\nrole_arn = {}\nsource_profile = default\nregion = eu-west-1\n\n", arn("R")))
-        .collect();
+    let one = |n| format!("[profile p{n}]\nrole_arn = {}\nsource_profile = default\nregion = eu-west-1\n\n", arn("R"));
+    let many = (0..300).map(one).collect::<Vec<_>>().concat();
     let shapes: Vec<(&str, Vec<u8>, Vec<u8>)> = vec![
         ("plain", GROWN.into(), credentials.clone().into()),
         ("CRLF", GROWN.replace('\n', "\r\n").into(), credentials.replace('\n', "\r\n").into()),
@@ -273,9 +272,8 @@ fn what_cannot_be_taken_over_stays_with_its_reason() {
 
 #[test]
 fn a_chain_of_ten_thousand_is_neither_followed_to_the_end_nor_an_overflow() {
-    let config: String = (0..10_000)
-        .map(|n| format!("[profile p{n}]\nrole_arn = {}\nsource_profile = p{}\n", arn("R"), n + 1))
-        .collect();
+    let one = |n| format!("[profile p{n}]\nrole_arn = {}\nsource_profile = p{}\n", arn("R"), n + 1);
+    let config = (0..10_000).map(one).collect::<Vec<_>>().concat();
     let files = files(config, key("p10000", ID, SECRET));
     let plan = files.plan();
     assert_eq!(plan.roles.len(), 10, "as many as a chain may have");

@@ -196,7 +196,7 @@ pub(super) fn said(plan: &Plan, shown: &Shown, screen: Screen) -> String {
         let _ = writeln!(out, "the diffs have too many lines to be shown; `--dry-run --json` has them");
     } else {
         out.push('\n');
-        shown.diffs.iter().for_each(|diff| out.push_str(diff));
+        out.push_str(&shown.diffs.concat());
         out.push('\n');
     }
     let moved = plan.identities.iter().filter(|identity| needs_vault(identity) && !identity.is_there).count();

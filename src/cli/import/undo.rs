@@ -37,13 +37,13 @@ pub(super) fn run(paths: &Paths, args: &ImportArgs) -> Result<(), Failure> {
     let (new_text, kept) = config_back(paths, &text, &entries);
     let keys = wanted(&files, &entries);
     let mut diffs = vec![diff::unified(&paths.config, text.as_bytes(), new_text.as_bytes())];
-    for at in 0..files.0.len() {
-        diffs.push(diff::unified(&files.0[at].0, &files.0[at].1, &shown_texts[at]));
+    for ((path, text, _), back) in files.0.iter().zip(&shown_texts) {
+        diffs.push(diff::unified(path, text, back));
     }
     diffs.retain(|diff| !diff.is_empty());
     let mut said = String::new();
     if !args.json {
-        diffs.iter().for_each(|diff| said.push_str(diff));
+        said.push_str(&diffs.concat());
         for (identity, id) in &keys {
             let _ = writeln!(said, "{} of {identity} goes back into a file, in PLAIN TEXT", printable(id, 128));
         }
