@@ -86,7 +86,9 @@ impl Work<'_> {
         if error.outlook == Outlook::Transient {
             return !makes_something(call);
         }
-        let words = error.report.message.to_ascii_lowercase();
+        // AWS's own words, behind ours.
+        let message = &error.report.message;
+        let words = message.split_once(&call.what()).map_or(message.as_str(), |(_, words)| words).to_ascii_lowercase();
         match (code(error), call) {
             // The trust names a user or role that was made just now.
             ("MalformedPolicyDocument", Call::CreateRole { .. } | Call::UpdateAssumeRolePolicy { .. }) => {

@@ -9,9 +9,14 @@ use rustix::fs::{FlockOperation, flock};
 use std::fs::{self, File};
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 /// Two documents of each step fit a hundred times.
 const FILE_MAX: u64 = 1024 * 1024;
+
+/// How often the lock of another run is tried, and the time between: two seconds in all.
+const TRIES: u32 = 20;
+const PAUSE: Duration = Duration::from_millis(100);
 
 /// The file, and the lock that keeps a second run off it.
 #[derive(Debug)]
@@ -27,7 +32,16 @@ impl Journal {
         let lock_path = path.with_extension("lock");
         let failed = |e: io::Error| Report::new(Kind::Failed, format!("cannot open {}: {e}", lock_path.display()));
         let lock = files::open_private_append(&lock_path).map_err(failed)?;
-        match flock(&lock, FlockOperation::NonBlockingLockExclusive) {
+        let mut tried = flock(&lock, FlockOperation::NonBlockingLockExclusive);
+        // One that was killed is not gone before its last thread is.
+        for _ in 0..TRIES {
+            if tried != Err(rustix::io::Errno::WOULDBLOCK) {
+                break;
+            }
+            std::thread::sleep(PAUSE);
+            tried = flock(&lock, FlockOperation::NonBlockingLockExclusive);
+        }
+        match tried {
             Ok(()) => Ok(Self { path, _lock: lock }),
             Err(rustix::io::Errno::WOULDBLOCK) => Err(Report::new(
                 Kind::Failed,

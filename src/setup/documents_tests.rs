@@ -44,10 +44,8 @@ fn every_combination_of_trust_and_conditions_says_what_was_asked() {
                         external_id: external_id.map(str::to_owned),
                         ..Typed::default()
                     };
-                    let fits = !matches!(
-                        (trust, application),
-                        (Some(Trust::User), Some(_)) | (Some(Trust::Role), None)
-                    );
+                    let fits =
+                        !matches!((trust, application), (Some(Trust::User), Some(_)) | (Some(Trust::Role), None));
                     assert_eq!(Wish::new(typed.clone()).is_ok(), fits, "{trust:?} {application:?}");
                     if !fits {
                         continue;
@@ -86,7 +84,8 @@ fn the_policy_names_the_one_role_unless_every_one_is_asked_for() {
 
 #[test]
 fn laying_a_document_out_and_back_changes_nothing() {
-    let written = "{ \"Version\" : \"2012-10-17\",\r\n\t\"a b\": [1, 2.50 , {}, []], \"c\\\"}\": \"{ \\\\\" , \"d\": [ [ ] ] }";
+    let written =
+        "{ \"Version\" : \"2012-10-17\",\r\n\t\"a b\": [1, 2.50 , {}, []], \"c\\\"}\": \"{ \\\\\" , \"d\": [ [ ] ] }";
     let short = compact(written);
     assert_eq!(short, r#"{"Version":"2012-10-17","a b":[1,2.50,{},[]],"c\"}":"{ \\","d":[[]]}"#);
     assert_eq!(compact(&pretty(written)), short);

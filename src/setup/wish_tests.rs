@@ -62,7 +62,14 @@ fn an_application_has_an_instance_profile_on_instances_alone() {
         let made = actions(Typed { application: Some(service), ..Typed::default() });
         let names: Vec<&str> = made.iter().map(|(_, action)| *action).collect();
         let expected: &[&str] = if profile {
-            &["CreatePolicy", "CreateRole", "AttachRolePolicy", "CreateInstanceProfile", "AddRoleToInstanceProfile", "CreateRole"]
+            &[
+                "CreatePolicy",
+                "CreateRole",
+                "AttachRolePolicy",
+                "CreateInstanceProfile",
+                "AddRoleToInstanceProfile",
+                "CreateRole",
+            ]
         } else {
             &["CreatePolicy", "CreateRole", "AttachRolePolicy", "CreateRole"]
         };
@@ -124,7 +131,8 @@ fn what_iam_would_refuse_is_refused_with_its_flag() {
     let none = Typed::default;
     let tag = |key: &str, value: &str| vec![(key.to_owned(), value.to_owned())];
     let many = |n: usize| (0..n).map(|i| format!("P{i}")).collect::<Vec<_>>();
-    let big = format!(r#"{{"Statement":{{"Sid":"{}","Effect":"Allow","Action":"*","Resource":"*"}}}}"#, "x".repeat(10_240));
+    let big =
+        format!(r#"{{"Statement":{{"Sid":"{}","Effect":"Allow","Action":"*","Resource":"*"}}}}"#, "x".repeat(10_240));
     let file = |name: &str, text: &str| (name.to_owned(), text.to_owned());
     for (typed, word) in [
         (Typed { user: text("a b"), ..none() }, "--user"),
@@ -166,7 +174,8 @@ fn what_iam_would_refuse_is_refused_with_its_flag() {
 #[test]
 fn two_roles_of_one_account_need_two_names() {
     let one = account("111111111111");
-    let typed = Typed { application: Some(Service::Ec2), assuming_role: text("X"), role: text("X"), ..Typed::default() };
+    let typed =
+        Typed { application: Some(Service::Ec2), assuming_role: text("X"), role: text("X"), ..Typed::default() };
     let typed = Typed { name: Name::new("prod").ok(), ..typed };
     let wish = Wish::new(typed).expect("valid");
     assert!(wish.for_accounts(Partition::Aws, one.clone(), one.clone(), None).is_err());

@@ -32,3 +32,4 @@ mod profiles;
 mod refusals;
 mod remote;
 mod rotation;
+mod setup;

@@ -26,7 +26,12 @@ fn a_person_gets_from_two_admin_profiles_to_a_listed_bucket_and_back() {
     assert!(output.stderr.is_empty(), "{}", text(&output.stderr));
     assert_eq!(stage.home.aws.calls().len(), 14, "{:?}", stage.actions());
     assert!(said.contains("1 command typed, 14 calls to IAM and STS"), "{said}");
-    assert!(said.contains("prod: arn:aws:iam::111111111111:user/richard becomes arn:aws:iam::222222222222:role/AssumedRole"), "{said}");
+    assert!(
+        said.contains(
+            "prod: arn:aws:iam::111111111111:user/richard becomes arn:aws:iam::222222222222:role/AssumedRole"
+        ),
+        "{said}"
+    );
     stage.learn();
     stage.lists_the_bucket("prod");
 
@@ -59,7 +64,10 @@ fn applying_again_makes_nothing_and_repairs_what_was_changed() {
     assert_eq!((&done["resumed"], &done["proven"], &done["setup"]), (&true.into(), &true.into(), &"prod".into()));
     assert_eq!(stage.inventory(), made, "nothing is made twice");
     let count = |action: &str| stage.home.aws.count(action);
-    assert_eq!((count("CreateUser"), count("CreateAccessKey"), count("CreateRole"), count("CreatePolicy")), (1, 1, 1, 1));
+    assert_eq!(
+        (count("CreateUser"), count("CreateAccessKey"), count("CreateRole"), count("CreatePolicy")),
+        (1, 1, 1, 1)
+    );
 
     stage.home.aws.world(|world| {
         let role = world.role(ROLE_ARN);
@@ -84,9 +92,29 @@ fn names_paths_tags_an_external_id_and_a_policy_of_ones_own_are_as_they_were_ask
         {"Effect": "Allow", "Action": ["s3:ListBucket", "s3:ListAllMyBuckets"], "Resource": "*"}]}"#;
     std::fs::write(stage.home.path("s3.json"), policy).unwrap();
     let flags = [
-        "--user", "rolecall.ci", "--role", "Reader", "--name", "team/prod", "--identity", "auth", "--path", "/rolecall/",
-        "--tag", "cost-center=4711", "--external-id", "auto", "--trust", "user", "--policy-file", "s3.json",
-        "--max-session-duration", "2h", "--region", "eu-west-1", "--yes",
+        "--user",
+        "rolecall.ci",
+        "--role",
+        "Reader",
+        "--name",
+        "team/prod",
+        "--identity",
+        "auth",
+        "--path",
+        "/rolecall/",
+        "--tag",
+        "cost-center=4711",
+        "--external-id",
+        "auto",
+        "--trust",
+        "user",
+        "--policy-file",
+        "s3.json",
+        "--max-session-duration",
+        "2h",
+        "--region",
+        "eu-west-1",
+        "--yes",
     ];
     let before = stage.inventory();
     let output = stage.setup("apply", &flags);

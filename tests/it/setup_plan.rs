@@ -49,8 +49,18 @@ fn without_credentials_a_person_s_plan_shows_every_call_document_and_line_and_no
     let shown = planned(
         &home,
         &[
-            "--user", "richard", "--name", "prod", "--policy-arn", "AmazonS3ReadOnlyAccess", "--require-mfa", "--mfa-device",
-            "--external-id", "7f3a", "--region", "eu-west-1",
+            "--user",
+            "richard",
+            "--name",
+            "prod",
+            "--policy-arn",
+            "AmazonS3ReadOnlyAccess",
+            "--require-mfa",
+            "--mfa-device",
+            "--external-id",
+            "7f3a",
+            "--region",
+            "eu-west-1",
         ],
     );
     for word in [
@@ -160,7 +170,10 @@ fn a_policy_file_that_is_none_is_refused_with_its_line() {
     let home = Home::bare("");
     let file = home.path("policy.json");
     let name = file.display().to_string();
-    let big = format!("{{\"Statement\":{{\"Effect\":\"Allow\",\"Action\":\"s3:{}\",\"Resource\":\"*\"}}}}", "x".repeat(10_240));
+    let big = format!(
+        "{{\"Statement\":{{\"Effect\":\"Allow\",\"Action\":\"s3:{}\",\"Resource\":\"*\"}}}}",
+        "x".repeat(10_240)
+    );
     for (bytes, word) in [
         (b"Resources:\n  X: 1\n".to_vec(), "line 1: it is not JSON"),
         (format!("\u{feff}{READS}").into_bytes(), "line 1: it begins with a byte order mark"),
@@ -248,7 +261,10 @@ fn with_two_profiles_the_plan_knows_the_accounts_and_what_is_there() {
     ] {
         assert!(shown.contains(word), "{word} in {shown}");
     }
-    let json = plan(&home, &[&profiles[..], &["--user", "fresh", "--role", "Fresh", "--external-id", "auto", "--json"]].concat());
+    let json = plan(
+        &home,
+        &[&profiles[..], &["--user", "fresh", "--role", "Fresh", "--external-id", "auto", "--json"]].concat(),
+    );
     let json: Value = serde_json::from_slice(&json.stdout).unwrap();
     let found: Vec<&Value> = json["findings"].as_array().unwrap().iter().map(|finding| &finding["found"]).collect();
     assert_eq!(found, ["missing", "missing", "missing"], "{json:#}");

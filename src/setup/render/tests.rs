@@ -49,7 +49,10 @@ fn existing() -> Setup {
 /// Gives the calls that a form of a setup has to make, without key and device.
 fn calls(setup: &Setup) -> Vec<Call> {
     let secret = |call: &Call| {
-        matches!(call, Call::CreateAccessKey { .. } | Call::CreateVirtualMFADevice { .. } | Call::EnableMFADevice { .. })
+        matches!(
+            call,
+            Call::CreateAccessKey { .. } | Call::CreateVirtualMFADevice { .. } | Call::EnableMFADevice { .. }
+        )
     };
     setup.steps().into_iter().map(|step| step.call).filter(|call| !secret(call)).collect()
 }
@@ -107,7 +110,8 @@ fn the_script_gives_aws_exactly_the_words_of_the_calls() {
         // A shell function in the place of the program: it writes each word with its end marked.
         let stand_in = "aws() { case \"$1\" in sts) case \"$4\" in -w) echo 222222222222;; *) echo 111111111111;; esac;; \
                         *) printf '%s\\0' \"$@\" >&3; printf '\\1' >&3;; esac; }\n";
-        let output = Command::new("sh").args(["-c", &format!("exec 3>&1\n{stand_in}{script}")]).output().expect("sh runs");
+        let output =
+            Command::new("sh").args(["-c", &format!("exec 3>&1\n{stand_in}{script}")]).output().expect("sh runs");
         assert!(output.status.success(), "{}\n{script}", String::from_utf8_lossy(&output.stderr));
         let said = String::from_utf8(output.stdout).expect("text");
         let commands: Vec<Vec<&str>> =
@@ -116,7 +120,8 @@ fn the_script_gives_aws_exactly_the_words_of_the_calls() {
         assert_eq!(commands.len(), calls.len(), "{script}");
         for (words, call) in commands.iter().zip(&calls) {
             let value = |option: &str| {
-                let at = words.iter().position(|word| *word == option).unwrap_or_else(|| panic!("{option} in {words:?}"));
+                let at =
+                    words.iter().position(|word| *word == option).unwrap_or_else(|| panic!("{option} in {words:?}"));
                 words[at + 1]
             };
             assert_eq!(words[1].replace('-', ""), call.action().to_lowercase());

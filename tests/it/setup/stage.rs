@@ -17,8 +17,16 @@ use tempfile::TempDir;
 
 /// What the person's tutorial takes.
 pub(super) const PERSON: [&str; 10] = [
-    "--user", "richard", "--role", "AssumedRole", "--name", "prod", "--policy-arn", "AmazonS3ReadOnlyAccess",
-    "--region=eu-west-1", "--yes",
+    "--user",
+    "richard",
+    "--role",
+    "AssumedRole",
+    "--name",
+    "prod",
+    "--policy-arn",
+    "AmazonS3ReadOnlyAccess",
+    "--region=eu-west-1",
+    "--yes",
 ];
 
 pub(super) struct Stage {
@@ -42,7 +50,8 @@ impl Stage {
                     key.id, key.secret
                 ));
                 home.canaries.add(&key.secret);
-                let user = User::new("admin").with_key(key).with_managed_policy("arn:aws:iam::aws:policy/AdministratorAccess");
+                let user =
+                    User::new("admin").with_key(key).with_managed_policy("arn:aws:iam::aws:policy/AdministratorAccess");
                 let user = User { account: account.to_owned(), ..user };
                 world.account(account).users.insert("admin".to_owned(), user);
             }
