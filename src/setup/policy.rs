@@ -83,10 +83,30 @@ impl<'de> Deserialize<'de> for Statements {
     }
 }
 
-#[derive(Deserialize)]
-#[serde(try_from = "Elements")]
 struct Statement {
     sid: Option<String>,
+}
+
+impl<'de> Deserialize<'de> for Statement {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Whole;
+
+        impl<'de> Visitor<'de> for Whole {
+            type Value = Statement;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("a statement, which is a JSON object")
+            }
+
+            fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<Statement, A::Error> {
+                // In here, and not by `try_from`: an error has the line of this object then, not of the list's end.
+                let elements = Elements::deserialize(MapAccessDeserializer::new(map))?;
+                Statement::try_from(elements).map_err(A::Error::custom)
+            }
+        }
+
+        deserializer.deserialize_map(Whole)
+    }
 }
 
 /// The elements as they are written.

@@ -33,3 +33,4 @@ mod refusals;
 mod remote;
 mod rotation;
 mod setup;
+mod setup_forms;
