@@ -18,6 +18,7 @@ mod endpoint;
 mod exec;
 mod faults;
 mod get;
+mod iam_sdk;
 mod layers;
 mod lifecycle;
 mod looks;

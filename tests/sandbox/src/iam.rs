@@ -7,6 +7,7 @@ mod access;
 mod access_keys;
 mod devices;
 mod documents;
+mod grammar;
 mod instance_profiles;
 mod names;
 mod page;
@@ -79,6 +80,7 @@ fn handle(action: &str) -> Option<Handle> {
         "ListAccessKeys" => access_keys::list,
         "ListAttachedRolePolicies" => |exchange, caller| permissions::list_attached(exchange, caller, Kind::Role),
         "ListAttachedUserPolicies" => |exchange, caller| permissions::list_attached(exchange, caller, Kind::User),
+        "ListGroupsForUser" => users::list_groups,
         "ListInstanceProfileTags" => |exchange, caller| tags::list(exchange, caller, Kind::InstanceProfile),
         "ListInstanceProfiles" => instance_profiles::list,
         "ListInstanceProfilesForRole" => instance_profiles::list_for_role,

@@ -158,8 +158,7 @@ impl Arrival<'_> {
             Service::Signin => signin::answer(&mut exchange),
         };
         let caller = exchange.caller_arn;
-        let is_read = ["Get", "List"].iter().any(|prefix| self.operation.action.starts_with(prefix));
-        state.unsettled.count(self.operation.service == Service::Iam, is_read, answer.error_code.is_some());
+        state.unsettled.count(self.operation, answer.error_code.is_some());
         (answer, caller)
     }
 

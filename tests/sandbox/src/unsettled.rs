@@ -1,9 +1,11 @@
 //! What IAM has changed and not everybody sees yet: each change is remembered by what was there before it.
 
+use std::collections::{BTreeMap, BTreeSet};
+
 use chrono::{DateTime, Utc};
 
+use crate::request::{Operation, Service};
 use crate::world::{Account, Delay, InstanceProfile, ManagedPolicy, MfaDevice, Propagation, Role, User, World};
-use std::collections::{BTreeMap, BTreeSet};
 
 /// The changes under way, in the order they were made.
 #[derive(Debug, Default)]
@@ -117,9 +119,17 @@ impl Unsettled {
     }
 
     /// Counts a call.
-    pub(crate) fn count(&mut self, is_iam: bool, is_read: bool, is_refused: bool) {
-        self.tries.decisions += usize::from(is_refused || !is_iam);
-        self.tries.reads += usize::from(is_iam && (is_refused || is_read));
+    pub(crate) fn count(&mut self, operation: &Operation, is_refused: bool) {
+        let is_read = ["Get", "List"].iter().any(|prefix| operation.action.starts_with(prefix));
+        match operation.service {
+            Service::Iam => {
+                self.tries.decisions += usize::from(is_refused);
+                self.tries.reads += usize::from(is_refused || is_read);
+            }
+            Service::Sts | Service::S3 => self.tries.decisions += 1,
+            // Nobody's key is asked for.
+            Service::Imds | Service::Container | Service::Signin => {}
+        }
     }
 
     /// Has everybody see everything.

@@ -5,6 +5,7 @@
 
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 
+use super::grammar;
 use super::refusals::{limit_exceeded, malformed};
 use crate::error::ApiError;
 use crate::policy::Policy;
@@ -27,13 +28,16 @@ pub(super) fn size(text: &str) -> usize {
 /// Reads a document that says what an identity may do.
 pub(super) fn permissions(text: &str) -> Result<Policy, ApiError> {
     let policy = Policy::parse(text).and_then(|policy| policy.check_identity_based().map(|()| policy));
-    policy.map_err(|error| malformed(error.to_string()))
+    let policy = policy.map_err(|error| malformed(error.to_string()))?;
+    grammar::check(text).map_err(malformed)?;
+    Ok(policy)
 }
 
 /// Reads a document that says who may assume a role; whom it names must exist.
 pub(super) fn trust(text: &str, known: &World, quota: usize) -> Result<Policy, ApiError> {
     let policy = Policy::parse(text).and_then(|policy| policy.check_trust().map(|()| policy));
     let mut policy = policy.map_err(|error| malformed(error.to_string()))?;
+    grammar::check(text).map_err(malformed)?;
     if size(text) > quota {
         return Err(limit_exceeded(format!("Cannot exceed quota for ACLSizePerRole: {quota}")));
     }

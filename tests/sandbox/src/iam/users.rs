@@ -73,6 +73,14 @@ pub(super) fn list(exchange: &mut Exchange<'_>, caller: &Caller) -> Outcome {
     }))
 }
 
+/// Lists a user's groups: there are none in this world.
+pub(super) fn list_groups(exchange: &mut Exchange<'_>, caller: &Caller) -> Outcome {
+    Subject::asked(exchange, caller, Kind::User, |resource| resource)?;
+    Ok(Box::new(|xml| {
+        xml.leaf("IsTruncated", false).open("Groups").close();
+    }))
+}
+
 fn write(xml: &mut Xml, user: &User) {
     xml.leaf("Path", &user.path).leaf("UserName", &user.name).leaf("UserId", &user.id).leaf("Arn", user.arn());
     xml.leaf("CreateDate", time(user.created));

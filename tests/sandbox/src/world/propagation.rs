@@ -22,8 +22,8 @@ pub enum Delay {
     None,
     /// A time, by the sandbox's clock.
     Time(TimeDelta),
-    /// So many tries: for decisions each call that is refused and each that is not to IAM, for reads each Get and List and
-    /// each call to IAM that is refused.
+    /// So many tries: for decisions each call to STS or S3 and each that IAM refuses, for reads each Get and List of IAM
+    /// and each call that it refuses.
     Calls(usize),
 }
 

@@ -85,7 +85,9 @@ fn documents_and_numbers_have_their_limits() {
         "MalformedPolicyDocument",
         "must contain resources",
     );
-    let long = policy(&json!({"Effect": "Allow", "Action": "s3:*", "Resource": "r".repeat(6144)})).to_string();
+    let long =
+        policy(&json!({"Effect": "Allow", "Action": "s3:*", "Resource": format!("arn:aws:s3:::{}", "r".repeat(6144))}))
+            .to_string();
     make("Long", &long).fails(409, "LimitExceeded", "Cannot exceed quota for PolicySize: 6144");
     let mut wide = allow("s3:*").to_string();
     wide.push_str(&" ".repeat(6144));
@@ -94,6 +96,25 @@ fn documents_and_numbers_have_their_limits() {
         409,
         "LimitExceeded",
         "Cannot exceed quota for PoliciesPerAccount: 1",
+    );
+}
+
+/// "Troubleshoot IAM policies": what is well formed may still be no policy.
+#[test]
+fn a_document_keeps_to_the_grammar() {
+    let (_aws, admin) = administrated();
+    let refused = |statements: serde_json::Value, message: &str| {
+        let document = json!({"Version": "2012-10-17", "Statement": statements}).to_string();
+        let made = admin.iam("CreatePolicy", &[("PolicyName", "Bad"), ("PolicyDocument", &document)]);
+        made.fails(400, "MalformedPolicyDocument", message);
+    };
+    let named = |name: &str| json!({"Sid": name, "Effect": "Allow", "Action": "s3:*", "Resource": "*"});
+    refused(json!([named("a"), named("a")]), "Statement IDs (SID) in a single policy must be unique.");
+    refused(json!([named("a b")]), "Statement IDs (SID) must be alpha-numeric.");
+    refused(json!({"Effect": "Allow", "Action": "List", "Resource": "*"}), "must be prefaced by a vendor");
+    refused(
+        json!({"Effect": "Allow", "Action": "s3:*", "Resource": ["*", "bucket"]}),
+        "Resource bucket must be in ARN format",
     );
 }
 

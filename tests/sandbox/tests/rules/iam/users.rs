@@ -21,6 +21,7 @@ fn a_user_is_made_with_path_and_tags_shown_and_deleted() {
     let shown = admin.iam("GetUser", &[("UserName", "anna")]);
     assert_eq!((shown.succeeds().field("Key"), shown.field("Value")), ("made-by", "rolecall"));
     assert_eq!(shown.field("UserId"), made.field("UserId"));
+    assert_eq!(admin.iam("ListGroupsForUser", &[("UserName", "anna")]).succeeds().count("Groups"), 1);
     admin.iam("CreateUser", &[("UserName", "Anna")]).fails(
         409,
         "EntityAlreadyExists",
@@ -100,7 +101,9 @@ fn policies_are_put_attached_listed_and_count_at_once() {
     assert_eq!(admin.iam("ListUserPolicies", &[anna]).succeeds().field("member"), "own");
     put("bad", "{").fails(400, "MalformedPolicyDocument", "");
     put("bad", &crate::trust("*").to_string()).fails(400, "MalformedPolicyDocument", "should not specify a principal");
-    let long = policy(&json!({"Effect": "Allow", "Action": "s3:*", "Resource": "r".repeat(2048)})).to_string();
+    let long =
+        policy(&json!({"Effect": "Allow", "Action": "s3:*", "Resource": format!("arn:aws:s3:::{}", "r".repeat(2048))}))
+            .to_string();
     put("long", &long).fails(409, "LimitExceeded", "Maximum policy size of 2048 bytes exceeded for user anna");
     admin.iam("DeleteUserPolicy", &[anna, ("PolicyName", "no")]).fails(
         404,
