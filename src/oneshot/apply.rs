@@ -177,7 +177,14 @@ impl Work<'_> {
             }
         }
         self.stand(step, Stands::Done, None)?;
-        self.line.say("attach", &step.call.what()).await
+        self.did(&step.call).await
+    }
+
+    /// Says that a call is done, its first word as the step's.
+    pub(super) async fn did(&mut self, call: &Call) -> Result<(), Report> {
+        let what = call.what();
+        let (word, rest) = what.split_once(' ').unwrap_or(("done", &what));
+        self.line.say(word, rest).await
     }
 
     /// Lists what a user who was there before has attached already: it is not ours to detach.

@@ -49,7 +49,7 @@ impl Work<'_> {
                 continue;
             }
             done.removed += 1;
-            self.line.say(word(call), &call.what()).await?;
+            self.did(call).await?;
         }
         done.calls = self.desk.calls;
         if done.left.is_empty() {
@@ -61,15 +61,5 @@ impl Work<'_> {
             self.record()?;
         }
         Ok(done)
-    }
-}
-
-/// Gives the word of a step.
-fn word(call: &Call) -> &'static str {
-    match call {
-        Call::DetachUserPolicy { .. } | Call::DetachRolePolicy { .. } | Call::RemoveRoleFromInstanceProfile { .. } => {
-            "detach"
-        }
-        _ => "delete",
     }
 }

@@ -143,7 +143,7 @@ impl Work<'_> {
             self.stand(step, Stands::Done, None)?;
             self.desk.totp = None;
         }
-        self.line.say("enable", &step.call.what()).await
+        self.did(&step.call).await
     }
 
     /// Makes the code of half a minute ago and that of now, as a patient person would type them.

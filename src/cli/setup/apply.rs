@@ -67,7 +67,7 @@ pub(in crate::cli) struct Shown {
 /// Does what was typed.
 pub(super) fn run(paths: &Paths, args: &SetupApplyArgs) -> Result<(), Failure> {
     let wish = super::wish(&args.wish)?;
-    if !args.yes && !ask::is_possible() {
+    if !args.yes && (args.json || !ask::is_possible()) {
         return Err(Report::new(Kind::Usage, "a setup changes two AWS accounts, and there is nobody to ask")
             .hint("look at it with `rolecall setup plan`; if that is meant, add `--yes`")
             .into());
