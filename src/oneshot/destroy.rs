@@ -4,7 +4,6 @@ use super::Work;
 use super::calls::{code, is_gone, may_have_acted};
 use crate::domain::report::{Kind, Report};
 use crate::protocol::setup::{Destroyed, Stands, Stays};
-use crate::setup::call::Call;
 use std::collections::BTreeSet;
 
 impl Work<'_> {

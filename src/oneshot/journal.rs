@@ -106,8 +106,8 @@ impl Drop for Journal {
 
 /// Tells whether a path still leads to a file: whoever had its lock before may have removed it.
 fn is_at(file: &File, path: &Path) -> bool {
-    let id = |meta: fs::Metadata| (meta.dev(), meta.ino());
-    matches!((file.metadata(), fs::symlink_metadata(path)), (Ok(held), Ok(there)) if id(held) == id(there))
+    let id = |meta: &fs::Metadata| (meta.dev(), meta.ino());
+    matches!((file.metadata(), fs::symlink_metadata(path)), (Ok(held), Ok(there)) if id(&held) == id(&there))
 }
 
 /// Writes a setup's name as a part of a file's: what is no letter or digit becomes its number.
