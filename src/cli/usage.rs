@@ -195,6 +195,12 @@ mod tests {
             "rolecall role list --aesr",
             "rolecall role show p --json",
             "rolecall role remove p",
+            "rolecall setup plan --auth-profile a --workload-profile w --user u --role r --policy-arn p --identity i --name n",
+            "rolecall setup plan --auth-account 1 --workload-account 2 --as terraform",
+            "rolecall setup apply --auth-profile a --workload-profile w --user u --role r --policy-file f --require-mfa \
+             --external-id auto --yes",
+            "rolecall setup apply --auth-profile a --workload-profile w --application lambda --assuming-role x --role r --yes",
+            "rolecall setup destroy --auth-profile a --workload-profile w --name n --yes --json",
             "rolecall profiles sync",
             "rolecall profiles diff --json",
             "rolecall status --json",

@@ -123,7 +123,7 @@ struct Elements {
     resource: Option<OneOrMany<String>>,
     not_resource: Option<OneOrMany<String>>,
     #[serde(default, rename = "Condition")]
-    _condition: BTreeMap<String, BTreeMap<String, IgnoredAny>>,
+    _condition: BTreeMap<String, BTreeMap<String, serde_json::Value>>,
 }
 
 #[derive(Deserialize)]

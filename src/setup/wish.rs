@@ -23,6 +23,7 @@ const USER: &str = "rolecall";
 /// What IAM takes as MaxSessionDuration.
 const MAX_SESSION: (Duration, Duration) = (Duration::from_hours(1), Duration::from_hours(12));
 
+#[expect(clippy::struct_excessive_bools, reason = "flags as they are typed")]
 /// What was typed.
 #[derive(Clone, Debug, Default)]
 pub struct Typed {

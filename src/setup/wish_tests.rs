@@ -10,6 +10,7 @@ fn setup(typed: Typed) -> Result<Setup, Report> {
     Wish::new(typed)?.for_accounts(Partition::Aws, account("111111111111"), account("222222222222"), None)
 }
 
+#[expect(clippy::unnecessary_wraps, reason = "what was typed is there or not")]
 fn text(text: &str) -> Option<String> {
     Some(text.to_owned())
 }
@@ -85,13 +86,13 @@ fn everything_that_can_have_tags_has_the_setup_s_name() {
         let typed = Typed { application, device, tags, name: Name::new("a/b:c").ok(), ..Typed::default() };
         let mut tagged = 0;
         for step in setup(typed).expect("valid").steps() {
-            let tags = match step.call {
-                Call::CreatePolicy { tags, .. }
-                | Call::CreateUser { tags, .. }
-                | Call::CreateRole { tags, .. }
-                | Call::CreateInstanceProfile { tags, .. }
-                | Call::CreateVirtualMFADevice { tags, .. } => tags,
-                _ => continue,
+            let (Call::CreatePolicy { tags, .. }
+            | Call::CreateUser { tags, .. }
+            | Call::CreateRole { tags, .. }
+            | Call::CreateInstanceProfile { tags, .. }
+            | Call::CreateVirtualMFADevice { tags, .. }) = step.call
+            else {
+                continue;
             };
             assert_eq!((tags[TAG].as_str(), tags["team"].as_str()), ("a/b:c", "web"));
             tagged += 1;

@@ -226,10 +226,8 @@ fn with_admins(home: &mut Home) -> TempDir {
     home.aws.world(|world| {
         for (profile, account) in [("auth-admin", AUTH_ACCOUNT), ("prod-admin", WORKLOAD_ACCOUNT)] {
             let key = AccessKey::generate();
-            credentials.push_str(&format!(
-                "[{profile}]\naws_access_key_id = {}\naws_secret_access_key = {}\n",
-                key.id, key.secret
-            ));
+            credentials +=
+                &format!("[{profile}]\naws_access_key_id = {}\naws_secret_access_key = {}\n", key.id, key.secret);
             home.canaries.add(&key.secret);
             let admin =
                 User::new("admin").with_key(key).with_managed_policy("arn:aws:iam::aws:policy/AdministratorAccess");

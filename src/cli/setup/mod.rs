@@ -106,7 +106,7 @@ fn policy_file(path: &Path) -> Result<String, Report> {
         return Err(refuse("it is longer than 256 KiB, and IAM takes 10240 characters".to_owned()));
     }
     String::from_utf8(bytes).map_err(|e| {
-        let line = e.as_bytes()[..e.utf8_error().valid_up_to()].iter().filter(|b| **b == b'\n').count() + 1;
+        let line = e.as_bytes()[..e.utf8_error().valid_up_to()].split(|b| *b == b'\n').count();
         refuse(format!("line {line}: it is not UTF-8"))
     })
 }

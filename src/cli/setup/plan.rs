@@ -212,11 +212,10 @@ fn remarks(paths: &Paths, seen: &Seen) -> Result<Vec<String>, Report> {
     let taken = |finding: &&Finding| matches!(finding.found, Found::Taken { .. });
     for finding in seen.findings.iter().flatten().filter(taken) {
         let what = &finding.thing;
-        remarks.push(match what.starts_with("user ") {
-            true => {
-                format!("`apply` stops at {what}, which this setup did not make; `--existing-user` uses it as it is")
-            }
-            false => format!("`apply` stops at {what}, which this setup did not make: choose another name"),
+        remarks.push(if what.starts_with("user ") {
+            format!("`apply` stops at {what}, which this setup did not make; `--existing-user` uses it as it is")
+        } else {
+            format!("`apply` stops at {what}, which this setup did not make: choose another name")
         });
     }
     if seen.looked.as_ref().and_then(|looked| looked.state.as_ref()).is_some_and(|state| !state.proven) {

@@ -38,7 +38,7 @@ pub fn render(setup: &Setup, profiles: Profiles<'_>, quote: fn(&str) -> String) 
             let _ = write!(out, "\n# {}: {}\n", setup.account(step.side), step.why);
             if step.side == Side::Workload && names_what_is_new(setup) && matches!(step.call, Call::CreateRole { .. }) {
                 let _ = write!(out, "# IAM takes some seconds until it knows whom the trust policy names.\n{AGAIN}");
-                let _ = write!(out, "until {command}; do again; done\n");
+                let _ = writeln!(out, "until {command}; do again; done");
             } else {
                 let _ = writeln!(out, "{command}");
             }

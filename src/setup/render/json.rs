@@ -1,6 +1,7 @@
 //! JSON text inside other languages: walked word by word, so that order and numbers stay as they were written.
 
 use crate::setup::documents;
+use std::fmt::Write;
 
 /// Lays a document out with each string written by `string`; the lines but the first are indented by `indent`.
 pub(super) fn laid_out(document: &str, indent: usize, string: fn(&str) -> String) -> String {
@@ -47,7 +48,11 @@ pub(super) fn ascii(value: &str) -> String {
             '\r' => out.push_str("\\r"),
             '\t' => out.push_str("\\t"),
             ' '..='~' => out.push(c),
-            c => c.encode_utf16(&mut [0; 2]).iter().for_each(|unit| out.push_str(&format!("\\u{unit:04x}"))),
+            c => {
+                for unit in c.encode_utf16(&mut [0; 2]) {
+                    let _ = write!(out, "\\u{unit:04x}");
+                }
+            }
         }
     }
     out.push('"');
