@@ -109,8 +109,11 @@ impl Work<'_> {
         let mut again = None;
         let mut pauses = Pauses::new(self.now());
         for tried in 1.. {
-            let codes =
-                if keep { self.made_codes(&secret) } else { self.asked_codes(serial, &secret, again.take()).await? };
+            let codes = if keep {
+                Some(self.made_codes(&secret))
+            } else {
+                self.asked_codes(serial, &secret, again.take()).await?
+            };
             let Some(codes) = codes else {
                 return Err(Report::new(
                     Kind::Locked,
