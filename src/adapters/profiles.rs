@@ -34,7 +34,8 @@ const UNSAID: Duration = Duration::from_hours(1);
 /// Gives what a profile's calls are signed by, and its region.
 pub(super) async fn resolve(aws: &Arc<AwsSettings>, profile: &str) -> Result<(Signer, String), Report> {
     let shown = printable(profile, 128);
-    let sections = aws_config::profile::load(&Fs::real(), &Env::real(), &Default::default(), None)
+    let files = usual_files();
+    let sections = aws_config::profile::load(&Fs::real(), &Env::real(), &files, None)
         .with_subscriber(NoSubscriber::default())
         .await
         .map_err(|e| {
@@ -94,6 +95,12 @@ pub(super) async fn resolve(aws: &Arc<AwsSettings>, profile: &str) -> Result<(Si
         }),
     };
     Ok((signer, region))
+}
+
+/// Gives the places of the AWS files as the environment names them.
+#[expect(deprecated, reason = "the type's new home is a crate that is not meant to be used directly")]
+fn usual_files() -> aws_config::profile::profile_file::ProfileFiles {
+    aws_config::profile::profile_file::ProfileFiles::default()
 }
 
 fn unknown(shown: &str, sections: &ProfileSet) -> Report {

@@ -142,9 +142,10 @@ impl Work<'_> {
             }
             self.line.say("look", &format!("{}; looking whether it was done", error.report.message)).await?;
             if let Some(held) = self.read(step.side, thing).await? {
-                return match self.whose(&held) {
-                    Some(()) => Ok(Some(held.arn)),
-                    None => Err(self.explained(step.side, Some(&step.call), error)),
+                return if self.is_ours(&held) {
+                    Ok(Some(held.arn))
+                } else {
+                    Err(self.explained(step.side, Some(&step.call), error))
                 };
             }
         }
@@ -177,7 +178,14 @@ impl Work<'_> {
             }
         }
         self.stand(step, Stands::Done, None)?;
-        self.line.say("attach", &step.call.what()).await
+        self.did(&step.call).await
+    }
+
+    /// Says that a call is done, its first word as the step's.
+    pub(super) async fn did(&mut self, call: &Call) -> Result<(), Report> {
+        let what = call.what();
+        let (word, rest) = what.split_once(' ').unwrap_or(("done", &what));
+        self.line.say(word, rest).await
     }
 
     /// Lists what a user who was there before has attached already: it is not ours to detach.
@@ -233,15 +241,13 @@ pub(super) fn is_same(one: &Call, other: &Call) -> bool {
         CreatePolicy, CreateRole, CreateUser, CreateVirtualMFADevice, EnableMFADevice, PutRolePolicy,
     };
     match (one, other) {
-        (CreatePolicy { name: a, path: p, .. }, CreatePolicy { name: b, path: q, .. })
-        | (CreateVirtualMFADevice { name: a, path: p, .. }, CreateVirtualMFADevice { name: b, path: q, .. }) => {
-            (a, p) == (b, q)
-        }
         (CreateUser { name: a, .. }, CreateUser { name: b, .. })
         | (CreateRole { name: a, .. }, CreateRole { name: b, .. })
         | (CreateInstanceProfile { name: a, .. }, CreateInstanceProfile { name: b, .. })
         | (CreateAccessKey { user: a }, CreateAccessKey { user: b }) => a == b,
-        (PutRolePolicy { role: a, name: p, .. }, PutRolePolicy { role: b, name: q, .. })
+        (CreatePolicy { name: a, path: p, .. }, CreatePolicy { name: b, path: q, .. })
+        | (CreateVirtualMFADevice { name: a, path: p, .. }, CreateVirtualMFADevice { name: b, path: q, .. })
+        | (PutRolePolicy { role: a, name: p, .. }, PutRolePolicy { role: b, name: q, .. })
         | (EnableMFADevice { user: a, serial: p }, EnableMFADevice { user: b, serial: q })
         | (AttachUserPolicy { user: a, arn: p }, AttachUserPolicy { user: b, arn: q })
         | (AttachRolePolicy { role: a, arn: p }, AttachRolePolicy { role: b, arn: q })

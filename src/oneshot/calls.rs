@@ -11,6 +11,10 @@ use crate::ports::{Changed, Hanging, Held, Listing, Outlook, Thing, TokenError};
 use crate::setup::call::{Call, Side};
 use std::time::Duration;
 
+/// How one goes on after a refusal.
+const AGAIN: &str = "what was made so far is kept and written down: the same command again goes on, \
+                     `rolecall setup destroy` removes it";
+
 /// How long IAM may take to know what was made, and how long a limit of calls or an outage is waited out.
 const PATIENCE: Duration = Duration::from_mins(3);
 
@@ -86,7 +90,9 @@ impl Work<'_> {
         if error.outlook == Outlook::Transient {
             return !makes_something(call);
         }
-        let words = error.report.message.to_ascii_lowercase();
+        // AWS's own words, behind ours.
+        let message = &error.report.message;
+        let words = message.split_once(&call.what()).map_or(message.as_str(), |(_, words)| words).to_ascii_lowercase();
         match (code(error), call) {
             // The trust names a user or role that was made just now.
             ("MalformedPolicyDocument", Call::CreateRole { .. } | Call::UpdateAssumeRolePolicy { .. }) => {
@@ -182,8 +188,8 @@ impl Work<'_> {
 
     /// Waits where a look may succeed later; else tells why it has failed.
     async fn wait_out(&mut self, side: Side, error: TokenError, pauses: &mut Pauses) -> Result<(), Report> {
-        let passes = error.outlook == Outlook::Transient;
-        if passes && self.pause(&format!("{}; trying again", error.report.message), pauses).await? {
+        let may_succeed = error.outlook == Outlook::Transient;
+        if may_succeed && self.pause(&format!("{}; trying again", error.report.message), pauses).await? {
             return Ok(());
         }
         Err(self.explained(side, None, error))
@@ -195,8 +201,6 @@ impl Work<'_> {
         let profile = printable(&place.profile, 128);
         let code = code(&error).to_owned();
         let mut report = error.report;
-        const AGAIN: &str = "what was made so far is kept and written down: the same command again goes on, \
-                             `rolecall setup destroy` removes it";
         let hint = match code.as_str() {
             "AccessDenied" => {
                 let action = call.map_or_else(|| "what AWS names".to_owned(), |call| format!("iam:{}", call.action()));

@@ -4,7 +4,6 @@ use super::Work;
 use super::calls::{code, is_gone, may_have_acted};
 use crate::domain::report::{Kind, Report};
 use crate::protocol::setup::{Destroyed, Stands, Stays};
-use crate::setup::call::Call;
 use std::collections::BTreeSet;
 
 impl Work<'_> {
@@ -49,7 +48,7 @@ impl Work<'_> {
                 continue;
             }
             done.removed += 1;
-            self.line.say(word(call), &call.what()).await?;
+            self.did(call).await?;
         }
         done.calls = self.desk.calls;
         if done.left.is_empty() {
@@ -61,15 +60,5 @@ impl Work<'_> {
             self.record()?;
         }
         Ok(done)
-    }
-}
-
-/// Gives the word of a step.
-fn word(call: &Call) -> &'static str {
-    match call {
-        Call::DetachUserPolicy { .. } | Call::DetachRolePolicy { .. } | Call::RemoveRoleFromInstanceProfile { .. } => {
-            "detach"
-        }
-        _ => "delete",
     }
 }

@@ -63,7 +63,7 @@ impl Work<'_> {
             };
             // One of ours, made without anybody hearing its secret.
             if let Some(held) = self.read(step.side, &thing).await? {
-                if self.whose(&held).is_none() {
+                if !self.is_ours(&held) {
                     return Err(self.explained(step.side, Some(&step.call), error));
                 }
                 self.drop_device(&held.arn).await?;
@@ -109,8 +109,11 @@ impl Work<'_> {
         let mut again = None;
         let mut pauses = Pauses::new(self.now());
         for tried in 1.. {
-            let codes =
-                if keep { self.made_codes(&secret) } else { self.asked_codes(serial, &secret, again.take()).await? };
+            let codes = if keep {
+                Some(self.made_codes(&secret))
+            } else {
+                self.asked_codes(serial, &secret, again.take()).await?
+            };
             let Some(codes) = codes else {
                 return Err(Report::new(
                     Kind::Locked,
@@ -133,8 +136,8 @@ impl Work<'_> {
                 again = Some("AWS did not take these two codes: type two that follow each other, the second one half a minute later".to_owned());
                 continue;
             }
-            let passes = may_have_acted(&error) || is_gone(&error) || (wrong && keep);
-            if !passes || !self.pause(&format!("{}; trying again", error.report.message), &mut pauses).await? {
+            let again_later = may_have_acted(&error) || is_gone(&error) || (wrong && keep);
+            if !again_later || !self.pause(&format!("{}; trying again", error.report.message), &mut pauses).await? {
                 return Err(self.explained(step.side, Some(&step.call), error));
             }
         }
@@ -143,13 +146,13 @@ impl Work<'_> {
             self.stand(step, Stands::Done, None)?;
             self.desk.totp = None;
         }
-        self.line.say("enable", &step.call.what()).await
+        self.did(&step.call).await
     }
 
     /// Makes the code of half a minute ago and that of now, as a patient person would type them.
-    fn made_codes(&self, secret: &TotpSecret) -> Option<(MfaCode, MfaCode)> {
+    fn made_codes(&self, secret: &TotpSecret) -> (MfaCode, MfaCode) {
         let now = self.world.clock.now().wall;
-        Some((secret.code_at(now - TimeDelta::seconds(30)), secret.code_at(now)))
+        (secret.code_at(now - TimeDelta::seconds(30)), secret.code_at(now))
     }
 
     async fn asked_codes(

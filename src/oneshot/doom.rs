@@ -85,9 +85,7 @@ impl Work<'_> {
         }
         let hanging = self.foreign(state, side, (&thing, &held), doom).await?;
         if hanging.is_empty() {
-            if let Some(call) = deletion(&thing) {
-                doom.calls.push((side, call, at));
-            }
+            doom.calls.push((side, deletion(&thing), at));
         } else {
             doom.stays.push(stays(side, &name, &format!("somebody else has changed it: {}", hanging.join(", "))));
         }
@@ -172,14 +170,14 @@ impl Work<'_> {
         {
             keys.push(id);
         }
-        if let (Some(window), true) = (&window, state.made[at].stands != Stands::Done) {
-            if self.read(Side::Auth, &Thing::User(user.name().to_owned())).await?.is_some() {
-                let listing = self.keys(&user).await?;
-                let lost = listing.keys.iter().filter(|key| super::key::is_orphan(window, key));
-                for key in lost {
-                    if !keys.contains(&key.id) {
-                        keys.push(key.id.clone());
-                    }
+        if let (Some(window), true) = (&window, state.made[at].stands != Stands::Done)
+            && self.read(Side::Auth, &Thing::User(user.name().to_owned())).await?.is_some()
+        {
+            let listing = self.keys(&user).await?;
+            let lost = listing.keys.iter().filter(|key| super::key::is_orphan(window, key));
+            for key in lost {
+                if !keys.contains(&key.id) {
+                    keys.push(key.id.clone());
                 }
             }
         }
@@ -256,14 +254,14 @@ fn shown(list: Vec<String>) -> Vec<String> {
 }
 
 /// Gives the call that deletes a thing.
-fn deletion(thing: &Thing) -> Option<Call> {
-    Some(match thing {
+fn deletion(thing: &Thing) -> Call {
+    match thing {
         Thing::InstanceProfile(name) => Call::DeleteInstanceProfile { name: name.clone() },
         Thing::MfaDevice(serial) => Call::DeleteVirtualMFADevice { serial: serial.clone() },
         Thing::Policy(arn) => Call::DeletePolicy { arn: arn.clone() },
         Thing::Role(name) => Call::DeleteRole { name: name.clone() },
         Thing::User(name) => Call::DeleteUser { name: name.clone() },
-    })
+    }
 }
 
 /// Gives the call that parts what a call has joined.

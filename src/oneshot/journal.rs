@@ -8,10 +8,16 @@ use crate::protocol::setup::{STATE_VERSION, State};
 use rustix::fs::{FlockOperation, flock};
 use std::fs::{self, File};
 use std::io::{self, Read};
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 /// Two documents of each step fit a hundred times.
 const FILE_MAX: u64 = 1024 * 1024;
+
+/// How often the lock of another run is tried, and the time between: two seconds in all.
+const TRIES: u32 = 20;
+const PAUSE: Duration = Duration::from_millis(100);
 
 /// The file, and the lock that keeps a second run off it.
 #[derive(Debug)]
@@ -26,16 +32,20 @@ impl Journal {
         let path = dir.join(format!("setup-{}.json", encoded(setup)));
         let lock_path = path.with_extension("lock");
         let failed = |e: io::Error| Report::new(Kind::Failed, format!("cannot open {}: {e}", lock_path.display()));
-        let lock = files::open_private_append(&lock_path).map_err(failed)?;
-        match flock(&lock, FlockOperation::NonBlockingLockExclusive) {
-            Ok(()) => Ok(Self { path, _lock: lock }),
-            Err(rustix::io::Errno::WOULDBLOCK) => Err(Report::new(
-                Kind::Failed,
-                format!("setup {} is being applied or destroyed right now", shown(setup)),
-            )
-            .hint("wait for the other command's end")),
-            Err(e) => Err(failed(e.into())),
+        let busy = || {
+            Report::new(Kind::Failed, format!("setup {} is being applied or destroyed right now", shown(setup)))
+                .hint("wait for the other command's end")
+        };
+        // One that was killed is not gone before its last thread is.
+        for _ in 0..TRIES {
+            let lock = files::open_private_append(&lock_path).map_err(failed)?;
+            match flock(&lock, FlockOperation::NonBlockingLockExclusive) {
+                Ok(()) if is_at(&lock, &lock_path) => return Ok(Self { path, _lock: lock }),
+                Ok(()) | Err(rustix::io::Errno::WOULDBLOCK) => std::thread::sleep(PAUSE),
+                Err(e) => return Err(failed(e.into())),
+            }
         }
+        Err(busy())
     }
 
     /// Reads it; `None` where nothing was begun.
@@ -80,13 +90,24 @@ impl Journal {
             Err(e) if e.kind() != io::ErrorKind::NotFound => {
                 Err(Report::new(Kind::Failed, format!("cannot delete {}: {e}", self.path.display())))
             }
-            _ => {
-                // Nobody who waits for it would find anything to do.
-                let _ = fs::remove_file(self.path.with_extension("lock"));
-                Ok(())
-            }
+            _ => Ok(()),
         }
     }
+}
+
+impl Drop for Journal {
+    fn drop(&mut self) {
+        // Where nothing was begun, or nothing is left, nothing is there to be kept from others.
+        if !self.path.exists() {
+            let _ = fs::remove_file(self.path.with_extension("lock"));
+        }
+    }
+}
+
+/// Tells whether a path still leads to a file: whoever had its lock before may have removed it.
+fn is_at(file: &File, path: &Path) -> bool {
+    let id = |meta: &fs::Metadata| (meta.dev(), meta.ino());
+    matches!((file.metadata(), fs::symlink_metadata(path)), (Ok(held), Ok(there)) if id(&held) == id(&there))
 }
 
 /// Writes a setup's name as a part of a file's: what is no letter or digit becomes its number.
@@ -130,6 +151,7 @@ mod tests {
         assert!(Journal::open(dir.path(), "team/prod").expect_err("one at a time").message.contains("right now"));
         journal.remove().expect("removed");
         journal.remove().expect("twice is no failure");
+        drop(journal);
         assert_eq!(fs::read_dir(dir.path()).expect("read").count(), 0, "nothing is left");
     }
 

@@ -30,16 +30,14 @@ impl Work<'_> {
             let held = self.read(step.side, &thing).await?;
             let (found, trust_differs) = match held {
                 None => (Found::Missing, false),
-                Some(held) => match self.whose(&held) {
-                    None => {
-                        let by = held.tags.get(TAG).cloned();
-                        (Found::Taken { arn: held.arn, by }, false)
-                    }
-                    Some(()) => {
-                        let (differs, trust) = self.differs(step, &held).await?;
-                        (Found::Ours { arn: held.arn, differs }, trust)
-                    }
-                },
+                Some(held) if self.is_ours(&held) => {
+                    let (differs, trust) = self.differs(step, &held).await?;
+                    (Found::Ours { arn: held.arn, differs }, trust)
+                }
+                Some(held) => {
+                    let by = held.tags.get(TAG).cloned();
+                    (Found::Taken { arn: held.arn, by }, false)
+                }
             };
             all.push(Seen { at, finding: Finding { side: step.side, thing: name, found }, trust_differs });
         }
@@ -47,13 +45,13 @@ impl Work<'_> {
     }
 
     /// Tells whether this setup has made a thing: its tag says so, or the state where the tag is gone.
-    pub(super) fn whose(&self, held: &Held) -> Option<()> {
+    pub(super) fn is_ours(&self, held: &Held) -> bool {
         let by_tag = held.tags.get(TAG) == Some(&self.desk.setup);
         let by_state = || {
             let made = |made: &&Made| made.arn.as_deref() == Some(held.arn.as_str()) && made.stands != Stands::Found;
             !held.tags.contains_key(TAG) && self.desk.state.iter().flat_map(|state| &state.made).any(|m| made(&m))
         };
-        (by_tag || by_state()).then_some(())
+        by_tag || by_state()
     }
 
     /// Names the thing that a step makes.

@@ -33,4 +33,5 @@ mod profiles;
 mod refusals;
 mod remote;
 mod rotation;
+mod setup;
 mod setup_forms;

@@ -11,6 +11,7 @@ mod bucket;
 mod exec;
 mod mfa;
 mod page;
+mod setup;
 mod stage;
 
 use page::Page;
@@ -69,6 +70,7 @@ fn play(stage: &Stage, page: &Page) -> Step {
     exec::play(stage, page)?;
     mfa::play(stage, page)?;
     application::play(stage, page)?;
+    setup::play(stage, page)?;
     finish(stage, page, &session)
 }
 
@@ -214,7 +216,7 @@ fn look(stage: &Stage, page: &Page, session: &Session) -> Step {
 }
 
 fn finish(stage: &Stage, page: &Page, session: &Session) -> Step {
-    page.heading("10", "Nothing stays");
+    page.heading("11", "Nothing stays");
     let secrets = [
         stage.aws().access_key(USER_ARN).secret,
         session.part("SecretAccessKey").to_owned(),

@@ -41,11 +41,11 @@ impl Stage {
         let aws = Sandbox::start(World::tutorials(), Clock::system());
         let stage = Self { aws, home, props: Arc::new(Mutex::new(Some(dir))) };
         stage.end_on_signals();
-        for below in ["run", ".config/rolecall"] {
+        for below in ["run", ".aws", ".config/rolecall"] {
             fs::DirBuilder::new().recursive(true).mode(0o700).create(stage.home.join(below)).map_err(failed)?;
         }
         let config = format!(
-            "[agent]\nvault = \"file\"   # no keyring here\nprompts = []       # and nobody to ask\n\n[aws]\nendpoint_url_sts = \"{}\"   # the sandbox\n",
+            "[agent]\nvault = \"file\"   # no keyring here\nprompts = []       # and nobody to ask\n\n[aws]\nendpoint_url = \"{}\"   # the sandbox\n",
             stage.aws.url()
         );
         fs::write(stage.home.join(".config/rolecall/config.toml"), config).map_err(failed)?;

@@ -25,7 +25,7 @@ const MAY_IMPORT: [(&str, &[&str]); 15] = [
 ];
 
 /// Of each layer: the crates it must not touch, directly.
-const MUST_NOT_TOUCH: [(&str, &[&str]); 5] = [
+const MUST_NOT_TOUCH: [(&str, &[&str]); 6] = [
     (
         "domain",
         &[
@@ -47,6 +47,7 @@ const MUST_NOT_TOUCH: [(&str, &[&str]); 5] = [
     ("client", &["tokio", "aws_sdk_iam", "aws_sdk_sts", "keyring", "clap"]),
     ("cli", &["tokio", "aws_sdk_iam", "aws_sdk_sts", "keyring"]),
     ("agent", &["aws_sdk_iam", "aws_sdk_sts", "keyring", "secret_service", "clap"]),
+    ("oneshot", &["aws_sdk_iam", "aws_sdk_sts", "keyring", "secret_service", "clap"]),
 ];
 
 fn sources(dir: &Path, found: &mut Vec<PathBuf>) {

@@ -18,6 +18,9 @@ use aws_sdk_iam::types::Tag;
 use std::sync::Arc;
 use zeroize::Zeroizing;
 
+/// What a call gives that makes nothing of its own.
+const DONE: Result<Changed, TokenError> = Ok(Changed::Done(None));
+
 /// Sends one request and gives its whole answer.
 macro_rules! send {
     ($iam:expr, $aws:expr, $office:expr, $what:expr, $config:expr, $request:expr) => {{
@@ -50,7 +53,6 @@ impl Iam {
         use aws_sdk_iam::Client;
         let many = || signed_by(&office.signer);
         let once = || -> Builder { signed_by(&office.signer).retry_config(RetryConfig::disabled()) };
-        let done = |()| Ok(Changed::Done(None));
         match call {
             Call::CreatePolicy { name, path, description, document, tags } => {
                 let tags = listed(tags);
@@ -85,29 +87,38 @@ impl Iam {
             }
             Call::CreateAccessKey { user } => self.new_key(aws, office, what, user).await,
             Call::CreateVirtualMFADevice { .. } => self.new_device(aws, office, what, call).await,
-            Call::AttachUserPolicy { user, arn } => done(drop(send!(self, aws, office, what, many(), |c: &Client| {
-                c.attach_user_policy().user_name(user).policy_arn(arn)
-            }))),
-            Call::AttachRolePolicy { role, arn } => done(drop(send!(self, aws, office, what, many(), |c: &Client| {
-                c.attach_role_policy().role_name(role).policy_arn(arn)
-            }))),
+            Call::AttachUserPolicy { user, arn } => {
+                send!(self, aws, office, what, many(), |c: &Client| {
+                    c.attach_user_policy().user_name(user).policy_arn(arn)
+                });
+                DONE
+            }
+            Call::AttachRolePolicy { role, arn } => {
+                send!(self, aws, office, what, many(), |c: &Client| {
+                    c.attach_role_policy().role_name(role).policy_arn(arn)
+                });
+                DONE
+            }
             Call::PutRolePolicy { role, name, document } => {
-                done(drop(send!(self, aws, office, what, many(), |c: &Client| {
+                send!(self, aws, office, what, many(), |c: &Client| {
                     c.put_role_policy().role_name(role).policy_name(name).policy_document(document)
-                })))
+                });
+                DONE
             }
             Call::UpdateAssumeRolePolicy { role, trust } => {
-                done(drop(send!(self, aws, office, what, many(), |c: &Client| {
+                send!(self, aws, office, what, many(), |c: &Client| {
                     c.update_assume_role_policy().role_name(role).policy_document(trust)
-                })))
+                });
+                DONE
             }
             Call::AddRoleToInstanceProfile { profile, role } => {
-                done(drop(send!(self, aws, office, what, once(), |c: &Client| {
+                send!(self, aws, office, what, once(), |c: &Client| {
                     c.add_role_to_instance_profile().instance_profile_name(profile).role_name(role)
-                })))
+                });
+                DONE
             }
             // It takes codes, which are no part of a plan.
-            Call::EnableMFADevice { .. } => done(()),
+            Call::EnableMFADevice { .. } => DONE,
             _ => self.remove_one(aws, office, what, call).await,
         }
     }

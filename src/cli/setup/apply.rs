@@ -10,7 +10,7 @@ use crate::cli::output::{self, Failure, Screen, Style, remark};
 use crate::cli::{ask, config_file, profiles, quote, status, unlock};
 use crate::client::{self, Autostart};
 use crate::config::{self, IfPresent};
-use crate::domain::arn::{AccountId, Partition};
+use crate::domain::arn::{AccountId, MfaSerial, Partition};
 use crate::domain::catalogue::{Catalogue, IdentityKind};
 use crate::domain::report::{Kind, Report, printable};
 use crate::paths::Paths;
@@ -67,7 +67,7 @@ pub(in crate::cli) struct Shown {
 /// Does what was typed.
 pub(super) fn run(paths: &Paths, args: &SetupApplyArgs) -> Result<(), Failure> {
     let wish = super::wish(&args.wish)?;
-    if !args.yes && !ask::is_possible() {
+    if !args.yes && (args.json || !ask::is_possible()) {
         return Err(Report::new(Kind::Usage, "a setup changes two AWS accounts, and there is nobody to ask")
             .hint("look at it with `rolecall setup plan`; if that is meant, add `--yes`")
             .into());
@@ -185,7 +185,7 @@ impl Machine {
             }
             Some(known) => {
                 let is_ours = ours.is_some_and(|ours| ours.makes_identity);
-                let serial = known.mfa_serial.as_ref().map(|serial| serial.as_str());
+                let serial = known.mfa_serial.as_ref().map(MfaSerial::as_str);
                 let edited = match &section.mfa_serial {
                     Some(wanted) if is_ours && serial != Some(wanted) => {
                         config::add_identity(text, &paths.config, &identity, &section, IfPresent::Replace)?
@@ -283,7 +283,7 @@ fn here(paths: &Paths, text: &str, edited: &str, carrier: &mut Carrier, shown: &
         &format!("{}: identity {}, role {}", config_file::shown(&paths.config), shown.identity, shown.setup),
     );
     let left_out = profiles::write(paths).map_err(made)?;
-    if left_out.iter().any(|name| *name == shown.setup) {
+    if left_out.contains(&shown.setup) {
         shown.remarks.push(format!(
             "{} has a profile {} outside rolecall's block: it was left as it is, and tools use that one",
             config_file::shown(&paths.aws_config),
@@ -302,10 +302,7 @@ fn prove(paths: &Paths, setup: &Setup, carrier: &mut Carrier, shown: &mut Shown)
     let before = calls();
     let mut pauses = PAUSES.into_iter();
     loop {
-        let report = match client::get(paths, name, Context::from_env()) {
-            Ok(_) => break,
-            Err(report) => report,
-        };
+        let Err(report) = client::get(paths, name, Context::from_env()) else { break };
         let is_new = report.kind == Kind::Refused
             && ["AccessDenied", "InvalidClientTokenId", "UnrecognizedClient", "MultiFactorAuthentication"]
                 .iter()

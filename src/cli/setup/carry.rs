@@ -114,7 +114,9 @@ fn shown(device: &NewDevice, unicode: bool) -> Zeroizing<String> {
         text.push_str("\nType this secret into your authenticator app: ");
     }
     text.push_str(secret);
-    text.push_str(&format!("\nIt is the MFA device {serial}.\n"));
+    text.push_str("\nIt is the MFA device ");
+    text.push_str(&serial);
+    text.push_str(".\n");
     text
 }
 

@@ -57,7 +57,7 @@ struct ShownStays {
 
 /// Does what was typed.
 pub(super) fn run(paths: &Paths, args: &SetupDestroyArgs) -> Result<(), Failure> {
-    if !args.yes && !ask::is_possible() {
+    if !args.yes && (args.json || !ask::is_possible()) {
         return Err(Report::new(Kind::Usage, "this removes things from two AWS accounts, and there is nobody to ask")
             .hint("if that is meant, add `--yes`")
             .into());

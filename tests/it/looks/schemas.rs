@@ -234,7 +234,10 @@ fn what_the_programs_print_is_what_the_schemas_say() {
     );
     check("setup plan", &["--auth-account=111111111111", "--workload-account=222222222222", "--application", "ec2"]);
     let profiles = ["--auth-profile=auth", "--workload-profile=workload", "--name=made", "--yes"];
-    check("setup apply", &[&profiles[..], &["--user=ci", "--policy-arn=AmazonS3ReadOnlyAccess", "--role=Made"]].concat());
+    check(
+        "setup apply",
+        &[&profiles[..], &["--user=ci", "--policy-arn=AmazonS3ReadOnlyAccess", "--role=Made"]].concat(),
+    );
     check("setup destroy", &profiles);
     assert!(home.run(["agent", "stop"]).status.success());
     check("status", &[]);

@@ -7,7 +7,15 @@ use rolecall_sandbox::tutorials::{AUTH_ACCOUNT, ROLE_ARN};
 use serde_json::Value;
 
 const APPLICATION: [&str; 9] = [
-    "--assuming-role", "AssumingRole", "--role", "AssumedRole", "--name", "app", "--policy-arn", "AmazonS3ReadOnlyAccess", "--yes",
+    "--assuming-role",
+    "AssumingRole",
+    "--role",
+    "AssumedRole",
+    "--name",
+    "app",
+    "--policy-arn",
+    "AmazonS3ReadOnlyAccess",
+    "--yes",
 ];
 
 const ASSUMING: &str = "arn:aws:iam::111111111111:role/AssumingRole";
@@ -45,9 +53,10 @@ fn an_application_gets_from_two_admin_profiles_to_a_listed_bucket_and_back() {
 
 #[test]
 fn a_task_and_a_function_are_trusted_by_their_service_alone_and_what_to_write_there_is_printed() {
-    for (word, service, kind) in
-        [("ecs", "ecs-tasks.amazonaws.com", "type = \"ecs\""), ("lambda", "lambda.amazonaws.com", "type = \"environment\"")]
-    {
+    for (word, service, kind) in [
+        ("ecs", "ecs-tasks.amazonaws.com", "type = \"ecs\""),
+        ("lambda", "lambda.amazonaws.com", "type = \"environment\""),
+    ] {
         let stage = Stage::new();
         let before = stage.inventory();
         let output = stage.setup("apply", &[&["--application", word], &APPLICATION[..]].concat());

@@ -47,8 +47,18 @@ fn kill_9_at_each_call_of_apply_loses_nothing_and_the_same_command_finishes() {
     let stage = Stage::new();
     let before = stage.inventory();
     let calls = [
-        "GetCallerIdentity", "GetPolicy", "GetUser", "GetRole", "CreatePolicy", "CreateUser", "AttachUserPolicy", "CreateRole",
-        "AttachRolePolicy", "ListAccessKeys", "CreateAccessKey", "AssumeRole",
+        "GetCallerIdentity",
+        "GetPolicy",
+        "GetUser",
+        "GetRole",
+        "CreatePolicy",
+        "CreateUser",
+        "AttachUserPolicy",
+        "CreateRole",
+        "AttachRolePolicy",
+        "ListAccessKeys",
+        "CreateAccessKey",
+        "AssumeRole",
     ];
     for (call, acted) in calls.into_iter().flat_map(|call| [(call, true), (call, false)]) {
         killed_at(&stage, "apply", &super::stage::PERSON, call, acted, true);
@@ -59,7 +69,11 @@ fn kill_9_at_each_call_of_apply_loses_nothing_and_the_same_command_finishes() {
         assert_eq!(user.access_keys.len(), 1, "{call} {acted}: one key");
         let [auth, workload] = stage.inventory();
         // The two administrators with their keys, and what the setup makes.
-        assert_eq!((auth.len(), workload.len()), (before[0].len() + 3, before[1].len() + 1), "{call} {acted}: {auth:?}");
+        assert_eq!(
+            (auth.len(), workload.len()),
+            (before[0].len() + 3, before[1].len() + 1),
+            "{call} {acted}: {auth:?}"
+        );
         stage.lists_the_bucket("prod");
         let output = stage.destroy(&[]);
         assert!(output.status.success(), "{call} {acted}: {}{}", text(&output.stdout), text(&output.stderr));
@@ -73,8 +87,14 @@ fn kill_9_at_each_call_of_destroy_leaves_what_the_same_command_removes() {
     let stage = Stage::new();
     let before = stage.inventory();
     let calls = [
-        "ListAttachedUserPolicies", "ListAttachedRolePolicies", "DeleteAccessKey", "DetachRolePolicy", "DeleteRole",
-        "DetachUserPolicy", "DeleteUser", "DeletePolicy",
+        "ListAttachedUserPolicies",
+        "ListAttachedRolePolicies",
+        "DeleteAccessKey",
+        "DetachRolePolicy",
+        "DeleteRole",
+        "DetachUserPolicy",
+        "DeleteUser",
+        "DeletePolicy",
     ];
     for (call, acted) in calls.into_iter().flat_map(|call| [(call, true), (call, false)]) {
         let output = stage.apply(&[]);
@@ -155,7 +175,8 @@ fn without_a_state_nothing_is_begun_and_one_that_cannot_be_kept_stops_it() {
 
     // Half way: whoever writes there next finds no room.
     let hold = stage.home.aws.hold_matching(Match::action("CreateUser"));
-    let face = stage.command("apply", &super::stage::PERSON).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    let face =
+        stage.command("apply", &super::stage::PERSON).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
     hold.wait_for_arrivals(1);
     let kept = fs::read(stage.state_file("prod")).unwrap();
     fs::remove_file(stage.state_file("prod")).unwrap();

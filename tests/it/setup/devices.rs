@@ -59,6 +59,9 @@ fn a_person_scans_the_code_and_types_two_of_the_device() {
     until("the second is asked", || window.shows("Second code"));
     window.run(&code(&device, 0));
     until("it is the user's", || stage.home.aws.world(|world| world.user(USER_ARN).mfa_devices.len() == 1));
+    // The role is proven with the device's next code, as on every later day.
+    until("a third is asked", || window.shows("MFA code of richard"));
+    window.run(&code(&device, 1));
     until("it is done", || window.shows("calls to IAM and STS"));
     stage.home.canaries.add(&device.secret);
     stage.learn();

@@ -8,9 +8,15 @@ use rolecall_sandbox::{Delay, Fault, FaultKind, Propagation};
 #[test]
 fn throttling_is_waited_out_at_every_call() {
     let stage = Stage::new();
-    for call in ["GetUser", "CreatePolicy", "CreateUser", "AttachUserPolicy", "CreateAccessKey", "CreateRole", "DeleteUser"] {
+    for call in
+        ["GetUser", "CreatePolicy", "CreateUser", "AttachUserPolicy", "CreateAccessKey", "CreateRole", "DeleteUser"]
+    {
         // The SDK's own three tries are not enough.
-        stage.home.aws.fault(Fault::on(call, FaultKind::Throttle).times(if call.starts_with("Create") { 1 } else { 3 }));
+        stage.home.aws.fault(Fault::on(call, FaultKind::Throttle).times(if call.starts_with("Create") {
+            1
+        } else {
+            3
+        }));
     }
     let output = stage.apply(&[]);
     assert!(output.status.success(), "{}{}", text(&output.stdout), text(&output.stderr));
@@ -23,7 +29,8 @@ fn throttling_is_waited_out_at_every_call() {
 
 #[test]
 fn a_call_whose_answer_is_lost_is_looked_up_and_nothing_is_made_twice() {
-    for call in ["CreatePolicy", "CreateUser", "CreateRole", "CreateAccessKey", "AttachUserPolicy", "AttachRolePolicy"] {
+    for call in ["CreatePolicy", "CreateUser", "CreateRole", "CreateAccessKey", "AttachUserPolicy", "AttachRolePolicy"]
+    {
         for fault in [FaultKind::LostAnswer, FaultKind::TruncatedXml, FaultKind::Drop] {
             let stage = Stage::new();
             let before = stage.inventory();
@@ -45,7 +52,8 @@ fn a_removal_whose_answer_is_lost_is_done_and_finished() {
     let before = stage.inventory();
     assert!(stage.apply(&[]).status.success());
     stage.learn();
-    for call in ["DeleteAccessKey", "DetachRolePolicy", "DeleteRole", "DeleteUser", "DetachUserPolicy", "DeletePolicy"] {
+    for call in ["DeleteAccessKey", "DetachRolePolicy", "DeleteRole", "DeleteUser", "DetachUserPolicy", "DeletePolicy"]
+    {
         stage.home.aws.fault(Fault::on(call, FaultKind::LostAnswer).times(1));
     }
     let output = stage.destroy(&[]);

@@ -8,7 +8,8 @@ use serde_json::json;
 use std::fs;
 
 fn add_role(stage: &Stage, name: &str, tags: &[(&str, &str)]) {
-    let trust = json!({"Version": "2012-10-17", "Statement": []});
+    let trust = json!({"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Action": "sts:AssumeRole",
+        "Principal": {"AWS": format!("arn:aws:iam::{WORKLOAD_ACCOUNT}:root")}}]});
     let mut role = Role::new(name, trust);
     role.tags.extend(tags.iter().map(|(key, value)| ((*key).to_owned(), (*value).to_owned())));
     stage.home.aws.world(|world| {
@@ -72,9 +73,13 @@ fn rights_that_end_half_way_leave_a_state_and_the_same_command_finishes() {
     let stage = Stage::new();
     let before = stage.inventory();
     let deny = |action: &str| {
-        let deny = json!({"Version": "2012-10-17", "Statement": [{"Effect": "Deny", "Action": action, "Resource": "*"}]});
+        let deny =
+            json!({"Version": "2012-10-17", "Statement": [{"Effect": "Deny", "Action": action, "Resource": "*"}]});
         stage.home.aws.world(|world| {
-            let admins = [format!("arn:aws:iam::{AUTH_ACCOUNT}:user/admin"), format!("arn:aws:iam::{WORKLOAD_ACCOUNT}:user/admin")];
+            let admins = [
+                format!("arn:aws:iam::{AUTH_ACCOUNT}:user/admin"),
+                format!("arn:aws:iam::{WORKLOAD_ACCOUNT}:user/admin"),
+            ];
             for arn in admins {
                 world.user(&arn).permissions.inline.insert("Deny".to_owned(), deny.clone().into());
             }
@@ -91,7 +96,10 @@ fn rights_that_end_half_way_leave_a_state_and_the_same_command_finishes() {
         let output = stage.apply(&[]);
         let stderr = text(&output.stderr);
         assert_eq!(output.status.code(), Some(5), "{action}: {}", text(&output.stdout));
-        assert!(stderr.contains(&format!("must allow iam:{action}")) && stderr.contains("goes on"), "{action}: {stderr}");
+        assert!(
+            stderr.contains(&format!("must allow iam:{action}")) && stderr.contains("goes on"),
+            "{action}: {stderr}"
+        );
         allow();
         let output = stage.apply(&[]);
         assert!(output.status.success(), "{action}: {}{}", text(&output.stdout), text(&output.stderr));
@@ -124,7 +132,8 @@ fn a_profile_that_gives_nothing_says_why_and_nothing_is_made() {
         ("broken", "profile broken gives no credentials"),
         ("empty", "profile empty gives no credentials"),
     ] {
-        let mut command = stage.home.rolecall(["setup", "apply", "--workload-profile", "prod-admin", "--auth-profile", profile]);
+        let mut command =
+            stage.home.rolecall(["setup", "apply", "--workload-profile", "prod-admin", "--auth-profile", profile]);
         let output = command.args(PERSON).output().unwrap();
         let stderr = text(&output.stderr);
         assert_eq!(output.status.code(), Some(3), "{profile}: {}{stderr}", text(&output.stdout));
@@ -173,7 +182,16 @@ fn other_accounts_than_it_was_begun_with_are_refused() {
     let stage = Stage::new();
     assert!(stage.apply(&[]).status.success());
     stage.learn();
-    let profiles = ["setup", "destroy", "--auth-profile", "prod-admin", "--workload-profile", "auth-admin", "--name=prod", "--yes"];
+    let profiles = [
+        "setup",
+        "destroy",
+        "--auth-profile",
+        "prod-admin",
+        "--workload-profile",
+        "auth-admin",
+        "--name=prod",
+        "--yes",
+    ];
     let output = stage.home.run(profiles);
     assert_eq!(output.status.code(), Some(2), "{}", text(&output.stdout));
     assert!(text(&output.stderr).contains("was begun with"), "{}", text(&output.stderr));
