@@ -1,7 +1,7 @@
 //! `setup apply` and `setup destroy` against an IAM that others wrote, and the AWS CLI reading what came of it.
 //!
 //! moto enforces neither trust nor propagation; that is the sandbox's. It forgets the tags of MFA devices, so that those are
-//! not made here.
+//! not made here; and it counts a policy twice that is attached twice, so that nothing is applied again there.
 
 use crate::moto::Moto;
 use crate::peers::Client;
@@ -14,6 +14,7 @@ use tempfile::TempDir;
 
 const PROFILES: [&str; 4] = ["--auth-profile", "auth-admin", "--workload-profile", "prod-admin"];
 
+/// With a document of the person's own: moto has no managed policies unless it is told to load them all.
 const WISH: [&str; 10] = [
     "--user",
     "setup.user",
@@ -21,11 +22,14 @@ const WISH: [&str; 10] = [
     "SetUp",
     "--name",
     "prod",
-    "--policy-arn",
-    "AmazonS3ReadOnlyAccess",
+    "--policy-file",
+    "read s3.json",
     "--region=eu-west-1",
     "--yes",
 ];
+
+const READ_S3: &str = r#"{"Version": "2012-10-17", "Statement": [
+    {"Sid": "ReadS3", "Effect": "Allow", "Action": ["s3:Get*", "s3:List*"], "Resource": "*"}]}"#;
 
 /// Gives a person the profiles of two administrators, in files outside the home.
 fn with_profiles(mut person: Person, admins: [&Cloud; 2]) -> (Person, TempDir) {
@@ -54,7 +58,8 @@ fn iam(person: &Person, profile: &str, words: &[&str]) -> Output {
     person.runs(&mut command)
 }
 
-fn lived_through(person: &Person) {
+fn lived_through(person: &Person, twice: bool) {
+    fs::write(person.home.path("read s3.json"), READ_S3).unwrap();
     let said = setup(person, "apply", &WISH);
     assert!(said.contains("1 command typed, 14 calls to IAM and STS"), "{said}");
     assert_listing(Client::CliV2, &person.lists(Client::CliV2));
@@ -63,8 +68,10 @@ fn lived_through(person: &Person) {
     assert!(role.status.success() && read.contains("rolecall:setup") && read.contains("sts:AssumeRole"), "{read}");
     let tags = iam(person, "auth-admin", &["list-user-tags", "--user-name", "setup.user", "--output", "json"]);
     assert!(String::from_utf8_lossy(&tags.stdout).contains("\"prod\""), "{tags:?}");
-    let again = setup(person, "apply", &WISH);
-    assert!(again.contains("there"), "{again}");
+    if twice {
+        let again = setup(person, "apply", &WISH);
+        assert!(again.contains("there"), "{again}");
+    }
 
     person.nothing_leaked();
     setup(person, "destroy", &["--name", "prod", "--yes"]);
@@ -83,7 +90,7 @@ fn motos_iam_takes_a_setup_and_its_end() {
     let moto = Moto::start();
     let person = Person::new(Some(moto.auth_admin.clone()));
     let (person, _files) = with_profiles(person, [&moto.auth_admin, &moto.workload_admin]);
-    lived_through(&person);
+    lived_through(&person, false);
 }
 
 #[test]
@@ -96,5 +103,5 @@ fn the_cli_lists_the_bucket_after_one_command_and_finds_nothing_after_the_other(
     };
     let admins = [admin(AUTH_ADMIN_ARN), admin(WORKLOAD_ADMIN_ARN)];
     let (person, _files) = with_profiles(person, [&admins[0], &admins[1]]);
-    lived_through(&person);
+    lived_through(&person, true);
 }
