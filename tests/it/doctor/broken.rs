@@ -229,3 +229,20 @@ fn mfa_of_a_device_that_the_role_does_without_is_proof() {
     let finding = found.is_certainly("mfa-demanded");
     assert_eq!(change(&finding), "mfa = \"session\"");
 }
+
+#[test]
+fn where_only_the_identitys_own_side_may_be_read_its_permission_is_ruled_out() {
+    let home = home(ONE, Sight::None);
+    let may_look = json!({"Version": "2012-10-17", "Statement": [
+        {"Effect": "Allow", "Action": "iam:SimulatePrincipalPolicy", "Resource": USER_ARN}]});
+    home.aws.world(|world| world.user(USER_ARN).permissions.inline.insert("Look".to_owned(), may_look.into()));
+    trust(&home, "arn:aws:iam::999999999999:root", &Value::Null);
+    let found = doctor(&home, "prod");
+    found.is_possibly("wrong-principal");
+    assert!(!found.causes().iter().any(|(cause, _)| cause == "missing-identity-permission"), "{:#}", found.json);
+    let links = found.json["names"][0]["links"].as_array().unwrap();
+    assert!(links.iter().any(|l| l["kind"] == "permission" && l["state"] == "holds"), "{links:#?}");
+    // A permission that is missing is certain by the same look.
+    home.aws.world(|world| world.user(USER_ARN).permissions.inline.remove("AllowAssumeRole"));
+    doctor(&home, "prod").is_certainly("missing-identity-permission");
+}

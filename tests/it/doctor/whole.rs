@@ -111,3 +111,23 @@ fn at_a_terminal_the_code_is_asked_for_as_get_does_and_then_serves_get_too() {
     assert!(home.run(["get", "prod"]).status.success(), "the code opens the identity's roles");
     assert_eq!(home.aws.count("GetSessionToken"), 1);
 }
+
+#[test]
+fn a_chain_that_begins_with_a_program_is_proven_as_well() {
+    let config = ONE.replace("type = \"iam-user\"", "type = \"process\"\ncredential_process = [\"/bin/cat\", \"KEY\"]");
+    let home = Home::bare("");
+    let file = home.path("key.json");
+    home.configure(&config.replace("KEY", &file.display().to_string()));
+    let found = doctor(&home, "prod");
+    assert_eq!(found.causes()[0].0, "source-failed", "there is no file yet: {:#}", found.json);
+    let key = home.aws.access_key(USER_ARN);
+    let json = serde_json::json!({"Version": 1, "AccessKeyId": key.id, "SecretAccessKey": key.secret});
+    std::fs::write(&file, json.to_string()).unwrap();
+    assert!(home.run(["lock"]).status.success(), "a failure is remembered for a moment, and a lock forgets it");
+    let found = doctor(&home, "prod");
+    std::fs::remove_file(&file).unwrap();
+    assert_eq!(found.code, 0, "{:#}", found.json);
+    let links = found.json["names"][0]["links"].as_array().unwrap();
+    let key = links.iter().find(|link| link["kind"] == "key").unwrap();
+    assert!(key["text"].as_str().unwrap().contains(USER_ARN), "{key}");
+}
