@@ -7,12 +7,12 @@
 use super::origins::Origin;
 use super::problem::shown as shown_path;
 use super::raw::{IdentitySection, RoleSection, SocketSection};
-use super::tree::{Files, Nowhere, Overlay};
-use super::{ConfigError, Loaded, lines, load};
+use super::site::Site;
+use super::{ConfigError, Loaded, lines};
 use crate::domain::catalogue::Catalogue;
 use crate::domain::names::{Name, nearest};
 use crate::domain::report::{Kind, Report, printable};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use toml_edit::{DocumentMut, InlineTable, Item, Table, TableLike, Value};
 
 /// What a new file starts with.
@@ -31,65 +31,6 @@ pub enum IfPresent {
     Refuse,
     /// It gets the new values; comments at its keys stay.
     Replace,
-}
-
-/// A file that is edited.
-pub trait Site {
-    /// Gives its path.
-    fn file(&self) -> &Path;
-
-    /// Reads the whole configuration as it is with this text in the file.
-    fn load(&self, text: &str) -> Result<Loaded, ConfigError>;
-
-    /// Tells whether it is the first file, which may be empty.
-    fn is_first(&self) -> bool {
-        true
-    }
-}
-
-/// One file of a configuration that may have several.
-pub struct Part<'a> {
-    /// The first file.
-    pub main: &'a Path,
-    /// The one that is edited.
-    pub file: &'a Path,
-    /// All of them.
-    pub files: &'a dyn Files,
-}
-
-impl Site for Part<'_> {
-    fn file(&self) -> &Path {
-        self.file
-    }
-
-    fn load(&self, text: &str) -> Result<Loaded, ConfigError> {
-        load(self.main, &Overlay { files: self.files, path: self.file, bytes: text.as_bytes() })
-    }
-
-    fn is_first(&self) -> bool {
-        self.main == self.file
-    }
-}
-
-/// A configuration of one file.
-impl Site for Path {
-    fn file(&self) -> &Path {
-        self
-    }
-
-    fn load(&self, text: &str) -> Result<Loaded, ConfigError> {
-        Part { main: self, file: self, files: &Nowhere }.load(text)
-    }
-}
-
-impl Site for PathBuf {
-    fn file(&self) -> &Path {
-        self
-    }
-
-    fn load(&self, text: &str) -> Result<Loaded, ConfigError> {
-        self.as_path().load(text)
-    }
 }
 
 /// The tables that hold entries.

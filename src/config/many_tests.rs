@@ -1,6 +1,5 @@
 //! Configurations of many accounts and several files: defaults, templates, includes; each mistake said where it stands.
 
-use super::edit::{IfPresent, Part, add_role, remove_role};
 use super::raw::RoleSection;
 use super::*;
 use crate::domain::catalogue::{Access, MfaMode};

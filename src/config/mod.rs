@@ -17,7 +17,7 @@
 //! | `values` | the checks of single values that the domain has no type for |
 //! | `problem` | what is wrong and where, and the report of it |
 //! | `origins` | where an entry stands, or what made it |
-//! | `edit`, `lines` | adding and removing entries |
+//! | `edit`, `site`, `lines` | adding and removing entries |
 //! | `bulk` | adding many at once |
 //! | `schema` | the JSON schema for editors |
 
@@ -37,6 +37,7 @@ pub mod raw;
 mod roles;
 mod schema;
 mod sections;
+mod site;
 mod sockets;
 mod sources;
 mod templates;
@@ -45,12 +46,11 @@ mod values;
 mod walk;
 
 pub use bulk::{NewEntries, add_entries};
-pub use edit::{
-    IfPresent, Part, Site, add_identity, add_role, add_socket, remove_identity, remove_role, remove_socket,
-};
+pub use edit::{IfPresent, add_identity, add_role, add_socket, remove_identity, remove_role, remove_socket};
 pub use origins::{MadeBy, Origin, Origins};
 pub use problem::{ConfigError, Located};
 pub use schema::schema_json;
+pub use site::{Part, Site};
 pub use tree::{Content, Files, Overlay, Unread, is_included};
 pub use values::parse_duration;
 
