@@ -216,7 +216,7 @@ fn an_undo_that_is_broken_off_is_finished_by_the_next() {
 }
 
 #[test]
-fn what_was_changed_since_survives_the_undo_and_a_key_that_was_rotated_stays() {
+fn what_was_changed_since_survives_the_undo_and_what_cannot_be_found_again_stops_it() {
     let home = home();
     let before = all(&home);
     done(&home, &["--yes"]);
