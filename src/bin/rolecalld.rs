@@ -11,7 +11,7 @@ use rolecall::client;
 use rolecall::domain::report::{Kind, Report};
 use rolecall::paths::Paths;
 use rolecall::protocol::message::{Context, Startup};
-use rolecall::{config, files, oneshot, process};
+use rolecall::{config_disk, files, oneshot, process};
 use std::env;
 use std::ffi::OsString;
 use std::io::{self, Write};
@@ -114,12 +114,7 @@ async fn note_interrupts(interrupted: Arc<AtomicBool>) {
 fn world(interrupted: Arc<AtomicBool>) -> Result<oneshot::World, Report> {
     let paths = Paths::from_env()?;
     files::ensure_private_dir(&paths.state)?;
-    let text = match std::fs::read(&paths.config) {
-        Ok(text) => text,
-        Err(e) if e.kind() == io::ErrorKind::NotFound => Vec::new(),
-        Err(e) => return Err(Report::new(Kind::Config, format!("cannot read {}: {e}", paths.config.display()))),
-    };
-    let catalogue = config::parse_bytes(&text, &paths.config).map_err(|e| e.report())?;
+    let catalogue = config_disk::load(&paths.config).map_err(|e| e.report())?.catalogue;
     let clock = Arc::new(SystemClock);
     Ok(oneshot::World {
         accounts: Arc::new(Sts::new(clock.clone(), Ambient::from_vars(&[], |_| None))),

@@ -33,11 +33,15 @@ pub(super) fn problems(paths: &Paths) -> Vec<String> {
 }
 
 /// Reads the text of the first file, for an edit.
-#[allow(dead_code, reason = "for edits of several entries at once; an entry's own file is opened by `Edited`")]
 pub(super) fn read(paths: &Paths) -> Result<String, Report> {
     // What does not hold is explained by the reader that explains everything else.
     load_whole(paths).map_err(|report| report.also("nothing was changed"))?;
     text_of(&paths.config)
+}
+
+/// Gives the first file as a part of the whole, for edits of several entries at once.
+pub(super) fn first(paths: &Paths) -> Part<'_> {
+    Part { main: &paths.config, file: &paths.config, files: &Disk }
 }
 
 /// One file of the configuration, to be edited.
@@ -101,7 +105,6 @@ fn read_bytes(path: &Path) -> Result<Vec<u8>, Report> {
 }
 
 /// Writes an edited text of the first file, unless somebody else wrote it since it was read.
-#[allow(dead_code, reason = "as `read`")]
 pub(super) fn write(paths: &Paths, old: &str, new: &str) -> Result<(), Report> {
     write_file(&paths.config, old, new)
 }

@@ -3,10 +3,9 @@
 //! For an import of thousands of profiles, where an edit of its own for each would read the file thousands of times.
 
 use super::raw::{IdentitySection, RoleSection};
-use super::{ConfigError, HEADER, parse};
+use super::{ConfigError, HEADER, Site};
 use serde::Serialize;
 use std::collections::BTreeMap;
-use std::path::Path;
 
 /// Entries to add, by name.
 #[derive(Debug, Default, Serialize)]
@@ -21,11 +20,11 @@ pub struct NewEntries {
 
 /// Adds the entries at the end of the text of a configuration; every byte that was there stays. The error names every
 /// entry that does not fit, by its path.
-pub fn add_entries(text: &str, file: &Path, new: &NewEntries) -> Result<String, ConfigError> {
+pub fn add_entries(text: &str, site: &(impl Site + ?Sized), new: &NewEntries) -> Result<String, ConfigError> {
     if new.identities.is_empty() && new.roles.is_empty() {
         return Ok(text.to_owned());
     }
-    let added = toml::to_string(new).map_err(|e| ConfigError::whole(file, e.to_string()))?;
+    let added = toml::to_string(new).map_err(|e| ConfigError::whole(site.file(), e.to_string()))?;
     let is_empty = text.trim_start_matches('\u{feff}').trim().is_empty();
     let eol = if text.matches("\r\n").count() * 2 > text.matches('\n').count() { "\r\n" } else { "\n" };
     let mut out = if is_empty { HEADER.to_owned() } else { text.to_owned() };
@@ -34,13 +33,15 @@ pub fn add_entries(text: &str, file: &Path, new: &NewEntries) -> Result<String, 
     }
     out.push_str(eol);
     out.push_str(&added.replace('\n', eol));
-    parse(&out, file)?;
+    site.load(&out)?;
     Ok(out)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::config::parse;
+    use std::path::Path;
 
     fn role(source: &str) -> RoleSection {
         let role_arn = "arn:aws:iam::222222222222:role/R".to_owned();

@@ -114,7 +114,7 @@ impl Survey {
                 excluded: &self.excluded,
                 program: &self.program,
             })?;
-            let error = match config::add_entries(&self.text, &paths.config, &sections(&plan)) {
+            let error = match config::add_entries(&self.text, &config_file::first(paths), &sections(&plan)) {
                 Ok(text) => return Ok((plan, text)),
                 Err(error) => error,
             };

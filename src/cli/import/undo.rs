@@ -12,7 +12,7 @@ use crate::cli::args::ImportArgs;
 use crate::cli::output::{self, Failure};
 use crate::cli::{ask, config_file, tell, waiting};
 use crate::client::{self, Autostart};
-use crate::config;
+use crate::config::{self, Site as _};
 use crate::domain::report::{Kind, Report, printable};
 use crate::paths::Paths;
 use crate::protocol::message::{Answer, Request};
@@ -180,6 +180,7 @@ fn wanted(files: &Files, entries: &[(u32, Entry)]) -> BTreeMap<String, String> {
 /// Takes what was added out of config.toml; gives the names that stay, since they were changed or are in use.
 fn config_back(paths: &Paths, text: &str, entries: &[(u32, Entry)]) -> (String, Vec<String>) {
     let (mut text, mut kept) = (text.to_owned(), Vec::new());
+    let first = config_file::first(paths);
     for (_, entry) in entries {
         if text == entry.config_toml.1 {
             text.clone_from(&entry.config_toml.0);
@@ -188,18 +189,18 @@ fn config_back(paths: &Paths, text: &str, entries: &[(u32, Entry)]) -> (String, 
         if text == entry.config_toml.0 {
             continue;
         }
-        let as_added = config::parse(&entry.config_toml.1, &paths.config).unwrap_or_default();
-        let now = config::parse(&text, &paths.config).unwrap_or_default();
+        let read = |text: &str| first.load(text).map(|loaded| loaded.catalogue).unwrap_or_default();
+        let (as_added, now) = (read(&entry.config_toml.1), read(&text));
         for name in entry.roles.iter().rev().filter(|name| now.roles.contains_key(name.as_str())) {
             let is_same = now.roles.get(name.as_str()) == as_added.roles.get(name.as_str());
-            match config::remove_role(&text, &paths.config, name).ok().filter(|_| is_same) {
+            match config::remove_role(&text, &first, name).ok().filter(|_| is_same) {
                 Some(without) => text = without,
                 None => kept.push(name.clone()),
             }
         }
         for name in entry.identities.iter().rev().filter(|name| now.identities.contains_key(name.as_str())) {
             let is_same = now.identities.get(name.as_str()) == as_added.identities.get(name.as_str());
-            match config::remove_identity(&text, &paths.config, name).ok().filter(|_| is_same) {
+            match config::remove_identity(&text, &first, name).ok().filter(|_| is_same) {
                 Some(without) => text = without,
                 None => kept.push(name.clone()),
             }

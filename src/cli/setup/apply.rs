@@ -171,11 +171,12 @@ impl Machine {
             return Ok(Self { local, edited: None });
         }
         let catalogue = config_file::load(paths)?;
+        let first = config_file::first(paths);
         let ours = state.filter(|state| state.local.identity == identity).map(|state| &state.local);
         let section = machine::identity(setup);
         let name = setup.name.as_str();
         let (edited, makes_identity) = match catalogue.identities.get(identity.as_str()) {
-            None => (config::add_identity(text, &paths.config, &identity, &section, IfPresent::Refuse)?, true),
+            None => (config::add_identity(text, &first, &identity, &section, IfPresent::Refuse)?, true),
             Some(known) if known.kind != IdentityKind::IamUser => {
                 return Err(Report::new(
                     Kind::Usage,
@@ -188,7 +189,7 @@ impl Machine {
                 let serial = known.mfa_serial.as_ref().map(MfaSerial::as_str);
                 let edited = match &section.mfa_serial {
                     Some(wanted) if is_ours && serial != Some(wanted) => {
-                        config::add_identity(text, &paths.config, &identity, &section, IfPresent::Replace)?
+                        config::add_identity(text, &first, &identity, &section, IfPresent::Replace)?
                     }
                     Some(wanted) if serial != Some(wanted) => {
                         return Err(Report::new(
@@ -203,7 +204,7 @@ impl Machine {
             }
         };
         let present = role_present(&catalogue, setup, ours)?;
-        let edited = config::add_role(&edited, &paths.config, name, &machine::role(setup), present)
+        let edited = config::add_role(&edited, &first, name, &machine::role(setup), present)
             .map_err(|report| config_file::about("role", name, report))?;
         Ok(Self { local: Local { makes_identity, role: Some(name.to_owned()), ..local }, edited: Some(edited) })
     }

@@ -168,7 +168,7 @@ fn here(paths: &Paths, local: &Local, doomed: &Doomed, carrier: &mut Carrier) ->
     let mut edited = text.clone();
     match catalogue.roles.get(role.as_str()) {
         Some(known) if local.role_arn.is_empty() || known.role_arn.as_str() == local.role_arn => {
-            edited = config::remove_role(&edited, &paths.config, role)?;
+            edited = config::remove_role(&edited, &config_file::first(paths), role)?;
             done.push(format!("[roles.{role}]"));
         }
         Some(_) => carrier.say("keep", &format!("[roles.{role}] is another role now")),
@@ -193,7 +193,7 @@ fn here(paths: &Paths, local: &Local, doomed: &Doomed, carrier: &mut Carrier) ->
         if used {
             carrier.say("keep", &format!("[identities.{identity}]: other roles start from it"));
         } else {
-            edited = config::remove_identity(&edited, &paths.config, identity)?;
+            edited = config::remove_identity(&edited, &config_file::first(paths), identity)?;
             done.push(format!("[identities.{identity}]"));
         }
     }
