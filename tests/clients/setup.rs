@@ -40,7 +40,9 @@ fn with_profiles(mut person: Person, admins: [&Cloud; 2]) -> (Person, TempDir) {
     };
     let file = dir.path().join("credentials");
     fs::write(&file, profile("auth-admin", auth) + &profile("prod-admin", workload)).unwrap();
-    admins.iter().for_each(|cloud| person.home.canaries.add(&cloud.secret));
+    for cloud in admins {
+        person.home.canaries.add(&cloud.secret);
+    }
     person.home.set("AWS_SHARED_CREDENTIALS_FILE", file.display().to_string());
     (person, dir)
 }

@@ -49,10 +49,11 @@ fn with_aws(home: &Home, client: Client, auth: &Cloud, workload: &Cloud) {
     let _ = fs::create_dir(home.path(".aws"));
     let mut profiles = String::new();
     for (name, cloud) in [("the admin's", auth), ("w", workload)] {
-        profiles += &format!(
+        let text = format!(
             "[{name}]\naws_access_key_id = {}\naws_secret_access_key = {}\nregion = eu-west-1\n",
             cloud.key_id, cloud.secret
         );
+        profiles.push_str(&text);
     }
     fs::write(home.path(".aws/credentials"), profiles).unwrap();
     let real = installed(if client == Client::CliV1 { "venv/bin/aws" } else { "bin/aws" });

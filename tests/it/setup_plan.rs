@@ -226,8 +226,8 @@ fn with_admins(home: &mut Home) -> TempDir {
     home.aws.world(|world| {
         for (profile, account) in [("auth-admin", AUTH_ACCOUNT), ("prod-admin", WORKLOAD_ACCOUNT)] {
             let key = AccessKey::generate();
-            credentials +=
-                &format!("[{profile}]\naws_access_key_id = {}\naws_secret_access_key = {}\n", key.id, key.secret);
+            let text = format!("[{profile}]\naws_access_key_id = {}\naws_secret_access_key = {}\n", key.id, key.secret);
+            credentials.push_str(&text);
             home.canaries.add(&key.secret);
             let admin =
                 User::new("admin").with_key(key).with_managed_policy("arn:aws:iam::aws:policy/AdministratorAccess");

@@ -154,8 +154,8 @@ fn an_interrupt_lets_the_call_be_finished_and_says_how_to_go_on() {
     let output = face.wait_with_output().unwrap();
     assert_eq!(output.status.code(), Some(130), "{}{}", text(&output.stdout), text(&output.stderr));
     assert!(text(&output.stderr).contains("the same command again goes on"), "{}", text(&output.stderr));
-    let state = fs::read_to_string(stage.state_file("prod")).unwrap();
-    assert!(state.contains("CreateUser") && !state.contains("CreateRole"), "{state}");
+    let kept = fs::read_to_string(stage.state_file("prod")).unwrap();
+    assert!(kept.contains("CreateUser") && !kept.contains("CreateRole"), "{kept}");
     assert!(stage.home.aws.world(|world| world.account(AUTH_ACCOUNT).users.contains_key("richard")), "it was finished");
     assert!(stage.apply(&[]).status.success());
     stage.learn();

@@ -45,10 +45,9 @@ impl Stage {
             world.account(WORKLOAD_ACCOUNT).roles.clear();
             for (profile, account) in [("auth-admin", AUTH_ACCOUNT), ("prod-admin", WORKLOAD_ACCOUNT)] {
                 let key = AccessKey::generate();
-                credentials.push_str(&format!(
-                    "[{profile}]\naws_access_key_id = {}\naws_secret_access_key = {}\n",
-                    key.id, key.secret
-                ));
+                let text =
+                    format!("[{profile}]\naws_access_key_id = {}\naws_secret_access_key = {}\n", key.id, key.secret);
+                credentials.push_str(&text);
                 home.canaries.add(&key.secret);
                 let user =
                     User::new("admin").with_key(key).with_managed_policy("arn:aws:iam::aws:policy/AdministratorAccess");
