@@ -235,6 +235,7 @@ impl Work<'_> {
             },
             made,
             proven: false,
+            rebuilt: true,
         });
         self.record().map_err(|report| Report::new(Kind::Failed, report.message).hint("nothing was removed"))
     }

@@ -136,6 +136,7 @@ mod tests {
             local: Local::default(),
             made: Vec::new(),
             proven: false,
+            rebuilt: false,
         }
     }
 

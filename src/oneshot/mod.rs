@@ -109,8 +109,8 @@ struct Desk {
     /// A new device's secret, until it is kept or this ends.
     totp: Option<TotpSecret>,
     doom: Option<Doom>,
-    /// What the last look has found, for which steps.
-    surveyed: Option<(Vec<Step>, Vec<Seen>)>,
+    /// What the last look has found, for which steps, and whether it took over what only its tag names.
+    surveyed: Option<(Vec<Step>, bool, Vec<Seen>)>,
 }
 
 /// One of the two accounts.
@@ -227,10 +227,10 @@ impl Work<'_> {
                 self.record()?;
                 Ok(Outcome::Done { note: None })
             }
-            Errand::Survey { steps } => {
-                let found = self.survey(&steps).await?;
+            Errand::Survey { steps, adopt } => {
+                let found = self.survey(&steps, adopt).await?;
                 let findings = found.iter().map(|seen| seen.finding.clone()).collect();
-                self.desk.surveyed = Some((steps, found));
+                self.desk.surveyed = Some((steps, adopt, found));
                 Ok(Outcome::Surveyed { findings })
             }
         }
