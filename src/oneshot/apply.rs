@@ -5,6 +5,7 @@
 
 use super::Work;
 use super::calls::{code, may_have_acted};
+use super::owners::used;
 use super::survey::{Seen, refuse_taken};
 use crate::domain::report::{Kind, Report, printable};
 use crate::ports::{Changed, Thing};
@@ -26,7 +27,7 @@ impl Work<'_> {
         self.refuse_changed(&seen, &asked).await?;
         self.check_key(&asked).await?;
         let earlier = self.attached_before(&asked).await?;
-        self.begin(&asked.local);
+        self.begin(&asked);
         self.record().map_err(|report| report.also("nothing was made"))?;
         let mut remarks = Vec::new();
         for (at, step) in asked.steps.iter().enumerate() {
@@ -57,7 +58,8 @@ impl Work<'_> {
         })
     }
 
-    fn begin(&mut self, local: &Local) {
+    fn begin(&mut self, asked: &Apply) {
+        let local = &asked.local;
         let desk = &mut *self.desk;
         let state = desk.state.get_or_insert_with(|| State {
             v: STATE_VERSION,
@@ -69,7 +71,11 @@ impl Work<'_> {
             made: Vec::new(),
             proven: false,
             rebuilt: false,
+            uses: Vec::new(),
         });
+        let uses = used(&asked.steps).into_iter().filter(|user| !state.uses.contains(user)).collect::<Vec<_>>();
+        state.uses.extend(uses);
+        state.external_id.clone_from(&desk.external_id);
         state.rebuilt = false;
         // What an earlier run has put into the configuration is still this setup's.
         let makes_identity =

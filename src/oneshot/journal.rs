@@ -137,6 +137,7 @@ mod tests {
             made: Vec::new(),
             proven: false,
             rebuilt: false,
+            uses: Vec::new(),
         }
     }
 

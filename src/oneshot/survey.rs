@@ -172,7 +172,8 @@ impl Work<'_> {
         if each.is_empty() {
             return Ok(());
         }
-        let cause = format!("somebody has changed what bears this setup's tag, and nothing was made: {}", each.join("; "));
+        let cause =
+            format!("somebody has changed what bears this setup's tag, and nothing was made: {}", each.join("; "));
         Err(Report::new(Kind::Refused, cause).hint(
             "look at each; take off what does not belong there, or remove it all: `rolecall setup destroy`, then `apply` makes it              anew",
         ))
@@ -198,8 +199,7 @@ fn foreign(steps: &[Step], (step, thing): (&Step, &Thing), held: &Held, hanging:
             for policy in &hanging.inline {
                 // One of the steps' own name is written over.
                 let is_role = matches!(thing, Thing::Role(_));
-                let fits =
-                    |call: &Call| matches!(call, Call::PutRolePolicy { role, name: p, .. } if role == name && p == policy);
+                let fits = |call: &Call| matches!(call, Call::PutRolePolicy { role, name: p, .. } if role == name && p == policy);
                 if !(is_role && wanted(&fits)) {
                     foreign.push(format!("it has the inline policy {policy}"));
                 }
@@ -210,16 +210,18 @@ fn foreign(steps: &[Step], (step, thing): (&Step, &Thing), held: &Held, hanging:
                 }
             }
             for profile in &hanging.profiles {
-                if !wanted(&|call| matches!(call, Call::AddRoleToInstanceProfile { profile: p, role } if p == profile && role == name))
-                {
+                if !wanted(
+                    &|call| matches!(call, Call::AddRoleToInstanceProfile { profile: p, role } if p == profile && role == name),
+                ) {
                     foreign.push(format!("the instance profile {profile} has it"));
                 }
             }
         }
         Thing::InstanceProfile(name) => {
             for role in &held.roles {
-                if !wanted(&|call| matches!(call, Call::AddRoleToInstanceProfile { profile, role: r } if profile == name && r == role))
-                {
+                if !wanted(
+                    &|call| matches!(call, Call::AddRoleToInstanceProfile { profile, role: r } if profile == name && r == role),
+                ) {
                     foreign.push(format!("it has the role {role}"));
                 }
             }
@@ -246,7 +248,9 @@ pub(super) fn refuse_taken(setup: &str, seen: &[Seen], steps: &[Step]) -> Result
         .iter()
         .map(|(seen, arn, by)| {
             let by = match by {
-                Some(by) if *by == setup => " (its tag says that this setup made it, and no state here does)".to_owned(),
+                Some(by) if *by == setup => {
+                    " (its tag says that this setup made it, and no state here does)".to_owned()
+                }
                 Some(by) => format!(" (made by setup {})", printable(by, 128)),
                 None => String::new(),
             };

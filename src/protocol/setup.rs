@@ -249,6 +249,9 @@ pub struct State {
     /// Whether it was rebuilt from tags alone, to remove what they name; nothing is gone on with by it.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub rebuilt: bool,
+    /// The users who were there before and to whom it gave something.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub uses: Vec<String>,
 }
 
 /// One step that was begun.

@@ -93,7 +93,7 @@ fn see(args: &SetupPlanArgs, wish: &Wish) -> Result<Seen, Report> {
         workload_profile: args.workload_profile.clone().unwrap_or_default(),
     };
     let Outcome::Looked(mut looked) = one_shot.ask(&look, &mut Quiet)? else { return Err(crate::client::odd_answer()) };
-    let known = looked.state.as_ref().map(|state| state.external_id.clone());
+    let known = looked.state.as_ref().map(|state| state.external_id.clone()).filter(|id| !id.is_empty());
     let stand_in = wish.generate_external_id && known.is_none() && is_text;
     looked.external_id = known.unwrap_or(fresh);
     let setup = super::apply::between(wish, &looked)?;
