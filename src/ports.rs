@@ -39,6 +39,8 @@ pub struct StoredKey {
     pub next: Option<NewKey>,
     /// Whether an import took it out of a file, into which it may go back. No other key ever leaves.
     pub imported: bool,
+    /// The key that was stored by hand or by a setup, where rotations have made this one of it.
+    pub first: Option<String>,
 }
 
 impl StoredKey {

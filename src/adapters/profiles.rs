@@ -10,6 +10,7 @@ use crate::domain::catalogue::AwsSettings;
 use crate::domain::credential::{AccessKey, Session, Signer};
 use crate::domain::report::{Kind, Report, printable};
 use crate::domain::secret::{SecretKey, SessionToken};
+use crate::domain::urls::check_endpoint;
 use aws_config::Region;
 use aws_config::meta::region::ProvideRegion;
 use aws_config::profile::ProfileSet;
@@ -20,6 +21,7 @@ use aws_credential_types::provider::ProvideCredentials;
 use aws_smithy_types::error::display::DisplayErrorContext;
 use aws_types::os_shim_internal::{Env, Fs};
 use chrono::{DateTime, Utc};
+use std::ffi::OsString;
 use std::sync::Arc;
 use std::time::Duration;
 use tracing::instrument::WithSubscriber;
@@ -46,6 +48,7 @@ pub(super) async fn resolve(aws: &Arc<AwsSettings>, profile: &str) -> Result<(Si
     if sections.get_profile(profile).is_none() {
         return Err(unknown(&shown, &sections));
     }
+    check_endpoints(&sections, profile, std::env::vars_os())?;
     if let Some(asking) = asks_for_a_code(&sections, profile) {
         let of =
             if asking == profile { String::new() } else { format!(", by way of profile {}", printable(&asking, 128)) };
@@ -114,16 +117,51 @@ fn unknown(shown: &str, sections: &ProfileSet) -> Report {
         .hint(format!("{there}: `aws configure list-profiles`; `aws configure --profile {shown}` makes one"))
 }
 
+/// Refuses what would send a signed call in the clear over a network, before anybody is asked: the SDK itself takes any address.
+fn check_endpoints(
+    sections: &ProfileSet,
+    profile: &str,
+    environment: impl Iterator<Item = (OsString, OsString)>,
+) -> Result<(), Report> {
+    let refuse = |whence: &str, why: &str| {
+        Report::new(Kind::Config, format!("{}: {why}", printable(whence, 200)))
+            .hint("the credentials of an administrator would be used there: take it away, or make it https")
+    };
+    let variables = environment.filter_map(|(name, value)| {
+        let name = name.into_string().ok()?;
+        let is_one = name == "AWS_ENDPOINT_URL" || name.starts_with("AWS_ENDPOINT_URL_");
+        (is_one && !value.is_empty()).then(|| (name, value.to_string_lossy().into_owned()))
+    });
+    for (name, value) in variables {
+        check_endpoint(&value).map_err(|why| refuse(&name, why))?;
+    }
+    for at in chain(sections, profile) {
+        let Some(section) = sections.get_profile(at) else { continue };
+        if let Some(url) = section.get("endpoint_url") {
+            check_endpoint(url).map_err(|why| refuse(&format!("endpoint_url of profile {at}"), why))?;
+        }
+    }
+    Ok(())
+}
+
+/// Lists the profiles along a chain of roles, the first one first.
+fn chain<'a>(sections: &'a ProfileSet, profile: &'a str) -> Vec<&'a str> {
+    let mut all = vec![profile];
+    while let Some(next) = sections.get_profile(all[all.len() - 1]).and_then(|section| section.get("source_profile")) {
+        if all.contains(&next) {
+            break;
+        }
+        all.push(next);
+    }
+    all
+}
+
 /// Finds the profile along a chain that a role is assumed in with a code.
 fn asks_for_a_code(sections: &ProfileSet, profile: &str) -> Option<String> {
-    let mut at = profile;
-    let mut seen = Vec::new();
-    while let Some(section) = sections.get_profile(at).filter(|_| !seen.contains(&at)) {
-        if section.get("role_arn").is_some() && section.get("mfa_serial").is_some() {
-            return Some(at.to_owned());
-        }
-        seen.push(at);
-        at = section.get("source_profile")?;
-    }
-    None
+    let asks = |at: &&str| {
+        sections
+            .get_profile(at)
+            .is_some_and(|section| section.get("role_arn").is_some() && section.get("mfa_serial").is_some())
+    };
+    chain(sections, profile).into_iter().find(asks).map(str::to_owned)
 }

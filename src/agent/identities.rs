@@ -102,7 +102,8 @@ impl Agent {
         };
         let now = self.ports.clock.now().wall;
         let imported = whence == Whence::File;
-        let stored = StoredKey { key, arn: who.arn.clone(), stored: now, totp, created: None, next: None, imported };
+        let arn = who.arn.clone();
+        let stored = StoredKey { key, arn, stored: now, totp, created: None, next: None, imported, first: None };
         self.ports.vault.write(&name, &stored).await?;
         if imported {
             // The file is cleared next: only what the vault gives back is in the vault.
@@ -123,6 +124,7 @@ impl Agent {
             account: Some(who.account.to_string()),
             stored: Some(stored.stored),
             created: None,
+            first: None,
             mfa_serial: None,
             totp: stored.totp.is_some(),
             error: None,
@@ -166,6 +168,7 @@ impl Agent {
                 account: None,
                 stored: None,
                 created: None,
+                first: None,
                 mfa_serial: identity.mfa_serial.as_ref().map(|serial| serial.as_str().to_owned()),
                 totp: false,
                 error: None,
@@ -184,6 +187,7 @@ impl Agent {
                         key.stored = Some(stored.stored);
                         key.totp = stored.totp.is_some();
                         key.created = stored.created;
+                        key.first = stored.first;
                     }
                     Err(report) => {
                         silent = Some(report.clone()).filter(|report| report.kind != Kind::Config);

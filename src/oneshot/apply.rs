@@ -5,6 +5,7 @@
 
 use super::Work;
 use super::calls::{code, may_have_acted};
+use super::owners::used;
 use super::survey::{Seen, refuse_taken};
 use crate::domain::report::{Kind, Report, printable};
 use crate::ports::{Changed, Thing};
@@ -19,13 +20,14 @@ impl Work<'_> {
     pub(super) async fn apply(&mut self, asked: Apply) -> Result<Applied, Report> {
         let resumed = self.desk.state.is_some();
         let seen = match self.desk.surveyed.take() {
-            Some((steps, seen)) if steps == asked.steps => seen,
-            _ => self.survey(&asked.steps).await?,
+            Some((steps, adopt, seen)) if steps == asked.steps && adopt == asked.adopt => seen,
+            _ => self.survey(&asked.steps, asked.adopt).await?,
         };
-        refuse_taken(&seen, &asked.steps)?;
+        refuse_taken(&self.desk.setup, &seen, &asked.steps)?;
+        self.refuse_changed(&seen, &asked).await?;
         self.check_key(&asked).await?;
         let earlier = self.attached_before(&asked).await?;
-        self.begin(&asked.local);
+        self.begin(&asked);
         self.record().map_err(|report| report.also("nothing was made"))?;
         let mut remarks = Vec::new();
         for (at, step) in asked.steps.iter().enumerate() {
@@ -56,7 +58,8 @@ impl Work<'_> {
         })
     }
 
-    fn begin(&mut self, local: &Local) {
+    fn begin(&mut self, asked: &Apply) {
+        let local = &asked.local;
         let desk = &mut *self.desk;
         let state = desk.state.get_or_insert_with(|| State {
             v: STATE_VERSION,
@@ -67,7 +70,13 @@ impl Work<'_> {
             local: local.clone(),
             made: Vec::new(),
             proven: false,
+            rebuilt: false,
+            uses: Vec::new(),
         });
+        let uses = used(&asked.steps).into_iter().filter(|user| !state.uses.contains(user)).collect::<Vec<_>>();
+        state.uses.extend(uses);
+        state.external_id.clone_from(&desk.external_id);
+        state.rebuilt = false;
         // What an earlier run has put into the configuration is still this setup's.
         let makes_identity =
             local.makes_identity || state.local.makes_identity && state.local.identity == local.identity;
@@ -101,7 +110,7 @@ impl Work<'_> {
     /// Makes a thing, or takes the one of an earlier run.
     async fn make(&mut self, step: &Step, seen: &Seen, remarks: &mut Vec<String>) -> Result<(), Report> {
         let Some((thing, name)) = self.thing(step) else { return Ok(()) };
-        if let Found::Ours { arn, differs } = &seen.finding.found {
+        if let Found::Ours { arn, differs, .. } = &seen.finding.found {
             let arn = arn.clone();
             self.stand(step, Stands::Done, Some(arn))?;
             self.line.say("there", &name).await?;

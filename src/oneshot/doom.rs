@@ -4,6 +4,7 @@
 //! the tags name them.
 
 use super::Work;
+use super::owners::{Owner, Owners, refuse_strangers, used};
 use super::survey::side_word;
 use crate::domain::report::{Kind, Report, printable};
 use crate::ports::{Held, Thing};
@@ -31,9 +32,14 @@ impl Work<'_> {
         };
         self.learn_key(&state).await?;
         let state = self.desk.state.clone().unwrap_or(state);
+        refuse_strangers(&state)?;
+        let mut owners = Owners::default();
+        for made in &state.made {
+            self.judge_owner(made, &mut owners).await?;
+        }
         let mut doom = Doom::default();
         for (at, made) in state.made.iter().enumerate().rev() {
-            self.doom_one(&state, at, made, &mut doom).await?;
+            self.doom_one((&state, &owners), at, made, &mut doom).await?;
         }
         let removes = doom.calls.iter().map(|(side, call, _)| Removal { side: *side, what: call.what() }).collect();
         let keys = doom.calls.iter().filter_map(|(_, call, _)| match call {
@@ -51,39 +57,42 @@ impl Work<'_> {
         Ok(doomed)
     }
 
-    async fn doom_one(&mut self, state: &State, at: usize, made: &Made, doom: &mut Doom) -> Result<(), Report> {
+    async fn doom_one(
+        &mut self,
+        (state, owners): (&State, &Owners),
+        at: usize,
+        made: &Made,
+        doom: &mut Doom,
+    ) -> Result<(), Report> {
         let side = made.step.side;
         if made.stands == Stands::Found {
             doom.stays.push(stays(side, &made.step.call.what(), "it was so before the setup"));
             return Ok(());
         }
-        if let Call::CreateAccessKey { user } = &made.step.call {
-            for id in &made.keys {
-                doom.calls.push((side, Call::DeleteAccessKey { user: user.clone(), id: id.clone() }, at));
-            }
-            return Ok(());
-        }
         let Some((thing, name)) = self.thing(&made.step) else {
-            if let Some(call) = parted(&made.step.call) {
-                doom.calls.push((side, call, at));
+            let mut calls: Vec<Call> = parted(&made.step.call).into_iter().collect();
+            if let Call::CreateAccessKey { user } = &made.step.call {
+                calls.extend(made.keys.iter().map(|id| Call::DeleteAccessKey { user: user.clone(), id: id.clone() }));
+            }
+            match owners.theirs(side, &made.step.call) {
+                Some((owner, why)) => doom.stays.extend(calls.iter().map(|call| {
+                    let why = format!("it is left as it is, since {owner} is not this setup's any more: {why}");
+                    stays(side, &call.what(), &why)
+                })),
+                None => doom.calls.extend(calls.into_iter().map(|call| (side, call, at))),
             }
             return Ok(());
         };
-        self.line.say("look", &name).await?;
-        let Some(held) = self.read(side, &thing).await? else {
+        let held = match owners.of(side, &thing) {
             // Gone already; what is left is to write that down.
-            return Ok(());
+            None | Some(Owner::Gone) => return Ok(()),
+            Some(Owner::Theirs(why)) => {
+                doom.stays.push(stays(side, &name, why));
+                return Ok(());
+            }
+            Some(Owner::Ours(held)) => held,
         };
-        if held.tags.get(TAG) != Some(&self.desk.setup) && made.arn.as_deref() != Some(held.arn.as_str()) {
-            let why = "something else has its name now: it has no tag of this setup";
-            doom.stays.push(stays(side, &name, why));
-            return Ok(());
-        }
-        if !held.tags.is_empty() && held.tags.get(TAG) != Some(&self.desk.setup) || untagged(&held, &thing) {
-            doom.stays.push(stays(side, &name, &format!("its tag {TAG} was changed or removed by somebody else")));
-            return Ok(());
-        }
-        let hanging = self.foreign(state, side, (&thing, &held), doom).await?;
+        let hanging = self.foreign(state, side, (&thing, held), doom).await?;
         if hanging.is_empty() {
             doom.calls.push((side, deletion(&thing), at));
         } else {
@@ -160,15 +169,15 @@ impl Work<'_> {
         let user = self.iam_user(user)?;
         let mut keys = state.made[at].keys.clone();
         let window = state.made[at].window.clone();
-        let before = window.as_ref().map(|window| window.before.clone()).unwrap_or_default();
         let stored = self.stored(&state.local.identity).await?;
         if let Some(stored) = stored
             && stored.arn.as_deref() == Some(user.as_str())
-            && let Some(id) = stored.access_key_id
-            && !keys.contains(&id)
-            && !before.contains(&id)
+            && let Some(id) = &stored.access_key_id
+            && !keys.contains(id)
+            // Of a setup whose state was lost the vault alone knows; the user has its tag, and that is looked at.
+            && (super::key::is_rotated(&stored, &keys) || state.rebuilt && keys.is_empty())
         {
-            keys.push(id);
+            keys.push(id.clone());
         }
         if let (Some(window), true) = (&window, state.made[at].stands != Stands::Done)
             && self.read(Side::Auth, &Thing::User(user.name().to_owned())).await?.is_some()
@@ -235,14 +244,11 @@ impl Work<'_> {
             },
             made,
             proven: false,
+            rebuilt: true,
+            uses: used(steps),
         });
         self.record().map_err(|report| Report::new(Kind::Failed, report.message).hint("nothing was removed"))
     }
-}
-
-/// Tells a thing that can have tags and has lost all of them.
-fn untagged(held: &Held, thing: &Thing) -> bool {
-    held.tags.is_empty() && !matches!(thing, Thing::MfaDevice(_))
 }
 
 fn stays(side: Side, thing: &str, why: &str) -> Stays {

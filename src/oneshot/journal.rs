@@ -136,6 +136,8 @@ mod tests {
             local: Local::default(),
             made: Vec::new(),
             proven: false,
+            rebuilt: false,
+            uses: Vec::new(),
         }
     }
 

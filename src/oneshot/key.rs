@@ -90,18 +90,18 @@ impl Work<'_> {
     /// Makes the key and brings it into the vault, or finds it there.
     pub(super) async fn key(&mut self, step: &Step, name: &str, local: &Local) -> Result<(), Report> {
         let user = self.iam_user(name)?;
-        let stored = self.stored(&local.identity).await?.and_then(|stored| stored.access_key_id);
-        let entry = self.entry(step);
-        let (done, ours) = (entry.stands == Stands::Done, entry.keys.clone());
-        let before = entry.window.as_ref().map(|window| window.before.clone()).unwrap_or_default();
+        let stored = self.stored(&local.identity).await?;
+        let ours = self.entry(step).keys.clone();
+        let is_rotated = stored.as_ref().is_some_and(|stored| is_rotated(stored, &ours));
+        let stored = stored.and_then(|stored| stored.access_key_id);
         let listing = self.keys(&user).await?;
         let works = |id: &String| listing.keys.iter().any(|key| key.id == *id && key.active);
         if let Some(id) = stored.filter(works) {
-            // One of ours, or the user's own of before; after a rotation it is another than we made.
-            let stands =
-                if ours.contains(&id) || (done && !before.contains(&id)) { Stands::Done } else { Stands::Found };
+            // One of ours, or what a rotation has made of it; any other was put there by somebody else.
+            let is_ours = ours.contains(&id) || is_rotated;
+            let stands = if is_ours || !ours.is_empty() { Stands::Done } else { Stands::Found };
             let entry = self.entry(step);
-            if stands == Stands::Done && !entry.keys.contains(&id) {
+            if is_ours && !entry.keys.contains(&id) {
                 entry.keys.push(id.clone());
             }
             self.stand(step, stands, None)?;
@@ -237,6 +237,11 @@ impl Work<'_> {
                 .also(&format!("the new access key {id} is left at AWS, without use; the same command deletes it")),
         }
     }
+}
+
+/// Tells a key that rotations have made of one of ours.
+pub(super) fn is_rotated(stored: &KeyStatus, ours: &[String]) -> bool {
+    stored.first.as_ref().is_some_and(|first| ours.contains(first))
 }
 
 pub(super) fn is_orphan(window: &Window, key: &crate::ports::ListedKey) -> bool {

@@ -13,6 +13,7 @@
 //! | `apply` | the steps, in their order |
 //! | `key` | the access key, from IAM into the vault |
 //! | `device` | the MFA device and its first codes |
+//! | `owners` | whose the things are that a state names |
 //! | `doom` | what would be removed, and what stays |
 //! | `destroy` | removing it |
 
@@ -24,6 +25,7 @@ mod doom;
 mod journal;
 mod key;
 mod line;
+mod owners;
 mod survey;
 
 use crate::domain::arn::AccountId;
@@ -109,8 +111,8 @@ struct Desk {
     /// A new device's secret, until it is kept or this ends.
     totp: Option<TotpSecret>,
     doom: Option<Doom>,
-    /// What the last look has found, for which steps.
-    surveyed: Option<(Vec<Step>, Vec<Seen>)>,
+    /// What the last look has found, for which steps, and whether it took over what only its tag names.
+    surveyed: Option<(Vec<Step>, bool, Vec<Seen>)>,
 }
 
 /// One of the two accounts.
@@ -176,9 +178,9 @@ impl Desk {
                 }
             }
         }
-        let external_id = match &state {
-            Some(state) => state.external_id.clone(),
-            None => new_external_id()?,
+        let external_id = match state.as_ref().map(|state| state.external_id.clone()) {
+            Some(id) if !id.is_empty() => id,
+            _ => new_external_id()?,
         };
         let [auth_admin, workload_admin] = <[Admin; 2]>::try_from(admins).expect("one for each profile");
         let looked = Looked {
@@ -227,10 +229,10 @@ impl Work<'_> {
                 self.record()?;
                 Ok(Outcome::Done { note: None })
             }
-            Errand::Survey { steps } => {
-                let found = self.survey(&steps).await?;
+            Errand::Survey { steps, adopt } => {
+                let found = self.survey(&steps, adopt).await?;
                 let findings = found.iter().map(|seen| seen.finding.clone()).collect();
-                self.desk.surveyed = Some((steps, found));
+                self.desk.surveyed = Some((steps, adopt, found));
                 Ok(Outcome::Surveyed { findings })
             }
         }

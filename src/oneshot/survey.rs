@@ -2,9 +2,10 @@
 //! must be found out then and not half way.
 
 use super::Work;
+use super::apply::is_same;
 use crate::domain::report::{Kind, Report, printable};
-use crate::ports::{Held, Thing};
-use crate::protocol::setup::{Finding, Found, Made, Stands};
+use crate::ports::{Hanging, Held, Thing};
+use crate::protocol::setup::{Apply, Finding, Found, Stands};
 use crate::setup::call::{Call, Side, Step};
 use crate::setup::steps::TAG;
 use serde_json::Value;
@@ -18,40 +19,79 @@ pub(super) struct Seen {
     pub(super) finding: Finding,
     /// Whether a role's trust policy has to be changed.
     pub(super) trust_differs: bool,
+    /// Whether a policy's document is another than the one that is wanted.
+    pub(super) document_differs: bool,
+    /// What somebody has put on a thing that is ours by its tag alone.
+    pub(super) foreign: Vec<String>,
+    /// The access keys of a user who is ours by the tag alone.
+    pub(super) keys: Vec<String>,
 }
 
 impl Work<'_> {
     /// Looks for everything that the steps would make.
-    pub(super) async fn survey(&mut self, steps: &[Step]) -> Result<Vec<Seen>, Report> {
+    pub(super) async fn survey(&mut self, steps: &[Step], adopt: bool) -> Result<Vec<Seen>, Report> {
         let mut all = Vec::new();
         for (at, step) in steps.iter().enumerate() {
             let Some((thing, name)) = self.thing(step) else { continue };
             self.line.say("look", &name).await?;
-            let held = self.read(step.side, &thing).await?;
-            let (found, trust_differs) = match held {
-                None => (Found::Missing, false),
-                Some(held) if self.is_ours(&held) => {
-                    let (differs, trust) = self.differs(step, &held).await?;
-                    (Found::Ours { arn: held.arn, differs }, trust)
-                }
-                Some(held) => {
-                    let by = held.tags.get(TAG).cloned();
-                    (Found::Taken { arn: held.arn, by }, false)
-                }
+            let finding = Finding { side: step.side, thing: name, found: Found::Missing };
+            let mut seen = Seen {
+                at,
+                finding,
+                trust_differs: false,
+                document_differs: false,
+                foreign: Vec::new(),
+                keys: Vec::new(),
             };
-            all.push(Seen { at, finding: Finding { side: step.side, thing: name, found }, trust_differs });
+            if let Some(held) = self.read(step.side, &thing).await? {
+                self.judge(steps, (step, &thing), held, adopt, &mut seen).await?;
+            }
+            all.push(seen);
         }
         Ok(all)
     }
 
-    /// Tells whether this setup has made a thing: its tag says so, or the state where the tag is gone.
+    /// Says whose a thing is, and what of it is not as it is wanted.
+    async fn judge(
+        &mut self,
+        steps: &[Step],
+        (step, thing): (&Step, &Thing),
+        held: Held,
+        adopt: bool,
+        seen: &mut Seen,
+    ) -> Result<(), Report> {
+        let is_known = self.is_known(step, &held);
+        if !self.is_ours(&held) || !(is_known || adopt) {
+            seen.finding.found = Found::Taken { by: held.tags.get(TAG).cloned(), arn: held.arn };
+            return Ok(());
+        }
+        let mut differs = self.differs(step, &held, seen).await?;
+        if !is_known {
+            // A tag says who made it, not what was put on it since, or before.
+            let hanging = self.hanging(step.side, thing).await?;
+            seen.foreign = foreign(steps, (step, thing), &held, &hanging);
+            differs.extend(seen.foreign.iter().cloned());
+            seen.keys = hanging.keys;
+        }
+        seen.finding.found = Found::Ours { arn: held.arn, adopted: !is_known, differs };
+        Ok(())
+    }
+
+    /// Tells whether a thing has this setup's tag.
     pub(super) fn is_ours(&self, held: &Held) -> bool {
-        let by_tag = held.tags.get(TAG) == Some(&self.desk.setup);
-        let by_state = || {
-            let made = |made: &&Made| made.arn.as_deref() == Some(held.arn.as_str()) && made.stands != Stands::Found;
-            !held.tags.contains_key(TAG) && self.desk.state.iter().flat_map(|state| &state.made).any(|m| made(&m))
-        };
-        by_tag || by_state()
+        held.tags.get(TAG) == Some(&self.desk.setup)
+    }
+
+    /// Tells whether the state says that this setup made a thing, or was about to. The tag alone is nobody's word: whoever may
+    /// make things in the account can write it.
+    fn is_known(&self, step: &Step, held: &Held) -> bool {
+        let states = self.desk.state.iter().filter(|state| !state.rebuilt);
+        states.flat_map(|state| &state.made).any(|made| {
+            made.step.side == step.side
+                && made.stands != Stands::Found
+                && is_same(&made.step.call, &step.call)
+                && made.arn.as_ref().is_none_or(|arn| *arn == held.arn)
+        })
     }
 
     /// Names the thing that a step makes.
@@ -76,14 +116,13 @@ impl Work<'_> {
         })
     }
 
-    /// Says in what a thing of ours differs from what is wanted, and whether its trust policy does.
-    async fn differs(&mut self, step: &Step, held: &Held) -> Result<(Vec<String>, bool), Report> {
+    /// Says in what a thing of ours differs from what is wanted.
+    async fn differs(&mut self, step: &Step, held: &Held, seen: &mut Seen) -> Result<Vec<String>, Report> {
         let mut differs = Vec::new();
-        let mut trust_differs = false;
         match &step.call {
             Call::CreateRole { trust, max_session_seconds, path, name, .. } => {
-                trust_differs = held.trust.as_deref().is_none_or(|held| !same(held, trust));
-                if trust_differs {
+                seen.trust_differs = held.trust.as_deref().is_none_or(|held| !same(held, trust));
+                if seen.trust_differs {
                     differs.push("its trust policy".to_owned());
                 }
                 if held.max_session_seconds.is_some_and(|held| held != *max_session_seconds) {
@@ -97,7 +136,8 @@ impl Work<'_> {
             Call::CreatePolicy { document, .. } => {
                 if let Some(version) = &held.version {
                     let held = self.document(step.side, &held.arn, version).await?;
-                    if !same(&held, document) {
+                    seen.document_differs = !same(&held, document);
+                    if seen.document_differs {
                         differs.push("its document".to_owned());
                     }
                 }
@@ -107,12 +147,92 @@ impl Work<'_> {
             }
             _ => {}
         }
-        Ok((differs, trust_differs))
+        Ok(differs)
+    }
+
+    /// Refuses to give anything to, or by, what somebody else has changed: a policy that says something else, a user or role that
+    /// was taken over with more on it than this setup puts there.
+    pub(super) async fn refuse_changed(&mut self, seen: &[Seen], asked: &Apply) -> Result<(), Report> {
+        let mut stored = None;
+        if seen.iter().any(|seen| !seen.keys.is_empty()) {
+            stored = self.stored(&asked.local.identity).await?.and_then(|stored| stored.access_key_id);
+        }
+        let mut each = Vec::new();
+        for seen in seen {
+            let mut why = seen.foreign.clone();
+            if seen.document_differs {
+                why.push("its document is not the one that this setup writes".to_owned());
+            }
+            let keys = seen.keys.iter().filter(|id| stored.as_ref() != Some(id));
+            why.extend(keys.map(|id| format!("it has the access key {}, which the vault has not", printable(id, 128))));
+            if !why.is_empty() {
+                each.push(format!("{}: {}", printable(&seen.finding.thing, 128), why.join(", ")));
+            }
+        }
+        if each.is_empty() {
+            return Ok(());
+        }
+        let cause =
+            format!("somebody has changed what bears this setup's tag, and nothing was made: {}", each.join("; "));
+        Err(Report::new(Kind::Refused, cause).hint(
+            "look at each; take off what does not belong there, or remove it all: `rolecall setup destroy`, then `apply` makes it              anew",
+        ))
     }
 }
 
+/// Lists what is on a thing that the steps do not put there; access keys aside, which the vault knows.
+fn foreign(steps: &[Step], (step, thing): (&Step, &Thing), held: &Held, hanging: &Hanging) -> Vec<String> {
+    let wanted = |fits: &dyn Fn(&Call) -> bool| steps.iter().any(|of| of.side == step.side && fits(&of.call));
+    let mut foreign = Vec::new();
+    match thing {
+        Thing::User(name) | Thing::Role(name) => {
+            for arn in &hanging.attached {
+                let is_wanted = wanted(&|call| match (call, thing) {
+                    (Call::AttachUserPolicy { user, arn: a }, Thing::User(_)) => user == name && a == arn,
+                    (Call::AttachRolePolicy { role, arn: a }, Thing::Role(_)) => role == name && a == arn,
+                    _ => false,
+                });
+                if !is_wanted {
+                    foreign.push(format!("{arn} is attached"));
+                }
+            }
+            for policy in &hanging.inline {
+                // One of the steps' own name is written over.
+                let is_role = matches!(thing, Thing::Role(_));
+                let fits = |call: &Call| matches!(call, Call::PutRolePolicy { role, name: p, .. } if role == name && p == policy);
+                if !(is_role && wanted(&fits)) {
+                    foreign.push(format!("it has the inline policy {policy}"));
+                }
+            }
+            for serial in &hanging.devices {
+                if !wanted(&|call| matches!(call, Call::EnableMFADevice { serial: s, .. } if s == serial)) {
+                    foreign.push(format!("it has the MFA device {serial}"));
+                }
+            }
+            for profile in &hanging.profiles {
+                if !wanted(
+                    &|call| matches!(call, Call::AddRoleToInstanceProfile { profile: p, role } if p == profile && role == name),
+                ) {
+                    foreign.push(format!("the instance profile {profile} has it"));
+                }
+            }
+        }
+        Thing::InstanceProfile(name) => {
+            for role in &held.roles {
+                if !wanted(
+                    &|call| matches!(call, Call::AddRoleToInstanceProfile { profile, role: r } if profile == name && r == role),
+                ) {
+                    foreign.push(format!("it has the role {role}"));
+                }
+            }
+        }
+        Thing::Policy(_) | Thing::MfaDevice(_) => {}
+    }
+    foreign.iter().map(|text| printable(text, 256)).collect()
+}
+
 /// Refuses to begin where a name is somebody else's, naming each.
-pub(super) fn refuse_taken(seen: &[Seen], steps: &[Step]) -> Result<(), Report> {
+pub(super) fn refuse_taken(setup: &str, seen: &[Seen], steps: &[Step]) -> Result<(), Report> {
     let taken: Vec<(&Seen, &str, Option<&str>)> = seen
         .iter()
         .filter_map(|seen| match &seen.finding.found {
@@ -123,13 +243,26 @@ pub(super) fn refuse_taken(seen: &[Seen], steps: &[Step]) -> Result<(), Report> 
     if taken.is_empty() {
         return Ok(());
     }
+    let by_tag_alone = taken.iter().all(|(.., by)| *by == Some(setup));
     let each: Vec<String> = taken
         .iter()
         .map(|(seen, arn, by)| {
-            let by = by.map(|by| format!(" (made by setup {})", printable(by, 128))).unwrap_or_default();
+            let by = match by {
+                Some(by) if *by == setup => {
+                    " (its tag says that this setup made it, and no state here does)".to_owned()
+                }
+                Some(by) => format!(" (made by setup {})", printable(by, 128)),
+                None => String::new(),
+            };
             format!("{} is there already, {}{by}", printable(&seen.finding.thing, 128), printable(arn, 256))
         })
         .collect();
+    if by_tag_alone {
+        return Err(Report::new(Kind::Refused, format!("{}; nothing was made", each.join("; "))).hint(
+            "if you made it and the state was lost, or is on another machine: `--adopt` takes it over once it has looked what hangs \
+             on it; else choose another `--name`",
+        ));
+    }
     let user = taken.iter().any(|(seen, ..)| matches!(steps[seen.at].call, Call::CreateUser { .. }));
     let report =
         Report::new(Kind::Refused, format!("{}; this setup did not make it, and nothing was made", each.join("; ")));

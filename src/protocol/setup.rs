@@ -47,6 +47,8 @@ pub enum Errand {
     Survey {
         /// The calls that would make the setup.
         steps: Vec<Step>,
+        /// Whether what only its tag says is this setup's is taken over.
+        adopt: bool,
     },
     /// Writes down that everything is done on this machine too; answered by [`Outcome::Done`].
     Proven,
@@ -61,6 +63,8 @@ pub struct Apply {
     pub local: Local,
     /// Whether the new device's secret will be kept in the vault, so that nobody is asked for codes.
     pub keep_totp: bool,
+    /// Whether what only its tag says is this setup's is taken over.
+    pub adopt: bool,
 }
 
 /// What a setup writes on this machine.
@@ -147,6 +151,8 @@ pub enum Found {
     Ours {
         /// Its ARN.
         arn: String,
+        /// Whether only its tag says so, which whoever may make things in the account can write.
+        adopted: bool,
         /// In what it differs from what is wanted; nothing where it does not.
         differs: Vec<String>,
     },
@@ -240,6 +246,12 @@ pub struct State {
     /// Whether everything was there and worked.
     #[serde(default)]
     pub proven: bool,
+    /// Whether it was rebuilt from tags alone, to remove what they name; nothing is gone on with by it.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub rebuilt: bool,
+    /// The users who were there before and to whom it gave something.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub uses: Vec<String>,
 }
 
 /// One step that was begun.

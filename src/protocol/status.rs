@@ -256,6 +256,9 @@ pub struct KeyStatus {
     /// When AWS made it, where that is known.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub created: Option<DateTime<Utc>>,
+    /// The key that rotations have made this one of.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub first: Option<String>,
     /// Its MFA device.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub mfa_serial: Option<String>,

@@ -3,6 +3,7 @@
 //! Text in IAM's own order of keys, without white space, since IAM counts the characters.
 
 use super::{Service, Setup, Trust, Who};
+use crate::domain::arn::AccountId;
 use serde::Serialize;
 
 /// The version of the policy language; every document of a setup is written in it.
@@ -41,7 +42,7 @@ struct Condition<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     bool: Option<Mfa>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    string_equals: Option<ExternalId<'a>>,
+    string_equals: Option<Equals<'a>>,
 }
 
 #[derive(Serialize)]
@@ -51,9 +52,11 @@ struct Mfa {
 }
 
 #[derive(Serialize)]
-struct ExternalId<'a> {
+enum Equals<'a> {
     #[serde(rename = "sts:ExternalId")]
-    id: &'a str,
+    ExternalId(&'a str),
+    #[serde(rename = "aws:SourceAccount")]
+    SourceAccount(&'a str),
 }
 
 fn text(statement: Statement<'_>) -> String {
@@ -81,7 +84,7 @@ pub(super) fn trust(setup: &Setup) -> String {
     };
     let condition = (role.require_mfa || role.external_id.is_some()).then(|| Condition {
         bool: role.require_mfa.then_some(Mfa { present: "true" }),
-        string_equals: role.external_id.as_deref().map(|id| ExternalId { id }),
+        string_equals: role.external_id.as_deref().map(Equals::ExternalId),
     });
     text(Statement {
         effect: "Allow",
@@ -92,14 +95,18 @@ pub(super) fn trust(setup: &Setup) -> String {
     })
 }
 
-/// Writes the trust policy of an application's own role.
-pub(super) fn service_trust(service: Service) -> String {
+/// Writes the trust policy of an application's own role, in its account.
+///
+/// For ECS the account whose tasks may have it is named, as AWS advises against a confused deputy (ECS Developer Guide, "Amazon
+/// ECS task IAM role"; `ecs-trust-policy.json` of aws/agent-toolkit-for-aws).
+pub(super) fn service_trust(service: Service, account: &AccountId) -> String {
+    let account = (service == Service::Ecs).then(|| Equals::SourceAccount(account.as_str()));
     text(Statement {
         effect: "Allow",
         principal: Some(Principal::Service(service.principal())),
         action: "sts:AssumeRole",
         resource: None,
-        condition: None,
+        condition: account.map(|account| Condition { bool: None, string_equals: Some(account) }),
     })
 }
 

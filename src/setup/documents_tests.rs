@@ -26,9 +26,19 @@ fn the_tutorials_documents_are_these() {
         r#"{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Action":"sts:AssumeRole","Resource":"arn:aws:iam::222222222222:role/AssumedRole"}]}"#
     );
     assert_eq!(
-        service_trust(Service::Ec2),
+        service_trust(Service::Ec2, &setup.auth),
         r#"{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Principal":{"Service":"ec2.amazonaws.com"},"Action":"sts:AssumeRole"}]}"#
     );
+}
+
+#[test]
+fn a_task_s_role_is_for_tasks_of_its_own_account() {
+    let account = AccountId::new("111111111111").expect("valid");
+    assert_eq!(
+        service_trust(Service::Ecs, &account),
+        r#"{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Principal":{"Service":"ecs-tasks.amazonaws.com"},"Action":"sts:AssumeRole","Condition":{"StringEquals":{"aws:SourceAccount":"111111111111"}}}]}"#
+    );
+    assert!(!service_trust(Service::Lambda, &account).contains("Condition"));
 }
 
 #[test]

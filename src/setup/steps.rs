@@ -61,7 +61,7 @@ impl Setup {
             name: role.clone(),
             path: application.path.clone(),
             description: self.description(),
-            trust: documents::service_trust(service),
+            trust: documents::service_trust(service, &self.auth),
             max_session_seconds: 3600,
             tags: self.tags(&application.tags),
         };
@@ -117,7 +117,7 @@ impl Setup {
             let call = Call::CreateVirtualMFADevice { name, path, tags: self.tags(&person.tags) };
             let kept = match device {
                 Device::Shown => "its secret is shown once, as a QR code",
-                Device::Kept => "its secret is shown once, as a QR code, and kept in the vault",
+                Device::Kept => "its secret goes into the vault, and is shown to nobody",
             };
             push(steps, Side::Auth, call, format!("a second factor; {kept}"));
             let call = Call::EnableMFADevice { user: user.clone(), serial: self.device_serial(person) };

@@ -10,6 +10,7 @@ mod devices;
 mod ill;
 mod refused;
 mod stage;
+mod whose;
 
 use crate::harness::home::text;
 use rolecall_sandbox::tutorials::{AUTH_ACCOUNT, BUCKET, ROLE_ARN, USER_ARN, WORKLOAD_ACCOUNT};
@@ -170,10 +171,11 @@ fn what_has_lost_its_tag_or_got_anothers_is_left_alone() {
             let tags = tags.iter().map(|(key, value)| ((*key).to_owned(), (*value).to_owned()));
             world.role(ROLE_ARN).tags = tags.collect();
         });
+        let role = stage.inventory()[1][ROLE_ARN].clone();
         let output = stage.destroy(&[]);
         assert_eq!(output.status.code(), Some(1), "{}", text(&output.stdout));
         assert!(text(&output.stderr).contains("rolecall:setup was changed or removed"), "{}", text(&output.stderr));
-        assert!(stage.inventory()[1].contains_key(ROLE_ARN));
+        assert_eq!(stage.inventory()[1][ROLE_ARN], role, "its policies are as they were");
     }
 }
 

@@ -246,7 +246,7 @@ async fn obey(vault: &Vaults, command: &str, file: bool) -> Result<String, Repor
             let key = key(words[2]);
             let stored = DateTime::from_timestamp(1_790_000_000, 0).expect("in range");
             let arn = "arn:aws:iam::111111111111:user/richard".to_owned();
-            let key = StoredKey { key, arn, stored, totp, created: None, next, imported: false };
+            let key = StoredKey { key, arn, stored, totp, created: None, next, imported: false, first: None };
             vault.write(&name(1), &key).await.map(|()| String::new())
         }
         "delete" => vault.delete(&name(1)).await.map(|found| found.to_string()),

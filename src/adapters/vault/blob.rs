@@ -50,6 +50,8 @@ pub(super) struct Item<'a> {
     next: Option<Next<'a>>,
     #[serde(rename = "Imported", default, skip_serializing_if = "std::ops::Not::not")]
     imported: bool,
+    #[serde(rename = "First", borrow, default, skip_serializing_if = "Option::is_none")]
+    first: Option<Cow<'a, str>>,
 }
 
 /// The key that takes the place of another. In the same item, so that at every moment of a rotation one text holds every
@@ -87,6 +89,7 @@ impl<'a> Item<'a> {
                 created: next.created,
             }),
             imported: key.imported,
+            first: key.first.as_deref().map(Cow::Borrowed),
         }
     }
 
@@ -106,6 +109,7 @@ impl<'a> Item<'a> {
                 created: next.created,
             }),
             imported: self.imported,
+            first: self.first.as_ref().map(ToString::to_string),
         })
     }
 }
@@ -153,6 +157,7 @@ mod tests {
             created: None,
             next: None,
             imported: false,
+            first: None,
         }
     }
 

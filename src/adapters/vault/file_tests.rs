@@ -25,6 +25,7 @@ fn key(id: &str) -> StoredKey {
         created: None,
         next: None,
         imported: false,
+        first: None,
     }
 }
 

@@ -131,7 +131,9 @@ impl<'a> Rotation<'a> {
             self.try_out("verify", &next.key).await?;
             self.reach(entry, Step::Switch).await?;
             let stored = self.stored()?.clone();
+            let first = stored.first.clone().unwrap_or_else(|| stored.key.id.clone());
             let switched = StoredKey {
+                first: Some(first),
                 key: next.key,
                 created: next.created,
                 stored: self.agent.ports.clock.now().wall,

@@ -139,6 +139,9 @@ pub(in super::super) struct WishArgs {
     /// What to call the identity in config.toml [default: the user's or assuming role's name]
     #[arg(long, value_name = "NAME", value_parser = name)]
     pub(in super::super) identity: Option<Name>,
+    /// Take over what has this setup's tag and no state here names, once it was looked at: the state was lost
+    #[arg(long)]
+    pub(in super::super) adopt: bool,
     /// The region that tools get with the role
     #[arg(long)]
     pub(in super::super) region: Option<String>,

@@ -287,6 +287,7 @@ mod tests {
             account: Some("111111111111".into()),
             stored: None,
             created: None,
+            first: None,
             mfa_serial: None,
             totp: false,
             error: None,

@@ -108,8 +108,9 @@ fn go(
     let setup = between(wish, &looked)?;
     let machine = Machine::plan(paths, &setup, text, looked.state.as_ref())?;
     let steps = setup.steps();
+    let adopt = args.wish.adopt;
     if !args.yes {
-        let Outcome::Surveyed { findings } = carrier.ask(&Errand::Survey { steps: steps.clone() })? else {
+        let Outcome::Surveyed { findings } = carrier.ask(&Errand::Survey { steps: steps.clone(), adopt })? else {
             return Err(odd().into());
         };
         output::print(&proposed(&looked, &steps, &findings, &machine, Screen::stdout()))?;
@@ -118,7 +119,7 @@ fn go(
         }
     }
     let keep_totp = matches!(&setup.who, Who::Person(person) if person.device == Some(Device::Kept));
-    let asked = Apply { steps, local: machine.local.clone(), keep_totp };
+    let asked = Apply { steps, local: machine.local.clone(), keep_totp, adopt };
     let Outcome::Applied(applied) = carrier.ask(&Errand::Apply(Box::new(asked)))? else { return Err(odd().into()) };
     let mut shown = Shown::new(&setup, *applied);
     match &machine.edited {
@@ -235,6 +236,12 @@ fn proposed(looked: &Looked, steps: &[Step], findings: &[Finding], machine: &Mac
         let thing = printable(&finding.thing, 256);
         match &finding.found {
             Found::Missing => {}
+            Found::Ours { adopted: true, arn, differs } => {
+                let _ = writeln!(out, "TAKEN OVER, by its tag alone: {thing}, {}", printable(arn, 256));
+                for what in differs {
+                    let _ = writeln!(out, "  it differs: {}", printable(what, 256));
+                }
+            }
             Found::Ours { differs, .. } if differs.is_empty() => {
                 let _ = writeln!(out, "there already, by an earlier run: {thing}");
             }

@@ -93,11 +93,11 @@ fn see(args: &SetupPlanArgs, wish: &Wish) -> Result<Seen, Report> {
         workload_profile: args.workload_profile.clone().unwrap_or_default(),
     };
     let Outcome::Looked(mut looked) = one_shot.ask(&look, &mut Quiet)? else { return Err(crate::client::odd_answer()) };
-    let known = looked.state.as_ref().map(|state| state.external_id.clone());
+    let known = looked.state.as_ref().map(|state| state.external_id.clone()).filter(|id| !id.is_empty());
     let stand_in = wish.generate_external_id && known.is_none() && is_text;
     looked.external_id = known.unwrap_or(fresh);
     let setup = super::apply::between(wish, &looked)?;
-    let survey = Errand::Survey { steps: setup.steps() };
+    let survey = Errand::Survey { steps: setup.steps(), adopt: args.wish.adopt };
     let Outcome::Surveyed { findings } = one_shot.ask(&survey, &mut Quiet)? else {
         return Err(crate::client::odd_answer());
     };
@@ -194,7 +194,10 @@ fn indented(text: &str) -> String {
 fn found(finding: &Finding) -> String {
     match &finding.found {
         Found::Missing => "will be made".to_owned(),
-        Found::Ours { differs, .. } if differs.is_empty() => "is there, and is ours".to_owned(),
+        Found::Ours { differs, adopted: false, .. } if differs.is_empty() => "is there, and is ours".to_owned(),
+        Found::Ours { differs, adopted: true, .. } if differs.is_empty() => {
+            "is there, and is ours by its tag alone".to_owned()
+        }
         Found::Ours { differs, .. } => {
             format!("is there and ours, but differs: {}", printable(&differs.join(", "), 512))
         }
@@ -212,7 +215,10 @@ fn remarks(paths: &Paths, seen: &Seen) -> Result<Vec<String>, Report> {
     let taken = |finding: &&Finding| matches!(finding.found, Found::Taken { .. });
     for finding in seen.findings.iter().flatten().filter(taken) {
         let what = &finding.thing;
-        remarks.push(if what.starts_with("user ") {
+        let by_tag_alone = matches!(&finding.found, Found::Taken { by: Some(by), .. } if by == setup.name.as_str());
+        remarks.push(if by_tag_alone {
+            format!("`apply` stops at {what}: its tag says that this setup made it, and no state here does; `--adopt` takes it over")
+        } else if what.starts_with("user ") {
             format!("`apply` stops at {what}, which this setup did not make; `--existing-user` uses it as it is")
         } else {
             format!("`apply` stops at {what}, which this setup did not make: choose another name")
@@ -375,8 +381,8 @@ impl ShownFinding {
     fn new(finding: &Finding) -> Self {
         let (found, arn, differs) = match &finding.found {
             Found::Missing => ("missing", None, &[][..]),
-            Found::Ours { arn, differs } if differs.is_empty() => ("ours", Some(arn), &[][..]),
-            Found::Ours { arn, differs } => ("differs", Some(arn), &differs[..]),
+            Found::Ours { arn, differs, .. } if differs.is_empty() => ("ours", Some(arn), &[][..]),
+            Found::Ours { arn, differs, .. } => ("differs", Some(arn), &differs[..]),
             Found::Taken { arn, .. } => ("taken", Some(arn), &[][..]),
         };
         Self { side: finding.side, thing: finding.thing.clone(), found, arn: arn.cloned(), differs: differs.to_vec() }

@@ -279,6 +279,7 @@ pub(crate) fn stored(id: &str, secret: &str) -> StoredKey {
         created: None,
         next: None,
         imported: false,
+        first: None,
     }
 }
 

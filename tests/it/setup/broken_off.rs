@@ -83,6 +83,62 @@ fn kill_9_at_each_call_of_apply_loses_nothing_and_the_same_command_finishes() {
 }
 
 #[test]
+fn kill_9_at_each_call_for_a_device_leaves_no_device_whose_secret_nobody_has() {
+    let stage = Stage::new();
+    let before = stage.inventory();
+    let more = ["--mfa-device", "--keep-totp", "--require-mfa"];
+    let flags = [&super::stage::PERSON[..], &more].concat();
+    for (call, acted) in
+        ["CreateVirtualMFADevice", "EnableMFADevice"].into_iter().flat_map(|call| [(call, true), (call, false)])
+    {
+        killed_at(&stage, "apply", &flags, call, acted, true);
+        stage.learn();
+        let output = stage.apply(&more);
+        assert!(output.status.success(), "{call} {acted}: {}{}", text(&output.stdout), text(&output.stderr));
+        stage.learn();
+        let (devices, unassigned) = stage.home.aws.world(|world| {
+            (world.user(USER_ARN).mfa_devices.len(), world.account(AUTH_ACCOUNT).unassigned_devices.len())
+        });
+        assert_eq!((devices, unassigned), (1, 0), "{call} {acted}");
+        stage.lists_the_bucket("prod");
+        let output = stage.destroy(&[]);
+        assert!(output.status.success(), "{call} {acted}: {}{}", text(&output.stdout), text(&output.stderr));
+        assert_eq!(stage.inventory(), before, "{call} {acted}");
+        stage.is_clean();
+    }
+}
+
+#[test]
+fn kill_9_at_each_call_for_an_application_is_finished_by_the_same_command() {
+    let stage = Stage::new();
+    let before = stage.inventory();
+    let flags = ["--application", "ec2", "--name", "app", "--policy-arn", "AmazonS3ReadOnlyAccess", "--yes"];
+    let calls = [
+        "CreatePolicy",
+        "CreateRole",
+        "AttachRolePolicy",
+        "GetInstanceProfile",
+        "CreateInstanceProfile",
+        "AddRoleToInstanceProfile",
+    ];
+    for (call, acted) in calls.into_iter().flat_map(|call| [(call, true), (call, false)]) {
+        killed_at(&stage, "apply", &flags, call, acted, true);
+        let output = stage.setup("apply", &flags);
+        assert!(output.status.success(), "{call} {acted}: {}{}", text(&output.stdout), text(&output.stderr));
+        let profile =
+            stage.home.aws.world(|world| world.account(AUTH_ACCOUNT).instance_profiles["AssumingRole"].clone());
+        assert_eq!(profile.role.as_deref(), Some("AssumingRole"), "{call} {acted}");
+        let destroy = ["--name", "app", "--yes"];
+        let removals = ["RemoveRoleFromInstanceProfile", "DeleteInstanceProfile", "DeleteRole"];
+        let at = removals[usize::from(acted) + usize::from(call == "CreateRole")];
+        killed_at(&stage, "destroy", &destroy, at, acted, true);
+        let output = stage.setup("destroy", &destroy);
+        assert!(output.status.success(), "{call} {acted}: {}{}", text(&output.stdout), text(&output.stderr));
+        assert_eq!(stage.inventory(), before, "{call} {acted}");
+    }
+}
+
+#[test]
 fn kill_9_at_each_call_of_destroy_leaves_what_the_same_command_removes() {
     let stage = Stage::new();
     let before = stage.inventory();
