@@ -4,7 +4,7 @@
 //! A file for each import, written before the first change. Of a line with a secret it has what stands around it; the
 //! secret is in the vault.
 
-use crate::aws_files::import::change::Change;
+use crate::aws_files::import::change::{Change, Removed};
 use crate::domain::report::{Kind, Report};
 use crate::files;
 use crate::paths::Paths;
@@ -138,6 +138,14 @@ impl Journal {
 
     fn write(&self, number: u32, entry: &Entry) -> Result<(), Report> {
         let path = self.path(number);
+        let changes = entry.files.iter().flat_map(|file| &file.changes);
+        if changes.flat_map(|change| &change.removed).any(Removed::has_secret) {
+            return Err(Report::new(
+                Kind::Failed,
+                "a secret would stand in the journal of imports; nothing was written",
+            )
+            .hint("name the profiles that are to be taken over one by one: `rolecall import --only NAME`"));
+        }
         let text = serde_json::to_vec(entry).map_err(|e| failed(&path, &e.to_string()))?;
         files::write_atomically(&path, &text)
     }
