@@ -7,6 +7,9 @@ use std::io::{self, Write};
 use std::os::unix::fs::{DirBuilderExt, MetadataExt, PermissionsExt};
 use std::path::Path;
 
+/// How names of temporary files begin; six letters or digits follow.
+const TEMPORARY: &str = ".rolecall-";
+
 /// Makes a directory and its missing parents with mode 0700, then checks it as [`verify_private_dir`] does.
 pub fn ensure_private_dir(dir: &Path) -> Result<(), Report> {
     // mkdir with the mode, not chmod after: in between, others could open it.
@@ -74,10 +77,8 @@ fn replace(
 ) -> Result<(), Report> {
     let dir = target.parent().unwrap_or_else(|| Path::new("/"));
     let prepare = || -> io::Result<tempfile::NamedTempFile> {
-        let mut temp = tempfile::Builder::new().prefix(".rolecall-").tempfile_in(dir)?;
+        let mut temp = tempfile::Builder::new().prefix(TEMPORARY).tempfile_in(dir)?;
         temp.write_all(content)?;
-        let mode = fs::metadata(target).map_or(0o600, |meta| meta.permissions().mode() & 0o777);
-        temp.as_file().set_permissions(fs::Permissions::from_mode(mode))?;
         if lasts {
             temp.as_file().sync_all()?;
         }
@@ -86,10 +87,28 @@ fn replace(
     let temp = prepare().map_err(|e| failed("cannot write", target, &e))?;
     still()?;
     let finish = || -> io::Result<()> {
+        // Not before: what a kill leaves behind is for its owner alone.
+        let mode = fs::metadata(target).map_or(0o600, |meta| meta.permissions().mode() & 0o777);
+        temp.as_file().set_permissions(fs::Permissions::from_mode(mode))?;
         temp.persist(target).map_err(|e| e.error)?;
         if lasts { fs::File::open(dir)?.sync_all() } else { Ok(()) }
     };
     finish().map_err(|e| failed("cannot write", target, &e))
+}
+
+/// Removes what a kill has left of writes to a file: it may hold a secret that the file itself no longer has.
+pub fn clear_leftovers(path: &Path) {
+    let target = fs::canonicalize(path).unwrap_or_else(|_| path.to_path_buf());
+    let Some(found) = target.parent().and_then(|dir| fs::read_dir(dir).ok()) else { return };
+    for entry in found.flatten() {
+        let name = entry.file_name();
+        let random = name.to_str().and_then(|name| name.strip_prefix(TEMPORARY));
+        let is_ours = random.is_some_and(|it| it.len() == 6 && it.bytes().all(|byte| byte.is_ascii_alphanumeric()));
+        if is_ours && entry.file_type().is_ok_and(|kind| kind.is_file()) {
+            // It lies there until the next time.
+            let _ = fs::remove_file(entry.path());
+        }
+    }
 }
 
 /// Replaces a file by a whole new one that only its owner can read, whatever the mode of the old one was; a symlink is
@@ -98,7 +117,7 @@ pub fn write_private(path: &Path, content: &[u8]) -> Result<(), Report> {
     let dir = path.parent().filter(|dir| !dir.as_os_str().is_empty()).unwrap_or_else(|| Path::new("."));
     let write = || -> io::Result<()> {
         // Made with mode 0600; never wider for an instant.
-        let mut temp = tempfile::Builder::new().prefix(".rolecall-").tempfile_in(dir)?;
+        let mut temp = tempfile::Builder::new().prefix(TEMPORARY).tempfile_in(dir)?;
         temp.write_all(content)?;
         temp.as_file().sync_all()?;
         temp.persist(path).map_err(|e| e.error)?;

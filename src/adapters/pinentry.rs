@@ -114,7 +114,7 @@ async fn ask(
         Some(dialog)
     };
     let mut dialog = timeout(start, prepared).await.ok()??;
-    let is_consent = matches!(question.wanted, Wanted::Consent { .. });
+    let is_consent = matches!(question.wanted, Wanted::Consent { .. } | Wanted::Key { .. });
     match timeout(PATIENCE, dialog.say(if is_consent { "CONFIRM" } else { "GETPIN" })).await.ok()?? {
         Said::Ok(_) if is_consent => Some(Prompted::Allowed),
         Said::Ok(Some(code)) => Some(Prompted::Code(MfaCode::new(code.trim().to_owned()))),
@@ -138,7 +138,7 @@ fn preparations(question: &Question) -> Vec<String> {
     let mut lines = vec!["SETTITLE rolecall".to_owned(), format!("SETDESC {what}.%0A{answer}")];
     lines.extend(match &question.wanted {
         Wanted::Code { .. } => vec!["SETPROMPT Code:".to_owned()],
-        Wanted::Consent { .. } => vec!["SETOK Allow".to_owned(), "SETCANCEL Refuse".to_owned()],
+        Wanted::Consent { .. } | Wanted::Key { .. } => vec!["SETOK Allow".to_owned(), "SETCANCEL Refuse".to_owned()],
     });
     lines.push(format!("SETTIMEOUT {}", PATIENCE.as_secs()));
     lines.extend(question.again().map(|reason| format!("SETERROR {}", escaped(&reason))));

@@ -141,7 +141,7 @@ fn question(role: &Role, caller: &Caller, holds: Duration) -> Question {
     }
 }
 
-fn named(caller: &Caller) -> &str {
+pub(super) fn named(caller: &Caller) -> &str {
     caller.label.as_deref().or(caller.tool()).unwrap_or(UNNAMED)
 }
 

@@ -1,18 +1,25 @@
 //! What an import asks of the agent: the entries of other tools in the keyring, and a key that goes back into its file.
 //!
 //! It knows no files. A long-term key leaves the agent here and nowhere else: only one that an import took out of a file,
-//! as the vault's own mark says, for as long as an undo may be wanted, and never after a rotation. Each time is a line
-//! of the audit log.
+//! as the vault's own mark says, for as long as an undo may be wanted, never after a rotation, and never without a person's
+//! yes to the agent itself. Each time is a line of the audit log. The mark goes with the vault's copy, at the end of
+//! the undo: one that was broken off can still be finished.
 
 use super::Agent;
+use super::access::named;
 use super::audit::{Event, Line};
 use super::caller::Caller;
 use super::identities::Whence;
+use super::patience::Patience;
+use super::questions::{NoAnswer, Subject};
 use super::requests::Response;
+use super::server::Connection;
+use crate::domain::credential::AccessKey;
 use crate::domain::names::Name;
+use crate::domain::question::{Question, Wanted};
 use crate::domain::report::{Kind, Report, printable};
 use crate::ports::{ForeignEntry as Entry, ForeignKeys};
-use crate::protocol::message::{Answer, ForeignEntry, ForeignTool};
+use crate::protocol::message::{Answer, Context, ForeignEntry, ForeignTool};
 use chrono::TimeDelta;
 
 /// How long after an import its keys may go back: a month shows which tool cannot do without the file.
@@ -58,23 +65,78 @@ impl Agent {
         self.add_identity(name, key, region, Whence::Keyring, caller).await
     }
 
-    /// Gives a key back that came out of a file.
-    pub(super) async fn take_back(&self, name: &str, access_key_id: &str, caller: &Caller) -> Result<Answer, Report> {
+    /// Gives a key back that came out of a file, after a person's yes.
+    pub(super) async fn take_back(
+        &self,
+        name: &str,
+        access_key_id: &str,
+        caller: &Caller,
+        context: &Context,
+        connection: &mut Connection,
+    ) -> Result<Answer, Report> {
         let name = Name::new(name).map_err(|why| Report::new(Kind::Usage, why))?;
-        let now = self.ports.clock.now().wall;
-        let taken = self.may_go_back(&name, access_key_id, now).await;
-        let mut line = Line::new(now, Event::Identity, if taken.is_ok() { "ok" } else { "refused" });
+        let taken = {
+            // A key in the middle of a rotation is not what it was; and one question at a time is about it.
+            let _turn = self.rotations.begin(&name)?;
+            match self.going_back(&name, access_key_id).await {
+                Ok(_) => match self.ask_to_give(&name, access_key_id, caller, context, connection).await {
+                    // The question may have been open for long.
+                    Ok(()) => self.going_back(&name, access_key_id).await,
+                    Err(report) => Err(report),
+                },
+                Err(report) => Err(report),
+            }
+        };
+        let result = if taken.is_ok() { "ok" } else { "refused" };
+        let mut line = Line::new(self.ports.clock.now().wall, Event::Identity, result);
         line.name = Some(name.to_string());
         line.access_key_id = Some(printable(access_key_id, 128));
         line.message = Some("given back to a file".to_owned());
         line.caller = Some(caller.clone());
         self.audit.write(line);
-        taken
+        taken.map(|key| Answer::AccessKey { access_key_id: key.id, secret_access_key: key.secret })
     }
 
-    async fn may_go_back(&self, name: &Name, id: &str, now: chrono::DateTime<chrono::Utc>) -> Result<Answer, Report> {
-        // A key in the middle of a rotation is not what it was.
-        let _turn = self.rotations.begin(name)?;
+    /// Asks the person in front of the caller. Not the face's to ask: whoever reaches the socket needs no face.
+    async fn ask_to_give(
+        &self,
+        name: &Name,
+        id: &str,
+        caller: &Caller,
+        context: &Context,
+        connection: &mut Connection,
+    ) -> Result<(), Report> {
+        let question = Question {
+            wanted: Wanted::Key { access_key_id: id.to_owned() },
+            name: name.to_string(),
+            program: caller.label.clone().or_else(|| caller.tool().map(str::to_owned)),
+            since: None,
+            reason: None,
+        };
+        let subject = Subject::Key(name.clone());
+        let questions = &self.sessions.questions;
+        let seat = self.seat(subject.clone(), name, caller, context);
+        // A yes is for this once.
+        let asked = self.asking(questions.ask_consent(&subject, &question), seat, connection);
+        let said = Patience::new().with_a_person(asked).await;
+        questions.forget(&subject);
+        questions.terminal_given_back(caller.terminal_path.as_deref()).await;
+        let program = named(caller);
+        let (what, hint) = match said.unwrap_or(Err(NoAnswer::Patience)) {
+            Ok(()) => return Ok(()),
+            Err(NoAnswer::Cancelled) => ("and that was refused", "run it again to be asked again"),
+            Err(NoAnswer::Patience) => ("and nobody answered in time", "run it again to be asked again"),
+            Err(NoAnswer::CalledOff | NoAnswer::NoCode | NoAnswer::Nobody) => (
+                "and nobody could be asked",
+                "run `rolecall import --undo` in a terminal or in your desktop session; `--yes` does not answer for it",
+            ),
+        };
+        let id = printable(id, 128);
+        Err(Report::new(Kind::Locked, format!("{program} wants the secret access key {id} of {name}, {what}"))
+            .hint(hint))
+    }
+
+    async fn going_back(&self, name: &Name, id: &str) -> Result<AccessKey, Report> {
         let stored = self.ports.vault.read(name).await?;
         let refuse = |why: &str| {
             let id = printable(id, 128);
@@ -87,9 +149,9 @@ impl Agent {
         if stored.key.id != id || stored.next.is_some() {
             return refuse("it was rotated since");
         }
-        if now.signed_duration_since(stored.stored) > UNDO {
+        if self.ports.clock.now().wall.signed_duration_since(stored.stored) > UNDO {
             return refuse("an import can be undone for 30 days");
         }
-        Ok(Answer::AccessKey { access_key_id: stored.key.id, secret_access_key: stored.key.secret })
+        Ok(stored.key)
     }
 }

@@ -56,6 +56,8 @@ pub(super) enum Subject {
     Device(MfaSerial),
     /// A program that wants a role.
     Grant(Grant),
+    /// A program that wants the key of an identity, to put it back into a file.
+    Key(Name),
 }
 
 /// A caller that waits for an answer.
@@ -78,7 +80,7 @@ impl Place {
             Wanted::Code { .. } => {
                 Question { name: self.name.to_string(), program: self.program.clone(), ..question.clone() }
             }
-            Wanted::Consent { .. } => question.clone(),
+            Wanted::Consent { .. } | Wanted::Key { .. } => question.clone(),
         }
     }
 }
@@ -292,6 +294,11 @@ impl Questions {
             }
         }
         Err(NoAnswer::Nobody)
+    }
+
+    /// Forgets a question that means nothing once its caller is gone.
+    pub(super) fn forget(&self, subject: &Subject) {
+        self.state().wanted.remove(subject);
     }
 
     /// Forgets every question.

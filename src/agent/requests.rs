@@ -81,7 +81,7 @@ impl Agent {
                 self.adopt_identity(&name, tool, entry, region, caller).await
             }
             Request::IdentityTakeBack { name, access_key_id } => {
-                answer(self.take_back(&name, &access_key_id, caller).await?)
+                answer(self.take_back(&name, &access_key_id, caller, &call.context, connection).await?)
             }
             Request::IdentityRemove { name } => done(self.remove_identity(&name, caller).await?),
             Request::IdentityTotp { name, secret } => done(Some(self.keep_totp(&name, secret, caller).await?)),

@@ -20,7 +20,7 @@ const TABLE_MAX: usize = 16_000_000;
 const LINE_SHOWN: usize = 400;
 
 /// Words after which a value is a secret, in the AWS files and in JSON pasted into them.
-const SECRET_WORDS: [&str; 5] =
+pub const SECRET_WORDS: [&str; 5] =
     ["aws_secret_access_key", "aws_session_token", "aws_security_token", "secretaccesskey", "sessiontoken"];
 
 /// What stands instead of a secret.

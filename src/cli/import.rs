@@ -17,6 +17,7 @@ use crate::aws_files::import::{NewIdentity, Origin, Plan, Tool};
 use crate::aws_files::{diff, sync};
 use crate::client::{self, Autostart};
 use crate::domain::report::{Kind, Report, printable};
+use crate::files;
 use crate::paths::Paths;
 use crate::protocol::message::{Answer, ForeignTool, Request};
 use journal::{Entry, FileChange, Journal};
@@ -99,6 +100,8 @@ fn apply(
     (mut plan, mut text): (Plan, String),
 ) -> Result<(Plan, String), Failure> {
     survey.still_holds(paths)?;
+    files::clear_leftovers(&paths.aws_config);
+    files::clear_leftovers(&paths.aws_credentials);
     let number = journal.begin(paths, entry(paths, survey, &plan, &text))?;
     if !args.config_only {
         // Whoever stands on a key that does not work stays; then others may have other names.
@@ -109,6 +112,11 @@ fn apply(
             }
             survey.excluded.extend(failed);
             (plan, text) = planned(survey, paths, args)?;
+            if plan.is_empty() {
+                // Nothing was done: an undo must not find this one in front of the import that it is to undo.
+                journal.forget(number)?;
+                return Ok((plan, text));
+            }
             journal
                 .put(number, Entry { continues: continues(journal, number), ..entry(paths, survey, &plan, &text) })?;
         }

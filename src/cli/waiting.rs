@@ -34,10 +34,7 @@ pub(super) fn ask(paths: &Paths, request: Request, autostart: Autostart) -> Resu
         Request::Lock => "waiting until nothing is left in memory",
         Request::Reload => "waiting for the agent to read the configuration",
         Request::UnlockVault { passphrase: None } => "waiting for the keyring, whose dialog asks for its password",
-        Request::IdentityRemove { .. }
-        | Request::IdentityTakeBack { .. }
-        | Request::Keys
-        | Request::UnlockVault { .. } => "waiting for the vault",
+        Request::IdentityRemove { .. } | Request::Keys | Request::UnlockVault { .. } => "waiting for the vault",
         _ => "waiting for the agent",
     };
     meanwhile(what, || client::ask(paths, request, Context::from_env(), autostart))

@@ -70,8 +70,10 @@ pub(super) fn ask(question: &Question, agent: &UnixStream) -> Asked {
         (Typed::Gone, _) => (Reply::NoTerminal, "\r\n"),
         (Typed::Cancelled, _) => (Reply::Cancelled, "(cancelled)\r\n"),
         // Consent is the word, and everything else is none.
-        (Typed::Line(line), Wanted::Consent { .. }) if is_yes(&line) => (Reply::Allowed, "(allowed)\r\n"),
-        (Typed::Line(_), Wanted::Consent { .. }) => (Reply::Cancelled, "(refused)\r\n"),
+        (Typed::Line(line), Wanted::Consent { .. } | Wanted::Key { .. }) if is_yes(&line) => {
+            (Reply::Allowed, "(allowed)\r\n")
+        }
+        (Typed::Line(_), Wanted::Consent { .. } | Wanted::Key { .. }) => (Reply::Cancelled, "(refused)\r\n"),
         (Typed::Line(line), Wanted::Code { .. }) if line.is_empty() => (Reply::Cancelled, "(cancelled)\r\n"),
         (Typed::Line(line), Wanted::Code { .. }) => (Reply::Code { code: line.into() }, "\r\n"),
     };
@@ -95,7 +97,7 @@ fn text(question: &Question) -> String {
     let again = question.again().map(|reason| format!("rolecall: {reason}\r\n")).unwrap_or_default();
     match &question.wanted {
         Wanted::Code { .. } => format!("{again}rolecall: {what}: {answer}, Ctrl-C cancels: "),
-        Wanted::Consent { .. } => format!("{again}rolecall: {what}: {answer} [y/N] "),
+        Wanted::Consent { .. } | Wanted::Key { .. } => format!("{again}rolecall: {what}: {answer} [y/N] "),
     }
 }
 

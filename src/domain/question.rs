@@ -41,6 +41,11 @@ pub enum Wanted {
         /// How many minutes a yes holds.
         minutes: u64,
     },
+    /// Whether the program may have the long-term key itself.
+    Key {
+        /// The key's id.
+        access_key_id: String,
+    },
 }
 
 /// The longest part of a question that comes from outside; a path may be longer, and a terminal has lines.
@@ -67,6 +72,13 @@ impl Question {
                 [
                     format!("{program} wants `{name}` ({}){since}", shown(role_arn)),
                     format!("allow it for {minutes} minutes?"),
+                ]
+            }
+            Wanted::Key { access_key_id } => {
+                let program = self.program.as_deref().map_or_else(|| UNNAMED.to_owned(), shown);
+                [
+                    format!("{program} wants the secret access key {} of `{name}`{since}", shown(access_key_id)),
+                    "give it out, to stand in a file in PLAIN TEXT?".to_owned(),
                 ]
             }
         }

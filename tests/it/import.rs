@@ -6,6 +6,7 @@
 
 use crate::harness::home::{Home, text};
 use crate::harness::inside::until;
+use crate::harness::pinentry;
 use rolecall_sandbox::Match;
 use rolecall_sandbox::tutorials::{ROLE_ARN, USER_ARN};
 use serde_json::Value;
@@ -18,6 +19,13 @@ const CONFIG: &str = "[agent]\nvault = \"file\"\n\n[aws]\nendpoint_url_sts = \"E
 /// A home as people have it: a key and a role profile in plain files, and an open vault.
 fn home() -> Home {
     let home = Home::bare(CONFIG);
+    // Somebody who says yes, unless the file `no` is there.
+    let no = home.path("no");
+    let asked = format!("if test -e '{}'; then echo ERR 83886179 no; else echo OK; fi", no.display());
+    let program = pinentry::script(&home.path(""), &asked);
+    let text = fs::read_to_string(home.config()).unwrap();
+    let agent = format!("[agent]\npinentry_program = \"{}\"\n", program.display());
+    fs::write(home.config(), text.replacen("[agent]\n", &agent, 1)).unwrap();
     home.open_vault();
     fs::create_dir(home.path(".aws")).unwrap();
     let key = home.aws.access_key(USER_ARN);
@@ -50,7 +58,7 @@ fn all(home: &Home) -> [String; 3] {
 }
 
 fn import(home: &Home, arguments: &[&str]) -> Output {
-    home.run([&["import"], arguments].concat())
+    home.rolecall([&["import"], arguments].concat()).env("DISPLAY", ":7").output().unwrap()
 }
 
 fn done(home: &Home, arguments: &[&str]) -> String {
@@ -321,4 +329,49 @@ fn hostile_names_and_a_world_without_files_are_met_calmly() {
     let bare = Home::bare(CONFIG);
     let said = done(&bare, &["--yes"]);
     assert!(said.contains("nothing to take over"), "{said}");
+}
+
+#[test]
+fn no_key_goes_back_without_a_persons_yes_to_the_agent_itself() {
+    let home = home();
+    done(&home, &["--yes"]);
+    let after = all(&home);
+    // Nobody there: `--yes` is the face's word, and any program can say it.
+    let nobody =
+        home.command("setsid").args(["-w", env!("CARGO_BIN_EXE_rolecall"), "import", "--undo", "--yes"]).output();
+    let nobody = nobody.unwrap();
+    assert_eq!(nobody.status.code(), Some(4), "{}", text(&nobody.stderr));
+    assert!(text(&nobody.stderr).contains("nobody could be asked"), "{}", text(&nobody.stderr));
+    fs::write(home.path("no"), "").unwrap();
+    let refused = import(&home, &["--undo", "--yes"]);
+    assert_eq!(refused.status.code(), Some(4), "{}", text(&refused.stderr));
+    assert!(text(&refused.stderr).contains("that was refused"), "{}", text(&refused.stderr));
+    assert_eq!(all(&home), after, "nothing was changed");
+    let said = fs::read_to_string(home.path("pinentry.said")).unwrap();
+    assert!(said.contains("wants the secret access key AKIA") && said.contains("of `default`"), "{said}");
+    let given = home.events("identity").into_iter().filter(|line| line["message"] == "given back to a file");
+    assert!(given.clone().count() == 2 && given.clone().all(|line| line["result"] == "refused"), "{}", home.audit());
+}
+
+#[test]
+fn a_second_import_with_a_dead_key_leaves_the_first_to_the_undo() {
+    let home = home();
+    let bad = "[bad]\naws_access_key_id = AKIAI44QH8DHBEXAMPLE\naws_secret_access_key = je7MtGbClwBF/2Zp9Utk/h3yCo8nvbEXAMPLEKEY\n";
+    put(&home, "credentials", &format!("{}{bad}", read(&home, "credentials")));
+    let before = all(&home);
+    done(&home, &["--yes"]);
+    for _ in 0..2 {
+        assert_eq!(import(&home, &["--yes"]).status.code(), Some(5), "the dead key stays");
+    }
+    undo(&home, &before);
+}
+
+#[test]
+fn what_a_kill_left_of_a_write_is_cleared_by_the_next_import() {
+    let home = home();
+    put(&home, ".rolecall-aB3dE6", &read(&home, "credentials"));
+    put(&home, ".rolecall-notes.txt", "mine");
+    done(&home, &["--yes"]);
+    assert!(!home.path(".aws/.rolecall-aB3dE6").exists());
+    assert_eq!(read(&home, ".rolecall-notes.txt"), "mine");
 }

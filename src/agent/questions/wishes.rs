@@ -133,6 +133,7 @@ impl Wish {
                 shown.serial = Some(serial.clone());
             }
             Wanted::Consent { .. } => "consent".clone_into(&mut shown.kind),
+            Wanted::Key { .. } => "key".clone_into(&mut shown.kind),
         }
         shown
     }

@@ -4,6 +4,7 @@
 //! while the secret is in the vault. Backwards, the file must be what the change made of it; where only other
 //! parts of it changed since, each piece is found again by its own lines.
 
+use super::super::diff::SECRET_WORDS;
 use super::super::split_lines;
 use serde::{Deserialize, Serialize};
 use zeroize::Zeroizing;
@@ -35,6 +36,16 @@ pub struct Removed {
     /// What stands behind the secret.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub tail: String,
+}
+
+impl Removed {
+    /// Tells whether it has a secret in it, or what may be one: such a line must not rest on disk.
+    pub fn has_secret(&self) -> bool {
+        let Some((name, value)) = self.head.split_once(['=', ':']) else { return false };
+        let name = name.to_ascii_lowercase();
+        let value = if self.secret_of.is_some() { &self.tail } else { value };
+        SECRET_WORDS.iter().any(|word| name.contains(word)) && !value.trim().is_empty()
+    }
 }
 
 /// Makes the changes, which are in the file's order.

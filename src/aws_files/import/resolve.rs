@@ -14,8 +14,9 @@ use super::{Left, NewRole, Origin, Plan, Scene, Served, Tool, edit, mfa};
 use crate::domain::catalogue::{MAX_CHAIN, Role};
 use crate::domain::names::Name;
 use crate::domain::report::{Report, printable};
+use crate::domain::secret::SecretKey;
 use std::collections::{HashMap, HashSet};
-use values::key_of;
+use values::{check_secrets, key_of};
 
 /// How many levels of `include_profile` are followed.
 const INCLUDES_MAX: usize = 10;
@@ -72,7 +73,7 @@ struct Resolver<'r, 's, 'a> {
     /// The names that are given away.
     taken: HashSet<String>,
     /// The identity that has the key of this id.
-    keys: HashMap<String, Name>,
+    keys: HashMap<String, (Name, SecretKey)>,
     machines: HashMap<&'static str, Name>,
     adopted: HashMap<(Tool, String), Name>,
 }
@@ -146,7 +147,21 @@ impl<'r, 's, 'a> Resolver<'r, 's, 'a> {
         if let Some(why) = &profile.broken {
             return Err(why.clone());
         }
+        check_secrets(profile, self.has_another_source(profile))?;
         edit::header(profile.name).map(drop).map_err(str::to_owned)
+    }
+
+    /// Tells whether its credentials come from elsewhere than from a key of its own.
+    fn has_another_source(&self, profile: &Profile<'s, 'a>) -> bool {
+        let asks_another = |text| !matches!(command::read(text), Command::Own(_));
+        if profile.has("web_identity_token_file") || profile.value("credential_process").is_some_and(asks_another) {
+            return true;
+        }
+        self.inherited(profile, "role_arn").is_some()
+            && match self.inherited(profile, "source_profile") {
+                Some(source) => source != profile.name,
+                None => profile.has("credential_source"),
+            }
     }
 
     /// Finds out what a profile is, with all that it stands on.

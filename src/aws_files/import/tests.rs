@@ -405,3 +405,77 @@ fn what_was_changed_since_is_never_written_over() {
     let none = |_: &str| None;
     assert_eq!(change::revert(b"", &plan.credentials, &none).expect_err("no secret"), "default");
 }
+
+#[test]
+fn a_secret_that_the_vault_would_not_keep_leaves_its_profile_where_it_is() {
+    const CANARY: &str = "CANARYCANARYCANARYCANARYCANARYCANARYCANA";
+    let base = key("base", ID, SECRET);
+    let role = format!("[profile r]\nrole_arn = {}\nsource_profile = base\n", arn("R"));
+    let cases = [
+        // A role with a key of its own, whole, without an id, with an empty one.
+        (format!("{role}aws_access_key_id = {OTHER_ID}\naws_secret_access_key = {CANARY}\n"), base.clone(), "r"),
+        (format!("{role}aws_secret_access_key = {CANARY}\n"), base.clone(), "r"),
+        (format!("{role}aws_access_key_id =\naws_secret_access_key = {CANARY}\n"), base.clone(), "r"),
+        // In the other file.
+        (role.clone(), format!("{base}{}", key("r", OTHER_ID, CANARY)), "r"),
+        // Beside another program.
+        (format!("[profile r]\ncredential_process = /bin/p\naws_secret_access_key = {CANARY}\n"), base.clone(), "r"),
+        (
+            format!(
+                "[profile r]\ncredential_process = aws-vault export --format=json r\naws_secret_access_key = {CANARY}\n"
+            ),
+            base.clone(),
+            "r",
+        ),
+        // A comment, which no vault has.
+        (
+            String::new(),
+            format!("{base}[r]\naws_access_key_id = {OTHER_ID}\naws_secret_access_key = {OTHER_SECRET} # {CANARY}\n"),
+            "r",
+        ),
+        (
+            String::new(),
+            format!("{base}[r]\naws_access_key_id = {OTHER_ID} # {CANARY}\naws_secret_access_key = {OTHER_SECRET}\n"),
+            "r",
+        ),
+        // Two keys of one profile, two secrets of one key.
+        (
+            format!("[profile r]\naws_access_key_id = {OTHER_ID}\naws_secret_access_key = {CANARY}\n"),
+            key("r", ID, SECRET),
+            "r",
+        ),
+        (
+            format!("[profile r]\naws_access_key_id = {ID}\naws_secret_access_key = {CANARY}\n"),
+            key("r", ID, SECRET),
+            "r",
+        ),
+        (String::new(), format!("{base}{}", key("r", ID, CANARY)), "r"),
+    ];
+    for (config, credentials, left) in cases {
+        let files = files(config.clone(), credentials.clone());
+        let plan = files.plan();
+        assert!(plan.left.iter().any(|found| found.profile == left), "{config}{credentials}");
+        let record = serde_json::to_string(&(&plan.config, &plan.credentials)).expect("json");
+        assert!(!record.contains(CANARY), "{config}{credentials}: {record}");
+        let (config_after, credentials_after) = files.after();
+        assert_eq!(
+            (config + &credentials).matches(CANARY).count(),
+            (config_after + &credentials_after).matches(CANARY).count()
+        );
+    }
+}
+
+#[test]
+fn a_line_with_a_secret_never_rests_on_disk() {
+    let line = |head: &str, secret_of: Option<&str>, tail: &str| change::Removed {
+        head: head.to_owned(),
+        secret_of: secret_of.map(str::to_owned),
+        tail: tail.to_owned(),
+    };
+    assert!(line("aws_secret_access_key = x\n", None, "").has_secret());
+    assert!(line("  AWS_Session_Token: x\n", None, "").has_secret());
+    assert!(line("aws_secret_access_key = ", Some("a"), " # x\n").has_secret());
+    assert!(!line("aws_secret_access_key = ", Some("a"), "\n").has_secret());
+    assert!(!line("aws_secret_access_key =\n", None, "").has_secret());
+    assert!(!line("[aws_secret_access_key]\n", None, "").has_secret());
+}

@@ -4,17 +4,20 @@
 //! A file for each import, written before the first change. Of a line with a secret it has what stands around it; the
 //! secret is in the vault.
 
-use crate::aws_files::import::change::Change;
+use crate::aws_files::import::change::{Change, Removed};
 use crate::domain::report::{Kind, Report};
 use crate::files;
 use crate::paths::Paths;
 use serde::{Deserialize, Serialize};
 use std::fs;
-use std::io;
+use std::io::{self, Read};
 use std::path::PathBuf;
 
 /// The form of the file.
 const VERSION: u32 = 1;
+
+/// The largest file that is read.
+const SIZE_MAX: u64 = 64 << 20;
 
 /// One import.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -58,6 +61,11 @@ impl Entry {
         let (identities, roles, keys) = (Vec::new(), Vec::new(), Vec::new());
         Self { v: VERSION, done: false, continues: false, config_toml, files, identities, roles, keys }
     }
+
+    /// Tells whether it changed nothing.
+    fn is_empty(&self) -> bool {
+        self.files.iter().all(|file| file.changes.is_empty()) && self.config_toml.0 == self.config_toml.1
+    }
 }
 
 impl Journal {
@@ -73,13 +81,20 @@ impl Journal {
         for name in names {
             let Some(number) = name.strip_suffix(".json").and_then(|number| number.parse().ok()) else { continue };
             let path = dir.join(&name);
-            let text = fs::read(&path).map_err(|e| failed(&path, &e.to_string()))?;
+            let mut text = Vec::new();
+            let read = fs::File::open(&path).and_then(|file| file.take(SIZE_MAX + 1).read_to_end(&mut text));
+            read.map_err(|e| failed(&path, &e.to_string()))?;
+            if text.len() as u64 > SIZE_MAX {
+                return Err(failed(&path, "it is larger than any that rolecall writes"));
+            }
             let entry: Entry =
                 serde_json::from_slice(&text).map_err(|_| failed(&path, "it is not what rolecall writes"))?;
             if entry.v > VERSION {
                 return Err(failed(&path, "a later version of rolecall wrote it"));
             }
-            entries.push((number, entry));
+            if !entry.is_empty() {
+                entries.push((number, entry));
+            }
         }
         entries.sort_by_key(|(number, _)| *number);
         Ok(Self { dir, entries })
@@ -138,6 +153,14 @@ impl Journal {
 
     fn write(&self, number: u32, entry: &Entry) -> Result<(), Report> {
         let path = self.path(number);
+        let changes = entry.files.iter().flat_map(|file| &file.changes);
+        if changes.flat_map(|change| &change.removed).any(Removed::has_secret) {
+            return Err(Report::new(
+                Kind::Failed,
+                "a secret would stand in the journal of imports; nothing was written",
+            )
+            .hint("name the profiles that are to be taken over one by one: `rolecall import --only NAME`"));
+        }
         let text = serde_json::to_vec(entry).map_err(|e| failed(&path, &e.to_string()))?;
         files::write_atomically(&path, &text)
     }

@@ -10,12 +10,13 @@ use crate::aws_files::import::change::{self, Change};
 use crate::aws_files::{diff, sync};
 use crate::cli::args::ImportArgs;
 use crate::cli::output::{self, Failure};
-use crate::cli::{ask, config_file, tell, waiting};
+use crate::cli::{ask, config_file, tell};
 use crate::client::{self, Autostart};
 use crate::config::{self, Site as _};
 use crate::domain::report::{Kind, Report, printable};
+use crate::files;
 use crate::paths::Paths;
-use crate::protocol::message::{Answer, Request};
+use crate::protocol::message::{Answer, Context, Request};
 use std::collections::BTreeMap;
 use std::fmt::Write;
 use zeroize::Zeroizing;
@@ -56,19 +57,24 @@ pub(super) fn run(paths: &Paths, args: &ImportArgs) -> Result<(), Failure> {
     }
     if !args.yes {
         if !ask::is_possible() {
-            let why = "an undo puts plaintext keys back, and there is nobody to ask";
-            return Err(Report::new(Kind::Usage, why).hint("if that is meant: `rolecall import --undo --yes`").into());
+            let why = "an undo changes files, and there is nobody to ask";
+            let hint = "run it in a terminal; `--yes` answers for the files, and for no key that goes back";
+            return Err(Report::new(Kind::Usage, why).hint(hint).into());
         }
-        let what = if keys.is_empty() { "Undo the import?" } else { "Put the keys back in plain text?" };
-        if !ask::consent(what)? {
+        // For each key the agent asks itself.
+        if keys.is_empty() && !ask::consent("Undo the import?")? {
             return output::print("nothing was changed\n");
         }
         crate::cli::unlock::ready_vault(paths)?;
     }
+    files::clear_leftovers(&paths.aws_config);
+    files::clear_leftovers(&paths.aws_credentials);
     let mut secrets = BTreeMap::new();
     for (identity, id) in &keys {
         let request = Request::IdentityTakeBack { name: identity.clone(), access_key_id: id.clone() };
-        match waiting::ask(paths, request, Autostart::Yes).map_err(|report| report.also("nothing was changed"))? {
+        match client::ask(paths, request, Context::from_env(), Autostart::Yes)
+            .map_err(|report| report.also("nothing was changed"))?
+        {
             Answer::AccessKey { secret_access_key, .. } => drop(secrets.insert(identity.clone(), secret_access_key)),
             _ => return Err(client::odd_answer().into()),
         }
@@ -100,7 +106,7 @@ pub(super) fn run(paths: &Paths, args: &ImportArgs) -> Result<(), Failure> {
     if args.json {
         return output::print_json(&result);
     }
-    let mut out = String::from("the files are as they were before the import\n");
+    let mut out = String::from("what the import changed is taken back; what was changed later stays\n");
     for name in &result.kept {
         let _ = writeln!(out, "kept: {} was changed since, or something else stands on it", printable(name, 128));
     }

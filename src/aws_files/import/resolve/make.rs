@@ -117,7 +117,12 @@ impl<'s, 'a> Resolver<'_, 's, 'a> {
         let mut is_there = false;
         let name = match &origin {
             Origin::Key(key) => {
-                if let Some(name) = self.keys.get(&key.id) {
+                if let Some((name, secret)) = self.keys.get(&key.id) {
+                    if secret.expose() != key.secret.expose() {
+                        return Err(format!(
+                            "`{name}` has another secret for the same aws_access_key_id: one is wrong"
+                        ));
+                    }
                     return Ok(Known { name: name.clone(), roles: 0 });
                 }
                 let name = match self.scene.stored.get(&key.id) {
@@ -127,7 +132,7 @@ impl<'s, 'a> Resolver<'_, 's, 'a> {
                     }
                     None => self.give_name(&wish)?,
                 };
-                self.keys.insert(key.id.clone(), name.clone());
+                self.keys.insert(key.id.clone(), (name.clone(), key.secret.clone()));
                 name
             }
             Origin::Process(_) | Origin::WebIdentity { .. } => {

@@ -88,3 +88,28 @@ pub(super) fn key_of(profile: &Profile<'_, '_>) -> Result<Option<AccessKey>, Str
         (None, Some(_)) => Err("it has aws_secret_access_key without aws_access_key_id".to_owned()),
     }
 }
+
+/// Refuses a secret that the vault would not keep as it stands: an undo could not put it back, and the journal would have it
+/// in plain text.
+pub(super) fn check_secrets(profile: &Profile<'_, '_>, has_another_source: bool) -> Result<(), String> {
+    let keys = |name: &'static str| profile.places.iter().filter_map(move |place| place.section.key(name));
+    if keys("aws_secret_access_key").all(|key| key.written.is_empty()) {
+        return Ok(());
+    }
+    let none = || "its aws_secret_access_key is that of no key".to_owned();
+    let key = key_of(profile)?.ok_or_else(none)?;
+    if has_another_source {
+        return Err("it has a key of its own beside other credentials: tools differ on which counts".to_owned());
+    }
+    for (name, kept) in [("aws_access_key_id", key.id.as_str()), ("aws_secret_access_key", key.secret.expose())] {
+        for line in keys(name).filter(|line| !line.written.is_empty()) {
+            if line.value() != line.written {
+                return Err(format!("a comment stands behind its {name}, and may be a secret: take it away"));
+            }
+            if line.value() != kept.as_bytes() {
+                return Err(format!("both files have an {name} for it, and not the same: one of them would be lost"));
+            }
+        }
+    }
+    Ok(())
+}
