@@ -242,3 +242,72 @@ fn digest_of_names(answer: &Result<Vec<OsString>, String>) -> u64 {
     answer.hash(&mut hasher);
     hasher.finish()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::os::unix::fs::{PermissionsExt, symlink};
+
+    fn set_mode(path: &Path, mode: u32) {
+        fs::set_permissions(path, fs::Permissions::from_mode(mode)).expect("set");
+    }
+
+    fn file(dir: &Path, name: &str) -> PathBuf {
+        fs::create_dir_all(dir).expect("made");
+        set_mode(dir, 0o755);
+        let file = dir.join(name);
+        fs::write(&file, "# x\n").expect("written");
+        set_mode(&file, 0o644);
+        file
+    }
+
+    fn refusal(path: &Path) -> Option<(String, String)> {
+        match Disk.read(path, 100) {
+            Err(Unread::Refused { why, hint }) => Some((why, hint)),
+            Err(Unread::Missing) => panic!("there is none"),
+            Ok(_) => None,
+        }
+    }
+
+    #[test]
+    fn a_directory_that_others_may_write_leads_to_no_file() {
+        let home = tempfile::tempdir().expect("made");
+        let safe = file(&home.path().join("safe"), "a.toml");
+        let teams = home.path().join("teams");
+        let beside = file(&teams, "b.toml");
+        symlink(&safe, teams.join("link.toml")).expect("made");
+        assert_eq!(refusal(&teams.join("link.toml")), None, "dotfiles are links");
+        for mode in [0o777, 0o775, 0o1777, 0o757] {
+            set_mode(&teams, mode);
+            for path in [&beside, &teams.join("link.toml")] {
+                let (why, hint) = refusal(path).unwrap_or_else(|| panic!("{mode:o} was read"));
+                assert!(why.contains(&format!("others can write in its directory {}", teams.display())), "{why}");
+                assert_eq!(hint, format!("close it: `chmod go-w {}`", teams.display()));
+            }
+            let listed = Disk.list(&teams, "*.toml", 10).expect_err("what fits is anybody's");
+            assert!(listed.contains(&format!("`chmod go-w {}`", teams.display())), "{listed}");
+        }
+        // The open one in the middle, or at the end, of a chain of links.
+        let outer = file(&home.path().join("outer"), "c.toml").with_file_name("link.toml");
+        symlink(teams.join("link.toml"), &outer).expect("made");
+        assert!(refusal(&outer).is_some());
+        set_mode(&teams, 0o755);
+        assert_eq!(refusal(&outer), None);
+        set_mode(&home.path().join("safe"), 0o777);
+        assert!(refusal(&outer).is_some());
+    }
+
+    #[test]
+    fn the_store_of_nix_is_no_danger() {
+        let home = tempfile::tempdir().expect("made");
+        let store = home.path().join("store");
+        let target = file(&store, "hash-config.toml");
+        let link = file(&home.path().join("config"), "other").with_file_name("config.toml");
+        symlink(&target, &link).expect("made");
+        set_mode(&store, 0o1775);
+        let is_root = fs::metadata(&store).expect("there").uid() == 0;
+        assert_eq!(refusal(&link).is_none(), is_root, "root's, sticky, and not for all");
+        set_mode(&store, 0o775);
+        assert!(refusal(&link).is_some());
+    }
+}

@@ -232,4 +232,18 @@ mod tests {
         assert_eq!(without_key_ids("of AKIAIOSFODNN7EXAMPLE, x"), "of AKIA…MPLE, x");
         assert_eq!(without_key_ids("AKIA short"), "AKIA short");
     }
+
+    #[test]
+    fn what_included_files_keep_is_known_and_no_file_is_read_without_end() {
+        let dir = tempfile::tempdir().expect("made");
+        let main = dir.path().join("config.toml");
+        std::fs::write(&main, "include = [\"team.toml\"]\n").expect("written");
+        std::fs::write(dir.path().join("team.toml"), "[roles.a]\nexternal_id = \"canary-of-a-team\"\n")
+            .expect("written");
+        let mut private = Vec::new();
+        config(&main, &mut private);
+        assert_eq!(private, ["canary-of-a-team"]);
+        std::fs::File::options().write(true).open(&main).expect("there").set_len(1 << 34).expect("sparse");
+        assert_eq!(config(&main, &mut private), "too large; left out");
+    }
 }
