@@ -1,7 +1,8 @@
 //! The files of a configuration on disk, read in one way by both programs.
 //!
-//! A file decides who becomes what: it must be ours or root's, and nobody else may write it (CVE-2022-24765). What
-//! it means is for `config` to say.
+//! A file decides who becomes what: it must be ours or root's, and nobody else may write it (CVE-2022-24765). The same
+//! holds of each directory on the way to it by symlinks: who may write there chooses which file is read. What it means is
+//! for `config` to say.
 
 use crate::config::{self, ConfigError, Content, Files, Loaded, Unread};
 use rustix::fs::{Mode, OFlags};
@@ -17,6 +18,9 @@ use std::path::{Path, PathBuf};
 /// The disk.
 #[derive(Clone, Copy, Debug)]
 pub struct Disk;
+
+/// How many symlinks lead to a file at most, as in the kernel.
+const LINKS_MAX: usize = 40;
 
 /// Reads a configuration from disk; a missing first file is an empty one.
 pub fn load(main: &Path) -> Result<Loaded, ConfigError> {
@@ -42,11 +46,13 @@ impl Files for Disk {
             Ok(meta) => meta,
             Err(e) => return failed(&e),
         };
-        let uid = rustix::process::geteuid().as_raw();
         if !meta.is_file() {
             return refuse("is not a file", "look at it: `ls -ld");
         }
-        if meta.uid() != uid && meta.uid() != 0 {
+        if let Some((why, hint)) = exposed(path) {
+            return Err(Unread::Refused { why: format!("is not safe where it is: {why}"), hint });
+        }
+        if !is_ours(&meta) {
             return refuse("belongs to another user", "make it yours: `chown $USER");
         }
         if meta.mode() & 0o022 != 0 {
@@ -62,6 +68,10 @@ impl Files for Disk {
 
     fn list(&self, dir: &Path, pattern: &str, limit: usize) -> Result<Vec<OsString>, String> {
         let entries = fs::read_dir(dir).map_err(|e| e.to_string())?;
+        // Here a file that is put in is read: nothing but a directory of ours or root's will do.
+        if let Some((why, hint)) = fs::metadata(dir).ok().and_then(|meta| open_to_others(dir, &meta)) {
+            return Err(format!("{why}; {hint}"));
+        }
         let mut names = Vec::new();
         for (at, entry) in entries.enumerate() {
             if at == limit {
@@ -75,6 +85,53 @@ impl Files for Disk {
         names.sort();
         Ok(names)
     }
+}
+
+fn is_ours(meta: &fs::Metadata) -> bool {
+    meta.uid() == rustix::process::geteuid().as_raw() || meta.uid() == 0
+}
+
+/// Says what lets others choose the file that a path leads to: a directory of theirs, or one that they may write. Every
+/// symlink on the way is followed, and the directory of each is looked at, so that dotfiles may lie wherever they are safe.
+fn exposed(path: &Path) -> Option<(String, String)> {
+    let mut path = path.to_path_buf();
+    for _ in 0..LINKS_MAX {
+        let dir = match path.parent() {
+            Some(dir) if !dir.as_os_str().is_empty() => dir.to_path_buf(),
+            _ => PathBuf::from("."),
+        };
+        let (Ok(meta), Ok(entry)) = (fs::metadata(&dir), fs::symlink_metadata(&path)) else {
+            return Some((format!("{} is gone", dir.display()), "try again".to_owned()));
+        };
+        // The store of Nix: root's, sticky, and writable by the group of its builders, who cannot replace what is root's.
+        let is_store = meta.uid() == 0 && entry.uid() == 0 && meta.mode() & 0o1002 == 0o1000;
+        if !is_store && let Some(found) = open_to_others(&dir, &meta) {
+            return Some(found);
+        }
+        if !entry.is_symlink() {
+            return None;
+        }
+        path = dir.join(fs::read_link(&path).unwrap_or_default());
+    }
+    Some(("too many symlinks lead to it".to_owned(), format!("look at it: `ls -l {}`", path.display())))
+}
+
+/// Says what is wrong with a directory that decides which file is read.
+///
+/// Writable by its group is refused like writable by all, as for the files themselves: which group is a user's private one
+/// stands in a database of accounts that may be far away, and root can add a member later. Where the umask is 002 an editor's file is
+/// refused for the same reason already; what rolecall makes itself has 0700 and 0600 whatever the umask. The sticky bit
+/// does not help: it lets others add names. The directories above are not looked at: the home directory is the login's.
+fn open_to_others(dir: &Path, meta: &fs::Metadata) -> Option<(String, String)> {
+    let name = dir.display();
+    if !is_ours(meta) {
+        return Some((
+            format!("its directory {name} belongs to another user"),
+            format!("make it yours: `chown $USER {name}`"),
+        ));
+    }
+    (meta.mode() & 0o022 != 0)
+        .then(|| (format!("others can write in its directory {name}"), format!("close it: `chmod go-w {name}`")))
 }
 
 /// What was asked of the disk.
@@ -184,4 +241,73 @@ fn digest_of_names(answer: &Result<Vec<OsString>, String>) -> u64 {
     let mut hasher = DefaultHasher::new();
     answer.hash(&mut hasher);
     hasher.finish()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::os::unix::fs::{PermissionsExt, symlink};
+
+    fn set_mode(path: &Path, mode: u32) {
+        fs::set_permissions(path, fs::Permissions::from_mode(mode)).expect("set");
+    }
+
+    fn file(dir: &Path, name: &str) -> PathBuf {
+        fs::create_dir_all(dir).expect("made");
+        set_mode(dir, 0o755);
+        let file = dir.join(name);
+        fs::write(&file, "# x\n").expect("written");
+        set_mode(&file, 0o644);
+        file
+    }
+
+    fn refusal(path: &Path) -> Option<(String, String)> {
+        match Disk.read(path, 100) {
+            Err(Unread::Refused { why, hint }) => Some((why, hint)),
+            Err(Unread::Missing) => panic!("there is none"),
+            Ok(_) => None,
+        }
+    }
+
+    #[test]
+    fn a_directory_that_others_may_write_leads_to_no_file() {
+        let home = tempfile::tempdir().expect("made");
+        let safe = file(&home.path().join("safe"), "a.toml");
+        let teams = home.path().join("teams");
+        let beside = file(&teams, "b.toml");
+        symlink(&safe, teams.join("link.toml")).expect("made");
+        assert_eq!(refusal(&teams.join("link.toml")), None, "dotfiles are links");
+        for mode in [0o777, 0o775, 0o1777, 0o757] {
+            set_mode(&teams, mode);
+            for path in [&beside, &teams.join("link.toml")] {
+                let (why, hint) = refusal(path).unwrap_or_else(|| panic!("{mode:o} was read"));
+                assert!(why.contains(&format!("others can write in its directory {}", teams.display())), "{why}");
+                assert_eq!(hint, format!("close it: `chmod go-w {}`", teams.display()));
+            }
+            let listed = Disk.list(&teams, "*.toml", 10).expect_err("what fits is anybody's");
+            assert!(listed.contains(&format!("`chmod go-w {}`", teams.display())), "{listed}");
+        }
+        // The open one in the middle, or at the end, of a chain of links.
+        let outer = file(&home.path().join("outer"), "c.toml").with_file_name("link.toml");
+        symlink(teams.join("link.toml"), &outer).expect("made");
+        assert!(refusal(&outer).is_some());
+        set_mode(&teams, 0o755);
+        assert_eq!(refusal(&outer), None);
+        set_mode(&home.path().join("safe"), 0o777);
+        assert!(refusal(&outer).is_some());
+    }
+
+    #[test]
+    fn the_store_of_nix_is_no_danger() {
+        let home = tempfile::tempdir().expect("made");
+        let store = home.path().join("store");
+        let target = file(&store, "hash-config.toml");
+        let link = file(&home.path().join("config"), "other").with_file_name("config.toml");
+        symlink(&target, &link).expect("made");
+        set_mode(&store, 0o1775);
+        let is_root = fs::metadata(&store).expect("there").uid() == 0;
+        assert_eq!(refusal(&link).is_none(), is_root, "root's, sticky, and not for all");
+        set_mode(&store, 0o775);
+        assert!(refusal(&link).is_some());
+    }
 }

@@ -160,7 +160,8 @@ fn role(
     let checked = |key: &'static str, pattern: &Option<Pattern>, check: fn(&str) -> Result<(), &'static str>| {
         let Some(pattern) = pattern else { return Ok(None) };
         let text = pattern.fill(values);
-        check(&text).map_err(|why| wrong(key, &text, why)).map(|()| Some(text))
+        // Without the text: these are nobody else's, and what is wrong is told to whoever asks for the status.
+        check(&text).map_err(|why| (key, why.to_owned())).map(|()| Some(text))
     };
     let name = Name::new(called).map_err(|why| wrong("name", called, why))?;
     let arn = template.role_arn.as_ref().map(|pattern| pattern.fill(values)).unwrap_or_default();

@@ -360,7 +360,7 @@ fn too_deep_too_many_and_too_large_are_refused() {
     let names: Vec<String> = (0..600).map(|n| format!("x/{n}.toml")).collect();
     let mut files: Vec<(&str, &str)> = names.iter().map(|name| (name.as_str(), "# x\n")).collect();
     files.push(("config.toml", "include = [\"x/*.toml\"]"));
-    wrong(&files, &["/c/config.toml:1: include: more than 512 files are included"]);
+    wrong(&files, &["/c/config.toml:1: include.0: more than 512 files are included"]);
 
     let large = "#\n".repeat(MAX_BYTES / 4);
     let files = [("config.toml", "include = [\"a\", \"b\", \"c\"]"), ("a", &large), ("b", &large), ("c", &large)];
@@ -444,4 +444,31 @@ fn ten_thousand_roles_of_templates_are_made_and_each_file_is_read_once() {
     assert_eq!(loaded.catalogue.roles.len(), 10_000);
     assert_eq!(files.1.borrow().len(), 3, "{:?}", files.1);
     assert_eq!(loaded.catalogue.roles["a499-t19"].role_arn.as_str(), "arn:aws:iam::200000000499:role/R19");
+}
+
+#[test]
+fn includes_are_bounded_before_a_file_is_read() {
+    let names: Vec<String> = (0..600).map(|n| format!("x/{n}.toml")).collect();
+    let mut files: Vec<(&str, &str)> = names.iter().map(|name| (name.as_str(), "# x\n")).collect();
+    files.push(("config.toml", "include = [\"x/*.toml\", \"x/1*.toml\"]"));
+    let memory = Memory::with(&files);
+    assert!(load(Path::new("/c/config.toml"), &memory).is_err());
+    assert_eq!(*memory.1.borrow(), [PathBuf::from("/c/config.toml")], "what is too many is not read first");
+
+    let names: Vec<String> = (0..200).map(|n| format!("d{n}/a.toml")).collect();
+    let mut files: Vec<(&str, &str)> = names.iter().map(|name| (name.as_str(), "# x\n")).collect();
+    let patterns: Vec<String> = (0..200).map(|n| format!("\"d{n}/*.toml\"")).collect();
+    let main = format!("include = [{}]", patterns.join(", "));
+    files.push(("config.toml", &main));
+    wrong(&files, &["more than 128 patterns are looked through"]);
+}
+
+#[test]
+fn what_a_template_says_of_trust_is_not_quoted_when_it_is_wrong() {
+    let text = "[defaults]\nsource = \"auth\"\n[accounts]\na = { id = \"222222222222\" }\n\
+                [templates.t]\nrole_arn = \"arn:aws:iam::{account}:role/r\"\nexternal_id = \"canary {account}\"\n";
+    let text = format!("{AUTH}{text}");
+    let error = whole(&[("config.toml", &text)]).err().expect("an external id has no space");
+    let lines: Vec<String> = error.lines().collect();
+    assert!(lines[0].contains("external_id") && !lines.concat().contains("canary"), "{lines:#?}");
 }

@@ -20,6 +20,9 @@ pub(super) const FILES_MAX: usize = 512;
 /// How many files may lie between the first one and another: main, division, team, and some to spare.
 const DEPTH_MAX: usize = 8;
 
+/// The most patterns, over all files: each is a whole directory to go through.
+const PATTERNS_MAX: usize = 128;
+
 /// The most names of one directory that are compared with a pattern.
 const LISTED_MAX: usize = 10_000;
 
@@ -123,7 +126,8 @@ pub(super) fn gather<'t>(
             return Err(ConfigError { hint: Some(hint), ..ConfigError::whole(main, why) });
         }
     };
-    let mut gathering = Gathering { files, slots, left: MAX_BYTES, documents: Vec::new(), wanted: Vec::new() };
+    let mut gathering =
+        Gathering { files, slots, left: MAX_BYTES, patterns: PATTERNS_MAX, documents: Vec::new(), wanted: Vec::new() };
     let (text, left) = as_text(content.bytes, MAX_BYTES, main)?;
     gathering.left = left;
     gathering.take(Text { path: main.to_path_buf(), text }, content.id, None, sink);
@@ -157,6 +161,8 @@ struct Gathering<'t, 'f> {
     slots: &'t [OnceCell<Text>],
     /// How many bytes may still be read, over all files.
     left: usize,
+    /// How many patterns may still be looked through, over all files.
+    patterns: usize,
     documents: Vec<Document<'t>>,
     wanted: Vec<Wanted>,
 }
@@ -176,7 +182,10 @@ impl Gathering<'_, '_> {
         if let Some(value) = table.get("include") {
             let mut found = Vec::new();
             let place = At::ROOT.child("include", value.span().start);
-            includes(&mut Spot { value, at: place, sink }, &text.path, self.files, &mut found);
+            // This file, and what is wanted already, have their room.
+            let room = FILES_MAX.saturating_sub(at + 1 + self.wanted.len());
+            let mut limits = Limits { room, patterns: &mut self.patterns };
+            includes(&mut Spot { value, at: place, sink }, &text.path, self.files, &mut limits, &mut found);
             // Taken from the end.
             found.reverse();
             self.wanted.extend(found.into_iter().map(|(path, offset)| Wanted { path, by: (at, offset) }));
@@ -238,26 +247,57 @@ impl Gathering<'_, '_> {
     }
 }
 
+/// What one `include` may still ask for.
+struct Limits<'l> {
+    room: usize,
+    patterns: &'l mut usize,
+}
+
 /// Reads `include`: paths, or patterns of file names; gives the files that they name, each with its place.
-fn includes(spot: &mut Spot<'_>, file: &Path, files: &dyn Files, found: &mut Vec<(PathBuf, usize)>) {
+fn includes(
+    spot: &mut Spot<'_>,
+    file: &Path,
+    files: &dyn Files,
+    limits: &mut Limits<'_>,
+    found: &mut Vec<(PathBuf, usize)>,
+) {
     let dir = file.parent().unwrap_or_else(|| Path::new("."));
     if matches!(spot.value.get_ref(), DeValue::String(_)) {
         return spot.wrong("is a list: include = [\"accounts.toml\", \"teams/*.toml\"]");
     }
+    let mut is_over = false;
     spot.list(|spot| {
+        if is_over {
+            return None;
+        }
         let named = spot.checked(check)?;
         let offset = spot.at.offset;
         let path = dir.join(&named);
         let pattern = path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
         if !pattern.contains(glob::STAR) {
             found.push((path, offset));
+            is_over = found.len() > limits.room;
+            if is_over {
+                too_many(spot);
+            }
             return Some(());
         }
+        let Some(left) = limits.patterns.checked_sub(1) else {
+            is_over = true;
+            spot.wrong(format!("more than {PATTERNS_MAX} patterns are looked through"));
+            return None;
+        };
+        *limits.patterns = left;
         let dir = path.parent().unwrap_or_else(|| Path::new("/")).to_path_buf();
         match files.list(&dir, &pattern, LISTED_MAX) {
             Ok(listed) => {
                 if listed.is_empty() {
                     spot.wrong(format!("no file fits `{}` in {}", printable(&pattern, QUOTE_MAX), shown(&dir)));
+                }
+                is_over = found.len() + listed.len() > limits.room;
+                if is_over {
+                    too_many(spot);
+                    return None;
                 }
                 found.extend(listed.into_iter().map(|name| (dir.join(name), offset)));
             }
@@ -265,6 +305,10 @@ fn includes(spot: &mut Spot<'_>, file: &Path, files: &dyn Files, found: &mut Vec
         }
         Some(())
     });
+}
+
+fn too_many(spot: &mut Spot<'_>) {
+    spot.wrong(format!("more than {FILES_MAX} files are included"));
 }
 
 /// Tells whether a pattern of an `include` takes a file's name. Hidden files are editors' own.

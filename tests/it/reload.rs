@@ -186,6 +186,22 @@ fn a_file_that_another_user_could_have_written_is_refused_until_it_is_mended() {
 }
 
 #[test]
+fn a_directory_that_another_user_could_write_in_is_refused_until_it_is_mended() {
+    let agent = Inside::start(TUTORIAL);
+    agent.get("prod").expect("served");
+    let dir = file(&agent).parent().unwrap().to_owned();
+    let mode = fs::metadata(&dir).unwrap().permissions();
+    for open in [0o770, 0o702] {
+        set_mode(&dir, open);
+        refused(&agent, "others can write in its directory");
+        let hint = agent.status().warnings[0].hint.clone().unwrap();
+        assert!(hint.contains(&format!("chmod go-w {}", dir.display())), "{hint}");
+        fs::set_permissions(&dir, mode.clone()).unwrap();
+        until("mended", || agent.status().warnings.is_empty());
+    }
+}
+
+#[test]
 fn a_file_that_cannot_be_read_or_is_none_is_refused_and_never_waited_for() {
     let agent = Inside::start(TUTORIAL);
     agent.get("prod").expect("served");

@@ -1,6 +1,6 @@
 //! AssumeRole, role after role; and where one is refused, the same call varied in one thing at a time.
 
-use super::{Standing, Walk};
+use super::{CALLS_MAX, Standing, Walk};
 use crate::agent::flight::session_name;
 use crate::domain::credential::{Session, Signer};
 use crate::domain::diagnosis::attempt::{Attempt, Own, Party, Target, Variation};
@@ -8,8 +8,8 @@ use crate::domain::diagnosis::key::unreachable;
 use crate::domain::diagnosis::refusal::{self, PolicyKind, Refusal};
 use crate::domain::diagnosis::{Cause, Certainty, Finding, Link, LinkKind, State, explain, narrow_session_policy};
 use crate::domain::plan::{AssumeRole, Step};
-use crate::domain::report::Kind;
-use crate::ports::{Issued, TokenError};
+use crate::domain::report::{Kind, Report};
+use crate::ports::{Issued, Outlook, TokenError};
 use std::collections::BTreeMap;
 use std::time::Duration;
 
@@ -62,6 +62,11 @@ impl Walk<'_> {
         at: usize,
         before: Option<&(Standing, AssumeRole)>,
     ) -> Option<Standing> {
+        if !self.may_call() {
+            let text = format!("not tried: this diagnosis has made its {CALLS_MAX} calls");
+            self.found.links.push(Link::new(LinkKind::Permission, State::Unproven, text).of(name));
+            return None;
+        }
         self.say(&format!("assuming {name}")).await;
         if call.mfa_serial.is_some() {
             // The code goes with the call itself: it is made the ordinary way, once.
@@ -87,6 +92,9 @@ impl Walk<'_> {
         call: &AssumeRole,
         variation: Option<Variation>,
     ) -> Result<Issued, TokenError> {
+        if !self.may_call() {
+            return Err(spent());
+        }
         let user = from.party.principal().map_or(from.party.name.as_str(), |(_, name)| name);
         let session = call.session_name.clone().unwrap_or_else(|| session_name(user));
         let tokens = &self.agent.ports.tokens;
@@ -248,7 +256,7 @@ impl Walk<'_> {
 
     /// Gets the identity's MFA session, where it has a device that this role does without.
     async fn with_mfa(&mut self, from: &Standing, attempt: &Attempt) -> Option<Standing> {
-        if attempt.with_mfa || !attempt.takes_mfa || attempt.device.is_none() {
+        if attempt.with_mfa || !attempt.takes_mfa || attempt.device.is_none() || !self.may_call() {
             return None;
         }
         let plan = self.agent.plan(self.plan.identity.name.as_str()).ok()?;
@@ -339,6 +347,9 @@ impl Walk<'_> {
     async fn may_without_policy(&mut self, from: &Standing, call: &AssumeRole, name: &str) -> bool {
         let free = AssumeRole { policy: None, policy_arns: Vec::new(), ..call.clone() };
         let Ok(issued) = self.assume(from, &free, Some(Variation::WithoutPolicy)).await else { return false };
+        if !self.may_call() {
+            return false;
+        }
         let probes = self.agent.ports.tokens.probes();
         let listed = probes.list_buckets(&self.aws, &issued.session, &call.region).await;
         self.made("s3:ListAllMyBuckets", name, Some(Variation::WithoutPolicy.as_str()), listed.as_ref().copied());
@@ -354,6 +365,10 @@ impl Walk<'_> {
 
     /// Makes a harmless call with what came of it.
     async fn result(&mut self, standing: &Standing) {
+        if !self.may_call() {
+            let text = format!("not tried: this diagnosis has made its {CALLS_MAX} calls");
+            return self.link(LinkKind::Result, State::Unproven, text);
+        }
         let region = self.plan.key().step().region().to_owned();
         let seen = self.agent.ports.tokens.probes().who(&self.aws, &standing.signer, &region).await;
         self.made("sts:GetCallerIdentity", &standing.party.name, None, seen.who.as_ref().map(|_| ()));
@@ -372,6 +387,12 @@ impl Walk<'_> {
 fn standing(session: Session, call: &AssumeRole, name: &str, with_mfa: bool) -> Standing {
     let party = Party { name: name.to_owned(), arn: call.role_arn.to_string(), session_arn: None };
     Standing { signer: Signer::Session(session), party, with_mfa }
+}
+
+/// The answer to a call that was not made.
+fn spent() -> TokenError {
+    let report = Report::new(Kind::Failed, format!("this diagnosis has made its {CALLS_MAX} calls"));
+    TokenError { report, outlook: Outlook::Permanent, code: None, request_id: None }
 }
 
 fn is_limited(call: &AssumeRole) -> bool {

@@ -72,6 +72,9 @@ impl Walk<'_> {
         let Some(name) = id.strip_prefix(&format!("{kind}_{owner}_")).map(str::to_owned) else {
             return Own::Denied { policy: Some(format!("policy {id}")), statement: None };
         };
+        if !self.may_call() {
+            return Own::Denied { policy: Some(format!("inline policy {name}")), statement: None };
+        }
         let probes = self.agent.ports.tokens.probes();
         let read = probes.inline_policy(&self.aws, signer, principal, &name).await;
         let action = if kind == "role" { "iam:GetRolePolicy" } else { "iam:GetUserPolicy" };
@@ -108,6 +111,9 @@ impl Walk<'_> {
         let (Ok(user), Some(account)) = (IamUser::new(owner), account_of(owner)) else { return Listed::Unread };
         let own = self.plan.identity.name.clone();
         for signer in self.others(&account, &own).await {
+            if !self.may_call() {
+                break;
+            }
             let listing = self.agent.ports.tokens.access_keys().list(&self.aws, &signer, &user).await;
             self.made("iam:ListAccessKeys", owner, None, listing.as_ref().map(|_| ()));
             match listing {

@@ -8,6 +8,8 @@ use super::Shown;
 use crate::cli::output::{self, Failure};
 use crate::cli::{ask, config_file, status, var, variables};
 use crate::client::Autostart;
+use crate::config::{self, Files, Unread};
+use crate::config_disk::{Disk, Look};
 use crate::domain::report::{Kind, Report};
 use crate::files;
 use crate::paths::Paths;
@@ -84,13 +86,30 @@ fn text(paths: &Paths, shown: &Shown) -> String {
     without_key_ids(&text)
 }
 
-/// Gives the configuration without what is nobody else's.
+/// Gives the first file of the configuration without what is nobody else's, and collects that of all its files.
 fn config(file: &Path, private: &mut Vec<String>) -> Value {
-    let text = std::fs::read_to_string(file).unwrap_or_default();
-    match toml::from_str::<toml::Table>(&text) {
-        Ok(table) => redacted(&table, private),
-        Err(_) => Value::from("not TOML; left out"),
+    let look = Look::default();
+    // Only for the paths: what is wrong with it the diagnosis tells.
+    let _ = config::load(file, &look);
+    let seen = look.into_seen();
+    for path in seen.paths().filter(|path| *path != file) {
+        if let Ok(table) = table(path) {
+            redacted(&table, private);
+        }
     }
+    table(file).map_or_else(Value::from, |table| redacted(&table, private))
+}
+
+/// Reads a file of the configuration as the agent does: no more than it takes, and none that others could have written.
+fn table(file: &Path) -> Result<toml::Table, &'static str> {
+    let content = match Disk.read(file, config::MAX_BYTES) {
+        Ok(content) if content.bytes.len() <= config::MAX_BYTES => content,
+        Ok(_) => return Err("too large; left out"),
+        Err(Unread::Missing) => return Ok(toml::Table::new()),
+        Err(Unread::Refused { .. }) => return Err("not to be read; left out"),
+    };
+    let text = String::from_utf8(content.bytes).map_err(|_| "not UTF-8; left out")?;
+    toml::from_str(&text).map_err(|_| "not TOML; left out")
 }
 
 fn redacted(table: &toml::Table, private: &mut Vec<String>) -> Value {
@@ -212,5 +231,19 @@ mod tests {
     fn of_a_key_id_its_kind_and_its_end_stay() {
         assert_eq!(without_key_ids("of AKIAIOSFODNN7EXAMPLE, x"), "of AKIA…MPLE, x");
         assert_eq!(without_key_ids("AKIA short"), "AKIA short");
+    }
+
+    #[test]
+    fn what_included_files_keep_is_known_and_no_file_is_read_without_end() {
+        let dir = tempfile::tempdir().expect("made");
+        let main = dir.path().join("config.toml");
+        std::fs::write(&main, "include = [\"team.toml\"]\n").expect("written");
+        std::fs::write(dir.path().join("team.toml"), "[roles.a]\nexternal_id = \"canary-of-a-team\"\n")
+            .expect("written");
+        let mut private = Vec::new();
+        config(&main, &mut private);
+        assert_eq!(private, ["canary-of-a-team"]);
+        std::fs::File::options().write(true).open(&main).expect("there").set_len(1 << 34).expect("sparse");
+        assert_eq!(config(&main, &mut private), "too large; left out");
     }
 }

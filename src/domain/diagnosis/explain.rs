@@ -60,7 +60,8 @@ fn bare(attempt: &Attempt) -> Vec<Finding> {
         Own::Allowed | Own::Unread => {}
     }
     match &attempt.target {
-        Target::Missing => found.push(no_role(attempt, Certain)),
+        // A permission for a role that is not there helps nobody: the name may be mistyped.
+        Target::Missing => found = vec![no_role(attempt, Certain)],
         Target::Read { trust: Some(trust), .. } => {
             let of_trust = read_trust(attempt, trust);
             if of_trust.is_empty() && found.is_empty() {
@@ -144,19 +145,18 @@ fn read_trust(attempt: &Attempt, document: &Document) -> Vec<Finding> {
         (unmet.iter().filter(|(_, holds)| *holds == Holds::No).count(), unmet.len())
     };
     let Some(nearest) = naming.into_iter().min_by_key(|statement| against(statement)) else {
-        return vec![not_trusted(attempt, Certain, allowing.first().map(|s| s.text.as_str()))];
+        return vec![not_trusted(attempt, Certain, allowing.first().map(|s| **s))];
     };
     let unmet = nearest.unmet(&facts);
     let certain = unmet.iter().filter(|(_, holds)| *holds == Holds::No);
-    let mut found: Vec<Finding> =
-        certain.map(|(condition, _)| of_condition(attempt, condition, nearest, Certain)).collect();
+    let mut found: Vec<Finding> = certain.map(|(condition, _)| of_condition(attempt, condition, Certain)).collect();
     if found.is_empty() {
-        found.extend(unmet.iter().map(|(condition, _)| of_condition(attempt, condition, nearest, Likely)));
+        found.extend(unmet.iter().map(|(condition, _)| of_condition(attempt, condition, Likely)));
     }
     found
 }
 
-fn of_condition(attempt: &Attempt, condition: &Condition, statement: &Statement, certainty: Certainty) -> Finding {
+fn of_condition(attempt: &Attempt, condition: &Condition, certainty: Certainty) -> Finding {
     match condition.key.to_ascii_lowercase().as_str() {
         "sts:externalid" => external_id(attempt, certainty, Some(condition)),
         "aws:multifactorauthpresent" | "aws:multifactorauthage" => mfa(attempt, certainty),
@@ -174,8 +174,7 @@ fn of_condition(attempt: &Attempt, condition: &Condition, statement: &Statement,
             );
             Finding::new(Cause::OtherCondition, LinkKind::Conditions, certainty, what)
                 .in_account(attempt.role.account().as_str())
-                .change(trust_policy_of(&attempt.role), Edit::Replace, &statement.text)
-                .fix(change_trust(&attempt.role))
+                .fix(format!("look at that condition, with whoever owns the role: {}", change_trust(&attempt.role)))
         }
     }
 }
@@ -184,9 +183,10 @@ fn of_condition(attempt: &Attempt, condition: &Condition, statement: &Statement,
 fn wants(attempt: &Attempt, certainty: Certainty, condition: &Condition, cause: Cause, key: &str) -> Finding {
     let wanted = condition.values.join(" or ");
     let what = format!("the trust policy of {} wants {} to be {wanted}", attempt.role, condition.key);
+    let one = condition.values.first().map_or("", String::as_str);
     let line = match condition.key.split_once('/') {
-        Some((_, tag)) => format!("{key} = {{ {} = {} }}", quoted(tag), quoted(&wanted)),
-        None => format!("{key} = {}", quoted(&wanted)),
+        Some((_, tag)) => format!("{key} = {{ {} = {} }}", quoted(tag), quoted(one)),
+        None => format!("{key} = {}", quoted(one)),
     };
     Finding::new(cause, LinkKind::Conditions, certainty, what)
         .change(section("roles", &attempt.name), Edit::Add, line)

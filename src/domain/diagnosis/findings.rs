@@ -1,8 +1,8 @@
 //! The findings about one AssumeRole: what is wrong, whose account it is in, what to write there, what to run.
 
 use super::attempt::{Attempt, Own, Party, Target};
-use super::document::Condition;
-use super::fix::{change_trust, grant, permission, quoted, section, trust, trust_policy_of};
+use super::document::{Condition, Statement};
+use super::fix::{change_trust, grant, permission, quoted, section, trust, trust_action, trust_policy_of};
 use super::refusal::PolicyKind;
 use super::{Cause, Certainty, Edit, Finding, LinkKind};
 use std::time::Duration;
@@ -18,16 +18,16 @@ pub(super) fn no_permission(attempt: &Attempt, certainty: Certainty) -> Finding 
         .fix(grant(&attempt.caller, &attempt.role))
 }
 
-pub(super) fn not_trusted(attempt: &Attempt, certainty: Certainty, instead: Option<&str>) -> Finding {
-    let what = match instead {
+pub(super) fn not_trusted(attempt: &Attempt, certainty: Certainty, others: Option<&Statement>) -> Finding {
+    let what = match others {
         Some(_) => format!("the trust policy of {} does not name {}", attempt.role, attempt.caller.arn),
         None if certainty == Certain => format!("the trust policy of {} allows nobody sts:AssumeRole", attempt.role),
         None => format!("perhaps the trust policy of {} does not name {}", attempt.role, attempt.caller.arn),
     };
-    let edit = if instead.is_some() { Edit::Replace } else { Edit::Add };
+    // Never in place of what is there: that would lock out whom the role trusts rightly.
     Finding::new(Cause::WrongPrincipal, LinkKind::Trust, certainty, what)
         .in_account(attempt.role.account().as_str())
-        .change(trust_policy_of(&attempt.role), edit, trust(attempt))
+        .change(trust_policy_of(&attempt.role), Edit::Add, trust(attempt, others))
         .fix(change_trust(&attempt.role))
 }
 
@@ -66,7 +66,13 @@ pub(super) fn external_id(attempt: &Attempt, certainty: Certainty, condition: Op
             ),
         ),
     };
-    let wanted = condition.and_then(|condition| condition.values.first());
+    // A pattern is not an external id: any that fits it will do.
+    let is_pattern = condition.is_some_and(|c| c.operator.to_ascii_lowercase().contains("like"));
+    let wanted = condition.and_then(|condition| condition.values.first()).map(|wanted| {
+        let fits = is_pattern && wanted.contains(['*', '?']);
+        if fits { format!("one that fits {wanted}") } else { wanted.clone() }
+    });
+    let wanted = wanted.as_deref();
     let (edit, line) = match (wanted, &attempt.external_id) {
         (Some(wanted), None) => (Edit::Add, format!("external_id = {}", quoted(wanted))),
         (Some(wanted), Some(_)) => (Edit::Replace, format!("external_id = {}", quoted(wanted))),
@@ -87,7 +93,11 @@ pub(super) fn external_id(attempt: &Attempt, certainty: Certainty, condition: Op
 pub(super) fn mfa(attempt: &Attempt, certainty: Certainty) -> Finding {
     let perhaps = if certainty == Certain { "" } else { "perhaps " };
     let what = format!("{perhaps}the trust policy of {} wants MFA, and the call carries none", attempt.role);
-    let finding = Finding::new(Cause::MfaDemanded, LinkKind::Conditions, certainty, what);
+    mfa_for(attempt, Finding::new(Cause::MfaDemanded, LinkKind::Conditions, certainty, what))
+}
+
+/// Says how the call comes to carry MFA.
+fn mfa_for(attempt: &Attempt, finding: Finding) -> Finding {
     if attempt.device.is_some() {
         return finding
             .change(section("roles", &attempt.name), Edit::Replace, "mfa = \"session\"")
@@ -166,7 +176,7 @@ pub(super) fn session_action(attempt: &Attempt, cause: Cause, action: &str, key:
     let what = format!("`{key}` is set, and {action} is not allowed on {}", attempt.role);
     Finding::new(cause, LinkKind::Conditions, Certain, what)
         .in_account(attempt.role.account().as_str())
-        .change(trust_policy_of(&attempt.role), Edit::Replace, trust(attempt))
+        .change(trust_policy_of(&attempt.role), Edit::Add, trust_action(attempt, action))
         .fix(format!(
             "{}; {} must be allowed it too; or remove `{key}` from [roles.{}]",
             change_trust(&attempt.role),
@@ -212,6 +222,22 @@ pub(super) fn denied(attempt: &Attempt, kind: PolicyKind) -> Finding {
                 _ => (None, None),
             };
             let which = policy.unwrap_or_else(|| "a policy".to_owned());
+            // The usual policy that denies all but one's own device without MFA: it is right, and the call is not.
+            if statement.as_ref().is_some_and(|text| text.to_ascii_lowercase().contains("aws:multifactorauth"))
+                && !attempt.with_mfa
+            {
+                let what =
+                    format!("{which} of {} denies what carries no MFA, and the call carries none", attempt.caller.arn);
+                let finding = Finding::new(Cause::MfaDemanded, LinkKind::Conditions, Certain, what);
+                return mfa_for(attempt, finding.in_account(&caller));
+            }
+            if statement.as_ref().is_some_and(|text| text.contains("\"Condition\"")) {
+                let what = format!(
+                    "{which} of {} denies sts:AssumeRole on {}, under a condition",
+                    attempt.caller.arn, attempt.role
+                );
+                return made(LinkKind::Permission, what, &caller).fix(look_at(&attempt.caller));
+            }
             let what = format!("{which} of {} denies sts:AssumeRole on {} outright", attempt.caller.arn, attempt.role);
             let finding = made(LinkKind::Permission, what, &caller);
             let finding = match statement {
@@ -225,7 +251,12 @@ pub(super) fn denied(attempt: &Attempt, kind: PolicyKind) -> Finding {
                     ),
                 ),
             };
-            finding.fix(look_at(&attempt.caller))
+            let looked = look_at(&attempt.caller);
+            let is_known = matches!(&attempt.own, Own::Denied { statement: Some(_), .. });
+            if is_known || attempt.with_mfa || !attempt.takes_mfa {
+                return finding.fix(looked);
+            }
+            finding.fix(format!("{looked}; if it denies only what carries no MFA, set `mfa_serial` instead"))
         }
         PolicyKind::Trust => {
             let statement = match &attempt.target {

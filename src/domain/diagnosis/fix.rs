@@ -1,6 +1,7 @@
 //! The statement to add or replace, with the real ARNs, and the command to run.
 
 use super::attempt::{Attempt, Party};
+use super::document::Statement;
 use crate::domain::arn::RoleArn;
 
 /// Writes a text as a JSON string.
@@ -46,13 +47,17 @@ pub(super) fn grant(caller: &Party, role: &RoleArn) -> String {
     }
 }
 
-/// Writes the statement by which a role trusts a caller, with the conditions that the configuration is set for.
-pub(super) fn trust(attempt: &Attempt) -> String {
-    let mut conditions = Vec::new();
-    if let Some(id) = &attempt.external_id {
+/// Writes the statement by which a role trusts a caller as well: with the conditions under which it trusts others, else with
+/// those that the configuration is set for.
+pub(super) fn trust(attempt: &Attempt, others: Option<&Statement>) -> String {
+    let mut conditions: Vec<String> = others.map(conditions_of).unwrap_or_default();
+    let as_there = !conditions.is_empty();
+    if as_there {
+        // Nobody gets in more easily than whom the owner of the role let in.
+    } else if let Some(id) = &attempt.external_id {
         conditions.push(format!("\"StringEquals\": {{\"sts:ExternalId\": {}}}", quoted(id)));
     }
-    if attempt.with_mfa {
+    if attempt.with_mfa && !as_there {
         conditions.push("\"Bool\": {\"aws:MultiFactorAuthPresent\": \"true\"}".to_owned());
     }
     let conditions = if conditions.is_empty() {
@@ -71,6 +76,29 @@ pub(super) fn trust(attempt: &Attempt) -> String {
     format!(
         "{{\n  \"Effect\": \"Allow\",\n  \"Principal\": {{\"AWS\": {}}},\n  \"Action\": {action}{conditions}\n}}",
         quoted(&attempt.caller.arn)
+    )
+}
+
+fn conditions_of(statement: &Statement) -> Vec<String> {
+    let mut operators: Vec<(&str, Vec<String>)> = Vec::new();
+    for condition in &statement.conditions {
+        let values: Vec<String> = condition.values.iter().map(|value| quoted(value)).collect();
+        let values = if let [one] = &values[..] { one.clone() } else { format!("[{}]", values.join(", ")) };
+        let line = format!("{}: {values}", quoted(&condition.key));
+        match operators.iter_mut().find(|(operator, _)| *operator == condition.operator) {
+            Some((_, lines)) => lines.push(line),
+            None => operators.push((&condition.operator, vec![line])),
+        }
+    }
+    operators.into_iter().map(|(operator, lines)| format!("{}: {{{}}}", quoted(operator), lines.join(", "))).collect()
+}
+
+/// Writes the statement that allows a caller one more action on the session; what is there stays as it is.
+pub(super) fn trust_action(attempt: &Attempt, action: &str) -> String {
+    format!(
+        "{{\n  \"Effect\": \"Allow\",\n  \"Principal\": {{\"AWS\": {}}},\n  \"Action\": {}\n}}",
+        quoted(&attempt.caller.arn),
+        quoted(action)
     )
 }
 

@@ -61,7 +61,9 @@ pub fn rejected(code: &str, key: &KeyFacts<'_>, listed: Listed) -> Vec<Finding> 
             Cause::KeyDeleted,
             certainty,
             format!("access key {id} of {owner} {what} deleted"),
-            format!("aws iam create-access-key --user-name {user} | rolecall identity add {identity} --replace"),
+            format!(
+                "aws iam create-access-key --output json --user-name {user} | rolecall identity add {identity} --replace"
+            ),
         )
     };
     match listed {

@@ -254,3 +254,58 @@ fn the_verdict_is_that_of_the_first_link_that_does_not_hold() {
     let unproven = [Link::new(LinkKind::Trust, State::Unproven, "")];
     assert_eq!(verdict(&unproven, &[]), Some(Kind::Failed), "what is not proven is no success");
 }
+
+#[test]
+fn a_change_of_a_trust_policy_takes_nothing_away_and_keeps_the_conditions_that_are_there() {
+    let id = ("StringEquals", "sts:ExternalId", "right");
+    let mfa = ("Bool", "aws:MultiFactorAuthPresent", "true");
+    let other = trusting("arn:aws:iam::999999999999:root", &[id, mfa]);
+    let found = explain(&Attempt { target: other, ..attempt(Refusal::Bare) });
+    let change = found[0].change.as_ref().expect("a change");
+    assert_eq!(change.edit, Edit::Add);
+    let conditions =
+        r#""Condition": {"StringEquals": {"sts:ExternalId": "right"}, "Bool": {"aws:MultiFactorAuthPresent": "true"}}"#;
+    assert!(change.text.contains(conditions) && change.text.contains(USER), "{}", change.text);
+    let found = explain(&attempt(Refusal::TagSession));
+    let change = found[0].change.as_ref().expect("a change");
+    assert_eq!(change.edit, Edit::Add);
+    assert!(change.text.contains("\"sts:TagSession\"") && !change.text.contains("AssumeRole\""), "{}", change.text);
+}
+
+#[test]
+fn a_policy_that_denies_what_carries_no_mfa_wants_mfa_and_is_not_to_be_removed() {
+    let denied = |statement: &str| Attempt {
+        own: Own::Denied { policy: Some("inline policy Guard".into()), statement: Some(statement.into()) },
+        ..attempt(Refusal::Denied(PolicyKind::Identity))
+    };
+    let found = explain(&denied(
+        r#"{"Effect": "Deny", "Condition": {"BoolIfExists": {"aws:MultiFactorAuthPresent": "false"}}}"#,
+    ));
+    assert_eq!((found[0].cause, found[0].account.as_deref()), (Cause::MfaDemanded, Some("111111111111")));
+    let change = found[0].change.as_ref().expect("a change");
+    assert!(change.text.starts_with("mfa_serial = ") && change.edit == Edit::Add, "{change:?}");
+    let found = explain(&denied(r#"{"Effect": "Deny", "Condition": {"Null": {"aws:SourceIp": "true"}}}"#));
+    assert!(found[0].cause == Cause::ExplicitDeny && found[0].change.is_none(), "{found:?}");
+}
+
+#[test]
+fn a_change_is_one_that_the_configuration_takes() {
+    let root = "arn:aws:iam::111111111111:root";
+    let bare = || attempt(Refusal::Bare);
+    let text = |attempt: &Attempt| explain(attempt)[0].change.as_ref().map(|change| change.text.clone());
+    let like = trusting(root, &[("StringLike", "sts:ExternalId", "team-*")]);
+    assert_eq!(text(&Attempt { target: like, ..bare() }).as_deref(), Some("external_id = \"one that fits team-*\""));
+    let mut two = trusting(root, &[("StringEquals", "sts:SourceIdentity", "ann")]);
+    if let Target::Read { trust: Some(trust), .. } = &mut two {
+        trust.statements[0].conditions[0].values.push("bob".into());
+    }
+    assert_eq!(text(&Attempt { target: two, ..bare() }).as_deref(), Some("source_identity = \"ann\""));
+    let address = trusting(root, &[("StringEquals", "aws:PrincipalOrgID", "o-1")]);
+    assert_eq!(text(&Attempt { target: address, ..bare() }), None, "the statement that is there is no change");
+    let missing = Attempt { own: Own::NotAllowed, target: Target::Missing, ..bare() };
+    assert_eq!(
+        causes(&missing),
+        [(Cause::RoleDeleted, Certainty::Certain)],
+        "no permission for a role that is not there"
+    );
+}

@@ -46,7 +46,8 @@ fn a_trust_policy_that_names_somebody_else() {
     let finding = full.is_certainly("wrong-principal");
     assert_eq!(
         (finding["account"].as_str(), finding["change"]["edit"].as_str()),
-        (Some(WORKLOAD_ACCOUNT), Some("replace"))
+        (Some(WORKLOAD_ACCOUNT), Some("add")),
+        "whom the role trusts already is not locked out"
     );
     let statement: Value = serde_json::from_str(change(&finding)).expect("the statement is JSON");
     assert_eq!(statement["Principal"]["AWS"], USER_ARN);

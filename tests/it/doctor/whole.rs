@@ -131,3 +131,21 @@ fn a_chain_that_begins_with_a_program_is_proven_as_well() {
     let key = links.iter().find(|link| link["kind"] == "key").unwrap();
     assert!(key["text"].as_str().unwrap().contains(USER_ARN), "{key}");
 }
+
+#[test]
+fn a_code_that_goes_with_the_roles_own_call_is_wanted_by_its_name_and_proven_once_given() {
+    let config = ONE.replace("region", "mfa_serial = \"arn:aws:iam::111111111111:mfa/richard\"\nregion");
+    let home = Home::ready(&format!("{config}mfa = \"direct\"\n"));
+    home.aws.world(rolecall_sandbox::World::demand_mfa);
+    let found = doctor(&home, "prod");
+    assert_eq!((found.causes()[0].0.as_str(), found.code), ("mfa-code-wanted", 4), "{:#}", found.json);
+    assert!(found.json.to_string().contains("rolecall unlock prod"), "{:#}", found.json);
+    let unlocked = home.run_with_input(["unlock", "prod"], &home.aws.mfa_code(USER_ARN));
+    assert!(unlocked.status.success(), "{}", text(&unlocked.stderr));
+    let found = doctor(&home, "prod");
+    assert_eq!(found.code, 0, "{:#}", found.json);
+    let links = found.json["names"][0]["links"].as_array().unwrap();
+    let met = links.iter().find(|link| link["kind"] == "conditions").unwrap();
+    assert_eq!((met["state"].as_str(), met["text"].as_str()), (Some("holds"), Some("met, with MFA")), "{links:#?}");
+    assert_eq!(home.aws.count("GetSessionToken"), 0, "the code went with AssumeRole");
+}
