@@ -2,7 +2,8 @@
 //! say.
 
 use super::document::{Document, FileKind, Section, SectionKind};
-use super::managed;
+use super::{managed, shadow};
+use crate::domain::names::Name;
 use std::collections::BTreeSet;
 use std::ops::Range;
 use std::path::Path;
@@ -16,7 +17,7 @@ pub struct Census {
     pub keys: usize,
     /// The names of all profiles outside rolecall's block, sorted.
     pub profiles: Vec<String>,
-    /// How many profiles rolecall's block has.
+    /// How many profiles rolecall serves: those of its block, and those that an import or a hand made of others.
     pub managed: usize,
 }
 
@@ -44,12 +45,11 @@ pub fn census(config_file: &Path, config: &[u8], credentials: &[u8]) -> Census {
     let keys: BTreeSet<&str> =
         in_config.iter().chain(&in_credentials).filter(is_key).map(|section| section.name.as_str()).collect();
     let names: BTreeSet<String> = in_config.iter().chain(&in_credentials).map(|section| section.name.clone()).collect();
-    Census {
-        roles: roles.len(),
-        keys: keys.len(),
-        profiles: names.into_iter().collect(),
-        managed: profiles(&config, true).len(),
-    }
+    let is_served =
+        |section: &&&Section<'_>| Name::new(&section.name).is_ok_and(|name| shadow::asks_us(section, &name));
+    let mut served: BTreeSet<String> = profiles(&config, true).into_iter().collect();
+    served.extend(in_config.iter().filter(is_served).map(|section| section.name.clone()));
+    Census { roles: roles.len(), keys: keys.len(), profiles: names.into_iter().collect(), managed: served.len() }
 }
 
 #[cfg(test)]
@@ -67,6 +67,9 @@ mod tests {
         let found = census(Path::new("config"), config, credentials);
         assert_eq!((found.roles, found.keys, found.managed), (1, 2, 1));
         assert_eq!(found.profiles, ["auth", "default", "inline", "prod", "temporary"]);
+        let imported = b"[profile prod]\ncredential_process = /usr/bin/rolecall get prod\n\
+            [profile other]\ncredential_process = /usr/bin/other get other\n";
+        assert_eq!(census(Path::new("config"), imported, b"").managed, 1, "what an import made of a profile is served");
         assert_eq!(census(Path::new("config"), b"", b""), Census::default());
         assert_eq!(census(Path::new("config"), b"\xff\x00[[[", b"]").roles, 0);
     }

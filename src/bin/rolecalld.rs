@@ -39,6 +39,9 @@ fn main() -> ExitCode {
         return one_shot();
     }
     let detached = env::args_os().nth(1).is_some_and(|arg| arg == "--detach");
+    if let Some(word) = env::args_os().nth(1).filter(|_| !detached) {
+        return answer(&word.to_string_lossy());
+    }
     if detached {
         // Fails only where we lead a group already; then the caller's terminal cannot end us either.
         let _ = rustix::process::setsid();
@@ -55,6 +58,21 @@ fn main() -> ExitCode {
             ExitCode::from(code)
         }
     }
+}
+
+/// Answers a person who types the program's name: no agent is started by a word that is none of its own.
+fn answer(word: &str) -> ExitCode {
+    let about =
+        "the agent of rolecall: without arguments it runs in the foreground; `rolecall agent --help` has the rest";
+    let said = match word {
+        "--version" | "-V" => writeln!(io::stdout(), "rolecalld {}", env!("CARGO_PKG_VERSION")),
+        "--help" | "-h" => writeln!(io::stdout(), "rolecalld: {about}"),
+        _ => {
+            let _ = writeln!(io::stderr(), "rolecalld: it takes no arguments\nhint: {about}");
+            return ExitCode::from(Kind::Usage.exit_code());
+        }
+    };
+    said.map_or(ExitCode::FAILURE, |()| ExitCode::SUCCESS)
 }
 
 /// Carries a setup out for the face on the other end of standard input, with credentials that the agent never sees.

@@ -63,7 +63,7 @@ fn nobody(standing: &Standing) -> Report {
     let (roles, keys) = standing.foreign();
     let found = format!("{} and {} of other tools", count(roles, "role profile"), count(keys, "access key"));
     let commands = if roles + keys > 0 && has_command("import") {
-        "`rolecall import`, then `rolecall profiles sync`"
+        "`rolecall import --dry-run`, then `rolecall import --yes`"
     } else if standing.is_new() {
         "`rolecall identity add auth`, `rolecall role add NAME --source auth --role-arn ARN`, `rolecall profiles sync`"
     } else {

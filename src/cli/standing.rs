@@ -143,6 +143,10 @@ impl Standing {
                 let source = identities.first().copied().unwrap_or("IDENTITY");
                 format!("`rolecall role add NAME --source {source} --role-arn ARN`")
             }
+            // Also after an import that was broken off: a sync would only stumble over the profiles that it left.
+            Some(_) if managed == 0 && self.foreign() > (0, 0) && has_command("import") => {
+                "`rolecall import` takes over what the AWS files have, or goes on where it was broken off".to_owned()
+            }
             Some(_) if managed < roles.len() => "`rolecall profiles sync` makes them `aws … --profile NAME`".to_owned(),
             Some(role) => {
                 let also = if self.foreign() > (0, 0) && has_command("import") {

@@ -210,7 +210,13 @@ fn remove<S: Site + ?Sized>(text: &str, site: &S, kind: Kinds, name: &str) -> Re
     }
     if let Some(user) = users.first() {
         let more = if users.len() > 1 { format!(" and {} more", users.len() - 1) } else { String::new() };
-        return Err(Report::new(Kind::Config, format!("`{shown}` is the source of role `{user}`{more}"))
+        let message = format!("`{shown}` is the source of role `{user}`{more}");
+        if let Some((made, origin)) = origins.of("roles", user).and_then(|o| Some((o.made.clone()?, o))) {
+            let place = format!("{}:{}", shown_path(&origin.file), origin.line);
+            return Err(Report::new(Kind::Config, message)
+                .hint(format!("change the template `{}` that makes it first: {place}", made.template)));
+        }
+        return Err(Report::new(Kind::Config, message)
             .hint(format!("remove or move what depends on it first: `rolecall role remove {user}`")));
     }
 

@@ -472,3 +472,13 @@ fn what_a_template_says_of_trust_is_not_quoted_when_it_is_wrong() {
     let lines: Vec<String> = error.lines().collect();
     assert!(lines[0].contains("external_id") && !lines.concat().contains("canary"), "{lines:#?}");
 }
+
+#[test]
+fn a_source_of_a_templates_roles_is_not_removed_and_the_template_is_named() {
+    let text = format!(
+        "{AUTH}[accounts]\na = {{ id = \"222222222222\" }}\n[templates.t]\nsource = \"auth\"\n\
+         role_arn = \"arn:aws:iam::{{account}}:role/r\"\n"
+    );
+    let report = remove_identity(&text, Path::new("/c/config.toml"), "auth").expect_err("it is in use");
+    assert_eq!(report.hint.as_deref(), Some("change the template `t` that makes it first: /c/config.toml:6"));
+}

@@ -240,3 +240,17 @@ fn no_core_is_dumped_and_no_other_process_may_look_inside_however_it_is_started(
         let _ = home.rolecall(["agent", "stop"]).uid(NOBODY).gid(NOBODY).output();
     }
 }
+
+#[test]
+fn a_word_that_the_agent_does_not_know_starts_none() {
+    let home = Home::bare("");
+    let run = |word: &str| home.command(env!("CARGO_BIN_EXE_rolecalld")).arg(word).output().unwrap();
+    let version = run("--version");
+    assert_eq!(version.status.code(), Some(0));
+    assert_eq!(text(&version.stdout), format!("rolecalld {}\n", env!("CARGO_PKG_VERSION")));
+    assert!(text(&run("--help").stdout).contains("rolecall agent --help"));
+    let wrong = run("--detatch");
+    assert_eq!(wrong.status.code(), Some(2));
+    assert!(text(&wrong.stderr).contains("takes no arguments"), "{}", text(&wrong.stderr));
+    assert!(!home.path("run/rolecall/agent.sock").exists());
+}

@@ -43,13 +43,17 @@ impl<'a> Search<'a> {
         }
         // A line break is in none of them, and in no word.
         let mut text = String::with_capacity(256);
-        let parts = [Some(role.name.as_str()), Some(role.role_arn.as_str()), account, role.display_name.as_deref()];
+        // Not the whole ARN: `aws`, `iam` and `role` are in each.
+        let arn = role.role_arn.as_str();
+        let path_and_name = arn.split_once(":role/").map(|(_, rest)| rest);
+        let parts = [Some(role.name.as_str()), Some(id.as_str()), path_and_name, account, role.display_name.as_deref()];
         for part in parts.into_iter().flatten().chain(role.tags.iter().map(String::as_str)) {
             text.push_str(part);
             text.push('\n');
         }
         let text = text.to_lowercase();
-        self.words.iter().all(|word| text.contains(word))
+        let arn = arn.to_lowercase();
+        self.words.iter().all(|word| text.contains(word) || word.starts_with("arn:") && arn.contains(word))
     }
 
     /// Says that nothing was found, and what may have been meant.
