@@ -134,7 +134,7 @@ pub struct ForeignEntry {
 pub trait ForeignKeys: Send + Sync {
     /// Lists the entries of some collections, by name. Never prompts; a machine without a keyring has none.
     async fn list(&self, collections: &[&'static str]) -> Result<Vec<ForeignEntry>, Report>;
-    /// Reads the key of an entry; a locked collection is opened through the keyring's own dialog, as a person asked for it.
+    /// Reads the key of an entry; a locked collection is said, and never unlocked.
     async fn read(&self, entry: &ForeignEntry) -> Result<AccessKey, Report>;
 }
 

@@ -286,7 +286,10 @@ fn config_only_writes_config_toml_and_nothing_else() {
     assert_eq!(all(&home)[1..], before[1..]);
     assert!(all(&home)[0].contains("[roles.prod]"));
     assert_eq!(home.aws.count("GetCallerIdentity"), 0);
-    clear(&home);
+    let described = all(&home)[0].clone();
+    done(&home, &["--yes"]);
+    assert_eq!(all(&home)[0], described, "the keys are those of the identities that are there already");
+    serves(&home, "prod");
 }
 
 #[test]
@@ -374,4 +377,19 @@ fn what_a_kill_left_of_a_write_is_cleared_by_the_next_import() {
     done(&home, &["--yes"]);
     assert!(!home.path(".aws/.rolecall-aB3dE6").exists());
     assert_eq!(read(&home, ".rolecall-notes.txt"), "mine");
+}
+
+#[test]
+fn a_profile_that_asks_for_no_code_asks_for_none_afterwards() {
+    let home = home();
+    let serial = "mfa_serial = arn:aws:iam::111111111111:mfa/richard\n";
+    put(
+        &home,
+        "config",
+        &config().replace("source_profile = default\n", &format!("source_profile = default\n{serial}")),
+    );
+    done(&home, &["--yes"]);
+    serves(&home, "default");
+    let toml = &all(&home)[0];
+    assert!(toml.find("[roles.prod]") < toml.find("mfa_serial"), "the device stays with the role: {toml}");
 }

@@ -38,6 +38,22 @@ fn entries_of_other_tools_are_listed_and_read_and_stay() {
 }
 
 #[test]
+fn a_locked_collection_is_said_at_once_and_no_dialog_is_raised() {
+    let desk = Desk::new("foreign-locked");
+    let _bus = desk.bus();
+    let keyring = desk.keyring(Some(PASSWORD));
+    desk.wait_for_lock(false);
+    let mut vault = desk.vault();
+    vault.ask(&format!("foreign-put auth {}", item("auth", "AKIAIOSFODNN7EXAMPLE").replace(' ', "\\u0020"))).ok();
+    drop(keyring);
+    let _locked = desk.keyring(None);
+    desk.wait_for_lock(true);
+    let refused = vault.ask("foreign-read auth");
+    assert!(refused.text.starts_with("err Locked") && refused.text.contains("unlock it"), "{refused:?}");
+    assert!(desk.is_locked(), "this unlocked nothing");
+}
+
+#[test]
 fn without_a_keyring_there_are_no_entries() {
     let desk = Desk::new("foreign-none");
     let mut vault = desk.vault();

@@ -7,7 +7,7 @@
 //!
 //! It knows no reports of identities. Like the vault's own store it runs on a thread that may be lost.
 
-use super::os::{DIALOG, REASON_MAX};
+use super::os::REASON_MAX;
 use super::worker::{Fault, Worker};
 use crate::domain::credential::AccessKey;
 use crate::domain::report::{Kind, Report, printable};
@@ -24,10 +24,10 @@ use tokio::runtime::Builder;
 use tokio::time::timeout;
 use zeroize::Zeroizing;
 
-/// How long a list may take: a question for each entry.
+/// How long a list or an entry may take: a question for each entry.
 const LIST: Duration = Duration::from_secs(5);
 
-/// What the thread has on top of the dialog's time.
+/// What the thread has on top of that time.
 const MARGIN: Duration = Duration::from_secs(10);
 
 /// What stands before a collection's name in its path.
@@ -87,7 +87,7 @@ impl ForeignKeys for Foreign {
 
     async fn read(&self, entry: &ForeignEntry) -> Result<AccessKey, Report> {
         let entry = entry.clone();
-        self.run(DIALOG + MARGIN, move || within(DIALOG + LIST, read(&entry))?).await
+        self.run(LIST + MARGIN, move || within(LIST, read(&entry))?).await
     }
 }
 
@@ -129,17 +129,10 @@ async fn read(entry: &ForeignEntry) -> Result<AccessKey, Report> {
     let collections = service.get_all_collections().await.map_err(|e| told(&e))?;
     let collection = collections.iter().find(|collection| is_called(collection, entry.collection)).ok_or_else(none)?;
     if collection.is_locked().await.map_err(|e| told(&e))? {
-        let refused = || {
-            Report::new(Kind::Locked, format!("the keyring's collection {} stayed locked", entry.collection))
-                .hint("unlock it, in Seahorse or by the tool it belongs to, then run `rolecall import` again")
-        };
-        match timeout(DIALOG, collection.unlock()).await {
-            Err(_) | Ok(Err(Error::Prompt | Error::PromptDisconnected)) => return Err(refused()),
-            Ok(answer) => answer.map_err(|e| told(&e))?,
-        }
-        if collection.is_locked().await.map_err(|e| told(&e))? {
-            return Err(refused());
-        }
+        // Any program of the user's can ask for this: none of them is to raise a dialog for a password.
+        let what = format!("the keyring's collection {} is locked", entry.collection);
+        return Err(Report::new(Kind::Locked, what)
+            .hint("unlock it, in Seahorse or by the tool it belongs to, then run `rolecall import` again"));
     }
     for item in collection.get_all_items().await.map_err(|e| told(&e))? {
         if item.get_label().await.is_ok_and(|label| label == entry.name) {

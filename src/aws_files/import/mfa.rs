@@ -6,7 +6,7 @@
 use super::{NewIdentity, NewRole, Origin};
 use crate::domain::catalogue::{Catalogue, HOUR};
 use crate::domain::names::Name;
-use std::collections::{BTreeSet, HashMap};
+use std::collections::{BTreeSet, HashMap, HashSet};
 
 /// What is said of a device that AWS would never have taken a code of.
 const NO_CODES: &str = "mfa_serial is left out: AWS takes codes only with the key of an IAM user";
@@ -17,6 +17,7 @@ const CAPPED: &str = "duration_seconds is left out: AWS gives an hour to a role 
 pub(super) fn settle(
     identities: &mut [NewIdentity],
     roles: &mut [NewRole],
+    served: &HashSet<Name>,
     catalogue: &Catalogue,
     notes: &mut Vec<(String, String)>,
 ) {
@@ -32,7 +33,9 @@ pub(super) fn settle(
             continue;
         }
         let agreed = wanted.get(identity.name.as_str()).filter(|serials| serials.len() == 1);
-        if identity.mfa_serial.is_none() {
+        // A profile of its own that asks for no code now must not begin to: whoever uses it may be a cron job. The roles
+        // keep the device; as they name the same one, one code still opens them all.
+        if identity.mfa_serial.is_none() && !served.contains(&identity.name) {
             identity.mfa_serial = agreed.and_then(|serials| (*serials.first()?).map(str::to_owned));
         }
     }

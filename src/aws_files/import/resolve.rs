@@ -46,7 +46,8 @@ pub fn plan(scene: &Scene<'_>) -> Result<Plan, Report> {
     }
     resolver.take_entries();
     let mut plan = resolver.plan;
-    mfa::settle(&mut plan.identities, &mut plan.roles, scene.catalogue, &mut plan.notes);
+    let served = plan.served.iter().map(|served| served.name.clone()).collect();
+    mfa::settle(&mut plan.identities, &mut plan.roles, &served, scene.catalogue, &mut plan.notes);
     for role in &mut plan.roles {
         role.is_there = role.is_there || is_as(scene.catalogue.roles.get(&role.name), role);
     }

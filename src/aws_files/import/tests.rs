@@ -161,7 +161,11 @@ fn every_shape_is_changed_once_and_taken_back_byte_for_byte() {
         ("keys in the config file", key("default", ID, SECRET).into(), Vec::new()),
         ("upper case", GROWN.into(), credentials.replace("aws_", "AWS_").into()),
         ("no spaces", GROWN.replace(" = ", "=").into(), credentials.replace(" = ", "=").into()),
-        ("comments after values", GROWN.into(), credentials.replace("EXAMPLEKEY\n", "EXAMPLEKEY  # mine\n").into()),
+        (
+            "comments after values",
+            GROWN.replace("source_profile = default\n", "source_profile = default  # mine\n").into(),
+            credentials.clone().into(),
+        ),
         ("a comment at a header", GROWN.into(), credentials.replace("[default]", "[default] # me").into()),
         (
             "indented keys",
@@ -286,8 +290,15 @@ fn the_device_that_all_roles_share_is_the_identitys_and_no_role_is_asked_that_wa
     let role =
         |name: &str, more: &str| format!("[profile {name}]\nrole_arn = {}\nsource_profile = k\n{more}", arn("R"));
     let mfa = format!("mfa_serial = {device}\n");
-    let all =
-        files(role("a", &mfa) + &role("b", &format!("{mfa}duration_seconds = 14400\n")), key("k", ID, SECRET)).plan();
+    let mut all =
+        files(role("a", &mfa) + &role("b", &format!("{mfa}duration_seconds = 14400\n")), key("k", ID, SECRET));
+    // The identity's own profile asks for no code, and must not begin to.
+    let served = all.plan();
+    assert_eq!(served.identities[0].mfa_serial, None);
+    assert_eq!((served.roles[0].mfa, served.roles[0].mfa_serial.as_deref()), (None, Some(device)));
+    assert_eq!((served.roles[1].mfa, served.roles[1].mfa_serial.as_deref()), (Some("direct"), Some(device)));
+    all.only = Some(["a", "b"].map(str::to_owned).into());
+    let all = all.plan();
     assert_eq!(all.identities[0].mfa_serial.as_deref(), Some(device));
     assert_eq!((all.roles[0].mfa, all.roles[0].mfa_serial.as_deref()), (None, None));
     assert_eq!((all.roles[1].mfa, all.roles[1].duration_seconds), (Some("direct"), Some(14_400)));

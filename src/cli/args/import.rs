@@ -14,10 +14,10 @@ pub(in super::super) struct ImportArgs {
     /// Write config.toml alone; keys and ~/.aws stay as they are
     #[arg(long, conflicts_with = "undo")]
     pub(in super::super) config_only: bool,
-    /// Take the last import back: both files as they were, with the keys in plain text
+    /// Take the last import back: both files as they were, with the keys in plain text; the agent asks for each key
     #[arg(long, conflicts_with = "only")]
     pub(in super::super) undo: bool,
-    /// Do not ask
+    /// Do not ask; for a key that goes back into a file, the agent asks all the same
     #[arg(long, short)]
     pub(in super::super) yes: bool,
     /// Print JSON

@@ -91,6 +91,11 @@ pub(super) fn run(paths: &Paths, args: &ImportArgs) -> Result<(), Failure> {
         }
     }
     config_file::write(paths, &text, &new_text)?;
+    let is_made_by_import = entries.last().is_some_and(|(_, oldest)| oldest.config_toml.0.is_empty());
+    if new_text.is_empty() && is_made_by_import && paths.config.symlink_metadata().is_ok_and(|meta| meta.is_file()) {
+        // There was none, or one with nothing in it, which means the same.
+        let _ = std::fs::remove_file(&paths.config);
+    }
     config_file::reload(paths)?;
     let left = config_file::load(paths)?;
     for (identity, _) in entries.iter().flat_map(|(_, entry)| &entry.keys) {

@@ -4,7 +4,7 @@ use super::super::profile::Profile;
 use super::super::{NewIdentity, NewRole, Origin, Tool};
 use super::{Known, Outcome, Resolver, SHOWN, is_as};
 use crate::domain::arn::RoleArn;
-use crate::domain::catalogue::{Identity, MAX_CHAIN};
+use crate::domain::catalogue::{Identity, IdentityKind, MAX_CHAIN};
 use crate::domain::names::{Name, check_external_id, check_session_word};
 use crate::domain::report::printable;
 use crate::domain::source::Source;
@@ -130,6 +130,11 @@ impl<'s, 'a> Resolver<'_, 's, 'a> {
                         is_there = true;
                         name.clone()
                     }
+                    // Described before, and its key is still to come: this is it.
+                    None if self.is_described(&wish) => {
+                        is_there = true;
+                        Name::new(&wish).map_err(str::to_owned)?
+                    }
                     None => self.give_name(&wish)?,
                 };
                 self.keys.insert(key.id.clone(), (name.clone(), key.secret.clone()));
@@ -158,6 +163,14 @@ impl<'s, 'a> Resolver<'_, 's, 'a> {
             is_there,
         });
         Ok(Known { name, roles: 0 })
+    }
+
+    /// Tells whether the configuration has an IAM user of this name without a key in the vault; takes the name.
+    fn is_described(&mut self, wish: &str) -> bool {
+        let there = self.scene.catalogue.identities.get(wish);
+        there.is_some_and(|identity| identity.kind == IdentityKind::IamUser)
+            && !self.scene.stored.values().any(|name| name.as_str() == wish)
+            && self.taken.insert(wish.to_owned())
     }
 
     pub(super) fn adopt(
