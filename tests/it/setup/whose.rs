@@ -214,11 +214,11 @@ fn a_state_that_names_a_user_whom_the_setup_neither_made_nor_used_is_refused() {
     let stage = Stage::new();
     assert!(stage.apply(&[]).status.success());
     stage.learn();
-    let mut state: Value = serde_json::from_slice(&fs::read(stage.state_file("prod")).unwrap()).unwrap();
+    let mut written: Value = serde_json::from_slice(&fs::read(stage.state_file("prod")).unwrap()).unwrap();
     let added = json!({"step": {"side": "auth", "why": "x", "call": {"action": "AttachUserPolicy", "user": "admin",
         "arn": ADMIN}}, "stands": "done"});
-    state["made"].as_array_mut().unwrap().push(added);
-    fs::write(stage.state_file("prod"), state.to_string()).unwrap();
+    written["made"].as_array_mut().unwrap().push(added);
+    fs::write(stage.state_file("prod"), written.to_string()).unwrap();
     let before = stage.inventory();
     let output = stage.destroy(&[]);
     assert_eq!(output.status.code(), Some(1), "{}", text(&output.stdout));
