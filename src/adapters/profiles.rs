@@ -48,7 +48,7 @@ pub(super) async fn resolve(aws: &Arc<AwsSettings>, profile: &str) -> Result<(Si
     if sections.get_profile(profile).is_none() {
         return Err(unknown(&shown, &sections));
     }
-    check_endpoints(&sections, profile, std::env::vars_os())?;
+    check_endpoints(&sections, profile, environment())?;
     if let Some(asking) = asks_for_a_code(&sections, profile) {
         let of =
             if asking == profile { String::new() } else { format!(", by way of profile {}", printable(&asking, 128)) };
@@ -115,6 +115,15 @@ fn unknown(shown: &str, sections: &ProfileSet) -> Report {
     };
     Report::new(Kind::Config, format!("the AWS files have no profile {shown}"))
         .hint(format!("{there}: `aws configure list-profiles`; `aws configure --profile {shown}` makes one"))
+}
+
+/// Gives the environment that the SDK itself resolves a profile by.
+#[expect(
+    clippy::disallowed_methods,
+    reason = "a one-shot has its caller's environment, and the SDK reads the same one"
+)]
+fn environment() -> impl Iterator<Item = (OsString, OsString)> {
+    std::env::vars_os()
 }
 
 /// Refuses what would send a signed call in the clear over a network, before anybody is asked: the SDK itself takes any address.

@@ -71,6 +71,10 @@ impl Agent {
                 self.grant(wanted, caller, &call.context, connection).await
             }
             Request::Device { name } => answer(self.tell_device(name.as_deref())?),
+            Request::Forget { name } => {
+                self.sessions.forget(&self.plan(&name)?.identity.name);
+                done(None)
+            }
             Request::ForeignEntries => answer(self.foreign_entries().await?),
             Request::IdentityAdd { name, access_key_id, secret_access_key, region, replace, imported } => {
                 let key = AccessKey { id: access_key_id, secret: secret_access_key };

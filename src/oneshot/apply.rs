@@ -114,14 +114,21 @@ impl Work<'_> {
             let arn = arn.clone();
             self.stand(step, Stands::Done, Some(arn))?;
             self.line.say("there", &name).await?;
-            if seen.trust_differs
-                && let Call::CreateRole { name: role, trust, .. } = &step.call
-            {
-                let call = Call::UpdateAssumeRolePolicy { role: role.clone(), trust: trust.clone() };
-                self.line.say("change", &format!("the trust policy of role {role}")).await?;
-                self.change(step.side, &call).await.map_err(|e| self.explained(step.side, Some(&call), e))?;
+            if let Call::CreateRole { name: role, trust, max_session_seconds, .. } = &step.call {
+                let (role, trust, max_session_seconds) = (role.clone(), trust.clone(), *max_session_seconds);
+                let mut changes = Vec::new();
+                if seen.trust_differs {
+                    changes.push(Call::UpdateAssumeRolePolicy { role: role.clone(), trust });
+                }
+                if seen.duration_differs {
+                    changes.push(Call::UpdateRole { role, max_session_seconds });
+                }
+                for call in changes {
+                    self.did(&call).await?;
+                    self.change(step.side, &call).await.map_err(|e| self.explained(step.side, Some(&call), e))?;
+                }
             }
-            let rest = differs.iter().filter(|what| !what.starts_with("its trust"));
+            let rest = differs.iter().filter(|what| !what.starts_with("its trust") && !what.starts_with("MaxSession"));
             remarks.extend(rest.map(|what| {
                 format!(
                     "{name} differs and is left as it is: {what}; `rolecall setup destroy`, then `apply`, makes it anew"

@@ -229,6 +229,16 @@ impl Work<'_> {
         if made.is_empty() {
             return Ok(());
         }
+        // Somebody else's key in the vault is a sign that the section is not the setup's.
+        let user = made
+            .iter()
+            .find(|made| matches!(made.step.call, Call::CreateUser { .. }))
+            .and_then(|made| made.arn.clone());
+        let stored = match identity {
+            Some(identity) if user.is_some() => self.stored(identity).await?.and_then(|stored| stored.arn),
+            _ => None,
+        };
+        let makes_identity = user.is_some() && user == stored;
         self.desk.state = Some(State {
             v: STATE_VERSION,
             setup: self.desk.setup.clone(),
@@ -237,7 +247,7 @@ impl Work<'_> {
             external_id: String::new(),
             local: Local {
                 identity: identity.unwrap_or_default().to_owned(),
-                makes_identity: identity.is_some(),
+                makes_identity,
                 role: Some(self.desk.setup.clone()),
                 role_arn,
                 region: None,

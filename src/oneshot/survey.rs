@@ -19,6 +19,8 @@ pub(super) struct Seen {
     pub(super) finding: Finding,
     /// Whether a role's trust policy has to be changed.
     pub(super) trust_differs: bool,
+    /// Whether a role's MaxSessionDuration has to be changed.
+    pub(super) duration_differs: bool,
     /// Whether a policy's document is another than the one that is wanted.
     pub(super) document_differs: bool,
     /// What somebody has put on a thing that is ours by its tag alone.
@@ -39,6 +41,7 @@ impl Work<'_> {
                 at,
                 finding,
                 trust_differs: false,
+                duration_differs: false,
                 document_differs: false,
                 foreign: Vec::new(),
                 keys: Vec::new(),
@@ -125,7 +128,8 @@ impl Work<'_> {
                 if seen.trust_differs {
                     differs.push("its trust policy".to_owned());
                 }
-                if held.max_session_seconds.is_some_and(|held| held != *max_session_seconds) {
+                seen.duration_differs = held.max_session_seconds.is_some_and(|held| held != *max_session_seconds);
+                if seen.duration_differs {
                     let held = held.max_session_seconds.unwrap_or_default();
                     differs.push(format!("MaxSessionDuration is {held}, not {max_session_seconds}"));
                 }

@@ -119,6 +119,12 @@ pub enum Request {
     },
     /// The entries of other tools in the keyring, by name; answered by [`Answer::ForeignEntries`].
     ForeignEntries,
+    /// Forgets the sessions that start from the identity of a name, so that the next one is made anew; answered by
+    /// [`Answer::Done`].
+    Forget {
+        /// A role or an identity.
+        name: String,
+    },
     /// What a prompt shows of a name, without fetching anything; answered by [`Answer::Glance`].
     Glance {
         /// A role or an identity.

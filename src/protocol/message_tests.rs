@@ -3,10 +3,11 @@
 use super::*;
 
 /// One request of each kind, as bytes that every later version must still read or refuse politely.
-const WIRE: [&str; 20] = [
+const WIRE: [&str; 21] = [
     r#"{"version":4,"request":{"do":"get","name":"prod"},"context":{}}"#,
     r#"{"version":4,"request":{"do":"console","name":"prod","destination":null,"duration_seconds":900,"by_browser":true},"context":{}}"#,
     r#"{"version":4,"request":{"do":"endpoint","name":"prod","form":"container","owner":"parent","port":null},"context":{}}"#,
+    r#"{"version":4,"request":{"do":"forget","name":"prod"},"context":{}}"#,
     r#"{"version":4,"request":{"do":"glance","name":"prod"},"context":{}}"#,
     r#"{"version":4,"request":{"do":"names"},"context":{}}"#,
     r#"{"version":4,"request":{"do":"device","name":null},"context":{}}"#,

@@ -37,6 +37,7 @@ pub enum Call {
     CreateRole { name: String, path: String, description: String, trust: String, max_session_seconds: u32, tags: Tags },
     DeleteRole { name: String },
     UpdateAssumeRolePolicy { role: String, trust: String },
+    UpdateRole { role: String, max_session_seconds: u32 },
     AttachRolePolicy { role: String, arn: String },
     DetachRolePolicy { role: String, arn: String },
     PutRolePolicy { role: String, name: String, document: String },

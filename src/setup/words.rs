@@ -21,6 +21,9 @@ impl Call {
             Self::CreateRole { name, .. } => format!("create role {name}"),
             Self::DeleteRole { name } => format!("delete role {name}"),
             Self::UpdateAssumeRolePolicy { role, .. } => format!("change the trust policy of role {role}"),
+            Self::UpdateRole { role, max_session_seconds } => {
+                format!("change MaxSessionDuration of role {role} to {max_session_seconds}")
+            }
             Self::AttachRolePolicy { role, arn } => format!("attach {arn} to role {role}"),
             Self::DetachRolePolicy { role, arn } => format!("detach {arn} from role {role}"),
             Self::PutRolePolicy { role, name, .. } => format!("put policy {name} into role {role}"),
@@ -54,6 +57,7 @@ impl Call {
             Self::CreateRole { .. } => "CreateRole",
             Self::DeleteRole { .. } => "DeleteRole",
             Self::UpdateAssumeRolePolicy { .. } => "UpdateAssumeRolePolicy",
+            Self::UpdateRole { .. } => "UpdateRole",
             Self::AttachRolePolicy { .. } => "AttachRolePolicy",
             Self::DetachRolePolicy { .. } => "DetachRolePolicy",
             Self::PutRolePolicy { .. } => "PutRolePolicy",

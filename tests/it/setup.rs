@@ -86,6 +86,32 @@ fn applying_again_makes_nothing_and_repairs_what_was_changed() {
     stage.lists_the_bucket("prod");
 }
 
+/// A session of before would say nothing of what AWS says now.
+#[test]
+fn what_does_not_work_any_more_is_not_called_proven() {
+    let stage = Stage::new();
+    assert!(stage.apply(&[]).status.success());
+    stage.learn();
+    stage.lists_the_bucket("prod");
+    let asked = stage.home.aws.count("AssumeRole");
+    assert!(stage.apply(&[]).status.success());
+    stage.learn();
+    assert_eq!(stage.home.aws.count("AssumeRole"), asked + 1, "the session of before is no proof");
+}
+
+#[test]
+fn a_longer_session_is_given_to_the_role_that_is_there() {
+    let stage = Stage::new();
+    assert!(stage.apply(&[]).status.success());
+    stage.learn();
+    let output = stage.apply(&["--max-session-duration", "2h"]);
+    assert!(output.status.success(), "{}{}", text(&output.stdout), text(&output.stderr));
+    stage.learn();
+    assert_eq!(stage.home.aws.world(|world| world.role(ROLE_ARN).max_session_seconds), 7200);
+    assert!(text(&output.stdout).contains("MaxSessionDuration"), "{}", text(&output.stdout));
+    stage.lists_the_bucket("prod");
+}
+
 #[test]
 fn names_paths_tags_an_external_id_and_a_policy_of_ones_own_are_as_they_were_asked_for() {
     let stage = Stage::new();

@@ -111,6 +111,13 @@ impl Iam {
                 });
                 DONE
             }
+            Call::UpdateRole { role, max_session_seconds } => {
+                let seconds = i32::try_from(*max_session_seconds).unwrap_or(3600);
+                send!(self, aws, office, what, many(), |c: &Client| {
+                    c.update_role().role_name(role).max_session_duration(seconds)
+                });
+                DONE
+            }
             Call::AddRoleToInstanceProfile { profile, role } => {
                 send!(self, aws, office, what, once(), |c: &Client| {
                     c.add_role_to_instance_profile().instance_profile_name(profile).role_name(role)

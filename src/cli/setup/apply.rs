@@ -7,14 +7,14 @@ use super::carry::{Carrier, account, odd};
 use super::machine;
 use crate::cli::args::SetupApplyArgs;
 use crate::cli::output::{self, Failure, Screen, Style, remark};
-use crate::cli::{ask, config_file, profiles, quote, status, unlock};
+use crate::cli::{ask, config_file, profiles, quote, status, tell, unlock};
 use crate::client::{self, Autostart};
 use crate::config::{self, IfPresent};
 use crate::domain::arn::{AccountId, MfaSerial, Partition};
 use crate::domain::catalogue::{Catalogue, IdentityKind};
 use crate::domain::report::{Kind, Report, printable};
 use crate::paths::Paths;
-use crate::protocol::message::Context;
+use crate::protocol::message::{Context, Request};
 use crate::protocol::setup::{Applied, Apply, Errand, Finding, Found, Local, Looked, Outcome, State};
 use crate::setup::call::Step;
 use crate::setup::{Device, Setup, Who};
@@ -114,7 +114,7 @@ fn go(
             return Err(odd().into());
         };
         output::print(&proposed(&looked, &steps, &findings, &machine, Screen::stdout()))?;
-        if !ask::consent("Make this?")? {
+        if !carrier.consent("Make this?")? {
             return output::print("nothing was changed\n");
         }
     }
@@ -176,6 +176,14 @@ impl Machine {
         let ours = state.filter(|state| state.local.identity == identity).map(|state| &state.local);
         let section = machine::identity(setup);
         let name = setup.name.as_str();
+        let known_device = catalogue.identities.get(identity.as_str()).is_some_and(|known| known.mfa_serial.is_some());
+        if setup.role.require_mfa && setup.mfa_serial().is_none() && !known_device {
+            return Err(Report::new(
+                Kind::Usage,
+                "the role would want MFA, and the user would have no device to give it with",
+            )
+            .hint("add `--mfa-device` to make one, or `--mfa-serial ARN` where the user has one; nothing was made"));
+        }
         let (edited, makes_identity) = match catalogue.identities.get(identity.as_str()) {
             None => (config::add_identity(text, &first, &identity, &section, IfPresent::Refuse)?, true),
             Some(known) if known.kind != IdentityKind::IamUser => {
@@ -307,8 +315,11 @@ fn here(paths: &Paths, text: &str, edited: &str, carrier: &mut Carrier, shown: &
 fn prove(paths: &Paths, setup: &Setup, carrier: &mut Carrier, shown: &mut Shown) -> Result<(), Report> {
     let name = setup.name.as_str();
     let calls = || status::fetch(paths, Autostart::Yes).map_or(0, |status| status.counts.sts_calls);
+    // A session of before says nothing of what AWS would say now.
+    tell(paths, Request::Forget { name: name.to_owned() }, Autostart::Yes)?;
     let before = calls();
     let mut pauses = PAUSES.into_iter();
+    let mut told = String::new();
     loop {
         let Err(report) = client::get(paths, name, Context::from_env()) else { break };
         let is_new = report.kind == Kind::Refused
@@ -323,7 +334,10 @@ fn prove(paths: &Paths, setup: &Setup, carrier: &mut Carrier, shown: &mut Shown)
             }
             .also("the same command again goes on; `rolecall setup destroy` removes it"));
         };
-        carrier.say("wait", &format!("for AWS to know all of it: {}", report.message));
+        if told != report.message {
+            carrier.say("wait", &format!("for AWS to know all of it: {}", report.message));
+            told = report.message;
+        }
         for _ in 0..pause * 4 {
             if carrier.is_interrupted() {
                 return Err(Report::new(Kind::Failed, "interrupted: everything is made, but not proven yet")

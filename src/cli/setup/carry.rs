@@ -22,6 +22,7 @@ pub(super) struct Carrier {
     shot: OneShot,
     teller: Teller,
     interrupted: Arc<AtomicBool>,
+    asking: Arc<AtomicBool>,
 }
 
 impl Carrier {
@@ -29,10 +30,25 @@ impl Carrier {
     pub(super) fn start(silent: bool) -> Result<Self, Report> {
         let shot = OneShot::start()?;
         let interrupted = Arc::new(AtomicBool::new(false));
+        // At a question nothing is under way, and the one who is asked has answered by it.
+        let asking = Arc::new(AtomicBool::new(false));
+        let _ = flag::register_conditional_shutdown(SIGINT, INTERRUPTED.into(), Arc::clone(&asking));
         // Without them an interrupt ends us at once, which loses nothing either.
         let _ = flag::register_conditional_shutdown(SIGINT, INTERRUPTED.into(), Arc::clone(&interrupted));
         let _ = flag::register(SIGINT, Arc::clone(&interrupted));
-        Ok(Self { shot, teller: Teller { silent, screen: Screen::stdout() }, interrupted })
+        let teller = Teller { silent, screen: Screen::stdout(), asking: Arc::clone(&asking) };
+        Ok(Self { shot, teller, interrupted, asking })
+    }
+
+    /// Asks for consent; an interrupt ends the command there.
+    pub(super) fn consent(&self, question: &str) -> Result<bool, Report> {
+        if self.is_interrupted() {
+            return Err(Report::new(Kind::Failed, "interrupted").hint("nothing was changed"));
+        }
+        self.asking.store(true, Ordering::Relaxed);
+        let given = ask::consent(question);
+        self.asking.store(false, Ordering::Relaxed);
+        given
     }
 
     /// Has one thing done.
@@ -76,6 +92,7 @@ impl Carrier {
 struct Teller {
     silent: bool,
     screen: Screen,
+    asking: Arc<AtomicBool>,
 }
 
 impl Watcher for Teller {
@@ -96,8 +113,10 @@ impl Watcher for Teller {
             Some(again) => Zeroizing::new(format!("{}\n", printable(again, 256))),
             None => shown(device, self.screen.unicode),
         };
+        self.asking.store(true, Ordering::Relaxed);
         let first = code(&format!("{}First code: ", *text));
         let second = first.as_ref().and_then(|_| code("Second code, the next that it shows: "));
+        self.asking.store(false, Ordering::Relaxed);
         FirstCodes { codes: first.zip(second).map(|(first, second)| [Code(first), Code(second)]) }
     }
 }

@@ -99,7 +99,7 @@ fn go(paths: &Paths, args: &SetupDestroyArgs, carrier: &mut Carrier) -> Result<(
     if !args.json {
         output::print(&proposed(&looked, &doomed))?;
     }
-    if !args.yes && !ask::consent("Remove this?")? {
+    if !args.yes && !carrier.consent("Remove this?")? {
         return output::print("nothing was changed\n");
     }
     let here = here(paths, &local, &doomed, carrier)?;

@@ -56,7 +56,8 @@ pub fn line(call: &Call) -> String {
         | Call::DeleteUser { name }
         | Call::DeleteRole { name }
         | Call::DeleteInstanceProfile { name }
-        | Call::UpdateAssumeRolePolicy { role: name, .. } => format!("{} {name}", call.action()),
+        | Call::UpdateAssumeRolePolicy { role: name, .. }
+        | Call::UpdateRole { role: name, .. } => format!("{} {name}", call.action()),
         Call::DeletePolicy { arn: name } | Call::DeleteVirtualMFADevice { serial: name } => {
             format!("{} {name}", call.action())
         }

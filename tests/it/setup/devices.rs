@@ -36,6 +36,33 @@ fn without_a_person_a_device_of_a_phone_is_refused_before_anything_is_made() {
 }
 
 #[test]
+fn a_role_that_wants_mfa_of_a_user_without_a_device_is_refused_before_anything_is_made() {
+    let stage = Stage::new();
+    let before = stage.inventory();
+    let output = stage.apply(&["--require-mfa"]);
+    assert_eq!(output.status.code(), Some(2), "{}", text(&output.stdout));
+    assert!(text(&output.stderr).contains("`--mfa-serial ARN`"), "{}", text(&output.stderr));
+    assert_eq!(stage.inventory(), before);
+}
+
+#[test]
+fn an_interrupt_at_a_question_ends_the_command_there() {
+    let stage = Stage::new();
+    let window = Window::open(&stage.home, "asked");
+    let program = env!("CARGO_BIN_EXE_rolecall");
+    window.tmux(&["resize-window", "-t", "asked", "-x", "200", "-y", "70"]);
+    let flags = PERSON[..PERSON.len() - 1].join(" ");
+    window.run(&format!(
+        "{program} setup apply --auth-profile auth-admin --workload-profile prod-admin {flags}; echo ended=$?"
+    ));
+    until("it asks", || window.shows("Make this? [y/N]"));
+    window.tmux(&["send-keys", "-t", "asked", "C-c"]);
+    until("it has ended", || window.shows("ended=130"));
+    assert!(!stage.state_file("prod").exists(), "nothing was begun");
+    assert_eq!(stage.home.aws.count("CreatePolicy"), 0);
+}
+
+#[test]
 fn a_person_scans_the_code_and_types_two_of_the_device() {
     let stage = Stage::new();
     let window = Window::open(&stage.home, "setup");

@@ -74,6 +74,26 @@ fn a_setup_whose_state_was_lost_is_taken_over_when_that_is_said() {
     stage.lists_the_bucket("prod");
 }
 
+/// The section was there before, with another user's key in the vault.
+#[test]
+fn a_section_with_another_users_key_stays_when_a_setup_without_a_state_goes() {
+    let stage = lost();
+    let key = stage.home.aws.world(|world| {
+        let key = AccessKey::generate();
+        let user = User { account: AUTH_ACCOUNT.to_owned(), ..User::new("other").with_key(key.clone()) };
+        world.account(AUTH_ACCOUNT).users.insert("other".to_owned(), user);
+        key
+    });
+    stage.learn();
+    let input = json!({"AccessKeyId": key.id, "SecretAccessKey": key.secret}).to_string();
+    assert!(stage.home.run_with_input(["identity", "add", "richard", "--replace"], &input).status.success());
+    let output = stage.setup("destroy", &PERSON);
+    let config = fs::read_to_string(stage.home.config()).unwrap();
+    assert!(config.contains("[identities.richard]"), "{}{config}", text(&output.stdout));
+    let keys = stage.home.run(["identity", "list", "--json"]);
+    assert!(text(&keys.stdout).contains(&key.id), "{}", text(&keys.stdout));
+}
+
 #[test]
 fn each_thing_that_somebody_has_put_on_what_is_taken_over_is_an_error_before_anything_is_made() {
     type Change = fn(&Stage);
@@ -194,11 +214,11 @@ fn a_state_that_names_a_user_whom_the_setup_neither_made_nor_used_is_refused() {
     let stage = Stage::new();
     assert!(stage.apply(&[]).status.success());
     stage.learn();
-    let mut state: Value = serde_json::from_slice(&fs::read(stage.state_file("prod")).unwrap()).unwrap();
+    let mut written: Value = serde_json::from_slice(&fs::read(stage.state_file("prod")).unwrap()).unwrap();
     let added = json!({"step": {"side": "auth", "why": "x", "call": {"action": "AttachUserPolicy", "user": "admin",
         "arn": ADMIN}}, "stands": "done"});
-    state["made"].as_array_mut().unwrap().push(added);
-    fs::write(stage.state_file("prod"), state.to_string()).unwrap();
+    written["made"].as_array_mut().unwrap().push(added);
+    fs::write(stage.state_file("prod"), written.to_string()).unwrap();
     let before = stage.inventory();
     let output = stage.destroy(&[]);
     assert_eq!(output.status.code(), Some(1), "{}", text(&output.stdout));
