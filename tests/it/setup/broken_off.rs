@@ -112,6 +112,42 @@ fn kill_9_at_each_call_for_an_application_is_finished_by_the_same_command() {
     }
 }
 
+/// All of them before the one run that finishes: each finished run waits for codes that are half a minute apart.
+#[test]
+fn kill_9_at_each_call_for_a_device_leaves_no_device_whose_secret_nobody_has() {
+    let stage = Stage::new();
+    let before = stage.inventory();
+    let more = ["--mfa-device", "--keep-totp", "--require-mfa"];
+    let flags = [&super::stage::PERSON[..], &more].concat();
+    let devices = || {
+        stage.home.aws.world(|world| {
+            let account = world.account(AUTH_ACCOUNT);
+            let of_users = account.users.values().map(|user| user.mfa_devices.len()).sum::<usize>();
+            (of_users, account.unassigned_devices.len())
+        })
+    };
+    for (call, acted, left) in [
+        ("CreateVirtualMFADevice", false, (0, 0)),
+        ("CreateVirtualMFADevice", true, (0, 1)),
+        ("EnableMFADevice", false, (0, 1)),
+        ("EnableMFADevice", true, (1, 0)),
+        ("DeactivateMFADevice", true, (0, 1)),
+    ] {
+        killed_at(&stage, "apply", &flags, call, acted, true);
+        stage.learn();
+        until(&format!("{call} {acted} has left {left:?}"), || devices() == left);
+    }
+    let output = stage.apply(&more);
+    assert!(output.status.success(), "{}{}", text(&output.stdout), text(&output.stderr));
+    stage.learn();
+    assert_eq!(devices(), (1, 0));
+    stage.lists_the_bucket("prod");
+    let output = stage.destroy(&[]);
+    assert!(output.status.success(), "{}{}", text(&output.stdout), text(&output.stderr));
+    assert_eq!(stage.inventory(), before);
+    stage.is_clean();
+}
+
 #[test]
 fn kill_9_at_each_call_of_destroy_leaves_what_the_same_command_removes() {
     let stage = Stage::new();

@@ -14,7 +14,8 @@ use crate::world::MfaDevice;
 /// The seconds that a code is shown.
 const STEP: u64 = 30;
 
-/// The codes that have been accepted: the device's serial and the time step.
+/// The codes that have been accepted: the device's secret and the time step. Not its serial: a device that is made anew under
+/// the same name shows other codes.
 #[derive(Debug, Default)]
 pub(crate) struct SpentCodes {
     spent: BTreeSet<(String, u64)>,
@@ -36,7 +37,7 @@ impl SpentCodes {
         if device_codes.generate(earlier * STEP).to_string() != codes[0] {
             return false;
         }
-        self.spent.insert((device.serial.clone(), earlier)) && self.spent.insert((device.serial.clone(), later))
+        self.spent.insert((device.secret.clone(), earlier)) && self.spent.insert((device.secret.clone(), later))
     }
 
     /// Accepts a code of one of a user's devices, once, or answers as AWS does.
@@ -61,7 +62,7 @@ impl SpentCodes {
         })?;
         let wrong = || denied("MultiFactorAuthentication failed with invalid MFA one time pass code. ");
         let step = totp(&device.secret).check(code, seconds(now)).ok_or_else(wrong)?;
-        if self.spent.insert((serial.to_owned(), step)) { Ok(true) } else { Err(wrong()) }
+        if self.spent.insert((device.secret.clone(), step)) { Ok(true) } else { Err(wrong()) }
     }
 }
 
