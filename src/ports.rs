@@ -351,6 +351,8 @@ pub struct Seen {
 /// A role as IAM shows it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct RoleRead {
+    /// Its ARN: another than was asked for where a role of this name has another path.
+    pub arn: String,
     /// Its trust policy, as JSON.
     pub trust: String,
     /// How long its sessions may last.

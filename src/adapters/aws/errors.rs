@@ -338,6 +338,9 @@ fn on_the_way(class: Class, status: Option<u16>, asked: &Asked<'_>) -> (String, 
     } else {
         "look at the network; behind a proxy, set `https_proxy` under `[aws]`"
     };
+    // A host that is not AWS's own is one that the configuration names.
+    let named = format!("look at `{}` under `[aws]`, and at the network", asked.call.service().endpoint_key());
+    let place = if asked.proxied || host.contains("amazonaws.") { network } else { named.as_str() };
     let http = status.map(|s| format!(" (HTTP {s})")).unwrap_or_default();
     let through = if asked.proxied { " through the proxy" } else { "" };
     let (why, hint) = match class {
@@ -356,7 +359,7 @@ fn on_the_way(class: Class, status: Option<u16>, asked: &Asked<'_>) -> (String, 
             "look at the network, and at `region`; FIPS hosts are in a few regions only",
         ),
         Class::NoListener if asked.proxied => ("nothing listens at the proxy's address".to_owned(), network),
-        Class::NoListener => (format!("nothing listens at {host}"), network),
+        Class::NoListener => (format!("nothing listens at {host}"), place),
         Class::NoRoute => (format!("there is no way to {host}{through}"), network),
         Class::Cut => (format!("{host} closed the connection{through}"), network),
         Class::UnknownIssuer => (
@@ -365,7 +368,7 @@ fn on_the_way(class: Class, status: Option<u16>, asked: &Asked<'_>) -> (String, 
         ),
         Class::WrongName => (format!("the certificate at {host} is another host's"), network),
         Class::WrongDates => (format!("the certificate of {host} is not valid today, by this machine's clock"), CLOCK),
-        Class::Tls => (format!("{host} does not speak TLS as AWS does{through}"), network),
+        Class::Tls => (format!("{host} does not speak TLS as AWS does{through}"), place),
         Class::ProxyPassword => (
             "the proxy asks for a password".to_owned(),
             // No password belongs into a configuration file, and the configuration refuses one.

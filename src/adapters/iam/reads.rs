@@ -39,14 +39,10 @@ impl Iam {
         let output = self.clients.answer(&reached, &asked, sent).await?;
         let odd = |what| errors::odd(Odd(what, Outlook::Transient), None, &asked);
         let read = output.role.ok_or_else(|| odd("has no role"))?;
-        // A role of this name under another path is another role.
-        if read.arn != role.as_str() {
-            return Err(TokenError { code: Some("NoSuchEntity".to_owned()), ..odd("is another role") });
-        }
         let trust = read.assume_role_policy_document.as_deref().and_then(decoded);
         let trust = trust.ok_or_else(|| odd("has no trust policy"))?;
         let seconds = read.max_session_duration.and_then(|seconds| u64::try_from(seconds).ok());
-        Ok(RoleRead { trust, max_session: seconds.map(Duration::from_secs) })
+        Ok(RoleRead { arn: read.arn, trust, max_session: seconds.map(Duration::from_secs) })
     }
 
     /// Asks the simulator.

@@ -13,6 +13,7 @@ use crate::domain::diagnosis::key::Listed;
 use crate::domain::diagnosis::refusal::{PolicyKind, Refusal};
 use crate::domain::names::Name;
 use crate::domain::plan::{Plan, Step};
+use crate::domain::report::printable;
 use crate::ports::{Simulated, TokenError};
 use crate::protocol::process_output;
 
@@ -96,6 +97,7 @@ impl Walk<'_> {
             let read = self.agent.ports.tokens.probes().role(&self.aws, &signer, role).await;
             self.made("iam:GetRole", role.as_str(), None, read.as_ref().map(|_| ()));
             match read {
+                Ok(read) if read.arn != role.as_str() => return Target::Elsewhere(printable(&read.arn, 2048)),
                 Ok(read) => {
                     return Target::Read { trust: parse(&read.trust), max_session: read.max_session };
                 }

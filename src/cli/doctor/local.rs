@@ -49,7 +49,7 @@ pub(super) fn config(paths: &Paths, name: Option<&str>) -> (Option<Catalogue>, D
     }
     if catalogue.is_empty() {
         let report = crate::domain::report::Report::new(Kind::Config, format!("{file} names no identity and no role"))
-            .hint("rolecall identity add NAME, then rolecall role add");
+            .hint("rolecall init leads through the first steps: an import of ~/.aws, a setup, or a key of yours");
         let findings = vec![of_report(Cause::Config, LinkKind::Config, &report)];
         breaks(&mut found, report.message, findings);
         return (None, found);

@@ -70,6 +70,8 @@ pub enum Target {
     /// Nobody could look.
     #[default]
     Unread,
+    /// There is none of this ARN; one of this name has another path, and this one.
+    Elsewhere(String),
     /// There is none.
     Missing,
     /// It is there.
@@ -151,6 +153,16 @@ pub struct Attempt {
 }
 
 impl Attempt {
+    /// Tells whether the role's trust policy was read and allows the caller this action, too.
+    pub(super) fn is_trusted_with(&self, action: &str) -> bool {
+        let Target::Read { trust: Some(trust), .. } = &self.target else { return false };
+        let (caller, facts) = (self.caller.names(), self.facts());
+        trust.statements.iter().any(|statement| {
+            let fits = statement.actions.covers_action(action) && statement.names(&caller);
+            !statement.denies && fits && statement.unmet(&facts).is_empty()
+        })
+    }
+
     /// Gives what a trust policy's conditions may ask of the call.
     pub fn facts(&self) -> Facts {
         let mut facts = Facts::default();

@@ -6,8 +6,8 @@
 use super::attempt::{Attempt, Own, Party, Target, Variation};
 use super::document::{Condition, Document, Holds, Statement};
 use super::findings::{
-    bad_policy, denied, external_id, guardrail, mfa, mfa_refused, narrow, no_permission, no_role, not_trusted,
-    over_chain, over_maximum, region, session_action,
+    another_path, bad_policy, denied, external_id, guardrail, mfa, mfa_refused, narrow, no_permission, no_role,
+    not_trusted, over_chain, over_maximum, region, session_action,
 };
 use super::fix::{change_trust, quoted, section, trust_policy_of};
 use super::refusal::{PolicyKind, Refusal};
@@ -62,6 +62,7 @@ fn bare(attempt: &Attempt) -> Vec<Finding> {
     match &attempt.target {
         // A permission for a role that is not there helps nobody: the name may be mistyped.
         Target::Missing => found = vec![no_role(attempt, Certain)],
+        Target::Elsewhere(arn) => found = vec![another_path(attempt, arn)],
         Target::Read { trust: Some(trust), .. } => {
             let of_trust = read_trust(attempt, trust);
             if of_trust.is_empty() && found.is_empty() {

@@ -47,6 +47,14 @@ pub(super) fn no_role(attempt: &Attempt, certainty: Certainty) -> Finding {
         ))
 }
 
+pub(super) fn another_path(attempt: &Attempt, arn: &str) -> Finding {
+    let what = format!("there is no role {}: the one of that name has another path and is {arn}", attempt.role);
+    Finding::new(Cause::RoleDeleted, LinkKind::Trust, Certain, what)
+        .in_account(attempt.role.account().as_str())
+        .change(section("roles", &attempt.name), Edit::Replace, format!("role_arn = {}", quoted(arn)))
+        .fix("edit the section and save it; the policy of whoever assumes it has to name that ARN as well")
+}
+
 pub(super) fn external_id(attempt: &Attempt, certainty: Certainty, condition: Option<&Condition>) -> Finding {
     let perhaps = if certainty == Certain { "" } else { "perhaps " };
     let (cause, what) = match (&attempt.external_id, condition) {
@@ -174,6 +182,20 @@ pub(super) fn region(attempt: &Attempt) -> Finding {
 /// An action on the session that the trust policy must allow beside sts:AssumeRole.
 pub(super) fn session_action(attempt: &Attempt, cause: Cause, action: &str, key: &str) -> Finding {
     let what = format!("`{key}` is set, and {action} is not allowed on {}", attempt.role);
+    if attempt.is_trusted_with(action) {
+        // What is left is on the caller's side.
+        return Finding::new(cause, LinkKind::Conditions, Certain, format!("{what} to {}", attempt.caller.arn))
+            .in_account(&attempt.caller.account())
+            .change(
+                format!("a policy of {}", attempt.caller.arn),
+                Edit::Add,
+                permission(&attempt.role).replace("sts:AssumeRole", action),
+            )
+            .fix(format!(
+                "the trust policy of the role allows it already; or remove `{key}` from [roles.{}]",
+                attempt.name
+            ));
+    }
     Finding::new(cause, LinkKind::Conditions, Certain, what)
         .in_account(attempt.role.account().as_str())
         .change(trust_policy_of(&attempt.role), Edit::Add, trust_action(attempt, action))

@@ -309,3 +309,23 @@ fn a_change_is_one_that_the_configuration_takes() {
         "no permission for a role that is not there"
     );
 }
+
+#[test]
+fn a_role_under_another_path_is_named_by_its_own_arn() {
+    let arn = "arn:aws:iam::222222222222:role/team/AssumedRole";
+    let found = explain(&Attempt { target: Target::Elsewhere(arn.into()), ..attempt(Refusal::Bare) });
+    assert_eq!(found.len(), 1);
+    assert_eq!((found[0].cause, found[0].certainty), (Cause::RoleDeleted, Certainty::Certain));
+    let change = found[0].change.as_ref().expect("a change");
+    assert!(change.text.contains(arn), "{change:?}");
+}
+
+#[test]
+fn tags_that_the_role_would_take_are_the_callers_to_be_allowed() {
+    let Target::Read { trust: Some(mut trust), max_session } = trusting(USER, &[]) else { unreachable!("it is read") };
+    trust.statements[0].actions = set(&["sts:AssumeRole", "sts:TagSession"]);
+    let target = Target::Read { trust: Some(trust), max_session };
+    let of = |target| explain(&Attempt { target, ..attempt(Refusal::TagSession) }).remove(0);
+    assert_eq!(of(target).account.as_deref(), Some("111111111111"));
+    assert_eq!(of(trusting(USER, &[])).account.as_deref(), Some("222222222222"));
+}
