@@ -209,7 +209,7 @@ pub struct IdentitySection {
 #[derive(Clone, Debug, Default, Serialize, JsonSchema)]
 #[schemars(deny_unknown_fields)]
 pub struct RoleSection {
-    /// The identity or role that assumes this one; [defaults] may say it for all.
+    /// The identity or role that assumes this one; `[defaults]` may say it for all.
     #[serde(skip_serializing_if = "String::is_empty")]
     #[schemars(default, regex(pattern = NAME))]
     pub source: String,
