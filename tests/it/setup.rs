@@ -15,17 +15,19 @@ mod whose;
 use crate::harness::home::text;
 use rolecall_sandbox::tutorials::{AUTH_ACCOUNT, BUCKET, ROLE_ARN, USER_ARN, WORKLOAD_ACCOUNT};
 use serde_json::Value;
-use stage::Stage;
+use stage::{PERSON, Stage};
 
 #[test]
 fn a_person_gets_from_two_admin_profiles_to_a_listed_bucket_and_back() {
     let stage = Stage::new();
     let before = stage.inventory();
+    let planned = stage.planned_calls(&PERSON[..8]);
     let output = stage.apply(&[]);
     let said = text(&output.stdout);
     assert!(output.status.success(), "{said}{}", text(&output.stderr));
     assert!(output.stderr.is_empty(), "{}", text(&output.stderr));
     assert_eq!(stage.home.aws.calls().len(), 14, "{:?}", stage.actions());
+    assert_eq!(planned, 14, "as the plan says");
     assert!(said.contains("1 command typed, 14 calls to IAM and STS"), "{said}");
     assert!(
         said.contains(
@@ -233,9 +235,11 @@ fn a_user_who_was_there_is_used_and_stays_with_all_that_was_there() {
     });
     let before = stage.inventory();
     let more = ["--existing-user", "--attach-policy", "ReadOnlyAccess", "--attach-policy", "AmazonS3ReadOnlyAccess"];
+    let planned = stage.planned_calls(&[&PERSON[..8], &more].concat());
     let output = stage.apply(&more);
     assert!(output.status.success(), "{}{}", text(&output.stdout), text(&output.stderr));
     stage.learn();
+    assert_eq!(planned, stage.home.aws.calls().len(), "{:?}", stage.actions());
     stage.lists_the_bucket("prod");
     let output = stage.destroy(&[]);
     assert!(output.status.success(), "{}{}", text(&output.stdout), text(&output.stderr));

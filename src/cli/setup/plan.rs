@@ -31,6 +31,9 @@ const STAND_IN: &str = "made-by-apply-of-128-random-bits";
 const LOOKS: usize = 2;
 const PROOFS: usize = 2;
 
+/// What a user who was there before is asked about: GetUser, and lists of its keys, devices, and policies of both kinds.
+const OF_A_USER: usize = 5;
+
 /// Does what was typed.
 pub(super) fn run(paths: &Paths, args: &SetupPlanArgs) -> Result<(), Failure> {
     let wish = super::wish(&args.wish)?;
@@ -260,7 +263,12 @@ impl Count {
         let steps = setup.steps();
         let looked_for = steps.iter().filter(|step| setup.made_by(step).is_some()).count();
         let is_person = matches!(setup.who, Who::Person(_));
-        Self { make: steps.len(), look: LOOKS + looked_for, prove: if is_person { PROOFS } else { 0 } }
+        let makes = |is: fn(&Call) -> bool| steps.iter().any(|step| is(&step.call));
+        // ListAccessKeys before a key is made, GetInstanceProfile before a role is put into one.
+        let more = usize::from(makes(|call| matches!(call, Call::CreateAccessKey { .. })))
+            + usize::from(makes(|call| matches!(call, Call::AddRoleToInstanceProfile { .. })))
+            + if is_person && !makes(|call| matches!(call, Call::CreateUser { .. })) { OF_A_USER } else { 0 };
+        Self { make: steps.len(), look: LOOKS + looked_for + more, prove: if is_person { PROOFS } else { 0 } }
     }
 }
 

@@ -75,6 +75,15 @@ impl Stage {
         output
     }
 
+    /// Gives how many calls a plan says it will be, asking nobody.
+    pub(super) fn planned_calls(&self, flags: &[&str]) -> usize {
+        let accounts = ["setup", "plan", "--auth-account", AUTH_ACCOUNT, "--workload-account", WORKLOAD_ACCOUNT];
+        let output = self.home.run(accounts.iter().chain(flags));
+        let said = text(&output.stdout);
+        let count = said.split("that prove it: ").nth(1).and_then(|rest| rest.lines().next());
+        count.unwrap_or_else(|| panic!("{said}{}", text(&output.stderr))).parse().unwrap()
+    }
+
     /// Applies the person's tutorial.
     pub(super) fn apply(&self, more: &[&str]) -> Output {
         self.setup("apply", &[&PERSON, more].concat())
