@@ -35,6 +35,10 @@ pub(super) fn run(paths: &Paths, args: &ImportArgs) -> Result<(), Failure> {
     survey.know(args)?;
     let (plan, text) = planned(&mut survey, paths, args)?;
     if plan.is_empty() {
+        if !args.dry_run {
+            // What a killed undo left may hold the keys that this import finds in the vault.
+            clear_leftovers(paths);
+        }
         if args.only.is_empty() && !args.config_only {
             journal.finish()?;
         }
@@ -87,6 +91,12 @@ fn planned(survey: &mut Survey, paths: &Paths, args: &ImportArgs) -> Result<(Pla
     Ok((plan, text))
 }
 
+/// Removes what a kill has left of writes to the AWS files.
+fn clear_leftovers(paths: &Paths) {
+    files::clear_leftovers(&paths.aws_config);
+    files::clear_leftovers(&paths.aws_credentials);
+}
+
 fn needs_vault(identity: &NewIdentity) -> bool {
     matches!(identity.origin, Origin::Key(_) | Origin::Keyring(..))
 }
@@ -100,8 +110,7 @@ fn apply(
     (mut plan, mut text): (Plan, String),
 ) -> Result<(Plan, String), Failure> {
     survey.still_holds(paths)?;
-    files::clear_leftovers(&paths.aws_config);
-    files::clear_leftovers(&paths.aws_credentials);
+    clear_leftovers(paths);
     let number = journal.begin(paths, entry(paths, survey, &plan, &text))?;
     if !args.config_only {
         // Whoever stands on a key that does not work stays; then others may have other names.

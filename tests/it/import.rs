@@ -1,8 +1,10 @@
 //! `rolecall import` with the real programs: keys tried, the files after it, undo byte for byte, and whatever comes between.
 //!
 //! Out of its reach: a keyring with other tools' entries (`tests/keyring`), and what clients make of the files
-//! (`tests/clients`). A kill of the command is tried where it waits for AWS; the moments between two writes of files are
-//! made by putting the files together as a kill would leave them.
+//! (`tests/clients`). The moments between two writes of files are made by putting the files together as a kill would leave
+//! them; `killed` kills the command at many moments, whatever they are.
+
+mod killed;
 
 use crate::harness::home::{Home, text};
 use crate::harness::inside::until;
@@ -372,10 +374,16 @@ fn a_second_import_with_a_dead_key_leaves_the_first_to_the_undo() {
 #[test]
 fn what_a_kill_left_of_a_write_is_cleared_by_the_next_import() {
     let home = home();
-    put(&home, ".rolecall-aB3dE6", &read(&home, "credentials"));
+    let left = read(&home, "credentials");
     put(&home, ".rolecall-notes.txt", "mine");
-    done(&home, &["--yes"]);
-    assert!(!home.path(".aws/.rolecall-aB3dE6").exists());
+    // The second finds nothing to take over.
+    for _ in 0..2 {
+        put(&home, ".rolecall-aB3dE6", &left);
+        done(&home, &["--dry-run"]);
+        assert!(home.path(".aws/.rolecall-aB3dE6").exists(), "a dry run changes nothing");
+        done(&home, &["--yes"]);
+        assert!(!home.path(".aws/.rolecall-aB3dE6").exists());
+    }
     assert_eq!(read(&home, ".rolecall-notes.txt"), "mine");
 }
 

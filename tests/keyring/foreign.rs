@@ -1,7 +1,8 @@
 //! Entries in the layout of aws-vault and Granted, in a real gnome-keyring: listed by name, read, and left as they were.
 //!
 //! They are put there by `secret-service`'s own client as the Go library `keyring` does it: a collection of that name, an
-//! item whose label and `profile` attribute are the profile's name. The tools themselves are not run.
+//! item whose label and `profile` attribute are the profile's name. The tools themselves are not run. The import of such
+//! entries is in `adopted.rs`.
 
 use super::desk::Desk;
 use super::{PASSWORD, SECRET};
@@ -9,9 +10,9 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 
 /// What aws-vault 7 and Granted write for one key.
-fn item(name: &str, id: &str) -> String {
+pub(crate) fn item(name: &str, id: &str, secret: &str) -> String {
     let credentials = format!(
-        r#"{{"AccessKeyID":"{id}","SecretAccessKey":"{SECRET}","SessionToken":"","Source":"","CanExpire":false,"Expires":"0001-01-01T00:00:00Z"}}"#
+        r#"{{"AccessKeyID":"{id}","SecretAccessKey":"{secret}","SessionToken":"","Source":"","CanExpire":false,"Expires":"0001-01-01T00:00:00Z"}}"#
     );
     format!(
         r#"{{"Key":"{name}","Data":"{}","Label":"aws-vault ({name})","Description":""}}"#,
@@ -28,7 +29,9 @@ fn entries_of_other_tools_are_listed_and_read_and_stay() {
     let mut vault = desk.vault();
     assert_eq!(vault.ask("foreign-list").text, "ok", "there are none yet");
     // The default collection stands for theirs: a new one would ask for a password, by a dialog that nobody sees here.
-    vault.ask(&format!("foreign-put auth {}", item("auth", "AKIAIOSFODNN7EXAMPLE").replace(' ', "\\u0020"))).ok();
+    vault
+        .ask(&format!("foreign-put auth {}", item("auth", "AKIAIOSFODNN7EXAMPLE", SECRET).replace(' ', "\\u0020")))
+        .ok();
     vault.ask("foreign-put session,YXV0aA,,1790000000 {}").ok();
     assert_eq!(vault.ask("foreign-list").text, "ok login:auth");
     assert_eq!(vault.ask("foreign-read auth").text, format!("ok AKIAIOSFODNN7EXAMPLE {SECRET}"));
@@ -44,7 +47,9 @@ fn a_locked_collection_is_said_at_once_and_no_dialog_is_raised() {
     let keyring = desk.keyring(Some(PASSWORD));
     desk.wait_for_lock(false);
     let mut vault = desk.vault();
-    vault.ask(&format!("foreign-put auth {}", item("auth", "AKIAIOSFODNN7EXAMPLE").replace(' ', "\\u0020"))).ok();
+    vault
+        .ask(&format!("foreign-put auth {}", item("auth", "AKIAIOSFODNN7EXAMPLE", SECRET).replace(' ', "\\u0020")))
+        .ok();
     drop(keyring);
     let _locked = desk.keyring(None);
     desk.wait_for_lock(true);

@@ -6,7 +6,13 @@
 //! missing the tests fail; a keyring that was not tried is not known to work.
 
 #![cfg(target_os = "linux")]
+#![expect(clippy::disallowed_methods, reason = "tests prepare files and deadlines of their own")]
+#![expect(clippy::unwrap_used, reason = "in a test, a panic is the report")]
 
+#[path = "../it/harness/mod.rs"]
+mod harness;
+
+mod adopted;
 mod desk;
 mod foreign;
 mod helper;

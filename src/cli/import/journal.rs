@@ -107,6 +107,7 @@ impl Journal {
         let number = last.map_or(1, |(number, _)| number + 1);
         files::ensure_private_dir(&paths.state)?;
         files::ensure_private_dir(&self.dir)?;
+        files::clear_leftovers(&self.path(number));
         self.write(number, &entry)?;
         self.entries.push((number, entry));
         Ok(number)
@@ -125,6 +126,14 @@ impl Journal {
     pub(super) fn finish(&mut self) -> Result<(), Report> {
         if let Some((number, entry)) = self.entries.last().filter(|(_, entry)| !entry.done).cloned() {
             self.put(number, Entry { done: true, ..entry })?;
+        }
+        Ok(())
+    }
+
+    /// Takes note that an undo begins: an import after one that was broken off goes on with what it left.
+    pub(super) fn reopen(&mut self) -> Result<(), Report> {
+        if let Some((number, entry)) = self.entries.last().filter(|(_, entry)| entry.done).cloned() {
+            self.put(number, Entry { done: false, ..entry })?;
         }
         Ok(())
     }

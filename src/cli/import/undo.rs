@@ -14,7 +14,6 @@ use crate::cli::{ask, config_file, tell};
 use crate::client::{self, Autostart};
 use crate::config::{self, Site as _};
 use crate::domain::report::{Kind, Report, printable};
-use crate::files;
 use crate::paths::Paths;
 use crate::protocol::message::{Answer, Context, Request};
 use std::collections::BTreeMap;
@@ -23,7 +22,7 @@ use zeroize::Zeroizing;
 
 /// Undoes the last import.
 pub(super) fn run(paths: &Paths, args: &ImportArgs) -> Result<(), Failure> {
-    let journal = Journal::open(paths)?;
+    let mut journal = Journal::open(paths)?;
     let entries = journal.last();
     if entries.is_empty() {
         return Err(Report::new(Kind::Usage, "there is no import to undo").hint("`rolecall import` makes one").into());
@@ -67,8 +66,7 @@ pub(super) fn run(paths: &Paths, args: &ImportArgs) -> Result<(), Failure> {
         }
         crate::cli::unlock::ready_vault(paths)?;
     }
-    files::clear_leftovers(&paths.aws_config);
-    files::clear_leftovers(&paths.aws_credentials);
+    super::clear_leftovers(paths);
     let mut secrets = BTreeMap::new();
     for (identity, id) in &keys {
         let request = Request::IdentityTakeBack { name: identity.clone(), access_key_id: id.clone() };
@@ -81,10 +79,17 @@ pub(super) fn run(paths: &Paths, args: &ImportArgs) -> Result<(), Failure> {
     }
     let secret_of = |identity: &str| secrets.get(identity).map(|key| Zeroizing::new(key.expose().to_owned()));
     let (texts, _) = files.back(&entries, &secret_of)?;
+    journal.reopen()?;
     // The credentials file first: with its keys, tools work whatever the others say.
     for at in [1, 0] {
         let (path, old, was_there) = &files.0[at];
-        sync::write_unbacked(path, old, &texts[at])?;
+        if let Err(report) = sync::write_unbacked(path, old, &texts[at]) {
+            if at == 1 {
+                // Nothing was changed: what is imported next is an import of its own.
+                journal.finish()?;
+            }
+            return Err(report.into());
+        }
         if !was_there && texts[at].is_empty() && path.is_file() {
             // It was made by the import.
             let _ = std::fs::remove_file(path);
