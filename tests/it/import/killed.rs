@@ -4,14 +4,12 @@
 //! moments there are does not depend on the machine, but which ones they are does. What must hold holds at all of them. The
 //! agent is not killed, and neither is the machine: what a disk forgets is out of reach.
 
-use super::{all, clear, config, done, home, import, put, read, serves};
+use super::{again, all, clear, config, done, home, import, put, read, serves};
 use crate::harness::home::{Home, text};
-use crate::harness::inside::until;
 use rolecall_sandbox::AccessKey;
 use rolecall_sandbox::tutorials::{ROLE_ARN, USER_ARN};
-use std::cell::RefCell;
 use std::fs;
-use std::process::{Output, Stdio};
+use std::process::Stdio;
 use std::time::{Duration, Instant};
 
 /// The parts of a run between which it is killed.
@@ -62,26 +60,14 @@ impl Stage {
         self.is_undone();
     }
 
-    /// Runs a command after a kill: the agent may still be at what the killed one asked of it, and says so.
-    fn again(&self, arguments: &[&str]) -> Output {
-        let output = RefCell::new(None);
-        until("the agent is done with what it was asked", || {
-            let now = import(&self.home, arguments);
-            let is_busy = text(&now.stderr).contains("is being changed or rotated right now");
-            *output.borrow_mut() = Some(now);
-            !is_busy
-        });
-        output.into_inner().expect("it ran")
-    }
-
     fn import_again(&self) {
-        let output = self.again(IMPORT);
+        let output = again(&self.home, IMPORT);
         assert!(output.status.success(), "{}{}", text(&output.stdout), text(&output.stderr));
     }
 
     /// Undoes what was begun; an undo that was killed late, and an import that was killed early, have left nothing.
     fn undo_if_any(&self) {
-        let output = self.again(UNDO);
+        let output = again(&self.home, UNDO);
         assert!(matches!(output.status.code(), Some(0 | 2)), "{}", text(&output.stderr));
         self.is_undone();
     }
