@@ -263,7 +263,7 @@ fn permissions(typed: &Typed) -> Result<Vec<Permission>, Report> {
     Ok(all)
 }
 
-/// Names an inline policy after its file: `/work/s3 read.json` is `s3-read`.
+/// Names an inline policy after its file: `policies/s3 read.json` is `s3-read`.
 fn policy_name(file: &str) -> String {
     let name = file.rsplit('/').next().unwrap_or(file);
     let stem = name.strip_suffix(".json").unwrap_or(name);
