@@ -114,8 +114,10 @@ fn target(path: &Path) -> Result<Option<PathBuf>, Report> {
         () if kind.is_socket() => "a socket",
         () => "a device",
     };
-    Err(failed(path, &format!("is {what}, not a file"))
-        .hint(format!("move it away: `mv {0} {0}.old`, or set AWS_CONFIG_FILE to a file", shown(path))))
+    Err(failed(path, &format!("is {what}, not a file")).hint(format!(
+        "move it away: `mv {0} {0}.old`, or let AWS_CONFIG_FILE or AWS_SHARED_CREDENTIALS_FILE name a file",
+        shown(path)
+    )))
 }
 
 fn load(target: &Path) -> Result<Zeroizing<Vec<u8>>, Report> {
