@@ -164,6 +164,25 @@ pub struct TokenError {
     pub request_id: Option<String>,
 }
 
+impl TokenError {
+    /// Gives AWS's code, without the end that some services add; nothing where there was no answer.
+    pub fn aws_code(&self) -> &str {
+        let code = self.code.as_deref().unwrap_or_default();
+        code.strip_suffix("Exception").unwrap_or(code)
+    }
+
+    /// Tells a call that AWS turned away before it looked at it.
+    pub fn is_throttled(&self) -> bool {
+        self.outlook == Outlook::Transient
+            && self.code.as_deref().is_some_and(|code| code.contains("Throttl") || code.starts_with("TooManyRequests"))
+    }
+
+    /// Tells a thing that IAM does not have.
+    pub fn is_missing(&self) -> bool {
+        self.aws_code() == "NoSuchEntity"
+    }
+}
+
 /// An access key as the service lists it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ListedKey {

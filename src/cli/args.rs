@@ -24,8 +24,7 @@ pub(super) use launch::{
 };
 pub(super) use role::{RoleCommand, RoleFlags};
 pub(super) use setup::{
-    PlanForm, PlanSide, SetupApplyArgs, SetupCommand, SetupDestroyArgs, SetupPlanArgs, SetupService, SetupTrust,
-    WishArgs,
+    PlanForm, PlanSide, SetupChangeArgs, SetupCommand, SetupPlanArgs, SetupService, SetupTrust, WishArgs,
 };
 pub(super) use socket::{SocketAddArgs, SocketCommand};
 pub(super) use source::SourceArgs;

@@ -4,7 +4,7 @@
 //! whose answer was lost is not repeated but looked up: by its name, and by its tag.
 
 use super::Work;
-use super::calls::{code, may_have_acted};
+use super::calls::may_have_acted;
 use super::owners::used;
 use super::survey::{Seen, refuse_taken};
 use crate::domain::report::{Kind, Report, printable};
@@ -152,7 +152,7 @@ impl Work<'_> {
                 Ok(_) => return Err(Report::new(Kind::Failed, "IAM's answer does not fit its question")),
                 Err(error) => error,
             };
-            let lost = may_have_acted(&error) || (tried > 1 && code(&error) == "EntityAlreadyExists");
+            let lost = may_have_acted(&error) || (tried > 1 && error.aws_code() == "EntityAlreadyExists");
             if !lost || tried == TRIES {
                 return Err(self.explained(step.side, Some(&step.call), error));
             }

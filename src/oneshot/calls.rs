@@ -84,7 +84,7 @@ impl Work<'_> {
 
     /// Tells whether the same call may succeed later.
     fn passes(&self, call: &Call, error: &TokenError) -> bool {
-        if is_throttled(error) || is_busy(error) {
+        if error.is_throttled() || is_busy(error) {
             return true;
         }
         if error.outlook == Outlook::Transient {
@@ -93,7 +93,7 @@ impl Work<'_> {
         // AWS's own words, behind ours.
         let message = &error.report.message;
         let words = message.split_once(&call.what()).map_or(message.as_str(), |(_, words)| words).to_ascii_lowercase();
-        match (code(error), call) {
+        match (error.aws_code(), call) {
             // The trust names a user or role that was made just now.
             ("MalformedPolicyDocument", Call::CreateRole { .. } | Call::UpdateAssumeRolePolicy { .. }) => {
                 words.contains("principal")
@@ -176,7 +176,7 @@ impl Work<'_> {
             self.desk.calls += 1;
             match given {
                 Ok(listing) => return Ok(listing),
-                Err(error) if code(&error) == "NoSuchEntity" && self.is_made(user.as_str()) => {
+                Err(error) if error.aws_code() == "NoSuchEntity" && self.is_made(user.as_str()) => {
                     if !self.pause(&format!("{}; trying again", error.report.message), &mut pauses).await? {
                         return Err(self.explained(Side::Auth, None, error));
                     }
@@ -199,7 +199,7 @@ impl Work<'_> {
     pub(super) fn explained(&self, side: Side, call: Option<&Call>, error: TokenError) -> Report {
         let place = self.desk.place(side);
         let profile = printable(&place.profile, 128);
-        let code = code(&error).to_owned();
+        let code = error.aws_code().to_owned();
         let mut report = error.report;
         let hint = match code.as_str() {
             "AccessDenied" => {
@@ -240,31 +240,14 @@ fn stopped(report: Report) -> TokenError {
     TokenError { report, outlook: Outlook::Permanent, code: Some("Stopped".to_owned()), request_id: None }
 }
 
-/// Gives AWS's code, without the end that some services add; nothing where there was no answer.
-pub(super) fn code(error: &TokenError) -> &str {
-    let code = error.code.as_deref().unwrap_or_default();
-    code.strip_suffix("Exception").unwrap_or(code)
-}
-
-/// Tells a call that AWS turned away before it looked at it.
-pub(super) fn is_throttled(error: &TokenError) -> bool {
-    error.outlook == Outlook::Transient
-        && error.code.as_deref().is_some_and(|code| code.contains("Throttl") || code.starts_with("TooManyRequests"))
-}
-
 /// Tells a thing that somebody else is changing right now: AWS has not acted.
 fn is_busy(error: &TokenError) -> bool {
-    ["EntityTemporarilyUnmodifiable", "ConcurrentModification"].contains(&code(error))
+    ["EntityTemporarilyUnmodifiable", "ConcurrentModification"].contains(&error.aws_code())
 }
 
 /// Tells a failure of which nobody knows whether AWS acted: no answer, half an answer, an illness of AWS's.
 pub(super) fn may_have_acted(error: &TokenError) -> bool {
-    error.outlook == Outlook::Transient && !is_throttled(error) && !is_busy(error)
-}
-
-/// Tells a thing that is not there.
-pub(super) fn is_gone(error: &TokenError) -> bool {
-    code(error) == "NoSuchEntity"
+    error.outlook == Outlook::Transient && !error.is_throttled() && !is_busy(error)
 }
 
 fn makes_something(call: &Call) -> bool {

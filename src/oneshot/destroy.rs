@@ -1,7 +1,7 @@
 //! Removing what was listed, newest first, each written down before it is done. What is gone already is no failure.
 
 use super::Work;
-use super::calls::{code, is_gone, may_have_acted};
+use super::calls::may_have_acted;
 use crate::domain::report::{Kind, Report};
 use crate::protocol::setup::{Destroyed, Stands, Stays};
 use std::collections::BTreeSet;
@@ -31,12 +31,12 @@ impl Work<'_> {
                         gone.insert(*at);
                         break;
                     }
-                    Err(error) if is_gone(&error) => {
+                    Err(error) if error.is_missing() => {
                         gone.insert(*at);
                         break;
                     }
                     Err(error) if may_have_acted(&error) && tried < 3 => {}
-                    Err(error) if code(&error) == "DeleteConflict" => {
+                    Err(error) if error.aws_code() == "DeleteConflict" => {
                         let why = error.report.message.clone();
                         done.left.push(Stays { side: *side, thing: call.what(), why });
                         break;

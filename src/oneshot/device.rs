@@ -4,7 +4,7 @@
 //! made. The secret is in this process until it is shown or kept, and nowhere else.
 
 use super::Work;
-use super::calls::{Pauses, code, is_gone, may_have_acted};
+use super::calls::{Pauses, may_have_acted};
 use super::survey::Seen;
 use crate::domain::report::{Kind, Report, printable};
 use crate::domain::secret::{MfaCode, is_mfa_code};
@@ -57,7 +57,7 @@ impl Work<'_> {
                 Ok(_) => return Err(Report::new(Kind::Failed, "IAM's answer does not fit its question")),
                 Err(error) => error,
             };
-            let lost = may_have_acted(&error) || (tried > 1 && code(&error) == "EntityAlreadyExists");
+            let lost = may_have_acted(&error) || (tried > 1 && error.aws_code() == "EntityAlreadyExists");
             let Some((thing, _)) = self.thing(step).filter(|_| lost && tried < TRIES) else {
                 return Err(self.explained(step.side, Some(&step.call), error));
             };
@@ -86,7 +86,7 @@ impl Work<'_> {
         for call in calls {
             match self.change(Side::Auth, &call).await {
                 Ok(_) => {}
-                Err(error) if is_gone(&error) => {}
+                Err(error) if error.is_missing() => {}
                 Err(error) => return Err(self.explained(Side::Auth, Some(&call), error)),
             }
         }
@@ -128,7 +128,7 @@ impl Work<'_> {
                 Ok(()) => break,
                 Err(error) => error,
             };
-            if code(&error) == "EntityAlreadyExists" {
+            if error.aws_code() == "EntityAlreadyExists" {
                 break;
             }
             let wrong = is_wrong_code(&error);
@@ -136,7 +136,7 @@ impl Work<'_> {
                 again = Some("AWS did not take these two codes: type two that follow each other, the second one half a minute later".to_owned());
                 continue;
             }
-            let again_later = may_have_acted(&error) || is_gone(&error) || (wrong && keep);
+            let again_later = may_have_acted(&error) || error.is_missing() || (wrong && keep);
             if !again_later || !self.pause(&format!("{}; trying again", error.report.message), &mut pauses).await? {
                 return Err(self.explained(step.side, Some(&step.call), error));
             }
@@ -200,7 +200,7 @@ impl Work<'_> {
 }
 
 fn is_wrong_code(error: &TokenError) -> bool {
-    code(error) == "InvalidAuthenticationCode"
+    error.aws_code() == "InvalidAuthenticationCode"
 }
 
 /// Draws what a phone scans: the URI of Google's Key Uri Format, with the label and issuer that the console uses.

@@ -5,7 +5,7 @@
 //! another is made.
 
 use super::Work;
-use super::calls::{Pauses, code, is_gone, may_have_acted};
+use super::calls::{Pauses, may_have_acted};
 use crate::domain::arn::IamUser;
 use crate::domain::report::{Kind, Report, printable};
 use crate::ports::{Changed, Listing, NewKey};
@@ -152,7 +152,7 @@ impl Work<'_> {
         let call = Call::DeleteAccessKey { user: user.name().to_owned(), id: id.to_owned() };
         match self.change(Side::Auth, &call).await {
             Ok(_) => Ok(()),
-            Err(error) if is_gone(&error) => Ok(()),
+            Err(error) if error.is_missing() => Ok(()),
             Err(error) => Err(self.explained(Side::Auth, Some(&call), error)),
         }
     }
@@ -172,7 +172,7 @@ impl Work<'_> {
                 Err(error) => error,
             };
             listing = self.keys(user).await?;
-            if code(&error) == "LimitExceeded" && tried == 1 {
+            if error.aws_code() == "LimitExceeded" && tried == 1 {
                 return Err(two_keys(user, &listing));
             }
             if !may_have_acted(&error) || tried == TRIES {

@@ -14,7 +14,7 @@ use crate::domain::diagnosis::refusal::{PolicyKind, Refusal};
 use crate::domain::names::Name;
 use crate::domain::plan::{Plan, Step};
 use crate::domain::report::printable;
-use crate::ports::{Simulated, TokenError};
+use crate::ports::Simulated;
 use crate::protocol::process_output;
 
 /// How many others of the configuration are tried as readers of an account.
@@ -101,7 +101,7 @@ impl Walk<'_> {
                 Ok(read) => {
                     return Target::Read { trust: parse(&read.trust), max_session: read.max_session };
                 }
-                Err(error) if is_missing(&error) => return Target::Missing,
+                Err(error) if error.is_missing() => return Target::Missing,
                 Err(_) => {}
             }
         }
@@ -124,7 +124,7 @@ impl Walk<'_> {
                     return key.map_or(Listed::Gone, |key| if key.active { Listed::Active } else { Listed::Inactive });
                 }
                 // The user is gone, and the key with it.
-                Err(error) if is_missing(&error) => return Listed::Gone,
+                Err(error) if error.is_missing() => return Listed::Gone,
                 Err(_) => {}
             }
         }
@@ -181,8 +181,4 @@ impl crate::agent::Agent {
         let stored = self.ports.vault.read(name).await.ok()?;
         (account_of(&stored.arn).as_ref() == Some(account)).then_some(stored.key)
     }
-}
-
-fn is_missing(error: &TokenError) -> bool {
-    error.code.as_deref().is_some_and(|code| code.starts_with("NoSuchEntity"))
 }

@@ -99,7 +99,7 @@ impl Rotation<'_> {
             }
             let is_passing = match ask {
                 // A second key would be made where the answer to the first was lost.
-                Ask::Create => is_throttled(&error),
+                Ask::Create => error.is_throttled(),
                 Ask::List => error.outlook == Outlook::Transient,
                 // The new key signs, and IAM may hear of it later than STS did.
                 Ask::Deactivate(_) | Ask::Delete(_) => error.outlook == Outlook::Transient || is_unknown_key(&error),
@@ -136,7 +136,7 @@ impl Rotation<'_> {
     pub(super) async fn delete(&mut self, id: &str) -> Result<(), Report> {
         match self.ask(Ask::Delete(id)).await {
             Ok(_) => Ok(()),
-            Err(error) if is_gone(&error) => Ok(()),
+            Err(error) if error.is_missing() => Ok(()),
             Err(error) => Err(error.report),
         }
     }
@@ -145,7 +145,7 @@ impl Rotation<'_> {
     pub(super) async fn deactivate(&mut self, id: &str) -> Result<(), Report> {
         match self.ask(Ask::Deactivate(id)).await {
             Ok(_) => Ok(()),
-            Err(error) if is_gone(&error) => Ok(()),
+            Err(error) if error.is_missing() => Ok(()),
             Err(error) => Err(error.report),
         }
     }
@@ -249,19 +249,9 @@ fn is_unknown_key(error: &TokenError) -> bool {
     matches!(error.code.as_deref(), Some("InvalidClientTokenId" | "UnrecognizedClientException" | "InvalidAccessKeyId"))
 }
 
-fn is_gone(error: &TokenError) -> bool {
-    error.code.as_deref().is_some_and(|code| code.starts_with("NoSuchEntity"))
-}
-
-/// Tells a call that AWS turned away before it looked at it.
-fn is_throttled(error: &TokenError) -> bool {
-    error.outlook == Outlook::Transient
-        && error.code.as_deref().is_some_and(|code| code.contains("Throttl") || code.starts_with("TooManyRequests"))
-}
-
 /// Tells a failure of which nobody knows whether a key was made: no answer, half an answer, an illness of AWS's.
 pub(super) fn may_have_acted(error: &TokenError) -> bool {
-    error.outlook == Outlook::Transient && !is_throttled(error)
+    error.outlook == Outlook::Transient && !error.is_throttled()
 }
 
 /// Tells the quota of two keys.

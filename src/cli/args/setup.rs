@@ -29,7 +29,7 @@ Examples:
     --application ec2 --assuming-role AssumingRole --role AssumedRole --policy-file s3.json --yes
 
 Nobody sees the access key: it goes from IAM's answer into the vault. What was broken off is finished by the same command again.")]
-    Apply(Box<SetupApplyArgs>),
+    Apply(Box<SetupChangeArgs>),
     /// Remove what a setup made, newest first, and nothing else
     #[command(after_help = "\
 Examples:
@@ -37,7 +37,7 @@ Examples:
   rolecall setup destroy --auth-profile auth-admin --workload-profile prod-admin --name prod --yes --json
 
 It takes the flags of `apply`, so that the same line can be used; of those only the profiles and the name count.")]
-    Destroy(Box<SetupDestroyArgs>),
+    Destroy(Box<SetupChangeArgs>),
 }
 
 #[derive(Debug, Args)]
@@ -91,21 +91,7 @@ pub(in super::super) enum PlanSide {
 }
 
 #[derive(Debug, Args)]
-pub(in super::super) struct SetupApplyArgs {
-    #[command(flatten)]
-    pub(in super::super) profiles: SetupProfileArgs,
-    #[command(flatten)]
-    pub(in super::super) wish: WishArgs,
-    /// Do not ask before the first change
-    #[arg(long, short)]
-    pub(in super::super) yes: bool,
-    /// Print JSON
-    #[arg(long)]
-    pub(in super::super) json: bool,
-}
-
-#[derive(Debug, Args)]
-pub(in super::super) struct SetupDestroyArgs {
+pub(in super::super) struct SetupChangeArgs {
     #[command(flatten)]
     pub(in super::super) profiles: SetupProfileArgs,
     #[command(flatten)]

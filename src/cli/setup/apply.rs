@@ -5,7 +5,7 @@
 
 use super::carry::{Carrier, account, odd};
 use super::machine;
-use crate::cli::args::SetupApplyArgs;
+use crate::cli::args::SetupChangeArgs;
 use crate::cli::output::{self, Failure, Screen, Style, remark};
 use crate::cli::{ask, config_file, profiles, quote, status, tell, unlock};
 use crate::client::{self, Autostart};
@@ -65,7 +65,7 @@ pub(in crate::cli) struct Shown {
 }
 
 /// Does what was typed.
-pub(super) fn run(paths: &Paths, args: &SetupApplyArgs) -> Result<(), Failure> {
+pub(super) fn run(paths: &Paths, args: &SetupChangeArgs) -> Result<(), Failure> {
     let wish = super::wish(&args.wish)?;
     if !args.yes && (args.json || !ask::is_possible()) {
         return Err(Report::new(Kind::Usage, "a setup changes two AWS accounts, and there is nobody to ask")
@@ -99,7 +99,7 @@ pub(super) fn run(paths: &Paths, args: &SetupApplyArgs) -> Result<(), Failure> {
 
 fn go(
     paths: &Paths,
-    args: &SetupApplyArgs,
+    args: &SetupChangeArgs,
     wish: &crate::setup::wish::Wish,
     text: &str,
     carrier: &mut Carrier,
@@ -371,7 +371,7 @@ impl Shown {
         }
     }
 
-    fn said(&self, paths: &Paths, args: &SetupApplyArgs, setup: &Setup) -> String {
+    fn said(&self, paths: &Paths, args: &SetupChangeArgs, setup: &Setup) -> String {
         let name = &self.setup;
         let mut out = String::from("\n");
         let _ =

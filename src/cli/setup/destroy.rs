@@ -4,7 +4,7 @@
 //! file is the last to go.
 
 use super::carry::{Carrier, account, odd};
-use crate::cli::args::SetupDestroyArgs;
+use crate::cli::args::SetupChangeArgs;
 use crate::cli::output::{self, Failure, Screen, Style, remark};
 use crate::cli::{ask, config_file, profiles, tell, unlock};
 use crate::client::{self, Autostart};
@@ -56,7 +56,7 @@ struct ShownStays {
 }
 
 /// Does what was typed.
-pub(super) fn run(paths: &Paths, args: &SetupDestroyArgs) -> Result<(), Failure> {
+pub(super) fn run(paths: &Paths, args: &SetupChangeArgs) -> Result<(), Failure> {
     if !args.yes && (args.json || !ask::is_possible()) {
         return Err(Report::new(Kind::Usage, "this removes things from two AWS accounts, and there is nobody to ask")
             .hint("if that is meant, add `--yes`")
@@ -70,7 +70,7 @@ pub(super) fn run(paths: &Paths, args: &SetupDestroyArgs) -> Result<(), Failure>
     })
 }
 
-fn go(paths: &Paths, args: &SetupDestroyArgs, carrier: &mut Carrier) -> Result<(), Failure> {
+fn go(paths: &Paths, args: &SetupChangeArgs, carrier: &mut Carrier) -> Result<(), Failure> {
     let name = name(args)?;
     let looked = carrier.look(name.as_str(), &args.profiles.auth_profile, &args.profiles.workload_profile)?;
     let (mut steps, mut identity) = (Vec::new(), None);
@@ -125,7 +125,7 @@ fn go(paths: &Paths, args: &SetupDestroyArgs, carrier: &mut Carrier) -> Result<(
     .into())
 }
 
-fn name(args: &SetupDestroyArgs) -> Result<Name, Report> {
+fn name(args: &SetupChangeArgs) -> Result<Name, Report> {
     if let Some(name) = &args.wish.name {
         return Ok(name.clone());
     }
