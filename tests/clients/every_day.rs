@@ -2,6 +2,7 @@
 
 use crate::harness::home::text;
 use crate::harness::inside::until;
+use crate::harness::programs::ROLECALL;
 use crate::moto::Moto;
 use crate::peers::{CLIENTS, Client, program, python};
 use crate::person::{Person, assert_listing};
@@ -91,7 +92,7 @@ fn at_the_gate(person: &Person) -> Child {
 
 /// Counts the processes of `rolecall` in a person's home.
 fn waiting(person: &Person) -> usize {
-    let (face, home) = (fs::canonicalize(env!("CARGO_BIN_EXE_rolecall")).unwrap(), person.home.path(""));
+    let (face, home) = (fs::canonicalize(ROLECALL).unwrap(), person.home.path(""));
     let of_this_home = |process: &fs::DirEntry| {
         let link = |name: &str| fs::read_link(process.path().join(name)).ok();
         link("exe").is_some_and(|exe| exe == face) && link("cwd").is_some_and(|cwd| cwd == home)

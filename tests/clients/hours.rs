@@ -3,6 +3,7 @@
 //! libfaketime moves the clock of programs, those that ask the C library for the time; the sandbox has a clock of its own.
 
 use crate::harness::inside::until;
+use crate::harness::programs::ROLECALLD;
 use crate::person::Person;
 use chrono::TimeDelta;
 use std::fs;
@@ -26,7 +27,7 @@ impl<'a> Hours<'a> {
         set(&hand, TimeDelta::zero());
         person.rolecall(&["agent", "stop"]);
         // By itself: `rolecall agent start` would not hand the variables on.
-        let mut agent = person.home.command(env!("CARGO_BIN_EXE_rolecalld"));
+        let mut agent = person.home.command(ROLECALLD);
         let agent = agent.envs(variables(&hand)).stderr(Stdio::null()).spawn().unwrap();
         until("the agent is there", || UnixStream::connect(person.home.socket()).is_ok());
         person.home.aws.clear_calls();

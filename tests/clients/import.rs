@@ -1,6 +1,7 @@
 //! `import` on files that a person has kept for years, read and used by the CLI and botocore afterwards.
 
 use crate::harness::home::{Home, text};
+use crate::harness::programs::ROLECALL;
 use crate::peers::{Client, python};
 use rolecall_sandbox::tutorials::{ROLE_ARN, USER_ARN};
 use serde_json::Value;
@@ -43,7 +44,7 @@ fn from_plaintext_files_to_a_listed_bucket_in_one_command_and_the_rest_as_before
         let seen: Value = serde_json::from_str(&stdout(home.command(python()).args(["-c", program]))).unwrap();
         let profiles = &seen["profiles"];
         assert!(profiles["prod"].get("role_arn").is_none() && profiles["default"].get("aws_access_key_id").is_none());
-        assert_eq!(profiles["prod"]["credential_process"], format!("{} get prod", env!("CARGO_BIN_EXE_rolecall")));
+        assert_eq!(profiles["prod"]["credential_process"], format!("{} get prod", ROLECALL));
         assert_eq!(profiles["default"]["output"], "json");
         assert_eq!(profiles["other"]["sso_session"], "corp");
     }

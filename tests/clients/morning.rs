@@ -1,6 +1,7 @@
 //! A shell that is opened in the morning, and used all day.
 
 use crate::harness::inside::until;
+use crate::harness::programs::ROLECALL;
 use crate::harness::window::Window;
 use crate::hours::Hours;
 use crate::peers::Client;
@@ -21,7 +22,7 @@ fn a_shell_opened_in_the_morning_still_lists_the_bucket_after_its_third_renewal(
     for (name, value) in day.variables() {
         writeln!(script, "export {name}={}", value.display()).unwrap();
     }
-    let rolecall = env!("CARGO_BIN_EXE_rolecall");
+    let rolecall = ROLECALL;
     writeln!(script, "export SHELL=/bin/sh PS1='> '\nexec {rolecall} shell prod").unwrap();
     fs::write(person.home.path("morning"), script).unwrap();
     let window = Window::open(&person.home, "morning");

@@ -1,6 +1,7 @@
 //! `profiles sync` on a file that a person has kept for years, read by the CLI and botocore afterwards.
 
 use crate::harness::home::{Home, text};
+use crate::harness::programs::ROLECALL;
 use crate::peers::{Client, python};
 use rolecall_sandbox::tutorials::ROLE_ARN;
 use serde_json::Value;
@@ -89,7 +90,7 @@ fn the_clients_read_what_was_written_and_the_rest_as_before() {
 
         let mut after = as_botocore_reads(&home);
         let profiles = after["profiles"].as_object_mut().unwrap();
-        let face = env!("CARGO_BIN_EXE_rolecall");
+        let face = ROLECALL;
         for (name, region) in [("prod", "eu-west-1"), ("team/data", "eu-north-1")] {
             let ours = profiles.remove(name).unwrap_or_else(|| panic!("{ends}: {name} is missing"));
             assert_eq!(ours["credential_process"], format!("{face} get {name}"), "{ends}");

@@ -4,6 +4,7 @@ use crate::desk::Desk;
 use crate::harness::home::{Home, text};
 use crate::harness::inside::until;
 use crate::harness::process::Running;
+use crate::harness::programs::ROLECALL;
 use crate::server::Server;
 use rolecall_sandbox::MfaDevice;
 use rolecall_sandbox::tutorials::{AUTH_ACCOUNT, USER_ARN};
@@ -36,7 +37,7 @@ fn place(desk: &Desk) -> (Running, Home) {
 /// Asks where there is no terminal, and gives how long the answer took.
 fn ask(home: &Home) -> Duration {
     let start = Instant::now();
-    let asked = home.command("setsid").args(["-w", env!("CARGO_BIN_EXE_rolecall"), "get", "prod"]).output().unwrap();
+    let asked = home.command("setsid").args(["-w", ROLECALL, "get", "prod"]).output().unwrap();
     assert_eq!(asked.status.code(), Some(4), "{}", text(&asked.stderr));
     start.elapsed()
 }

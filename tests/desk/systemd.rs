@@ -6,6 +6,7 @@
 use crate::desk::Desk;
 use crate::harness::home::{Home, text};
 use crate::harness::inside::{TUTORIAL, until};
+use crate::harness::programs::{ROLECALL, ROLECALLD};
 use crate::harness::wire::need_root;
 use crate::login::{Login, Whose};
 use crate::server::Server;
@@ -71,7 +72,7 @@ fn as_a_users_service_it_hears_logind_and_tells_on_the_users_bus() {
     ));
     let unit = format!(
         "[Service]\nExecStart={}\nEnvironment=DBUS_SYSTEM_BUS_ADDRESS={}\nRestart=on-failure\n",
-        env!("CARGO_BIN_EXE_rolecalld"),
+        ROLECALLD,
         system.address()
     );
     let units = home.path(".config/systemd/user");
@@ -86,7 +87,7 @@ fn as_a_users_service_it_hears_logind_and_tells_on_the_users_bus() {
     home.open_vault();
     assert!(home.add_key().status.success());
     let mut asked = home.command("setsid");
-    let asked = asked.args(["-w", env!("CARGO_BIN_EXE_rolecall"), "get", "prod"]).output().unwrap();
+    let asked = asked.args(["-w", ROLECALL, "get", "prod"]).output().unwrap();
     assert_eq!(asked.status.code(), Some(4), "{}", text(&asked.stderr));
     until("it is shown", || !server.shown().is_empty());
 

@@ -3,6 +3,7 @@
 
 use crate::harness::home::{Home, text};
 use crate::harness::inside::{Inside, TUTORIAL, until};
+use crate::harness::programs::ROLECALL;
 use crate::harness::window::Window;
 use crate::mfa::{config, unlock};
 use rolecall::client;
@@ -19,7 +20,6 @@ use std::process::Output;
 use std::sync::Barrier;
 use std::time::{Duration, Instant};
 
-const ROLECALL: &str = env!("CARGO_BIN_EXE_rolecall");
 const SECOND: &str = "mfa_serial = \"arn:aws:iam::111111111111:mfa/second\"\n";
 
 /// The bound for an answer without a person.

@@ -4,6 +4,7 @@
 use crate::harness::home::{Home, text};
 use crate::harness::inside::{Inside, TUTORIAL, until};
 use crate::harness::memory_vault::Mood;
+use crate::harness::programs::ROLECALL;
 use crate::harness::window::Window;
 use crate::mfa;
 use rolecall::domain::report::Kind;
@@ -123,7 +124,7 @@ fn a_lock_takes_the_question_off_the_terminal_and_one_code_restores_everything()
         "[roles.again]\nsource = \"auth\"\nrole_arn = \"arn:aws:iam::222222222222:role/AssumedRole\"\nrole_session_name = \"again\"\n",
     ));
     home.aws.world(World::demand_mfa);
-    let rolecall = env!("CARGO_BIN_EXE_rolecall");
+    let rolecall = ROLECALL;
     let (first, second) = (Window::open(&home, "first"), Window::open(&home, "second"));
     first.run(&format!("{rolecall} get prod; echo first done $?"));
     until("it is asked", || first.shows("MFA code of auth"));

@@ -3,6 +3,7 @@
 use crate::harness::home::{Home, set_mode, text};
 use crate::harness::inside::{Inside, TUTORIAL, until};
 use crate::harness::process::{Running, signal};
+use crate::harness::programs::ROLECALLD;
 use crate::harness::wire::{NOBODY, give_to_nobody, need_root};
 use rustix::process::Signal;
 use std::fs;
@@ -45,7 +46,7 @@ fn a_state_directory_that_cannot_be_written_costs_lines_and_no_session() {
     rolecall::files::ensure_private_dir(&state).unwrap();
     give_to_nobody(&home.path(""));
     set_mode(&state, 0o500);
-    let agent = Running::agent_by(home.command(env!("CARGO_BIN_EXE_rolecalld")).uid(NOBODY).gid(NOBODY));
+    let agent = Running::agent_by(home.command(ROLECALLD).uid(NOBODY).gid(NOBODY));
     let run = |args: &[&str]| home.rolecall(args).uid(NOBODY).gid(NOBODY).output().unwrap();
     assert_eq!(run(&["get", "prod"]).status.code(), Some(4), "it answers");
     until("lost lines are told", || {

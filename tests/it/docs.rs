@@ -1,6 +1,7 @@
 //! What the documents say is held to the code: tests that are named exist, keys are explained, examples are real.
 
 use crate::harness::home::{Home, text};
+use crate::harness::programs::ROLECALL;
 use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -121,7 +122,7 @@ fn the_example_of_the_aws_config_is_what_sync_writes() {
     let output = home.run(["profiles", "sync"]);
     assert_eq!(output.status.code(), Some(0), "{}", text(&output.stderr));
     let written = fs::read_to_string(home.path(".aws/config")).unwrap();
-    let program = Path::new(env!("CARGO_BIN_EXE_rolecall")).canonicalize().unwrap();
+    let program = Path::new(ROLECALL).canonicalize().unwrap();
     let written = written.replace(&program.display().to_string(), "/usr/local/bin/rolecall");
     assert_eq!(written, example);
 }

@@ -4,6 +4,7 @@
 
 use crate::harness::home::{Home, text};
 use crate::harness::inside::{TUTORIAL, until};
+use crate::harness::programs::ROLECALL;
 use crate::harness::window::Window;
 use rolecall_sandbox::tutorials::USER_ARN;
 use std::fs;
@@ -79,7 +80,7 @@ fn init_leads_from_nothing_to_a_role_that_works() {
     home.open_vault();
     let window = Window::open(&home, "init");
     window.tmux(&["resize-window", "-t", "init", "-x", "120", "-y", "60"]);
-    window.run(&format!("{} init; echo \"left by $?\"", env!("CARGO_BIN_EXE_rolecall")));
+    window.run(&format!("{} init; echo \"left by $?\"", ROLECALL));
     let answer = |question: &str, typed: &str| {
         until(question, || window.screen().trim_end().ends_with(question.trim_end()));
         window.run(typed);
@@ -112,7 +113,7 @@ fn init_leads_from_nothing_to_a_role_that_works() {
 fn the_end_of_the_input_is_no_yes() {
     let home = Home::bare("");
     let window = Window::open(&home, "end");
-    window.run(&format!("{} init; echo \"left by $?\"", env!("CARGO_BIN_EXE_rolecall")));
+    window.run(&format!("{} init; echo \"left by $?\"", ROLECALL));
     until("it asks", || window.shows("[Y/n]"));
     window.tmux(&["send-keys", "-t", "end", "C-d"]);
     until("it ends", || window.shows("left by 0"));

@@ -9,6 +9,7 @@ mod killed;
 use crate::harness::home::{Home, text};
 use crate::harness::inside::until;
 use crate::harness::pinentry;
+use crate::harness::programs::ROLECALL;
 use rolecall_sandbox::Match;
 use rolecall_sandbox::tutorials::{ROLE_ARN, USER_ARN};
 use serde_json::Value;
@@ -106,7 +107,7 @@ fn one_command_takes_a_key_and_a_role_over_and_another_takes_it_back() {
     assert!(said.contains("1 command typed: 1 key in the vault, 1 role in "), "{said}");
     assert!(said.contains("next: `aws s3 ls --profile prod`"), "{said}");
     assert!(said.contains("left: corp") && said.contains("SSO"), "{said}");
-    let face = env!("CARGO_BIN_EXE_rolecall");
+    let face = ROLECALL;
     assert_eq!(
         read(&home, "config"),
         format!(
@@ -355,8 +356,7 @@ fn no_key_goes_back_without_a_persons_yes_to_the_agent_itself() {
     done(&home, &["--yes"]);
     let after = all(&home);
     // Nobody there: `--yes` is the face's word, and any program can say it.
-    let nobody =
-        home.command("setsid").args(["-w", env!("CARGO_BIN_EXE_rolecall"), "import", "--undo", "--yes"]).output();
+    let nobody = home.command("setsid").args(["-w", ROLECALL, "import", "--undo", "--yes"]).output();
     let nobody = nobody.unwrap();
     assert_eq!(nobody.status.code(), Some(4), "{}", text(&nobody.stderr));
     assert!(text(&nobody.stderr).contains("nobody could be asked"), "{}", text(&nobody.stderr));

@@ -3,6 +3,7 @@
 use crate::harness::home::{Home, text};
 use crate::harness::inside::{TUTORIAL, until};
 use crate::harness::process::{Running, descriptors, lives, of, signal, stat};
+use crate::harness::programs::{ROLECALL, ROLECALLD};
 use crate::harness::wire::{NOBODY, give_to_nobody};
 use rustix::process::Signal;
 use std::os::unix::fs::{MetadataExt, chown};
@@ -11,8 +12,8 @@ use std::path::Path;
 use std::process::{Command, Stdio};
 use std::time::Duration;
 
-const AGENT: &str = env!("CARGO_BIN_EXE_rolecalld");
-const FACE: &str = env!("CARGO_BIN_EXE_rolecall");
+const AGENT: &str = ROLECALLD;
+const FACE: &str = ROLECALL;
 
 /// What `get` exits with when an agent answers and its vault is locked: enough to see that there is an agent.
 const ANSWERED: Option<i32> = Some(4);
@@ -244,7 +245,7 @@ fn no_core_is_dumped_and_no_other_process_may_look_inside_however_it_is_started(
 #[test]
 fn a_word_that_the_agent_does_not_know_starts_none() {
     let home = Home::bare("");
-    let run = |word: &str| home.command(env!("CARGO_BIN_EXE_rolecalld")).arg(word).output().unwrap();
+    let run = |word: &str| home.command(ROLECALLD).arg(word).output().unwrap();
     let version = run("--version");
     assert_eq!(version.status.code(), Some(0));
     assert_eq!(text(&version.stdout), format!("rolecalld {}\n", env!("CARGO_PKG_VERSION")));

@@ -3,6 +3,7 @@
 use crate::harness::home::{Home, set_mode, text};
 use crate::harness::inside::{Inside, TUTORIAL, until};
 use crate::harness::process::Running;
+use crate::harness::programs::ROLECALLD;
 use crate::harness::wire::{NOBODY, as_user, give_to_nobody, need_root};
 use rolecall_sandbox::World;
 use std::fs;
@@ -233,7 +234,7 @@ fn an_edit_is_noticed_when_other_programs_have_taken_every_watch_the_system_give
             taken.push(watch);
         }
     });
-    let _agent = Running::agent_by(home.command(env!("CARGO_BIN_EXE_rolecalld")).uid(NOBODY).gid(NOBODY));
+    let _agent = Running::agent_by(home.command(ROLECALLD).uid(NOBODY).gid(NOBODY));
     let edited = TUTORIAL.replace("roles.prod", "roles.edited");
     fs::write(home.config(), edited.replace("ENDPOINT", &home.aws.url())).unwrap();
     until("it is noticed", || {

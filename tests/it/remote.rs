@@ -8,6 +8,7 @@ mod ssh;
 use crate::harness::home::{Home, set_mode, text};
 use crate::harness::inside::{Inside, TUTORIAL, until};
 use crate::harness::process::Running;
+use crate::harness::programs::ROLECALLD;
 use crate::harness::wire::{Heard, NOBODY, as_user, framed, listen, send};
 use rolecall::client::{self, Autostart};
 use rolecall::domain::report::{Kind, Report};
@@ -310,7 +311,7 @@ fn an_agent_that_systemd_starts_opens_its_sockets_too_and_ends_with_them() {
     rolecall::files::ensure_private_dir(&home.path("run/rolecall")).unwrap();
     let mut activate = home.command("systemd-socket-activate");
     activate.arg("--listen").arg(home.socket());
-    activate.args(["-E", "HOME", "-E", "XDG_RUNTIME_DIR", "-E", "PATH", env!("CARGO_BIN_EXE_rolecalld")]);
+    activate.args(["-E", "HOME", "-E", "XDG_RUNTIME_DIR", "-E", "PATH", ROLECALLD]);
     let mut agent = Running::start(&mut activate);
     until("systemd listens", || home.socket().exists());
     let path = home.path("run/rolecall/sockets/vm/agent.sock");

@@ -3,6 +3,7 @@
 use crate::harness::home::{Home, text};
 use crate::harness::inside::{Inside, TUTORIAL, until};
 use crate::harness::process::{Running, descriptors, processor_time, resident};
+use crate::harness::programs::ROLECALLD;
 use crate::harness::wire::{Heard, framed, listen, send};
 use rolecall::domain::report::Kind;
 use rolecall::protocol::VERSION;
@@ -191,7 +192,7 @@ fn more_callers_than_there_is_room_for_are_told_so() {
 fn an_agent_without_descriptors_neither_ends_nor_spins_and_recovers() {
     let home = Home::bare(&format!("[agent]\nvault = \"file\"\n{TUTORIAL}"));
     let mut limited = home.command("prlimit");
-    let mut agent = Running::agent_by(limited.args(["--nofile=32:32", env!("CARGO_BIN_EXE_rolecalld")]));
+    let mut agent = Running::agent_by(limited.args(["--nofile=32:32", ROLECALLD]));
     let crowd: Vec<_> = (0..300).map(|_| UnixStream::connect(home.socket()).unwrap()).collect();
     let (start, before) = (Instant::now(), processor_time(agent.pid()));
     until("a second has passed", || start.elapsed() > Duration::from_secs(1));

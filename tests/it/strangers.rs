@@ -3,6 +3,7 @@
 use crate::harness::home::{Home, set_mode, text};
 use crate::harness::inside::{Inside, TUTORIAL, until};
 use crate::harness::process::Running;
+use crate::harness::programs::ROLECALLD;
 use crate::harness::wire::{Heard, NOBODY, as_user, framed, give_to_nobody, need_root, send};
 use rolecall_sandbox::World;
 use std::io::ErrorKind;
@@ -73,7 +74,7 @@ fn another_user_gets_no_byte_from_a_busy_agent_either_and_is_noted_all_the_same(
 fn nobodys_agent() -> (Home, Running) {
     let home = Home::bare(&format!("[agent]\nvault = \"file\"\n{TUTORIAL}"));
     give_to_nobody(&home.path(""));
-    let agent = Running::agent_by(home.command(env!("CARGO_BIN_EXE_rolecalld")).uid(NOBODY).gid(NOBODY));
+    let agent = Running::agent_by(home.command(ROLECALLD).uid(NOBODY).gid(NOBODY));
     (home, agent)
 }
 
@@ -112,7 +113,7 @@ fn the_directory_and_the_socket_are_private_from_their_first_instant() {
         for umask in ["0", "0", "0", "0", "0777"] {
             let _ = std::fs::remove_dir_all(&dir);
             let mut shell = home.command("sh");
-            shell.args(["-c", &format!("umask {umask}; exec \"$0\""), env!("CARGO_BIN_EXE_rolecalld")]);
+            shell.args(["-c", &format!("umask {umask}; exec \"$0\""), ROLECALLD]);
             drop(Running::agent_by(&mut shell));
         }
         done.store(true, Ordering::Relaxed);
@@ -146,7 +147,7 @@ fn a_directory_that_another_user_could_have_prepared_is_refused_and_nothing_is_b
     for (reason, prepare) in prepared {
         let home = Home::bare(TUTORIAL);
         prepare(&home.path("run/rolecall"));
-        let agent = home.command(env!("CARGO_BIN_EXE_rolecalld")).output().unwrap();
+        let agent = home.command(ROLECALLD).output().unwrap();
         let get = home.run(["get", "prod"]);
         for output in [agent, get] {
             let said = text(&output.stderr);

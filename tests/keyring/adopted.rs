@@ -7,6 +7,7 @@ use super::PASSWORD;
 use super::desk::Desk;
 use super::foreign::item;
 use crate::harness::home::{Home, text};
+use crate::harness::programs::ROLECALL;
 use rolecall_sandbox::AccessKey;
 use rolecall_sandbox::tutorials::{ROLE_ARN, USER_ARN};
 use serde_json::Value as Json;
@@ -123,7 +124,7 @@ fn keys_in_collections_of_aws_vault_and_granted_are_adopted_and_served_and_stay_
         assert!(stored.contains(id.as_str()), "{name}");
     }
 
-    let face = env!("CARGO_BIN_EXE_rolecall");
+    let face = ROLECALL;
     let after = fs::read_to_string(home.path(".aws/config")).unwrap();
     for (profile, name) in [("auth", "auth"), ("prod", "prod"), ("x", "prod"), ("gran", "gran")] {
         let section = after.split("[profile ").find(|part| part.starts_with(&format!("{profile}]"))).unwrap();

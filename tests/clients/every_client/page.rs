@@ -4,6 +4,7 @@
 
 use super::Seen;
 use super::failures::{Complaint, Start};
+use crate::harness::programs::ROLECALL;
 use crate::person::Person;
 use crate::roster::{Case, TOOLS, Way};
 use std::fmt::Write;
@@ -20,10 +21,10 @@ const SHOWN: usize = 300;
 /// Takes out of a text what is another in each run: the home, ports, the role's name here, ids of requests.
 pub(super) fn plain(text: &str, person: &Person, role: &str) -> String {
     let home = person.home.path("").display().to_string();
-    let rolecall = fs::canonicalize(env!("CARGO_BIN_EXE_rolecall")).unwrap().display().to_string();
+    let rolecall = fs::canonicalize(ROLECALL).unwrap().display().to_string();
     let text =
         text.replace(role, "prod").replace(&rolecall, "/usr/bin/rolecall").replace(home.trim_end_matches('/'), "~");
-    let text = text.replace(env!("CARGO_BIN_EXE_rolecall"), "/usr/bin/rolecall");
+    let text = text.replace(ROLECALL, "/usr/bin/rolecall");
     // The SDK for Rust shows the whole answer, its date too, and ids in any order.
     let text =
         [" Response {", " Error {"].iter().find_map(|part| text.find(part)).map_or(text.as_str(), |at| &text[..at]);

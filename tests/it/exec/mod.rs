@@ -1,6 +1,7 @@
 //! A role in programs and shells: `exec`, `shell`, `imds`, `prompt`, `init`, as a person and as a program sees them.
 
 use crate::harness::home::{Home, text};
+use crate::harness::programs::ROLECALL;
 use std::collections::BTreeMap;
 use std::path::Path;
 use std::process::{Command, Output};
@@ -12,8 +13,6 @@ mod in_the_way;
 mod prompt;
 mod role;
 mod terminal;
-
-const ROLECALL: &str = env!("CARGO_BIN_EXE_rolecall");
 
 /// Shows what the environment's endpoint serves, as a program of a few lines asks it.
 const FETCH: &str = r#"

@@ -1,8 +1,8 @@
 //! `prompt`: a word for the prompt, whatever is the matter, and never a wait.
 
-use super::ROLECALL;
 use crate::harness::home::{Home, set_mode, text};
 use crate::harness::inside::TUTORIAL;
+use crate::harness::programs::ROLECALL;
 use std::os::unix::net::UnixListener;
 use std::process::Command;
 

@@ -2,6 +2,7 @@
 
 use super::inside::write_config;
 use super::leaks::Canaries;
+use super::programs::ROLECALL;
 use rolecall::protocol::process_output;
 use rolecall_sandbox::tutorials::{AUTH_ACCOUNT, ROLE_ARN, USER_ARN, WORKLOAD_ACCOUNT};
 use rolecall_sandbox::{Clock, Role, Sandbox, World};
@@ -138,7 +139,7 @@ impl Home {
     }
 
     pub(crate) fn rolecall<A: AsRef<OsStr>>(&self, args: impl IntoIterator<Item = A>) -> Command {
-        let mut command = self.command(env!("CARGO_BIN_EXE_rolecall"));
+        let mut command = self.command(ROLECALL);
         command.args(args);
         command
     }

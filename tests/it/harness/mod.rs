@@ -11,6 +11,7 @@ pub(crate) mod memory;
 pub(crate) mod memory_vault;
 pub(crate) mod pinentry;
 pub(crate) mod process;
+pub(crate) mod programs;
 pub(crate) mod prompter;
 pub(crate) mod remote;
 pub(crate) mod window;

@@ -2,6 +2,7 @@
 
 use super::home::{Home, text};
 use super::inside::until;
+use super::programs::ROLECALLD;
 use rustix::process::{Pid, Signal, kill_process};
 use std::fs;
 use std::io::{BufRead, BufReader};
@@ -31,7 +32,7 @@ impl Running {
 
     /// Starts the real agent and waits until it says that it answers.
     pub(crate) fn agent(home: &Home) -> Self {
-        Self::agent_by(&mut home.command(env!("CARGO_BIN_EXE_rolecalld")))
+        Self::agent_by(&mut home.command(ROLECALLD))
     }
 
     pub(crate) fn agent_by(command: &mut Command) -> Self {

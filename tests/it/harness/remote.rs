@@ -3,6 +3,7 @@
 use super::home::{Home, set_mode, text};
 use super::inside::until;
 use super::process::{Running, copy_program};
+use super::programs::ROLECALL;
 use super::wire::need_root;
 use std::net::{TcpListener, TcpStream};
 use std::path::{Path, PathBuf};
@@ -31,8 +32,8 @@ impl<'a> Remote<'a> {
             std::fs::create_dir(home.path(dir)).unwrap();
             set_mode(&home.path(dir), 0o700);
         }
-        copy_program(Path::new(env!("CARGO_BIN_EXE_rolecall")), &home.path("far/bin/rolecall"));
-        std::os::unix::fs::symlink(env!("CARGO_BIN_EXE_rolecall"), home.path("bin/rolecall")).unwrap();
+        copy_program(Path::new(ROLECALL), &home.path("far/bin/rolecall"));
+        std::os::unix::fs::symlink(ROLECALL, home.path("bin/rolecall")).unwrap();
         let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
         let at = |name: &str| home.path(name).display().to_string();
         for key in ["ssh/host", "ssh/user"] {

@@ -4,6 +4,7 @@ use super::chain_up;
 use crate::harness::home::{CHAIN, Home, text};
 use crate::harness::inside::{Inside, TUTORIAL, until};
 use crate::harness::process::{lives, of, signal};
+use crate::harness::programs::ROLECALL;
 use crate::harness::window::Window;
 use rustix::process::Signal;
 use std::time::Duration;
@@ -22,7 +23,7 @@ fn home() -> Home {
 
 /// Starts the live status between two words of the shell's, so that what is on the screen afterwards tells all.
 fn watch(window: &Window<'_>) {
-    window.run(&format!("echo before; {} status --watch; echo \"left by $?\"", env!("CARGO_BIN_EXE_rolecall")));
+    window.run(&format!("echo before; {} status --watch; echo \"left by $?\"", ROLECALL));
     until("it is drawn", || window.shows(LEAVES) && window.shows(" left ") && !window.shows("before"));
 }
 
@@ -180,7 +181,7 @@ fn without_a_terminal_or_on_a_dumb_one_it_says_what_to_use() {
     assert!(refused.stdout.is_empty() && text(&refused.stderr).contains("hint: for a script `rolecall status --json`"));
     assert_eq!(home.run(["status", "--watch", "--json"]).status.code(), Some(2));
     let window = Window::open(&home, "dumb");
-    window.run(&format!("TERM=dumb {} status --watch; echo \"left by $?\"", env!("CARGO_BIN_EXE_rolecall")));
+    window.run(&format!("TERM=dumb {} status --watch; echo \"left by $?\"", ROLECALL));
     until("it refuses", || window.shows("left by 2") && window.shows("rolecall status"));
 }
 

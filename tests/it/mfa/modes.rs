@@ -4,14 +4,13 @@ use super::config;
 use crate::harness::home::{Home, text};
 use crate::harness::inside::{Inside, stored, until};
 use crate::harness::pinentry;
+use crate::harness::programs::ROLECALL;
 use crate::harness::window::Window;
 use rolecall_sandbox::tutorials::{AUTH_ACCOUNT, ROLE_ARN, USER_ARN};
 use rolecall_sandbox::{MfaDevice, World};
 use serde_json::Value;
 use std::path::Path;
 use std::time::Duration;
-
-const ROLECALL: &str = env!("CARGO_BIN_EXE_rolecall");
 
 /// A second role of the tutorials' device, and one of another.
 fn beside(mode: &str) -> String {

@@ -5,6 +5,7 @@ use crate::harness::home::Home;
 use crate::harness::inside::{Inside, until};
 use crate::harness::pinentry;
 use crate::harness::process::Running;
+use crate::harness::programs::ROLECALL;
 use crate::harness::window::Window;
 use rolecall::domain::totp::TotpSecret;
 use rolecall::ports::StoredKey;
@@ -13,7 +14,6 @@ use rolecall_sandbox::{Match, World};
 use std::fs;
 use std::time::Duration;
 
-const ROLECALL: &str = env!("CARGO_BIN_EXE_rolecall");
 const OF_THE_OLD_DEVICE: &str = "GEZDGNBVGY3TQOJQGEZDGNBVGY3TQOJQ";
 
 #[test]

@@ -6,13 +6,12 @@ use crate::harness::home::{Home, text};
 use crate::harness::inside::{Inside, until};
 use crate::harness::pinentry;
 use crate::harness::process::Running;
+use crate::harness::programs::ROLECALL;
 use crate::harness::window::Window;
 use rolecall_sandbox::World;
 use rolecall_sandbox::tutorials::USER_ARN;
 use serde_json::Value;
 use std::time::Duration;
-
-const ROLECALL: &str = env!("CARGO_BIN_EXE_rolecall");
 
 fn home(agent: &str) -> Home {
     let home = Home::ready(&format!("{agent}\n{}", config("")));

@@ -3,6 +3,7 @@
 use crate::harness::home::{Home, text};
 use crate::harness::inside::until;
 use crate::harness::process::Running;
+use crate::harness::programs::ROLECALL;
 use crate::harness::window::Window;
 use rolecall_sandbox::World;
 use rolecall_sandbox::tutorials::USER_ARN;
@@ -18,7 +19,7 @@ fn home() -> Home {
 #[test]
 fn the_question_appears_in_the_terminal_that_came_first_and_one_answer_serves_all() {
     let home = home();
-    let rolecall = env!("CARGO_BIN_EXE_rolecall");
+    let rolecall = ROLECALL;
     let first = Window::open(&home, "first");
     first.run(&format!("{rolecall} get prod > first.json; echo first done $?"));
     until("the first terminal is asked", || first.shows("MFA code of auth"));
@@ -53,7 +54,7 @@ fn wrong_codes(home: &Home) -> impl Iterator<Item = String> {
 #[test]
 fn a_wrong_code_is_asked_again_with_the_reason_and_three_of_them_are_the_end() {
     let home = home();
-    let rolecall = env!("CARGO_BIN_EXE_rolecall");
+    let rolecall = ROLECALL;
     let window = Window::open(&home, "window");
     window.run(&format!("{rolecall} get prod; echo done $?"));
     let asked = || window.screen().matches("MFA code of auth").count();
@@ -81,7 +82,7 @@ fn a_used_code_that_is_typed_at_a_question_is_refused_with_the_time_until_the_ne
     home.open_vault();
     let calls = home.aws.count("GetSessionToken");
     let window = Window::open(&home, "window");
-    window.run(&format!("{} get prod > /dev/null; echo done $?", env!("CARGO_BIN_EXE_rolecall")));
+    window.run(&format!("{} get prod > /dev/null; echo done $?", ROLECALL));
     until("it is asked", || window.shows("MFA code of auth"));
     window.run(&used);
     until("it is refused", || window.shows("used already"));
@@ -98,7 +99,7 @@ fn a_used_code_that_is_typed_at_a_question_is_refused_with_the_time_until_the_ne
 #[test]
 fn a_cancelled_question_releases_all_who_wait_with_exit_4() {
     let home = home();
-    let rolecall = env!("CARGO_BIN_EXE_rolecall");
+    let rolecall = ROLECALL;
     let window = Window::open(&home, "window");
     window.run(&format!("{rolecall} get prod; echo done $?"));
     until("it is asked", || window.shows("MFA code of auth"));
@@ -123,7 +124,7 @@ fn a_cancelled_question_releases_all_who_wait_with_exit_4() {
 #[test]
 fn without_a_terminal_the_answer_is_quick_and_status_says_what_is_wanted() {
     let home = home();
-    let output = home.command("setsid").args(["-w", env!("CARGO_BIN_EXE_rolecall"), "get", "prod"]).output().unwrap();
+    let output = home.command("setsid").args(["-w", ROLECALL, "get", "prod"]).output().unwrap();
     assert_eq!(output.status.code(), Some(4));
     let stderr = text(&output.stderr);
     assert!(stderr.contains("mfa/richard is needed") && stderr.contains("rolecall unlock auth"), "{stderr}");
@@ -137,7 +138,7 @@ fn without_a_terminal_the_answer_is_quick_and_status_says_what_is_wanted() {
 #[test]
 fn a_code_given_elsewhere_takes_the_question_away() {
     let home = home();
-    let rolecall = env!("CARGO_BIN_EXE_rolecall");
+    let rolecall = ROLECALL;
     let window = Window::open(&home, "window");
     window.run(&format!("{rolecall} get prod > /dev/null; echo done $?"));
     until("it is asked", || window.shows("MFA code of auth"));
@@ -149,7 +150,7 @@ fn a_code_given_elsewhere_takes_the_question_away() {
 #[test]
 fn a_terminal_that_closes_passes_the_question_on() {
     let home = home();
-    let rolecall = env!("CARGO_BIN_EXE_rolecall");
+    let rolecall = ROLECALL;
     let first = Window::open(&home, "first");
     first.run(&format!("{rolecall} get prod"));
     until("the first is asked", || first.shows("MFA code of auth"));

@@ -3,6 +3,7 @@
 use super::{config, unlock};
 use crate::harness::home::{Home, text};
 use crate::harness::inside::{Inside, until};
+use crate::harness::programs::ROLECALL;
 use crate::harness::window::Window;
 use chrono::{DateTime, Utc};
 use rolecall::adapters::sources::Ambient;
@@ -206,7 +207,7 @@ fn oathtool(secret: &str, time: DateTime<Utc>) -> String {
 
 /// Runs a command where there is neither terminal nor display.
 fn alone(home: &Home, args: &[&str]) -> Output {
-    home.command("setsid").arg("-w").arg(env!("CARGO_BIN_EXE_rolecall")).args(args).output().unwrap()
+    home.command("setsid").arg("-w").arg(ROLECALL).args(args).output().unwrap()
 }
 
 #[test]
@@ -261,7 +262,7 @@ fn a_secret_goes_with_its_user_and_that_is_said() {
 fn a_person_is_told_the_risk_and_asked_before_the_secret_is_typed() {
     let (home, secret) = home();
     let window = Window::open(&home, "window");
-    let add = format!("{} identity add auth --totp; echo done $?", env!("CARGO_BIN_EXE_rolecall"));
+    let add = format!("{} identity add auth --totp; echo done $?", ROLECALL);
     let asks = || window.shows("both factors lie in one place") && window.shows("[y/N]");
     window.run(&add);
     until("the risk is said", asks);

@@ -4,6 +4,7 @@ use super::{TWO, with_socket};
 use crate::harness::home::{Home, text};
 use crate::harness::inside::until;
 use crate::harness::pinentry;
+use crate::harness::programs::ROLECALL;
 use crate::harness::window::Window;
 use std::process::Output;
 
@@ -103,7 +104,7 @@ fn a_code_is_never_asked_for_through_a_socket_nor_on_the_terminal_of_its_tunnel(
     assert_eq!(home.status()["identities"][0]["mfa_serial"], serial, "taken over");
     // What has the socket open has a terminal, as `ssh` has.
     let window = Window::open(&home, "tunnel");
-    let program = env!("CARGO_BIN_EXE_rolecall");
+    let program = ROLECALL;
     window.run(&format!("ROLECALL_SOCKET={} {program} get dev; echo ended=$?", Far(&home).path()));
     until("it has ended", || window.shows("ended=4"));
     let said = window.screen();

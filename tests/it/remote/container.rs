@@ -4,6 +4,7 @@
 use super::roles;
 use crate::harness::home::{Home, set_mode, text};
 use crate::harness::process::{Running, copy_program};
+use crate::harness::programs::ROLECALL;
 use crate::harness::remote::lines_after;
 use crate::harness::wire::{NOBODY, give_to_nobody, need_root};
 use std::os::unix::process::CommandExt;
@@ -64,7 +65,7 @@ impl Host {
         }
         // A name that is not in the way of the system's own, and that every user may run.
         for program in ["rolecall", "rolecalld"] {
-            let built = std::path::Path::new(env!("CARGO_BIN_EXE_rolecall")).with_file_name(program);
+            let built = std::path::Path::new(ROLECALL).with_file_name(program);
             copy_program(&built, &home.path("bin").join(program));
         }
         let path = format!("{}:/usr/local/bin:/usr/bin:/bin", home.path("bin").display());

@@ -3,6 +3,7 @@
 use super::{ACTIONS, Key, allow, config, has_one_working_key, keys, opens, rotate, rotate_telling, start, with_mfa};
 use crate::harness::home::{Home, text};
 use crate::harness::inside::{Inside, until};
+use crate::harness::programs::ROLECALL;
 use rolecall::client::{self, Autostart};
 use rolecall::domain::report::Kind;
 use rolecall::domain::secret::MfaCode;
@@ -150,7 +151,7 @@ fn at_a_terminal_it_asks_for_consent_and_for_the_code_that_the_policy_demands() 
         world.user(USER_ARN).mfa_devices.push(MfaDevice::generate(AUTH_ACCOUNT, "richard"));
         allow(world, &ACTIONS, Some(json!({"Bool": {"aws:MultiFactorAuthPresent": "true"}})));
     });
-    let command = format!("{} identity rotate auth", env!("CARGO_BIN_EXE_rolecall"));
+    let command = format!("{} identity rotate auth", ROLECALL);
     let mut script = home.command("script");
     script.args(["-qec", &command, "/dev/null"]).stdin(Stdio::piped()).stdout(Stdio::piped());
     let mut terminal = script.spawn().expect("`script` gives a command a terminal");

@@ -3,6 +3,7 @@
 use super::stage::{PERSON, Stage};
 use crate::harness::home::text;
 use crate::harness::inside::until;
+use crate::harness::programs::ROLECALL;
 use crate::harness::window::Window;
 use rolecall_sandbox::MfaDevice;
 use rolecall_sandbox::tutorials::{AUTH_ACCOUNT, USER_ARN};
@@ -49,7 +50,7 @@ fn a_role_that_wants_mfa_of_a_user_without_a_device_is_refused_before_anything_i
 fn an_interrupt_at_a_question_ends_the_command_there() {
     let stage = Stage::new();
     let window = Window::open(&stage.home, "asked");
-    let program = env!("CARGO_BIN_EXE_rolecall");
+    let program = ROLECALL;
     window.tmux(&["resize-window", "-t", "asked", "-x", "200", "-y", "70"]);
     let flags = PERSON[..PERSON.len() - 1].join(" ");
     window.run(&format!(
@@ -66,7 +67,7 @@ fn an_interrupt_at_a_question_ends_the_command_there() {
 fn a_person_scans_the_code_and_types_two_of_the_device() {
     let stage = Stage::new();
     let window = Window::open(&stage.home, "setup");
-    let program = env!("CARGO_BIN_EXE_rolecall");
+    let program = ROLECALL;
     window.tmux(&["resize-window", "-t", "setup", "-x", "200", "-y", "70"]);
     let flags = PERSON.join(" ");
     window.run(&format!(
