@@ -5,6 +5,7 @@
 use crate::domain::report::{Kind, Report};
 
 pub mod diagnosis;
+pub mod endpoint;
 pub mod frame;
 pub mod message;
 pub mod process_output;

@@ -2,12 +2,13 @@
 
 mod failures;
 mod page;
+mod plain;
 mod renewal;
 
 use crate::hours::Hours;
 use crate::lister::Lister;
 use crate::person::Person;
-use crate::roster::{Case, WAYS, Way, cases};
+use crate::roster::{CALLS, Case, Kind, WAYS, Way, cases, keys};
 use failures::Failures;
 use rolecall_sandbox::Bucket;
 use rolecall_sandbox::tutorials::{REGION, ROLE_ARN, WORKLOAD_ACCOUNT};
@@ -19,8 +20,8 @@ use std::thread;
 
 const BUCKET: &str = "many-calls-222222222222";
 
-/// Twenty keys, so that a command which lists page by page makes twenty calls.
-const CALLS: usize = 20;
+/// An empty bucket, which restic writes its repositories to.
+const BACKUPS: &str = "many-calls-222222222222-backups";
 
 /// A role that no client has; a line about it in the audit log shows that those before it are written.
 const MARKER: &str = "marker";
@@ -46,16 +47,13 @@ struct Asked {
     sessions: usize,
 }
 
-fn keys() -> Vec<String> {
-    (1..=CALLS).map(|n| format!("{n:03}")).collect()
-}
-
 /// A person with a bucket, and a role and a profile for each client and way.
 fn person() -> Person {
     let person = Person::new(None);
     person.home.aws.world(|world| {
         let bucket = keys().iter().fold(Bucket::new(WORKLOAD_ACCOUNT, REGION), |b, key| b.with_object(key, "content"));
         world.buckets.insert(BUCKET.to_owned(), bucket);
+        world.buckets.insert(BACKUPS.to_owned(), Bucket::new(WORKLOAD_ACCOUNT, REGION));
     });
     person.add_key();
     let mut config = std::fs::read_to_string(person.home.config()).unwrap();
@@ -113,7 +111,7 @@ fn processors() -> usize {
 #[track_caller]
 fn listed(case: Case, answer: Result<Vec<String>, String>, client: &Lister) {
     match answer {
-        Ok(found) => assert_eq!(found, keys(), "{case:?}"),
+        Ok(found) => assert_eq!(found, case.tool.expected(), "{case:?}"),
         Err(said) => panic!("{} by {}: {said}\n{}", case.tool.name, case.way.name(), client.complaints()),
     }
 }
@@ -127,7 +125,7 @@ fn count_asks(person: &Person, case: Case) -> (Seen, Lister) {
     let answer = client.lists(1);
     listed(case, answer, &client);
     let once = asks(person, &role).times - before;
-    let answer = client.lists(CALLS);
+    let answer = client.lists(case.tool.more_calls());
     listed(case, answer, &client);
     let twenty = asks(person, &role).times - before - once;
     (Seen { version, once, twenty, ..Seen::default() }, client)
@@ -169,9 +167,12 @@ fn every_client_lists_the_bucket_by_every_way_it_supports_and_the_page_says_how(
         assert_eq!((seen.once, seen.twenty), case.asks_of_an_hour(), "{case:?}");
     }
 
-    let in_hours = |case: Case| asking(case) && case.tool.has_a_movable_clock();
-    let (commands, programs) =
-        (|case: Case| in_hours(case) && case.tool.is_command, |case: Case| in_hours(case) && !case.tool.is_command);
+    let renews = |case: Case| asking(case) && case.tool.kind != Kind::Short;
+    let in_hours = |case: Case| renews(case) && case.tool.has_a_movable_clock();
+    let (commands, programs) = (
+        |case: Case| in_hours(case) && case.tool.kind == Kind::Command,
+        |case: Case| in_hours(case) && case.tool.kind == Kind::Program,
+    );
     let hours = Hours::begin(&person);
     note(&mut seen, programs, |cases| renewal::in_hours(&hours, &cases), |seen, found| seen.renewing = found);
     note(
@@ -181,9 +182,9 @@ fn every_client_lists_the_bucket_by_every_way_it_supports_and_the_page_says_how(
         |seen, found| seen.renewing = found,
     );
     hours.end();
-    let in_seconds = |case: Case| asking(case) && !case.tool.has_a_movable_clock();
+    let in_seconds = |case: Case| renews(case) && !case.tool.has_a_movable_clock();
     note(&mut seen, in_seconds, |cases| renewal::in_seconds(&person, &cases), |seen, found| seen.renewing = found);
-    for (case, Seen { renewing, .. }) in seen.iter().filter(|(case, _)| asking(*case)) {
+    for (case, Seen { renewing, .. }) in seen.iter().filter(|(case, _)| renews(*case)) {
         assert!(renewing.sessions >= 2, "{case:?} went on with a session that was over: {renewing:?}");
         let most = case.most_asks(CALLS, renewing.sessions);
         assert!(renewing.times <= most, "{case:?} asks more often than it has to, {most} times: {renewing:?}");

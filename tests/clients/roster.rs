@@ -24,6 +24,14 @@ pub(crate) enum Way {
     Environment,
 }
 
+/// A bucket has so many keys that a command which lists page by page makes so many calls.
+pub(crate) const CALLS: usize = 20;
+
+/// The keys of the bucket.
+pub(crate) fn keys() -> Vec<String> {
+    (1..=CALLS).map(|n| format!("{n:03}")).collect()
+}
+
 pub(crate) const WAYS: [Way; 4] = [Way::Process, Way::Container, Way::Imds, Way::Environment];
 
 impl Way {
@@ -47,6 +55,17 @@ impl Way {
     }
 }
 
+/// How a client runs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Kind {
+    /// A process that stays, and has its session already for the next call.
+    Program,
+    /// Each line is a new process, which makes all the calls of the line.
+    Command,
+    /// Each call is a new process, which ends before its session can.
+    Short,
+}
+
 /// A client that people use.
 #[derive(Debug)]
 pub(crate) struct Tool {
@@ -57,8 +76,9 @@ pub(crate) struct Tool {
     runs: fn() -> Vec<PathBuf>,
     /// How often it asks for credentials when it first needs them.
     pub(crate) first_asks: usize,
-    /// Whether each line is a command of its own, which asks anew.
-    pub(crate) is_command: bool,
+    pub(crate) kind: Kind,
+    /// What it shows when its credentials work; the keys of the bucket if `None`.
+    pub(crate) shows: Option<&'static str>,
     /// What a person has to know of it: what to write where, and what is its own.
     pub(crate) about: &'static str,
 }
@@ -67,7 +87,18 @@ impl Tool {
     /// Whether libfaketime moves its clock. Programs in Go ask the kernel, past the C library; and the virtual machine of Java asks
     /// so often that it takes ten seconds to start.
     pub(crate) fn has_a_movable_clock(&self) -> bool {
-        !["go", "java", "rclone", "s5cmd"].contains(&self.slug)
+        // `object_store` measures the life of a session with the monotonic clock.
+        !["go", "java", "rclone", "s5cmd", "terraform", "obstore"].contains(&self.slug)
+    }
+
+    /// How many calls it makes after the first.
+    pub(crate) fn more_calls(&self) -> usize {
+        if self.kind == Kind::Short { 2 } else { CALLS }
+    }
+
+    /// What it shows when its credentials work.
+    pub(crate) fn expected(&self) -> Vec<String> {
+        self.shows.map_or_else(keys, |shown| vec![shown.to_owned()])
     }
 }
 
@@ -92,8 +123,15 @@ impl Case {
         match self.way {
             // It is `rolecall env` that asks.
             Way::Environment => (1, 0),
-            // A process of its own has no session yet; twenty calls of what has one need none.
-            _ => (self.tool.first_asks, if self.tool.is_command { self.tool.first_asks } else { 0 }),
+            // A new process has no session yet; a process that has one needs no other for twenty calls.
+            _ => {
+                let processes = match self.tool.kind {
+                    Kind::Program => 0,
+                    Kind::Command => 1,
+                    Kind::Short => self.tool.more_calls(),
+                };
+                (self.tool.first_asks, self.tool.first_asks * processes)
+            }
         }
     }
 
@@ -109,7 +147,7 @@ impl Case {
             Way::Container => true,
             Way::Process => self.tool.slug == "java",
             // 5 minutes (`ExpiryWindow`) in the older version of Go's.
-            Way::Imds => ["rclone", "s5cmd"].contains(&self.tool.slug),
+            Way::Imds => ["rclone", "s5cmd", "obstore"].contains(&self.tool.slug),
             Way::Environment => false,
         };
         if has_a_window { self.tool.first_asks + calls } else { sessions + 1 }
@@ -135,15 +173,6 @@ impl Case {
             Way::Container | Way::Imds => {
                 let form: &[&str] = if self.way == Way::Imds { &["--imds"] } else { &[] };
                 let mut command = home.rolecall([&["exec"], form, &[role.as_str(), "--"]].concat());
-                if self.way == Way::Imds && self.tool.slug == "cli2" {
-                    // The one of Debian 12 puts no slash between endpoint and path (mended in 2025).
-                    command.args([
-                        "sh",
-                        "-c",
-                        r#"AWS_EC2_METADATA_SERVICE_ENDPOINT=$AWS_EC2_METADATA_SERVICE_ENDPOINT/ exec "$@""#,
-                        "sh",
-                    ]);
-                }
                 command.arg(&words[0]);
                 command
             }
@@ -164,7 +193,9 @@ impl Case {
 
 /// Sets what every client needs to find the sandbox instead of AWS.
 fn surround(command: &mut Command, home: &Home, cloud: &str) {
-    command.env("AWS_ENDPOINT_URL_S3", cloud);
+    for service in ["S3", "STS", "KMS"] {
+        command.env(format!("AWS_ENDPOINT_URL_{service}"), cloud);
+    }
     command.env("AWS_REGION", "eu-west-1").env("AWS_DEFAULT_REGION", "eu-west-1");
     // rclone's own way to say what others have profiles and options for.
     command.env("RCLONE_CONFIG", home.path("rclone.conf")).env("RCLONE_CONFIG_AWS_TYPE", "s3");

@@ -1,38 +1,58 @@
 //! The container credential endpoint: `GET /role/NAME` with a grant's token in `Authorization`, as ECS and EKS serve it.
 //!
+//! Clients that do not read the token variable use the metadata service below `/metadata/TOKEN`, with the same grant.
+//!
 //! Never 404, which Java reads as "there is no such service" and goes on to the next provider; never 200 without a session.
 
 use super::http::{Answer, Problem, check, json, single};
-use super::{body, visits};
+use super::{body, imds, peer, visits};
 use crate::agent::Agent;
 use crate::domain::credential::FLOOR;
+use crate::protocol::endpoint::{METADATA_PATH, ROLE_PATH};
 use hyper::{Method, Request, StatusCode};
-
-/// Below this path. No client takes an empty one (Ruby), and a name in it lets a person see in an error which role it was.
-pub(super) const PATH: &str = "/role/";
 
 /// Answers one request.
 pub(super) async fn answer<B>(agent: &Agent, request: &Request<B>, port: u16) -> Result<Answer, Problem> {
-    check(request, port, &[Method::GET])?;
     let path = request.uri().path_and_query().map_or("", |path| path.as_str());
+    if let Some(below) = path.strip_prefix(METADATA_PATH) {
+        return metadata(agent, request, port, below).await;
+    }
+    check(request, port, &[Method::GET])?;
     if let Some(nonce) = path.strip_prefix(visits::PATH) {
         return Ok(visits::answer(agent.endpoint.visit(agent, nonce).as_ref()));
     }
-    let name = path.strip_prefix(PATH);
+    let name = path.strip_prefix(ROLE_PATH);
     let token = single(request, "authorization");
     // A token of one role opens no other, and an unknown path is told apart from a wrong token to nobody.
     let grant = token.and_then(|token| agent.endpoint.find(agent, token)).filter(|grant| Some(&*grant.name) == name);
-    let Some(grant) = grant else {
-        agent.refuse_token(port);
-        return Err(Problem::new(
-            StatusCode::UNAUTHORIZED,
-            "Unauthorized",
-            "no token of this path: it is wrong, or its shell or command has ended, or its time is over; hint: start it again with `rolecall exec` or `rolecall shell`",
-        ));
-    };
+    let grant = grant.ok_or_else(|| unauthorized(agent, port))?;
     let (plan, given) = agent.serve_grant(&grant, FLOOR).await?;
     let body = body::container(&given.held, &plan).ok_or_else(no_memory)?;
     Ok(json(StatusCode::OK, body))
+}
+
+/// Answers one request to the metadata service of a container endpoint: `below` is the token and the path after it.
+///
+/// The token is part of an address that clients print in errors. So it must not be the only protection: the service
+/// exists only if the kernel reports the user of each connection.
+async fn metadata<B>(agent: &Agent, request: &Request<B>, port: u16, below: &str) -> Result<Answer, Problem> {
+    let at = below.find('/').unwrap_or(below.len());
+    let (token, path) = below.split_at(at);
+    check(request, port, &[imds::method(path)])?;
+    peer::can_be_told("use `rolecall exec --static`")
+        .map_err(|report| Problem::new(StatusCode::FORBIDDEN, "NotAllowed", report.message))?;
+    let grant = agent.endpoint.find(agent, token.as_bytes()).ok_or_else(|| unauthorized(agent, port))?;
+    imds::serve(agent, request, &grant, path, port).await
+}
+
+/// Records a request without a valid token and returns its refusal.
+fn unauthorized(agent: &Agent, port: u16) -> Problem {
+    agent.refuse_token(port);
+    Problem::new(
+        StatusCode::UNAUTHORIZED,
+        "Unauthorized",
+        "no token of this path: it is wrong, or its shell or command has ended, or its time is over; hint: start it again with `rolecall exec` or `rolecall shell`",
+    )
 }
 
 /// Says that a session could not be put into words.

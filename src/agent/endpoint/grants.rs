@@ -16,6 +16,7 @@ use crate::agent::sessions::HandOut;
 use crate::domain::plan::Plan;
 use crate::domain::report::{Kind, Report, printable};
 use crate::domain::secret::EndpointToken;
+use crate::protocol::endpoint::ROLE_PATH;
 use crate::protocol::message::{Answer, Context, EndpointForm, EndpointOwner};
 use crate::protocol::status::GrantStatus;
 use chrono::{DateTime, Utc};
@@ -187,7 +188,7 @@ impl Agent {
                 let grant = Arc::new(make(0));
                 let port = self.endpoint.take_in(self, Arc::clone(&grant)).await?;
                 self.audit_grant(&grant, "ok", Some(format!("container endpoint, for process {}", grant.owner.pid)));
-                Ok((format!("http://127.0.0.1:{port}{}{}", super::container::PATH, wanted.name), Some(token)))
+                Ok((format!("http://127.0.0.1:{port}{ROLE_PATH}{}", wanted.name), Some(token)))
             }
             EndpointForm::Imds => {
                 peer::can_be_told("use `rolecall exec` without `--imds`")?;

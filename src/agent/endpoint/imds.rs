@@ -60,17 +60,32 @@ impl Tokens {
 /// Answers one request.
 pub(super) async fn answer<B>(agent: &Agent, request: &Request<B>, grant: &Grant) -> Result<Answer, Problem> {
     let path = request.uri().path_and_query().map_or("", |path| path.as_str());
-    let method = if path == TOKEN_PATH { Method::PUT } else { Method::GET };
-    check(request, grant.port(), &[method])?;
+    check(request, grant.port(), &[method(path)])?;
     if !grant.holds(agent) {
         return Err(over());
     }
+    serve(agent, request, grant, path, grant.port()).await
+}
+
+/// Returns the method of a path.
+pub(super) fn method(path: &str) -> Method {
+    if path == TOKEN_PATH { Method::PUT } else { Method::GET }
+}
+
+/// Answers one request that `http::check` has accepted, for a grant that holds.
+pub(super) async fn serve<B>(
+    agent: &Agent,
+    request: &Request<B>,
+    grant: &Grant,
+    path: &str,
+    port: u16,
+) -> Result<Answer, Problem> {
     let now = agent.ports.clock.now().boot;
     if path == TOKEN_PATH {
         return give_token(request, grant, now);
     }
     if !single(request, TOKEN_HEADER).is_some_and(|token| grant.tokens.has(token, now)) {
-        agent.refuse_token(grant.port());
+        agent.refuse_token(port);
         return Err(Problem::new(
             StatusCode::UNAUTHORIZED,
             "Unauthorized",

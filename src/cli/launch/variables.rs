@@ -7,6 +7,7 @@
 use crate::cli::shadowing::SHADOWING;
 use crate::domain::credential::Session;
 use crate::domain::secret::EndpointToken;
+use crate::protocol::endpoint::{METADATA_PATH, ROLE_PATH};
 use crate::protocol::process_output::timestamp;
 use zeroize::Zeroizing;
 
@@ -14,7 +15,8 @@ use zeroize::Zeroizing;
 pub(in crate::cli) const ROLE: &str = "ROLECALL_ROLE";
 
 /// What leads some tool to the metadata service, or away from it.
-pub(in crate::cli) const METADATA: [&str; 4] = [
+pub(in crate::cli) const METADATA: [&str; 5] = [
+    "AWS_METADATA_ENDPOINT",
     "AWS_EC2_METADATA_DISABLED",
     "AWS_EC2_METADATA_SERVICE_ENDPOINT",
     "AWS_EC2_METADATA_SERVICE_ENDPOINT_MODE",
@@ -73,11 +75,16 @@ pub(in crate::cli) fn plan(role: &Role<'_>, var: impl Fn(&str) -> Option<String>
     match &role.way {
         Way::Container { url, token } => {
             set.push(("AWS_CONTAINER_CREDENTIALS_FULL_URI", (*url).to_owned()));
+            // Never the file beside it: the SDKs disagree which of the two comes first.
             set.push(("AWS_CONTAINER_AUTHORIZATION_TOKEN", token.expose().to_owned()));
+            // The Rust crate `object_store` (polars, delta-rs, DataFusion, Lance) does not read the token variable and
+            // ignores AWS_EC2_METADATA_DISABLED. Without this address it uses the role of the EC2 instance.
+            set.extend(metadata_address(url, token).map(|address| ("AWS_METADATA_ENDPOINT", address)));
         }
         Way::Imds(url) => {
             // Java puts its path behind a trailing slash and finds nothing.
             set.push(("AWS_EC2_METADATA_SERVICE_ENDPOINT", url.trim_end_matches('/').to_owned()));
+            set.push(("AWS_METADATA_ENDPOINT", url.trim_end_matches('/').to_owned()));
             set.push(("AWS_EC2_METADATA_V1_DISABLED", "true".to_owned()));
         }
         Way::Static(session) => {
@@ -111,6 +118,12 @@ pub(in crate::cli) fn plan(role: &Role<'_>, var: impl Fn(&str) -> Option<String>
     let gone: Vec<&'static str> = misleading().chain(left_behind).filter(gone).collect();
     let set = set.into_iter().map(|(name, value)| (name, Some(Zeroizing::new(value))));
     gone.into_iter().map(|name| (name, None)).chain(set).collect()
+}
+
+/// Returns the address of the metadata service that the container endpoint at `url` has for its token.
+fn metadata_address(url: &str, token: &EndpointToken) -> Option<String> {
+    let host = &url[..url.find(ROLE_PATH)?];
+    Some(format!("{host}{METADATA_PATH}{}", token.expose()))
 }
 
 /// Adds our own hosts to a list of those that are reached without a proxy.

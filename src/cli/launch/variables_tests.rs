@@ -60,6 +60,7 @@ fn a_program_finds_the_endpoint_the_region_and_nothing_else_that_gives_credentia
         ("ROLECALL_ROLE", "prod"),
         ("AWS_CONTAINER_CREDENTIALS_FULL_URI", URL),
         ("AWS_CONTAINER_AUTHORIZATION_TOKEN", "secret-token"),
+        ("AWS_METADATA_ENDPOINT", "http://127.0.0.1:4711/metadata/secret-token"),
         ("AWS_EC2_METADATA_DISABLED", "true"),
         ("AWS_REGION", "eu-west-1"),
         ("AWS_DEFAULT_REGION", "eu-west-1"),
@@ -76,6 +77,7 @@ fn the_metadata_service_has_no_trailing_slash_and_is_not_disabled() {
     wanted.extend(map(&[
         ("ROLECALL_ROLE", "prod"),
         ("AWS_EC2_METADATA_SERVICE_ENDPOINT", "http://127.0.0.1:4711"),
+        ("AWS_METADATA_ENDPOINT", "http://127.0.0.1:4711"),
         ("AWS_EC2_METADATA_V1_DISABLED", "true"),
         ("NO_PROXY", "127.0.0.1,localhost"),
         ("no_proxy", "127.0.0.1,localhost"),

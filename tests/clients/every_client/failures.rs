@@ -1,6 +1,6 @@
 //! What clients show when there are no credentials, and whether they go on when there are some again.
 
-use super::{BUCKET, for_all, listed, page, processors};
+use super::{BUCKET, for_all, listed, plain::plain, processors};
 use crate::harness::home::text;
 use crate::harness::inside::until;
 use crate::lister::Lister;
@@ -108,7 +108,7 @@ fn complain(
         person.home.canaries.shown(&beside);
         let is_beside = beside.lines().any(|line| line.starts_with("rolecall: ") && line.contains(cause));
         let is_repeated = own.contains(cause) || own.contains(MEANWHILE);
-        let mut own = page::plain(&own, person, &case.role());
+        let mut own = plain(&own, person, &case.role());
         if let Some(at) = [MEANWHILE, UNREACHABLE].iter().find_map(|message| own.find(message))
             && case.way != Way::Process
         {
@@ -132,7 +132,7 @@ fn at_start(person: &Person, code: i32) -> Start {
         let output = person.home.run(args);
         let says = text(&output.stderr);
         assert_eq!(output.status.code(), Some(code), "{args:?}: {says}");
-        page::plain(says.lines().next().unwrap_or_default(), person, super::MARKER)
+        plain(says.lines().next().unwrap_or_default(), person, super::MARKER)
     });
     assert!(told.iter().all(|says| *says == told[0]), "{told:#?}");
     Start { code, says: told[0].clone() }

@@ -4,9 +4,7 @@
 
 use super::Seen;
 use super::failures::{Complaint, Start};
-use crate::harness::programs::ROLECALL;
-use crate::person::Person;
-use crate::roster::{Case, TOOLS, Way};
+use crate::roster::{CALLS, Case, Kind, TOOLS, Way};
 use std::fmt::Write;
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -14,41 +12,6 @@ use std::path::{Path, PathBuf};
 const BEGIN: &str = "<!-- What follows is written by the tests: ROLECALL_BLESS=1 tests/run clients -->\n";
 const END: &str = "<!-- end of what the tests write -->\n";
 const TRIED: &str = "Tried: ";
-
-/// What a complaint is cut to: SDKs name every provider that they asked.
-const SHOWN: usize = 300;
-
-/// Takes out of a text what is another in each run: the home, ports, the role's name here, ids of requests.
-pub(super) fn plain(text: &str, person: &Person, role: &str) -> String {
-    let home = person.home.path("").display().to_string();
-    let rolecall = fs::canonicalize(ROLECALL).unwrap().display().to_string();
-    let text =
-        text.replace(role, "prod").replace(&rolecall, "/usr/bin/rolecall").replace(home.trim_end_matches('/'), "~");
-    let text = text.replace(ROLECALL, "/usr/bin/rolecall");
-    // The SDK for Rust shows the whole answer, its date too, and ids in any order.
-    let text =
-        [" Response {", " Error {"].iter().find_map(|part| text.find(part)).map_or(text.as_str(), |at| &text[..at]);
-    let words = text.split(' ').map(|word| {
-        let bare = word.trim_matches(['(', ',', '.', ')', ':', '\'', '"', ']', '}']);
-        // AWS's, and the two of S3.
-        let is_id = bare.len() == 36 && bare.matches('-').count() == 4
-            || bare.len() == 16 && bare.bytes().all(|b| b.is_ascii_digit() || b.is_ascii_uppercase())
-            || bare.len() > 60 && bare.bytes().all(|b| b.is_ascii_alphanumeric() || b"+/=".contains(&b));
-        if is_id { word.replace(bare, "REQUEST-ID") } else { word.to_owned() }
-    });
-    let mut text = ports(&words.collect::<Vec<_>>().join(" "));
-    if let Some((at, _)) = text.char_indices().nth(SHOWN) {
-        text.truncate(at);
-        text.push('…');
-    }
-    text
-}
-
-fn ports(text: &str) -> String {
-    let mut parts = text.split("127.0.0.1:");
-    let first = parts.next().unwrap_or_default().to_owned();
-    parts.fold(first, |text, part| text + "127.0.0.1:PORT" + part.trim_start_matches(|c: char| c.is_ascii_digit()))
-}
 
 /// Fails unless the page says what was seen; writes it where that is asked for.
 pub(super) fn hold(at_start: &[Start], seen: &[(Case, Seen)]) {
@@ -77,12 +40,15 @@ fn path() -> PathBuf {
 
 fn render(at_start: &[Start], seen: &[(Case, Seen)]) -> String {
     let mut page = String::from(
-        "\n| client | way | lists | asks for one listing | for twenty more | a session that ends |\n|---|---|---|---|---|---|\n",
+        "\n| client | way | works | asks for one listing | for twenty more | a session that ends |\n|---|---|---|---|---|---|\n",
     );
     for (case, seen) in seen {
         let (name, way) = (case.tool.name, case.way.name());
-        writeln!(page, "| {name} | {way} | yes | {} | {} | {} |", seen.once, seen.twenty, renewal(*case, seen))
-            .unwrap();
+        let more = match case.tool.kind {
+            Kind::Short if case.way != Way::Environment => format!("{} each", seen.twenty / case.tool.more_calls()),
+            _ => seen.twenty.to_string(),
+        };
+        writeln!(page, "| {name} | {way} | yes | {} | {more} | {} |", seen.once, renewal(*case, seen)).unwrap();
     }
     page.push_str("\n### Where there is no session to start with\n\n`rolecall get`, `env`, `exec` and `exec --imds` start nothing, and say:\n\n");
     for start in at_start {
@@ -124,8 +90,12 @@ fn render(at_start: &[Start], seen: &[(Case, Seen)]) -> String {
 fn renewal(case: Case, seen: &Seen) -> &'static str {
     match seen.renewing {
         _ if case.way == Way::Environment => "ends it: keys in variables renew themselves in no client",
+        _ if case.tool.kind == Kind::Short => "each command has a session of its own",
+        renewing if case.tool.has_a_movable_clock() && renewing.times >= CALLS => {
+            "no call fails; asks every few minutes"
+        }
         _ if case.tool.has_a_movable_clock() => "no call fails; asks once for each session",
-        renewing if renewing.times >= super::CALLS => "no call fails; asks on every call",
+        renewing if renewing.times >= CALLS => "no call fails; asks on every call",
         _ => "no call fails; asks when it is over",
     }
 }

@@ -1,10 +1,10 @@
 //! Sessions that end while a client works: no call may fail, or, where the session stands in variables, what the client shows.
 
-use super::{Asked, BUCKET, CALLS, Seen, asks, count_asks, for_all, listed, processors};
+use super::{Asked, BUCKET, Seen, asks, count_asks, for_all, listed, plain::plain, processors};
 use crate::hours::Hours;
 use crate::lister::Lister;
 use crate::person::Person;
-use crate::roster::Case;
+use crate::roster::{CALLS, Case};
 use chrono::TimeDelta;
 use rolecall_sandbox::{Fault, FaultKind, Match};
 use std::thread;
@@ -126,7 +126,7 @@ pub(super) fn outlive_a_session(person: &Person, cases: Vec<Case>) -> Vec<Seen> 
     let seen = for_all(processors(), counted, |(case, (mut seen, mut client))| {
         let over = client.lists(1).expect_err("the session is over");
         person.home.canaries.shown(&over);
-        seen.over = super::page::plain(&over, person, &case.role());
+        seen.over = plain(&over, person, &case.role());
         seen
     });
     aws.clock().set(aws.clock().now() - ahead);

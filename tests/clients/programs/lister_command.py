@@ -1,17 +1,20 @@
 """Lists a bucket with a program of the command line: KIND PROGRAM BUCKET. It answers lines, as `lister.rs` says.
 
-What cannot stay for more than one listing is run anew for each line; `rclone` and `s5cmd` can, and do.
+What cannot stay for more than one listing is run anew for each line; `rclone` and `s5cmd` can, and do. Programs that list
+no bucket answer with what they got.
 """
 
 import json
 import os
 import re
 import subprocess
+import pathlib
 import sys
 import tempfile
 import time
 import urllib.error
 import urllib.request
+import uuid
 
 KIND, PROGRAM, BUCKET = sys.argv[1:]
 ENDPOINT = os.environ["AWS_ENDPOINT_URL_S3"]
@@ -29,8 +32,11 @@ def complaint(text):
     return Refused((own or lines or ["nothing"])[0])
 
 
-def run(*arguments):
-    done = subprocess.run([PROGRAM, *arguments], stdin=subprocess.DEVNULL, capture_output=True, text=True)
+def run(*arguments, **variables):
+    environment = os.environ | variables
+    done = subprocess.run(
+        [PROGRAM, *arguments], stdin=subprocess.DEVNULL, capture_output=True, text=True, env=environment
+    )
     if done.returncode:
         raise complaint(done.stderr)
     return done.stdout
@@ -40,7 +46,6 @@ class Aws:
     """The AWS CLI: many calls of one command are the pages of a listing."""
 
     def list(self, calls):
-        # The option and not a variable: the CLI of Debian 12 knows no other way.
         at = ["--endpoint-url", ENDPOINT]
         if calls == 1:
             listed = run(*at, "s3", "ls", "--recursive", f"s3://{BUCKET}")
@@ -125,13 +130,68 @@ class Rclone:
         return sorted(item["Path"] for item in listed)
 
 
+class Cdk:
+    """`cdk ls`: it asks STS for the account before it runs the app, and goes on without one if that fails."""
+
+    def list(self, calls):
+        with tempfile.TemporaryDirectory() as out:
+            app = pathlib.Path(__file__).with_name("cdk_app.mjs")
+            quiet = ["--no-notices", "--no-version-reporting", "--output", out]
+            at = [*quiet, "--app", f"node {app}"]
+            variables = {"CDK_DISABLE_CLI_TELEMETRY": "true", "NODE_NO_WARNINGS": "1"}
+            for _ in range(calls):
+                stack = run("ls", *at, **variables).strip()
+                if stack == "stack-unknown-account":
+                    run("diff", *at, **variables)
+        return [stack.replace("stack-", "account ")]
+
+
+class Sops:
+    """Encrypts a file at the first call, and decrypts it at the others: each is one request to KMS."""
+
+    def __init__(self):
+        self.folder = tempfile.TemporaryDirectory()
+        self.plain = pathlib.Path(self.folder.name, "plain.json")
+        self.hidden = pathlib.Path(self.folder.name, "hidden.json")
+        self.plain.write_text('{"secret": "the plaintext"}')
+
+    def list(self, calls):
+        for _ in range(calls):
+            if not self.hidden.exists():
+                key = "arn:aws:kms:eu-west-1:222222222222:key/0a1b2c3d-0a1b-0a1b-0a1b-0a1b2c3d4e5f"
+                hidden = run("encrypt", "--kms", key, self.plain)
+                assert "plaintext" not in hidden
+                self.hidden.write_text(hidden)
+                continue
+            plain = json.loads(run("decrypt", self.hidden))
+            assert plain == json.loads(self.plain.read_text()), plain
+        return ["the plaintext"]
+
+
+class Restic:
+    """Creates a repository at the first call, and reads its configuration at the others."""
+
+    def __init__(self):
+        self.repository = f"s3:{ENDPOINT}/{BUCKET}-backups/{uuid.uuid4()}"
+        self.is_there = False
+
+    def list(self, calls):
+        for _ in range(calls):
+            command = ["cat", "config"] if self.is_there else ["init"]
+            said = run("--no-cache", "--repo", self.repository, *command, RESTIC_PASSWORD="of no secret")
+            assert '"chunker_polynomial"' in said or "created restic repository" in said, said
+            self.is_there = True
+        return ["a repository"]
+
+
 def main():
     client = None
     for line in map(str.strip, sys.stdin):
         try:
             if line == "version":
-                asked = "--version" if KIND in ("Aws", "S3cmd") else "version"
-                done = subprocess.run([PROGRAM, asked], capture_output=True, text=True)
+                asked = ["--version"] if KIND in ("Aws", "S3cmd", "Cdk", "Sops") else ["version"]
+                asked += ["--disable-version-check"] if KIND == "Sops" else []
+                done = subprocess.run([PROGRAM, *asked], capture_output=True, text=True)
                 print("ok " + (done.stdout or done.stderr).splitlines()[0], flush=True)
                 continue
             client = client or globals()[KIND]()

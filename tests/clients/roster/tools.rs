@@ -1,6 +1,6 @@
 //! The clients themselves.
 
-use super::{Tool, Way};
+use super::{Kind, Tool, Way};
 use crate::peers::{installed, peers, program};
 use std::ffi::OsString;
 use std::path::PathBuf;
@@ -11,14 +11,15 @@ fn of_system(kind: &str, path: PathBuf) -> Vec<PathBuf> {
 
 const ALL: &[Way] = &[Way::Process, Way::Container, Way::Imds, Way::Environment];
 
-pub(crate) const TOOLS: [Tool; 12] = [
+pub(crate) const TOOLS: [Tool; 18] = [
     Tool {
         name: "AWS CLI v2",
         slug: "cli2",
         ways: ALL,
         runs: || of_system("Aws", installed("bin/aws")),
         first_asks: 1,
-        is_command: true,
+        kind: Kind::Command,
+        shows: None,
         about: include_str!("about/cli2.md"),
     },
     Tool {
@@ -27,7 +28,8 @@ pub(crate) const TOOLS: [Tool; 12] = [
         ways: ALL,
         runs: || of_system("Aws", installed("venv/bin/aws")),
         first_asks: 1,
-        is_command: true,
+        kind: Kind::Command,
+        shows: None,
         about: include_str!("about/cli1.md"),
     },
     Tool {
@@ -36,7 +38,8 @@ pub(crate) const TOOLS: [Tool; 12] = [
         ways: ALL,
         runs: || vec![installed("venv/bin/python"), program("lister.py")],
         first_asks: 1,
-        is_command: false,
+        kind: Kind::Program,
+        shows: None,
         about: include_str!("about/boto3.md"),
     },
     Tool {
@@ -45,16 +48,18 @@ pub(crate) const TOOLS: [Tool; 12] = [
         ways: ALL,
         runs: || vec![installed("bin/node"), program("lister.mjs"), peers()],
         first_asks: 1,
-        is_command: false,
+        kind: Kind::Program,
+        shows: None,
         about: include_str!("about/js.md"),
     },
     Tool {
         name: "SDK for Go v2",
         slug: "go",
         ways: ALL,
-        runs: || vec![installed("bin/list-go")],
+        runs: || vec![installed("bin/go/sdk")],
         first_asks: 1,
-        is_command: false,
+        kind: Kind::Program,
+        shows: None,
         about: include_str!("about/go.md"),
     },
     Tool {
@@ -71,7 +76,8 @@ pub(crate) const TOOLS: [Tool; 12] = [
             words.chain([PathBuf::from(path), PathBuf::from("ListBucket")]).collect()
         },
         first_asks: 1,
-        is_command: false,
+        kind: Kind::Program,
+        shows: None,
         about: include_str!("about/java.md"),
     },
     Tool {
@@ -80,7 +86,8 @@ pub(crate) const TOOLS: [Tool; 12] = [
         ways: ALL,
         runs: || vec![installed("bin/list-rust")],
         first_asks: 1,
-        is_command: false,
+        kind: Kind::Program,
+        shows: None,
         about: include_str!("about/rust.md"),
     },
     Tool {
@@ -91,7 +98,8 @@ pub(crate) const TOOLS: [Tool; 12] = [
         ways: &[Way::Process, Way::Environment],
         runs: || vec!["/usr/bin/ruby".into(), program("lister.rb")],
         first_asks: 2,
-        is_command: false,
+        kind: Kind::Program,
+        shows: None,
         about: include_str!("about/ruby.md"),
     },
     Tool {
@@ -100,7 +108,8 @@ pub(crate) const TOOLS: [Tool; 12] = [
         ways: ALL,
         runs: || of_system("Rclone", "/usr/bin/rclone".into()),
         first_asks: 1,
-        is_command: false,
+        kind: Kind::Program,
+        shows: None,
         about: include_str!("about/rclone.md"),
     },
     Tool {
@@ -109,7 +118,8 @@ pub(crate) const TOOLS: [Tool; 12] = [
         ways: ALL,
         runs: || of_system("S5cmd", installed("venv/bin/s5cmd")),
         first_asks: 1,
-        is_command: false,
+        kind: Kind::Program,
+        shows: None,
         about: include_str!("about/s5cmd.md"),
     },
     Tool {
@@ -118,8 +128,73 @@ pub(crate) const TOOLS: [Tool; 12] = [
         ways: ALL,
         runs: || vec![installed("s3fs/bin/python"), program("lister_s3fs.py")],
         first_asks: 1,
-        is_command: false,
+        kind: Kind::Program,
+        shows: None,
         about: include_str!("about/s3fs.md"),
+    },
+    Tool {
+        name: "Terraform's SDK base",
+        slug: "terraform",
+        ways: ALL,
+        runs: || vec![installed("bin/go/terraform")],
+        first_asks: 1,
+        kind: Kind::Program,
+        shows: None,
+        about: include_str!("about/terraform.md"),
+    },
+    Tool {
+        name: "obstore (Rust `object_store`)",
+        slug: "obstore",
+        // It reads no profile.
+        ways: &[Way::Container, Way::Imds, Way::Environment],
+        runs: || vec![installed("arrow/bin/python"), program("lister_obstore.py")],
+        first_asks: 1,
+        kind: Kind::Program,
+        shows: None,
+        about: include_str!("about/obstore.md"),
+    },
+    Tool {
+        name: "pyarrow (SDK for C++)",
+        slug: "pyarrow",
+        ways: ALL,
+        runs: || vec![installed("arrow/bin/python"), program("lister_pyarrow.py")],
+        first_asks: 1,
+        kind: Kind::Program,
+        shows: None,
+        about: include_str!("about/pyarrow.md"),
+    },
+    Tool {
+        name: "AWS CDK",
+        slug: "cdk",
+        // It asks a metadata service only if the firmware of the machine says that it is an EC2 instance.
+        ways: &[Way::Process, Way::Container, Way::Environment],
+        runs: || of_system("Cdk", installed("node/node_modules/aws-cdk/bin/cdk")),
+        first_asks: 1,
+        kind: Kind::Short,
+        shows: Some("account 222222222222"),
+        about: include_str!("about/cdk.md"),
+    },
+    Tool {
+        name: "sops",
+        slug: "sops",
+        ways: ALL,
+        runs: || of_system("Sops", installed("bin/sops")),
+        first_asks: 1,
+        kind: Kind::Short,
+        shows: Some("the plaintext"),
+        about: include_str!("about/sops.md"),
+    },
+    Tool {
+        name: "restic",
+        slug: "restic",
+        // It reads keys in ~/.aws/credentials but no `credential_process`, and looks for a metadata service at the address of
+        // EC2 alone.
+        ways: &[Way::Container, Way::Environment],
+        runs: || of_system("Restic", "/usr/bin/restic".into()),
+        first_asks: 1,
+        kind: Kind::Short,
+        shows: Some("a repository"),
+        about: include_str!("about/restic.md"),
     },
     Tool {
         name: "s3cmd",
@@ -127,7 +202,8 @@ pub(crate) const TOOLS: [Tool; 12] = [
         ways: &[Way::Environment],
         runs: || of_system("S3cmd", "/usr/bin/s3cmd".into()),
         first_asks: 0,
-        is_command: false,
+        kind: Kind::Short,
+        shows: None,
         about: include_str!("about/s3cmd.md"),
     },
 ];

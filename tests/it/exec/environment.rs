@@ -9,7 +9,7 @@ use std::collections::BTreeMap;
 use std::process::Command;
 
 /// What other tools, and a machine of AWS's own, leave behind.
-const LITTER: [(&str, &str); 14] = [
+const LITTER: [(&str, &str); 15] = [
     ("AWS_PROFILE", "old"),
     ("AWS_DEFAULT_PROFILE", "old"),
     ("AWS_ACCESS_KEY_ID", "AKIAOLD"),
@@ -22,6 +22,7 @@ const LITTER: [(&str, &str); 14] = [
     ("AWS_CONTAINER_CREDENTIALS_RELATIVE_URI", "/v2/old"),
     ("AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE", "/old"),
     ("AWS_EC2_METADATA_SERVICE_ENDPOINT", "http://old"),
+    ("AWS_METADATA_ENDPOINT", "http://old"),
     ("AWS_VAULT", "old"),
     ("ROLECALL_ROLE", "old"),
 ];
@@ -59,6 +60,8 @@ fn a_command_has_the_endpoint_the_roles_region_and_all_else_as_it_was() {
     let url = found.remove("AWS_CONTAINER_CREDENTIALS_FULL_URI").expect("an address");
     let token = found.remove("AWS_CONTAINER_AUTHORIZATION_TOKEN").expect("a token");
     home.canaries.add(&token);
+    let metadata = found.remove("AWS_METADATA_ENDPOINT").expect("an address");
+    assert_eq!(metadata, format!("{}/metadata/{token}", url.trim_end_matches("/role/prod")));
     assert!(url.starts_with("http://127.0.0.1:") && url.ends_with("/role/prod"), "{url}");
     assert!(token.len() >= 43, "256 bits");
     let wanted = with(
@@ -149,6 +152,7 @@ fn the_metadata_service_serves_a_command_and_says_what_it_lacks() {
     let found = environment(&output);
     let url = &found["AWS_EC2_METADATA_SERVICE_ENDPOINT"];
     assert!(url.starts_with("http://127.0.0.1:") && !url.ends_with('/'), "{url}");
+    assert_eq!(&found["AWS_METADATA_ENDPOINT"], url);
     assert_eq!(found["AWS_EC2_METADATA_V1_DISABLED"], "true");
     for gone in ["AWS_EC2_METADATA_DISABLED", "AWS_CONTAINER_CREDENTIALS_FULL_URI", "AWS_PROFILE"] {
         assert!(!found.contains_key(gone), "{gone}");
@@ -168,6 +172,33 @@ path = "/latest/meta-data/iam/security-credentials/"
 name = ask(path, x_aws_ec2_metadata_token=token)
 print(json.loads(ask(path + name, x_aws_ec2_metadata_token=token))["AccessKeyId"])
 "#;
+
+#[test]
+fn metadata_address_of_exec_needs_its_token_and_its_command() {
+    let home = Home::ready(TUTORIAL);
+    let ask = |address: &str| {
+        let fetched = home.command("python3").args(["-c", METADATA, address]).output().unwrap();
+        (text(&fetched.stdout).trim().to_owned(), text(&fetched.stderr))
+    };
+    let mut command = Running::start(&mut home.rolecall(["exec", "prod", "--", "sh", "-c", ADDRESS_AND_WAIT]));
+    let address = command.line().trim().to_owned();
+    home.canaries.add(address.rsplit('/').next().unwrap());
+    let (key, complaint) = ask(&address);
+    assert_eq!(key, key_of(&home, "prod"), "{complaint}");
+    for wrong in [address.trim_end_matches(|c: char| c != '/').to_owned(), address.replace("/metadata/", "/metadata/x")]
+    {
+        let (key, complaint) = ask(&wrong);
+        assert!(key.is_empty() && complaint.contains("HTTP Error 401"), "{complaint}");
+    }
+    until("the refusal is recorded", || home.audit().contains("had no token that is good"));
+    command.signal(Signal::TERM);
+    command.end();
+    until("nothing is served", || granted(&home).is_empty());
+    assert!(ask(&address).1.contains("HTTP Error 401"), "the address ends with its command");
+}
+
+/// Prints the address, and waits to be ended.
+const ADDRESS_AND_WAIT: &str = "echo $AWS_METADATA_ENDPOINT; exec sleep 600";
 
 #[test]
 fn imds_serves_until_it_is_interrupted_and_tells_how_to_use_it() {

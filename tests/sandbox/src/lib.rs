@@ -5,7 +5,7 @@
 //! by a clock that tests move.
 //!
 //! The way of a request: `server` reads it, `signature` and `request` say what it presents and asks for, a gate may
-//! hold it, a fault may befall it, `authenticate` finds the caller, then `sts`, `iam` or `s3` decide with `authority` and
+//! hold it, a fault may befall it, `authenticate` finds the caller, then `sts`, `iam`, `s3` or `kms` decide with `authority` and
 //! `policy` over the `world`. What speaks without a signature, `imds`, `container` and `signin`, is found by its path. A further
 //! service is a module beside those and an arm in `server`; a further operation of IAM is a function in a file of `iam` and
 //! its line in `iam::handle`. What IAM has changed may be late to be seen: `unsettled` remembers what was there before.
@@ -23,6 +23,7 @@ mod fault;
 mod gate;
 mod iam;
 mod imds;
+mod kms;
 mod mfa;
 mod mint;
 mod oidc;

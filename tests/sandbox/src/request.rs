@@ -25,6 +25,7 @@ pub(crate) enum Service {
     Iam,
     Sts,
     S3,
+    Kms,
     /// The instance metadata service.
     Imds,
     /// The container endpoint.
@@ -40,6 +41,7 @@ impl Service {
             Self::Iam => "iam",
             Self::Sts => "sts",
             Self::S3 => "s3",
+            Self::Kms => "kms",
             Self::Imds => "imds",
             Self::Container => "container",
             Self::Signin => "signin",
@@ -98,6 +100,7 @@ impl Request {
         let (service, action) = match (service_name.as_str(), action) {
             ("sts", action) => (Service::Sts, action.unwrap_or_default()),
             ("iam", action) => (Service::Iam, action.unwrap_or_default()),
+            ("kms", _) => (Service::Kms, crate::kms::action(self)),
             // A scope that names no service of ours: the form of the request says whom it is meant for.
             (name, Some(action)) if name != "s3" => (Service::Sts, action),
             _ => (Service::S3, crate::s3::action(self)),

@@ -23,7 +23,7 @@ use crate::mint;
 use crate::request::{Operation, Request, Service};
 use crate::shared::Shared;
 use crate::signature::Presented;
-use crate::{container, iam, imds, s3, signin, sts};
+use crate::{container, iam, imds, kms, s3, signin, sts};
 
 /// A body as it goes out: at once, or over time.
 pub(crate) type Body = BoxBody<Bytes, io::Error>;
@@ -153,6 +153,7 @@ impl Arrival<'_> {
             Service::Iam => iam::answer(&mut exchange),
             Service::Sts => sts::answer(&mut exchange),
             Service::S3 => s3::answer(&mut exchange),
+            Service::Kms => kms::answer(&mut exchange),
             Service::Imds => imds::answer(&mut exchange),
             Service::Container => container::answer(&mut exchange),
             Service::Signin => signin::answer(&mut exchange),

@@ -126,7 +126,7 @@ impl Unsettled {
                 self.tries.decisions += usize::from(is_refused);
                 self.tries.reads += usize::from(is_refused || is_read);
             }
-            Service::Sts | Service::S3 => self.tries.decisions += 1,
+            Service::Sts | Service::S3 | Service::Kms => self.tries.decisions += 1,
             // Nobody's key is asked for.
             Service::Imds | Service::Container | Service::Signin => {}
         }

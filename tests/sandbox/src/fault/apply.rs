@@ -13,7 +13,7 @@ use crate::answer::Answer;
 use crate::error::ApiError;
 use crate::request::{Operation, Request, Service};
 use crate::server::Body;
-use crate::{iam, s3, sts};
+use crate::{iam, kms, s3, sts};
 
 const HUGE_BODY: usize = 100_000_000;
 const HUGE_CHUNK: usize = 64 * 1024;
@@ -68,6 +68,7 @@ pub(crate) fn made_up(kind: &FaultKind, request: &Request, operation: &Operation
     Some(match operation.service {
         Service::Iam => iam::error(&error, request_id),
         Service::S3 => s3::error(&error, request, request_id),
+        Service::Kms => kms::error(&error),
         Service::Sts | Service::Imds | Service::Container | Service::Signin => sts::error(&error, request_id),
     })
 }
