@@ -201,6 +201,20 @@ fn foreign_home_of_root_is_refused() {
 }
 
 #[test]
+fn socket_of_another_machine_needs_no_home() {
+    let mut table = Table { database: Some("/nonexistent".into()), ..Table::usual(false) };
+    let vars = [("HOME", "/"), ("ROLECALL_SOCKET", "/run/rolecall/agent.sock"), ("ROLECALL_AUTOSTART", "no")];
+    for uid in [UID, 0] {
+        let paths = table.paths_of(uid, &vars).expect("paths");
+        assert_eq!(paths.socket, Path::new("/run/rolecall/agent.sock"));
+        assert!(paths.homeless.is_some() && paths.config.starts_with("/dev/null") && paths.lock.is_none());
+        assert!(table.paths_of(uid, &vars[..2]).is_err(), "an agent could be started");
+    }
+    table.database = Some("/home/u".into());
+    assert!(table.paths(&vars).expect("paths").homeless.is_none());
+}
+
+#[test]
 fn user_without_an_entry_has_the_home_of_the_variable() {
     let mut table = Table { database: None, ..Table::usual(true) };
     assert_eq!(table.socket(&[HOME]), BY_LOGIND);
