@@ -142,7 +142,12 @@ fn check_directory(path: &Path, directory: &Metadata, entry: Option<(&Path, &Met
     let is_sticky = directory.mode() & STICKY != 0;
     let (named, at, flaw) = match (Flaw::of(directory), entry) {
         (None, _) => return Ok(()),
-        (Some(Flaw::Foreign(uid)), _) if is_unmapped(uid) => return Ok(()),
+        // Its mode counts all the same.
+        (Some(Flaw::Foreign(uid)), _) if is_unmapped(uid) && directory.mode() & OTHERS_WRITE == 0 => return Ok(()),
+        (Some(Flaw::Foreign(uid)), None) if is_unmapped(uid) && is_sticky => return Ok(()),
+        (Some(Flaw::Foreign(uid)), Some((_, entry))) if is_unmapped(uid) && is_sticky && is_trusted(entry.uid()) => {
+            return Ok(());
+        }
         (Some(Flaw::Writable), None) if is_sticky => return Ok(()),
         (Some(Flaw::Writable), Some((at, entry))) if is_sticky => match entry.uid() {
             uid if is_trusted(uid) => return Ok(()),
@@ -154,7 +159,7 @@ fn check_directory(path: &Path, directory: &Metadata, entry: Option<(&Path, &Met
 }
 
 fn check_link(path: &Path, link: &Metadata, links: u32) -> Result<(), Exposed> {
-    if !is_trusted(link.uid()) {
+    if !is_trusted(link.uid()) && !is_unmapped(link.uid()) {
         let flaw = Flaw::Foreign(link.uid());
         let why = format!("the symlink {} {}", path.display(), flaw.why());
         return Err(Exposed { why, hint: format!("remove it: `rm {}`", path.display()) });
