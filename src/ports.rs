@@ -58,10 +58,8 @@ pub enum VaultState {
     Ready,
     /// A person must unlock it first.
     Locked,
-    /// There is none, and why: a keyring was asked and has said so.
+    /// There is none, and why.
     Absent(String),
-    /// It could not be asked, and why. There may be one all the same.
-    Unreached(String),
 }
 
 /// Where long-term keys rest. Every call but `unlock`, which waits for a person, returns within 30
@@ -86,16 +84,6 @@ pub trait Vault: Send + Sync {
     async fn unlock(&self, passphrase: Option<Passphrase>) -> Result<(), Report>;
     /// Forgets what `unlock` learned.
     fn lock(&self);
-    /// Takes note of the session bus that a caller has: the agent's own may be that of a login that has ended.
-    fn offer_bus(&self, _address: &str) {}
-    /// Returns what a person should know of the vault that was opened last: that an older file was put in its place.
-    fn warning(&self) -> Option<Report> {
-        None
-    }
-    /// Accepts the vault that is open as the current one, after a person has restored a backup.
-    async fn accept_restored(&self) -> Result<(), Report> {
-        Ok(())
-    }
 }
 
 /// Says that a vault has no key of an identity.

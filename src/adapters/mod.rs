@@ -3,20 +3,16 @@
 //! Adapters know the ports and the domain; nothing but the main of the agent knows adapters.
 
 mod aws;
-#[cfg_attr(not(target_os = "linux"), path = "no_bus.rs")]
-pub mod bus;
+#[cfg(target_os = "linux")]
+mod bus;
 pub mod clock;
 pub mod desktop;
-pub mod environment;
 mod iam;
 #[cfg(target_os = "linux")]
 pub mod logind;
 #[cfg(target_os = "linux")]
 mod notifications;
-#[cfg(not(fuzzing))]
 mod pinentry;
-#[cfg(fuzzing)]
-pub mod pinentry;
 mod profiles;
 mod s3;
 mod signin;

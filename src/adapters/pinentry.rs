@@ -4,11 +4,8 @@
 //! The program comes from the configuration or from the system's own directories, never from a caller's PATH. Whatever it
 //! does (dies, hangs, floods), it costs this question and nothing else.
 
-#[cfg(fuzzing)]
-pub mod fuzzing;
 pub(super) mod program;
 
-use crate::blocking::SOURCES;
 use crate::domain::question::{Question, Surroundings, Wanted};
 use crate::domain::secret::MfaCode;
 use crate::ports::Prompted;
@@ -18,8 +15,8 @@ use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
 use std::time::Duration;
-use tokio::io::{AsyncBufReadExt, AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, BufReader};
-use tokio::process::Command;
+use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
+use tokio::process::{ChildStdin, ChildStdout, Command};
 use tokio::time::timeout;
 use zeroize::Zeroizing;
 
@@ -52,25 +49,19 @@ pub(super) async fn prompt(
     surroundings: &Surroundings,
     start: Duration,
 ) -> Prompted {
-    let found = async || {
-        let look = || PROGRAMS.iter().map(PathBuf::from).find(|program| program.is_file());
-        SOURCES.run("the system's pinentry", start, look).await.ok().flatten()
-    };
-    let program = match program {
-        Some(program) => Some(program.to_path_buf()),
-        None => found().await,
-    };
-    let Some(program) = program else { return Prompted::Nobody };
+    let found = || PROGRAMS.iter().map(PathBuf::from).find(|program| program.is_file());
+    let Some(program) = program.map(Path::to_path_buf).or_else(found) else { return Prompted::Nobody };
     ask(environment, &program, question, surroundings, start).await.unwrap_or_else(|| {
         tracing::warn!(program = %program.display(), "pinentry did not do its part");
         Prompted::Nobody
     })
 }
 
-/// Both ends of the conversation with a program.
-struct Dialog<W, R> {
-    to: W,
-    from: BufReader<R>,
+struct Dialog {
+    to: ChildStdin,
+    from: BufReader<ChildStdout>,
+    /// Ended when the dialog is dropped, as when the code came from elsewhere.
+    _program: Program,
 }
 
 enum Said {
@@ -87,11 +78,16 @@ async fn ask(
     start: Duration,
 ) -> Option<Prompted> {
     let terminal = surroundings.terminal.as_ref();
+    let screen = match terminal.map(Screen::of) {
+        Some(None) => return None,
+        Some(Some(screen)) => Some(screen),
+        None => None,
+    };
     let mut command = Command::new(program);
     command.env_clear().envs(environment.iter().map(|(name, value)| (name, value)));
     command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::null()).kill_on_drop(true).process_group(0);
     // The caller's display and nobody else's: the agent's own may be on a desktop where nobody sits.
-    command.env_remove("DISPLAY").env_remove("WAYLAND_DISPLAY").env_remove("XAUTHORITY");
+    command.env_remove("DISPLAY").env_remove("WAYLAND_DISPLAY");
     if terminal.is_some() {
         // By this GNOME's pinentry would find the desktop all the same.
         command.env_remove("DBUS_SESSION_BUS_ADDRESS");
@@ -99,7 +95,6 @@ async fn ask(
     for (name, value) in [
         ("DISPLAY", &surroundings.display),
         ("WAYLAND_DISPLAY", &surroundings.wayland_display),
-        ("XAUTHORITY", &surroundings.xauthority),
         ("LANG", &surroundings.lang),
     ] {
         if let Some(value) = value {
@@ -107,30 +102,32 @@ async fn ask(
         }
     }
     let prepared = async {
-        let drawn_on = terminal.cloned();
-        let begin = move || {
-            let screen = match drawn_on.as_ref().map(Screen::of) {
-                Some(None) => return None,
-                screen => screen.flatten(),
-            };
-            Some((command.spawn().ok()?, screen))
-        };
-        let (mut child, screen) = SOURCES.run(program.display().to_string(), start, begin).await.ok()??;
+        // On a thread of its own: a program on a file system that hangs would take one of the agent's two with it.
+        let mut child = tokio::task::spawn_blocking(move || command.spawn()).await.ok()?.ok()?;
         let (to, from) = (child.stdin.take()?, BufReader::new(child.stdout.take()?));
-        // Ended when the dialog is dropped, as when the code came from elsewhere.
-        let program = Program::new(child, screen);
-        let mut dialog = Dialog { to, from };
-        dialog.prepare(question, surroundings).await?;
-        Some((program, dialog))
+        let mut dialog = Dialog { to, from, _program: Program::new(child, screen) };
+        dialog.hear().await?;
+        for line in options(surroundings).into_iter().chain(preparations(question)) {
+            // An option that this pinentry does not know is no reason to give up.
+            dialog.say(&line).await?;
+        }
+        Some(dialog)
     };
-    let (_program, mut dialog) = timeout(start, prepared).await.ok()??;
-    dialog.put(question).await
+    let mut dialog = timeout(start, prepared).await.ok()??;
+    let is_consent = matches!(question.wanted, Wanted::Consent { .. } | Wanted::Key { .. });
+    match timeout(PATIENCE, dialog.say(if is_consent { "CONFIRM" } else { "GETPIN" })).await.ok()?? {
+        Said::Ok(_) if is_consent => Some(Prompted::Allowed),
+        Said::Ok(Some(code)) => Some(Prompted::Code(MfaCode::new(code.trim().to_owned()))),
+        Said::Ok(None) => Some(Prompted::Cancelled),
+        Said::Err(code) if SAID_NO.contains(&(code & 0xffff)) => Some(Prompted::Cancelled),
+        Said::Err(_) => None,
+    }
 }
 
 /// Says where to draw, in the order in which gpg-agent does.
 fn options(surroundings: &Surroundings) -> Vec<String> {
     let Some(terminal) = &surroundings.terminal else { return Vec::new() };
-    let mut lines = vec![format!("OPTION ttyname={}", terminal.device.path)];
+    let mut lines = vec![format!("OPTION ttyname={}", terminal.path)];
     lines.extend(terminal.kind.as_deref().map(|kind| format!("OPTION ttytype={kind}")));
     lines.extend(surroundings.lang.as_deref().map(|lang| format!("OPTION lc-ctype={lang}")));
     lines
@@ -153,29 +150,7 @@ fn escaped(text: &str) -> String {
     text.replace('%', "%25").replace('\r', "%0D").replace('\n', "%0A")
 }
 
-impl<W: AsyncWrite + Unpin, R: AsyncRead + Unpin> Dialog<W, R> {
-    /// Reads the greeting and sends all that precedes the question.
-    async fn prepare(&mut self, question: &Question, surroundings: &Surroundings) -> Option<()> {
-        self.hear().await?;
-        for line in options(surroundings).into_iter().chain(preparations(question)) {
-            // An option that this pinentry does not know is no reason to give up.
-            self.say(&line).await?;
-        }
-        Some(())
-    }
-
-    /// Sends the question and reads the answer.
-    async fn put(&mut self, question: &Question) -> Option<Prompted> {
-        let is_consent = matches!(question.wanted, Wanted::Consent { .. } | Wanted::Key { .. });
-        match timeout(PATIENCE, self.say(if is_consent { "CONFIRM" } else { "GETPIN" })).await.ok()?? {
-            Said::Ok(_) if is_consent => Some(Prompted::Allowed),
-            Said::Ok(Some(code)) => Some(Prompted::Code(MfaCode::typed(&code))),
-            Said::Ok(None) => Some(Prompted::Cancelled),
-            Said::Err(code) if SAID_NO.contains(&(code & 0xffff)) => Some(Prompted::Cancelled),
-            Said::Err(_) => None,
-        }
-    }
-
+impl Dialog {
     async fn say(&mut self, line: &str) -> Option<Said> {
         self.to.write_all(format!("{line}\n").as_bytes()).await.ok()?;
         self.hear().await
@@ -238,7 +213,7 @@ mod tests {
     }
 
     /// Longer than any of these scripts needs.
-    const START: Duration = Duration::from_mins(5);
+    const START: Duration = Duration::from_secs(10);
 
     const POLITE: &str = "echo OK hello; while read -r verb rest; do case $verb in GETPIN)";
 
@@ -308,7 +283,7 @@ mod tests {
             let start = Duration::from_millis(100);
             let (question, nowhere) = (question(), Surroundings::default());
             let asked = prompt(&[], Some(&program), &question, &nowhere, start);
-            let answer = timeout(PATIENCE / 2, asked).await.expect("given up before a person would be");
+            let answer = timeout(Duration::from_secs(5), asked).await.expect("in time");
             assert!(matches!(answer, Prompted::Nobody), "{script}: {answer:?}");
         }
     }

@@ -7,12 +7,10 @@ use super::aws::clean::clean;
 use super::aws::connector;
 use super::aws::endpoint::Endpoint;
 use super::aws::errors::{self, Asked, Call};
-use super::aws::failure::{Class, Failure};
-use super::aws::proxy::{Passwords, is_proxied};
-use super::aws::trust;
+use super::aws::failure::{Class, Failure, of_connector};
 use crate::domain::catalogue::AwsSettings;
 use crate::domain::credential::{Session, Signer};
-use crate::domain::report::Report;
+use crate::domain::report::{Kind, Report};
 use crate::ports::{Outlook, TokenError};
 use aws_sigv4::http_request::{SignableBody, SignableRequest, SigningSettings, sign};
 use aws_sigv4::sign::v4;
@@ -30,7 +28,6 @@ const EMPTY: &str = "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b785
 
 /// Lists at most one bucket.
 pub(super) async fn list_buckets(
-    passwords: &Passwords,
     aws: &Arc<AwsSettings>,
     session: &Session,
     region: &str,
@@ -38,10 +35,9 @@ pub(super) async fn list_buckets(
 ) -> Result<(), TokenError> {
     let endpoint = Endpoint::s3(aws, region).map_err(never)?;
     let settings = (Arc::clone(aws), endpoint.clone());
-    let password = passwords.of(aws).await?;
-    let job = move || connector::sender(&settings.0, &settings.1, password.as_ref());
-    let built = trust::reading(aws.ca_bundle.as_deref(), job);
-    let connector = built.await.map_err(never)?;
+    let built = tokio::task::spawn_blocking(move || connector::sender(&settings.0, &settings.1)).await;
+    let unset = |_| Err(Report::new(Kind::Failed, "the connection to AWS cannot be set up").hint("run it again"));
+    let connector = built.unwrap_or_else(unset).map_err(never)?;
     let secrets = [session.secret.expose(), session.token.expose()];
     let asked = Asked {
         call: Call::ListBuckets,
@@ -49,14 +45,13 @@ pub(super) async fn list_buckets(
         region,
         key_id: &session.access_key_id,
         by_session: true,
-        proxied: is_proxied(aws, &endpoint.url),
-        proxy_user: aws.https_proxy_user.as_deref(),
+        proxied: aws.https_proxy.is_some() && !endpoint.loopback,
         secrets: &secrets,
     };
     let told = |class| errors::told(&Failure::without_answer(class), &asked);
     let request = request(&endpoint, session, region, now).ok_or_else(|| told(Class::Unsent))?;
     let answer = connector.call(request).with_subscriber(NoSubscriber::default()).await;
-    let answer = answer.map_err(|error| errors::told(&Failure::of_sending(&error), &asked))?;
+    let answer = answer.map_err(|error| told(of_connector(&error)))?;
     match answer.status().as_u16() {
         200 => Ok(()),
         _ => Err(errors::told(&refusal(&answer, &secrets), &asked)),
@@ -106,7 +101,6 @@ fn refusal(answer: &HttpResponse, secrets: &[&str]) -> Failure {
         message: element("Message"),
         status: Some(answer.status().as_u16()),
         request_id: element("RequestId"),
-        tls: None,
     }
 }
 

@@ -9,9 +9,7 @@ use super::aws::clients::in_time;
 use super::aws::connector;
 use super::aws::endpoint::Endpoint;
 use super::aws::errors::{self, Asked, Call, Odd};
-use super::aws::failure::{Class, Failure};
-use super::aws::proxy::{Passwords, is_proxied};
-use super::aws::trust;
+use super::aws::failure::{Class, Failure, of_connector};
 use crate::domain::catalogue::AwsSettings;
 use crate::domain::console::{encode, login_url};
 use crate::domain::credential::Session;
@@ -41,8 +39,8 @@ const ATTEMPTS: u32 = 2;
 const TOKEN_MAX: usize = 8 * 1024;
 
 /// The sign-in, over the network.
-#[derive(Clone, Debug)]
-pub(super) struct Signin(pub(super) Passwords);
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Signin;
 
 #[async_trait]
 impl Federation for Signin {
@@ -54,13 +52,12 @@ impl Federation for Signin {
         duration: Option<Duration>,
         destination: &str,
     ) -> Result<SigninUrl, TokenError> {
-        let whole = sign_in(&self.0, aws, region, session, duration, destination);
+        let whole = sign_in(aws, region, session, duration, destination);
         in_time(Call::SignIn, &session.access_key_id, whole).await
     }
 }
 
 async fn sign_in(
-    passwords: &Passwords,
     aws: &Arc<AwsSettings>,
     region: &str,
     session: &Session,
@@ -69,10 +66,10 @@ async fn sign_in(
 ) -> Result<SigninUrl, TokenError> {
     let endpoint = Endpoint::signin(aws, region).map_err(never)?;
     let settings = (Arc::clone(aws), endpoint.clone());
-    let password = passwords.of(aws).await?;
-    let job = move || connector::sender(&settings.0, &settings.1, password.as_ref());
-    let built = trust::reading(aws.ca_bundle.as_deref(), job);
-    let connector = built.await.map_err(never)?;
+    // Certificates are read from files, and parsing them takes milliseconds.
+    let built = tokio::task::spawn_blocking(move || connector::sender(&settings.0, &settings.1)).await;
+    let unset = |_| Err(Report::new(Kind::Failed, "the connection to AWS cannot be set up").hint("run it again"));
+    let connector = built.unwrap_or_else(unset).map_err(never)?;
     let secrets = [session.secret.expose(), session.token.expose()];
     let asked = Asked {
         call: Call::SignIn,
@@ -80,8 +77,7 @@ async fn sign_in(
         region,
         key_id: &session.access_key_id,
         by_session: true,
-        proxied: is_proxied(aws, &endpoint.url),
-        proxy_user: aws.https_proxy_user.as_deref(),
+        proxied: aws.https_proxy.is_some() && !endpoint.loopback,
         secrets: &secrets,
     };
     let url = format!("{}/federation", endpoint.url.trim_end_matches('/'));
@@ -93,7 +89,7 @@ async fn sign_in(
                 return Ok(login_url(&endpoint.url, destination, &token));
             }
             Ok(reply) => ill(reply.status().as_u16()),
-            Err(failure) => failure,
+            Err(class) => Failure::without_answer(class),
         };
         if attempt == ATTEMPTS {
             return Err(errors::told(&failure, &asked));
@@ -129,12 +125,11 @@ fn form(session: &Session, duration: Option<Duration>) -> Zeroizing<Vec<u8>> {
     Zeroizing::new(std::mem::take(&mut *form).into_bytes())
 }
 
-async fn post(connector: &SharedHttpConnector, url: &str, form: Zeroizing<Vec<u8>>) -> Result<HttpResponse, Failure> {
-    const UNSENT: Failure = Failure::without_answer(Class::Unsent);
+async fn post(connector: &SharedHttpConnector, url: &str, form: Zeroizing<Vec<u8>>) -> Result<HttpResponse, Class> {
     let length = form.len();
     let mut request = HttpRequest::new(SdkBody::from(Bytes::from_owner(form)));
-    request.set_method("POST").map_err(|_| UNSENT)?;
-    request.set_uri(url).map_err(|_| UNSENT)?;
+    request.set_method("POST").map_err(|_| Class::Unsent)?;
+    request.set_uri(url).map_err(|_| Class::Unsent)?;
     let headers = [
         ("content-type", "application/x-www-form-urlencoded".to_owned()),
         ("content-length", length.to_string()),
@@ -142,14 +137,14 @@ async fn post(connector: &SharedHttpConnector, url: &str, form: Zeroizing<Vec<u8
         ("user-agent", concat!("rolecall/", env!("CARGO_PKG_VERSION")).to_owned()),
     ];
     for (name, value) in headers {
-        request.headers_mut().try_insert(name, value).map_err(|_| UNSENT)?;
+        request.headers_mut().try_insert(name, value).map_err(|_| Class::Unsent)?;
     }
     // The client's own limit ends with the answer's head; a body that drips is ended here.
     let answer = connector.call(request).with_subscriber(NoSubscriber::default());
     match tokio::time::timeout(ATTEMPT, answer).await {
         Ok(Ok(reply)) => Ok(reply),
-        Ok(Err(error)) => Err(Failure::of_sending(&error)),
-        Err(_) => Err(Failure::without_answer(Class::Timeout)),
+        Ok(Err(error)) => Err(of_connector(&error)),
+        Err(_) => Err(Class::Timeout),
     }
 }
 
@@ -256,7 +251,6 @@ mod tests {
             key_id: "ASIAEXAMPLE",
             by_session: true,
             proxied: false,
-            proxy_user: None,
             secrets: &["canary-1"],
         };
         let page = b"<html><h1>HTTP Status 400</h1><p>Invalid credentials canary-1\x1b[2J</p></html>";

@@ -7,8 +7,7 @@
 mod requests;
 
 use super::Agent;
-use super::{server, socket};
-use crate::blocking::STATE;
+use super::server;
 use crate::domain::catalogue::Catalogue;
 use crate::domain::extra_socket::ExtraSocket;
 use crate::domain::names::Name;
@@ -23,7 +22,6 @@ use std::os::unix::fs::FileTypeExt;
 use std::os::unix::net as unix;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::Duration;
 use tokio::net::UnixListener;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, watch};
 
@@ -31,17 +29,13 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, watch};
 /// to take every place there is.
 const ROOM: usize = 64;
 
-/// How long the end of the agent waits for the files of its sockets to be removed.
-const CLOSE: Duration = Duration::from_millis(500);
-
 /// Every extra socket of the agent.
 pub(super) struct ExtraSockets {
     paths: Paths,
     state: Mutex<State>,
     /// Listeners on their way to who serves them.
     opened: mpsc::UnboundedSender<Opened>,
-    /// Held by who serves them.
-    to_serve: tokio::sync::Mutex<mpsc::UnboundedReceiver<Opened>>,
+    to_serve: Mutex<Option<mpsc::UnboundedReceiver<Opened>>>,
 }
 
 #[derive(Default)]
@@ -116,7 +110,7 @@ impl Entry {
 impl Drop for Open {
     fn drop(&mut self) {
         // Only our own: a successor may have bound the path.
-        if socket::inode(&self.path).is_ok_and(|found| found == self.inode) {
+        if server::inode(&self.path).is_ok_and(|found| found == self.inode) {
             let _ = fs::remove_file(&self.path);
         }
     }
@@ -125,7 +119,7 @@ impl Drop for Open {
 impl ExtraSockets {
     pub(super) fn new(paths: &Paths) -> Self {
         let (opened, to_serve) = mpsc::unbounded_channel();
-        Self { paths: paths.clone(), state: Mutex::default(), opened, to_serve: tokio::sync::Mutex::new(to_serve) }
+        Self { paths: paths.clone(), state: Mutex::default(), opened, to_serve: Mutex::new(Some(to_serve)) }
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
@@ -153,7 +147,7 @@ impl ExtraSockets {
                     other.push(name.clone());
                 }
                 // One that was removed or replaced is found by nobody.
-                socket::inode(&open.path).is_ok_and(|found| found == open.inode)
+                server::inode(&open.path).is_ok_and(|found| found == open.inode)
             }
         });
         state.problems.retain(|name, _| wanted.contains_key(name));
@@ -189,10 +183,10 @@ impl ExtraSockets {
         let path = self.paths.extra_socket(settings.name.as_str());
         files::ensure_private_dir(&self.paths.extra_sockets())?;
         files::ensure_private_dir(&self.paths.extra_sockets().join(settings.name.as_str()))?;
-        socket::remove_stale(&path)?;
-        let failed = |e| socket::failed(&path, &e);
-        let listener = socket::listen(&path).map_err(failed)?;
-        let inode = socket::inode(&path).map_err(failed)?;
+        server::remove_stale(&path)?;
+        let failed = |e| server::failed(&path, &e);
+        let listener = server::listen(&path).map_err(failed)?;
+        let inode = server::inode(&path).map_err(failed)?;
         let (cut, _) = watch::channel(());
         Ok((Open { settings: settings.clone(), path: path.clone(), inode, cut }, listener))
     }
@@ -218,14 +212,10 @@ impl ExtraSockets {
     }
 
     /// Closes all of them for good; the directories stay, as a container may have them mounted.
-    pub(super) async fn close(&self) {
-        let open = {
-            let mut state = self.state();
-            state.closed = true;
-            std::mem::take(&mut state.open)
-        };
-        // Their ends remove files.
-        let _ = STATE.run("extra sockets", CLOSE, move || drop(open)).await;
+    pub(super) fn close(&self) {
+        let mut state = self.state();
+        state.closed = true;
+        state.open.clear();
     }
 
     /// Gives what `status` shows.
@@ -252,19 +242,17 @@ impl Agent {
     }
 
     /// Opens again what somebody removed, and tries again what could not be opened.
-    pub(super) async fn mend_sockets(&self) {
-        self.on_reload_lane(|agent| {
-            // Not between a reading of the configuration and its taking over.
-            let _one_at_a_time = agent.reloading.lock().unwrap_or_else(PoisonError::into_inner);
-            agent.open_sockets(&agent.configuration.catalogue());
-        })
-        .await;
+    pub(super) fn mend_sockets(&self) {
+        // Not between a reading of the configuration and its taking over.
+        let _one_at_a_time = self.reloading.lock().unwrap_or_else(PoisonError::into_inner);
+        self.open_sockets(&self.configuration.catalogue());
     }
 }
 
 /// Serves every extra socket from its opening on; never returns.
 pub(super) async fn serve(agent: &Arc<Agent>, slots: &Arc<Semaphore>) {
-    let mut to_serve = agent.extra.to_serve.lock().await;
+    let to_serve = agent.extra.to_serve.lock().unwrap_or_else(PoisonError::into_inner).take();
+    let Some(mut to_serve) = to_serve else { return std::future::pending().await };
     while let Some(Opened { name, listener, cut }) = to_serve.recv().await {
         let listener = listener.set_nonblocking(true).and_then(|()| UnixListener::from_std(listener));
         let listener = match listener {

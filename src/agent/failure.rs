@@ -1,6 +1,5 @@
 //! Why there is no session, and how long to rest before the next try.
 
-use crate::domain::diagnosis::key::is_unknown_key;
 use crate::domain::names::Name;
 use crate::domain::plan::{Plan, SessionKey, Step};
 use crate::domain::report::{Kind, Report};
@@ -32,12 +31,8 @@ impl Failure {
     pub(super) fn of_aws(plan: &Plan, error: &TokenError) -> Self {
         let mut report = error.report.clone();
         if let Some(hint) = &mut report.hint {
-            if let Some(source) = plan.identity.source.as_ref().filter(|_| hint.contains("IDENTITY")) {
-                *hint = if is_unknown_key(error.aws_code()) {
-                    format!("the key that {source} gives may be deleted, inactive or of another partition")
-                } else {
-                    format!("correct the key that {source} gives: AWS does not know it as it is")
-                };
+            if let Some(source) = plan.identity.source.as_ref().filter(|_| hint.contains("identity add IDENTITY")) {
+                *hint = format!("correct the key that {source} gives: AWS does not know it as it is");
             }
             // The adapter knows ARNs; which identity's key it was is known here.
             *hint = hint.replace("IDENTITY", plan.identity.name.as_str());
@@ -81,12 +76,6 @@ impl Failure {
                 .hint("run it again; `rolecall log` shows whether the identity's key was changed meanwhile"),
         )
     }
-}
-
-/// Makes the report of a request that has met a panic.
-pub(super) fn internal_error() -> Report {
-    Report::new(Kind::Failed, "an internal error in the agent ended this request")
-        .hint("run it again; the place of the error is in the agent's log, please report it")
 }
 
 /// Names who became, or wanted to become, the role of which a failure tells: the role before it in the chain, or the identity.

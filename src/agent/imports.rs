@@ -58,11 +58,11 @@ impl Agent {
         name: &str,
         tool: ForeignTool,
         entry: String,
-        place: (Option<String>, &[String]),
+        region: Option<String>,
         caller: &Caller,
     ) -> Result<Response, Report> {
         let key = self.foreign()?.read(&Entry { collection: collection(tool), name: entry }).await?;
-        self.add_identity(name, key, place, Whence::Keyring, caller).await
+        self.add_identity(name, key, region, Whence::Keyring, caller).await
     }
 
     /// Gives a key back that came out of a file, after a person's yes.
@@ -93,10 +93,7 @@ impl Agent {
         line.access_key_id = Some(printable(access_key_id, 128));
         line.message = Some("given back to a file".to_owned());
         line.caller = Some(caller.clone());
-        match &taken {
-            Ok(_) => self.log_hand_out(line).await.map_err(|failure| failure.report)?,
-            Err(_) => self.audit.write(line),
-        }
+        self.audit.write(line);
         taken.map(|key| Answer::AccessKey { access_key_id: key.id, secret_access_key: key.secret })
     }
 
@@ -123,7 +120,7 @@ impl Agent {
         let asked = self.asking(questions.ask_consent(&subject, &question), seat, connection);
         let said = Patience::new().with_a_person(asked).await;
         questions.forget(&subject);
-        questions.terminal_given_back(caller.device.as_ref()).await;
+        questions.terminal_given_back(caller.terminal_path.as_deref()).await;
         let program = named(caller);
         let (what, hint) = match said.unwrap_or(Err(NoAnswer::Patience)) {
             Ok(()) => return Ok(()),

@@ -186,18 +186,6 @@ impl Vault for Watched {
         drop(facts);
         self.vault.lock();
     }
-
-    fn offer_bus(&self, address: &str) {
-        self.vault.offer_bus(address);
-    }
-
-    fn warning(&self) -> Option<Report> {
-        self.vault.warning()
-    }
-
-    async fn accept_restored(&self) -> Result<(), Report> {
-        self.vault.accept_restored().await
-    }
 }
 
 impl Agent {

@@ -1,19 +1,15 @@
 //! From the bound socket to the last wiped session: what the agent does by itself, and the ways it ends.
 
 use super::audit::{Event, Line};
-use super::server;
-use super::socket::Socket;
+use super::server::{self, Socket};
 use super::{Agent, desk, extra, watch};
 use crate::ports::DeskEvent;
-use futures_util::FutureExt;
-use rustix::process::Signal;
 use std::io;
-use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::{Notify, Semaphore, mpsc};
-use tokio::time::{sleep, timeout};
+use tokio::time::timeout;
 
 /// What is under way at the end gets this long. Together with the last word it stays below the five seconds that tools
 /// such as systemd's smallest settings and impatient people give.
@@ -25,9 +21,6 @@ const LAST_WORD: Duration = Duration::from_millis(250);
 /// How often the agent looks whether its socket is still its own and whether it has idled long enough.
 const LOOK_AROUND: Duration = Duration::from_secs(30);
 
-/// A task that panics each time must not take the processor; one that panics once must not be missed.
-const START_AGAIN: Duration = Duration::from_millis(100);
-
 /// Why the agent ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Ending {
@@ -37,31 +30,14 @@ pub enum Ending {
     Displaced,
     /// SIGTERM or SIGINT.
     Signal,
-    /// A task that never ends has ended; its name. The agent cannot do its work without it.
-    TaskEnded(&'static str),
-}
-
-/// Runs a task that never ends. A panic costs it what it was doing: it is started again. Returns its name if it ends.
-pub async fn endless(name: &'static str, mut task: impl AsyncFnMut()) -> &'static str {
-    while AssertUnwindSafe(task()).catch_unwind().await.is_err() {
-        tracing::error!(task = name, "the task starts again after an internal error");
-        sleep(START_AGAIN).await;
-    }
-    name
-}
-
-/// Has a write beyond a limit of file sizes (`ulimit -f`) fail instead of ending the process. Before the first write.
-pub fn outlive_file_size_limit() {
-    // Without a handler the limit is as it was.
-    let _ = signal_hook::flag::register(Signal::XFSZ.as_raw(), Arc::default());
 }
 
 /// Runs the agent until one of its endings; returns with every session wiped. What happens on the desktop comes by `events`.
 pub async fn run(
     agent: Arc<Agent>,
-    mut socket: Socket,
+    socket: Socket,
     connections: usize,
-    mut events: mpsc::Receiver<DeskEvent>,
+    events: mpsc::Receiver<DeskEvent>,
     ready: impl FnOnce(),
 ) -> io::Result<Ending> {
     let listener = socket.listener()?;
@@ -73,23 +49,21 @@ pub async fn run(
     agent.audit.write(Line::new(agent.ports.clock.now().wall, Event::Start, "ok"));
     agent.resume_endpoint().await;
     let look = Notify::new();
-    let changed = async || {
-        agent.reload().await;
+    let changed = || {
+        agent.reload();
         look.notify_one();
     };
     ready();
     let ending = tokio::select! {
-        name = endless("connections", async || server::serve(&agent, &listener, &slots).await) => Ending::TaskEnded(name),
-        name = endless("extra sockets", async || extra::serve(&agent, &slots).await) => Ending::TaskEnded(name),
-        name = endless("renewal", async || refresh(&agent).await) => Ending::TaskEnded(name),
-        name = endless("configuration watch", async || {
-            watch::watch(|| agent.configuration.paths(), agent.paths.runtime_dir(), changed).await;
-        }) => Ending::TaskEnded(name),
-        name = endless("locking by time", async || lock_by_time(&agent).await) => Ending::TaskEnded(name),
-        name = endless("notifications", async || agent.tell().await) => Ending::TaskEnded(name),
-        name = endless("desktop events", async || desk::follow(&agent, &mut events).await) => Ending::TaskEnded(name),
-        name = endless("hangup signals", async || ignore(&mut hangup).await) => Ending::TaskEnded(name),
-        _ = endless("socket check", async || displaced(&agent, &socket, &look).await) => Ending::Displaced,
+        () = server::serve(&agent, &listener, &slots) => Ending::Displaced,
+        () = extra::serve(&agent, &slots) => Ending::Displaced,
+        () = refresh(&agent) => Ending::Displaced,
+        () = watch::watch(|| agent.configuration.paths(), agent.paths.runtime_dir(), changed) => Ending::Displaced,
+        () = idle_lock(&agent) => Ending::Displaced,
+        () = agent.tell() => Ending::Displaced,
+        () = desk::follow(&agent, events) => Ending::Displaced,
+        () = displaced(&agent, &socket, &look) => Ending::Displaced,
+        () = ignore(&mut hangup) => Ending::Displaced,
         () = agent.stop.notified() => Ending::Asked,
         _ = terminate.recv() => Ending::Signal,
         _ = interrupt.recv() => Ending::Signal,
@@ -99,8 +73,8 @@ pub async fn run(
     // connected already is let in before the socket and its lock are given up.
     // The ports go before the socket: the agent that is started next takes them up again.
     agent.endpoint.close().await;
-    socket.unlink().await;
-    agent.extra.close().await;
+    socket.unlink();
+    agent.extra.close();
     server::let_in(&agent, &socket, &slots);
     drop(listener);
     drop(socket);
@@ -112,13 +86,7 @@ pub async fn run(
         let _ = timeout(LAST_WORD, slots.acquire_many(all)).await;
     }
     agent.lock("ending", None).are_gone().await;
-    agent.audit.write_counts(true);
-    let result = if let Ending::TaskEnded(_) = ending { "failed" } else { "ok" };
-    let mut line = Line::new(agent.ports.clock.now().wall, Event::Stop, result);
-    if let Ending::TaskEnded(name) = ending {
-        line.message = Some(format!("the task {name:?} ended, which never ends"));
-    }
-    agent.audit.write(line);
+    agent.audit.write(Line::new(agent.ports.clock.now().wall, Event::Stop, "ok"));
     agent.audit.flush();
     Ok(ending)
 }
@@ -134,19 +102,17 @@ async fn refresh(agent: &Agent) {
     }
 }
 
-/// Forgets everything when its time is over, and writes the counts of repeated audit lines.
-async fn lock_by_time(agent: &Agent) {
+async fn idle_lock(agent: &Agent) {
     loop {
-        agent.audit.write_counts(false);
-        let rest = agent.lock_if_over().map_or(LOOK_AROUND, |left| left.clamp(Duration::from_secs(1), LOOK_AROUND));
+        let rest = agent.lock_if_idle().map_or(LOOK_AROUND, |left| left.clamp(Duration::from_secs(1), LOOK_AROUND));
         let now = agent.ports.clock.now().boot;
         agent.ports.clock.sleep_until(now + rest).await;
     }
 }
 
 async fn displaced(agent: &Agent, socket: &Socket, look: &Notify) {
-    while socket.is_in_place().await {
-        agent.mend_sockets().await;
+    while socket.is_in_place() {
+        agent.mend_sockets();
         let next = agent.ports.clock.now().boot + LOOK_AROUND;
         tokio::select! {
             // Told at once: as long as we hold the lock, nobody can start an agent that would be found.
@@ -160,20 +126,4 @@ async fn displaced(agent: &Agent, socket: &Socket, look: &Notify) {
 async fn ignore(signals: &mut tokio::signal::unix::Signal) {
     while signals.recv().await.is_some() {}
     std::future::pending::<()>().await;
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[tokio::test]
-    async fn panicked_task_starts_again_and_returned_task_is_named() {
-        let mut runs = 0;
-        let name = endless("counting", async || {
-            runs += 1;
-            assert!(runs > 2, "a panic");
-        });
-        assert_eq!(name.await, "counting");
-        assert_eq!(runs, 3);
-    }
 }

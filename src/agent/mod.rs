@@ -19,12 +19,10 @@ mod keep_totp;
 mod key_age;
 pub mod lifecycle;
 mod locked;
-pub mod log;
 mod notices;
 mod patience;
 mod proc;
 mod programs;
-mod proxy_password;
 mod questions;
 mod recursion;
 mod renewal;
@@ -32,17 +30,13 @@ mod requests;
 mod rotation;
 pub mod server;
 mod sessions;
-pub mod socket;
 mod sourcing;
 mod status;
 mod terminal;
-mod unknown_key;
 mod unlock;
 mod watch;
-mod world;
 
-use crate::blocking::RELOAD;
-use crate::domain::catalogue::{AuditMode, Catalogue};
+use crate::domain::catalogue::Catalogue;
 use crate::paths::Paths;
 use crate::ports::{Clock, Prompter, TokenService, Vault};
 pub use audit::log_schema;
@@ -50,21 +44,15 @@ use audit::{Audit, Event, Line};
 use caller::Caller;
 use configuration::Configuration;
 use endpoint::Endpoint;
-#[cfg(fuzzing)]
-pub use endpoint::fuzzing as endpoint_fuzzing;
 use extra::ExtraSockets;
-use failure::Failure;
 use key_age::{KeyFacts, Watched};
 use rotation::Rotations;
 use sessions::{CalledOff, Sessions};
 use std::collections::HashMap;
 use std::sync::atomic::AtomicU64;
-use std::sync::{Arc, Mutex, PoisonError, Weak};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 use tokio::sync::Notify;
-
-/// How long a request waits for the configuration to be read again before it goes on with the one in use.
-const RELOAD_DEADLINE: Duration = Duration::from_secs(4);
 
 /// The seams to the world.
 #[derive(Clone)]
@@ -87,6 +75,7 @@ pub(crate) struct Counters {
     pub(crate) sts_calls: AtomicU64,
     pub(crate) sts_failures: AtomicU64,
     pub(crate) vault_reads: AtomicU64,
+    pub(crate) strangers: AtomicU64,
     pub(crate) turned_away: AtomicU64,
 }
 
@@ -100,8 +89,6 @@ struct Idleness {
 
 /// The agent's state, shared by its tasks.
 pub struct Agent {
-    /// For what goes on when the caller it is done for has gone.
-    this: Weak<Self>,
     ports: Ports,
     paths: Paths,
     configuration: Configuration,
@@ -133,7 +120,7 @@ impl Agent {
     /// Makes an agent and reads its configuration. A configuration that does not hold is no reason not to start: every
     /// answer says what is wrong with it, and the agent takes it over once it is mended.
     pub fn new(ports: Ports, paths: Paths) -> Arc<Self> {
-        let audit = Arc::new(Audit::open(&paths.audit_log(), Arc::clone(&ports.clock)));
+        let audit = Arc::new(Audit::open(&paths.audit_log()));
         let counters = Arc::new(Counters::default());
         let key_facts = Arc::new(KeyFacts::default());
         let vault = Arc::new(Watched::new(Arc::clone(&ports.vault), Arc::clone(&key_facts)));
@@ -141,7 +128,6 @@ impl Agent {
         let sessions = Sessions::new(ports.clone(), Arc::clone(&audit), Arc::clone(&counters));
         let now = ports.clock.now();
         let agent = Arc::new_cyclic(|agent| Self {
-            this: agent.clone(),
             configuration: Configuration::new(&paths.config),
             rotations: Rotations::new(&paths.state),
             examining: tokio::sync::Mutex::default(),
@@ -161,28 +147,12 @@ impl Agent {
             stop: Notify::new(),
             closing: tokio::sync::watch::Sender::new(false),
         });
-        agent.reload_here();
+        agent.reload();
         agent
     }
 
-    /// Reads the configuration again; what did not change costs nothing. A caller does not wait longer than the deadline;
-    /// the reading goes on.
-    async fn reload(&self) {
-        self.on_reload_lane(Self::reload_here).await;
-    }
-
-    /// Runs what takes the configuration over, or what has to wait for that, on a thread where it may block.
-    async fn on_reload_lane(&self, job: impl FnOnce(&Self) + Send + 'static) {
-        let Some(agent) = self.this.upgrade() else { return };
-        if let Err(error) =
-            RELOAD.run(self.paths.config.display().to_string(), RELOAD_DEADLINE, move || job(&agent)).await
-        {
-            tracing::warn!(%error, "the configuration is not read again");
-        }
-    }
-
-    /// Does the same as [`Self::reload`] on the calling thread, for as long as it takes.
-    fn reload_here(&self) {
+    /// Reads the configuration again; what did not change costs nothing.
+    fn reload(&self) {
         let _one_at_a_time = self.reloading.lock().unwrap_or_else(PoisonError::into_inner);
         let Some(taken) = self.configuration.reload() else { return };
         let now = self.ports.clock.now();
@@ -195,7 +165,6 @@ impl Agent {
             }
         }
         self.audit.write(line);
-        self.note_places();
     }
 
     fn take_over(&self, catalogue: &Arc<Catalogue>) {
@@ -215,9 +184,8 @@ impl Agent {
 
     /// Forgets every session and what opened the vault; gives what was under way, which ends a moment later.
     fn lock(&self, reason: &str, caller: Option<Caller>) -> CalledOff {
-        // The vault first: a call that starts in between must not find it open.
-        self.ports.vault.lock();
         let called_off = self.sessions.lock();
+        self.ports.vault.lock();
         self.ports.tokens.close();
         let called_off = called_off.and(self.endpoint.lock());
         self.locked.send_replace(());
@@ -228,49 +196,32 @@ impl Agent {
         called_off
     }
 
-    /// Logs a hand-out, before anything leaves. With `audit = "required"` it waits for the line to be in the file, and
-    /// without that the hand-out must not be made.
-    async fn log_hand_out(&self, line: Line) -> Result<(), Failure> {
-        match self.configuration.catalogue().agent.audit {
-            AuditMode::Required => self.audit.write_through(line).await.map_err(Failure::transient),
-            AuditMode::BestEffort => {
-                self.audit.write(line);
-                Ok(())
-            }
-        }
-    }
-
     /// Takes note of a use. A status that is looked at is none, or a widget would keep everything open for ever.
     fn touch(&self) {
         let mut idleness = self.idleness.lock().unwrap_or_else(PoisonError::into_inner);
         // The first to ask after a long sleep may come before the timer does.
-        self.lock_if_due(&mut idleness);
+        self.lock_if_over(&mut idleness);
         *idleness = Idleness { last_use: self.ports.clock.now().boot, is_locked: false };
     }
 
-    /// Forgets everything when nothing has been used for `idle_lock`, or when something has been open for `max_unlocked`.
-    /// Returns the time that is left until then, if there is a limit.
+    /// Forgets everything, once, when nothing has been used for as long as the configuration allows. Gives the time that
+    /// is left until then, if it is not over and there is a limit.
     ///
     /// Sessions lapse long before; what opens the vault does not, so it is locked whether or not there is a session.
-    fn lock_if_over(&self) -> Option<Duration> {
-        self.lock_if_due(&mut self.idleness.lock().unwrap_or_else(PoisonError::into_inner))
+    fn lock_if_idle(&self) -> Option<Duration> {
+        self.lock_if_over(&mut self.idleness.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
-    fn lock_if_due(&self, idleness: &mut Idleness) -> Option<Duration> {
-        let settings = &self.configuration.catalogue().agent;
-        let now = self.ports.clock.now().boot;
-        let left = |limit: Duration, since: Duration| limit.saturating_sub(now.saturating_sub(since));
-        let open = settings.max_unlocked.zip(self.sessions.opened_since()).map(|(limit, since)| left(limit, since));
-        let idle = settings.idle_lock.filter(|_| !idleness.is_locked).map(|limit| left(limit, idleness.last_use));
-        let reason = match (open, idle) {
-            (Some(Duration::ZERO), _) => "open for max_unlocked",
-            (_, Some(Duration::ZERO)) => "idle",
-            _ => return open.into_iter().chain(idle).min(),
-        };
-        idleness.is_locked = true;
-        // Nobody asked for it, so there is nobody to be told when the last of it is wiped.
-        drop(self.lock(reason, None));
-        None
+    fn lock_if_over(&self, idleness: &mut Idleness) -> Option<Duration> {
+        let limit = self.configuration.catalogue().agent.idle_lock?;
+        let idle = self.ports.clock.now().boot.saturating_sub(idleness.last_use);
+        let left = limit.checked_sub(idle).filter(|left| !left.is_zero());
+        if left.is_none() && !idleness.is_locked {
+            idleness.is_locked = true;
+            // Nothing was used for long, so there is nobody to be told when the last of it is wiped.
+            drop(self.lock("idle", None));
+        }
+        left
     }
 }
 

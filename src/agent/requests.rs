@@ -46,16 +46,12 @@ impl Agent {
         if call.version != VERSION && !call.request.is_of_every_version() {
             return Err(other_version(call.version));
         }
-        if let Some(bus) = &call.context.bus {
-            self.ports.vault.offer_bus(bus);
-        }
-        self.check_view(&call.request, call.context.view.as_ref()).await?;
         let answer = |answer| Ok(Response::Answer(Box::new(answer)));
         let done = |note| answer(Answer::Done { note });
         // A script that edits the file and goes on at once is faster than the watch; whether it stores a key in the keyring
         // or in the file must not hang on that. A `get` need not look: it is in front of every AWS call.
         if !matches!(call.request, Request::Get { .. } | Request::Glance { .. } | Request::Lock | Request::Stop) {
-            self.reload().await;
+            self.reload();
         }
         match call.request {
             Request::Get { name } => self.get(&name, caller, &call.context, connection).await,
@@ -74,19 +70,19 @@ impl Agent {
                 let wanted = WantedGrant { name: &name, form, owner, port };
                 self.grant(wanted, caller, &call.context, connection).await
             }
-            Request::Device { name } => answer(self.tell_device(name.as_deref()).await?),
+            Request::Device { name } => answer(self.tell_device(name.as_deref())?),
             Request::Forget { name } => {
-                self.sessions.forget(&self.plan(&name).await?.identity.name);
+                self.sessions.forget(&self.plan(&name)?.identity.name);
                 done(None)
             }
             Request::ForeignEntries => answer(self.foreign_entries().await?),
-            Request::IdentityAdd { name, access_key_id, secret_access_key, region, arns, replace, imported } => {
+            Request::IdentityAdd { name, access_key_id, secret_access_key, region, replace, imported } => {
                 let key = AccessKey { id: access_key_id, secret: secret_access_key };
                 let whence = if imported { Whence::File } else { Whence::Person { replace } };
-                self.add_identity(&name, key, (region, &arns), whence, caller).await
+                self.add_identity(&name, key, region, whence, caller).await
             }
-            Request::IdentityAdopt { name, tool, entry, region, arns } => {
-                self.adopt_identity(&name, tool, entry, (region, &arns), caller).await
+            Request::IdentityAdopt { name, tool, entry, region } => {
+                self.adopt_identity(&name, tool, entry, region, caller).await
             }
             Request::IdentityTakeBack { name, access_key_id } => {
                 answer(self.take_back(&name, &access_key_id, caller, &call.context, connection).await?)
@@ -103,22 +99,13 @@ impl Agent {
                 done(None)
             }
             Request::Reload => self.configuration.problem().map_or_else(|| done(None), Err),
-            Request::Status => {
-                let mut status = self.status().await;
-                if let Some(view) = &call.context.view {
-                    status.warnings.extend(self.other_configuration(view).await);
-                }
-                answer(Answer::Status(Box::new(status)))
-            }
+            Request::Status => answer(Answer::Status(Box::new(self.status().await))),
             Request::Stop => {
                 self.stop.notify_one();
                 done(None)
             }
             Request::Unlock { name, code } => done(Some(self.unlock(name, code, caller).await?)),
-            Request::UnlockVault { passphrase, accept_restored } => {
-                done(self.unlock_vault(passphrase, accept_restored, caller).await?)
-            }
-            Request::ProxyPassword { password } => done(Some(self.keep_proxy_password(&password, caller).await?)),
+            Request::UnlockVault { passphrase } => done(self.unlock_vault(passphrase, caller).await?),
         }
     }
 
@@ -131,7 +118,7 @@ impl Agent {
     ) -> Result<Response, Report> {
         self.counters.gets.fetch_add(1, Ordering::Relaxed);
         self.touch();
-        let plan = self.plan_for(name, Event::Get, caller).await?;
+        let plan = self.plan_for(name, Event::Get, caller)?;
         let result = self.session(&plan, caller, context, connection).await;
         let mut line = Line::new(self.ports.clock.now().wall, Event::Get, "ok");
         line.name = Some(plan.name.to_string());
@@ -143,18 +130,11 @@ impl Agent {
                 .unwrap_or_else(std::sync::PoisonError::into_inner)
                 .insert(plan.name.to_string(), program.to_owned());
         }
-        let result = match result {
-            Ok(given) => {
-                given.tell(&mut line);
-                let logged = self.log_hand_out(line.clone()).await;
-                // A lock may have come while the line was written.
-                logged.and_then(|()| self.sessions.still_holds(given))
-            }
-            Err(failure) => Err(failure),
-        };
         match result {
             Ok(given) => {
                 self.counters.handed_out.fetch_add(1, Ordering::Relaxed);
+                given.tell(&mut line);
+                self.audit.write(line);
                 Ok(Response::Session(given.held))
             }
             Err(Failure { report, code, .. }) => {
@@ -168,8 +148,8 @@ impl Agent {
     }
 
     /// Finds the plan of a name that somebody asks for; that there is none is logged.
-    pub(super) async fn plan_for(&self, name: &str, event: Event, caller: &Caller) -> Result<Arc<Plan>, Report> {
-        self.plan(name).await.inspect_err(|report| {
+    pub(super) fn plan_for(&self, name: &str, event: Event, caller: &Caller) -> Result<Arc<Plan>, Report> {
+        self.plan(name).inspect_err(|report| {
             let mut line = Line::new(self.ports.clock.now().wall, event, class(report.kind));
             line.name = Some(printable(name, NAME_SHOWN));
             line.message = Some(report.message.clone());
@@ -192,7 +172,7 @@ impl Agent {
         if matches!(&result, Ok(given) if given.cached || plan.mfa_serial().is_none()) {
             return result;
         }
-        self.sessions.questions.terminal_given_back(caller.device.as_ref()).await;
+        self.sessions.questions.terminal_given_back(caller.terminal_path.as_deref()).await;
         result.and_then(|given| self.sessions.still_holds(given))
     }
 
@@ -223,7 +203,7 @@ impl Agent {
         // The far end of a socket must not answer its own question: it appears where the agent is, or nowhere.
         let surroundings = match &caller.socket {
             Some(_) => self.ports.prompter.at_home(),
-            None => context.surroundings(caller.device.clone()),
+            None => context.surroundings(caller.terminal_path.clone()),
         };
         self.sessions.questions.sit(subject, name.clone(), caller.terminal, program, surroundings)
     }
@@ -284,16 +264,18 @@ impl Agent {
     }
 
     /// Finds the plan of a name; one that is unknown may have been written to the file a moment ago.
-    pub(super) async fn plan(&self, name: &str) -> Result<Arc<Plan>, Report> {
-        if let Ok(plan) = self.configuration.plan(name) {
-            return Ok(plan);
-        }
-        self.reload().await;
-        self.configuration.plan(name).map_err(|report| match self.configuration.problem() {
-            // Nothing was ever taken over: that, and not the name, is the cause.
-            Some(problem) if self.configuration.catalogue().names().next().is_none() => problem,
-            _ => self.with_remark(report),
-        })
+    pub(super) fn plan(&self, name: &str) -> Result<Arc<Plan>, Report> {
+        self.configuration
+            .plan(name)
+            .or_else(|_| {
+                self.reload();
+                self.configuration.plan(name)
+            })
+            .map_err(|report| match self.configuration.problem() {
+                // Nothing was ever taken over: that, and not the name, is the cause.
+                Some(problem) if self.configuration.catalogue().names().next().is_none() => problem,
+                _ => self.with_remark(report),
+            })
     }
 
     /// Adds to a failure that the file on disk is not what is in use: it may be the reason.
@@ -304,32 +286,15 @@ impl Agent {
         }
     }
 
-    async fn unlock_vault(
-        &self,
-        passphrase: Option<Passphrase>,
-        accept_restored: bool,
-        caller: &Caller,
-    ) -> Result<Option<String>, Report> {
+    async fn unlock_vault(&self, passphrase: Option<Passphrase>, caller: &Caller) -> Result<Option<String>, Report> {
         self.touch();
-        let mut result = self.ports.vault.unlock(passphrase).await;
-        if accept_restored && result.is_ok() {
-            result = self.ports.vault.accept_restored().await;
-        }
-        if result.is_ok() {
-            self.sessions.note_open();
-        }
+        let result = self.ports.vault.unlock(passphrase).await;
         let outcome = result.as_ref().map_or_else(|report| class(report.kind), |()| "ok".to_owned());
         let mut line = Line::new(self.ports.clock.now().wall, Event::Unlock, outcome);
         line.message = Some("vault".into());
         line.caller = Some(caller.clone());
         self.audit.write(line);
-        result?;
-        Ok(Some(match self.ports.vault.warning() {
-            Some(Report { message, hint, .. }) => {
-                format!("the vault is open, but {message}\nhint: {}", hint.unwrap_or_default())
-            }
-            None => "the vault is open".into(),
-        }))
+        result.map(|()| Some("the vault is open".into()))
     }
 }
 

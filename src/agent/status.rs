@@ -1,25 +1,17 @@
 //! What `status` shows.
 
 use super::sessions::Glance;
-use super::{Agent, flight, log};
-use crate::blocking::{self, STATE};
+use super::{Agent, flight};
 use crate::domain::catalogue::{IdentityKind, VaultKind};
 use crate::domain::credential::{Freshness, Now};
 use crate::domain::plan::{Plan, SessionKey};
-use crate::domain::report::{Kind, Report, printable};
-use crate::files;
+use crate::domain::report::{Kind, Report};
 use crate::ports::{VaultState, no_key};
 use crate::protocol::message::Answer;
 use crate::protocol::status::{AgentStatus, Counts, IdentityStatus, RoleStatus, SessionStatus, Status, VaultStatus};
 use chrono::TimeDelta;
-use std::collections::BTreeSet;
-use std::path::PathBuf;
 use std::sync::PoisonError;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::time::Duration;
-
-/// How long the look at the agent's own files may take.
-const LOOK: Duration = Duration::from_secs(1);
 
 impl Agent {
     /// Gathers everything there is to say.
@@ -29,7 +21,7 @@ impl Agent {
         let (state, reason) = match self.ports.vault.state().await {
             VaultState::Ready => ("ready", None),
             VaultState::Locked => ("locked", None),
-            VaultState::Absent(why) | VaultState::Unreached(why) => ("absent", Some(why)),
+            VaultState::Absent(why) => ("absent", Some(why)),
         };
         if state == "ready" {
             self.look_at_keys().await;
@@ -37,7 +29,6 @@ impl Agent {
         let kind = if catalogue.agent.vault == VaultKind::Os { "os" } else { "file" };
         let callers = self.last_callers.lock().unwrap_or_else(PoisonError::into_inner).clone();
         let mut warnings: Vec<Report> = self.configuration.problem().into_iter().collect();
-        warnings.extend(self.ports.vault.warning());
         warnings.extend(self.unfinished_rotations().await.into_iter().map(|(_, report)| report));
         warnings.extend(self.idle_rules().await);
         warnings.extend(self.overdue_keys().iter().map(super::key_age::OverdueKey::report));
@@ -98,9 +89,12 @@ impl Agent {
         warnings.extend(self.ending());
         let sockets = self.extra.status(&catalogue);
         warnings.extend(sockets.iter().filter_map(|socket| socket.error.clone()));
-        warnings.extend(self.log_warnings());
-        let hung_files = blocking::overdue().into_iter().map(|call| call.subject).collect::<BTreeSet<String>>();
-        warnings.extend(hung(&hung_files).into_iter().chain(self.unusable_files().await));
+        if self.audit.lost() > 0 {
+            warnings.push(
+                Report::new(Kind::Failed, format!("{} lines of the audit log could not be written", self.audit.lost()))
+                    .hint(format!("look at `{}` and the space on its disk", self.paths.audit_log().display())),
+            );
+        }
         warnings.extend(failures.told());
         Status {
             agent: AgentStatus {
@@ -110,7 +104,6 @@ impl Agent {
                 now: now.wall,
                 config: self.paths.config.display().to_string(),
                 socket: self.paths.socket.display().to_string(),
-                world: self.paths.world.as_ref().map(|world| world.display().to_string()),
             },
             warnings,
             questions: self.sessions.questions.status(),
@@ -119,54 +112,8 @@ impl Agent {
             roles,
             endpoint: self.endpoint.status(),
             sockets,
-            hung_files: hung_files.into_iter().collect(),
             counts: self.counts(),
         }
-    }
-
-    /// Says what is lost because a file of the agent could not be written, and how often the agent itself failed.
-    fn log_warnings(&self) -> Vec<Report> {
-        let mut warnings = Vec::new();
-        if self.audit.lost() > 0 {
-            warnings.push(
-                Report::new(Kind::Failed, format!("{} lines of the audit log could not be written", self.audit.lost()))
-                    .hint(format!("look at `{}` and the space on its disk", self.paths.audit_log().display())),
-            );
-        }
-        if log::lost() > 0 {
-            let what = format!("{} lines of the agent's log could not be written", log::lost());
-            warnings.push(Report::new(Kind::Failed, what).hint(format!(
-                "look at `{}` and the space on its disk, or at what reads the agent's standard error",
-                self.paths.agent_log().display()
-            )));
-        }
-        if log::is_missing() {
-            let path = self.paths.agent_log();
-            let what = format!("the agent has no log: {} could not be opened when it started", path.display());
-            let hint = "look at its directory and the space on its disk, then run `rolecall agent restart`";
-            warnings.push(Report::new(Kind::Failed, what).hint(hint));
-        }
-        if log::panics() > 0 {
-            let what = format!("{} internal errors in the agent; each ended what met it", log::panics());
-            warnings.push(Report::new(Kind::Failed, what).hint("report the places that are in the agent's log"));
-        }
-        warnings.extend(self.endpoint.warning());
-        warnings
-    }
-
-    /// Names what lies in the place of a file of ours and is not one: the agent serves without it.
-    async fn unusable_files(&self) -> Vec<Report> {
-        let (audit, endpoint) = (self.paths.audit_log(), self.endpoint.file().to_path_buf());
-        let rotated = (1..=2).map(|n| PathBuf::from(format!("{}.{n}", audit.display())));
-        let files: Vec<PathBuf> = rotated.chain([audit.clone(), self.paths.agent_log(), endpoint]).collect();
-        let unusable = |path: PathBuf| {
-            let why = files::unusable(&path)?;
-            let report = Report::new(Kind::Failed, format!("{} cannot be used: {why}", path.display()));
-            Some(report.hint(format!("move it away: `mv {0} {0}.old`", path.display())))
-        };
-        let look = move || files.into_iter().filter_map(unusable).collect();
-        // A directory that does not answer is among the hung files.
-        STATE.run(self.paths.state.display().to_string(), LOOK, look).await.unwrap_or_default()
     }
 
     /// Tells what a prompt shows of a name; nothing is fetched, and nothing counts as a use.
@@ -220,22 +167,9 @@ impl Agent {
             vault_reads: read(&self.counters.vault_reads),
             turned_away: read(&self.counters.turned_away),
             audit_lost: self.audit.lost(),
-            log_lost: log::lost(),
-            internal_errors: log::panics(),
         }
     }
 }
-
-/// Warns of files that do not answer: for each, a thread waits until it does.
-fn hung(paths: &BTreeSet<String>) -> Option<Report> {
-    let (first, last) = (paths.first()?, paths.last()?);
-    let more = if first == last { String::new() } else { format!(" and {} more", paths.len() - 1) };
-    let what = format!("a file does not answer: {}{more}", printable(first, PATH_SHOWN));
-    Some(Report::new(Kind::Failed, what).hint("see what is mounted there: `cat /proc/self/mounts`"))
-}
-
-/// The longest path in a warning.
-const PATH_SHOWN: usize = 80;
 
 /// Why there are no sessions: each cause once, with everybody whom it concerns.
 #[derive(Default)]

@@ -1,16 +1,22 @@
 //! A caller's terminal, as the kernel knows it: never a path that the caller names.
 //!
-//! The number of the controlling terminal (`/proc/PID/stat`) becomes a path by the kernel's own rule. No file is looked at
-//! here: whoever draws on the terminal opens it and checks what it has opened. The path means the caller's terminal only
-//! where the caller has our mounts and our root: a container has a `/dev/pts/0` of its own, and the question would appear
-//! on somebody else's.
+//! The number of the controlling terminal (`/proc/PID/stat`) becomes a path, and the path is taken only if it leads the
+//! caller and us to the very same device of our own user. A caller in a container has a `/dev/pts/0` of its own, and the
+//! question would appear on somebody else's.
 
-use crate::domain::question::Device;
+use std::fs::{self, Metadata};
+use std::os::unix::fs::{FileTypeExt, MetadataExt};
+use std::path::{Path, PathBuf};
 
-/// Gives the device of a terminal number; `None` where there is none, or none with a path.
-pub(super) fn of(tty: i32) -> Option<Device> {
+/// Where a process's terminal is; `None` where it has none that may be used.
+pub(super) fn of(proc: &Path, tty: i32) -> Option<String> {
     let (major, minor) = device(tty)?;
-    Some(Device { path: path(major, minor)?, number: (major, minor) })
+    let path = path(major, minor)?;
+    let ours = fs::metadata(&path).ok()?;
+    let below_root: PathBuf = Path::new(&path).strip_prefix("/").ok()?.into();
+    let theirs = fs::metadata(proc.join("root").join(below_root)).ok()?;
+    let is_same = (ours.dev(), ours.ino()) == (theirs.dev(), theirs.ino());
+    (is_same && is_terminal(&ours, major, minor)).then_some(path)
 }
 
 /// Takes the device's number apart (makedev(3): `stat` gives the kernel's own form of 12 and 20 bits).
@@ -27,6 +33,13 @@ fn path(major: u32, minor: u32) -> Option<String> {
         (136..144, _) => Some(format!("/dev/pts/{}", u64::from(major - 136) * 256 + u64::from(minor))),
         _ => None,
     }
+}
+
+fn is_terminal(meta: &Metadata, major: u32, minor: u32) -> bool {
+    let rdev = meta.rdev();
+    meta.file_type().is_char_device()
+        && (rustix::fs::major(rdev), rustix::fs::minor(rdev)) == (major, minor)
+        && meta.uid() == rustix::process::geteuid().as_raw()
 }
 
 #[cfg(test)]
@@ -50,5 +63,13 @@ mod tests {
             let found = device(tty).and_then(|(major, minor)| path(major, minor));
             assert_eq!(found.as_deref(), want, "{tty:#x}");
         }
+    }
+
+    #[test]
+    fn a_path_that_leads_to_no_terminal_of_ours_is_not_taken() {
+        let own = Path::new("/proc/self");
+        // A terminal of that number is not there, or not ours.
+        assert_eq!(of(own, 34816 + (0xfff << 20)), None);
+        assert_eq!(of(Path::new("/proc/0"), 34816), None);
     }
 }

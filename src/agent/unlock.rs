@@ -36,7 +36,7 @@ impl Agent {
     /// Takes a code; gives what there is to say.
     pub(super) async fn unlock(&self, name: Option<String>, code: MfaCode, caller: &Caller) -> Result<String, Report> {
         self.touch();
-        let device = self.device(name.as_deref()).await;
+        let device = self.device(name.as_deref());
         let shown = match &device {
             Ok(plan) => Some(plan.name.to_string()),
             Err(_) => name.map(|name| printable(&name, NAME_SHOWN)),
@@ -95,17 +95,17 @@ impl Agent {
     }
 
     /// Says whose device a code would be for, before anybody types one.
-    pub(super) async fn tell_device(&self, name: Option<&str>) -> Result<Answer, Report> {
-        let plan = self.device(name).await?;
+    pub(super) fn tell_device(&self, name: Option<&str>) -> Result<Answer, Report> {
+        let plan = self.device(name)?;
         let serial = plan.mfa_serial().expect("the plan was chosen by its device").as_str().to_owned();
         Ok(Answer::Device { name: plan.name.to_string(), serial })
     }
 
     /// Finds the plan whose device is meant: that of a name, or of the only device there is.
-    async fn device(&self, name: Option<&str>) -> Result<Arc<Plan>, Report> {
+    fn device(&self, name: Option<&str>) -> Result<Arc<Plan>, Report> {
         let plan = match name {
-            Some(name) => self.plan(name).await?,
-            None => self.plan(self.only_device()?.as_str()).await?,
+            Some(name) => self.plan(name)?,
+            None => self.plan(self.only_device()?.as_str())?,
         };
         if plan.mfa_serial().is_some() {
             return Ok(plan);

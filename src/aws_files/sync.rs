@@ -5,9 +5,7 @@
 
 use super::{managed, shown};
 use crate::domain::report::{Kind, Report};
-use crate::domain::text::{narrowing, wide};
 use crate::files;
-use crate::files::ownership::{self, Exposed, Flaw};
 use rustix::fs::{Mode, OFlags};
 use std::fs;
 use std::io::{self, Read, Write};
@@ -18,14 +16,17 @@ use zeroize::Zeroizing;
 /// The largest file taken: a thousand times what thousands of profiles need.
 const SIZE_MAX: u64 = 16 << 20;
 
+/// The most links followed, as the kernel's own limit.
+const LINKS_MAX: usize = 40;
+
 /// What is put after the file's name to name its backup.
 const BACKUP: &str = ".before-rolecall";
 
 /// Reads a file; a missing one is empty. It may hold secrets, so it is wiped when dropped.
 pub fn read(path: &Path) -> Result<Zeroizing<Vec<u8>>, Report> {
     match target(path)? {
-        Target::File(target) => load(&target),
-        Target::Missing | Target::Null => Ok(Zeroizing::default()),
+        Some(target) => load(&target),
+        None => Ok(Zeroizing::default()),
     }
 }
 
@@ -55,15 +56,11 @@ fn replace(path: &Path, old: &[u8], new: &[u8], keep: bool) -> Result<Option<Pat
         return Ok(None);
     }
     let path = &std::path::absolute(path).map_err(|e| failed(path, &format!("cannot be found: {e}")))?;
-    verify(path)?;
-    let found = match target(path)? {
-        Target::File(target) => Some(target),
-        Target::Missing => {
-            make_parent(path)?;
-            None
-        }
-        Target::Null => return Err(null_device(path)),
-    };
+    let found = target(path)?;
+    match &found {
+        Some(target) => verify_owned(path, target)?,
+        None => make_parent(path)?,
+    }
     let mut backup = None;
     let still = || {
         // Another tool (`aws configure`, an editor) may have written since; its lines must not be lost.
@@ -90,30 +87,10 @@ fn bears_markers(text: &[u8]) -> bool {
     super::split_lines(text).any(|line| line.trim_ascii() == managed::BEGIN.as_bytes())
 }
 
-/// What is behind a path.
-enum Target {
-    /// A regular file, without links on the way.
-    File(PathBuf),
-    Missing,
-    /// The null device: people set a variable to `/dev/null` so that tools read no file. The AWS CLI takes it for a
-    /// missing file (botocore, `raw_config_parse`), the SDKs read it as empty.
-    Null,
-}
-
-/// Returns whether a path leads to the null device, which has nothing to read and keeps nothing.
-pub fn is_null_device(path: &Path) -> bool {
-    fs::metadata(path).is_ok_and(|meta| is_null(&meta))
-}
-
-fn null_device(path: &Path) -> Report {
-    failed(path, "is the null device, which keeps nothing")
-        .hint("unset AWS_CONFIG_FILE and AWS_SHARED_CREDENTIALS_FILE, or let them name files")
-}
-
-/// Finds out what is behind a path.
-fn target(path: &Path) -> Result<Target, Report> {
+/// Finds the regular file behind a path; `None` if there is nothing.
+fn target(path: &Path) -> Result<Option<PathBuf>, Report> {
     let meta = match fs::symlink_metadata(path) {
-        Err(e) if e.kind() == io::ErrorKind::NotFound => return Ok(Target::Missing),
+        Err(e) if e.kind() == io::ErrorKind::NotFound => return Ok(None),
         Err(e) => return Err(failed(path, &format!("cannot be looked at: {e}"))),
         Ok(meta) => meta,
     };
@@ -131,8 +108,7 @@ fn target(path: &Path) -> Result<Target, Report> {
     };
     let kind = meta.file_type();
     let what = match () {
-        () if kind.is_file() => return Ok(Target::File(target)),
-        () if kind.is_char_device() && is_null(&meta) => return Ok(Target::Null),
+        () if kind.is_file() => return Ok(Some(target)),
         () if kind.is_dir() => "a directory",
         () if kind.is_fifo() => "a named pipe",
         () if kind.is_socket() => "a socket",
@@ -142,10 +118,6 @@ fn target(path: &Path) -> Result<Target, Report> {
         "move it away: `mv {0} {0}.old`, or let AWS_CONFIG_FILE or AWS_SHARED_CREDENTIALS_FILE name a file",
         shown(path)
     )))
-}
-
-fn is_null(device: &fs::Metadata) -> bool {
-    fs::metadata("/dev/null").is_ok_and(|null| null.file_type().is_char_device() && null.rdev() == device.rdev())
 }
 
 fn load(target: &Path) -> Result<Zeroizing<Vec<u8>>, Report> {
@@ -165,34 +137,49 @@ fn load(target: &Path) -> Result<Zeroizing<Vec<u8>>, Report> {
     // The room is taken at once: a buffer that grows leaves copies behind that are not wiped.
     let mut text = Zeroizing::new(Vec::with_capacity(usize::try_from(meta.len()).unwrap_or(0) + 1));
     file.take(SIZE_MAX).read_to_end(&mut text).map_err(unreadable)?;
-    if let Some(why) = wide(&text) {
-        return Err(failed(target, why).hint(narrowing(&shown(target))));
-    }
     Ok(text)
 }
 
-/// Refuses to write where another user could have prepared something; [`write()`] does so by itself. For commands that do
-/// more than writing the file: they ask before they do anything.
+/// Refuses what another user could have prepared.
 ///
-/// Threat: a directory or link of another user makes us replace a file of their choice, or write our profiles to where
-/// they can change the command that SDKs run.
-pub fn verify(path: &Path) -> Result<(), Report> {
-    let path = &std::path::absolute(path).map_err(|e| failed(path, &format!("cannot be found: {e}")))?;
-    if matches!(target(path)?, Target::Null) {
-        return Err(null_device(path));
-    }
-    let place = ownership::resolve(path)
-        .map_err(|Exposed { why, hint }| failed(path, &format!("is not safe where it is: {why}")).hint(hint))?;
-    let Some(meta) = place.meta else { return Ok(()) };
+/// Threat: a link that someone else owns, or whose target's directory they can write, makes us replace a file of their
+/// choice or write our profiles to where they can change the command that SDKs run.
+fn verify_owned(path: &Path, target: &Path) -> Result<(), Report> {
     let uid = rustix::process::geteuid().as_raw();
-    if meta.uid() != uid {
-        return Err(failed(&place.path, &format!("belongs to uid {}, not to you (uid {uid})", meta.uid()))
-            .hint(format!("look who owns it: `ls -l {}`", shown(&place.path))));
+    let look = |at: &Path| fs::symlink_metadata(at).map_err(|e| failed(at, &format!("cannot be looked at: {e}")));
+    let foreign = |at: &Path, owner: u32| {
+        failed(at, &format!("belongs to uid {owner}, not to you (uid {uid})"))
+            .hint(format!("look who owns it: `ls -l {}`", shown(at)))
+    };
+    let owner = look(target)?.uid();
+    if owner != uid {
+        return Err(foreign(target, owner));
     }
-    match Flaw::of(&meta) {
-        Some(flaw) => Err(failed(&place.path, &flaw.why()).hint(flaw.hint(&place.path))),
-        None => Ok(()),
+    let mut link = path.to_path_buf();
+    let mut linked = false;
+    for _ in 0..LINKS_MAX {
+        let meta = look(&link)?;
+        if !meta.file_type().is_symlink() {
+            break;
+        }
+        if meta.uid() != uid {
+            return Err(foreign(&link, meta.uid()));
+        }
+        let next = fs::read_link(&link).map_err(|e| failed(&link, &format!("cannot be followed: {e}")))?;
+        link = link.parent().unwrap_or(Path::new("/")).join(next);
+        linked = true;
     }
+    let dir = target.parent().unwrap_or(Path::new("/"));
+    let meta = look(dir)?;
+    let (open, sticky) = (meta.mode() & 0o022 != 0, meta.mode() & 0o1000 != 0);
+    if linked && open && !sticky {
+        return Err(failed(path, &format!("leads into {}, where other users can write", shown(dir)))
+            .hint(format!("close it: `chmod go-w {}`", shown(dir))));
+    }
+    if linked && meta.uid() != uid && meta.uid() != 0 {
+        return Err(foreign(dir, meta.uid()));
+    }
+    Ok(())
 }
 
 fn make_parent(path: &Path) -> Result<(), Report> {

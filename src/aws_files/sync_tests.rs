@@ -122,25 +122,13 @@ fn a_link_into_a_directory_of_all_is_refused() {
     for open in [0o777, 0o775] {
         chmod(&home.path("open"), open);
         let report = write(&home.path("config"), b"one", b"two").expect_err("open");
-        assert!(report.message.contains("can be written by other users"), "{}", report.message);
+        assert!(report.message.contains("other users can write"), "{}", report.message);
         assert!(report.hint.expect("hint").contains("`chmod go-w "));
     }
     assert_eq!(fs::read(&target).expect("read"), b"one");
     assert_eq!(home.files(), ["config", "open"]);
     chmod(&home.path("open"), 0o1777);
     write(&home.path("config"), b"one", b"two").expect("sticky");
-}
-
-#[test]
-fn null_device_is_empty_and_is_not_written() {
-    let home = Home::new();
-    symlink("/dev/null", home.path("link")).expect("symlink");
-    for path in [Path::new("/dev/null"), &home.path("link")] {
-        assert!(read(path).expect("empty").is_empty());
-        let report = write(path, b"", b"x").expect_err("nothing would be kept");
-        assert!(report.message.contains("null device"), "{}", report.message);
-        assert!(verify(path).is_err());
-    }
 }
 
 #[test]
@@ -151,7 +139,7 @@ fn what_is_no_file_is_refused_without_waiting_for_it() {
     symlink("nothing", home.path("dangling")).expect("symlink");
     symlink("circle", home.path("circle")).expect("symlink");
     symlink("pipe", home.path("to-pipe")).expect("symlink");
-    symlink("/dev/zero", home.path("to-device")).expect("symlink");
+    symlink("/dev/null", home.path("to-device")).expect("symlink");
     let before = home.files();
     let table = [
         ("dir", "a directory"),
@@ -178,12 +166,7 @@ fn what_is_another_users_is_refused() {
     if lchown(home.path("link"), Some(1), None).is_err() {
         return;
     }
-    assert!(
-        write(&home.path("link"), b"one", b"two")
-            .expect_err("link")
-            .message
-            .contains("belongs to another user (uid 1)")
-    );
+    assert!(write(&home.path("link"), b"one", b"two").expect_err("link").message.contains("belongs to uid 1,"));
     lchown(&config, Some(1), None).expect("chown");
     assert!(write(&config, b"one", b"two").expect_err("file").message.contains("belongs to uid 1,"));
     assert_eq!(*read(&config).expect("reading is fine"), b"one");

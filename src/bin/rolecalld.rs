@@ -1,32 +1,25 @@
 //! The agent's program: hardens itself, takes the socket, then runs the agent with the real ports.
 
-use rolecall::adapters::bus::SessionBus;
 use rolecall::adapters::clock::SystemClock;
 use rolecall::adapters::desktop::Desktop;
 use rolecall::adapters::sources::Ambient;
 use rolecall::adapters::sts::Sts;
 use rolecall::adapters::vault::Vaults;
-use rolecall::agent::lifecycle::{self, Ending};
-use rolecall::agent::log::Log;
-use rolecall::agent::server::connections;
-use rolecall::agent::socket::{BindError, Socket};
-use rolecall::agent::{Agent, Ports};
+use rolecall::agent::server::{BindError, Socket, connections};
+use rolecall::agent::{Agent, Ports, lifecycle};
 use rolecall::client;
-use rolecall::domain::report::{Kind, Report, printable};
+use rolecall::domain::report::{Kind, Report};
 use rolecall::paths::Paths;
 use rolecall::protocol::message::{Context, Startup};
-use rolecall::{config_disk, files, oneshot, panics, process};
+use rolecall::{config_disk, files, oneshot, process};
 use std::env;
 use std::ffi::OsString;
 use std::io::{self, Write};
 use std::os::fd::AsFd;
 use std::os::unix;
-use std::os::unix::net::UnixListener;
-use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::Duration;
 
 #[global_allocator]
 static HEAP: process::WipingHeap = process::WipingHeap;
@@ -37,15 +30,11 @@ const WORKER_THREADS: usize = 2;
 /// Each is dealt with in milliseconds; more wait where they come from.
 const DESK_EVENTS: usize = 4;
 
-/// The longest line of a log or a message.
-const LINE_MAX: usize = 4096;
-
 fn main() -> ExitCode {
     // Before anything else: what is inherited must not be kept open, and no secret may be there before the process is shut.
     process::share_heap();
-    let meant_for_another = activation_of_another_process();
     let activated = listenfd::ListenFd::from_env();
-    process::close_inherited(if meant_for_another.is_some() { 0 } else { activated.len() });
+    process::close_inherited(activated.len());
     if env::args_os().nth(1).is_some_and(|arg| arg == client::oneshot::ONE_SHOT) {
         return one_shot();
     }
@@ -57,7 +46,7 @@ fn main() -> ExitCode {
         // Fails only where we lead a group already; then the caller's terminal cannot end us either.
         let _ = rustix::process::setsid();
     }
-    match meant_for_another.map_or_else(|| start(activated), Err) {
+    match start(activated) {
         Ok((paths, socket)) => serve(paths, socket, detached),
         Err(BindError::AlreadyRunning) => {
             tell(detached, &Startup::AlreadyRunning);
@@ -88,9 +77,8 @@ fn answer(word: &str) -> ExitCode {
 
 /// Carries a setup out for the face on the other end of standard input, with credentials that the agent never sees.
 fn one_shot() -> ExitCode {
-    panics::end_the_process();
     let failed = |what: &str, e: io::Error| {
-        complain(&Report::new(Kind::Agent, format!("{what}: {e}")));
+        let _ = writeln!(io::stderr(), "rolecall: {what}: {e}");
         ExitCode::from(Kind::Agent.exit_code())
     };
     if let Err(e) = process::harden() {
@@ -147,7 +135,7 @@ fn world(interrupted: Arc<AtomicBool>) -> Result<oneshot::World, Report> {
     let catalogue = config_disk::load(&paths.config).map_err(|e| e.report())?.catalogue;
     let clock = Arc::new(SystemClock);
     Ok(oneshot::World {
-        accounts: Arc::new(Sts::new(clock.clone(), Ambient::from_vars(|_| None), None)),
+        accounts: Arc::new(Sts::new(clock.clone(), Ambient::from_vars(&[], |_| None))),
         clock,
         aws: catalogue.aws,
         state: paths.state.clone(),
@@ -156,80 +144,20 @@ fn world(interrupted: Arc<AtomicBool>) -> Result<oneshot::World, Report> {
     })
 }
 
-fn cannot_start(what: &str, error: &io::Error) -> BindError {
-    BindError::Failed(Report::new(Kind::Agent, format!("{what}: {error}")))
-}
-
 fn start(activated: listenfd::ListenFd) -> Result<(Paths, Socket), BindError> {
-    process::harden().map_err(|e| cannot_start("cannot shut the process off from others", &e))?;
-    lifecycle::outlive_file_size_limit();
-    // Not to keep a file system busy, or hang on one, for being started there.
-    env::set_current_dir("/").map_err(|e| cannot_start("cannot leave the working directory", &e))?;
-    let mut paths = Paths::from_env().map_err(BindError::Failed)?;
-    // Whichever it took, callers who mean the other one would be served by this one.
-    if let Some(conflict) = &paths.conflict {
-        return Err(BindError::Failed(conflict.clone()));
-    }
-    // Without the directory, as on a full disk, logs are counted as lost and credentials are served.
-    files::ensure_private_dir_if_possible(&paths.state).map_err(BindError::Failed)?;
+    let failed = |what: &str, e: io::Error| BindError::Failed(Report::new(Kind::Agent, format!("{what}: {e}")));
+    process::harden().map_err(|e| failed("cannot shut the process off from others", e))?;
+    let paths = Paths::from_env().map_err(BindError::Failed)?;
+    files::ensure_private_dir(&paths.state).map_err(BindError::Failed)?;
     let socket = match activation(activated)? {
-        Some((listener, path)) => {
-            paths.socket = path;
-            take_over(&listener, &paths)?
-        }
+        Some(listener) => Socket::activated(listener),
         None => Socket::bind(&paths)?,
     };
     Ok((paths, socket))
 }
 
-/// How often the lock of an agent that is asked to end is tried, and the time between: ten seconds in all. It drains for
-/// five.
-const TAKE_OVERS: u32 = 200;
-const PAUSE: Duration = Duration::from_millis(50);
-
-/// Takes the socket of systemd. An agent of this user that was started before there was one, as by cron before the login,
-/// listens at another place: it is asked to end, so that all callers use this one.
-fn take_over(listener: &UnixListener, paths: &Paths) -> Result<Socket, BindError> {
-    for attempt in 0..TAKE_OVERS {
-        let listener = listener.try_clone().map_err(|e| cannot_start("cannot take the socket over", &e))?;
-        match Socket::activated(listener, paths) {
-            Err(BindError::AlreadyRunning) => {}
-            taken => return taken,
-        }
-        if attempt == 0
-            && let Some(other) = paths.holder_of_lock().filter(|other| other.socket != paths.socket)
-        {
-            // It ends in its own time; the lock is tried until then.
-            let _ = client::stop(&other);
-        }
-        std::thread::sleep(PAUSE);
-    }
-    let holder = paths.lock.as_deref().and_then(client::lock_holder);
-    let holder =
-        holder.map_or_else(|| "an unknown process".to_owned(), |it| format!("process {} ({})", it.pid, it.program));
-    Err(BindError::Failed(
-        Report::new(Kind::Agent, format!("another agent of this user does not end: {holder}"))
-            .hint("end it: `rolecall agent stop`, or by its number"),
-    ))
-}
-
-/// Refuses sockets that are meant for another process (sd_listen_fds(3)): who set these variables expects an agent behind
-/// its socket, and one that binds its own instead would never be found there.
-fn activation_of_another_process() -> Option<BindError> {
-    #[expect(clippy::disallowed_methods, reason = "systemd hands sockets over by the environment")]
-    let (fds, pid) = (env::var("LISTEN_FDS").ok()?, env::var("LISTEN_PID").unwrap_or_default());
-    let own = std::process::id();
-    if fds.is_empty() || fds == "0" || pid == own.to_string() {
-        return None;
-    }
-    let named = if pid.is_empty() { "is not set".to_owned() } else { format!("names process {}", printable(&pid, 20)) };
-    let what = format!("socket activation: LISTEN_PID {named}, and this is process {own}");
-    let hint = "start the agent by its unit, or without LISTEN_FDS: `env -u LISTEN_FDS -u LISTEN_PID rolecalld`";
-    Some(BindError::Failed(Report::new(Kind::Agent, what).hint(hint)))
-}
-
-/// Takes the one socket that systemd hands over (sd_listen_fds(3)), and its path; anything else it hands over is refused.
-fn activation(mut given: listenfd::ListenFd) -> Result<Option<(UnixListener, PathBuf)>, BindError> {
+/// Takes the one socket that systemd hands over (sd_listen_fds(3)); anything else it hands over is refused.
+fn activation(mut given: listenfd::ListenFd) -> Result<Option<std::os::unix::net::UnixListener>, BindError> {
     let refuse = |what: &str| {
         BindError::Failed(
             Report::new(Kind::Agent, format!("socket activation: {what}"))
@@ -241,11 +169,7 @@ fn activation(mut given: listenfd::ListenFd) -> Result<Option<(UnixListener, Pat
         1 => match given.take_unix_listener(0) {
             // One that does not listen would be accepted on for ever, in vain.
             Ok(Some(listener)) if rustix::net::sockopt::socket_acceptconn(&listener).unwrap_or(false) => {
-                let address = listener.local_addr().ok();
-                // Without a path nobody can tell whether it is still found there.
-                let path = address.as_ref().and_then(|at| at.as_pathname()).filter(|path| path.is_absolute());
-                let path = path.ok_or_else(|| refuse("the socket has no absolute path"))?.to_path_buf();
-                Ok(Some((listener, path)))
+                Ok(Some(listener))
             }
             Ok(_) | Err(_) => Err(refuse("the descriptor is not a listening unix socket")),
         },
@@ -254,7 +178,12 @@ fn activation(mut given: listenfd::ListenFd) -> Result<Option<(UnixListener, Pat
 }
 
 fn serve(paths: Paths, socket: Socket, detached: bool) -> ExitCode {
-    let log = Log::start(detached);
+    tracing_subscriber::fmt()
+        .with_env_filter(tracing_subscriber::EnvFilter::new("rolecall=info"))
+        .with_writer(io::stderr)
+        .with_ansi(false)
+        .with_target(false)
+        .init();
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(WORKER_THREADS).enable_all().build();
     let runtime = match runtime {
         Ok(runtime) => runtime,
@@ -268,67 +197,41 @@ fn serve(paths: Paths, socket: Socket, detached: bool) -> ExitCode {
     let slots = connections(process::raise_descriptor_limit());
     let ended = runtime.block_on(async {
         let clock = Arc::new(SystemClock);
-        let bus = SessionBus::new(variable("DBUS_SESSION_BUS_ADDRESS"));
-        let programs = of_programs(&paths);
-        let ambient = ambient().with_programs(programs.clone(), Arc::clone(&bus));
-        let vault = Vaults::new(paths.vault_file.clone(), &paths.state, &paths.keyring_service(), Arc::clone(&bus));
-        let vault = Arc::new(vault);
         let ports = Ports {
-            tokens: Arc::new(Sts::new(clock.clone(), ambient, Some(vault.clone()))),
-            vault,
-            prompter: Arc::new(Desktop::new(programs, bus)),
+            vault: Arc::new(Vaults::new(paths.vault_file.clone())),
+            tokens: Arc::new(Sts::new(clock.clone(), ambient())),
+            prompter: Arc::new(Desktop::new(inherited())),
             clock,
         };
         let agent = Agent::new(ports, paths);
         let (tell_desk, desk) = tokio::sync::mpsc::channel(DESK_EVENTS);
         #[cfg(target_os = "linux")]
-        tokio::spawn(lifecycle::endless("logind", async move || {
-            rolecall::adapters::logind::follow(variable("DBUS_SYSTEM_BUS_ADDRESS"), tell_desk.clone()).await;
-        }));
+        tokio::spawn(rolecall::adapters::logind::follow(tell_desk));
         #[cfg(not(target_os = "linux"))]
         drop(tell_desk);
         lifecycle::run(agent, socket, slots, desk, || tell(detached, &Startup::Ready)).await
     });
     // A keyring that never answers must not keep the process: its thread is left behind.
     runtime.shutdown_background();
-    let code = match ended {
-        Ok(Ending::Asked | Ending::Displaced | Ending::Signal) => ExitCode::SUCCESS,
-        Ok(Ending::TaskEnded(task)) => {
-            tracing::error!(task, "the agent ended because a task ended that never ends");
-            ExitCode::FAILURE
-        }
+    match ended {
+        Ok(_) => ExitCode::SUCCESS,
         Err(error) => {
             tracing::error!(%error, "the agent ended");
             ExitCode::FAILURE
         }
-    };
-    log.flush();
-    code
+    }
 }
 
 /// Takes what our own environment says of credentials: once, here, and nobody looks again.
 fn ambient() -> Ambient {
     #[expect(clippy::disallowed_methods, reason = "the one place that reads the agent's environment for credentials")]
-    Ambient::from_vars(|name| env::var_os(name))
+    Ambient::from_vars(&client::INHERITED, |name| env::var_os(name))
 }
 
-/// Makes the environment of the programs that we start.
-fn of_programs(paths: &Paths) -> Vec<(OsString, OsString)> {
-    let user = rolecall::paths::in_passwd(rustix::process::geteuid().as_raw());
-    #[expect(clippy::disallowed_methods, reason = "a list of variables is handed on")]
-    rolecall::adapters::environment::of_programs(paths, user.as_ref(), |name| env::var_os(name))
-}
-
-/// Reads the address of a bus.
-fn variable(name: &str) -> Option<String> {
-    #[expect(clippy::disallowed_methods, reason = "the addresses of the buses, which are handed on")]
-    env::var(name).ok().filter(|value| !value.is_empty())
-}
-
-/// Writes a failure to stderr, in the form of the client.
-fn complain(report: &Report) {
-    let hint = report.hint.as_deref().map(|hint| format!("\nhint: {}", printable(hint, LINE_MAX))).unwrap_or_default();
-    let _ = writeln!(io::stderr(), "rolecall: {}{hint}", printable(&report.message, LINE_MAX));
+/// Gives what programs that we start may know of our own environment.
+fn inherited() -> Vec<(OsString, OsString)> {
+    #[expect(clippy::disallowed_methods, reason = "the same list that a client passes on to the agent")]
+    client::INHERITED.iter().filter_map(|name| Some(((*name).into(), env::var_os(name)?))).collect()
 }
 
 /// Reports the start to whoever waits for it on our standard output, then lets go of it; in the foreground, says a failure.
@@ -336,7 +239,8 @@ fn tell(detached: bool, startup: &Startup) {
     let line = match (detached, startup) {
         (true, startup) => serde_json::to_string(startup).unwrap_or_default(),
         (false, Startup::Failed { report }) => {
-            complain(report);
+            let hint = report.hint.as_deref().map(|hint| format!("\nhint: {hint}")).unwrap_or_default();
+            let _ = writeln!(io::stderr(), "rolecall: {report}{hint}");
             return;
         }
         (false, Startup::AlreadyRunning) => "an agent is running already".to_owned(),

@@ -165,8 +165,7 @@ Examples:
   rolecall unlock auth                    asks for the code of this identity's device
   rolecall unlock audit                   the same, for a role with a device or a code of its own
   oathtool --totp -b - < seed | rolecall unlock auth
-  rolecall unlock --vault                 asks for the file vault's passphrase
-  rolecall unlock --vault --accept-restored  the same, after a backup of the vault file was put back")]
+  rolecall unlock --vault                 asks for the file vault's passphrase")]
     Unlock(UnlockArgs),
     /// Forget every session and passphrase now, cancel every prompt
     #[command(after_help = "\
@@ -299,14 +298,6 @@ pub(super) enum Format {
     Sh,
     /// fish
     Fish,
-    /// csh, tcsh
-    #[value(alias = "tcsh")]
-    Csh,
-    /// Nushell
-    #[value(alias = "nu")]
-    Nushell,
-    /// xonsh
-    Xonsh,
     /// PowerShell
     #[value(alias = "pwsh")]
     Powershell,
@@ -357,12 +348,6 @@ pub(super) struct UnlockArgs {
     /// Open the vault instead
     #[arg(long, conflicts_with = "name")]
     pub(super) vault: bool,
-    /// Accept a vault file that you restored from a backup: it is older than the last one
-    #[arg(long, requires = "vault")]
-    pub(super) accept_restored: bool,
-    /// Store the password of the proxy (`https_proxy_user`) in the vault instead
-    #[arg(long, conflicts_with_all = ["name", "vault"])]
-    pub(super) proxy: bool,
 }
 
 #[derive(Debug, Args)]

@@ -5,15 +5,16 @@
 
 use super::tell;
 use crate::client::{self, Autostart};
-use crate::config::{Files, Loaded, MAX_BYTES, Origin, Part, Unread};
+use crate::config::{Loaded, MAX_BYTES, Origin, Part};
 use crate::config_disk::{self, Disk};
 use crate::domain::catalogue::{Catalogue, Identity};
 use crate::domain::names::nearest;
 use crate::domain::report::{Kind, Report, printable};
-use crate::domain::text::{narrowing, wide};
 use crate::files;
 use crate::paths::Paths;
 use crate::protocol::message::Request;
+use std::fs::File;
+use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 
 /// Reads and checks the configuration.
@@ -23,23 +24,18 @@ pub(super) fn load(paths: &Paths) -> Result<Catalogue, Report> {
 
 /// The same, with where each entry stands.
 pub(super) fn load_whole(paths: &Paths) -> Result<Loaded, Report> {
-    if let Some(report) = paths.conflict.as_ref().or(paths.homeless.as_ref()) {
-        return Err(report.clone());
-    }
     config_disk::load(&paths.config).map_err(|e| e.report())
 }
 
 /// Lists everything that is wrong with the configuration, a line each.
 pub(super) fn problems(paths: &Paths) -> Vec<String> {
-    let conflict = paths.conflict.iter().map(|report| report.message.clone());
-    conflict.chain(config_disk::load(&paths.config).map_or_else(|e| e.lines().collect(), |_| Vec::new())).collect()
+    config_disk::load(&paths.config).map_or_else(|e| e.lines().collect(), |_| Vec::new())
 }
 
 /// Reads the text of the first file, for an edit.
 pub(super) fn read(paths: &Paths) -> Result<String, Report> {
     // What does not hold is explained by the reader that explains everything else.
     load_whole(paths).map_err(|report| report.also("nothing was changed"))?;
-    config_disk::verify_place(&paths.config)?;
     text_of(&paths.config)
 }
 
@@ -65,8 +61,6 @@ impl<'a> Edited<'a> {
     /// Opens the file that has an entry of a table, or else the first one.
     pub(super) fn open(paths: &'a Paths, table: &str, name: &str) -> Result<Self, Report> {
         let Loaded { catalogue, origins } = load_whole(paths).map_err(|report| report.also("nothing was changed"))?;
-        // A file that the next command refuses is not made.
-        config_disk::verify_place(&paths.config)?;
         let origin = origins.of(table, name);
         let entry = origin.as_ref().filter(|origin| origin.made.is_none());
         let file = entry.map_or_else(|| paths.config.clone(), |origin| origin.file.clone());
@@ -91,12 +85,7 @@ impl<'a> Edited<'a> {
 }
 
 fn text_of(path: &Path) -> Result<String, Report> {
-    let bytes = read_bytes(path)?;
-    if let Some(why) = wide(&bytes) {
-        return Err(Report::new(Kind::Config, format!("{} {why}; nothing was changed", shown(path)))
-            .hint(narrowing(&shown(path))));
-    }
-    String::from_utf8(bytes).map_err(|_| Report::new(Kind::Config, format!("{} is not UTF-8", shown(path))))
+    String::from_utf8(read_bytes(path)?).map_err(|_| Report::new(Kind::Config, format!("{} is not UTF-8", shown(path))))
 }
 
 /// Names the file for a message.
@@ -105,12 +94,13 @@ pub(super) fn shown(path: &Path) -> String {
 }
 
 fn read_bytes(path: &Path) -> Result<Vec<u8>, Report> {
-    match Disk.read(path, MAX_BYTES) {
-        Ok(content) => Ok(content.bytes),
-        Err(Unread::Missing) => Ok(Vec::new()),
-        Err(Unread::Refused { why, hint }) => {
-            Err(Report::new(Kind::Config, format!("{} {why}", shown(path))).hint(hint))
-        }
+    let mut bytes = Vec::new();
+    let limit = u64::try_from(MAX_BYTES).unwrap_or(u64::MAX).saturating_add(1);
+    match File::open(path).and_then(|file| file.take(limit).read_to_end(&mut bytes)) {
+        Ok(_) => Ok(bytes),
+        Err(e) if e.kind() == io::ErrorKind::NotFound => Ok(Vec::new()),
+        Err(e) => Err(Report::new(Kind::Config, format!("cannot read {}: {e}", shown(path)))
+            .hint(format!("look at its rights: `ls -l {}`", shown(path)))),
     }
 }
 
@@ -225,7 +215,6 @@ pub(super) mod tests {
             vault_file: at("vault"),
             aws_config: at("aws/config"),
             aws_credentials: at("aws/credentials"),
-            ..Paths::default()
         }
     }
 

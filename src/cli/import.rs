@@ -12,10 +12,9 @@ mod undo;
 use super::args::ImportArgs;
 use super::output::{self, Failure, Screen};
 use super::{ask, config_file, unlock, waiting};
-use crate::aws_files::fingerprint::fingerprint;
 use crate::aws_files::import::change::{self, Change};
 use crate::aws_files::import::{NewIdentity, Origin, Plan, Tool};
-use crate::aws_files::sync;
+use crate::aws_files::{diff, sync};
 use crate::client::{self, Autostart};
 use crate::domain::report::{Kind, Report, printable};
 use crate::files;
@@ -111,12 +110,6 @@ fn apply(
     (mut plan, mut text): (Plan, String),
 ) -> Result<(Plan, String), Failure> {
     survey.still_holds(paths)?;
-    for (path, changes) in [(&paths.aws_config, &plan.config), (&paths.aws_credentials, &plan.credentials)] {
-        // Before a key goes into the vault: half of an import would be the first and not the last step.
-        if !changes.is_empty() {
-            sync::verify(path)?;
-        }
-    }
     clear_leftovers(paths);
     let number = journal.begin(paths, entry(paths, survey, &plan, &text))?;
     if !args.config_only {
@@ -166,7 +159,6 @@ fn store_keys(paths: &Paths, plan: &Plan) -> Result<Vec<(String, String)>, Repor
                 access_key_id: key.id.clone(),
                 secret_access_key: key.secret.clone(),
                 region: identity.region.clone(),
-                arns: arns(plan, identity),
                 replace: false,
                 imported: true,
             },
@@ -178,7 +170,6 @@ fn store_keys(paths: &Paths, plan: &Plan) -> Result<Vec<(String, String)>, Repor
                 },
                 entry: entry.clone(),
                 region: identity.region.clone(),
-                arns: arns(plan, identity),
             },
             Origin::Machine(_) | Origin::Process(_) | Origin::WebIdentity { .. } => continue,
         };
@@ -199,18 +190,12 @@ fn store_keys(paths: &Paths, plan: &Plan) -> Result<Vec<(String, String)>, Repor
     Ok(failed)
 }
 
-/// Returns the ARNs that tell the partition of an identity: its MFA device, and the roles that it is the source of.
-fn arns(plan: &Plan, identity: &NewIdentity) -> Vec<String> {
-    let roles = plan.roles.iter().filter(|role| role.source == identity.name).map(|role| role.role_arn.clone());
-    identity.mfa_serial.clone().into_iter().chain(roles.take(1)).collect()
-}
-
 fn entry(paths: &Paths, survey: &Survey, plan: &Plan, text: &str) -> Entry {
     let file = |path: &std::path::Path, old: &[u8], changes: &[Change]| FileChange {
         path: path.to_path_buf(),
         was_there: path.exists(),
-        before: fingerprint(old),
-        after: fingerprint(&change::apply(old, changes)),
+        before: diff::fingerprint(old),
+        after: diff::fingerprint(&change::apply(old, changes)),
         changes: changes.to_vec(),
     };
     let files = [

@@ -5,7 +5,6 @@
 mod entry;
 
 use super::args::LogArgs;
-use super::config_file;
 use super::log_files::LogFiles;
 use super::output::{self, Failure, Screen};
 use crate::config::parse_duration;
@@ -38,7 +37,7 @@ pub(super) fn run(paths: &Paths, args: &LogArgs) -> Result<(), Failure> {
     loop {
         // Each time: the window may have another width by now.
         let screen = Screen::stdout();
-        let mut out = String::with_capacity(CHUNK);
+        let mut out = Vec::with_capacity(CHUNK);
         let mut past = (first && args.follow && args.since.is_none()).then(VecDeque::new);
         files
             .read(|line| {
@@ -58,27 +57,24 @@ pub(super) fn run(paths: &Paths, args: &LogArgs) -> Result<(), Failure> {
                 if out.len() < CHUNK {
                     return Ok(());
                 }
-                let done = write(&out, args.json);
+                let done = output::print_bytes(&out);
                 out.clear();
                 done.map_err(Stop::Output)
             })
             .map_err(|stop| match stop {
                 Stop::Output(failure) => failure,
-                Stop::Input(e) => Report::new(Kind::Failed, format!("cannot read the audit log: {e}"))
-                    .hint(format!("look at the files: `ls -l {}*`", path.display()))
+                Stop::Input(e) => Report::new(Kind::Failed, format!("cannot read {}: {e}", path.display()))
+                    .hint(format!("look at its rights: `ls -l {}`", path.display()))
                     .into(),
             })?;
         for (line, entry) in past.into_iter().flatten() {
             draw(&mut out, &line, entry.as_ref(), args.json, &mut painter, screen);
         }
-        let nothing = first && out.is_empty() && path.symlink_metadata().is_err();
-        write(&out, args.json)?;
+        let nothing = first && out.is_empty() && !path.exists();
+        output::print_bytes(&out)?;
         if !args.follow {
             if nothing && !args.json {
-                output::print(&format!(
-                    "nothing has been logged yet; the log will be {}\n",
-                    config_file::shown(&path)
-                ))?;
+                output::print(&format!("nothing has been logged yet; the log will be {}\n", path.display()))?;
             }
             return Ok(());
         }
@@ -89,7 +85,7 @@ pub(super) fn run(paths: &Paths, args: &LogArgs) -> Result<(), Failure> {
 
 /// Appends a line as it is to be printed.
 fn draw(
-    out: &mut String,
+    out: &mut Vec<u8>,
     line: &[u8],
     entry: Option<&Map<String, Value>>,
     json: bool,
@@ -98,16 +94,12 @@ fn draw(
 ) {
     match entry {
         _ if json => {
-            out.push_str(&String::from_utf8_lossy(line));
-            out.push('\n');
+            out.extend_from_slice(line);
+            out.push(b'\n');
         }
-        Some(entry) => out.push_str(&painter.entry(entry, screen)),
-        None => out.push_str(&entry::damaged(line, screen)),
+        Some(entry) => out.extend_from_slice(painter.entry(entry, screen).as_bytes()),
+        None => out.extend_from_slice(entry::damaged(line, screen).as_bytes()),
     }
-}
-
-fn write(out: &str, json: bool) -> Result<(), Failure> {
-    if json { output::print_json_text(out) } else { output::print(out) }
 }
 
 /// Waits a little; less where nobody reads any more, who would otherwise be noticed at the next line only.

@@ -69,8 +69,6 @@ enum State {
 struct Configured {
     /// The file.
     config: String,
-    /// The directory of a separate world.
-    world: Option<String>,
     warnings: Vec<Report>,
     identities: Vec<IdentityStatus>,
     roles: Vec<RoleStatus>,
@@ -93,9 +91,6 @@ pub(super) struct WithoutAgent<'a> {
     agent: Option<()>,
     /// The file that the next one reads.
     config: &'a str,
-    /// The directory of the separate world that this is; absent in the one that every caller of the user shares.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    world: Option<&'a str>,
     /// What a person should know, most urgent first.
     warnings: &'a [Report],
     /// By name.
@@ -114,22 +109,15 @@ impl Seen {
                 _ => return Err(client::odd_answer()),
             },
         };
-        // What hangs the agent would hang this process as well, and the kernel may not even let it end.
-        let is_hung = matches!(&state, State::Agent(status) if !status.hung_files.is_empty());
-        Ok(Self { problems: if is_hung { Vec::new() } else { config_file::problems(paths) }, state })
+        Ok(Self { problems: config_file::problems(paths), state })
     }
 
     fn json(&self) -> Shown<'_> {
         match &self.state {
             State::Agent(status) => Shown::Agent(status),
-            State::NoAgent(Configured { config, world, warnings, identities, roles }) => Shown::NoAgent(WithoutAgent {
-                agent: None,
-                config,
-                world: world.as_deref(),
-                warnings,
-                identities,
-                roles,
-            }),
+            State::NoAgent(Configured { config, warnings, identities, roles }) => {
+                Shown::NoAgent(WithoutAgent { agent: None, config, warnings, identities, roles })
+            }
         }
     }
 }
@@ -141,8 +129,7 @@ impl Configured {
             Err(report) => (Catalogue::default(), vec![report]),
         };
         let (identities, roles) = (identities(&catalogue), roles(&catalogue));
-        let world = paths.world.as_ref().map(|world| world.display().to_string());
-        Self { config: paths.config.display().to_string(), world, warnings, identities, roles }
+        Self { config: paths.config.display().to_string(), warnings, identities, roles }
     }
 }
 

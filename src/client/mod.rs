@@ -4,13 +4,9 @@
 //! copies the agent's bytes as they are.
 
 mod brief;
-mod holder;
 pub mod oneshot;
-mod peer;
-mod proxy;
 mod start;
 mod terminal;
-mod view;
 
 use crate::domain::question::Question;
 use crate::domain::report::{Kind, Report};
@@ -28,8 +24,6 @@ use terminal::Asked;
 use zeroize::Zeroizing;
 
 pub use brief::{Brief, ask_briefly};
-pub use holder::{Holder, lock_holder};
-pub use proxy::CallersProxy;
 pub use start::{INHERITED, agent_in_sight, agent_program, refuse_extra_socket, start_agent};
 
 /// The agent answers sooner than this, a person's answer included (55 s); an agent that is stopped or stuck does not.
@@ -179,14 +173,10 @@ type Read<'a> = &'a mut dyn FnMut(&mut UnixStream) -> io::Result<(Tag, Zeroizing
 fn call_reading(
     paths: &Paths,
     request: Request,
-    mut context: Context,
+    context: Context,
     autostart: Autostart,
     read: Read<'_>,
 ) -> Result<Reply, Lost> {
-    if let Some(conflict) = paths.conflict.as_ref().filter(|_| request.uses_configuration()) {
-        return Err(Lost::For(conflict.clone()));
-    }
-    context.view = view::of(paths, &request);
     let call = Call { version: VERSION, request, context };
     // Made in one piece, as growing would leave a secret behind unwiped; small enough to share a page with the answer.
     let mut payload = Zeroizing::new(Vec::with_capacity(REQUEST_ROOM));
@@ -199,8 +189,9 @@ fn call_reading(
 pub fn connect_running(paths: &Paths) -> Result<Option<UnixStream>, Report> {
     match UnixStream::connect(&paths.socket) {
         Ok(stream) => {
-            // After connecting, not before: what is checked here cannot be exchanged under an open connection.
-            verify(&stream, paths)?;
+            // After connecting, not before: one system call less is not worth talking to a stranger's socket, and what
+            // is checked here cannot be swapped under an open connection.
+            verify_directory(paths)?;
             let deadline = stream.set_read_timeout(Some(ANSWER_DEADLINE));
             deadline.map_err(|e| unreachable(paths, &e))?;
             Ok(Some(stream))
@@ -229,7 +220,7 @@ fn connect(paths: &Paths, autostart: Autostart) -> Result<UnixStream, Report> {
     // One that has started may be stopped again before we come: by a restart, an update, somebody's `agent stop`.
     for _ in 0..STARTS {
         start_agent(paths)?;
-        if let Some(stream) = connect_running(&paths.looked_up_again())? {
+        if let Some(stream) = connect_running(paths)? {
             return Ok(stream);
         }
     }
@@ -263,13 +254,6 @@ fn hint_of_ending() -> String {
     } else {
         USUAL.to_owned()
     }
-}
-
-/// Checks who serves a connected socket, then where it is. The directory explains more if both are wrong.
-fn verify(stream: &UnixStream, paths: &Paths) -> Result<(), Report> {
-    let peer = peer::verify(stream, &paths.socket);
-    verify_directory(paths)?;
-    peer
 }
 
 /// Checks the socket's directory. One that was named may be mounted into a container, where users have other numbers.
@@ -335,7 +319,7 @@ fn exchange(stream: &mut UnixStream, payload: &[u8], read: Read<'_>) -> Result<R
         Tag::Session => Ok(Reply::Session(payload)),
         Tag::Answer => Ok(Reply::Answer(serde_json::from_slice(&payload).map_err(|_| odd_answer())?)),
         Tag::Refusal => match serde_json::from_slice::<Report>(&payload) {
-            Ok(report) => Err(Lost::Refused(proxy::propose(report))),
+            Ok(report) => Err(Lost::Refused(report)),
             Err(_) => Err(odd_answer().into()),
         },
     }

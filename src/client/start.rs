@@ -1,6 +1,5 @@
 //! Starting the agent: one start at a time, and no return before it answers or has said why not.
 
-use super::holder::{Holder, lock_holder};
 use crate::domain::report::{Kind, Report};
 use crate::files;
 use crate::paths::Paths;
@@ -21,16 +20,12 @@ const START_DEADLINE: Timespec = Timespec { tv_sec: 10, tv_nsec: 0 };
 const TRIES: u32 = 100;
 const PAUSE: Duration = Duration::from_millis(20);
 
-/// How often the lock of a start is tried: twelve seconds in all, more than a start may take.
-const TURNS: u32 = 600;
-
 /// The agent's log is rotated beyond this, at a start.
 const LOG_MAX: u64 = 1024 * 1024;
 
-/// The environment that the agent inherits: what says which world it belongs to, and the desktop of its user. Not the
-/// rest: an `AWS_ENDPOINT_URL`, a proxy, a PATH or an `LD_PRELOAD` of whoever happened to call first would steer everybody's
-/// sessions until logout.
-pub const INHERITED: [&str; 19] = [
+/// The environment that the agent inherits. Not the caller's: an `AWS_ENDPOINT_URL`, a proxy or an `LD_PRELOAD` of
+/// whoever happened to call first would steer everybody's sessions until logout.
+pub const INHERITED: [&str; 20] = [
     "DBUS_SESSION_BUS_ADDRESS",
     "DISPLAY",
     "HOME",
@@ -39,8 +34,8 @@ pub const INHERITED: [&str; 19] = [
     "LC_CTYPE",
     "LC_MESSAGES",
     "LOGNAME",
+    "PATH",
     "ROLECALL_CONFIG",
-    "ROLECALL_HOME",
     "ROLECALL_SOCKET",
     "TZ",
     "USER",
@@ -49,6 +44,7 @@ pub const INHERITED: [&str; 19] = [
     "XDG_CONFIG_HOME",
     "XDG_DATA_HOME",
     "XDG_RUNTIME_DIR",
+    "XDG_SESSION_ID",
     "XDG_STATE_HOME",
 ];
 
@@ -98,25 +94,21 @@ pub fn start_agent(paths: &Paths) -> Result<(), Report> {
     refuse_place_of_extra_socket(paths)?;
     // A caller's umask may be so strict that a directory could not be entered by its owner.
     let callers = rustix::process::umask(Mode::RWXG | Mode::RWXO);
-    let start_lock = paths.start_lock();
-    let mut others = [start_lock.parent(), Some(paths.state.as_path())].into_iter().flatten();
-    // On a full disk the others may be missing: the agent serves without them.
-    let made = files::ensure_private_dir(paths.runtime_dir())
-        .and_then(|()| others.try_for_each(files::ensure_private_dir_if_possible));
+    let made = files::ensure_private_dir(paths.runtime_dir()).and_then(|()| files::ensure_private_dir(&paths.state));
     rustix::process::umask(callers);
     made?;
     // Fifty tools that start at once start one agent: the others wait here and find it running.
-    let (lock_path, lock) = open_start_lock(paths)?;
-    if !take_turn(&lock, &lock_path, paths)? {
-        return Ok(());
-    }
+    let lock_path = paths.runtime_dir().join("start.lock");
+    let failed =
+        |what: &str, e: std::io::Error| Report::new(Kind::Agent, format!("cannot start the agent: {what}: {e}"));
+    let lock = files::open_private_append(&lock_path).map_err(|e| failed(&lock_path.display().to_string(), e))?;
+    rustix::fs::flock(&lock, FlockOperation::LockExclusive)
+        .map_err(|e| failed(&lock_path.display().to_string(), e.into()))?;
     for _ in 0..TRIES {
-        // Each time anew: the agent that runs already may listen at another place of the same world.
-        let paths = paths.looked_up_again();
-        if super::connect_running(&paths)?.is_some() {
+        if super::connect_running(paths)?.is_some() {
             return Ok(());
         }
-        let mut child = spawn(&paths)?;
+        let mut child = spawn(paths)?;
         match startup(&mut child) {
             Some(Startup::Ready) => return Ok(()),
             // One that is just ending has unlinked its socket, or lost it, and is about to let go of its lock.
@@ -127,66 +119,12 @@ pub fn start_agent(paths: &Paths) -> Result<(), Report> {
             }
             Some(Startup::Failed { report }) => return Err(report),
             None => {
-                return Err(Report::new(Kind::Agent, "the agent did not start within 10 seconds").hint(look(&paths)));
+                return Err(Report::new(Kind::Agent, "the agent did not start within 10 seconds").hint(look(paths)));
             }
         }
     }
-    if super::connect_running(&paths.looked_up_again())?.is_some() {
-        return Ok(());
-    }
-    // The lock is held, and nobody answers: what holds it is named, as nobody would find it otherwise.
-    let mut locks = paths.lock.iter().cloned().chain([paths.runtime_dir().join("agent.lock")]);
-    Err(held(locks.find_map(|lock| lock_holder(&lock)), "no agent answers, and its lock is held"))
-}
-
-/// Opens the lock of a start. On a disk that takes no file the one beside the socket has to do.
-fn open_start_lock(paths: &Paths) -> Result<(PathBuf, fs::File), Report> {
-    let path = paths.start_lock();
-    match files::open_private_append(&path) {
-        Ok(lock) => Ok((path, lock)),
-        // An error of the system, and not a file of another kind in its place.
-        Err(e) if e.raw_os_error().is_some() && path.parent() != Some(paths.runtime_dir()) => {
-            let path = paths.runtime_dir().join("start.lock");
-            let lock = files::open_private_append(&path).map_err(|e| cannot_start(&path, &e))?;
-            Ok((path, lock))
-        }
-        Err(e) => Err(cannot_start(&path, &e)),
-    }
-}
-
-/// Waits for the turn to start an agent; `false` if an agent answers meanwhile.
-fn take_turn(lock: &fs::File, path: &Path, paths: &Paths) -> Result<bool, Report> {
-    for _ in 0..TURNS {
-        match rustix::fs::flock(lock, FlockOperation::NonBlockingLockExclusive) {
-            Ok(()) => return Ok(true),
-            Err(rustix::io::Errno::WOULDBLOCK | rustix::io::Errno::INTR) => {}
-            // A file system without locks: two starts at once are told apart by the lock of the agent.
-            Err(e) if files::has_no_locks(e) => return Ok(true),
-            Err(e) => return Err(cannot_start(path, &e.into())),
-        }
-        thread::sleep(PAUSE);
-        if super::connect_running(&paths.looked_up_again())?.is_some() {
-            return Ok(false);
-        }
-    }
-    Err(held(lock_holder(path), &format!("cannot start the agent: {} is locked", path.display())))
-}
-
-/// Says that a lock is not let go of, and by whom.
-fn held(holder: Option<Holder>, what: &str) -> Report {
-    match holder {
-        Some(Holder { pid, program }) if !program.is_empty() => {
-            Report::new(Kind::Agent, format!("{what} by process {pid} ({program})"))
-                .hint(format!("end it if it hangs: `kill {pid}`"))
-        }
-        // The process that took it has ended and left it to one that it had started.
-        _ => Report::new(Kind::Agent, format!("{what} by an unknown process"))
-            .hint("look for the process that has the file open, and end it: `fuser -v ~/.local/state/rolecall/*.lock`"),
-    }
-}
-
-fn cannot_start(path: &Path, error: &std::io::Error) -> Report {
-    Report::new(Kind::Agent, format!("cannot start the agent: {}: {error}", path.display()))
+    // It may have come up in the last pause; if not, the caller's own attempt to connect says so.
+    Ok(())
 }
 
 fn look(paths: &Paths) -> String {
@@ -228,12 +166,12 @@ fn pass_on(command: &mut Command, names: &[&str]) {
 fn spawn(paths: &Paths) -> Result<Child, Report> {
     let mut command = agent_command()?;
     let log_path = paths.agent_log();
-    if fs::symlink_metadata(&log_path).is_ok_and(|meta| meta.len() > LOG_MAX) {
+    if fs::metadata(&log_path).is_ok_and(|meta| meta.len() > LOG_MAX) {
         // Two files of a megabyte tell enough of the past; a failure to rotate is no reason not to start.
         let _ = fs::rename(&log_path, log_path.with_extension("log.1"));
     }
-    // An agent without a log is worth more than none; `status` names a file in the place of the log that is no log.
-    let log = files::open_private_append(&log_path).map_or_else(|_| Stdio::null(), Stdio::from);
+    let log = files::open_private_append(&log_path)
+        .map_err(|e| Report::new(Kind::Agent, format!("cannot open the agent's log {}: {e}", log_path.display())))?;
     // The caller's pipes must not outlive the caller: an SDK waits until every writer of our stdout is gone.
     command.arg("--detach").stdin(Stdio::null()).stdout(Stdio::piped()).stderr(log).current_dir("/");
     let program = command.get_program().to_owned();

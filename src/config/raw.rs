@@ -7,7 +7,7 @@ mod many;
 
 pub use many::{AccountSection, DefaultsSection, TemplateSection};
 
-use super::values::{self, ACCESS, AUDIT, IDENTITY_TYPES, LOCK_EVENTS, MFA_MODES, PROMPTS, VAULTS};
+use super::values::{self, ACCESS, IDENTITY_TYPES, LOCK_EVENTS, MFA_MODES, PROMPTS, VAULTS};
 use schemars::JsonSchema;
 use serde::Serialize;
 use std::collections::BTreeMap;
@@ -22,8 +22,6 @@ const ROLE_ARN: &str = "^arn:aws[a-z-]*:iam::[0-9]{12}:role/[!-~]+$";
 const POLICY_ARN: &str = "^arn:aws[a-z-]*:iam::(aws|[0-9]{12}):policy/.+$";
 const REGION: &str = "^[a-z0-9]+(-[a-z0-9]+){1,3}-[0-9]+$";
 const URL: &str = "^https?://[^/@?#]+(/[^?#]*)?$";
-const PROXY_USER: &str = "^[!-9;-~]([ -9;-~]{0,126}[!-9;-~])?$";
-const NO_PROXY: &str = "^(\\*|[A-Za-z0-9._:/\\[\\]-]{1,253})$";
 const SESSION_WORD: &str = "^[A-Za-z0-9_+=,.@-]{2,64}$";
 const EXTERNAL_ID: &str = "^[A-Za-z0-9_+=,.@:/-]{2,1224}$";
 const MFA_SERIAL: &str = "^[A-Za-z0-9_+=/:,.@-]{9,256}$";
@@ -81,14 +79,6 @@ pub struct AgentSection {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(regex(pattern = DURATION_OR_NEVER))]
     pub idle_lock: Option<String>,
-    /// Every session is forgotten this long after the first one, used or not: 1m to 365d, or "never", the default.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    #[schemars(regex(pattern = DURATION_OR_NEVER))]
-    pub max_unlocked: Option<String>,
-    /// What happens if a line of the audit log cannot be written: "best-effort" counts it, "required" serves nothing.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    #[schemars(extend("enum" = words(&AUDIT)))]
-    pub audit: Option<String>,
     /// Where long-term keys rest: "os" is the keyring, "file" an encrypted file for machines without one.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(extend("enum" = words(&VAULTS)))]
@@ -142,14 +132,6 @@ pub struct AwsSection {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(regex(pattern = URL))]
     pub https_proxy: Option<String>,
-    /// The user at the proxy. `rolecall unlock --proxy` stores the password in the vault.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    #[schemars(regex(pattern = PROXY_USER))]
-    pub https_proxy_user: Option<String>,
-    /// Hosts to reach without the proxy: a name with what is below it, an address, a network as 10.0.0.0/8, or "*".
-    #[serde(skip_serializing_if = "Option::is_none")]
-    #[schemars(extend("items" = { "type": "string", "pattern": NO_PROXY }, "uniqueItems" = true))]
-    pub no_proxy: Option<Vec<String>>,
     /// Whether AWS's FIPS hosts are used; excludes any endpoint_url.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub use_fips_endpoint: Option<bool>,

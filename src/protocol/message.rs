@@ -1,12 +1,10 @@
 //! Requests and answers, one JSON object each.
 
-mod context;
 pub(in crate::protocol) mod secrets;
-
-pub use context::{Context, SeenFile, View};
 
 use super::diagnosis::Diagnosis;
 use super::status::{KeyStatus, Rotated, Status};
+use crate::domain::question::{Surroundings, Terminal};
 use crate::domain::secret::{EndpointToken, MfaCode, Passphrase, SecretKey, SigninUrl};
 use crate::domain::totp::TotpSecret;
 use schemars::JsonSchema;
@@ -23,6 +21,52 @@ pub struct Call {
     /// Where the person may be found, if one must be asked.
     #[serde(default)]
     pub context: Context,
+}
+
+/// What a client says of its surroundings; used for prompts and for nothing else.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Context {
+    /// `$DISPLAY`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub display: Option<String>,
+    /// `$WAYLAND_DISPLAY`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub wayland_display: Option<String>,
+    /// `$LANG`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub lang: Option<String>,
+    /// `$TERM`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub term: Option<String>,
+}
+
+/// The longest `$TERM` and `$LANG` that mean something.
+const WORD_MAX: usize = 64;
+
+impl Context {
+    /// Reads the allowed variables of this process.
+    pub fn from_env() -> Self {
+        #[expect(clippy::disallowed_methods, reason = "the allow-list of what a client says of its surroundings")]
+        let var = |name| std::env::var(name).ok().filter(|value| !value.is_empty());
+        Self { display: var("DISPLAY"), wayland_display: var("WAYLAND_DISPLAY"), lang: var("LANG"), term: var("TERM") }
+    }
+
+    /// Gives where the caller could be shown something; `terminal` is the device that the kernel names, if any.
+    pub fn surroundings(&self, terminal: Option<String>) -> Surroundings {
+        Surroundings {
+            display: self.display.clone(),
+            wayland_display: self.wayland_display.clone(),
+            lang: self.lang.clone().filter(|lang| is_word(lang)),
+            terminal: terminal.map(|path| Terminal { path, kind: self.term.clone().filter(|term| is_word(term)) }),
+        }
+    }
+}
+
+/// Tells whether a text is a name and nothing more. A `$TERM` with a path in it would have ncurses read a file of the
+/// caller's choice, and a line end would begin another command of the pinentry's protocol.
+fn is_word(text: &str) -> bool {
+    let is_plain = |c: char| c.is_ascii_alphanumeric() || "._+-@".contains(c);
+    text.len() <= WORD_MAX && text.starts_with(|c: char| c.is_ascii_alphanumeric()) && text.chars().all(is_plain)
 }
 
 /// What a client wants.
@@ -97,9 +141,6 @@ pub enum Request {
         secret_access_key: SecretKey,
         /// Whose STS is asked.
         region: Option<String>,
-        /// ARNs that tell the key's partition, where no Region does: its MFA device, its roles.
-        #[serde(default, skip_serializing_if = "Vec::is_empty")]
-        arns: Vec<String>,
         /// Whether a key that is there already is replaced.
         replace: bool,
         /// Whether it comes out of a file by an import, which may be undone; the same key may then be there already.
@@ -116,9 +157,6 @@ pub enum Request {
         entry: String,
         /// Whose STS is asked.
         region: Option<String>,
-        /// ARNs that tell the key's partition, where no Region does: its MFA device, its roles.
-        #[serde(default, skip_serializing_if = "Vec::is_empty")]
-        arns: Vec<String>,
     },
     /// Deletes a key from the vault and its sessions; answered by [`Answer::Done`].
     IdentityRemove {
@@ -170,20 +208,11 @@ pub enum Request {
         #[serde(serialize_with = "expose", deserialize_with = "mfa_code")]
         code: MfaCode,
     },
-    /// Stores the password of the proxy in the vault; answered by [`Answer::Done`].
-    ProxyPassword {
-        /// The password of the user that the configuration names.
-        #[serde(serialize_with = "expose", deserialize_with = "secret_key")]
-        password: SecretKey,
-    },
     /// Opens the vault; answered by [`Answer::Done`].
     UnlockVault {
         /// What opens the encrypted file; the keyring asks by its own dialog.
         #[serde(default, serialize_with = "expose_option", deserialize_with = "passphrase")]
         passphrase: Option<Passphrase>,
-        /// Whether an older vault file than the last one is meant to be there: a backup was restored.
-        #[serde(default, skip_serializing_if = "std::ops::Not::not")]
-        accept_restored: bool,
     },
 }
 
@@ -354,25 +383,6 @@ impl Request {
     /// sessions, and it can always be locked and ended.
     pub fn is_of_every_version(&self) -> bool {
         matches!(self, Self::Get { .. } | Self::Lock | Self::Stop)
-    }
-
-    /// Tells whether the answer depends on which configuration the agent uses. The rest reaches the agent of the user
-    /// whatever the caller sees: it shows, locks or ends it.
-    pub fn uses_configuration(&self) -> bool {
-        !matches!(self, Self::Status | Self::Lock | Self::Stop | Self::Glance { .. } | Self::Names)
-    }
-
-    /// Tells whether the vault file may be created or written.
-    pub fn writes_vault(&self) -> bool {
-        matches!(
-            self,
-            Self::IdentityAdd { .. }
-                | Self::IdentityAdopt { .. }
-                | Self::IdentityRemove { .. }
-                | Self::IdentityRotate { .. }
-                | Self::IdentityTotp { .. }
-                | Self::UnlockVault { .. }
-        )
     }
 }
 

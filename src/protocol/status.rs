@@ -28,9 +28,6 @@ pub struct Status {
     /// The further sockets, by name.
     #[serde(default)]
     pub sockets: Vec<SocketStatus>,
-    /// Files that do not answer, as on a dead mount; for each, a thread of the agent waits.
-    #[serde(default)]
-    pub hung_files: Vec<String>,
     /// What has happened since the agent started.
     pub counts: Counts,
 }
@@ -83,9 +80,6 @@ pub struct AgentStatus {
     pub config: String,
     /// Where it answers.
     pub socket: String,
-    /// The directory of the separate world that it belongs to; absent in the one that every caller of the user shares.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub world: Option<String>,
 }
 
 /// The vault.
@@ -296,10 +290,4 @@ pub struct Counts {
     pub turned_away: u64,
     /// Audit lines that could not be written.
     pub audit_lost: u64,
-    /// Lines of the agent's own log that could not be written.
-    #[serde(default)]
-    pub log_lost: u64,
-    /// Internal errors (panics); each has ended one request or one step.
-    #[serde(default)]
-    pub internal_errors: u64,
 }

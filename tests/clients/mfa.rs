@@ -49,7 +49,6 @@ fn listed(person: &Person, client: Client, name: &str) {
 
 #[test]
 fn the_cli_in_five_terminals_asks_once_in_the_terminal_that_came_first() {
-    needs!("tmux");
     let person = with_device("prompts = [\"tty\"]");
     let windows: Vec<Window<'_>> = TERMINALS.into_iter().map(|name| Window::open(&person.home, name)).collect();
     lists(&person, &windows[0], Client::CliV2, TERMINALS[0]);
@@ -74,13 +73,11 @@ fn the_cli_in_five_terminals_asks_once_in_the_terminal_that_came_first() {
 
 #[test]
 fn the_real_pinentry_asks_under_the_cli_and_under_a_javascript_program() {
-    needs!("pinentry-curses", "tmux");
     asks_under_both("prompts = [\"pinentry\"]\npinentry_program = \"/usr/bin/pinentry-curses\"");
 }
 
 #[test]
 fn the_terminal_itself_is_asked_on_under_the_cli_and_under_a_javascript_program() {
-    needs!("tmux");
     asks_under_both("prompts = [\"tty\"]");
 }
 
@@ -108,7 +105,7 @@ fn a_secret_in_the_real_keyring_serves_tools_that_nobody_watches() {
     let input = json!({ "TotpSecret": secret }).to_string();
     let added = person.home.run_with_input(["identity", "add", "auth", "--totp", "--yes"], &input);
     assert!(added.status.success(), "{}", text(&added.stderr));
-    let seen = person.desk.secret_tool(&["lookup", "service", &person.home.keyring_service(), "username", "auth"]);
+    let seen = person.desk.secret_tool(&["lookup", "service", "rolecall", "username", "auth"]);
     assert!(seen.contains(&format!("\"TotpSecret\":\"{secret}\"")), "the keyring has it beside the key");
     person.rolecall(&["agent", "stop"]);
     // The code that was tried when the secret was added is used up; an agent that has just started does not know that.

@@ -94,8 +94,7 @@ impl Client {
     /// The program that the audit log shall name as the one that wanted credentials.
     pub(crate) fn interpreter(self) -> &'static str {
         match self {
-            Self::Boto3 | Self::CliV1 => "python",
-            Self::CliV2 => "aws",
+            Self::Boto3 | Self::CliV1 | Self::CliV2 => "python",
             Self::JavaScript(_) => "node",
         }
     }

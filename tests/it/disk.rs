@@ -2,10 +2,9 @@
 
 use crate::harness::home::{Home, set_mode, text};
 use crate::harness::inside::{Inside, TUTORIAL, until};
-use crate::harness::needs::require;
 use crate::harness::process::{Running, signal};
 use crate::harness::programs::ROLECALLD;
-use crate::harness::wire::{NOBODY, give_to_nobody};
+use crate::harness::wire::{NOBODY, give_to_nobody, need_root};
 use rustix::process::Signal;
 use std::fs;
 use std::os::unix::process::CommandExt;
@@ -42,7 +41,6 @@ fn a_symlink_in_the_place_of_the_audit_log_is_not_followed() {
 
 #[test]
 fn a_state_directory_that_cannot_be_written_costs_lines_and_no_session() {
-    needs!("root");
     let home = Home::bare(&format!("[agent]\nvault = \"file\"\n{TUTORIAL}"));
     let state = home.path(".local/state/rolecall");
     rolecall::files::ensure_private_dir(&state).unwrap();
@@ -58,30 +56,14 @@ fn a_state_directory_that_cannot_be_written_costs_lines_and_no_session() {
 }
 
 /// A file system of 64 KiB in a directory; gone with the value.
-pub(crate) struct TinyDisk(PathBuf);
+struct TinyDisk(PathBuf);
 
 impl TinyDisk {
     fn at(dir: &Path) -> Self {
-        Self::with(dir, "mode=700")
-    }
-
-    /// Mounts one with further options of `tmpfs`.
-    pub(crate) fn with(dir: &Path, options: &str) -> Self {
-        require("root");
-        let options = format!("size=64k,{options}");
-        let mount = Command::new("mount").args(["-t", "tmpfs", "-o", &options, "tmpfs"]).arg(dir).status();
+        need_root();
+        let mount = Command::new("mount").args(["-t", "tmpfs", "-o", "size=64k,mode=700", "tmpfs"]).arg(dir).status();
         assert!(mount.unwrap().success(), "a tiny file system can be mounted");
         Self(dir.to_owned())
-    }
-
-    /// Fills what is left of it.
-    pub(crate) fn fill(&self) {
-        fs::write(self.0.join("filler"), vec![0; 128 * 1024]).expect_err("the disk is full now");
-    }
-
-    /// Frees what was filled.
-    pub(crate) fn free(&self) {
-        fs::remove_file(self.0.join("filler")).unwrap();
     }
 }
 
@@ -93,7 +75,6 @@ impl Drop for TinyDisk {
 
 #[test]
 fn a_full_disk_costs_lines_and_no_session_and_leaves_whole_lines_behind() {
-    needs!("root");
     let mut disk = None;
     let agent = Inside::start_after(TUTORIAL, |paths| disk = Some(TinyDisk::at(&paths.state)));
     agent.get("prod").expect("served");
@@ -140,7 +121,7 @@ fn a_line_that_a_killed_agent_left_half_takes_no_other_with_it() {
 #[test]
 fn kill_9_in_the_middle_of_writing_leaves_whole_lines_and_a_whole_configuration() {
     let home = Home::bare(&format!("[agent]\nvault = \"file\"\n{TUTORIAL}"));
-    for round in 0..3 {
+    for round in 0..6 {
         let agent = Running::agent(&home);
         std::thread::scope(|scope| {
             let writers: Vec<_> = (0..3)

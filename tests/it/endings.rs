@@ -8,7 +8,7 @@ use rolecall::protocol::message::Request;
 use rolecall_sandbox::Match;
 use rustix::process::Signal;
 use std::os::unix::net::UnixListener;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 const MINUTE: Duration = Duration::from_mins(1);
 
@@ -50,8 +50,10 @@ fn a_get_that_takes_longer_than_the_end_is_told_to_ask_again() {
     std::thread::scope(|scope| {
         let get = scope.spawn(|| home.run(["get", "prod"]));
         hold.wait_for_arrivals(1);
+        let start = Instant::now();
         agent.signal(Signal::TERM);
         assert_eq!(agent.end().code(), Some(0));
+        assert!(start.elapsed() < Duration::from_secs(6), "{:?}", start.elapsed());
         let output = get.join().unwrap();
         let said = text(&output.stderr);
         assert_eq!(output.status.code(), Some(7), "{said}");
@@ -191,7 +193,7 @@ fn what_nobody_uses_is_forgotten_and_the_vault_is_locked_with_it() {
 #[test]
 fn the_vault_is_locked_after_the_idle_time_even_when_every_session_has_lapsed() {
     let agent = Inside::start(&format!("[agent]\nidle_lock = \"12h\"\n{TUTORIAL}"));
-    agent.ask(Request::UnlockVault { passphrase: None, accept_restored: false }).unwrap();
+    agent.ask(Request::UnlockVault { passphrase: None }).unwrap();
     agent.get("prod").expect("served");
     for _ in 0..11 * 60 {
         agent.clock.advance(MINUTE);

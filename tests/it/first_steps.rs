@@ -76,12 +76,11 @@ fn without_a_terminal_init_says_what_to_run_and_asks_nobody() {
 
 #[test]
 fn init_leads_from_nothing_to_a_role_that_works() {
-    needs!("tmux");
     let home = Home::bare("[agent]\nvault = \"file\"\n[aws]\nendpoint_url_sts = \"ENDPOINT\"\n");
     home.open_vault();
     let window = Window::open(&home, "init");
     window.tmux(&["resize-window", "-t", "init", "-x", "120", "-y", "60"]);
-    window.run(&format!("{ROLECALL} init; echo \"left by $?\""));
+    window.run(&format!("{} init; echo \"left by $?\"", ROLECALL));
     let answer = |question: &str, typed: &str| {
         until(question, || window.screen().trim_end().ends_with(question.trim_end()));
         window.run(typed);
@@ -112,10 +111,9 @@ fn init_leads_from_nothing_to_a_role_that_works() {
 
 #[test]
 fn the_end_of_the_input_is_no_yes() {
-    needs!("tmux");
     let home = Home::bare("");
     let window = Window::open(&home, "end");
-    window.run(&format!("{ROLECALL} init; echo \"left by $?\""));
+    window.run(&format!("{} init; echo \"left by $?\"", ROLECALL));
     until("it asks", || window.shows("[Y/n]"));
     window.tmux(&["send-keys", "-t", "end", "C-d"]);
     until("it ends", || window.shows("left by 0"));

@@ -220,8 +220,8 @@ fn from_every_state_that_a_kill_can_leave_an_import_is_finished_and_undone() {
         }
         let journal = home.path(".local/state/rolecall/imports/0001.json");
         let text = fs::read_to_string(&journal).unwrap();
-        assert!(text.contains("\"done\": true"), "{text}");
-        fs::write(&journal, text.replace("\"done\": true", "\"done\": false")).unwrap();
+        assert!(text.contains("\"done\":true"), "{text}");
+        fs::write(&journal, text.replace("\"done\":true", "\"done\":false")).unwrap();
         done(&home, &["--yes"]);
         assert_eq!(all(&home)[1..], after[1..], "after {written} files");
         serves(&home, "prod");
@@ -269,7 +269,6 @@ fn a_key_that_no_import_brought_never_leaves_the_vault() {
         vault_file: home.path("vault"),
         aws_config: home.path(".aws/config"),
         aws_credentials: home.path(".aws/credentials"),
-        ..rolecall::paths::Paths::default()
     };
     let request = rolecall::protocol::message::Request::IdentityTakeBack { name: "auth".into(), access_key_id: id };
     let context = rolecall::protocol::message::Context::default();

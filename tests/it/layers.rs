@@ -6,27 +6,22 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// Of each layer: the layers it may import.
-const MAY_IMPORT: [(&str, &[&str]); 17] = [
+const MAY_IMPORT: [(&str, &[&str]); 15] = [
     ("domain", &[]),
-    ("blocking", &[]),
     ("ports", &["domain", "setup"]),
     ("protocol", &["domain", "setup"]),
     ("config", &["domain"]),
-    ("config_disk", &["blocking", "config", "domain", "files"]),
-    ("paths", &["blocking", "domain"]),
+    ("config_disk", &["config", "domain"]),
+    ("paths", &["domain"]),
     ("files", &["domain"]),
-    ("panics", &[]),
     ("process", &[]),
     ("setup", &["domain"]),
     ("aws_files", &["domain", "files"]),
-    ("client", &["domain", "files", "paths", "process", "protocol"]),
+    ("client", &["domain", "files", "paths", "protocol"]),
     ("cli", &["aws_files", "client", "config", "config_disk", "domain", "files", "paths", "protocol", "setup"]),
     ("oneshot", &["config", "config_disk", "domain", "files", "paths", "ports", "process", "protocol", "setup"]),
-    (
-        "agent",
-        &["blocking", "config", "config_disk", "domain", "files", "panics", "paths", "ports", "process", "protocol"],
-    ),
-    ("adapters", &["blocking", "domain", "files", "paths", "ports", "setup"]),
+    ("agent", &["config", "config_disk", "domain", "files", "paths", "ports", "process", "protocol"]),
+    ("adapters", &["domain", "files", "paths", "ports", "setup"]),
 ];
 
 /// Of each layer: the crates it must not touch, directly.
@@ -132,7 +127,6 @@ fn the_reader_of_use_lines_sees_what_it_should() {
 /// The face is what untrusted tools start: no vault, TLS or runtime code in it.
 #[test]
 fn the_face_links_no_runtime_no_sdk_and_no_keyring() {
-    needs!("nm");
     let symbols = |binary: &str| {
         let nm = std::process::Command::new("nm")
             .arg(binary)

@@ -1,6 +1,6 @@
 //! Starts: one agent however many ask, nothing inherited, nothing shown, in every way there is to start it.
 
-use crate::harness::home::{Home, set_mode, text};
+use crate::harness::home::{Home, text};
 use crate::harness::inside::{TUTORIAL, until};
 use crate::harness::process::{Running, descriptors, lives, of, signal, stat};
 use crate::harness::programs::{ROLECALL, ROLECALLD};
@@ -136,9 +136,7 @@ fn listens(path: &Path) -> bool {
 }
 
 fn activate(home: &Home, paths: &[&str]) -> Command {
-    // By hand: the home may be another user's by now.
-    std::fs::create_dir_all(home.path("run/rolecall")).unwrap();
-    set_mode(&home.path("run/rolecall"), 0o700);
+    rolecall::files::ensure_private_dir(&home.path("run/rolecall")).unwrap();
     let mut command = home.command("systemd-socket-activate");
     for path in paths {
         command.arg("--listen").arg(home.path(path));
@@ -184,10 +182,11 @@ fn two_sockets_or_something_else_from_systemd_are_refused() {
 }
 
 #[test]
-fn inherited_descriptors_are_closed() {
+fn descriptors_meant_for_another_process_are_not_taken() {
     let home = home();
     let mut shell = home.command("bash");
-    let agent = Running::agent_by(shell.args(["-c", "exec 3<>/dev/null 9>held; exec \"$0\"", AGENT]));
+    let script = "exec 3<>/dev/null 9>held; LISTEN_FDS=1 LISTEN_PID=1 exec \"$0\"";
+    let agent = Running::agent_by(shell.args(["-c", script, AGENT]));
     assert_eq!(home.run(["get", "prod"]).status.code(), ANSWERED, "it has bound a socket of its own");
     let held = descriptors(agent.pid());
     assert!(!held.contains(&home.path("held")), "what is inherited is closed: {held:?}");
@@ -210,7 +209,6 @@ fn an_activated_agent_keeps_nothing_else_that_it_inherited() {
 
 #[test]
 fn no_core_is_dumped_and_no_other_process_may_look_inside_however_it_is_started() {
-    needs!("root");
     for way in ["foreground", "first get", "systemd"] {
         let home = home();
         give_to_nobody(&home.path(""));

@@ -4,18 +4,11 @@
 #![expect(clippy::disallowed_methods, reason = "tests prepare files and deadlines of their own")]
 #![expect(clippy::unwrap_used, reason = "in a test, a panic is the report")]
 
-// First: the other modules use its macro `needs!`.
-#[macro_use]
-mod harness;
-
 mod access;
-mod activation;
 mod asking;
-mod aws_files;
-mod certificates;
-mod channels;
 mod console;
 mod env;
+mod harness;
 
 mod desk;
 mod disk;
@@ -27,23 +20,14 @@ mod exec;
 mod faults;
 mod first_steps;
 mod get;
-mod hung_files;
 mod iam_sdk;
 mod import;
 mod layers;
 mod lifecycle;
-mod limits;
 mod looks;
 mod many;
 mod memory;
 mod mfa;
-mod namespaces;
-mod one_agent;
-mod panics;
-mod places;
-mod printing;
-mod proxy;
-mod regions;
 mod reload;
 mod remote;
 mod rotation;
@@ -52,7 +36,4 @@ mod setup;
 mod setup_plan;
 mod socket;
 mod sources;
-mod state_files;
 mod strangers;
-mod typed;
-mod vault;

@@ -83,7 +83,7 @@ fn a_socket_serves_its_roles_and_nothing_else_and_the_log_says_which_socket_it_w
         Request::Glance { name: "prod".to_owned() },
         Request::IdentityRemove { name: "auth".to_owned() },
         Request::IdentityRotate { name: "auth".to_owned(), delete: None },
-        Request::UnlockVault { passphrase: None, accept_restored: false },
+        Request::UnlockVault { passphrase: None },
         Request::Console { name: name(), destination: None, duration_seconds: None, by_browser: false },
         Request::Endpoint { name: name(), form: EndpointForm::Container, owner: EndpointOwner::Caller, port: None },
     ];
@@ -131,9 +131,8 @@ fn who_asks_in_a_loop_through_a_socket_fills_no_log_whatever_it_is_answered() {
     let counts = [agent.audit("get"), agent.audit("refuse")].concat();
     let counts: Vec<_> = counts.iter().filter(|line| line["result"] == "repeated").collect();
     assert_eq!(counts.len(), 1, "{counts:?}");
-    assert_eq!(counts[0]["count"], 147);
     let said = counts[0]["message"].as_str().unwrap();
-    assert!(said.starts_with("147 more requests through the socket `vm`"), "{said}");
+    assert!(said.starts_with("147 more requests by the socket `vm`"), "{said}");
 }
 
 #[test]
@@ -215,7 +214,6 @@ fn what_a_dead_agent_left_is_removed_and_what_is_no_socket_is_left_and_told() {
 
 #[test]
 fn another_user_gets_no_byte_and_a_crowd_leaves_room_for_others() {
-    needs!("root");
     let agent = Inside::start(&with_socket(TWO));
     let path = socket(&agent.paths, "vm");
     let ways = [

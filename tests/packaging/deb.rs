@@ -62,7 +62,6 @@ impl Root {
 
 #[test]
 fn a_person_installs_the_package_upgrades_it_under_a_shell_and_removes_it_without_a_trace() {
-    needs!("root", "mmdebstrap");
     let root = Root::start("deb", TUTORIAL);
     let before = root.everything();
     root.install(&built().debs[0]);
@@ -126,7 +125,6 @@ fn a_person_installs_the_package_upgrades_it_under_a_shell_and_removes_it_withou
 
 #[test]
 fn a_confined_agent_writes_nothing_but_its_own_and_serves_all_the_same() {
-    needs!("root", "mmdebstrap");
     let root = Root::start("confined", TUTORIAL);
     root.install(&built().debs[0]);
     let asked = |root: &Root| {
@@ -172,10 +170,4 @@ pub(crate) fn is_hardened(root: &Root, pid: i64) {
     let limits = root.proc(pid, "limits");
     let core = limits.lines().find(|line| line.starts_with("Max core file size")).unwrap();
     assert_eq!(core.split_whitespace().skip(4).take(2).collect::<Vec<_>>(), ["0", "0"]);
-    let locked = limits.lines().find(|line| line.starts_with("Max locked memory")).unwrap();
-    let [soft, hard] = locked.split_whitespace().skip(3).take(2).collect::<Vec<_>>()[..] else { panic!("{locked}") };
-    assert_eq!(soft, hard, "as much as the user's manager may give");
-    for (name, value) in [("MemorySwapMax", "0"), ("TasksMax", "512")] {
-        assert_eq!(root.property("rolecall.service", name), value, "{name}");
-    }
 }

@@ -4,19 +4,11 @@
 //! It knows no operation. Apart from the services because the rules are those of one AWS: a proxy that breaks off STS's
 //! answers breaks off IAM's.
 
-#[cfg(fuzzing)]
-pub(super) mod canned;
-mod certificate;
 pub(in crate::adapters) mod clean;
 pub(super) mod clients;
 pub(super) mod connector;
 pub(super) mod endpoint;
 pub(super) mod errors;
 pub(super) mod failure;
-pub(super) mod http;
-mod policies;
 pub(super) mod probe;
-pub(super) mod proxy;
-pub(super) mod trust;
-mod verifier;
-mod way;
+mod trust;

@@ -1,17 +1,19 @@
 //! Whose certificates are believed: the configured file's, or else the system's.
 //!
 //! The environment is not asked (`SSL_CERT_FILE` would let whoever starts the agent choose), except on macOS, whose
-//! keychain is reached through a library that looks there first.
+//! keychain is reached through a library that looks there first. Every certificate is checked here, because the SDK
+//! panics on one that it cannot read.
 
-use crate::blocking::SOURCES;
 use crate::domain::report::{Kind, Report};
+use aws_smithy_http_client::tls::TrustStore;
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
 use rustls::RootCertStore;
 use rustls::pki_types::CertificateDer;
 use rustls::pki_types::pem::PemObject;
 use std::fs::File;
 use std::io::{self, Read};
 use std::path::Path;
-use std::time::Duration;
 
 /// Mozilla's whole list takes a quarter of a megabyte.
 const BUNDLE_MAX: u64 = 4 * 1024 * 1024;
@@ -28,26 +30,8 @@ const SYSTEM_BUNDLES: [&str; 7] = [
     "/etc/certs/ca-certificates.crt",
 ];
 
-/// How long certificates may take to be read and parsed; half a second on a slow machine.
-const DEADLINE: Duration = Duration::from_secs(4);
-
-/// Runs a job that reads the certificates to believe: on a thread that is left behind where their file does not answer.
-pub(in crate::adapters) async fn reading<T: Send + 'static>(
-    ca_bundle: Option<&Path>,
-    job: impl FnOnce() -> Result<T, Report> + Send + 'static,
-) -> Result<T, Report> {
-    let subject = ca_bundle.map_or_else(
-        || "the list of certificate authorities".to_owned(),
-        |path| format!("`ca_bundle` {}", path.display()),
-    );
-    SOURCES.run(subject.as_str(), DEADLINE, job).await.unwrap_or_else(|error| {
-        Err(Report::new(Kind::Config, format!("{subject} {error}"))
-            .hint("mount its file system again, or set `ca_bundle` under `[aws]` to another file"))
-    })
-}
-
 /// Reads the certificates to believe.
-pub(in crate::adapters) fn store(ca_bundle: Option<&Path>) -> Result<RootCertStore, Report> {
+pub(in crate::adapters) fn store(ca_bundle: Option<&Path>) -> Result<TrustStore, Report> {
     match ca_bundle {
         Some(path) => bundle(path).map_err(|why| {
             Report::new(Kind::Config, format!("`ca_bundle` {}: {why}", path.display()))
@@ -58,33 +42,32 @@ pub(in crate::adapters) fn store(ca_bundle: Option<&Path>) -> Result<RootCertSto
 }
 
 #[cfg(target_os = "macos")]
-fn system() -> Result<RootCertStore, Report> {
-    let mut store = RootCertStore::empty();
-    store.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);
-    if store.is_empty() {
-        return Err(Report::new(Kind::Config, "the keychain has no certificate authorities")
-            .hint("set `ca_bundle` under `[aws]`"));
-    }
-    Ok(store)
+#[expect(clippy::unnecessary_wraps, reason = "elsewhere there may be none")]
+fn system() -> Result<TrustStore, Report> {
+    Ok(TrustStore::default())
 }
 
 #[cfg(not(target_os = "macos"))]
-fn system() -> Result<RootCertStore, Report> {
+fn system() -> Result<TrustStore, Report> {
     SYSTEM_BUNDLES.iter().find_map(|path| bundle(Path::new(path)).ok()).ok_or_else(|| {
         Report::new(Kind::Config, "this machine has no list of certificate authorities")
             .hint("install the package `ca-certificates`, or set `ca_bundle` under `[aws]`")
     })
 }
 
-fn bundle(path: &Path) -> Result<RootCertStore, String> {
+fn bundle(path: &Path) -> Result<TrustStore, String> {
     let pem = read(path).map_err(|e| e.to_string())?;
-    let mut store = RootCertStore::empty();
+    let mut store = TrustStore::empty();
+    let mut usable = 0;
     for der in CertificateDer::pem_slice_iter(&pem) {
         let der = der.map_err(|_| "it is not well-formed PEM".to_owned())?;
         // An old list may hold a certificate that nobody can use any more; the rest counts.
-        let _ = store.add(der);
+        if RootCertStore::empty().add(der.clone()).is_ok() {
+            store.add_pem_certificate(encoded(&der));
+            usable += 1;
+        }
     }
-    if store.is_empty() { Err("it holds no usable certificate".to_owned()) } else { Ok(store) }
+    if usable == 0 { Err("it holds no usable certificate".to_owned()) } else { Ok(store) }
 }
 
 fn read(path: &Path) -> io::Result<Vec<u8>> {
@@ -98,6 +81,13 @@ fn read(path: &Path) -> io::Result<Vec<u8>> {
         return Err(io::Error::other("it is larger than 4 MiB"));
     }
     Ok(pem)
+}
+
+fn encoded(der: &CertificateDer<'_>) -> Vec<u8> {
+    let mut pem = String::from("-----BEGIN CERTIFICATE-----\n");
+    pem.push_str(&STANDARD.encode(der));
+    pem.push_str("\n-----END CERTIFICATE-----\n");
+    pem.into_bytes()
 }
 
 #[cfg(test)]

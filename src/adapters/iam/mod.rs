@@ -11,7 +11,6 @@ use super::aws::clients::{Clients, Reached, credentials, in_time, secrets};
 use super::aws::endpoint::Endpoint;
 use super::aws::errors::{self, Call, Odd};
 use super::aws::probe::Probe;
-use super::aws::proxy::Passwords;
 use crate::domain::arn::{IamUser, Partition};
 use crate::domain::catalogue::AwsSettings;
 use crate::domain::credential::{AccessKey, Signer};
@@ -37,7 +36,7 @@ pub(super) struct Iam {
 
 impl Iam {
     /// Makes one that has no connections yet.
-    pub(super) fn new(clock: Arc<dyn Clock>, passwords: Passwords) -> Self {
+    pub(super) fn new(clock: Arc<dyn Clock>) -> Self {
         let place = |aws: &AwsSettings, region: &str| {
             // One host for a whole partition, and one region that its signatures name.
             Ok((Endpoint::iam(aws, region)?, Partition::of_region(region).default_region().to_owned()))
@@ -45,18 +44,7 @@ impl Iam {
         let make = |config: &aws_types::SdkConfig, classifier| {
             Client::from_conf(Builder::from(config).retry_classifier(classifier).build())
         };
-        Self { clients: Clients::new(clock, passwords, place, make) }
-    }
-
-    /// Creates one that sends nothing and reads a prepared answer.
-    #[cfg(fuzzing)]
-    pub(super) fn canned(clock: Arc<dyn Clock>) -> Self {
-        let place = |aws: &AwsSettings, region: &str| Ok((Endpoint::iam(aws, region)?, region.to_owned()));
-        let make = |config: &aws_types::SdkConfig, _| {
-            let config = Builder::from(config).retry_config(RetryConfig::disabled());
-            Client::from_conf(config.http_client(super::aws::canned::client()).build())
-        };
-        Self { clients: Clients::new(clock, super::aws::proxy::Passwords::default(), place, make) }
+        Self { clients: Clients::new(clock, place, make) }
     }
 
     /// Drops every connection.

@@ -14,8 +14,6 @@ mod credentials;
 mod ec2;
 mod ecs;
 mod environment;
-#[cfg(fuzzing)]
-pub mod fuzzing;
 mod http;
 mod process;
 mod token_file;
@@ -72,9 +70,7 @@ impl ports::Sources for Sources {
                 in_time(source, SERVICE, ecs::ask(&place, aws, self.clock.as_ref())).await
             }
             Source::Environment => environment::ask(&self.ambient, self.clock.now().boot),
-            Source::Process { argv } => {
-                process::ask(argv, &self.ambient.ambient.of_program().await, &self.running).await
-            }
+            Source::Process { argv } => process::ask(argv, &self.ambient.ambient.program, &self.running).await,
             Source::WebIdentity(call) => {
                 let token = in_time(source, FILE, token_file::web_identity(&call.token_file)).await?;
                 Ok(Sourced { given: Given::Token(token), user: None, account: None, skew: TimeDelta::zero() })
@@ -83,7 +79,7 @@ impl ports::Sources for Sources {
     }
 
     async fn code(&self, argv: &[String]) -> Result<MfaCode, String> {
-        code::ask(argv, &self.ambient.ambient.of_program().await, &self.running).await
+        code::ask(argv, &self.ambient.ambient.program, &self.running).await
     }
 
     async fn running(&self) -> Vec<i32> {

@@ -1,23 +1,21 @@
 //! The encrypted-file vault: one file that holds every key, for machines without a keyring.
 //!
 //! It knows no keyring and asks nobody for a passphrase. What it keeps between calls is the key that the passphrase made,
-//! never the passphrase and never a stored key. All of it runs on threads that may block: stretching a passphrase takes a
-//! fifth of a second, and a file can lie on a disk that hangs.
+//! never the passphrase and never a stored key. All of it runs on tokio's blocking threads: stretching a passphrase takes a
+//! fifth of a second, and a file can lie on a slow disk.
 
 use super::blob::{self, BLOB_MAX, Item};
-use super::rollback::RollbackGuard;
-use super::sealed::{COST, Cost, Flaw, Key};
-use crate::blocking::STATE;
+use super::sealed::{COST, Cost, Flaw, HEADER, Key};
 use crate::domain::names::Name;
 use crate::domain::report::{Kind, Report};
 use crate::domain::secret::Passphrase;
 use crate::files;
-use crate::files::ownership::{self, Exposed};
 use crate::ports::{StoredKey, VaultState};
+use rustix::fs::{Mode, OFlags};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
-use std::fs::{File, TryLockError};
-use std::os::unix::fs::MetadataExt;
+use std::fs::{self, File, TryLockError};
+use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -30,11 +28,8 @@ const FILE_MAX: u64 = 4 * 1024 * 1024;
 /// even that runs out in days. It is counted in characters, not bytes.
 const PASSPHRASE_MIN: usize = 8;
 
-/// How long a call may take. The most expensive file that is accepted takes a second; the rest is for slow machines and disks.
+/// How long a call may take: the most expensive file that is accepted needs longer, and then the person is told so.
 const DEADLINE: Duration = Duration::from_secs(25);
-
-/// How long a look may take that is made for `status`.
-const STATE_DEADLINE: Duration = Duration::from_secs(2);
 
 /// How long a write waits for another process's write, and in which steps: `flock` has no deadline of its own.
 const LOCK_WAIT: Duration = Duration::from_secs(5);
@@ -47,20 +42,11 @@ const CONTENT_VERSION: u32 = 1;
 #[derive(Serialize, Deserialize)]
 struct Content<'a> {
     v: u32,
-    /// How often the vault was written; 0 in a file of a version that did not count.
-    #[serde(default)]
-    generation: u64,
     #[serde(borrow)]
     keys: BTreeMap<&'a str, Item<'a>>,
 }
 
 type Keys = BTreeMap<Name, StoredKey>;
-
-/// The sealed text of an open vault.
-struct Contents {
-    generation: u64,
-    keys: Keys,
-}
 
 /// The encrypted-file vault at one path.
 #[derive(Clone)]
@@ -72,7 +58,6 @@ struct Inner {
     open: Mutex<Open>,
     /// One passphrase is stretched at a time: each takes 64 MiB.
     stretching: Mutex<()>,
-    rollback: RollbackGuard,
 }
 
 #[derive(Default)]
@@ -83,19 +68,18 @@ struct Open {
 }
 
 impl FileVault {
-    /// Names the file, and the record of the newest one; nothing is read or written yet.
-    pub(super) fn new(path: PathBuf, record: PathBuf) -> Self {
-        Self::with_cost(path, record, COST)
+    /// Names the file; nothing is read or written yet.
+    pub(super) fn new(path: PathBuf) -> Self {
+        Self::with_cost(path, COST)
     }
 
-    pub(super) fn with_cost(path: PathBuf, record: PathBuf, cost: Cost) -> Self {
-        let rollback = RollbackGuard::new(record);
-        Self(Arc::new(Inner { path, cost, open: Mutex::default(), stretching: Mutex::default(), rollback }))
+    pub(super) fn with_cost(path: PathBuf, cost: Cost) -> Self {
+        Self(Arc::new(Inner { path, cost, open: Mutex::default(), stretching: Mutex::default() }))
     }
 
     /// Tells whether the file would open, without opening it.
     pub(super) async fn state(&self) -> VaultState {
-        match self.run_within(STATE_DEADLINE, |vault| vault.held().map(|_| ())).await {
+        match self.run(|vault| vault.held().map(|_| ())).await {
             Ok(()) => VaultState::Ready,
             Err(report) if report.kind == Kind::Locked => VaultState::Locked,
             Err(report) => VaultState::Absent(report.message),
@@ -106,8 +90,8 @@ impl FileVault {
     pub(super) async fn read(&self, identity: &Name) -> Result<Option<StoredKey>, Report> {
         let identity = identity.clone();
         self.run(move |vault| {
-            let (_, mut contents) = vault.contents()?;
-            Ok(contents.keys.remove(&identity))
+            let (_, mut keys) = vault.contents()?;
+            Ok(keys.remove(&identity))
         })
         .await
     }
@@ -118,9 +102,9 @@ impl FileVault {
         self.run(move |vault| {
             blob::encode(&new).map_err(|_| too_long(&identity))?;
             let _lock = vault.exclusive()?;
-            let (key, mut contents) = vault.contents()?;
-            contents.keys.insert(identity, new);
-            vault.save(&key, contents)
+            let (key, mut keys) = vault.contents()?;
+            keys.insert(identity, new);
+            vault.save(&key, &keys)
         })
         .await
     }
@@ -133,10 +117,10 @@ impl FileVault {
             if vault.load()?.is_none() {
                 return Ok(false);
             }
-            let (key, mut contents) = vault.contents()?;
-            let found = contents.keys.remove(&identity).is_some();
+            let (key, mut keys) = vault.contents()?;
+            let found = keys.remove(&identity).is_some();
             if found {
-                vault.save(&key, contents)?;
+                vault.save(&key, &keys)?;
             }
             Ok(found)
         })
@@ -147,21 +131,6 @@ impl FileVault {
     pub(super) async fn unlock(&self, passphrase: Passphrase) -> Result<(), Report> {
         let locks = self.0.open().locks;
         self.run(move |vault| vault.unlock(&passphrase, locks)).await
-    }
-
-    /// Makes the open file the newest one: a person has restored it from a backup.
-    pub(super) async fn accept_restored(&self) -> Result<(), Report> {
-        self.run(|vault| {
-            let (key, contents) = vault.contents()?;
-            vault.rollback.begin(key.vault(), contents.generation);
-            Ok(())
-        })
-        .await
-    }
-
-    /// Returns what a person should know of the file that was opened last.
-    pub(super) fn warning(&self) -> Option<Report> {
-        self.0.rollback.warning(&self.0.path)
     }
 
     /// Wipes the key.
@@ -175,17 +144,13 @@ impl FileVault {
         &self,
         job: impl FnOnce(&Inner) -> Result<T, Report> + Send + 'static,
     ) -> Result<T, Report> {
-        self.run_within(DEADLINE, job).await
-    }
-
-    async fn run_within<T: Send + 'static>(
-        &self,
-        deadline: Duration,
-        job: impl FnOnce(&Inner) -> Result<T, Report> + Send + 'static,
-    ) -> Result<T, Report> {
         let inner = Arc::clone(&self.0);
-        let done = STATE.run(self.0.path.display().to_string(), deadline, move || job(&inner)).await;
-        done.unwrap_or_else(|error| Err(self.0.fault(&error.to_string())))
+        let job = tokio::task::spawn_blocking(move || job(&inner));
+        match tokio::time::timeout(DEADLINE, job).await {
+            Ok(Ok(answer)) => answer,
+            Ok(Err(_)) => Err(self.0.fault("failed in a way that should not be possible")),
+            Err(_) => Err(self.0.fault(&format!("did not answer within {} s", DEADLINE.as_secs()))),
+        }
     }
 }
 
@@ -218,28 +183,21 @@ impl Inner {
     }
 
     /// Opens the file with the key that is held.
-    fn contents(&self) -> Result<(Arc<Key>, Contents), Report> {
-        let newest = self.rollback.newest();
+    fn contents(&self) -> Result<(Arc<Key>, Keys), Report> {
         let (key, bytes) = self.held()?;
-        let contents = read_contents(&key, &bytes).map_err(|flaw| match flaw {
+        let keys = read_keys(&key, &bytes).map_err(|flaw| match flaw {
             // The key opened this very salt before: it is not the passphrase that is wrong.
             Flaw::Sealed => self.damaged("is damaged"),
             flaw => self.flaw(flaw),
         })?;
-        self.rollback.opened(newest.as_ref(), key.vault(), contents.generation);
-        Ok((key, contents))
+        Ok((key, keys))
     }
 
     /// Opens the file, unless it was locked since the given count.
     fn unlock(&self, passphrase: &Passphrase, locks: u64) -> Result<(), Report> {
         let stretching = self.stretching.lock().unwrap_or_else(PoisonError::into_inner);
-        let newest = self.rollback.newest();
         let key = match self.load()? {
-            Some(bytes) => {
-                let (key, generation) = self.derive(passphrase, &bytes)?;
-                self.rollback.opened(newest.as_ref(), key.vault(), generation);
-                key
-            }
+            Some(bytes) => self.derive(passphrase, &bytes)?,
             None => self.create(passphrase)?,
         };
         drop(stretching);
@@ -252,10 +210,8 @@ impl Inner {
         Ok(())
     }
 
-    /// Makes the key of a file, and tells which generation the file is.
-    fn derive(&self, passphrase: &Passphrase, bytes: &[u8]) -> Result<(Key, u64), Report> {
-        let opened = Key::derive(passphrase, bytes)
-            .and_then(|key| read_contents(&key, bytes).map(|contents| (key, contents.generation)));
+    fn derive(&self, passphrase: &Passphrase, bytes: &[u8]) -> Result<Key, Report> {
+        let opened = Key::derive(passphrase, bytes).and_then(|key| read_keys(&key, bytes).map(|_| key));
         opened.map_err(|flaw| self.flaw(flaw))
     }
 
@@ -267,33 +223,27 @@ impl Inner {
         let _lock = self.exclusive()?;
         // Another process may have been first.
         if let Some(bytes) = self.load()? {
-            return self.derive(passphrase, &bytes).map(|(key, _)| key);
+            return self.derive(passphrase, &bytes);
         }
         let key = Key::create(passphrase, self.cost).map_err(|flaw| self.flaw(flaw))?;
-        self.save(&key, Contents { generation: 0, keys: Keys::new() })?;
-        self.rollback.begin(key.vault(), 1);
+        self.save(&key, &Keys::new())?;
         Ok(key)
     }
 
-    /// Reads the file; `None` where there is none. A symlink to a place of this user is followed.
+    /// Reads the file; `None` where there is none.
     fn load(&self) -> Result<Option<Vec<u8>>, Report> {
-        let place = ownership::resolve(&self.path)
-            .map_err(|Exposed { why, hint }| self.fault(&format!("is not safe where it is: {why}")).hint(hint))?;
-        let bytes = files::read_private(&place.path, FILE_MAX)
-            .map_err(|error| self.fault(&format!("cannot be read: {error}")))?;
-        if bytes.is_some() && place.meta.is_some_and(|meta| meta.mode() & 0o077 != 0) {
-            let hint = format!("close it: `chmod 600 {}`", place.path.display());
-            return Err(self.fault("can be read or written by other users").hint(hint));
+        match read_capped(&self.path) {
+            Ok(Loaded::Whole(bytes)) => Ok(Some(bytes)),
+            Ok(Loaded::NoFile) => Err(self.fault("is not a file")),
+            Ok(Loaded::TooLarge) => Err(self.fault(&format!("has more than {} MiB", FILE_MAX >> 20))),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+            Err(error) => Err(self.fault(&format!("cannot be read: {error}"))),
         }
-        Ok(bytes)
     }
 
-    /// Seals and writes the next generation of what was read.
-    fn save(&self, key: &Key, Contents { generation, keys }: Contents) -> Result<(), Report> {
-        let newest = self.rollback.newest();
-        let generation = generation.saturating_add(1);
+    fn save(&self, key: &Key, keys: &Keys) -> Result<(), Report> {
         let items = keys.iter().map(|(name, stored)| (name.as_str(), Item::of(stored))).collect();
-        let content = Content { v: CONTENT_VERSION, generation, keys: items };
+        let content = Content { v: CONTENT_VERSION, keys: items };
         // A name has at most 128 characters; the rest is punctuation.
         let most = (keys.len() + 1) * (BLOB_MAX + 256);
         let full =
@@ -303,9 +253,7 @@ impl Inner {
         if sealed.len() as u64 > FILE_MAX {
             return Err(full());
         }
-        files::write_atomically(&self.path, &sealed)?;
-        self.rollback.opened(newest.as_ref(), key.vault(), generation);
-        Ok(())
+        files::write_atomically(&self.path, &sealed)
     }
 
     /// Keeps other processes from writing until the guard is dropped, and removes what a killed one left behind.
@@ -322,8 +270,7 @@ impl Inner {
         for _ in 0..LOCK_WAIT.as_millis() / LOCK_STEP.as_millis() {
             match file.try_lock() {
                 Ok(()) => {
-                    // Sealed bytes that a killed write has left.
-                    files::clear_leftovers(&self.path);
+                    remove_leftovers(dir);
                     return Ok(file);
                 }
                 Err(TryLockError::WouldBlock) => std::thread::sleep(LOCK_STEP),
@@ -360,22 +307,45 @@ impl Inner {
     }
 }
 
-fn read_contents(key: &Key, bytes: &[u8]) -> Result<Contents, Flaw> {
+fn read_keys(key: &Key, bytes: &[u8]) -> Result<Keys, Flaw> {
     let text = key.open(bytes)?;
     // Only who knows the passphrase can have sealed this, so what cannot be read is a later version's.
     let content: Content<'_> = serde_json::from_slice(&text).map_err(|_| Flaw::Newer)?;
     if content.v > CONTENT_VERSION {
         return Err(Flaw::Newer);
     }
-    let read = |(name, item): (&&str, &Item<'_>)| Some((Name::in_vault(name).ok()?, item.to_key().ok()?));
-    let keys = content.keys.iter().map(read).collect::<Option<Keys>>().ok_or(Flaw::Newer)?;
-    Ok(Contents { generation: content.generation, keys })
+    let read = |(name, item): (&&str, &Item<'_>)| Some((Name::new(name).ok()?, item.to_key().ok()?));
+    content.keys.iter().map(read).collect::<Option<Keys>>().ok_or(Flaw::Newer)
 }
 
-/// Returns the names of the keys in a file.
-#[cfg(fuzzing)]
-pub(super) fn names_in(key: &Key, bytes: &[u8]) -> Result<Vec<String>, Flaw> {
-    read_contents(key, bytes).map(|contents| contents.keys.keys().map(ToString::to_string).collect())
+/// What reading a path came to.
+enum Loaded {
+    Whole(Vec<u8>),
+    NoFile,
+    TooLarge,
+}
+
+fn read_capped(path: &Path) -> io::Result<Loaded> {
+    // NONBLOCK: opening a FIFO that somebody put there would wait for ever.
+    let flags = OFlags::RDONLY | OFlags::CLOEXEC | OFlags::NONBLOCK;
+    let file = File::from(rustix::fs::open(path, flags, Mode::empty())?);
+    if !file.metadata()?.is_file() {
+        return Ok(Loaded::NoFile);
+    }
+    let mut bytes = Vec::with_capacity(HEADER + BLOB_MAX);
+    file.take(FILE_MAX + 1).read_to_end(&mut bytes)?;
+    Ok(if bytes.len() as u64 > FILE_MAX { Loaded::TooLarge } else { Loaded::Whole(bytes) })
+}
+
+/// Removes the temporary files of writes that were killed before their rename. They hold sealed bytes only; what cannot be
+/// removed does no harm.
+fn remove_leftovers(dir: &Path) {
+    let Ok(entries) = fs::read_dir(dir) else { return };
+    for entry in entries.flatten() {
+        if entry.file_name().as_encoded_bytes().starts_with(b".rolecall-") {
+            drop(fs::remove_file(entry.path()));
+        }
+    }
 }
 
 fn too_long(identity: &Name) -> Report {

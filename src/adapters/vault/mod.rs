@@ -7,18 +7,14 @@ mod blob;
 mod file;
 #[cfg(target_os = "linux")]
 mod foreign;
-#[cfg(fuzzing)]
-pub mod fuzzing;
 #[cfg(not(target_os = "linux"))]
 mod native;
 mod os;
-mod rollback;
 mod sealed;
 #[cfg(target_os = "linux")]
 mod secret_service;
 mod worker;
 
-use super::bus::SessionBus;
 use crate::domain::catalogue::VaultKind;
 use crate::domain::names::Name;
 use crate::domain::report::{Kind, Report};
@@ -26,39 +22,28 @@ use crate::domain::secret::Passphrase;
 use crate::ports::{StoredKey, Vault, VaultState, no_key};
 use async_trait::async_trait;
 use file::FileVault;
-#[cfg(not(target_os = "linux"))]
-use native::Place;
 use os::OsVault;
-#[cfg(target_os = "linux")]
-use secret_service::Place;
-use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, PoisonError};
-
-/// The record of the newest vault file, in the state directory.
-const VAULT_RECORD: &str = "vault.json";
+use std::path::PathBuf;
+use std::sync::{Mutex, PoisonError};
 
 /// Both vaults, and which of them the configuration chose.
 pub struct Vaults {
     kind: Mutex<VaultKind>,
     os: OsVault,
     file: FileVault,
-    bus: Arc<SessionBus>,
     #[cfg(target_os = "linux")]
     foreign: foreign::Foreign,
 }
 
 impl Vaults {
     /// Prepares both vaults and selects the keyring; touches neither.
-    ///
-    /// The state directory keeps which vault file is the newest. `service` is the attribute of our items in the keyring.
-    pub fn new(vault_file: PathBuf, state: &Path, service: &str, bus: Arc<SessionBus>) -> Self {
+    pub fn new(vault_file: PathBuf) -> Self {
         Self {
             kind: Mutex::default(),
-            os: OsVault::new(Place { bus: Arc::clone(&bus), service: service.into() }),
-            file: FileVault::new(vault_file, state.join(VAULT_RECORD)),
+            os: OsVault::new(),
+            file: FileVault::new(vault_file),
             #[cfg(target_os = "linux")]
-            foreign: foreign::Foreign::new(Arc::clone(&bus)),
-            bus,
+            foreign: foreign::Foreign::new(),
         }
     }
 
@@ -126,29 +111,8 @@ impl Vault for Vaults {
         }
     }
 
-    fn offer_bus(&self, address: &str) {
-        self.bus.offer(address);
-    }
-
     fn lock(&self) {
         // The keyring is the whole desktop's: other programs are not locked out of it because of us.
         self.file.lock();
-    }
-
-    fn warning(&self) -> Option<Report> {
-        match self.kind() {
-            VaultKind::Os => None,
-            VaultKind::File => self.file.warning(),
-        }
-    }
-
-    async fn accept_restored(&self) -> Result<(), Report> {
-        match self.kind() {
-            VaultKind::Os => {
-                Err(Report::new(Kind::Usage, "the keys are in the keyring: there is no vault file to accept")
-                    .hint("`--accept-restored` is for `vault = \"file\"`"))
-            }
-            VaultKind::File => self.file.accept_restored().await,
-        }
     }
 }

@@ -10,7 +10,6 @@
 //! | `start` | the vault and its key, or the source; the clock and the way to AWS |
 //! | `chain` | AssumeRole, role after role; what is varied when one is refused |
 //! | `reading` | who may read IAM here, and what it says |
-//! | `region` | whether another Region accepts what one rejects |
 //! | `document` | a policy document's JSON |
 //!
 //! What a refusal means is for `domain/diagnosis` to say.
@@ -18,7 +17,6 @@
 mod chain;
 mod document;
 mod reading;
-mod region;
 mod start;
 
 use super::Agent;
@@ -51,7 +49,7 @@ impl Agent {
         connection: &mut Connection,
     ) -> Result<Answer, Report> {
         self.touch();
-        let plan = self.plan_for(name, Event::Doctor, caller).await?;
+        let plan = self.plan_for(name, Event::Doctor, caller)?;
         if let Some(report) = super::recursion::refuse(caller, &self.ports.tokens.sources().running().await) {
             return Err(report);
         }

@@ -8,12 +8,11 @@
 
 mod body;
 mod container;
-#[cfg(fuzzing)]
-pub mod fuzzing;
 mod grants;
 mod http;
 mod imds;
 mod kept;
+mod noted;
 mod owner;
 mod peer;
 mod room;
@@ -27,7 +26,6 @@ pub(super) use peer::can_be_told;
 use super::Agent;
 use super::audit::{Event, Line};
 use super::failure::Failure;
-use crate::blocking::STATE;
 use crate::domain::report::{Kind, Report};
 use crate::domain::secret::{EndpointToken, SigninUrl};
 use crate::protocol::message::EndpointForm;
@@ -36,6 +34,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use grants::Grant;
 use kept::Kept;
+use noted::Noted;
 use serve::{Listening, Service};
 use sha2::{Digest as _, Sha256};
 use std::collections::HashMap;
@@ -43,6 +42,7 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::Duration;
 use tokio::sync::watch;
+use tokio::task::spawn_blocking;
 use tokio::time::timeout;
 use visits::Visits;
 use zeroize::Zeroizing;
@@ -79,8 +79,7 @@ pub(super) struct Endpoint {
     state: Mutex<State>,
     /// Which change of the grants the file has. Held while it is written, so that an older state never replaces a newer.
     written: Arc<tokio::sync::Mutex<u64>>,
-    /// Why the file is not up to date.
-    unkept: Mutex<Option<Report>>,
+    noted: Mutex<Noted>,
 }
 
 #[derive(Default)]
@@ -106,7 +105,7 @@ impl Endpoint {
             socket: socket.to_path_buf(),
             state: Mutex::default(),
             written: Arc::default(),
-            unkept: Mutex::default(),
+            noted: Mutex::default(),
         }
     }
 
@@ -115,13 +114,9 @@ impl Endpoint {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn unkept(&self) -> MutexGuard<'_, Option<Report>> {
-        self.unkept.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    /// Returns why open shells would lose their endpoint with this agent, if they would.
-    pub(super) fn warning(&self) -> Option<Report> {
-        self.unkept().clone()
+    /// Counts a refusal; tells whether it is written down, and how many before it were not.
+    fn note_refusal(&self, now: Duration) -> Option<u32> {
+        self.noted.lock().unwrap_or_else(PoisonError::into_inner).one_more(now)
     }
 
     /// Gives an address of this machine that leads a browser of this user to a secret one: once, and within a minute.
@@ -263,24 +258,14 @@ impl Endpoint {
         EndpointStatus { port: state.shared.as_ref().map(|shared| shared.port), grants }
     }
 
-    /// Returns the file that the next agent goes on from.
-    pub(super) fn file(&self) -> &Path {
-        &self.file
-    }
-
     /// Keeps what the next agent needs, for the last time if so; without it grants end with this agent.
     async fn keep(&self, is_last: bool) {
         let problem = match timeout(KEPT_WITHIN, self.write(is_last)).await {
-            Ok(Ok(())) => None,
-            Ok(Err(report)) => Some(report.message),
-            Err(_) => Some(format!("{}: the disk does not answer", self.file.display())),
+            Ok(Ok(())) => return,
+            Ok(Err(report)) => report.message,
+            Err(_) => format!("{}: the disk does not answer", self.file.display()),
         };
-        let problem = problem.map(|problem| {
-            tracing::warn!(%problem, "open shells and commands lose their endpoint when this agent ends");
-            let what = format!("open shells and commands lose their endpoint when this agent ends: {problem}");
-            Report::new(Kind::Failed, what).hint(format!("free some space: `df -h {}`", self.file.display()))
-        });
-        *self.unkept() = problem;
+        tracing::warn!(%problem, "shells that are open now will not outlive this agent");
     }
 
     /// Writes the file, if it is not up to date. Not under the state's lock: requests need that one.
@@ -297,14 +282,13 @@ impl Endpoint {
             Kept::of(&self.socket, state.shared.as_ref().map(|shared| shared.port), state.grants.values())
         };
         let file = self.file.clone();
-        let write = move || {
+        let done = spawn_blocking(move || {
             let done = kept.write(&file);
             // Nobody else writes before that, even where nobody waits for it any more.
             drop(written);
             done
-        };
-        let done = STATE.run(self.file.display().to_string(), KEPT_WITHIN, write).await;
-        done.unwrap_or_else(|error| Err(Report::new(Kind::Failed, format!("{} {error}", self.file.display()))))
+        });
+        done.await.unwrap_or(Ok(()))
     }
 }
 
@@ -329,10 +313,7 @@ impl Agent {
     /// Takes up what the agent before this one served.
     pub(super) async fn resume_endpoint(&self) {
         let endpoint = &self.endpoint;
-        let (file, socket) = (endpoint.file.clone(), endpoint.socket.clone());
-        let read = move || kept::read(&file, &socket);
-        let before = STATE.run(endpoint.file.display().to_string(), KEPT_WITHIN, read).await;
-        let Some(before) = before.ok().flatten() else { return };
+        let Some(before) = kept::read(&endpoint.file, &endpoint.socket) else { return };
         let now = self.ports.clock.now();
         let port = before.port;
         let (containers, metadata): (Vec<_>, Vec<_>) = before

@@ -4,25 +4,22 @@
 //! replaced whole at each step. What it says is a promise about access keys: only those that it names as ours are ever
 //! switched off or deleted.
 
-use crate::blocking::STATE;
 use crate::domain::names::Name;
 use crate::domain::report::{Kind, Report};
-use crate::files::StateFile;
+use crate::files;
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
-use std::path::Path;
+use std::fs::File;
+use std::io::{self, Read};
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Duration;
 
 /// The form of the file.
 const VERSION: u32 = 1;
 
 /// A thousand rotations at once.
 const FILE_MAX: u64 = 1024 * 1024;
-
-/// A disk may be slow, and each write waits for it.
-const DEADLINE: Duration = Duration::from_secs(5);
 
 /// Where a rotation stands: what is being done, or was when it was broken off.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -79,7 +76,7 @@ pub(in crate::agent) struct Entry {
     pub(in crate::agent) until: DateTime<Utc>,
 }
 
-#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+#[derive(Default, Serialize, Deserialize)]
 struct Content {
     v: u32,
     rotations: BTreeMap<String, Entry>,
@@ -88,7 +85,7 @@ struct Content {
 /// The journal at one path.
 #[derive(Clone, Debug)]
 pub(in crate::agent) struct Journal {
-    file: StateFile<Content>,
+    path: Arc<Path>,
     /// One writer at a time: each writes the whole file.
     writing: Arc<Mutex<()>>,
 }
@@ -96,7 +93,8 @@ pub(in crate::agent) struct Journal {
 impl Journal {
     /// Names the file; nothing is read yet.
     pub(in crate::agent) fn new(state: &Path) -> Self {
-        Self { file: StateFile::new(state.join("rotations.json"), FILE_MAX, VERSION), writing: Arc::default() }
+        let path: PathBuf = state.join("rotations.json");
+        Self { path: path.into(), writing: Arc::default() }
     }
 
     /// Reads every rotation that was begun and not finished.
@@ -124,7 +122,9 @@ impl Journal {
                 Some(entry) => drop(content.rotations.insert(identity, entry)),
                 None => drop(content.rotations.remove(&identity)),
             }
-            journal.file.save(&content)
+            let text = serde_json::to_vec(&content)
+                .map_err(|e| Report::new(Kind::Failed, format!("cannot write {}: {e}", journal.path.display())))?;
+            files::write_atomically(&journal.path, &text)
         })
         .await
     }
@@ -134,21 +134,31 @@ impl Journal {
         job: impl FnOnce(&Self) -> Result<T, Report> + Send + 'static,
     ) -> Result<T, Report> {
         let journal = self.clone();
-        let shown = self.file.path().display().to_string();
-        let done = STATE.run(shown.as_str(), DEADLINE, move || job(&journal)).await;
-        done.unwrap_or_else(|error| {
-            Err(Report::new(Kind::Failed, format!("the journal of rotations {shown} {error}"))
-                .hint("see whether its file system is mounted; `rolecall identity rotate` goes on where it stopped"))
-        })
+        // A disk may be slow, and each write waits for it.
+        let done = tokio::task::spawn_blocking(move || job(&journal)).await;
+        done.unwrap_or_else(|_| Err(Report::new(Kind::Failed, "the journal of rotations could not be kept")))
     }
 
     fn load(&self) -> Result<Content, Report> {
-        let failed = |why: String| {
+        let failed = |why: &str| {
             // A journal that is taken for empty would leave a key of ours at AWS that nobody knows of.
-            Report::new(Kind::Failed, format!("the journal of rotations {}: {why}", self.file.path().display()))
+            Report::new(Kind::Failed, format!("the journal of rotations {}: {why}", self.path.display()))
                 .hint("look at the file; without it, compare `aws iam list-access-keys` with `rolecall identity list`")
         };
-        Ok(self.file.load().map_err(failed)?.unwrap_or_default())
+        let mut bytes = Vec::new();
+        match File::open(&self.path).and_then(|file| file.take(FILE_MAX + 1).read_to_end(&mut bytes)) {
+            Ok(_) => {}
+            Err(e) if e.kind() == io::ErrorKind::NotFound => return Ok(Content::default()),
+            Err(e) => return Err(failed(&format!("cannot be read: {e}"))),
+        }
+        if bytes.len() as u64 > FILE_MAX {
+            return Err(failed("is larger than any journal"));
+        }
+        let content: Content = serde_json::from_slice(&bytes).map_err(|_| failed("is not what rolecall writes"))?;
+        if content.v > VERSION {
+            return Err(failed("was written by a later version of rolecall"));
+        }
+        Ok(content)
     }
 }
 
@@ -193,7 +203,7 @@ mod tests {
         let journal = Journal::new(dir.path());
         let name = Name::new("auth").expect("valid");
         for broken in ["", "{", "[]", r#"{"v":2,"rotations":{}}"#, r#"{"v":1,"rotations":{"auth":{"step":"fly"}}}"#] {
-            crate::files::write_atomically(&dir.path().join("rotations.json"), broken.as_bytes()).expect("written");
+            files::write_atomically(&dir.path().join("rotations.json"), broken.as_bytes()).expect("written");
             assert!(journal.entry(&name).await.expect_err(broken).message.contains("rotations.json"), "{broken}");
             assert!(journal.record(&name, None).await.is_err(), "nor is it written over: {broken}");
         }

@@ -5,12 +5,8 @@
 
 use super::super::document::{Document, FileKind, Key, Section, SectionKind};
 use super::super::flaw::FlawKind;
-use crate::domain::report::printable;
 use std::collections::{HashMap, HashSet};
 use std::ops::Range;
-
-/// The longest header that a reason repeats.
-const SHOWN: usize = 128;
 
 /// The keys that say who one is: those that give way to `credential_process`.
 pub(super) const WHO: [&str; 18] = [
@@ -123,15 +119,8 @@ impl<'s, 'a> Profiles<'s, 'a> {
             self.all.len() - 1
         });
         let profile = &mut self.all[at];
-        if let Some(other) = profile.places.iter().find(|other| other.file == place.file) {
-            let (first, second) = (&other.section.header, &place.section.header);
-            profile.broken.get_or_insert_with(|| {
-                if first == second {
-                    return "it stands twice in one file, which the AWS CLI refuses: join the two sections".to_owned();
-                }
-                let (first, second) = (printable(first, SHOWN), printable(second, SHOWN));
-                format!("it stands twice in one file, as [{first}] and as [{second}], of which the AWS CLI reads the last: join them")
-            });
+        if profile.places.iter().any(|other| other.file == place.file) {
+            profile.broken.get_or_insert_with(|| "it stands twice in one file, which the AWS CLI refuses".to_owned());
         }
         if let Some(why) = flaw(place.section, bad) {
             profile.broken.get_or_insert(why);
@@ -151,10 +140,6 @@ fn bad_lines(document: &Document<'_>) -> HashSet<usize> {
 }
 
 fn flaw(section: &Section<'_>, bad: &HashSet<usize>) -> Option<String> {
-    // A header is removed with the last key below it, and the undo must restore it to the byte.
-    if bad.contains(&section.line) {
-        return Some(format!("its header in line {} is one that tools read differently", section.line));
-    }
     for key in section.keys.iter().filter(|key| WHO.contains(&key.name.as_str())) {
         if key.last > key.line {
             return Some(format!("{} goes on in the next line, which tools read differently", key.name));

@@ -5,7 +5,6 @@
 //! rolecall to work: `get` starts an agent where there is none.
 
 use super::super::args::{InstallArgs, UninstallArgs};
-use super::super::config_file::shown;
 use super::super::output::{self, Failure};
 use super::{stop, systemd};
 use crate::client;
@@ -31,24 +30,21 @@ pub(super) fn install(paths: &Paths, args: &InstallArgs) -> Result<(), Failure> 
             .hint("install it without")
             .into());
     }
-    let plan = if cfg!(target_os = "macos") {
-        super::launchd::plan(paths, &program)?
-    } else {
-        systemd::plan(paths, &program, args)?
-    };
+    let plan =
+        if cfg!(target_os = "macos") { super::launchd::plan(&program)? } else { systemd::plan(paths, &program, args)? };
     let mut said = String::new();
     for file in &plan.files {
         let change = file.look()?;
         if change == Change::None {
             continue;
         }
-        let _ = writeln!(said, "{} {}", if args.dry_run { "would write" } else { "wrote" }, shown(&file.path));
+        let _ = writeln!(said, "{} {}", if args.dry_run { "would write" } else { "wrote" }, file.path.display());
         if !args.dry_run {
             file.write()?;
         }
     }
     for path in &plan.stale {
-        let _ = writeln!(said, "{} {}", if args.dry_run { "would remove" } else { "removed" }, shown(path));
+        let _ = writeln!(said, "{} {}", if args.dry_run { "would remove" } else { "removed" }, path.display());
         if !args.dry_run {
             remove(path)?;
         }
@@ -73,7 +69,7 @@ pub(super) fn install(paths: &Paths, args: &InstallArgs) -> Result<(), Failure> 
         step.run()?;
     }
     // Not only said: a unit that cannot be started would be found out by the next tool.
-    let status = super::status::fetch(&paths.looked_up_again(), client::Autostart::No).map_err(|report| {
+    let status = super::status::fetch(paths, client::Autostart::No).map_err(|report| {
         Report::new(report.kind, format!("it is installed, but the agent does not answer: {}", report.message))
             .hint(plan.look.clone())
     })?;
@@ -82,8 +78,8 @@ pub(super) fn install(paths: &Paths, args: &InstallArgs) -> Result<(), Failure> 
 }
 
 /// Undoes it: only what `install` wrote or enabled. The agent ends; the next `get` starts one by itself.
-pub(super) fn uninstall(paths: &Paths, args: &UninstallArgs) -> Result<(), Failure> {
-    let plan = if cfg!(target_os = "macos") { super::launchd::undo(paths) } else { systemd::undo(paths) };
+pub(super) fn uninstall(args: &UninstallArgs) -> Result<(), Failure> {
+    let plan = if cfg!(target_os = "macos") { super::launchd::undo()? } else { systemd::undo()? };
     let mut said = String::new();
     let removed: Vec<&PathBuf> = plan.files.iter().filter(|path| is_ours(path)).collect();
     if args.dry_run {
@@ -91,7 +87,7 @@ pub(super) fn uninstall(paths: &Paths, args: &UninstallArgs) -> Result<(), Failu
             let _ = writeln!(said, "would run {}", step.shown());
         }
         for path in removed.into_iter().chain(&plan.links) {
-            let _ = writeln!(said, "would remove {}", shown(path));
+            let _ = writeln!(said, "would remove {}", path.display());
         }
         return output::print(&said);
     }
@@ -102,7 +98,7 @@ pub(super) fn uninstall(paths: &Paths, args: &UninstallArgs) -> Result<(), Failu
     }
     for path in removed.into_iter().chain(plan.links.iter().filter(|link| fs::symlink_metadata(link).is_ok())) {
         remove(path)?;
-        let _ = writeln!(said, "removed {}", shown(path));
+        let _ = writeln!(said, "removed {}", path.display());
     }
     for dir in &plan.directories {
         // Goes where it is empty, and only then.

@@ -15,7 +15,7 @@ mod picture;
 
 use super::args::DoctorArgs;
 use super::line;
-use super::output::{self, Failure, Screen, complain_over};
+use super::output::{self, Failure, Screen, complain_bytes};
 use crate::client;
 use crate::domain::catalogue::Catalogue;
 use crate::domain::diagnosis::{Cause, Certainty, Finding, Link, LinkKind, State, verdict};
@@ -64,16 +64,6 @@ pub(super) fn run(paths: &Paths, args: &DoctorArgs) -> Result<(), Failure> {
     }
 }
 
-/// Proposes the proxy of this shell, if AWS was not reached without one.
-fn propose_proxy(names: &mut [Diagnosis]) {
-    let Some(proxy) = client::CallersProxy::from_env() else { return };
-    for finding in names.iter_mut().flat_map(|name| &mut name.findings) {
-        if finding.cause == Cause::EndpointUnreachable {
-            finding.fix = Some(proxy.hint());
-        }
-    }
-}
-
 fn examine(paths: &Paths, name: Option<&str>) -> Shown {
     let (catalogue, config) = local::config(paths, name);
     let mut general = Diagnosis { name: name.map(ToOwned::to_owned), ..config };
@@ -88,9 +78,6 @@ fn examine(paths: &Paths, name: Option<&str>) -> Shown {
     let mut names = Vec::new();
     if is_known && has_agent {
         names.extend(wanted.into_iter().map(|name| ask(paths, &name)));
-        if catalogue.aws.https_proxy.is_none() {
-            propose_proxy(&mut names);
-        }
     }
     let mut shown = Shown { holds: false, exit_code: 0, general, names, left_out };
     let class = shown.class();
@@ -119,13 +106,13 @@ fn ask(paths: &Paths, name: &str) -> Diagnosis {
         if is_terminal {
             let text = printable(&progress.text, 60);
             let text = if text.is_empty() { text } else { format!("{text}{mark}") };
-            complain_over(&text);
+            complain_bytes(&format!("\r\u{1b}[K{text}"));
         }
     };
     let request = Request::Doctor { name: name.to_owned() };
     let answer = client::ask_showing(paths, request, Context::from_env(), show);
     if is_terminal {
-        complain_over("");
+        complain_bytes("\r\u{1b}[K");
     }
     match answer {
         Ok(Answer::Diagnosis(diagnosis)) => *diagnosis,

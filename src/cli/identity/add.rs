@@ -61,7 +61,7 @@ pub(super) fn run(paths: &Paths, args: &IdentityAddArgs) -> Result<(), Failure> 
     } else {
         (Some(given_key(paths, args)?), None)
     };
-    let stored = key.map(|key| store(paths, args, key, &section)).transpose()?;
+    let stored = key.map(|key| store(paths, args, key, section.region.as_deref())).transpose()?;
     let after = file
         .write(&edited)
         .map_err(|report| {
@@ -107,12 +107,6 @@ enum Present {
     Other,
 }
 
-/// Makes a path absolute: the agent reads it later, from another directory.
-fn absolute(path: &str) -> String {
-    let absolute = std::path::absolute(path).ok();
-    absolute.and_then(|path| path.into_os_string().into_string().ok()).unwrap_or_else(|| path.to_owned())
-}
-
 /// Makes the section: what was typed, and what the file says already where nothing was typed.
 fn section(text: &str, args: &IdentityAddArgs) -> Result<(IdentitySection, Present), Report> {
     let source = &args.source;
@@ -125,8 +119,8 @@ fn section(text: &str, args: &IdentityAddArgs) -> Result<(IdentitySection, Prese
         ec2_metadata_service_endpoint: source.ec2_metadata_service_endpoint.clone(),
         container_credentials_relative_uri: source.container_credentials_relative_uri.clone(),
         container_credentials_full_uri: source.container_credentials_full_uri.clone(),
-        container_authorization_token_file: source.container_authorization_token_file.as_deref().map(absolute),
-        web_identity_token_file: source.web_identity_token_file.as_deref().map(absolute),
+        container_authorization_token_file: source.container_authorization_token_file.clone(),
+        web_identity_token_file: source.web_identity_token_file.clone(),
         role_arn: source.role_arn.clone(),
         role_session_name: source.role_session_name.clone(),
         duration: source.duration.clone(),
@@ -186,18 +180,12 @@ fn section(text: &str, args: &IdentityAddArgs) -> Result<(IdentitySection, Prese
     Ok((merged, if same { Present::AsWanted } else { Present::Other }))
 }
 
-fn store(
-    paths: &Paths,
-    args: &IdentityAddArgs,
-    key: AccessKey,
-    section: &IdentitySection,
-) -> Result<KeyStatus, Report> {
+fn store(paths: &Paths, args: &IdentityAddArgs, key: AccessKey, region: Option<&str>) -> Result<KeyStatus, Report> {
     let request = Request::IdentityAdd {
         name: args.name.to_string(),
         access_key_id: key.id,
         secret_access_key: key.secret,
-        region: section.region.clone(),
-        arns: section.mfa_serial.iter().cloned().collect(),
+        region: region.map(str::to_owned),
         replace: args.replace,
         imported: false,
     };

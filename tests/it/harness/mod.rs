@@ -4,19 +4,15 @@
 #![allow(dead_code, reason = "shared by several test programs, none of which needs all of it")]
 
 pub(crate) mod clock;
-pub(crate) mod dead_mount;
 pub(crate) mod home;
 pub(crate) mod inside;
 pub(crate) mod leaks;
 pub(crate) mod memory;
 pub(crate) mod memory_vault;
-#[macro_use]
-pub(crate) mod needs;
 pub(crate) mod pinentry;
 pub(crate) mod process;
 pub(crate) mod programs;
 pub(crate) mod prompter;
 pub(crate) mod remote;
-pub(crate) mod tls;
 pub(crate) mod window;
 pub(crate) mod wire;

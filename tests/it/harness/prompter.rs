@@ -1,7 +1,6 @@
 //! Asks as the real agent does, and keeps what it is told to tell: a test must not write on somebody's desktop.
 
 use async_trait::async_trait;
-use rolecall::adapters::bus::SessionBus;
 use rolecall::adapters::desktop::Desktop;
 use rolecall::domain::question::{Notice, Question, Surroundings};
 use rolecall::ports::{Prompted, Prompter};
@@ -30,11 +29,11 @@ impl Prompter for TestPrompter {
         surroundings: &Surroundings,
         start: Duration,
     ) -> Prompted {
-        desktop().ask(program, question, surroundings, start).await
+        Desktop::default().ask(program, question, surroundings, start).await
     }
 
     async fn settled(&self) {
-        desktop().settled().await;
+        Desktop::default().settled().await;
     }
 
     fn at_home(&self) -> Surroundings {
@@ -44,8 +43,4 @@ impl Prompter for TestPrompter {
     async fn notify(&self, notice: &Notice) {
         self.told.lock().unwrap().push(notice.clone());
     }
-}
-
-fn desktop() -> Desktop {
-    Desktop::new(Vec::new(), SessionBus::new(None))
 }

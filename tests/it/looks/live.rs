@@ -23,7 +23,7 @@ fn home() -> Home {
 
 /// Starts the live status between two words of the shell's, so that what is on the screen afterwards tells all.
 fn watch(window: &Window<'_>) {
-    window.run(&format!("echo before; {ROLECALL} status --watch; echo \"left by $?\""));
+    window.run(&format!("echo before; {} status --watch; echo \"left by $?\"", ROLECALL));
     until("it is drawn", || window.shows(LEAVES) && window.shows(" left ") && !window.shows("before"));
 }
 
@@ -56,7 +56,6 @@ fn is_given_back(window: &Window<'_>) -> bool {
 
 #[test]
 fn the_live_status_is_drawn_follows_what_happens_and_gives_the_terminal_back() {
-    needs!("tmux");
     let home = home();
     let window = Window::open(&home, "live");
     let before = settings(&window, &home);
@@ -80,7 +79,6 @@ fn the_live_status_is_drawn_follows_what_happens_and_gives_the_terminal_back() {
 
 #[test]
 fn a_window_of_another_size_is_drawn_anew_and_nothing_is_too_wide() {
-    needs!("tmux");
     let home = home();
     let window = Window::open(&home, "resized");
     watch(&window);
@@ -107,7 +105,6 @@ fn a_window_of_another_size_is_drawn_anew_and_nothing_is_too_wide() {
 
 #[test]
 fn an_agent_that_goes_and_comes_back_is_shown_and_none_is_started() {
-    needs!("tmux");
     let home = home();
     let window = Window::open(&home, "restarted");
     watch(&window);
@@ -132,7 +129,6 @@ fn an_agent_that_goes_and_comes_back_is_shown_and_none_is_started() {
 
 #[test]
 fn signals_give_the_terminal_back_too() {
-    needs!("tmux");
     let home = home();
     let window = Window::open(&home, "signals");
     let before = settings(&window, &home);
@@ -168,7 +164,6 @@ fn signals_give_the_terminal_back_too() {
 
 #[test]
 fn a_terminal_that_is_closed_ends_it_even_where_no_signal_says_so() {
-    needs!("tmux");
     let home = home();
     let window = Window::open(&home, "closed");
     window.run("trap '' HUP");
@@ -180,14 +175,13 @@ fn a_terminal_that_is_closed_ends_it_even_where_no_signal_says_so() {
 
 #[test]
 fn without_a_terminal_or_on_a_dumb_one_it_says_what_to_use() {
-    needs!("tmux");
     let home = Home::bare("");
     let refused = home.run(["status", "--watch"]);
     assert_eq!(refused.status.code(), Some(2));
     assert!(refused.stdout.is_empty() && text(&refused.stderr).contains("hint: for a script `rolecall status --json`"));
     assert_eq!(home.run(["status", "--watch", "--json"]).status.code(), Some(2));
     let window = Window::open(&home, "dumb");
-    window.run(&format!("TERM=dumb {ROLECALL} status --watch; echo \"left by $?\""));
+    window.run(&format!("TERM=dumb {} status --watch; echo \"left by $?\"", ROLECALL));
     until("it refuses", || window.shows("left by 2") && window.shows("rolecall status"));
 }
 

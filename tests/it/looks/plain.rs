@@ -30,7 +30,7 @@ fn on_a_terminal(window: &Window<'_>, home: &Home, width: u16, command: &str) ->
 fn with(variables: &str, window: &Window<'_>, home: &Home, width: u16, command: &str) -> String {
     let (raw, done) = (home.path("raw"), home.path("done"));
     let _ = (std::fs::remove_file(&raw), std::fs::remove_file(&done));
-    let script = format!("stty cols {width}; TERM=screen-256color {variables} {ROLECALL} {command}");
+    let script = format!("stty cols {width}; TERM=screen-256color {variables} {} {command}", ROLECALL);
     window.run(&format!("script -qfec '{script}' {} > /dev/null; touch {}", raw.display(), done.display()));
     until("it has been written", || done.exists());
     let said = text(&std::fs::read(&raw).unwrap());
@@ -41,7 +41,6 @@ fn with(variables: &str, window: &Window<'_>, home: &Home, width: u16, command: 
 
 #[test]
 fn colour_is_for_terminals_that_want_it() {
-    needs!("tmux");
     let home = home();
     let window = Window::open(&home, "colour");
     assert!(!text(&home.run(["status"]).stdout).contains(ESCAPE), "a pipe");
@@ -63,7 +62,6 @@ fn colour_is_for_terminals_that_want_it() {
 
 #[test]
 fn nothing_is_wider_than_the_terminal() {
-    needs!("tmux");
     let home = home();
     let window = Window::open(&home, "widths");
     for command in ["status", "log", "identity list", "role list"] {
@@ -128,7 +126,6 @@ fn a_follower_whose_reader_is_gone_ends_at_once_and_quietly() {
 
 #[test]
 fn what_takes_long_is_said_on_a_terminal_and_taken_away() {
-    needs!("tmux");
     let home = home();
     let agent = home.agent_pid();
     let window = Window::open(&home, "long");
@@ -138,7 +135,7 @@ fn what_takes_long_is_said_on_a_terminal_and_taken_away() {
         ("status", "waiting for the agent…", "vault"),
     ] {
         signal(agent, Signal::STOP);
-        window.run(&format!("clear; {ROLECALL} {command}"));
+        window.run(&format!("clear; {} {command}", ROLECALL));
         until("it says what it waits for", || window.shows(waits));
         signal(agent, Signal::CONT);
         until("it is done", || window.shows(says));
@@ -147,7 +144,7 @@ fn what_takes_long_is_said_on_a_terminal_and_taken_away() {
     // Whoever is no person gets nothing but the outcome.
     signal(agent, Signal::STOP);
     let script = home.rolecall(["status"]).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
-    window.run(&format!("clear; {ROLECALL} status 2> said"));
+    window.run(&format!("clear; {} status 2> said", ROLECALL));
     until("it has connected", || home.path("said").exists());
     window.run("");
     signal(agent, Signal::CONT);

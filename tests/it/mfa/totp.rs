@@ -1,6 +1,6 @@
 //! Codes from the secret in the vault: nobody is asked, none is used twice, and what goes wrong is passed on to a person.
 
-use super::{config, unlock, waits_for_next_code};
+use super::{config, unlock};
 use crate::harness::home::{Home, text};
 use crate::harness::inside::{Inside, until};
 use crate::harness::programs::ROLECALL;
@@ -47,8 +47,7 @@ fn use_up(agent: &Inside, code: String) {
     let aws = Arc::new(AwsSettings { sts_endpoint: Some(agent.aws.url()), ..AwsSettings::default() });
     let mfa_serial = MfaSerial::new("arn:aws:iam::111111111111:mfa/richard").ok();
     let call = SessionTokenCall { region: "eu-west-1".into(), duration: Duration::from_mins(15), mfa_serial };
-    let (sts, key, code) =
-        (Sts::new(agent.clock.clone(), Ambient::default(), None), stored(agent).key, MfaCode::new(code));
+    let (sts, key, code) = (Sts::new(agent.clock.clone(), Ambient::default()), stored(agent).key, MfaCode::new(code));
     let used = sts.session_token(&aws, &key, &call, Some(&code));
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     runtime.block_on(used).expect("the first use");
@@ -76,7 +75,6 @@ fn a_caller_without_terminal_or_display_is_served_by_the_secret_in_the_vault() {
 
 #[test]
 fn the_agents_codes_are_those_of_an_independent_program() {
-    needs!("oathtool");
     let agent = Inside::start_in(World::tutorials_with_mfa(), &config(""));
     let secret = device(&agent);
     keep(&agent, &secret);
@@ -98,9 +96,10 @@ fn a_code_that_was_used_is_not_sent_again_and_the_next_one_is_waited_for() {
     keep(&agent, &device(&agent));
     agent.get("prod").expect("served");
     agent.ask(Request::Lock).unwrap();
+    let at_rest = agent.clock.sleepers();
     std::thread::scope(|scope| {
         let waiting = scope.spawn(|| agent.get("prod"));
-        until("it waits", || waits_for_next_code(&agent));
+        until("it waits", || agent.clock.sleepers() > at_rest);
         assert_eq!(agent.aws.count("GetSessionToken"), 1, "the code of this half minute is not sent twice");
         agent.clock.advance(STEP);
         waiting.join().unwrap().expect("served with the next code");
@@ -113,9 +112,10 @@ fn an_agent_that_has_just_started_does_not_take_its_predecessors_code_for_a_wron
     let agent = Inside::start_in(World::tutorials_with_mfa(), &config(""));
     keep(&agent, &device(&agent));
     use_up(&agent, agent.aws.mfa_code(USER_ARN));
+    let at_rest = agent.clock.sleepers();
     std::thread::scope(|scope| {
         let waiting = scope.spawn(|| agent.get("prod"));
-        until("it waits", || waits_for_next_code(&agent));
+        until("it waits", || agent.clock.sleepers() > at_rest);
         agent.clock.advance(STEP);
         waiting.join().unwrap().expect("served with the next code");
     });
@@ -128,9 +128,10 @@ fn a_clock_that_is_set_while_the_next_code_is_waited_for_uses_none_twice() {
     keep(&agent, &device(&agent));
     agent.get("prod").expect("served");
     agent.ask(Request::Lock).unwrap();
+    let at_rest = agent.clock.sleepers();
     std::thread::scope(|scope| {
         let waiting = scope.spawn(|| agent.get("prod"));
-        until("it waits", || waits_for_next_code(&agent));
+        until("it waits", || agent.clock.sleepers() > at_rest);
         // The machine slept half a minute that the wall clock does not know of: the code of now is the used one still.
         agent.clock.advance_boot(STEP);
         agent.clock.advance(STEP);
@@ -259,10 +260,9 @@ fn a_secret_goes_with_its_user_and_that_is_said() {
 
 #[test]
 fn a_person_is_told_the_risk_and_asked_before_the_secret_is_typed() {
-    needs!("tmux");
     let (home, secret) = home();
     let window = Window::open(&home, "window");
-    let add = format!("{ROLECALL} identity add auth --totp; echo done $?");
+    let add = format!("{} identity add auth --totp; echo done $?", ROLECALL);
     let asks = || window.shows("both factors lie in one place") && window.shows("[y/N]");
     window.run(&add);
     until("the risk is said", asks);

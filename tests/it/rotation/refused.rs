@@ -140,7 +140,7 @@ fn a_key_that_is_off_at_aws_is_told_at_once() {
     agent.aws.world(|world| world.user(USER_ARN).access_keys[0].status = KeyStatus::Inactive);
     let report = rotate(&agent).expect_err("it cannot sign");
     assert_eq!((report.kind, agent.aws.count("ListAccessKeys")), (Kind::Refused, 1), "{report:?}");
-    assert!(report.hint.as_deref().is_some_and(|hint| hint.contains("`rolecall doctor auth`")), "{report:?}");
+    assert!(report.hint.as_deref().is_some_and(|hint| hint.contains("identity add auth --replace")), "{report:?}");
 }
 
 /// The person at the terminal where the rotation was typed is asked there: for consent, and for the code that IAM wants.
@@ -151,7 +151,7 @@ fn at_a_terminal_it_asks_for_consent_and_for_the_code_that_the_policy_demands() 
         world.user(USER_ARN).mfa_devices.push(MfaDevice::generate(AUTH_ACCOUNT, "richard"));
         allow(world, &ACTIONS, Some(json!({"Bool": {"aws:MultiFactorAuthPresent": "true"}})));
     });
-    let command = format!("{ROLECALL} identity rotate auth");
+    let command = format!("{} identity rotate auth", ROLECALL);
     let mut script = home.command("script");
     script.args(["-qec", &command, "/dev/null"]).stdin(Stdio::piped()).stdout(Stdio::piped());
     let mut terminal = script.spawn().expect("`script` gives a command a terminal");

@@ -10,7 +10,6 @@ mod managed;
 mod place;
 mod propagation;
 mod quotas;
-mod region;
 pub mod tutorials;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -47,9 +46,6 @@ pub struct World {
     /// How long the sessions of roles live, whatever was asked for: AWS has nothing of the kind. It is for clients whose clock a
     /// test cannot move, and which are to see the end of a session.
     pub role_session_life: Option<TimeDelta>,
-    /// Whether the two codes that enable a device can be used once more: AWS has nothing of the kind. It is for clients whose
-    /// clock a test cannot move, and which would wait for half a minute.
-    pub enabling_codes_stay_valid: bool,
 }
 
 /// One AWS account.
@@ -69,10 +65,6 @@ pub struct Account {
     pub root_keys: Vec<AccessKey>,
     /// The regions where its STS is switched off.
     pub disabled_regions: BTreeSet<String>,
-    /// The opt-in Regions that it has enabled.
-    pub enabled_regions: BTreeSet<String>,
-    /// Its partition, `aws` if none is set.
-    pub partition: &'static str,
 }
 
 /// One S3 bucket.
@@ -115,7 +107,6 @@ impl World {
             task: None,
             oidc_providers: Vec::new(),
             role_session_life: None,
-            enabling_codes_stay_valid: false,
         }
     }
 
@@ -222,22 +213,20 @@ impl Account {
             unassigned_devices: Vec::new(),
             root_keys: Vec::new(),
             disabled_regions: BTreeSet::new(),
-            enabled_regions: BTreeSet::new(),
-            partition: "aws",
         }
     }
 
     /// Adds a user.
     #[must_use]
     pub fn with_user(mut self, user: User) -> Self {
-        self.users.insert(user.name.clone(), User { account: self.id.clone(), partition: self.partition, ..user });
+        self.users.insert(user.name.clone(), User { account: self.id.clone(), ..user });
         self
     }
 
     /// Adds a role.
     #[must_use]
     pub fn with_role(mut self, role: Role) -> Self {
-        self.roles.insert(role.name.clone(), Role { account: self.id.clone(), partition: self.partition, ..role });
+        self.roles.insert(role.name.clone(), Role { account: self.id.clone(), ..role });
         self
     }
 

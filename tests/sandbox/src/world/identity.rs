@@ -35,8 +35,6 @@ pub struct Permissions {
 pub struct User {
     /// The account it is in; set when it is added to one.
     pub account: String,
-    /// The partition of its account.
-    pub partition: &'static str,
     /// Its name.
     pub name: String,
     /// Its path, `/` if none.
@@ -60,8 +58,6 @@ pub struct User {
 pub struct Role {
     /// The account it is in; set when it is added to one.
     pub account: String,
-    /// The partition of its account.
-    pub partition: &'static str,
     /// Its name.
     pub name: String,
     /// Its path, `/` if none.
@@ -135,7 +131,6 @@ impl User {
     pub fn new(name: &str) -> Self {
         Self {
             account: String::new(),
-            partition: "aws",
             name: name.to_owned(),
             path: "/".to_owned(),
             id: mint::identifier("AIDA"),
@@ -191,7 +186,7 @@ impl User {
 
     /// Returns its ARN.
     pub fn arn(&self) -> String {
-        format!("arn:{}:iam::{}:user{}{}", self.partition, self.account, self.path, self.name)
+        format!("arn:aws:iam::{}:user{}{}", self.account, self.path, self.name)
     }
 }
 
@@ -200,7 +195,6 @@ impl Role {
     pub fn new(name: &str, trust: impl Into<Policy>) -> Self {
         Self {
             account: String::new(),
-            partition: "aws",
             name: name.to_owned(),
             path: "/".to_owned(),
             id: mint::identifier("AROA"),
@@ -250,7 +244,7 @@ impl Role {
 
     /// Returns its ARN.
     pub fn arn(&self) -> String {
-        format!("arn:{}:iam::{}:role{}{}", self.partition, self.account, self.path, self.name)
+        format!("arn:aws:iam::{}:role{}{}", self.account, self.path, self.name)
     }
 }
 

@@ -3,12 +3,10 @@
 mod client;
 mod faults;
 mod iam;
-mod kms;
 mod limits;
 mod log;
 mod mfa;
 mod places;
-mod regions;
 mod s3;
 mod sessions;
 mod signature;
