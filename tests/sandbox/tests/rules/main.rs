@@ -3,6 +3,7 @@
 mod client;
 mod faults;
 mod iam;
+mod kms;
 mod limits;
 mod log;
 mod mfa;
