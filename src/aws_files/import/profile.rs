@@ -140,6 +140,10 @@ fn bad_lines(document: &Document<'_>) -> HashSet<usize> {
 }
 
 fn flaw(section: &Section<'_>, bad: &HashSet<usize>) -> Option<String> {
+    // A header is removed with the last key below it, and the undo must restore it to the byte.
+    if bad.contains(&section.line) {
+        return Some(format!("its header in line {} is one that tools read differently", section.line));
+    }
     for key in section.keys.iter().filter(|key| WHO.contains(&key.name.as_str())) {
         if key.last > key.line {
             return Some(format!("{} goes on in the next line, which tools read differently", key.name));

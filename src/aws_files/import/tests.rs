@@ -275,6 +275,15 @@ fn what_cannot_be_taken_over_stays_with_its_reason() {
 }
 
 #[test]
+fn profile_with_a_header_that_is_not_utf8_stays() {
+    let keys = key("x", ID, SECRET);
+    let credentials = [b"[de\xd9]\n".as_slice(), keys.strip_prefix("[x]\n").expect("a header").as_bytes()].concat();
+    let files = files("", credentials.clone());
+    assert!(files.plan().credentials.is_empty(), "an undo could not restore the header");
+    assert!(files.reasons()[0].1.contains("its header in line 1"), "{:?}", files.reasons());
+}
+
+#[test]
 fn a_chain_of_ten_thousand_is_neither_followed_to_the_end_nor_an_overflow() {
     let one = |n| format!("[profile p{n}]\nrole_arn = {}\nsource_profile = p{}\n", arn("R"), n + 1);
     let config = (0..10_000).map(one).collect::<Vec<_>>().concat();
