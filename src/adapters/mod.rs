@@ -12,7 +12,10 @@ mod iam;
 pub mod logind;
 #[cfg(target_os = "linux")]
 mod notifications;
+#[cfg(not(fuzzing))]
 mod pinentry;
+#[cfg(fuzzing)]
+pub mod pinentry;
 mod profiles;
 mod s3;
 mod signin;

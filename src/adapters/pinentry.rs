@@ -4,6 +4,8 @@
 //! The program comes from the configuration or from the system's own directories, never from a caller's PATH. Whatever it
 //! does (dies, hangs, floods), it costs this question and nothing else.
 
+#[cfg(fuzzing)]
+pub mod fuzzing;
 pub(super) mod program;
 
 use crate::domain::question::{Question, Surroundings, Wanted};
@@ -15,8 +17,8 @@ use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
 use std::time::Duration;
-use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
-use tokio::process::{ChildStdin, ChildStdout, Command};
+use tokio::io::{AsyncBufReadExt, AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, BufReader};
+use tokio::process::Command;
 use tokio::time::timeout;
 use zeroize::Zeroizing;
 
@@ -57,11 +59,10 @@ pub(super) async fn prompt(
     })
 }
 
-struct Dialog {
-    to: ChildStdin,
-    from: BufReader<ChildStdout>,
-    /// Ended when the dialog is dropped, as when the code came from elsewhere.
-    _program: Program,
+/// Both ends of the conversation with a program.
+struct Dialog<W, R> {
+    to: W,
+    from: BufReader<R>,
 }
 
 enum Said {
@@ -105,23 +106,14 @@ async fn ask(
         // On a thread of its own: a program on a file system that hangs would take one of the agent's two with it.
         let mut child = tokio::task::spawn_blocking(move || command.spawn()).await.ok()?.ok()?;
         let (to, from) = (child.stdin.take()?, BufReader::new(child.stdout.take()?));
-        let mut dialog = Dialog { to, from, _program: Program::new(child, screen) };
-        dialog.hear().await?;
-        for line in options(surroundings).into_iter().chain(preparations(question)) {
-            // An option that this pinentry does not know is no reason to give up.
-            dialog.say(&line).await?;
-        }
-        Some(dialog)
+        // Ended when the dialog is dropped, as when the code came from elsewhere.
+        let program = Program::new(child, screen);
+        let mut dialog = Dialog { to, from };
+        dialog.prepare(question, surroundings).await?;
+        Some((program, dialog))
     };
-    let mut dialog = timeout(start, prepared).await.ok()??;
-    let is_consent = matches!(question.wanted, Wanted::Consent { .. } | Wanted::Key { .. });
-    match timeout(PATIENCE, dialog.say(if is_consent { "CONFIRM" } else { "GETPIN" })).await.ok()?? {
-        Said::Ok(_) if is_consent => Some(Prompted::Allowed),
-        Said::Ok(Some(code)) => Some(Prompted::Code(MfaCode::new(code.trim().to_owned()))),
-        Said::Ok(None) => Some(Prompted::Cancelled),
-        Said::Err(code) if SAID_NO.contains(&(code & 0xffff)) => Some(Prompted::Cancelled),
-        Said::Err(_) => None,
-    }
+    let (_program, mut dialog) = timeout(start, prepared).await.ok()??;
+    dialog.put(question).await
 }
 
 /// Says where to draw, in the order in which gpg-agent does.
@@ -150,7 +142,29 @@ fn escaped(text: &str) -> String {
     text.replace('%', "%25").replace('\r', "%0D").replace('\n', "%0A")
 }
 
-impl Dialog {
+impl<W: AsyncWrite + Unpin, R: AsyncRead + Unpin> Dialog<W, R> {
+    /// Reads the greeting and sends all that precedes the question.
+    async fn prepare(&mut self, question: &Question, surroundings: &Surroundings) -> Option<()> {
+        self.hear().await?;
+        for line in options(surroundings).into_iter().chain(preparations(question)) {
+            // An option that this pinentry does not know is no reason to give up.
+            self.say(&line).await?;
+        }
+        Some(())
+    }
+
+    /// Sends the question and reads the answer.
+    async fn put(&mut self, question: &Question) -> Option<Prompted> {
+        let is_consent = matches!(question.wanted, Wanted::Consent { .. } | Wanted::Key { .. });
+        match timeout(PATIENCE, self.say(if is_consent { "CONFIRM" } else { "GETPIN" })).await.ok()?? {
+            Said::Ok(_) if is_consent => Some(Prompted::Allowed),
+            Said::Ok(Some(code)) => Some(Prompted::Code(MfaCode::new(code.trim().to_owned()))),
+            Said::Ok(None) => Some(Prompted::Cancelled),
+            Said::Err(code) if SAID_NO.contains(&(code & 0xffff)) => Some(Prompted::Cancelled),
+            Said::Err(_) => None,
+        }
+    }
+
     async fn say(&mut self, line: &str) -> Option<Said> {
         self.to.write_all(format!("{line}\n").as_bytes()).await.ok()?;
         self.hear().await
@@ -213,7 +227,7 @@ mod tests {
     }
 
     /// Longer than any of these scripts needs.
-    const START: Duration = Duration::from_secs(10);
+    const START: Duration = Duration::from_mins(5);
 
     const POLITE: &str = "echo OK hello; while read -r verb rest; do case $verb in GETPIN)";
 
@@ -283,7 +297,7 @@ mod tests {
             let start = Duration::from_millis(100);
             let (question, nowhere) = (question(), Surroundings::default());
             let asked = prompt(&[], Some(&program), &question, &nowhere, start);
-            let answer = timeout(Duration::from_secs(5), asked).await.expect("in time");
+            let answer = timeout(PATIENCE / 2, asked).await.expect("given up before a person would be");
             assert!(matches!(answer, Prompted::Nobody), "{script}: {answer:?}");
         }
     }

@@ -44,6 +44,8 @@ use audit::{Audit, Event, Line};
 use caller::Caller;
 use configuration::Configuration;
 use endpoint::Endpoint;
+#[cfg(fuzzing)]
+pub use endpoint::fuzzing as endpoint_fuzzing;
 use extra::ExtraSockets;
 use key_age::{KeyFacts, Watched};
 use rotation::Rotations;

@@ -4,6 +4,8 @@
 //! It knows no operation. Apart from the services because the rules are those of one AWS: a proxy that breaks off STS's
 //! answers breaks off IAM's.
 
+#[cfg(fuzzing)]
+pub(super) mod canned;
 pub(in crate::adapters) mod clean;
 pub(super) mod clients;
 pub(super) mod connector;

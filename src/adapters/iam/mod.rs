@@ -47,6 +47,17 @@ impl Iam {
         Self { clients: Clients::new(clock, place, make) }
     }
 
+    /// Creates one that sends nothing and reads a prepared answer.
+    #[cfg(fuzzing)]
+    pub(super) fn canned(clock: Arc<dyn Clock>) -> Self {
+        let place = |aws: &AwsSettings, region: &str| Ok((Endpoint::iam(aws, region)?, region.to_owned()));
+        let make = |config: &aws_types::SdkConfig, _| {
+            let config = Builder::from(config).retry_config(RetryConfig::disabled());
+            Client::from_conf(config.http_client(super::aws::canned::client()).build())
+        };
+        Self { clients: Clients::new(clock, place, make) }
+    }
+
     /// Drops every connection.
     pub(super) fn close(&self) {
         self.clients.close();

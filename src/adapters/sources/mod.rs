@@ -14,6 +14,8 @@ mod credentials;
 mod ec2;
 mod ecs;
 mod environment;
+#[cfg(fuzzing)]
+pub mod fuzzing;
 mod http;
 mod process;
 mod token_file;

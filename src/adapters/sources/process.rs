@@ -233,7 +233,7 @@ struct Output {
 }
 
 /// Reads an answer; says what is odd as the end of "the program … printed …". Nothing of it is repeated.
-fn read(answer: &[u8]) -> Result<Sourced, String> {
+pub(super) fn read(answer: &[u8]) -> Result<Sourced, String> {
     let output: Output = serde_json::from_slice(answer)
         .map_err(|_| "something else than the JSON of a credential_process".to_owned())?;
     if output.version != 1 {

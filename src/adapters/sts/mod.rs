@@ -4,6 +4,8 @@
 //! environment or from AWS's own files; the call's credentials are given with each call and forgotten with it.
 
 mod answer;
+#[cfg(fuzzing)]
+pub mod fuzzing;
 mod probing;
 pub(super) mod web_identity;
 

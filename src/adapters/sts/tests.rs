@@ -4,7 +4,7 @@ mod faults;
 mod wire;
 
 use super::*;
-use crate::adapters::aws::clients::{CLIENTS, WHOLE};
+use crate::adapters::aws::clients::CLIENTS;
 use crate::domain::arn::{MfaSerial, RoleArn};
 use crate::domain::credential::Now;
 use crate::domain::report::Kind;

@@ -318,6 +318,12 @@ fn read_keys(key: &Key, bytes: &[u8]) -> Result<Keys, Flaw> {
     content.keys.iter().map(read).collect::<Option<Keys>>().ok_or(Flaw::Newer)
 }
 
+/// Returns the names of the keys in a file.
+#[cfg(fuzzing)]
+pub(super) fn names_in(key: &Key, bytes: &[u8]) -> Result<Vec<String>, Flaw> {
+    read_keys(key, bytes).map(|keys| keys.keys().map(ToString::to_string).collect())
+}
+
 /// What reading a path came to.
 enum Loaded {
     Whole(Vec<u8>),

@@ -7,6 +7,8 @@ mod blob;
 mod file;
 #[cfg(target_os = "linux")]
 mod foreign;
+#[cfg(fuzzing)]
+pub mod fuzzing;
 #[cfg(not(target_os = "linux"))]
 mod native;
 mod os;

@@ -8,6 +8,8 @@
 
 mod body;
 mod container;
+#[cfg(fuzzing)]
+pub mod fuzzing;
 mod grants;
 mod http;
 mod imds;

@@ -37,7 +37,7 @@ const CONNECTION_LIFE: Duration = Duration::from_mins(1);
 const LAST_ANSWER: Duration = Duration::from_secs(2);
 
 /// AWS's SDKs send less than one kilobyte; the User-Agent of some grows with what is built on them.
-const HEAD_MAX: usize = 16 * 1024;
+pub(super) const HEAD_MAX: usize = 16 * 1024;
 
 /// Connections at once, on each port. They are our user's own, and five programs' worth of parallel clients are some
 /// hundreds; beyond that, one in excess is closed at once.
@@ -202,7 +202,7 @@ fn reset(stream: TokioIo<TcpStream>) {
     let _ = stream.into_inner().set_zero_linger();
 }
 
-async fn answer(agent: &Weak<Agent>, request: &Request<Incoming>, port: u16, service: &Service) -> Answer {
+pub(super) async fn answer(agent: &Weak<Agent>, request: &Request<Incoming>, port: u16, service: &Service) -> Answer {
     let Some(agent) = agent.upgrade() else { return is_ending().answer() };
     let answer = match service {
         Service::Shared => container::answer(&agent, request, port).await,

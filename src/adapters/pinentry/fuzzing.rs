@@ -1,0 +1,13 @@
+//! Entry point of `fuzz/` into what a pinentry program writes. Compiled for cargo-fuzz only.
+
+use super::Dialog;
+use crate::domain::question::{Question, Surroundings};
+use crate::ports::Prompted;
+use tokio::io::{BufReader, sink};
+
+/// Holds the whole conversation with a program that writes these bytes and reads everything.
+pub async fn converse(written: &[u8], question: &Question) -> Option<Prompted> {
+    let mut dialog = Dialog { to: sink(), from: BufReader::new(written) };
+    dialog.prepare(question, &Surroundings::default()).await?;
+    dialog.put(question).await
+}

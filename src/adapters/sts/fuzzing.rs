@@ -1,0 +1,35 @@
+//! Entry point of `fuzz/` into what STS and IAM return. Compiled for cargo-fuzz only.
+//!
+//! Every operation runs as in the agent, the SDK and its XML parser included; only the HTTP client is replaced.
+
+use super::Sts;
+use crate::adapters::aws::canned;
+use crate::adapters::aws::clients::Clients;
+use crate::adapters::aws::endpoint::Endpoint;
+use crate::adapters::iam::Iam;
+use crate::adapters::signin::Signin;
+use crate::adapters::sources::{Ambient, Sources};
+use crate::domain::catalogue::AwsSettings;
+use crate::ports::Clock;
+use aws_sdk_sts::Client;
+use aws_sdk_sts::config::Builder;
+use aws_sdk_sts::config::retry::RetryConfig;
+use std::sync::Arc;
+
+impl Sts {
+    /// Creates one that sends nothing and reads a prepared answer.
+    pub fn canned(clock: Arc<dyn Clock>) -> Self {
+        let place = |aws: &AwsSettings, region: &str| Ok((Endpoint::sts(aws, region)?, region.to_owned()));
+        let clients = Clients::new(Arc::clone(&clock), place, |config, _| {
+            let config = Builder::from(config).retry_config(RetryConfig::disabled());
+            Client::from_conf(config.http_client(canned::client()).build())
+        });
+        let ambient = Ambient::default();
+        Self { clients, iam: Iam::canned(Arc::clone(&clock)), signin: Signin, sources: Sources::new(clock, ambient) }
+    }
+}
+
+/// Sets what every operation reads from now on.
+pub fn set_answer(status: u16, body: &[u8]) {
+    canned::set(status, body);
+}
