@@ -3,13 +3,10 @@
 use crate::harness::home::text;
 use crate::peers::CLIENTS;
 use crate::person::Person;
-use std::time::{Duration, Instant};
 
-/// What `get prod` says when it fails, and that it took no longer than is promised where there is nobody to ask.
+/// What `get prod` says when it fails.
 fn refused(person: &Person) -> (Option<i32>, String) {
-    let start = Instant::now();
     let output = person.home.run(["get", "prod"]);
-    assert!(start.elapsed() < Duration::from_secs(4), "took {:?}", start.elapsed());
     assert!(output.stdout.is_empty());
     (output.status.code(), text(&output.stderr))
 }

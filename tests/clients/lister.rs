@@ -17,7 +17,7 @@ use std::time::{Duration, Instant};
 const PATIENCE: Duration = Duration::from_mins(3);
 
 /// What a client may take to end by itself.
-const LEAVE: Duration = Duration::from_secs(10);
+const LEAVE: Duration = Duration::from_mins(1);
 
 /// A running client.
 pub(crate) struct Lister {

@@ -10,6 +10,7 @@
 #[allow(dead_code, reason = "shared with the keyring's tests, which need more of it")]
 #[path = "../keyring/desk.rs"]
 mod desk;
+#[macro_use]
 #[path = "../it/harness/mod.rs"]
 mod harness;
 

@@ -49,6 +49,7 @@ fn listed(person: &Person, client: Client, name: &str) {
 
 #[test]
 fn the_cli_in_five_terminals_asks_once_in_the_terminal_that_came_first() {
+    needs!("tmux");
     let person = with_device("prompts = [\"tty\"]");
     let windows: Vec<Window<'_>> = TERMINALS.into_iter().map(|name| Window::open(&person.home, name)).collect();
     lists(&person, &windows[0], Client::CliV2, TERMINALS[0]);
@@ -73,11 +74,13 @@ fn the_cli_in_five_terminals_asks_once_in_the_terminal_that_came_first() {
 
 #[test]
 fn the_real_pinentry_asks_under_the_cli_and_under_a_javascript_program() {
+    needs!("pinentry-curses", "tmux");
     asks_under_both("prompts = [\"pinentry\"]\npinentry_program = \"/usr/bin/pinentry-curses\"");
 }
 
 #[test]
 fn the_terminal_itself_is_asked_on_under_the_cli_and_under_a_javascript_program() {
+    needs!("tmux");
     asks_under_both("prompts = [\"tty\"]");
 }
 

@@ -16,6 +16,7 @@ const BETWEEN: TimeDelta = TimeDelta::minutes(50);
 
 #[test]
 fn a_shell_opened_in_the_morning_still_lists_the_bucket_after_its_third_renewal() {
+    needs!("tmux");
     let person = Person::settled();
     let day = Hours::begin(&person);
     let mut script = String::new();

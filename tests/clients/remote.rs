@@ -8,6 +8,7 @@ use rolecall_sandbox::tutorials::{BUCKET, ROLE_ARN};
 
 #[test]
 fn the_cli_at_the_other_end_of_ssh_lists_the_bucket_and_asks_through_the_socket() {
+    needs!("root", "sshd");
     let person = Person::settled();
     for role in ["dev", "staging"] {
         person.rolecall(&["role", "add", role, "--source", "auth", "--role-arn", ROLE_ARN]);

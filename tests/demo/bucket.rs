@@ -10,7 +10,7 @@ use std::net::TcpStream;
 use std::time::{Duration, SystemTime};
 
 /// The sandbox is on this machine.
-const PATIENCE: Duration = Duration::from_secs(5);
+const PATIENCE: Duration = Duration::from_mins(2);
 
 /// What signs the request.
 pub(crate) struct Credentials<'a> {

@@ -13,7 +13,7 @@ use std::time::Duration;
 const COMMAND: &str = "env | grep '^AWS_CONTAINER' | sort; env | grep -c '^AWS_SECRET'; read end";
 
 /// The agent is on this machine.
-const PATIENCE: Duration = Duration::from_secs(5);
+const PATIENCE: Duration = Duration::from_mins(2);
 
 pub(crate) fn play(stage: &Stage, page: &Page) -> Step {
     page.heading("7", "A command that outlives its session");

@@ -10,6 +10,7 @@ use rolecall_sandbox::tutorials::USER_ARN;
 
 #[test]
 fn the_key_from_the_keyring_is_in_memory_for_a_call_and_not_after() {
+    needs!("root", "dbus-daemon");
     let desk = Desk::new("memory");
     let _bus = desk.bus();
     let _keyring = desk.keyring(Some("the keyring's password"));

@@ -55,6 +55,7 @@ impl Place {
 
 #[test]
 fn a_locked_screen_of_ours_wipes_and_nobody_elses_word_does() {
+    needs!("dbus-daemon");
     let place = Place::new("screen");
     let _bus = place.desk.bus();
     let login = Login::start(&place.desk.address());
@@ -84,6 +85,7 @@ fn a_locked_screen_of_ours_wipes_and_nobody_elses_word_does() {
 
 #[test]
 fn the_machine_sleeps_when_everything_is_wiped_and_is_kept_awake_anew_after() {
+    needs!("dbus-daemon");
     let place = Place::new("sleep");
     let _bus = place.desk.bus();
     let login = Login::start(&place.desk.address());
@@ -104,6 +106,7 @@ fn the_machine_sleeps_when_everything_is_wiped_and_is_kept_awake_anew_after() {
 
 #[test]
 fn a_logind_and_a_bus_that_come_back_are_heard_again() {
+    needs!("dbus-daemon");
     let place = Place::new("restart");
     let bus = place.desk.bus();
     let login = Login::start(&place.desk.address());
@@ -129,6 +132,7 @@ fn a_logind_and_a_bus_that_come_back_are_heard_again() {
 
 #[test]
 fn an_agent_that_was_there_before_the_bus_and_logind_finds_them() {
+    needs!("dbus-daemon");
     let place = Place::new("later");
     let secret = place.fill();
     assert!(!secret.is_empty(), "without a bus everything works");
@@ -142,6 +146,7 @@ fn an_agent_that_was_there_before_the_bus_and_logind_finds_them() {
 
 #[test]
 fn what_the_configuration_does_not_name_is_no_reason_to_lock() {
+    needs!("dbus-daemon");
     let place = Place::with("off", &format!("lock_on = []\n{TUTORIAL}"));
     let _bus = place.desk.bus();
     let login = Login::start(&place.desk.address());

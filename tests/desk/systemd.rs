@@ -6,8 +6,8 @@
 use crate::desk::Desk;
 use crate::harness::home::{Home, text};
 use crate::harness::inside::{TUTORIAL, until};
+use crate::harness::needs::require;
 use crate::harness::programs::{ROLECALL, ROLECALLD};
-use crate::harness::wire::need_root;
 use crate::login::{Login, Whose};
 use crate::server::Server;
 use rustix::process::Signal;
@@ -38,7 +38,7 @@ struct Manager<'a> {
 
 impl<'a> Manager<'a> {
     fn start(home: &'a Home) -> Self {
-        need_root();
+        require("root");
         let mut command = home.command("unshare");
         command.args(["--mount", "--propagation", "private", "sh", "-c", SCRIPT]);
         command.env("GROUP", format!("rolecall-test-{}", std::process::id()));
@@ -64,6 +64,7 @@ impl Drop for Manager<'_> {
 
 #[test]
 fn as_a_users_service_it_hears_logind_and_tells_on_the_users_bus() {
+    needs!("root", "dbus-daemon");
     let system = Desk::new("system-bus");
     let _bus = system.bus();
     let home = Home::bare(&format!(

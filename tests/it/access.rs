@@ -113,6 +113,7 @@ fn an_exception_by_a_link_lets_nobody_in_but_the_program_that_it_leads_to() {
 
 #[test]
 fn a_yes_holds_for_the_program_in_its_terminal_and_a_no_for_a_moment() {
+    needs!("tmux");
     let home = home("access = \"ask\"");
     let first = Window::open(&home, "first");
     first.run(&format!("printf '1 2 3' | xargs -P 3 -n 1 sh -c '{ROLECALL} get prod > /dev/null'; echo all $?"));
@@ -155,6 +156,7 @@ fn clear(window: &Window<'_>) {
 
 #[test]
 fn a_lock_takes_the_question_away_and_forgets_every_yes() {
+    needs!("tmux");
     let home = home("access = \"ask\"");
     let window = Window::open(&home, "window");
     window.run(&format!("{ROLECALL} get prod > /dev/null; echo first $?"));
@@ -190,6 +192,7 @@ fn without_anybody_to_ask_the_answer_is_quick_and_status_says_what_is_wanted() {
 
 #[test]
 fn a_job_behind_the_prompt_is_not_asked_and_not_stopped() {
+    needs!("tmux");
     let home = home("access = \"ask\"");
     let window = Window::open(&home, "window");
     window.run(&format!("set -m; {ROLECALL} get prod & wait $!; echo job $?"));
@@ -199,6 +202,7 @@ fn a_job_behind_the_prompt_is_not_asked_and_not_stopped() {
 
 #[test]
 fn a_yes_for_one_program_is_none_for_another_in_the_same_terminal() {
+    needs!("tmux");
     let home = home("access = \"ask\"");
     let window = Window::open(&home, "window");
     let by_xargs = |name: &str| {
@@ -209,7 +213,7 @@ fn a_yes_for_one_program_is_none_for_another_in_the_same_terminal() {
     window.run("y");
     until("it is served", || window.shows("first 0"));
     clear(&window);
-    window.run(&format!("timeout --foreground 60 {ROLECALL} get prod; echo other $?"));
+    window.run(&format!("timeout --foreground 600 {ROLECALL} get prod; echo other $?"));
     until("the other program is asked for", || window.shows("timeout wants `prod`"));
     window.run("n");
     until("it is refused", || window.shows("other 4"));
@@ -224,6 +228,7 @@ fn a_yes_for_one_program_is_none_for_another_in_the_same_terminal() {
 
 #[test]
 fn a_question_ends_with_its_terminal_and_another_terminal_is_asked_its_own() {
+    needs!("tmux");
     let home = home("access = \"ask\"");
     let first = Window::open(&home, "first");
     first.run(&format!("{ROLECALL} get prod"));
@@ -243,6 +248,7 @@ fn a_question_ends_with_its_terminal_and_another_terminal_is_asked_its_own() {
 
 #[test]
 fn a_caller_that_is_killed_passes_the_question_on_to_the_next_of_its_program_and_terminal() {
+    needs!("tmux");
     let home = home("access = \"ask\"");
     let window = Window::open(&home, "window");
     // Each line that it reads is a step.
@@ -309,6 +315,7 @@ fn twenty_askers_without_a_person_are_turned_away_and_nothing_is_fetched() {
 /// Two programs in one foreground job, as `make -j` or Terraform start them.
 #[test]
 fn two_questions_are_never_on_one_terminal_at_once() {
+    needs!("tmux");
     let other = "access = \"ask\"\n[roles.dev]\nsource = \"auth\"\nrole_arn = \"arn:aws:iam::222222222222:role/AssumedRole\"\n\
                  role_session_name = \"dev\"\naccess = \"ask\"";
     let home = home(other);

@@ -120,6 +120,7 @@ fn twenty_roles_that_are_due_on_waking_are_renewed_three_a_second() {
 
 #[test]
 fn a_lock_takes_the_question_off_the_terminal_and_one_code_restores_everything() {
+    needs!("tmux");
     let home = Home::ready(&mfa::config(
         "[roles.again]\nsource = \"auth\"\nrole_arn = \"arn:aws:iam::222222222222:role/AssumedRole\"\nrole_session_name = \"again\"\n",
     ));

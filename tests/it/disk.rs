@@ -2,9 +2,10 @@
 
 use crate::harness::home::{Home, set_mode, text};
 use crate::harness::inside::{Inside, TUTORIAL, until};
+use crate::harness::needs::require;
 use crate::harness::process::{Running, signal};
 use crate::harness::programs::ROLECALLD;
-use crate::harness::wire::{NOBODY, give_to_nobody, need_root};
+use crate::harness::wire::{NOBODY, give_to_nobody};
 use rustix::process::Signal;
 use std::fs;
 use std::os::unix::process::CommandExt;
@@ -41,6 +42,7 @@ fn a_symlink_in_the_place_of_the_audit_log_is_not_followed() {
 
 #[test]
 fn a_state_directory_that_cannot_be_written_costs_lines_and_no_session() {
+    needs!("root");
     let home = Home::bare(&format!("[agent]\nvault = \"file\"\n{TUTORIAL}"));
     let state = home.path(".local/state/rolecall");
     rolecall::files::ensure_private_dir(&state).unwrap();
@@ -60,7 +62,7 @@ struct TinyDisk(PathBuf);
 
 impl TinyDisk {
     fn at(dir: &Path) -> Self {
-        need_root();
+        require("root");
         let mount = Command::new("mount").args(["-t", "tmpfs", "-o", "size=64k,mode=700", "tmpfs"]).arg(dir).status();
         assert!(mount.unwrap().success(), "a tiny file system can be mounted");
         Self(dir.to_owned())
@@ -75,6 +77,7 @@ impl Drop for TinyDisk {
 
 #[test]
 fn a_full_disk_costs_lines_and_no_session_and_leaves_whole_lines_behind() {
+    needs!("root");
     let mut disk = None;
     let agent = Inside::start_after(TUTORIAL, |paths| disk = Some(TinyDisk::at(&paths.state)));
     agent.get("prod").expect("served");
@@ -121,7 +124,7 @@ fn a_line_that_a_killed_agent_left_half_takes_no_other_with_it() {
 #[test]
 fn kill_9_in_the_middle_of_writing_leaves_whole_lines_and_a_whole_configuration() {
     let home = Home::bare(&format!("[agent]\nvault = \"file\"\n{TUTORIAL}"));
-    for round in 0..6 {
+    for round in 0..3 {
         let agent = Running::agent(&home);
         std::thread::scope(|scope| {
             let writers: Vec<_> = (0..3)

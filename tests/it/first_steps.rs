@@ -76,6 +76,7 @@ fn without_a_terminal_init_says_what_to_run_and_asks_nobody() {
 
 #[test]
 fn init_leads_from_nothing_to_a_role_that_works() {
+    needs!("tmux");
     let home = Home::bare("[agent]\nvault = \"file\"\n[aws]\nendpoint_url_sts = \"ENDPOINT\"\n");
     home.open_vault();
     let window = Window::open(&home, "init");
@@ -111,6 +112,7 @@ fn init_leads_from_nothing_to_a_role_that_works() {
 
 #[test]
 fn the_end_of_the_input_is_no_yes() {
+    needs!("tmux");
     let home = Home::bare("");
     let window = Window::open(&home, "end");
     window.run(&format!("{} init; echo \"left by $?\"", ROLECALL));

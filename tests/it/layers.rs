@@ -127,6 +127,7 @@ fn the_reader_of_use_lines_sees_what_it_should() {
 /// The face is what untrusted tools start: no vault, TLS or runtime code in it.
 #[test]
 fn the_face_links_no_runtime_no_sdk_and_no_keyring() {
+    needs!("nm");
     let symbols = |binary: &str| {
         let nm = std::process::Command::new("nm")
             .arg(binary)

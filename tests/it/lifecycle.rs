@@ -209,6 +209,7 @@ fn an_activated_agent_keeps_nothing_else_that_it_inherited() {
 
 #[test]
 fn no_core_is_dumped_and_no_other_process_may_look_inside_however_it_is_started() {
+    needs!("root");
     for way in ["foreground", "first get", "systemd"] {
         let home = home();
         give_to_nobody(&home.path(""));

@@ -4,11 +4,14 @@
 #![expect(clippy::disallowed_methods, reason = "tests prepare files and deadlines of their own")]
 #![expect(clippy::unwrap_used, reason = "in a test, a panic is the report")]
 
+// First: the other modules use its macro `needs!`.
+#[macro_use]
+mod harness;
+
 mod access;
 mod asking;
 mod console;
 mod env;
-mod harness;
 
 mod desk;
 mod disk;

@@ -4,7 +4,7 @@
 
 use crate::harness::home::{Home, set_mode, text};
 use crate::harness::inside::{Inside, TUTORIAL, until};
-use crate::harness::wire::{NOBODY, need_root};
+use crate::harness::wire::NOBODY;
 use std::fs;
 use std::os::unix::fs::{chown, symlink};
 use std::path::{Path, PathBuf};
@@ -81,7 +81,7 @@ fn an_edit_of_an_included_file_is_noticed_however_it_is_made() {
 
 #[test]
 fn an_included_file_that_is_none_or_not_ours_is_refused_and_the_old_configuration_stays() {
-    need_root();
+    needs!("root");
     let (agent, dir) = including();
     let before = agent.get("first").expect("served").access_key_id;
     let refused = |spoil: &dyn Fn(&Path), reason: &str| {

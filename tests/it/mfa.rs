@@ -28,6 +28,11 @@ pub(crate) fn unlock(agent: &Inside, name: &str, code: &str) -> Result<(), Repor
     agent.ask(Request::Unlock { name: Some(name.to_owned()), code }).map(drop)
 }
 
+/// Whether a caller waits because the code of this half minute was used.
+pub(super) fn waits_for_next_code(agent: &Inside) -> bool {
+    agent.status().warnings.iter().any(|warning| warning.message.contains("for the next code of MFA device"))
+}
+
 #[test]
 fn one_code_opens_the_role_for_the_whole_session_and_renewals_ask_nobody() {
     let agent = Inside::start_in(World::tutorials_with_mfa(), &config(""));

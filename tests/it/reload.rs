@@ -4,7 +4,7 @@ use crate::harness::home::{Home, set_mode, text};
 use crate::harness::inside::{Inside, TUTORIAL, until};
 use crate::harness::process::Running;
 use crate::harness::programs::ROLECALLD;
-use crate::harness::wire::{NOBODY, as_user, give_to_nobody, need_root};
+use crate::harness::wire::{NOBODY, as_user, give_to_nobody};
 use rolecall_sandbox::World;
 use std::fs;
 use std::io::Write;
@@ -172,7 +172,7 @@ fn refused(agent: &Inside, reason: &str) {
 
 #[test]
 fn a_file_that_another_user_could_have_written_is_refused_until_it_is_mended() {
-    need_root();
+    needs!("root");
     let agent = Inside::start(TUTORIAL);
     agent.get("prod").expect("served");
     set_mode(file(&agent), 0o620);
@@ -226,6 +226,7 @@ fn a_file_that_cannot_be_read_or_is_none_is_refused_and_never_waited_for() {
 
 #[test]
 fn an_edit_is_noticed_when_other_programs_have_taken_every_watch_the_system_gives() {
+    needs!("root");
     let home = Home::bare(TUTORIAL);
     give_to_nobody(&home.path(""));
     let mut taken = Vec::new();

@@ -214,6 +214,7 @@ fn what_a_dead_agent_left_is_removed_and_what_is_no_socket_is_left_and_told() {
 
 #[test]
 fn another_user_gets_no_byte_and_a_crowd_leaves_room_for_others() {
+    needs!("root");
     let agent = Inside::start(&with_socket(TWO));
     let path = socket(&agent.paths, "vm");
     let ways = [

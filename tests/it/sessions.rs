@@ -69,7 +69,8 @@ fn an_outage_of_two_hours_costs_nobody_a_valid_session_and_hands_out_no_dead_one
     let mut failed_at = None;
     for minute in (0..5 * 60).step_by(3) {
         if minute == 60 {
-            agent.aws.fault(Fault::on("AssumeRole", FaultKind::Drop));
+            // As a captive portal answers: an answer that is nothing of AWS's is not asked for again within the same call.
+            agent.aws.fault(Fault::on("AssumeRole", FaultKind::Garbage));
         }
         if minute == 180 {
             agent.aws.clear_faults();

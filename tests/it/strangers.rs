@@ -4,7 +4,7 @@ use crate::harness::home::{Home, set_mode, text};
 use crate::harness::inside::{Inside, TUTORIAL, until};
 use crate::harness::process::Running;
 use crate::harness::programs::ROLECALLD;
-use crate::harness::wire::{Heard, NOBODY, as_user, framed, give_to_nobody, need_root, send};
+use crate::harness::wire::{Heard, NOBODY, as_user, framed, give_to_nobody, send};
 use rolecall_sandbox::World;
 use std::io::ErrorKind;
 use std::os::unix::fs::{MetadataExt, PermissionsExt, chown, symlink};
@@ -38,6 +38,7 @@ fn close_again(before: Vec<(std::path::PathBuf, u32)>) {
 
 #[test]
 fn another_user_is_closed_without_a_byte_and_noted_once() {
+    needs!("root");
     let agent = Inside::start(TUTORIAL);
     let denied = as_user(NOBODY, || UnixStream::connect(&agent.paths.socket).map(drop).unwrap_err().kind());
     assert_eq!(denied, ErrorKind::PermissionDenied, "the directory alone keeps others out");
@@ -58,6 +59,7 @@ fn another_user_is_closed_without_a_byte_and_noted_once() {
 
 #[test]
 fn another_user_gets_no_byte_from_a_busy_agent_either_and_is_noted_all_the_same() {
+    needs!("root");
     let agent = Inside::start_with(World::tutorials(), TUTORIAL, 2);
     let socket = &agent.paths.socket;
     let idle: Vec<_> = (0..2).map(|_| UnixStream::connect(socket).unwrap()).collect();
@@ -80,6 +82,7 @@ fn nobodys_agent() -> (Home, Running) {
 
 #[test]
 fn root_is_refused_like_any_other_user() {
+    needs!("root");
     let (home, _agent) = nobodys_agent();
     assert_eq!(send(&home.socket(), &framed(GET)), Heard::Nothing);
     let own = home.rolecall(["get", "prod"]).uid(NOBODY).gid(NOBODY).output().unwrap();
@@ -89,6 +92,7 @@ fn root_is_refused_like_any_other_user() {
 
 #[test]
 fn the_agent_of_a_plain_user_can_be_stopped_by_that_user_whatever_it_speaks() {
+    needs!("root");
     let (home, mut agent) = nobodys_agent();
     let stopped = home.rolecall(["agent", "stop"]).uid(NOBODY).gid(NOBODY).output().unwrap();
     assert_eq!(stopped.status.code(), Some(0), "{}", text(&stopped.stderr));
@@ -126,7 +130,7 @@ type Prepare = fn(&Path);
 
 #[test]
 fn a_directory_that_another_user_could_have_prepared_is_refused_and_nothing_is_bound() {
-    need_root();
+    needs!("root");
     let prepared: [(&str, Prepare); 4] = [
         ("is a symlink", |dir| {
             std::fs::create_dir(dir.with_file_name("elsewhere")).unwrap();

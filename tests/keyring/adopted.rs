@@ -76,6 +76,7 @@ fn served(home: &Home, name: &str) -> String {
 
 #[test]
 fn keys_in_collections_of_aws_vault_and_granted_are_adopted_and_served_and_stay_there() {
+    needs!("dbus-daemon", "gnome-keyring-daemon", "secret-tool");
     let desk = Desk::new("adopted");
     let _bus = desk.bus();
     let _keyring = desk.keyring(Some(PASSWORD));

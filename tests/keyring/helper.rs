@@ -6,10 +6,8 @@ use std::process::{ChildStdin, Stdio};
 use std::sync::mpsc::{Receiver, channel};
 use std::time::Duration;
 
-/// The port's promise, with room for a busy machine.
-pub(crate) const PROMISE: Duration = Duration::from_secs(30);
-/// What nobody would call waiting: no dialog was shown, no deadline was met.
-const AT_ONCE: Duration = Duration::from_millis(1500);
+/// How long an answer may take. The vault answers within 25 seconds; the limit only turns a hang into a failure.
+const LIMIT: Duration = Duration::from_mins(5);
 
 impl Desk {
     pub(crate) fn vault(&self) -> Helper {
@@ -51,8 +49,9 @@ impl Answer {
         assert!(self.text.starts_with("ok"), "{self:?}");
     }
 
-    pub(crate) fn at_once(self) -> Self {
-        assert!(self.took < AT_ONCE, "{self:?}");
+    /// An answer that no deadline ended: one that did says so.
+    pub(crate) fn without_waiting(self) -> Self {
+        assert!(!self.text.contains("did not answer within"), "{self:?}");
         self
     }
 
@@ -73,8 +72,7 @@ impl Helper {
     }
 
     pub(crate) fn next(&mut self) -> Answer {
-        // Twice the promise: an answer that comes late is a better failure than none.
-        let answer = self.answers.recv_timeout(PROMISE * 2).expect("an answer from the vault's process");
+        let answer = self.answers.recv_timeout(LIMIT).expect("an answer from the vault's process");
         writeln!(std::io::stderr(), "{} ms: {}", answer.took.as_millis(), answer.text).expect("stderr");
         answer
     }

@@ -9,6 +9,7 @@
 #![expect(clippy::disallowed_methods, reason = "tests prepare files and deadlines of their own")]
 #![expect(clippy::unwrap_used, reason = "in a test, a panic is the report")]
 
+#[macro_use]
 #[path = "../it/harness/mod.rs"]
 mod harness;
 
@@ -19,7 +20,6 @@ mod helper;
 
 use chrono::DateTime;
 use desk::Desk;
-use helper::PROMISE;
 use rolecall::adapters::clock::SystemClock;
 use rolecall::adapters::vault::Vaults;
 use rolecall::domain::catalogue::VaultKind;
@@ -38,6 +38,7 @@ const SECRET: &str = "wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY";
 const PASSWORD: &str = "the keyring's password";
 #[test]
 fn an_open_keyring_keeps_a_key_where_other_programs_find_it() {
+    needs!("dbus-daemon", "gnome-keyring-daemon", "secret-tool");
     let desk = Desk::new("open");
     let _bus = desk.bus();
     let _keyring = desk.keyring(Some(PASSWORD));
@@ -94,6 +95,7 @@ fn an_open_keyring_keeps_a_key_where_other_programs_find_it() {
 
 #[test]
 fn a_locked_keyring_is_said_to_be_locked_at_once_and_nobody_is_asked() {
+    needs!("dbus-daemon", "gnome-keyring-daemon", "secret-tool");
     let desk = Desk::new("locked");
     let _bus = desk.bus();
     let keyring = desk.keyring(Some(PASSWORD));
@@ -104,9 +106,9 @@ fn a_locked_keyring_is_said_to_be_locked_at_once_and_nobody_is_asked() {
     let _keyring = desk.keyring(None);
     desk.wait_for_lock(true);
 
-    assert_eq!(vault.ask("state").at_once().text, "ok Locked");
+    assert_eq!(vault.ask("state").without_waiting().text, "ok Locked");
     for command in ["read auth", "read never-stored", "write auth AKIANEW", "delete auth"] {
-        let answer = vault.ask(command).at_once();
+        let answer = vault.ask(command).without_waiting();
         assert!(answer.text.starts_with("err Locked the key of "), "{command}: {answer:?}");
         assert!(answer.text.contains("`rolecall unlock --vault`"), "{command}: {answer:?}");
     }
@@ -120,6 +122,7 @@ fn a_locked_keyring_is_said_to_be_locked_at_once_and_nobody_is_asked() {
 
 #[test]
 fn a_keyring_that_was_restarted_is_found_again() {
+    needs!("dbus-daemon", "gnome-keyring-daemon", "secret-tool");
     let desk = Desk::new("restarted");
     let bus = desk.bus();
     let keyring = desk.keyring(Some(PASSWORD));
@@ -136,10 +139,10 @@ fn a_keyring_that_was_restarted_is_found_again() {
 
     // Gone, and the bus with it; then both are back at the old address.
     drop(keyring);
-    let gone = vault.ask("read auth").at_once();
+    let gone = vault.ask("read auth").without_waiting();
     assert!(gone.text.starts_with("err Failed the key of auth: no keyring can be used"), "{gone:?}");
     drop(bus);
-    let gone = vault.ask("read auth").at_once();
+    let gone = vault.ask("read auth").without_waiting();
     assert!(gone.text.starts_with("err Failed the key of auth: no keyring can be used"), "{gone:?}");
     let _bus = desk.bus();
     let _keyring = desk.keyring(Some(PASSWORD));
@@ -149,6 +152,7 @@ fn a_keyring_that_was_restarted_is_found_again() {
 
 #[test]
 fn where_there_is_no_keyring_it_is_said_and_the_file_is_not_taken_instead() {
+    needs!("dbus-daemon", "gnome-keyring-daemon", "secret-tool");
     let desk = Desk::new("absent");
     let mut vault = desk.vault();
     // There is an open file vault with this very key: it was not chosen.
@@ -157,10 +161,10 @@ fn where_there_is_no_keyring_it_is_said_and_the_file_is_not_taken_instead() {
     for situation in ["no bus at all", "a bus without a keyring", "a keyring without a collection"] {
         let bus = (situation != "no bus at all").then(|| desk.bus());
         let keyring = (situation == "a keyring without a collection").then(|| desk.keyring(None));
-        let state = vault.ask("state").at_once();
+        let state = vault.ask("state").without_waiting();
         assert!(state.text.starts_with("ok Absent"), "{situation}: {state:?}");
         for command in ["read auth", "write auth AKIANEW", "delete auth", "unlock"] {
-            let answer = vault.ask(command).at_once();
+            let answer = vault.ask(command).without_waiting();
             assert!(answer.text.starts_with("err Failed "), "{situation}: {command}: {answer:?}");
             assert!(answer.text.contains("no keyring can be used"), "{situation}: {command}: {answer:?}");
             assert!(answer.text.contains("`vault = \"file\"` under [agent]"), "{situation}: {command}: {answer:?}");
@@ -172,6 +176,7 @@ fn where_there_is_no_keyring_it_is_said_and_the_file_is_not_taken_instead() {
 
 #[test]
 fn a_keyring_that_never_answers_keeps_nobody_waiting_and_recovers() {
+    needs!("dbus-daemon", "gnome-keyring-daemon", "secret-tool");
     let desk = Desk::new("frozen");
     let _bus = desk.bus();
     let keyring = desk.keyring(Some(PASSWORD));
@@ -192,7 +197,6 @@ fn a_keyring_that_never_answers_keeps_nobody_waiting_and_recovers() {
         let answer = vault.next();
         assert!(waiting.contains(&answer.tag) || answer.tag == unlocking, "{answer:?}");
         assert!(answer.text.contains("did not answer within 2 s"), "{answer:?}");
-        assert!(answer.took < PROMISE, "{answer:?}");
     }
 
     keyring.signal(Signal::CONT);

@@ -62,6 +62,7 @@ impl Root {
 
 #[test]
 fn a_person_installs_the_package_upgrades_it_under_a_shell_and_removes_it_without_a_trace() {
+    needs!("root", "mmdebstrap");
     let root = Root::start("deb", TUTORIAL);
     let before = root.everything();
     root.install(&built().debs[0]);
@@ -125,6 +126,7 @@ fn a_person_installs_the_package_upgrades_it_under_a_shell_and_removes_it_withou
 
 #[test]
 fn a_confined_agent_writes_nothing_but_its_own_and_serves_all_the_same() {
+    needs!("root", "mmdebstrap");
     let root = Root::start("confined", TUTORIAL);
     root.install(&built().debs[0]);
     let asked = |root: &Root| {

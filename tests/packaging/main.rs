@@ -9,6 +9,7 @@
 #![expect(clippy::unwrap_used, reason = "in a test, a panic is the report")]
 #![expect(clippy::print_stderr, reason = "what systemd said is part of a failure's report")]
 
+#[macro_use]
 #[path = "../it/harness/mod.rs"]
 mod harness;
 

@@ -6,7 +6,7 @@
 
 use crate::harness::home::text;
 use crate::harness::inside::{until, write_config};
-use crate::harness::wire::need_root;
+use crate::harness::needs::require;
 use rolecall_sandbox::{Clock, Sandbox, World};
 use std::collections::BTreeSet;
 use std::io::Write;
@@ -65,7 +65,7 @@ pub(crate) struct Root {
 
 impl Root {
     pub(crate) fn start(name: &str, config: &str) -> Self {
-        need_root();
+        require("root");
         let dir = tempfile::Builder::new().prefix("rolecall-root-").tempdir().unwrap();
         let root = dir.path().join("root");
         std::fs::create_dir(&root).unwrap();

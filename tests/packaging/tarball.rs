@@ -22,6 +22,7 @@ fn unpacked(name: &str) -> Root {
 
 #[test]
 fn from_a_tarball_the_units_are_written_for_the_programs_in_it_and_taken_away_again() {
+    needs!("root", "mmdebstrap");
     let root = unpacked("tarball");
     let before = root.everything();
     let dry = root.says(&["rolecall", "agent", "install", "--dry-run"]);
@@ -61,6 +62,7 @@ fn from_a_tarball_the_units_are_written_for_the_programs_in_it_and_taken_away_ag
 
 #[test]
 fn what_somebody_else_wrote_is_neither_replaced_nor_removed() {
+    needs!("root", "mmdebstrap");
     let root = unpacked("foreign");
     let unit = format!("{HOME}/{UNITS}/rolecall.service");
     root.says(&["sh", "-c", &format!("mkdir -p ~/{UNITS} && printf '[Service]\\nExecStart=/bin/true\\n' > {unit}")]);
@@ -74,6 +76,7 @@ fn what_somebody_else_wrote_is_neither_replaced_nor_removed() {
 
 #[test]
 fn where_no_manager_can_be_reached_it_is_said_that_none_is_needed() {
+    needs!("root", "mmdebstrap");
     let root = unpacked("no-manager");
     let nowhere = ["env", "XDG_RUNTIME_DIR=/run/user/nowhere", "rolecall", "agent", "install"];
     let output = root.user(&nowhere).output().unwrap();

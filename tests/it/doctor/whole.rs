@@ -98,6 +98,7 @@ fn one_is_made_at_a_time_and_a_lock_ends_it() {
 
 #[test]
 fn at_a_terminal_the_code_is_asked_for_as_get_does_and_then_serves_get_too() {
+    needs!("tmux");
     let config = ONE.replace("region", "mfa_serial = \"arn:aws:iam::111111111111:mfa/richard\"\nregion");
     let home = Home::ready(&format!("prompts = [\"tty\"]\n{config}"));
     home.aws.world(rolecall_sandbox::World::demand_mfa);

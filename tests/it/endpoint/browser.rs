@@ -16,6 +16,7 @@ fn visit(agent: &Inside) -> Place {
 
 #[test]
 fn a_browser_is_sent_to_the_sign_in_address_once_within_a_minute_and_only_its_own_users() {
+    needs!("root");
     let config = TUTORIAL.replace("[identities", "endpoint_url_signin = \"ENDPOINT\"\n\n[identities");
     let agent = Inside::start(&config);
     let place = visit(&agent);

@@ -1,12 +1,11 @@
 //! A client of the agent's HTTP ports: raw bytes there, one answer back. And a process that owns what it was given.
 
-use super::super::harness::inside::Inside;
+use super::super::harness::inside::{Inside, LIMIT};
 use rolecall::domain::report::Report;
 use rolecall::protocol::message::{Answer, EndpointForm, EndpointOwner, Request};
 use serde_json::Value;
 use std::io::{ErrorKind, Read, Write};
 use std::net::{Ipv4Addr, TcpStream};
-use std::time::Duration;
 
 /// What came back.
 #[derive(Debug)]
@@ -72,7 +71,7 @@ impl Place {
 pub(super) fn connect(port: u16) -> TcpStream {
     let stream = TcpStream::connect((Ipv4Addr::LOCALHOST, port)).unwrap();
     // Only turns a hang into a failure.
-    stream.set_read_timeout(Some(Duration::from_secs(30))).unwrap();
+    stream.set_read_timeout(Some(LIMIT)).unwrap();
     stream
 }
 

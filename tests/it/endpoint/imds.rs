@@ -145,6 +145,7 @@ fn a_service_ends_with_its_process_and_a_locked_one_still_gives_tokens() {
 
 #[test]
 fn its_answers_get_no_further_than_this_machine() {
+    needs!("root");
     let agent = Inside::start(TUTORIAL);
     let service = place(&agent, imds("prod", None)).unwrap();
     let wire = socket_with(AddressFamily::INET, SocketType::RAW, SocketFlags::CLOEXEC, Some(ipproto::TCP)).unwrap();

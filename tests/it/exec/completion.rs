@@ -42,6 +42,7 @@ fn bash_completes_names_also_those_that_it_cuts_into_words() {
 
 #[test]
 fn fish_completes_names() {
+    needs!("fish");
     let home = home();
     for (line, wanted) in [
         ("rolecall get pr", "prod\n"),
@@ -60,6 +61,7 @@ fn fish_completes_names() {
 
 #[test]
 fn zsh_completes_names_from_init_and_from_a_file() {
+    needs!("tmux", "zsh");
     let home = home();
     std::fs::create_dir(home.path("functions")).unwrap();
     let script = home.run(["completions", "zsh"]).stdout;

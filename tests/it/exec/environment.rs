@@ -166,7 +166,7 @@ base = sys.argv[1]
 def ask(path, method="GET", **headers):
     headers = {name.replace("_", "-"): value for name, value in headers.items()}
     request = urllib.request.Request(base + path, headers=headers, method=method)
-    return urllib.request.urlopen(request, timeout=20).read().decode()
+    return urllib.request.urlopen(request, timeout=300).read().decode()
 token = ask("/latest/api/token", "PUT", x_aws_ec2_metadata_token_ttl_seconds="60")
 path = "/latest/meta-data/iam/security-credentials/"
 name = ask(path, x_aws_ec2_metadata_token=token)

@@ -19,7 +19,7 @@ const FETCH: &str = r#"
 import json, os, urllib.request
 url = os.environ["AWS_CONTAINER_CREDENTIALS_FULL_URI"]
 request = urllib.request.Request(url, headers={"Authorization": os.environ["AWS_CONTAINER_AUTHORIZATION_TOKEN"]})
-print(json.load(urllib.request.urlopen(request, timeout=20))["AccessKeyId"])
+print(json.load(urllib.request.urlopen(request, timeout=300))["AccessKeyId"])
 "#;
 
 /// Puts `rolecall` on the path of all that is run in a home.

@@ -31,6 +31,7 @@ const SHOW: &str = "printenv ROLECALL_ROLE AWS_PROFILE AWS_REGION | tr '\\n' ' '
 
 #[test]
 fn role_switches_the_shell_and_a_dash_goes_back_to_what_was_before() {
+    needs!("fish");
     let home = home();
     let keys = [key_of(&home, "prod"), key_of(&home, "data")];
     for (shell, init) in SHELLS {
@@ -49,6 +50,7 @@ fn role_switches_the_shell_and_a_dash_goes_back_to_what_was_before() {
 
 #[test]
 fn what_is_refused_leaves_the_shell_as_it_was() {
+    needs!("fish");
     let home = home();
     for (shell, init) in SHELLS {
         let status = if shell == "fish" { "$status" } else { "$?" };
@@ -94,6 +96,7 @@ fn the_way_back_is_no_business_of_the_shells_children() {
 
 #[test]
 fn the_way_back_stays_in_the_shell_also_where_it_exports_all_that_it_sets() {
+    needs!("zsh");
     let home = home();
     let shells = [SHELLS[0], SHELLS[1], SHELLS[2], ("zsh", SHELLS[2].1)];
     for ((shell, init), switch) in shells.into_iter().zip(["set -a", "set -a", "set -a", "setopt allexport"]) {
@@ -145,6 +148,7 @@ fn a_way_back_that_comes_from_another_process_is_not_run_and_not_handed_on() {
 
 #[test]
 fn a_variable_that_fish_keeps_for_every_shell_is_not_switched_in_silence() {
+    needs!("fish");
     let home = home();
     let script = "set -Ux AWS_DEFAULT_PROFILE other\nrolecall init fish | source\nrole prod\necho $status";
     let output = run(&home, "fish", script);

@@ -21,6 +21,7 @@ fn chained() -> Home {
 
 #[test]
 fn an_interrupt_is_the_commands_and_the_shell_sees_how_it_ended() {
+    needs!("tmux");
     let home = home();
     let window = Window::open(&home, "window");
     window.run("rolecall exec prod -- sh -c 'trap \"echo cau\\ght; exit 9\" INT; echo rea\\dy; while :; do sleep 0.1; done'; echo ended $?");
@@ -37,6 +38,7 @@ fn an_interrupt_is_the_commands_and_the_shell_sees_how_it_ended() {
 
 #[test]
 fn a_command_can_be_stopped_and_continued() {
+    needs!("tmux");
     let home = home();
     let window = Window::open(&home, "window");
     window.run("rolecall exec prod -- sh -c 'echo be\\gun; sleep 0.2; cat'");
@@ -54,6 +56,7 @@ fn a_command_can_be_stopped_and_continued() {
 
 #[test]
 fn a_shell_says_where_it_is_and_exit_goes_back() {
+    needs!("tmux");
     let home = chained();
     let window = Window::open(&home, "window");
     window.run("SHELL=/bin/bash rolecall shell prod");
@@ -70,6 +73,7 @@ fn a_shell_says_where_it_is_and_exit_goes_back() {
 
 #[test]
 fn every_shell_runs_as_itself_in_the_role() {
+    needs!("fish", "zsh");
     let home = home();
     for shell in ["/bin/sh", "/bin/bash", "/usr/bin/zsh", "/usr/bin/fish"] {
         let mut command = home.rolecall(["shell", "prod"]);

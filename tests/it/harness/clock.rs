@@ -23,11 +23,6 @@ impl TestClock {
         self.boot.send_modify(|boot| *boot += by);
     }
 
-    /// Tells how many wait for a time. Background work may be among them.
-    pub(crate) fn sleepers(&self) -> usize {
-        self.boot.receiver_count()
-    }
-
     /// Lets time pass for the agent's machine alone, as a sleep that AWS does not know of would.
     pub(crate) fn advance_boot(&self, by: Duration) {
         self.boot.send_modify(|boot| *boot += by);

@@ -1,5 +1,6 @@
 //! What lies in another process's memory, looked at from outside.
 
+use super::needs::require;
 use super::process::{of, signal};
 use rustix::process::Signal;
 use std::fs::{self, File};
@@ -14,7 +15,7 @@ pub(crate) struct Stopped(i32);
 
 impl Stopped {
     pub(crate) fn at_once(pid: i32) -> Self {
-        assert!(rustix::process::geteuid().is_root(), "this test needs root, to look into the agent's memory");
+        require("root");
         signal(pid, Signal::STOP);
         Self(pid)
     }

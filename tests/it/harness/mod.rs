@@ -9,6 +9,8 @@ pub(crate) mod inside;
 pub(crate) mod leaks;
 pub(crate) mod memory;
 pub(crate) mod memory_vault;
+#[macro_use]
+pub(crate) mod needs;
 pub(crate) mod pinentry;
 pub(crate) mod process;
 pub(crate) mod programs;

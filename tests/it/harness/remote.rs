@@ -2,9 +2,9 @@
 
 use super::home::{Home, set_mode, text};
 use super::inside::until;
+use super::needs::require;
 use super::process::{Running, copy_program};
 use super::programs::ROLECALL;
-use super::wire::need_root;
 use std::net::{TcpListener, TcpStream};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
@@ -27,7 +27,8 @@ pub(crate) struct Remote<'a> {
 impl<'a> Remote<'a> {
     /// Writes keys and settings of both ends, and starts the sshd.
     pub(crate) fn of(home: &'a Home, unlinks: bool) -> Self {
-        need_root();
+        require("root");
+        require("sshd");
         for dir in ["bin", "far", "far/bin", "far/run", "far/.aws", "ssh"] {
             std::fs::create_dir(home.path(dir)).unwrap();
             set_mode(&home.path(dir), 0o700);

@@ -1,6 +1,7 @@
 //! A real terminal: a window of a tmux server of its own, which types and reads as a person does.
 
 use super::home::{Home, text};
+use super::needs::require;
 
 /// Runs a command in a tmux window of its own server, so that it has a real terminal.
 pub(crate) struct Window<'a> {
@@ -10,6 +11,7 @@ pub(crate) struct Window<'a> {
 
 impl<'a> Window<'a> {
     pub(crate) fn open(home: &'a Home, name: &'static str) -> Self {
+        require("tmux");
         let window = Self { home, name };
         let started = window.tmux(&["new-session", "-d", "-s", name, "-x", "200", "-y", "20", "sh"]);
         assert!(started.status.success(), "{}", text(&started.stderr));

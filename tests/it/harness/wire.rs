@@ -1,13 +1,16 @@
 //! Bytes on the agent's socket, as a client that is none of ours would send them, and as another user would.
 
+use super::inside::LIMIT;
+use super::needs::require;
 use rolecall::domain::report::Report;
 use rolecall::protocol::frame::{self, Tag};
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::process::Uid;
 use std::io::{Read, Write};
 use std::net::TcpStream;
 use std::os::unix::net::UnixStream;
 use std::path::Path;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 /// Nobody, as every system calls it.
 pub(crate) const NOBODY: u32 = 65534;
@@ -33,7 +36,7 @@ pub(crate) fn framed(payload: &[u8]) -> Vec<u8> {
 /// Sends bytes, then listens until the agent closes.
 pub(crate) fn send(socket: &Path, bytes: &[u8]) -> Heard {
     let mut stream = UnixStream::connect(socket).unwrap();
-    stream.set_read_timeout(Some(Duration::from_secs(20))).unwrap();
+    stream.set_read_timeout(Some(LIMIT)).unwrap();
     // The agent may have closed before it has read everything.
     let _ = stream.write_all(bytes);
     listen(&mut stream)
@@ -72,19 +75,28 @@ pub(crate) fn stuff(port: u16, request: &str, connections: usize) -> Vec<TcpStre
     let streams: Vec<TcpStream> = (0..connections).map(connect).collect();
     let mut sent = vec![0; connections];
     let requests = request.repeat(64);
-    let mut moved = Instant::now();
-    // Nothing tells that all are full but that nothing moves any more.
-    while moved.elapsed() < Duration::from_millis(500) {
+    // Nothing tells that all are full but that nothing moves any more. Counted in rounds: a busy machine slows these down as
+    // it does the agent.
+    let mut still = 0;
+    while still < 500 {
+        still += 1;
         for (mut stream, sent) in streams.iter().zip(&mut sent) {
             // A request that was written in part is gone on with.
             if let Ok(n) = stream.write(&requests.as_bytes()[*sent..]) {
                 *sent = (*sent + n) % requests.len();
-                moved = Instant::now();
+                still = 0;
             }
         }
         std::thread::park_timeout(Duration::from_millis(1));
     }
     streams
+}
+
+/// Whether the agent has closed its end, without reading what it sent before.
+pub(crate) fn has_hung_up(stream: &UnixStream) -> bool {
+    let mut polled = [PollFd::new(stream, PollFlags::empty())];
+    poll(&mut polled, Some(&Timespec { tv_sec: 0, tv_nsec: 0 })).unwrap();
+    polled[0].revents().contains(PollFlags::HUP)
 }
 
 /// Tells whether the agent has reset a connection that nobody has read.
@@ -94,7 +106,7 @@ pub(crate) fn is_reset(stream: &TcpStream) -> bool {
 
 /// Does something as another user, on a thread of its own: credentials belong to threads.
 pub(crate) fn as_user<T: Send>(uid: u32, act: impl FnOnce() -> T + Send) -> T {
-    need_root();
+    require("root");
     std::thread::scope(|scope| {
         let thread = scope.spawn(|| {
             let uid = Uid::from_raw(uid);
@@ -107,16 +119,10 @@ pub(crate) fn as_user<T: Send>(uid: u32, act: impl FnOnce() -> T + Send) -> T {
 
 /// Gives everything below a directory to nobody.
 pub(crate) fn give_to_nobody(dir: &Path) {
-    need_root();
+    require("root");
     std::os::unix::fs::lchown(dir, Some(NOBODY), Some(NOBODY)).unwrap();
     let Ok(entries) = std::fs::read_dir(dir) else { return };
     for entry in entries {
         give_to_nobody(&entry.unwrap().path());
     }
-}
-
-/// Fails a test that cannot be done without a second user.
-#[track_caller]
-pub(crate) fn need_root() {
-    assert!(rustix::process::geteuid().is_root(), "this test needs root, to act as another user");
 }

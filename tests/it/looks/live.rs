@@ -56,6 +56,7 @@ fn is_given_back(window: &Window<'_>) -> bool {
 
 #[test]
 fn the_live_status_is_drawn_follows_what_happens_and_gives_the_terminal_back() {
+    needs!("tmux");
     let home = home();
     let window = Window::open(&home, "live");
     let before = settings(&window, &home);
@@ -79,6 +80,7 @@ fn the_live_status_is_drawn_follows_what_happens_and_gives_the_terminal_back() {
 
 #[test]
 fn a_window_of_another_size_is_drawn_anew_and_nothing_is_too_wide() {
+    needs!("tmux");
     let home = home();
     let window = Window::open(&home, "resized");
     watch(&window);
@@ -105,6 +107,7 @@ fn a_window_of_another_size_is_drawn_anew_and_nothing_is_too_wide() {
 
 #[test]
 fn an_agent_that_goes_and_comes_back_is_shown_and_none_is_started() {
+    needs!("tmux");
     let home = home();
     let window = Window::open(&home, "restarted");
     watch(&window);
@@ -129,6 +132,7 @@ fn an_agent_that_goes_and_comes_back_is_shown_and_none_is_started() {
 
 #[test]
 fn signals_give_the_terminal_back_too() {
+    needs!("tmux");
     let home = home();
     let window = Window::open(&home, "signals");
     let before = settings(&window, &home);
@@ -164,6 +168,7 @@ fn signals_give_the_terminal_back_too() {
 
 #[test]
 fn a_terminal_that_is_closed_ends_it_even_where_no_signal_says_so() {
+    needs!("tmux");
     let home = home();
     let window = Window::open(&home, "closed");
     window.run("trap '' HUP");
@@ -175,6 +180,7 @@ fn a_terminal_that_is_closed_ends_it_even_where_no_signal_says_so() {
 
 #[test]
 fn without_a_terminal_or_on_a_dumb_one_it_says_what_to_use() {
+    needs!("tmux");
     let home = Home::bare("");
     let refused = home.run(["status", "--watch"]);
     assert_eq!(refused.status.code(), Some(2));

@@ -41,6 +41,7 @@ fn with(variables: &str, window: &Window<'_>, home: &Home, width: u16, command: 
 
 #[test]
 fn colour_is_for_terminals_that_want_it() {
+    needs!("tmux");
     let home = home();
     let window = Window::open(&home, "colour");
     assert!(!text(&home.run(["status"]).stdout).contains(ESCAPE), "a pipe");
@@ -62,6 +63,7 @@ fn colour_is_for_terminals_that_want_it() {
 
 #[test]
 fn nothing_is_wider_than_the_terminal() {
+    needs!("tmux");
     let home = home();
     let window = Window::open(&home, "widths");
     for command in ["status", "log", "identity list", "role list"] {
@@ -126,6 +128,7 @@ fn a_follower_whose_reader_is_gone_ends_at_once_and_quietly() {
 
 #[test]
 fn what_takes_long_is_said_on_a_terminal_and_taken_away() {
+    needs!("tmux");
     let home = home();
     let agent = home.agent_pid();
     let window = Window::open(&home, "long");

@@ -40,6 +40,7 @@ fn demand_mfa_of_all(world: &mut World) {
 
 #[test]
 fn fifty_callers_of_ten_roles_at_once_cost_one_question_one_code_and_ten_roles() {
+    needs!("tmux");
     let home = Home::ready(&format!("prompts = [\"tty\"]\n{}{}", config(""), roles()));
     home.aws.world(demand_mfa_of_all);
     let window = Window::open(&home, "window");

@@ -71,6 +71,7 @@ fn while_a_question_for_a_device_is_open_no_other_is_asked_for_it() {
 
 #[test]
 fn a_direct_role_is_asked_for_on_the_terminal_and_its_code_goes_to_assume_role() {
+    needs!("tmux");
     let home = Home::ready(&format!("prompts = [\"tty\"]\n{}", config("mfa = \"direct\"\nduration = \"12h\"\n")));
     home.aws.world(|world| {
         world.demand_mfa();

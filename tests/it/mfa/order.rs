@@ -51,6 +51,7 @@ fn the_secret_is_tried_then_the_program_then_the_person_who_is_told_why() {
 
 #[test]
 fn prompts_are_tried_in_their_order_and_the_next_one_only_where_the_first_cannot_be_shown() {
+    needs!("tmux");
     let home = Home::ready(&config(""));
     home.aws.world(World::demand_mfa);
     let code = home.path("code");

@@ -59,6 +59,7 @@ fn served(home: &Home, name: &str) {
 
 #[test]
 fn the_real_pinentry_asks_on_the_terminal_of_a_caller_without_a_display() {
+    needs!("pinentry-curses", "tmux");
     let home = with_curses("[\"pinentry\"]");
     let window = Window::open(&home, "window");
     get(&window, "first");
@@ -77,6 +78,7 @@ fn the_real_pinentry_asks_on_the_terminal_of_a_caller_without_a_display() {
 
 #[test]
 fn a_person_who_cancels_the_real_pinentry_has_said_no() {
+    needs!("pinentry-curses", "tmux");
     let home = with_curses("[\"pinentry\", \"tty\"]");
     let window = Window::open(&home, "window");
     get(&window, "first");
@@ -89,6 +91,7 @@ fn a_person_who_cancels_the_real_pinentry_has_said_no() {
 
 #[test]
 fn a_code_from_elsewhere_takes_the_pinentry_away_and_gives_the_terminal_back() {
+    needs!("pinentry-curses", "tmux");
     let home = with_curses("[\"pinentry\"]");
     let window = Window::open(&home, "window");
     get(&window, "first");
@@ -101,6 +104,7 @@ fn a_code_from_elsewhere_takes_the_pinentry_away_and_gives_the_terminal_back() {
 
 #[test]
 fn a_lock_takes_the_pinentry_away_and_what_the_caller_has_to_say_is_seen() {
+    needs!("pinentry-curses", "tmux");
     let home = with_curses("[\"pinentry\"]");
     let window = Window::open(&home, "window");
     get(&window, "first");
@@ -113,6 +117,7 @@ fn a_lock_takes_the_pinentry_away_and_what_the_caller_has_to_say_is_seen() {
 
 #[test]
 fn a_caller_that_is_interrupted_passes_the_pinentry_on_to_the_next_terminal() {
+    needs!("pinentry-curses", "tmux");
     let home = with_curses("[\"pinentry\"]");
     let first = Window::open(&home, "first");
     get(&first, "first");
@@ -131,6 +136,7 @@ fn a_caller_that_is_interrupted_passes_the_pinentry_on_to_the_next_terminal() {
 
 #[test]
 fn a_terminal_that_closes_under_the_pinentry_passes_the_question_on() {
+    needs!("pinentry-curses", "tmux");
     let home = with_curses("[\"pinentry\"]");
     let first = Window::open(&home, "first");
     get(&first, "first");
@@ -147,6 +153,7 @@ fn a_terminal_that_closes_under_the_pinentry_passes_the_question_on() {
 
 #[test]
 fn a_pinentry_that_dies_floods_or_babbles_leaves_the_question_to_the_terminal() {
+    needs!("tmux");
     for at_getpin in
         ["exit 1", "kill -9 $$", "yes 'S flood'", "echo what", "printf '\\377\\376\\n'; exit 0", "echo ERR 83886340 no"]
     {
@@ -163,6 +170,7 @@ fn a_pinentry_that_dies_floods_or_babbles_leaves_the_question_to_the_terminal() 
 
 #[test]
 fn a_pinentry_that_says_what_is_no_code_is_asked_again_but_not_for_ever() {
+    needs!("tmux");
     let home = with_script("[\"pinentry\"]", "echo x >> $0.asked; echo D abc; echo OK");
     let window = Window::open(&home, "window");
     get(&window, "first");
@@ -175,6 +183,7 @@ fn a_pinentry_that_says_what_is_no_code_is_asked_again_but_not_for_ever() {
 
 #[test]
 fn a_pinentry_that_hangs_and_ignores_every_request_to_end_leaves_a_usable_terminal() {
+    needs!("tmux");
     let hang = "trap '' TERM INT HUP; stty -echo raw < $tty; printf '\\033[?1049h\\033[2Jgarbage' > $tty; \
                 while :; do sleep 600; done";
     let home = with_script("[\"pinentry\"]", hang);

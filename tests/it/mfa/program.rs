@@ -1,6 +1,6 @@
 //! Codes from `mfa_process`: a program of the person's own, run for a caller who waits and for nobody else.
 
-use super::{config, unlock};
+use super::{config, unlock, waits_for_next_code};
 use crate::harness::inside::{Inside, until};
 use crate::harness::process::lives;
 use rolecall::domain::report::Kind;
@@ -128,11 +128,10 @@ fn a_used_code_has_the_program_run_again_in_the_next_half_minute() {
     unlock(&it.agent, "auth", &first).expect("the right code");
     it.agent.ask(Request::Lock).unwrap();
     it.does(&format!("echo {first}"));
-    let at_rest = it.agent.clock.sleepers();
     std::thread::scope(|scope| {
         let waiting = scope.spawn(|| it.agent.get("prod"));
         until("it gave the used code", || it.runs() == 1);
-        until("it waits", || it.agent.clock.sleepers() > at_rest);
+        until("it waits", || waits_for_next_code(&it.agent));
         let next = it.agent.aws.world(|world| {
             world.user(USER_ARN).mfa_devices[0].code_at(it.agent.aws.clock().now() + Duration::from_secs(30))
         });

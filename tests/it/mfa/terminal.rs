@@ -18,6 +18,7 @@ fn home() -> Home {
 
 #[test]
 fn the_question_appears_in_the_terminal_that_came_first_and_one_answer_serves_all() {
+    needs!("tmux");
     let home = home();
     let rolecall = ROLECALL;
     let first = Window::open(&home, "first");
@@ -53,6 +54,7 @@ fn wrong_codes(home: &Home) -> impl Iterator<Item = String> {
 
 #[test]
 fn a_wrong_code_is_asked_again_with_the_reason_and_three_of_them_are_the_end() {
+    needs!("tmux");
     let home = home();
     let rolecall = ROLECALL;
     let window = Window::open(&home, "window");
@@ -75,6 +77,7 @@ fn a_wrong_code_is_asked_again_with_the_reason_and_three_of_them_are_the_end() {
 
 #[test]
 fn a_used_code_that_is_typed_at_a_question_is_refused_with_the_time_until_the_next() {
+    needs!("tmux");
     let home = home();
     let used = home.aws.mfa_code(USER_ARN);
     assert!(home.run_with_input(["unlock", "auth"], &used).status.success());
@@ -98,6 +101,7 @@ fn a_used_code_that_is_typed_at_a_question_is_refused_with_the_time_until_the_ne
 
 #[test]
 fn a_cancelled_question_releases_all_who_wait_with_exit_4() {
+    needs!("tmux");
     let home = home();
     let rolecall = ROLECALL;
     let window = Window::open(&home, "window");
@@ -137,6 +141,7 @@ fn without_a_terminal_the_answer_is_quick_and_status_says_what_is_wanted() {
 
 #[test]
 fn a_code_given_elsewhere_takes_the_question_away() {
+    needs!("tmux");
     let home = home();
     let rolecall = ROLECALL;
     let window = Window::open(&home, "window");
@@ -149,6 +154,7 @@ fn a_code_given_elsewhere_takes_the_question_away() {
 
 #[test]
 fn a_terminal_that_closes_passes_the_question_on() {
+    needs!("tmux");
     let home = home();
     let rolecall = ROLECALL;
     let first = Window::open(&home, "first");

@@ -1,6 +1,6 @@
 //! Codes from the secret in the vault: nobody is asked, none is used twice, and what goes wrong is passed on to a person.
 
-use super::{config, unlock};
+use super::{config, unlock, waits_for_next_code};
 use crate::harness::home::{Home, text};
 use crate::harness::inside::{Inside, until};
 use crate::harness::programs::ROLECALL;
@@ -75,6 +75,7 @@ fn a_caller_without_terminal_or_display_is_served_by_the_secret_in_the_vault() {
 
 #[test]
 fn the_agents_codes_are_those_of_an_independent_program() {
+    needs!("oathtool");
     let agent = Inside::start_in(World::tutorials_with_mfa(), &config(""));
     let secret = device(&agent);
     keep(&agent, &secret);
@@ -96,10 +97,9 @@ fn a_code_that_was_used_is_not_sent_again_and_the_next_one_is_waited_for() {
     keep(&agent, &device(&agent));
     agent.get("prod").expect("served");
     agent.ask(Request::Lock).unwrap();
-    let at_rest = agent.clock.sleepers();
     std::thread::scope(|scope| {
         let waiting = scope.spawn(|| agent.get("prod"));
-        until("it waits", || agent.clock.sleepers() > at_rest);
+        until("it waits", || waits_for_next_code(&agent));
         assert_eq!(agent.aws.count("GetSessionToken"), 1, "the code of this half minute is not sent twice");
         agent.clock.advance(STEP);
         waiting.join().unwrap().expect("served with the next code");
@@ -112,10 +112,9 @@ fn an_agent_that_has_just_started_does_not_take_its_predecessors_code_for_a_wron
     let agent = Inside::start_in(World::tutorials_with_mfa(), &config(""));
     keep(&agent, &device(&agent));
     use_up(&agent, agent.aws.mfa_code(USER_ARN));
-    let at_rest = agent.clock.sleepers();
     std::thread::scope(|scope| {
         let waiting = scope.spawn(|| agent.get("prod"));
-        until("it waits", || agent.clock.sleepers() > at_rest);
+        until("it waits", || waits_for_next_code(&agent));
         agent.clock.advance(STEP);
         waiting.join().unwrap().expect("served with the next code");
     });
@@ -128,10 +127,9 @@ fn a_clock_that_is_set_while_the_next_code_is_waited_for_uses_none_twice() {
     keep(&agent, &device(&agent));
     agent.get("prod").expect("served");
     agent.ask(Request::Lock).unwrap();
-    let at_rest = agent.clock.sleepers();
     std::thread::scope(|scope| {
         let waiting = scope.spawn(|| agent.get("prod"));
-        until("it waits", || agent.clock.sleepers() > at_rest);
+        until("it waits", || waits_for_next_code(&agent));
         // The machine slept half a minute that the wall clock does not know of: the code of now is the used one still.
         agent.clock.advance_boot(STEP);
         agent.clock.advance(STEP);
@@ -260,6 +258,7 @@ fn a_secret_goes_with_its_user_and_that_is_said() {
 
 #[test]
 fn a_person_is_told_the_risk_and_asked_before_the_secret_is_typed() {
+    needs!("tmux");
     let (home, secret) = home();
     let window = Window::open(&home, "window");
     let add = format!("{} identity add auth --totp; echo done $?", ROLECALL);

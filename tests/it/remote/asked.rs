@@ -96,6 +96,7 @@ fn a_no_is_a_refusal_and_nobody_to_ask_is_said_at_once_with_what_to_do_here() {
 
 #[test]
 fn a_code_is_never_asked_for_through_a_socket_nor_on_the_terminal_of_its_tunnel() {
+    needs!("tmux");
     let home = home_with("echo 'ERR 83886179 x'", false);
     let config = std::fs::read_to_string(home.config()).unwrap();
     let serial = "arn:aws:iam::111111111111:mfa/richard";

@@ -3,10 +3,11 @@
 
 use super::roles;
 use crate::harness::home::{Home, set_mode, text};
+use crate::harness::needs::require;
 use crate::harness::process::{Running, copy_program};
 use crate::harness::programs::ROLECALL;
 use crate::harness::remote::lines_after;
-use crate::harness::wire::{NOBODY, give_to_nobody, need_root};
+use crate::harness::wire::{NOBODY, give_to_nobody};
 use std::os::unix::process::CommandExt;
 use std::process::{Command, Output};
 
@@ -56,7 +57,7 @@ struct Host {
 
 impl Host {
     fn new() -> Self {
-        need_root();
+        require("root");
         let mut home = Home::bare(&format!("[agent]\nvault = \"file\"\n{}", roles()));
         std::fs::create_dir(home.path("bin")).unwrap();
         for program in ["docker", "podman"] {
@@ -130,6 +131,7 @@ fn assert_served(output: &Output) {
 
 #[test]
 fn a_container_with_the_directory_of_a_socket_is_served_as_the_agents_user_and_nobody_else_is() {
+    needs!("root");
     let host = Host::new();
     let docker = lines_after("```sh\n# Docker");
     assert_eq!(docker.len(), 2, "{docker:?}");
@@ -166,6 +168,7 @@ fn a_container_with_the_directory_of_a_socket_is_served_as_the_agents_user_and_n
 
 #[test]
 fn a_container_whose_root_is_the_agents_user_is_served_and_finds_the_agents_next_start() {
+    needs!("root");
     let host = Host::new();
     assert!(host.as_user(&lines_after("```sh\n# Docker")[0]).status.success());
     let podman = lines_after("```sh\n# podman without");
@@ -193,10 +196,11 @@ fn a_container_whose_root_is_the_agents_user_is_served_and_finds_the_agents_next
 /// What an SDK does with the two variables of the container endpoint.
 const FETCH: &str = "python3 -c 'import os, urllib.request as r; \
     print(r.urlopen(r.Request(os.environ[\"AWS_CONTAINER_CREDENTIALS_FULL_URI\"], \
-    headers={\"Authorization\": os.environ[\"AWS_CONTAINER_AUTHORIZATION_TOKEN\"]}), timeout=20).read().decode())'";
+    headers={\"Authorization\": os.environ[\"AWS_CONTAINER_AUTHORIZATION_TOKEN\"]}), timeout=300).read().decode())'";
 
 #[test]
 fn exec_serves_a_container_on_the_hosts_network_and_says_why_it_cannot_on_another() {
+    needs!("root");
     let host = Host::new();
     assert!(host.as_user(&lines_after("```sh\n# Docker")[0]).status.success());
     let around = lines_after("```sh\n# podman on the host's network");

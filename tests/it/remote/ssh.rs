@@ -31,6 +31,7 @@ fn close(mut tunnel: Running, remote: &Remote<'_>) {
 
 #[test]
 fn the_recipe_of_the_document_serves_a_remote_machine_and_refuses_all_that_is_not_the_sockets() {
+    needs!("root", "sshd");
     let home = home(None);
     let remote = Remote::of(&home, true);
     let here = lines_after("```sh\n# here");
@@ -96,6 +97,7 @@ fn the_recipe_of_the_document_serves_a_remote_machine_and_refuses_all_that_is_no
 
 #[test]
 fn without_unlinking_sshd_refuses_a_second_connection_until_its_dead_socket_is_removed() {
+    needs!("root", "sshd");
     let home = home(None);
     let remote = Remote::of(&home, false);
     remote.run_here(&lines_after("```sh\n# here")[0]);
@@ -113,6 +115,7 @@ fn without_unlinking_sshd_refuses_a_second_connection_until_its_dead_socket_is_r
 
 #[test]
 fn consent_for_a_remote_machine_is_asked_here_and_its_no_is_a_refusal_there() {
+    needs!("root", "sshd");
     let home = home(Some("echo \"$desc\" >> \"$0.asked\"; cat \"$0.answer\""));
     let remote = Remote::of(&home, true);
     std::fs::write(home.path("pinentry.answer"), "ERR 83886179 Operation cancelled\n").unwrap();

@@ -38,6 +38,9 @@ fn killed_at(stage: &Stage, word: &str, flags: &[&str], call: &str, acted: bool,
     until("the one-shot is gone", || !lives(shot));
     if acted {
         until("AWS has acted", || aws.count(call) > seen);
+    } else {
+        // The call is on its way past the hold: without the fault AWS would act after all.
+        until("the call hangs", || aws.faults_due() == 0);
     }
     aws.clear_faults();
 }
@@ -60,7 +63,10 @@ fn kill_9_at_each_call_of_apply_loses_nothing_and_the_same_command_finishes() {
         "CreateAccessKey",
         "AssumeRole",
     ];
-    for (call, acted) in calls.into_iter().flat_map(|call| [(call, true), (call, false)]) {
+    // Whether AWS has answered a call that only reads makes no difference.
+    let reads = |call: &str| call.starts_with("Get") || call.starts_with("List") || call == "AssumeRole";
+    let cases = calls.into_iter().flat_map(|call| [(call, true), (call, false)]);
+    for (call, acted) in cases.filter(|(call, acted)| *acted || !reads(call)) {
         killed_at(&stage, "apply", &super::stage::PERSON, call, acted, true);
         let output = stage.apply(&[]);
         assert!(output.status.success(), "{call} {acted}: {}{}", text(&output.stdout), text(&output.stderr));
@@ -116,6 +122,7 @@ fn kill_9_at_each_call_for_an_application_is_finished_by_the_same_command() {
 #[test]
 fn kill_9_at_each_call_for_a_device_leaves_no_device_whose_secret_nobody_has() {
     let stage = Stage::new();
+    stage.home.aws.world(|world| world.enabling_codes_stay_valid = true);
     let before = stage.inventory();
     let more = ["--mfa-device", "--keep-totp", "--require-mfa"];
     let flags = [&super::stage::PERSON[..], &more].concat();

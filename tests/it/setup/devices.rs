@@ -12,6 +12,7 @@ use rolecall_sandbox::tutorials::{AUTH_ACCOUNT, USER_ARN};
 #[test]
 fn a_device_whose_secret_is_kept_needs_nobody() {
     let stage = Stage::new();
+    stage.home.aws.world(|world| world.enabling_codes_stay_valid = true);
     let before = stage.inventory();
     let output = stage.apply(&["--mfa-device", "--keep-totp", "--require-mfa"]);
     assert!(output.status.success(), "{}{}", text(&output.stdout), text(&output.stderr));
@@ -48,6 +49,7 @@ fn a_role_that_wants_mfa_of_a_user_without_a_device_is_refused_before_anything_i
 
 #[test]
 fn an_interrupt_at_a_question_ends_the_command_there() {
+    needs!("tmux");
     let stage = Stage::new();
     let window = Window::open(&stage.home, "asked");
     let program = ROLECALL;
@@ -65,6 +67,7 @@ fn an_interrupt_at_a_question_ends_the_command_there() {
 
 #[test]
 fn a_person_scans_the_code_and_types_two_of_the_device() {
+    needs!("tmux");
     let stage = Stage::new();
     let window = Window::open(&stage.home, "setup");
     let program = ROLECALL;

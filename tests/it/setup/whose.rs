@@ -174,6 +174,7 @@ fn a_role_that_was_made_anew_by_somebody_else_keeps_its_policies_and_a_user_with
 #[test]
 fn a_device_that_somebody_else_made_under_the_same_name_stays() {
     let stage = Stage::new();
+    stage.home.aws.world(|world| world.enabling_codes_stay_valid = true);
     assert!(stage.apply(&["--mfa-device", "--keep-totp"]).status.success());
     stage.learn();
     let theirs = MfaDevice::generate(AUTH_ACCOUNT, "richard");

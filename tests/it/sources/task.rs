@@ -15,7 +15,7 @@ const NETWORK: &str = "ip link set lo up && ip addr add 169.254.170.2/32 dev lo 
 
 /// Does something in a network that has nothing but its loopback, on a thread of its own: all that it starts is in it too.
 fn in_a_network_with_the_address<T: Send>(act: impl FnOnce() -> T + Send) -> T {
-    crate::harness::wire::need_root();
+    crate::harness::needs::require("root");
     let mut holder = Command::new("unshare");
     let holder = holder.args(["--net", "sh", "-c", NETWORK]).stdin(Stdio::piped()).stdout(Stdio::piped());
     let mut holder = holder.spawn().expect("unshare is installed");
@@ -57,6 +57,7 @@ fn hand_on(aws: &Sandbox) {
 
 #[test]
 fn a_task_reaches_its_chain_by_the_relative_path_at_the_address_of_ecs() {
+    needs!("root");
     in_a_network_with_the_address(|| {
         let agent = Inside::start_where(world(), &config("type = \"ecs\""), |aws| {
             hand_on(aws);
@@ -71,6 +72,7 @@ fn a_task_reaches_its_chain_by_the_relative_path_at_the_address_of_ecs() {
 
 #[test]
 fn where_nobody_has_the_address_of_ecs_it_is_said_which_one_that_is() {
+    needs!("root");
     in_a_network_with_the_address(|| {
         let agent = Inside::start_where(world(), &config("type = \"ecs\""), |aws| {
             let path = aws.world(|world| world.task.clone().unwrap().path);

@@ -154,6 +154,10 @@ impl Faults {
         self.waiting.push(fault);
     }
 
+    pub(crate) fn due(&self) -> usize {
+        self.waiting.iter().filter(|fault| fault.times != Some(0)).count()
+    }
+
     pub(crate) fn clear(&mut self) {
         self.waiting.clear();
     }

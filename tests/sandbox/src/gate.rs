@@ -10,7 +10,7 @@ use tokio::sync::watch;
 use crate::fault::Match;
 
 /// How long a test waits for arrivals before it fails: far longer than any machine needs.
-const PATIENCE: Duration = Duration::from_secs(30);
+const PATIENCE: Duration = Duration::from_mins(5);
 
 /// Holds requests back until it is released or dropped.
 #[derive(Debug)]
@@ -64,7 +64,7 @@ impl Hold {
         *self.gate.arrived.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Waits until so many requests have arrived; panics after half a minute.
+    /// Waits until so many requests have arrived; panics after five minutes.
     pub fn wait_for_arrivals(&self, wanted: usize) {
         let arrived = self.gate.arrived.lock().unwrap_or_else(PoisonError::into_inner);
         let outcome = self.gate.arrival.wait_timeout_while(arrived, PATIENCE, |arrived| *arrived < wanted);
@@ -72,7 +72,7 @@ impl Hold {
         assert!(!timeout.timed_out(), "{wanted} requests should have arrived, {} did", *arrived);
     }
 
-    /// Waits in a task until so many requests have arrived; panics after half a minute.
+    /// Waits in a task until so many requests have arrived; panics after five minutes.
     pub async fn arrivals(&self, wanted: usize) {
         let mut arrivals = self.gate.arrivals.subscribe();
         let arrived = tokio::time::timeout(PATIENCE, arrivals.wait_for(|arrived| *arrived >= wanted)).await;

@@ -40,6 +40,11 @@ impl SpentCodes {
         self.spent.insert((device.secret.clone(), earlier)) && self.spent.insert((device.secret.clone(), later))
     }
 
+    /// Forgets which codes of a device were accepted.
+    pub(crate) fn forget(&mut self, device: &MfaDevice) {
+        self.spent.retain(|(secret, _)| *secret != device.secret);
+    }
+
     /// Accepts a code of one of a user's devices, once, or answers as AWS does.
     pub(crate) fn accept(
         &mut self,

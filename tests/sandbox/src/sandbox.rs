@@ -160,6 +160,11 @@ impl Sandbox {
         self.shared.faults().add(fault);
     }
 
+    /// Returns how many faults have not happened as often as they were set to.
+    pub fn faults_due(&self) -> usize {
+        self.shared.faults().due()
+    }
+
     /// Forgets all faults.
     pub fn clear_faults(&self) {
         self.shared.faults().clear();

@@ -46,6 +46,9 @@ pub struct World {
     /// How long the sessions of roles live, whatever was asked for: AWS has nothing of the kind. It is for clients whose clock a
     /// test cannot move, and which are to see the end of a session.
     pub role_session_life: Option<TimeDelta>,
+    /// Whether the two codes that enable a device can be used once more: AWS has nothing of the kind. It is for clients whose
+    /// clock a test cannot move, and which would wait for half a minute.
+    pub enabling_codes_stay_valid: bool,
 }
 
 /// One AWS account.
@@ -107,6 +110,7 @@ impl World {
             task: None,
             oidc_providers: Vec::new(),
             role_session_life: None,
+            enabling_codes_stay_valid: false,
         }
     }
 

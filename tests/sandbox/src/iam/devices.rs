@@ -66,6 +66,9 @@ pub(super) fn enable(exchange: &mut Exchange<'_>, caller: &Caller) -> Outcome {
         let message = "Authentication code for device is not valid.";
         return Err(ApiError::new(403, "InvalidAuthenticationCode", message));
     }
+    if exchange.state.world.enabling_codes_stay_valid {
+        exchange.state.spent_codes.forget(&device);
+    }
     exchange.state.world.account(&subject.account).unassigned_devices.remove(at);
     subject.user_mut(exchange)?.mfa_devices.push(MfaDevice { enabled: now, ..device });
     Ok(Box::new(|_| {}))
