@@ -44,7 +44,7 @@ fn from_plaintext_files_to_a_listed_bucket_in_one_command_and_the_rest_as_before
         let seen: Value = serde_json::from_str(&stdout(home.command(python()).args(["-c", program]))).unwrap();
         let profiles = &seen["profiles"];
         assert!(profiles["prod"].get("role_arn").is_none() && profiles["default"].get("aws_access_key_id").is_none());
-        assert_eq!(profiles["prod"]["credential_process"], format!("{} get prod", ROLECALL));
+        assert_eq!(profiles["prod"]["credential_process"], format!("{ROLECALL} get prod"));
         assert_eq!(profiles["default"]["output"], "json");
         assert_eq!(profiles["other"]["sso_session"], "corp");
     }

@@ -30,7 +30,7 @@ fn on_a_terminal(window: &Window<'_>, home: &Home, width: u16, command: &str) ->
 fn with(variables: &str, window: &Window<'_>, home: &Home, width: u16, command: &str) -> String {
     let (raw, done) = (home.path("raw"), home.path("done"));
     let _ = (std::fs::remove_file(&raw), std::fs::remove_file(&done));
-    let script = format!("stty cols {width}; TERM=screen-256color {variables} {} {command}", ROLECALL);
+    let script = format!("stty cols {width}; TERM=screen-256color {variables} {ROLECALL} {command}");
     window.run(&format!("script -qfec '{script}' {} > /dev/null; touch {}", raw.display(), done.display()));
     until("it has been written", || done.exists());
     let said = text(&std::fs::read(&raw).unwrap());
@@ -138,7 +138,7 @@ fn what_takes_long_is_said_on_a_terminal_and_taken_away() {
         ("status", "waiting for the agent…", "vault"),
     ] {
         signal(agent, Signal::STOP);
-        window.run(&format!("clear; {} {command}", ROLECALL));
+        window.run(&format!("clear; {ROLECALL} {command}"));
         until("it says what it waits for", || window.shows(waits));
         signal(agent, Signal::CONT);
         until("it is done", || window.shows(says));
@@ -147,7 +147,7 @@ fn what_takes_long_is_said_on_a_terminal_and_taken_away() {
     // Whoever is no person gets nothing but the outcome.
     signal(agent, Signal::STOP);
     let script = home.rolecall(["status"]).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
-    window.run(&format!("clear; {} status 2> said", ROLECALL));
+    window.run(&format!("clear; {ROLECALL} status 2> said"));
     until("it has connected", || home.path("said").exists());
     window.run("");
     signal(agent, Signal::CONT);

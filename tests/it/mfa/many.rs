@@ -45,7 +45,7 @@ fn fifty_callers_of_ten_roles_at_once_cost_one_question_one_code_and_ten_roles()
     home.aws.world(demand_mfa_of_all);
     let window = Window::open(&home, "window");
     // A shell of its own: behind the prompt of this one, jobs could not be asked.
-    let get = format!("{} get r$at > /dev/null && echo served >> served", ROLECALL);
+    let get = format!("{ROLECALL} get r$at > /dev/null && echo served >> served");
     let starts: Vec<String> = (0..CALLERS).map(|at| format!("at={}; ({get}) &", at % ROLES)).collect();
     std::fs::write(home.path("all.sh"), starts.join("\n") + "\nwait\necho all done\n").unwrap();
     window.run("sh all.sh");

@@ -151,7 +151,7 @@ fn at_a_terminal_it_asks_for_consent_and_for_the_code_that_the_policy_demands() 
         world.user(USER_ARN).mfa_devices.push(MfaDevice::generate(AUTH_ACCOUNT, "richard"));
         allow(world, &ACTIONS, Some(json!({"Bool": {"aws:MultiFactorAuthPresent": "true"}})));
     });
-    let command = format!("{} identity rotate auth", ROLECALL);
+    let command = format!("{ROLECALL} identity rotate auth");
     let mut script = home.command("script");
     script.args(["-qec", &command, "/dev/null"]).stdin(Stdio::piped()).stdout(Stdio::piped());
     let mut terminal = script.spawn().expect("`script` gives a command a terminal");
