@@ -32,6 +32,7 @@ pub mod domain;
 pub mod files;
 #[cfg(feature = "agent")]
 pub mod oneshot;
+pub mod panics;
 pub mod paths;
 #[cfg(feature = "agent")]
 pub mod ports;

@@ -1,13 +1,14 @@
 //! The audit log: one line of JSON per event, written off the request's path, capped at 10 MB in each of three files.
 //!
-//! Never a secret, an argument list, an environment or an MFA code. A line that cannot be written is counted and costs
-//! nobody a session: `status` says it.
+//! Never a secret, an argument list, an environment or an MFA code. A line that cannot be written is counted, `status`
+//! shows the count, and credentials are served all the same, unless the configuration has `audit = "required"`.
 
-mod by_socket;
+mod throttle;
 
 use super::caller::Caller;
+use crate::domain::report::{Kind, Report};
 use crate::files;
-use by_socket::BySocket;
+use crate::ports::Clock;
 use chrono::{DateTime, Utc};
 use schemars::JsonSchema;
 use schemars::generate::SchemaSettings;
@@ -17,9 +18,11 @@ use std::io::{Read, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
-use std::sync::{Arc, Mutex, PoisonError};
-use std::thread::JoinHandle;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
+use throttle::Throttle;
+use tokio::sync::oneshot;
+use tokio::time::timeout;
 
 /// A file is rotated beyond this.
 const FILE_MAX: u64 = 10 * 1024 * 1024;
@@ -32,6 +35,13 @@ const QUEUE: usize = 4096;
 
 /// How long the agent's end waits for the disk.
 const FLUSH: Duration = Duration::from_secs(1);
+
+/// How long a hand-out waits for its line to be in the file. A disk that is busy needs a part of a second.
+const WRITTEN_WITHIN: Duration = Duration::from_secs(2);
+
+/// The results of connections and requests that outsiders make.
+pub(super) const FOREIGN_UID: &str = "foreign-uid";
+pub(super) const BAD_TOKEN: &str = "token";
 
 /// What happened.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, JsonSchema)]
@@ -102,6 +112,9 @@ pub(super) struct Line {
     /// AWS's id of the call.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub request_id: Option<String>,
+    /// How many requests the line stands for, if they are not listed one by one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub count: Option<u64>,
     /// Who asked.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub caller: Option<Caller>,
@@ -132,6 +145,7 @@ impl Line {
             expiration: None,
             cached: None,
             request_id: None,
+            count: None,
             caller: None,
             message: None,
         }
@@ -141,53 +155,102 @@ impl Line {
 /// What the writer is given.
 #[derive(Debug)]
 enum Item {
-    Line(Box<Line>),
+    /// A line, and who waits for it to be in the file.
+    Line(Box<Line>, Option<oneshot::Sender<Result<(), String>>>),
     /// Asks for a sign when everything before it is written.
     Flush(SyncSender<()>),
 }
 
 /// The open log.
-#[derive(Debug)]
 pub(super) struct Audit {
-    queue: Option<SyncSender<Item>>,
-    writer: Option<JoinHandle<()>>,
+    path: PathBuf,
+    clock: Arc<dyn Clock>,
+    queue: SyncSender<Item>,
     seq: AtomicU64,
     lost: Arc<AtomicU64>,
-    by_socket: Mutex<BySocket>,
+    throttle: Mutex<Throttle>,
 }
 
 impl Audit {
     /// Starts the writer. A log that cannot be opened is tried again with each line.
-    pub(super) fn open(path: &Path) -> Self {
+    pub(super) fn open(path: &Path, clock: Arc<dyn Clock>) -> Self {
         let (queue, lines) = sync_channel(QUEUE);
         let lost = Arc::new(AtomicU64::new(0));
         let file = LogFile { path: path.to_path_buf(), file: None, size: 0 };
         let counter = Arc::clone(&lost);
-        let writer = std::thread::Builder::new().name("audit".into()).spawn(move || write_all(&lines, file, &counter));
-        let (seq, by_socket) = Default::default();
-        Self { queue: Some(queue), writer: writer.ok(), seq, lost, by_socket }
+        // Without a thread the queue is closed, and every line is counted as lost.
+        let _ = std::thread::Builder::new().name("audit".into()).spawn(move || write_all(&lines, file, &counter));
+        let (seq, throttle) = Default::default();
+        Self { path: path.to_path_buf(), clock, queue, seq, lost, throttle }
     }
 
-    /// Writes a line, soon; of an extra socket's what is news.
+    fn throttle(&self) -> MutexGuard<'_, Throttle> {
+        self.throttle.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Writes a line soon. Of the lines that outsiders cause, repeated ones are counted instead.
     pub(super) fn write(&self, line: Line) {
-        let (counts, is_told) = self.by_socket.lock().unwrap_or_else(PoisonError::into_inner).sift(&line);
-        for line in counts.into_iter().chain(is_told.then_some(line)) {
-            self.enqueue(line);
+        let is_admitted = {
+            let mut throttle = self.throttle();
+            let is_admitted = throttle.admits(&line, self.clock.now());
+            if is_admitted {
+                throttle.note(&line);
+            }
+            is_admitted
+        };
+        if is_admitted {
+            self.enqueue(line, None);
         }
     }
 
-    fn enqueue(&self, mut line: Line) {
+    /// Writes a line like [`Self::write`] and returns when it is in the file; an error if it is not within two seconds.
+    pub(super) async fn write_through(&self, line: Line) -> Result<(), Report> {
+        if !self.throttle().admits(&line, self.clock.now()) {
+            // The line that this one repeats is in the file.
+            return Ok(());
+        }
+        let (written, is_written) = oneshot::channel();
+        let waits = self.enqueue(line.clone(), Some(written));
+        let why = match timeout(WRITTEN_WITHIN, is_written).await {
+            Ok(Ok(Ok(()))) => {
+                self.throttle().note(&line);
+                return Ok(());
+            }
+            Ok(Ok(Err(why))) => why,
+            Ok(Err(_)) if waits => "its writer has ended".to_owned(),
+            Ok(Err(_)) => "too many lines wait for the disk".to_owned(),
+            Err(_) => format!("the disk does not answer within {} seconds", WRITTEN_WITHIN.as_secs()),
+        };
+        let what = format!("the audit log cannot be written, so nothing is served: {why}");
+        Err(Report::new(Kind::Failed, what).hint(format!(
+            "look at `{}` and the space on its disk; `audit = \"best-effort\"` in [agent] serves without a line",
+            self.path.display()
+        )))
+    }
+
+    /// Writes the counts of repeated lines whose hour is over, or of all at the end of the agent.
+    pub(super) fn write_counts(&self, all: bool) {
+        let counts = self.throttle().counts(self.clock.now(), all);
+        for line in counts {
+            self.enqueue(line, None);
+        }
+    }
+
+    /// Hands a line to the writer; returns `false` if the line is lost.
+    fn enqueue(&self, mut line: Line, waits: Option<oneshot::Sender<Result<(), String>>>) -> bool {
         line.seq = self.seq.fetch_add(1, Ordering::Relaxed);
-        let sent = self.queue.as_ref().is_some_and(|queue| queue.try_send(Item::Line(Box::new(line))).is_ok());
+        let item = Item::Line(Box::new(line), waits);
+        let sent = self.queue.try_send(item).is_ok();
         if !sent {
             self.lost.fetch_add(1, Ordering::Relaxed);
         }
+        sent
     }
 
     /// Waits until everything is written, but not for a disk that hangs.
     pub(super) fn flush(&self) {
         let (done, is_done) = sync_channel(1);
-        if self.queue.as_ref().is_some_and(|queue| queue.try_send(Item::Flush(done)).is_ok()) {
+        if self.queue.try_send(Item::Flush(done)).is_ok() {
             let _ = is_done.recv_timeout(FLUSH);
         }
     }
@@ -200,11 +263,8 @@ impl Audit {
 
 impl Drop for Audit {
     fn drop(&mut self) {
-        self.queue = None;
-        if let Some(writer) = self.writer.take() {
-            // The thread ends when the queue is closed and empty; it has nothing to tell.
-            let _ = writer.join();
-        }
+        // The thread ends when the queue is closed. It is not joined: its disk may hang.
+        self.flush();
     }
 }
 
@@ -217,10 +277,15 @@ struct LogFile {
 fn write_all(items: &Receiver<Item>, mut log: LogFile, lost: &AtomicU64) {
     for item in items {
         match item {
-            Item::Line(line) => {
-                if log.write(&line).is_err() {
+            Item::Line(line, waits) => {
+                let done = log.write(&line).map_err(|error| error.to_string());
+                if done.is_err() {
                     log.file = None;
                     lost.fetch_add(1, Ordering::Relaxed);
+                }
+                if let Some(waits) = waits {
+                    // The caller may have stopped waiting.
+                    let _ = waits.send(done);
                 }
             }
             // Who asked may have given up.
@@ -240,6 +305,10 @@ impl LogFile {
         let file = match &mut self.file {
             Some(file) => file,
             none => {
+                // The disk may have been full when the agent started. If the directory is still missing, opening fails.
+                if let Some(dir) = self.path.parent().filter(|dir| !dir.exists()) {
+                    let _ = files::ensure_private_dir(dir);
+                }
                 let file = files::open_private_append(&self.path)?;
                 self.size = file.metadata()?.len();
                 // A full disk or a killed agent may have left half a line: ours must not become its end.
@@ -281,59 +350,5 @@ fn ends_a_line(path: &Path) -> bool {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use std::os::unix::fs::PermissionsExt;
-
-    fn line(message: &str) -> Line {
-        let time = DateTime::from_timestamp(1_795_305_600, 0).expect("in range");
-        Line { message: Some(message.into()), ..Line::new(time, Event::Get, "ok") }
-    }
-
-    #[test]
-    fn lines_are_numbered_private_and_flushed_at_the_end() {
-        let dir = tempfile::tempdir().expect("tempdir");
-        let path = dir.path().join("audit.jsonl");
-        let audit = Audit::open(&path);
-        audit.write(line("a"));
-        audit.write(line("b\n\"c"));
-        drop(audit);
-        let text = fs::read_to_string(&path).expect("read");
-        assert_eq!(
-            text.lines().collect::<Vec<_>>(),
-            [
-                r#"{"v":1,"time":"2026-11-22T00:00:00Z","seq":0,"event":"get","result":"ok","message":"a"}"#,
-                r#"{"v":1,"time":"2026-11-22T00:00:00Z","seq":1,"event":"get","result":"ok","message":"b\n\"c"}"#
-            ]
-        );
-        assert_eq!(fs::metadata(&path).expect("there").permissions().mode() & 0o777, 0o600);
-    }
-
-    #[test]
-    fn three_files_of_ten_megabytes_are_kept() {
-        let dir = tempfile::tempdir().expect("tempdir");
-        let path = dir.path().join("audit.jsonl");
-        let mut log = LogFile { path: path.clone(), file: None, size: 0 };
-        let megabyte = line(&"x".repeat(1024 * 1024));
-        for _ in 0..45 {
-            log.write(&megabyte).expect("written");
-        }
-        let mut sizes: Vec<u64> =
-            fs::read_dir(dir.path()).expect("dir").map(|e| e.expect("entry").metadata().expect("meta").len()).collect();
-        sizes.sort_unstable();
-        assert_eq!(sizes.len(), 3, "{sizes:?}");
-        assert!(sizes.iter().all(|size| *size <= FILE_MAX), "{sizes:?}");
-    }
-
-    #[test]
-    fn a_log_that_cannot_be_written_is_counted_and_taken_up_again() {
-        let dir = tempfile::tempdir().expect("tempdir");
-        let path = dir.path().join("later/audit.jsonl");
-        let lost = AtomicU64::new(0);
-        let mut log = LogFile { path: path.clone(), file: None, size: 0 };
-        assert!(log.write(&line("a")).is_err());
-        fs::create_dir(dir.path().join("later")).expect("mkdir");
-        assert!(log.write(&line("b")).is_ok());
-        assert_eq!(lost.load(Ordering::Relaxed), 0);
-    }
-}
+#[path = "audit_tests.rs"]
+mod tests;

@@ -64,12 +64,16 @@ impl Agent {
         line.name = Some(plan.name.to_string());
         line.role_arn = flight::target(plan.key().step());
         line.caller = Some(caller.clone());
-        match result {
+        let result = match result {
             Ok((answer, given)) => {
                 given.tell(&mut line);
-                self.audit.write(line);
-                Ok(answer)
+                let logged = self.log_hand_out(line.clone()).await;
+                logged.and_then(|()| self.sessions.still_holds(given)).map(|_| answer)
             }
+            Err(failure) => Err(failure),
+        };
+        match result {
+            Ok(answer) => Ok(answer),
             Err(Failure { report, code, .. }) => {
                 line.result = code;
                 line.message = Some(report.message.clone());

@@ -9,7 +9,7 @@ use crate::ports::DeskEvent;
 use tokio::sync::mpsc;
 
 /// Does what each event asks for. Never returns.
-pub(super) async fn follow(agent: &Agent, mut events: mpsc::Receiver<DeskEvent>) {
+pub(super) async fn follow(agent: &Agent, events: &mut mpsc::Receiver<DeskEvent>) {
     while let Some(event) = events.recv().await {
         match event {
             DeskEvent::ScreenLocked => agent.lock_on(LockEvent::ScreenLock, "screen locked").await,
@@ -19,7 +19,7 @@ pub(super) async fn follow(agent: &Agent, mut events: mpsc::Receiver<DeskEvent>)
                 let _ = wiped.send(());
             }
             DeskEvent::Wake => {
-                agent.lock_if_idle();
+                agent.lock_if_over();
                 agent.sessions.changed.notify_one();
             }
         }

@@ -35,7 +35,8 @@ pub(super) struct ExtraSockets {
     state: Mutex<State>,
     /// Listeners on their way to who serves them.
     opened: mpsc::UnboundedSender<Opened>,
-    to_serve: Mutex<Option<mpsc::UnboundedReceiver<Opened>>>,
+    /// Held by who serves them.
+    to_serve: tokio::sync::Mutex<mpsc::UnboundedReceiver<Opened>>,
 }
 
 #[derive(Default)]
@@ -119,7 +120,7 @@ impl Drop for Open {
 impl ExtraSockets {
     pub(super) fn new(paths: &Paths) -> Self {
         let (opened, to_serve) = mpsc::unbounded_channel();
-        Self { paths: paths.clone(), state: Mutex::default(), opened, to_serve: Mutex::new(Some(to_serve)) }
+        Self { paths: paths.clone(), state: Mutex::default(), opened, to_serve: tokio::sync::Mutex::new(to_serve) }
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
@@ -251,8 +252,7 @@ impl Agent {
 
 /// Serves every extra socket from its opening on; never returns.
 pub(super) async fn serve(agent: &Arc<Agent>, slots: &Arc<Semaphore>) {
-    let to_serve = agent.extra.to_serve.lock().unwrap_or_else(PoisonError::into_inner).take();
-    let Some(mut to_serve) = to_serve else { return std::future::pending().await };
+    let mut to_serve = agent.extra.to_serve.lock().await;
     while let Some(Opened { name, listener, cut }) = to_serve.recv().await {
         let listener = listener.set_nonblocking(true).and_then(|()| UnixListener::from_std(listener));
         let listener = match listener {

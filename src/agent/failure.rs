@@ -78,6 +78,12 @@ impl Failure {
     }
 }
 
+/// Makes the report of a request that has met a panic.
+pub(super) fn internal_error() -> Report {
+    Report::new(Kind::Failed, "an internal error in the agent ended this request")
+        .hint("run it again; the place of the error is in the agent's log, please report it")
+}
+
 /// Names who became, or wanted to become, the role of which a failure tells: the role before it in the chain, or the identity.
 fn caller_of(plan: &Plan, message: &str) -> String {
     let assumed = |key: &SessionKey| match key.step() {

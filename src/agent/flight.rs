@@ -199,6 +199,7 @@ impl Sessions {
         if at == 0 {
             self.counters.vault_reads.fetch_add(1, Ordering::Relaxed);
             let stored = self.ports.vault.read(&plan.identity.name).await.map_err(Failure::transient)?;
+            self.note_open();
             let user = stored.arn.rsplit('/').next().unwrap_or_default().into();
             let account = arn::account_of(&stored.arn);
             return Ok(Start { account, user, signer: Signer::Key(stored.key), totp: stored.totp });

@@ -93,7 +93,10 @@ impl Agent {
         line.access_key_id = Some(printable(access_key_id, 128));
         line.message = Some("given back to a file".to_owned());
         line.caller = Some(caller.clone());
-        self.audit.write(line);
+        match &taken {
+            Ok(_) => self.log_hand_out(line).await.map_err(|failure| failure.report)?,
+            Err(_) => self.audit.write(line),
+        }
         taken.map(|key| Answer::AccessKey { access_key_id: key.id, secret_access_key: key.secret })
     }
 

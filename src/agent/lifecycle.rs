@@ -4,12 +4,15 @@ use super::audit::{Event, Line};
 use super::server::{self, Socket};
 use super::{Agent, desk, extra, watch};
 use crate::ports::DeskEvent;
+use rustix::process::Signal;
+use futures_util::FutureExt;
 use std::io;
+use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::{Notify, Semaphore, mpsc};
-use tokio::time::timeout;
+use tokio::time::{sleep, timeout};
 
 /// What is under way at the end gets this long. Together with the last word it stays below the five seconds that tools
 /// such as systemd's smallest settings and impatient people give.
@@ -21,6 +24,9 @@ const LAST_WORD: Duration = Duration::from_millis(250);
 /// How often the agent looks whether its socket is still its own and whether it has idled long enough.
 const LOOK_AROUND: Duration = Duration::from_secs(30);
 
+/// A task that panics each time must not take the processor; one that panics once must not be missed.
+const START_AGAIN: Duration = Duration::from_millis(100);
+
 /// Why the agent ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Ending {
@@ -30,6 +36,17 @@ pub enum Ending {
     Displaced,
     /// SIGTERM or SIGINT.
     Signal,
+    /// A task that never ends has ended; its name. The agent cannot do its work without it.
+    TaskEnded(&'static str),
+}
+
+/// Runs a task that never ends. A panic costs it what it was doing: it is started again. Returns its name if it ends.
+pub async fn endless(name: &'static str, mut task: impl AsyncFnMut()) -> &'static str {
+    while AssertUnwindSafe(task()).catch_unwind().await.is_err() {
+        tracing::error!(task = name, "the task starts again after an internal error");
+        sleep(START_AGAIN).await;
+    }
+    name
 }
 
 /// Runs the agent until one of its endings; returns with every session wiped. What happens on the desktop comes by `events`.
@@ -37,13 +54,15 @@ pub async fn run(
     agent: Arc<Agent>,
     socket: Socket,
     connections: usize,
-    events: mpsc::Receiver<DeskEvent>,
+    mut events: mpsc::Receiver<DeskEvent>,
     ready: impl FnOnce(),
 ) -> io::Result<Ending> {
     let listener = socket.listener()?;
     let slots = Arc::new(Semaphore::new(connections));
     let mut terminate = signal(SignalKind::terminate())?;
     let mut interrupt = signal(SignalKind::interrupt())?;
+    // A write beyond a limit of file sizes (`ulimit -f`) would end the process; with a handler it is an error.
+    let _file_size = signal(SignalKind::from_raw(Signal::XFSZ.as_raw()))?;
     // A closed terminal is no reason to end: the agent outlives the shell that started it.
     let mut hangup = signal(SignalKind::hangup())?;
     agent.audit.write(Line::new(agent.ports.clock.now().wall, Event::Start, "ok"));
@@ -55,15 +74,17 @@ pub async fn run(
     };
     ready();
     let ending = tokio::select! {
-        () = server::serve(&agent, &listener, &slots) => Ending::Displaced,
-        () = extra::serve(&agent, &slots) => Ending::Displaced,
-        () = refresh(&agent) => Ending::Displaced,
-        () = watch::watch(|| agent.configuration.paths(), agent.paths.runtime_dir(), changed) => Ending::Displaced,
-        () = idle_lock(&agent) => Ending::Displaced,
-        () = agent.tell() => Ending::Displaced,
-        () = desk::follow(&agent, events) => Ending::Displaced,
-        () = displaced(&agent, &socket, &look) => Ending::Displaced,
-        () = ignore(&mut hangup) => Ending::Displaced,
+        name = endless("connections", async || server::serve(&agent, &listener, &slots).await) => Ending::TaskEnded(name),
+        name = endless("extra sockets", async || extra::serve(&agent, &slots).await) => Ending::TaskEnded(name),
+        name = endless("renewal", async || refresh(&agent).await) => Ending::TaskEnded(name),
+        name = endless("configuration watch", async || {
+            watch::watch(|| agent.configuration.paths(), agent.paths.runtime_dir(), changed).await;
+        }) => Ending::TaskEnded(name),
+        name = endless("locking by time", async || lock_by_time(&agent).await) => Ending::TaskEnded(name),
+        name = endless("notifications", async || agent.tell().await) => Ending::TaskEnded(name),
+        name = endless("desktop events", async || desk::follow(&agent, &mut events).await) => Ending::TaskEnded(name),
+        name = endless("hangup signals", async || ignore(&mut hangup).await) => Ending::TaskEnded(name),
+        _ = endless("socket check", async || displaced(&agent, &socket, &look).await) => Ending::Displaced,
         () = agent.stop.notified() => Ending::Asked,
         _ = terminate.recv() => Ending::Signal,
         _ = interrupt.recv() => Ending::Signal,
@@ -86,7 +107,13 @@ pub async fn run(
         let _ = timeout(LAST_WORD, slots.acquire_many(all)).await;
     }
     agent.lock("ending", None).are_gone().await;
-    agent.audit.write(Line::new(agent.ports.clock.now().wall, Event::Stop, "ok"));
+    agent.audit.write_counts(true);
+    let result = if let Ending::TaskEnded(_) = ending { "failed" } else { "ok" };
+    let mut line = Line::new(agent.ports.clock.now().wall, Event::Stop, result);
+    if let Ending::TaskEnded(name) = ending {
+        line.message = Some(format!("the task {name:?} ended, which never ends"));
+    }
+    agent.audit.write(line);
     agent.audit.flush();
     Ok(ending)
 }
@@ -102,9 +129,11 @@ async fn refresh(agent: &Agent) {
     }
 }
 
-async fn idle_lock(agent: &Agent) {
+/// Forgets everything when its time is over, and writes the counts of repeated audit lines.
+async fn lock_by_time(agent: &Agent) {
     loop {
-        let rest = agent.lock_if_idle().map_or(LOOK_AROUND, |left| left.clamp(Duration::from_secs(1), LOOK_AROUND));
+        agent.audit.write_counts(false);
+        let rest = agent.lock_if_over().map_or(LOOK_AROUND, |left| left.clamp(Duration::from_secs(1), LOOK_AROUND));
         let now = agent.ports.clock.now().boot;
         agent.ports.clock.sleep_until(now + rest).await;
     }

@@ -19,6 +19,7 @@ mod keep_totp;
 mod key_age;
 pub mod lifecycle;
 mod locked;
+pub mod log;
 mod notices;
 mod patience;
 mod proc;
@@ -36,7 +37,7 @@ mod terminal;
 mod unlock;
 mod watch;
 
-use crate::domain::catalogue::Catalogue;
+use crate::domain::catalogue::{AuditMode, Catalogue};
 use crate::paths::Paths;
 use crate::ports::{Clock, Prompter, TokenService, Vault};
 pub use audit::log_schema;
@@ -47,6 +48,7 @@ use endpoint::Endpoint;
 #[cfg(fuzzing)]
 pub use endpoint::fuzzing as endpoint_fuzzing;
 use extra::ExtraSockets;
+use failure::Failure;
 use key_age::{KeyFacts, Watched};
 use rotation::Rotations;
 use sessions::{CalledOff, Sessions};
@@ -77,7 +79,6 @@ pub(crate) struct Counters {
     pub(crate) sts_calls: AtomicU64,
     pub(crate) sts_failures: AtomicU64,
     pub(crate) vault_reads: AtomicU64,
-    pub(crate) strangers: AtomicU64,
     pub(crate) turned_away: AtomicU64,
 }
 
@@ -122,7 +123,7 @@ impl Agent {
     /// Makes an agent and reads its configuration. A configuration that does not hold is no reason not to start: every
     /// answer says what is wrong with it, and the agent takes it over once it is mended.
     pub fn new(ports: Ports, paths: Paths) -> Arc<Self> {
-        let audit = Arc::new(Audit::open(&paths.audit_log()));
+        let audit = Arc::new(Audit::open(&paths.audit_log(), Arc::clone(&ports.clock)));
         let counters = Arc::new(Counters::default());
         let key_facts = Arc::new(KeyFacts::default());
         let vault = Arc::new(Watched::new(Arc::clone(&ports.vault), Arc::clone(&key_facts)));
@@ -198,32 +199,49 @@ impl Agent {
         called_off
     }
 
+    /// Logs a hand-out, before anything leaves. With `audit = "required"` it waits for the line to be in the file, and
+    /// without that the hand-out must not be made.
+    async fn log_hand_out(&self, line: Line) -> Result<(), Failure> {
+        match self.configuration.catalogue().agent.audit {
+            AuditMode::Required => self.audit.write_through(line).await.map_err(Failure::transient),
+            AuditMode::BestEffort => {
+                self.audit.write(line);
+                Ok(())
+            }
+        }
+    }
+
     /// Takes note of a use. A status that is looked at is none, or a widget would keep everything open for ever.
     fn touch(&self) {
         let mut idleness = self.idleness.lock().unwrap_or_else(PoisonError::into_inner);
         // The first to ask after a long sleep may come before the timer does.
-        self.lock_if_over(&mut idleness);
+        self.lock_if_idle(&mut idleness);
         *idleness = Idleness { last_use: self.ports.clock.now().boot, is_locked: false };
     }
 
-    /// Forgets everything, once, when nothing has been used for as long as the configuration allows. Gives the time that
-    /// is left until then, if it is not over and there is a limit.
+    /// Forgets everything when nothing has been used for `idle_lock`, or when something has been open for `max_unlocked`.
+    /// Returns the time that is left until then, if there is a limit.
     ///
     /// Sessions lapse long before; what opens the vault does not, so it is locked whether or not there is a session.
-    fn lock_if_idle(&self) -> Option<Duration> {
-        self.lock_if_over(&mut self.idleness.lock().unwrap_or_else(PoisonError::into_inner))
+    fn lock_if_over(&self) -> Option<Duration> {
+        self.lock_if_idle(&mut self.idleness.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
-    fn lock_if_over(&self, idleness: &mut Idleness) -> Option<Duration> {
-        let limit = self.configuration.catalogue().agent.idle_lock?;
-        let idle = self.ports.clock.now().boot.saturating_sub(idleness.last_use);
-        let left = limit.checked_sub(idle).filter(|left| !left.is_zero());
-        if left.is_none() && !idleness.is_locked {
-            idleness.is_locked = true;
-            // Nothing was used for long, so there is nobody to be told when the last of it is wiped.
-            drop(self.lock("idle", None));
-        }
-        left
+    fn lock_if_idle(&self, idleness: &mut Idleness) -> Option<Duration> {
+        let settings = &self.configuration.catalogue().agent;
+        let now = self.ports.clock.now().boot;
+        let left = |limit: Duration, since: Duration| limit.saturating_sub(now.saturating_sub(since));
+        let open = settings.max_unlocked.zip(self.sessions.opened_since()).map(|(limit, since)| left(limit, since));
+        let idle = settings.idle_lock.filter(|_| !idleness.is_locked).map(|limit| left(limit, idleness.last_use));
+        let reason = match (open, idle) {
+            (Some(Duration::ZERO), _) => "open for max_unlocked",
+            (_, Some(Duration::ZERO)) => "idle",
+            _ => return open.into_iter().chain(idle).min(),
+        };
+        idleness.is_locked = true;
+        // Nobody asked for it, so there is nobody to be told when the last of it is wiped.
+        drop(self.lock(reason, None));
+        None
     }
 }
 

@@ -12,6 +12,10 @@ pub(super) const IN_USE: Duration = Duration::from_mins(30);
 /// The most calls to STS that background renewals have under way.
 pub(super) const BACKGROUND_FLIGHTS: usize = 4;
 
+/// The most calls to STS, and to sources, that callers have under way. STS throttles an account; a call takes a tenth of a
+/// second, so that 500 roles at once are served in seconds.
+pub(super) const FOREGROUND_FLIGHTS: usize = 16;
+
 /// The least time between two background calls to STS: three a second.
 const BACKGROUND_PACE: Duration = Duration::from_millis(334);
 
@@ -33,10 +37,11 @@ pub(super) struct Pace {
 }
 
 impl Sessions {
-    /// Waits for a background call's turn, or until a caller waits for it. A foreground call has no turn to wait for.
+    /// Waits for a call's turn, in the order of arrival. A background call that a caller has come to wait for takes its turn
+    /// among the callers. Callers have deadlines of their own; the call is made all the same, for the next one.
     pub(super) async fn turn(&self, pace: &Pace) -> Option<SemaphorePermit<'_>> {
         if pace.urgency == Urgency::Foreground {
-            return None;
+            return self.foreground.acquire().await.ok();
         }
         let turn = async {
             let permit = self.background.acquire().await.ok();
@@ -54,7 +59,7 @@ impl Sessions {
         };
         tokio::select! {
             permit = turn => permit,
-            () = pace.hurry.notified() => None,
+            () = pace.hurry.notified() => self.foreground.acquire().await.ok(),
         }
     }
 

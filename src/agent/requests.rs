@@ -130,11 +130,18 @@ impl Agent {
                 .unwrap_or_else(std::sync::PoisonError::into_inner)
                 .insert(plan.name.to_string(), program.to_owned());
         }
+        let result = match result {
+            Ok(given) => {
+                given.tell(&mut line);
+                let logged = self.log_hand_out(line.clone()).await;
+                // A lock may have come while the line was written.
+                logged.and_then(|()| self.sessions.still_holds(given))
+            }
+            Err(failure) => Err(failure),
+        };
         match result {
             Ok(given) => {
                 self.counters.handed_out.fetch_add(1, Ordering::Relaxed);
-                given.tell(&mut line);
-                self.audit.write(line);
                 Ok(Response::Session(given.held))
             }
             Err(Failure { report, code, .. }) => {
@@ -289,6 +296,9 @@ impl Agent {
     async fn unlock_vault(&self, passphrase: Option<Passphrase>, caller: &Caller) -> Result<Option<String>, Report> {
         self.touch();
         let result = self.ports.vault.unlock(passphrase).await;
+        if result.is_ok() {
+            self.sessions.note_open();
+        }
         let outcome = result.as_ref().map_or_else(|report| class(report.kind), |()| "ok".to_owned());
         let mut line = Line::new(self.ports.clock.now().wall, Event::Unlock, outcome);
         line.message = Some("vault".into());

@@ -4,9 +4,10 @@
 //! writer is cut, a caller of another user is closed without a byte.
 
 use super::Agent;
-use super::audit::{Event, Line};
+use super::audit::{Event, FOREIGN_UID, Line};
 use super::caller::Caller;
 use super::extra::{Entry, Gate};
+use super::failure::internal_error;
 use super::requests::Response;
 use crate::domain::question::Question;
 use crate::domain::report::{Kind, Report};
@@ -15,6 +16,7 @@ use crate::paths::Paths;
 use crate::process::Pinned;
 use crate::protocol::frame::{self, Tag};
 use crate::protocol::message::{Progress, Reply};
+use futures_util::FutureExt;
 use rustix::fs::{FlockOperation, Mode};
 use rustix::net::{self, RecvFlags, recv};
 use rustix::process::geteuid;
@@ -22,6 +24,7 @@ use std::fs::{self, File};
 use std::io;
 use std::os::unix::fs::{FileTypeExt, MetadataExt};
 use std::os::unix::net as unix;
+use std::panic::AssertUnwindSafe;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -308,10 +311,14 @@ async fn connection(
     let Ok(Some(payload)) = payload else { return };
     let caller = Caller::behind(&stream, pid);
     let mut connection = Connection(stream);
-    let response = match &entry {
-        None => agent.handle(&payload, &caller, &mut connection).await,
-        Some(entry) => agent.handle_extra(&payload, caller.by_socket(entry.socket()), &mut connection).await,
+    let response = async {
+        match &entry {
+            None => agent.handle(&payload, &caller, &mut connection).await,
+            Some(entry) => agent.handle_extra(&payload, caller.by_socket(entry.socket()), &mut connection).await,
+        }
     };
+    // A panic costs this request only. What it held is released by unwinding; poisoned locks are taken all the same.
+    let response = AssertUnwindSafe(response).catch_unwind().await.unwrap_or_else(|_| Err(internal_error()));
     drop(payload);
     let written = timeout(WRITE_DEADLINE, write_response(&mut connection.0, response)).await;
     if !matches!(written, Ok(Ok(()))) {
@@ -330,13 +337,9 @@ async fn closed(agent: &Agent) {
 
 fn refuse(agent: &Agent, uid: Option<u32>) {
     agent.counters.turned_away.fetch_add(1, Ordering::Relaxed);
-    let before = agent.counters.strangers.fetch_add(1, Ordering::Relaxed);
-    // One line in a thousand: another user must not be able to fill our disk.
-    if before.is_multiple_of(1000) {
-        let mut line = Line::new(agent.ports.clock.now().wall, Event::Refuse, "foreign-uid");
-        line.message = uid.map(|uid| format!("a connection of uid {uid} was closed"));
-        agent.audit.write(line);
-    }
+    let mut line = Line::new(agent.ports.clock.now().wall, Event::Refuse, FOREIGN_UID);
+    line.message = uid.map(|uid| format!("a connection of uid {uid} was closed"));
+    agent.audit.write(line);
 }
 
 async fn read_request(stream: &mut UnixStream) -> Option<Zeroizing<Vec<u8>>> {

@@ -5,26 +5,29 @@
 //! session that is still good, and no failure is ever answered with another identity's session.
 
 mod forget;
+mod glance;
 mod quick;
 
 pub(super) use forget::CalledOff;
+pub(super) use glance::Glance;
 
 use super::audit::{Audit, Line};
-use super::failure::{Failure, pause, still_asking, too_slow};
+use super::failure::{Failure, internal_error, pause, still_asking, too_slow};
 use super::flight::{Held, Outcome};
 use super::notices::Notices;
 use super::patience::{DEADLINE, InVain, Patience};
 use super::questions::Questions;
-use super::renewal::{BACKGROUND_FLIGHTS, IN_USE, Pace, Urgency};
+use super::renewal::{BACKGROUND_FLIGHTS, FOREGROUND_FLIGHTS, IN_USE, Pace, Urgency};
 use super::{Counters, Ports};
 use crate::domain::catalogue::AwsSettings;
 use crate::domain::credential::{FLOOR, Freshness, Now};
 use crate::domain::names::Name;
 use crate::domain::plan::{Plan, SessionKey};
-use crate::domain::report::Report;
 use crate::domain::secret::MfaCode;
 use crate::ports::Outlook;
+use futures_util::FutureExt;
 use std::collections::{BTreeSet, HashMap};
+use std::panic::AssertUnwindSafe;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 use tokio::sync::{Notify, Semaphore, watch};
@@ -70,6 +73,7 @@ pub(super) struct Sessions {
     pub(super) counters: Arc<Counters>,
     pub(super) questions: Arc<Questions>,
     pub(super) notices: Notices,
+    pub(super) foreground: Semaphore,
     pub(super) background: Semaphore,
 }
 
@@ -84,6 +88,8 @@ pub(super) struct Entries {
     /// Why there is nothing more to come, where the agent is at its end.
     is_ending: bool,
     pub(super) next_background: Duration,
+    /// Since when a session or the vault has been open, by the boot clock.
+    opened: Option<Duration>,
     aws: Arc<AwsSettings>,
 }
 
@@ -134,6 +140,7 @@ impl Sessions {
             counters,
             questions,
             notices: Notices::default(),
+            foreground: Semaphore::new(FOREGROUND_FLIGHTS),
             background: Semaphore::new(BACKGROUND_FLIGHTS),
         })
     }
@@ -285,8 +292,7 @@ impl Sessions {
         let aws = Arc::clone(&entries.aws);
         let entry = entries.map.entry(key.clone()).or_default();
         entry.remember(plan, at);
-        // A flight that ended without landing has panicked; it must not keep its key for ever.
-        // Nor may one that asks nobody keep a caller from being asked.
+        // A flight that asks nobody must not keep a caller from being asked.
         let asks_nobody = |flight: &Flight| {
             urgency == Urgency::Foreground
                 && flight.urgency == Urgency::Background
@@ -305,7 +311,9 @@ impl Sessions {
         let (sessions, plan, identity) = (Arc::clone(self), Arc::clone(plan), &plan.identity.name);
         let pace = Pace { urgency, hurry: Arc::clone(&hurry) };
         let task = tokio::spawn(async move {
-            let outcome = sessions.fly(&aws, &plan, at, &pace, code).await;
+            // A panic is a failure like others: whoever waits has an answer, and the next try makes another flight.
+            let flown = AssertUnwindSafe(sessions.fly(&aws, &plan, at, &pace, code)).catch_unwind().await;
+            let outcome = flown.unwrap_or_else(|_| Err(Failure::transient(internal_error())));
             sessions.land(&key, id, &outcome);
             // Nobody waits any more: the result is in the cache all the same.
             let _ = send.send(Some(outcome));
@@ -346,6 +354,9 @@ impl Sessions {
                 entry.failure = Some(failure.clone());
             }
         }
+        if outcome.is_ok() {
+            entries.opened.get_or_insert(now.boot);
+        }
         drop(entries);
         self.changed.notify_one();
     }
@@ -356,24 +367,6 @@ impl Sessions {
             entry.held = None;
         }
     }
-
-    /// Gives what `status` shows of one session.
-    pub(super) fn glance(&self, key: &SessionKey) -> Option<Glance> {
-        let entries = self.entries();
-        let entry = entries.map.get(key)?;
-        Some(Glance {
-            held: entry.held.clone(),
-            failure: entry.failure.as_ref().map(|f| f.report.clone()),
-            last_used: entry.last_used,
-        })
-    }
-}
-
-/// What `status` shows of one session.
-pub(super) struct Glance {
-    pub(super) held: Option<Arc<Held>>,
-    pub(super) failure: Option<Report>,
-    pub(super) last_used: Option<Duration>,
 }
 
 impl Waiting {

@@ -1,7 +1,7 @@
 //! What `status` shows.
 
 use super::sessions::Glance;
-use super::{Agent, flight};
+use super::{Agent, flight, log};
 use crate::domain::catalogue::{IdentityKind, VaultKind};
 use crate::domain::credential::{Freshness, Now};
 use crate::domain::plan::{Plan, SessionKey};
@@ -95,6 +95,24 @@ impl Agent {
                     .hint(format!("look at `{}` and the space on its disk", self.paths.audit_log().display())),
             );
         }
+        if log::lost() > 0 {
+            let what = format!("{} lines of the agent's log could not be written", log::lost());
+            warnings.push(Report::new(Kind::Failed, what).hint(format!(
+                "look at `{}` and the space on its disk, or at what reads the agent's standard error",
+                self.paths.agent_log().display()
+            )));
+        }
+        if log::is_missing() {
+            let path = self.paths.agent_log();
+            let what = format!("the agent has no log: {} could not be opened when it started", path.display());
+            let hint = "look at its directory and the space on its disk, then run `rolecall agent restart`";
+            warnings.push(Report::new(Kind::Failed, what).hint(hint));
+        }
+        if log::panics() > 0 {
+            let what = format!("{} internal errors in the agent; each ended what met it", log::panics());
+            warnings.push(Report::new(Kind::Failed, what).hint("report the places that are in the agent's log"));
+        }
+        warnings.extend(self.endpoint.warning());
         warnings.extend(failures.told());
         Status {
             agent: AgentStatus {
@@ -167,6 +185,8 @@ impl Agent {
             vault_reads: read(&self.counters.vault_reads),
             turned_away: read(&self.counters.turned_away),
             audit_lost: self.audit.lost(),
+            log_lost: log::lost(),
+            internal_errors: log::panics(),
         }
     }
 }

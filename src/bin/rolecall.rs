@@ -2,11 +2,12 @@
 
 use rolecall::paths::Paths;
 use rolecall::protocol::message::Context;
-use rolecall::{cli, client};
+use rolecall::{cli, client, panics};
 use std::env;
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
+    panics::end_the_process();
     // `get NAME` is in front of every AWS call of every tool: it is looked for before anything else is set up.
     let mut args = env::args_os().skip(1);
     match (args.next(), args.next(), args.next()) {

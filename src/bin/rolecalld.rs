@@ -6,12 +6,14 @@ use rolecall::adapters::sources::Ambient;
 use rolecall::adapters::sts::Sts;
 use rolecall::adapters::vault::Vaults;
 use rolecall::agent::server::{BindError, Socket, connections};
-use rolecall::agent::{Agent, Ports, lifecycle};
+use rolecall::agent::lifecycle::{self, Ending};
+use rolecall::agent::log::Log;
+use rolecall::agent::{Agent, Ports};
 use rolecall::client;
 use rolecall::domain::report::{Kind, Report};
 use rolecall::paths::Paths;
 use rolecall::protocol::message::{Context, Startup};
-use rolecall::{config_disk, files, oneshot, process};
+use rolecall::{config_disk, files, oneshot, panics, process};
 use std::env;
 use std::ffi::OsString;
 use std::io::{self, Write};
@@ -77,6 +79,7 @@ fn answer(word: &str) -> ExitCode {
 
 /// Carries a setup out for the face on the other end of standard input, with credentials that the agent never sees.
 fn one_shot() -> ExitCode {
+    panics::end_the_process();
     let failed = |what: &str, e: io::Error| {
         let _ = writeln!(io::stderr(), "rolecall: {what}: {e}");
         ExitCode::from(Kind::Agent.exit_code())
@@ -148,7 +151,11 @@ fn start(activated: listenfd::ListenFd) -> Result<(Paths, Socket), BindError> {
     let failed = |what: &str, e: io::Error| BindError::Failed(Report::new(Kind::Agent, format!("{what}: {e}")));
     process::harden().map_err(|e| failed("cannot shut the process off from others", e))?;
     let paths = Paths::from_env().map_err(BindError::Failed)?;
-    files::ensure_private_dir(&paths.state).map_err(BindError::Failed)?;
+    // Without the directory, as on a full disk, logs are counted as lost and credentials are served.
+    match files::ensure_private_dir(&paths.state) {
+        Err(report) if paths.state.symlink_metadata().is_ok() => return Err(BindError::Failed(report)),
+        _ => {}
+    }
     let socket = match activation(activated)? {
         Some(listener) => Socket::activated(listener),
         None => Socket::bind(&paths)?,
@@ -178,12 +185,7 @@ fn activation(mut given: listenfd::ListenFd) -> Result<Option<std::os::unix::net
 }
 
 fn serve(paths: Paths, socket: Socket, detached: bool) -> ExitCode {
-    tracing_subscriber::fmt()
-        .with_env_filter(tracing_subscriber::EnvFilter::new("rolecall=info"))
-        .with_writer(io::stderr)
-        .with_ansi(false)
-        .with_target(false)
-        .init();
+    let log = Log::start(detached);
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(WORKER_THREADS).enable_all().build();
     let runtime = match runtime {
         Ok(runtime) => runtime,
@@ -206,20 +208,28 @@ fn serve(paths: Paths, socket: Socket, detached: bool) -> ExitCode {
         let agent = Agent::new(ports, paths);
         let (tell_desk, desk) = tokio::sync::mpsc::channel(DESK_EVENTS);
         #[cfg(target_os = "linux")]
-        tokio::spawn(rolecall::adapters::logind::follow(tell_desk));
+        tokio::spawn(lifecycle::endless("logind", async move || {
+            rolecall::adapters::logind::follow(tell_desk.clone()).await;
+        }));
         #[cfg(not(target_os = "linux"))]
         drop(tell_desk);
         lifecycle::run(agent, socket, slots, desk, || tell(detached, &Startup::Ready)).await
     });
     // A keyring that never answers must not keep the process: its thread is left behind.
     runtime.shutdown_background();
-    match ended {
-        Ok(_) => ExitCode::SUCCESS,
+    let code = match ended {
+        Ok(Ending::Asked | Ending::Displaced | Ending::Signal) => ExitCode::SUCCESS,
+        Ok(Ending::TaskEnded(task)) => {
+            tracing::error!(task, "the agent ended because a task ended that never ends");
+            ExitCode::FAILURE
+        }
         Err(error) => {
             tracing::error!(%error, "the agent ended");
             ExitCode::FAILURE
         }
-    }
+    };
+    log.flush();
+    code
 }
 
 /// Takes what our own environment says of credentials: once, here, and nobody looks again.

@@ -94,7 +94,9 @@ pub fn start_agent(paths: &Paths) -> Result<(), Report> {
     refuse_place_of_extra_socket(paths)?;
     // A caller's umask may be so strict that a directory could not be entered by its owner.
     let callers = rustix::process::umask(Mode::RWXG | Mode::RWXO);
-    let made = files::ensure_private_dir(paths.runtime_dir()).and_then(|()| files::ensure_private_dir(&paths.state));
+    let made = files::ensure_private_dir(paths.runtime_dir());
+    // On a full disk it may be missing: the agent serves without it, and refuses one that others could have prepared.
+    let _ = files::ensure_private_dir(&paths.state);
     rustix::process::umask(callers);
     made?;
     // Fifty tools that start at once start one agent: the others wait here and find it running.
@@ -170,8 +172,8 @@ fn spawn(paths: &Paths) -> Result<Child, Report> {
         // Two files of a megabyte tell enough of the past; a failure to rotate is no reason not to start.
         let _ = fs::rename(&log_path, log_path.with_extension("log.1"));
     }
-    let log = files::open_private_append(&log_path)
-        .map_err(|e| Report::new(Kind::Agent, format!("cannot open the agent's log {}: {e}", log_path.display())))?;
+    // Without a log the agent serves all the same, and `status` says so.
+    let log = files::open_private_append(&log_path).map_or_else(|_| Stdio::null(), Stdio::from);
     // The caller's pipes must not outlive the caller: an SDK waits until every writer of our stdout is gone.
     command.arg("--detach").stdin(Stdio::null()).stdout(Stdio::piped()).stderr(log).current_dir("/");
     let program = command.get_program().to_owned();

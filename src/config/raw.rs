@@ -7,7 +7,7 @@ mod many;
 
 pub use many::{AccountSection, DefaultsSection, TemplateSection};
 
-use super::values::{self, ACCESS, IDENTITY_TYPES, LOCK_EVENTS, MFA_MODES, PROMPTS, VAULTS};
+use super::values::{self, ACCESS, AUDIT, IDENTITY_TYPES, LOCK_EVENTS, MFA_MODES, PROMPTS, VAULTS};
 use schemars::JsonSchema;
 use serde::Serialize;
 use std::collections::BTreeMap;
@@ -79,6 +79,14 @@ pub struct AgentSection {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(regex(pattern = DURATION_OR_NEVER))]
     pub idle_lock: Option<String>,
+    /// Every session is forgotten this long after the first one, used or not: 1m to 365d, or "never", the default.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(regex(pattern = DURATION_OR_NEVER))]
+    pub max_unlocked: Option<String>,
+    /// What happens if a line of the audit log cannot be written: "best-effort" counts it, "required" serves nothing.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(extend("enum" = words(&AUDIT)))]
+    pub audit: Option<String>,
     /// Where long-term keys rest: "os" is the keyring, "file" an encrypted file for machines without one.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(extend("enum" = words(&VAULTS)))]

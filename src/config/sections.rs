@@ -102,6 +102,14 @@ static AGENT: Section<AgentSettings> = Section {
                 _ => d.idle_lock = duration(s, &values::IDLE_LOCK),
             },
         },
+        Field {
+            key: "max_unlocked",
+            read: |d, s| match s.value.get_ref().as_str() {
+                Some("never") => d.max_unlocked = None,
+                _ => d.max_unlocked = duration(s, &values::IDLE_LOCK),
+            },
+        },
+        Field { key: "audit", read: |d, s| d.audit = s.word(&values::AUDIT).unwrap_or_default() },
         Field { key: "vault", read: |d, s| d.vault = s.word(&values::VAULTS).unwrap_or_default() },
         Field {
             key: "prompts",

@@ -2,7 +2,7 @@
 //!
 //! Each takes text and says what is wrong in words of its own; where the value stands is not known here.
 
-use crate::domain::catalogue::{Access, IdentityKind, LockEvent, MfaMode, PromptKind, VaultKind};
+use crate::domain::catalogue::{Access, AuditMode, IdentityKind, LockEvent, MfaMode, PromptKind, VaultKind};
 use crate::domain::credential::LONGEST_SESSION;
 use std::ops::RangeInclusive;
 use std::path::{Path, PathBuf};
@@ -10,6 +10,10 @@ use std::time::Duration;
 
 /// The words of `vault`.
 pub(super) const VAULTS: [(&str, VaultKind); 2] = [("os", VaultKind::Os), ("file", VaultKind::File)];
+
+/// The words of `audit`.
+pub(super) const AUDIT: [(&str, AuditMode); 2] =
+    [("best-effort", AuditMode::BestEffort), ("required", AuditMode::Required)];
 
 /// The words of `prompts`.
 pub(super) const PROMPTS: [(&str, PromptKind); 2] = [("pinentry", PromptKind::Pinentry), ("tty", PromptKind::Tty)];

@@ -290,4 +290,10 @@ pub struct Counts {
     pub turned_away: u64,
     /// Audit lines that could not be written.
     pub audit_lost: u64,
+    /// Lines of the agent's own log that could not be written.
+    #[serde(default)]
+    pub log_lost: u64,
+    /// Internal errors (panics); each has ended one request or one step.
+    #[serde(default)]
+    pub internal_errors: u64,
 }

@@ -6,7 +6,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// Of each layer: the layers it may import.
-const MAY_IMPORT: [(&str, &[&str]); 15] = [
+const MAY_IMPORT: [(&str, &[&str]); 16] = [
     ("domain", &[]),
     ("ports", &["domain", "setup"]),
     ("protocol", &["domain", "setup"]),
@@ -14,13 +14,14 @@ const MAY_IMPORT: [(&str, &[&str]); 15] = [
     ("config_disk", &["config", "domain"]),
     ("paths", &["domain"]),
     ("files", &["domain"]),
+    ("panics", &[]),
     ("process", &[]),
     ("setup", &["domain"]),
     ("aws_files", &["domain", "files"]),
     ("client", &["domain", "files", "paths", "protocol"]),
     ("cli", &["aws_files", "client", "config", "config_disk", "domain", "files", "paths", "protocol", "setup"]),
     ("oneshot", &["config", "config_disk", "domain", "files", "paths", "ports", "process", "protocol", "setup"]),
-    ("agent", &["config", "config_disk", "domain", "files", "paths", "ports", "process", "protocol"]),
+    ("agent", &["config", "config_disk", "domain", "files", "panics", "paths", "ports", "process", "protocol"]),
     ("adapters", &["domain", "files", "paths", "ports", "setup"]),
 ];
 

@@ -45,8 +45,9 @@ pub(super) struct Grant {
     listening: Mutex<Option<Listening>>,
     /// What a metadata service gave to its clients.
     pub(super) tokens: Tokens,
-    /// What the audit log has last said of it: an access key id, or why there was none.
-    told: Mutex<Option<String>>,
+    /// What the audit log has last said of it: an access key id, or why there was none. Held while a line is written, so
+    /// that no session goes out beside a line that is not in the file yet.
+    told: tokio::sync::Mutex<Option<String>>,
     served: AtomicU64,
     /// Told when it is taken away.
     closed: Notify,
@@ -114,16 +115,6 @@ impl Grant {
             since: self.since,
             served: self.served.load(Ordering::Relaxed),
         }
-    }
-
-    /// Tells whether this is the first time that the log is to hear it.
-    fn is_news(&self, what: &str) -> bool {
-        let mut told = self.told.lock().unwrap_or_else(PoisonError::into_inner);
-        let is_news = told.as_deref() != Some(what);
-        if is_news {
-            *told = Some(what.to_owned());
-        }
-        is_news
     }
 }
 
@@ -214,38 +205,55 @@ impl Agent {
     pub(super) async fn serve_grant(&self, grant: &Grant, floor: Duration) -> Result<(Arc<Plan>, HandOut), Problem> {
         self.counters.gets.fetch_add(1, Ordering::Relaxed);
         self.touch();
-        let served = self.try_to_serve(grant, floor).await;
-        let mut line = Line::new(self.ports.clock.now().wall, Event::Endpoint, "ok");
-        line.name = Some(grant.name.clone());
-        line.caller = Some(grant.caller.clone());
+        let served = match self.try_to_serve(grant, floor).await {
+            Ok((plan, given)) => self.log_served(grant, &plan, given).await.map(|given| (plan, given)),
+            Err(failure) => Err(failure),
+        };
         match served {
-            Ok((plan, given)) => {
+            Ok(served) => {
                 self.counters.handed_out.fetch_add(1, Ordering::Relaxed);
                 grant.served.fetch_add(1, Ordering::Relaxed);
-                // A program may ask a thousand times a second: each session that a grant is given is told once.
-                if grant.is_news(&given.held.access_key_id) {
-                    line.role_arn = target(plan.key().step());
-                    given.tell(&mut line);
-                    self.audit.write(line);
-                }
-                Ok((plan, given))
+                Ok(served)
             }
             Err(failure) => {
-                if grant.is_news(&failure.code) {
-                    line.result.clone_from(&failure.code);
+                let mut told = grant.told.lock().await;
+                if told.as_deref() != Some(&*failure.code) {
+                    let mut line = self.line_of(grant, failure.code.clone());
                     line.message = Some(failure.report.message.clone());
                     self.audit.write(line);
+                    *told = Some(failure.code.clone());
                 }
                 Err(Problem::of(&failure))
             }
         }
     }
 
+    /// Logs a hand-out. A program may ask a thousand times a second: each session is logged once for each grant.
+    async fn log_served(&self, grant: &Grant, plan: &Plan, given: HandOut) -> Result<HandOut, Failure> {
+        let mut told = grant.told.lock().await;
+        if told.as_deref() != Some(&*given.held.access_key_id) {
+            let mut line = self.line_of(grant, "ok");
+            line.role_arn = target(plan.key().step());
+            given.tell(&mut line);
+            self.log_hand_out(line).await?;
+            *told = Some(given.held.access_key_id.clone());
+        }
+        drop(told);
+        self.sessions.still_holds(given)
+    }
+
+    fn line_of(&self, grant: &Grant, result: impl Into<String>) -> Line {
+        let mut line = Line::new(self.ports.clock.now().wall, Event::Endpoint, result);
+        line.name = Some(grant.name.clone());
+        line.caller = Some(grant.caller.clone());
+        line
+    }
+
     async fn try_to_serve(&self, grant: &Grant, floor: Duration) -> Result<(Arc<Plan>, HandOut), Failure> {
         let plan = self.plan(&grant.name).map_err(|_| Failure::permanent(removed(&grant.name)))?;
         self.admit_unasked(&plan, &grant.caller).await?;
         let given = self.sessions.quickly(&plan, floor).await?;
-        Ok((plan, self.sessions.still_holds(given)?))
+        Ok((plan, given))
     }
 }
 

@@ -1,7 +1,7 @@
 //! The rules that every request has to keep, whichever service it is for, and the form of every answer.
 //!
 //! What these keep out: a web page in a browser of the same user (a name that is rebound to 127.0.0.1 shows in `Host`, a
-//! script in `Origin` or `Referer`), a proxy that forwards strangers (`X-Forwarded-For`, as EC2's own service refuses it),
+//! script in `Origin`, `Referer` or `Sec-Fetch-Site`), a proxy that forwards strangers (`X-Forwarded-For`, as EC2's own service refuses it),
 //! and anything that two readers could understand differently (a body, a transfer encoding, two hosts, a whole URL). No
 //! answer has a CORS header, so that no page can read one.
 
@@ -121,6 +121,16 @@ pub(super) fn check<B>(request: &Request<B>, port: u16, methods: &[Method]) -> R
             StatusCode::FORBIDDEN,
             "FromElsewhere",
             format!("a request with {header} comes from a web page or through a proxy, and is not served"),
+        ));
+    }
+    // A browser names the site that a request comes from, and does so without the other headers where a page says so.
+    // What a person types or opens has no site.
+    let mut sites = headers.get_all("sec-fetch-site").iter();
+    if sites.any(|site| site != "none" && site != "same-origin") {
+        return Err(Problem::new(
+            StatusCode::FORBIDDEN,
+            "FromElsewhere",
+            "a request with sec-fetch-site of another site comes from a web page, and is not served",
         ));
     }
     let mut lengths = headers.get_all(CONTENT_LENGTH).iter();

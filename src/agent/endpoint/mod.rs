@@ -14,7 +14,6 @@ mod grants;
 mod http;
 mod imds;
 mod kept;
-mod noted;
 mod owner;
 mod peer;
 mod room;
@@ -27,7 +26,7 @@ pub(super) use peer::can_be_told;
 
 use super::Agent;
 use super::audit::{Event, Line};
-use super::failure::Failure;
+use super::failure::{Failure, internal_error};
 use crate::domain::report::{Kind, Report};
 use crate::domain::secret::{EndpointToken, SigninUrl};
 use crate::protocol::message::EndpointForm;
@@ -36,7 +35,6 @@ use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use grants::Grant;
 use kept::Kept;
-use noted::Noted;
 use serve::{Listening, Service};
 use sha2::{Digest as _, Sha256};
 use std::collections::HashMap;
@@ -81,7 +79,8 @@ pub(super) struct Endpoint {
     state: Mutex<State>,
     /// Which change of the grants the file has. Held while it is written, so that an older state never replaces a newer.
     written: Arc<tokio::sync::Mutex<u64>>,
-    noted: Mutex<Noted>,
+    /// Why the file is not up to date.
+    unkept: Mutex<Option<Report>>,
 }
 
 #[derive(Default)]
@@ -107,7 +106,7 @@ impl Endpoint {
             socket: socket.to_path_buf(),
             state: Mutex::default(),
             written: Arc::default(),
-            noted: Mutex::default(),
+            unkept: Mutex::default(),
         }
     }
 
@@ -116,9 +115,13 @@ impl Endpoint {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Counts a refusal; tells whether it is written down, and how many before it were not.
-    fn note_refusal(&self, now: Duration) -> Option<u32> {
-        self.noted.lock().unwrap_or_else(PoisonError::into_inner).one_more(now)
+    fn unkept(&self) -> MutexGuard<'_, Option<Report>> {
+        self.unkept.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Returns why open shells would lose their endpoint with this agent, if they would.
+    pub(super) fn warning(&self) -> Option<Report> {
+        self.unkept().clone()
     }
 
     /// Gives an address of this machine that leads a browser of this user to a secret one: once, and within a minute.
@@ -263,11 +266,16 @@ impl Endpoint {
     /// Keeps what the next agent needs, for the last time if so; without it grants end with this agent.
     async fn keep(&self, is_last: bool) {
         let problem = match timeout(KEPT_WITHIN, self.write(is_last)).await {
-            Ok(Ok(())) => return,
-            Ok(Err(report)) => report.message,
-            Err(_) => format!("{}: the disk does not answer", self.file.display()),
+            Ok(Ok(())) => None,
+            Ok(Err(report)) => Some(report.message),
+            Err(_) => Some(format!("{}: the disk does not answer", self.file.display())),
         };
-        tracing::warn!(%problem, "shells that are open now will not outlive this agent");
+        let problem = problem.map(|problem| {
+            tracing::warn!(%problem, "open shells and commands lose their endpoint when this agent ends");
+            let what = format!("open shells and commands lose their endpoint when this agent ends: {problem}");
+            Report::new(Kind::Failed, what).hint(format!("free some space: `df -h {}`", self.file.display()))
+        });
+        *self.unkept() = problem;
     }
 
     /// Writes the file, if it is not up to date. Not under the state's lock: requests need that one.
@@ -290,7 +298,7 @@ impl Endpoint {
             drop(written);
             done
         });
-        done.await.unwrap_or(Ok(()))
+        done.await.unwrap_or_else(|_| Err(internal_error()))
     }
 }
 

@@ -5,11 +5,13 @@
 //! never read cannot add up.
 
 use super::grants::{Grant, is_ending, no_port};
-use super::http::Answer;
+use super::http::{Answer, Problem};
 use super::{container, imds, peer};
 use crate::agent::Agent;
-use crate::agent::audit::{Event, Line};
+use crate::agent::audit::{BAD_TOKEN, Event, FOREIGN_UID, Line};
+use crate::agent::failure::{Failure, internal_error};
 use crate::domain::report::Report;
+use futures_util::FutureExt;
 use hyper::Request;
 use hyper::body::Incoming;
 use hyper::server::conn::http1;
@@ -18,6 +20,7 @@ use hyper_util::rt::{TokioIo, TokioTimer};
 use rustix::process::geteuid;
 use std::convert::Infallible;
 use std::net::{Ipv4Addr, SocketAddr, TcpListener as StdListener};
+use std::panic::AssertUnwindSafe;
 use std::pin::Pin;
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, Weak};
@@ -136,13 +139,9 @@ fn is_own(agent: &Agent, stream: &TcpStream, from: SocketAddr) -> bool {
     // Nobody at all is a client that gave up before it was let in: a prompt, which only looks whether somebody listens.
     if let Some(uid) = uid {
         agent.counters.turned_away.fetch_add(1, Ordering::Relaxed);
-        let before = agent.counters.strangers.fetch_add(1, Ordering::Relaxed);
-        // One line in a thousand, as on the socket: another user must not be able to fill our disk.
-        if before.is_multiple_of(1000) {
-            let mut line = Line::new(agent.ports.clock.now().wall, Event::Refuse, "foreign-uid");
-            line.message = Some(format!("a connection of uid {uid} to port {} was closed", local.port()));
-            agent.audit.write(line);
-        }
+        let mut line = Line::new(agent.ports.clock.now().wall, Event::Refuse, FOREIGN_UID);
+        line.message = Some(format!("a connection of uid {uid} to port {} was closed", local.port()));
+        agent.audit.write(line);
     }
     false
 }
@@ -150,12 +149,8 @@ fn is_own(agent: &Agent, stream: &TcpStream, from: SocketAddr) -> bool {
 impl Agent {
     /// Notes a request with a token that opens nothing.
     pub(super) fn refuse_token(&self, port: u16) {
-        let now = self.ports.clock.now();
-        let Some(unsaid) = self.endpoint.note_refusal(now.boot) else { return };
-        let mut line = Line::new(now.wall, Event::Refuse, "token");
-        let before =
-            if unsaid > 0 { format!("; {unsaid} more before it were not written down") } else { String::new() };
-        line.message = Some(format!("a request to port {port} had no token that is good{before}"));
+        let mut line = Line::new(self.ports.clock.now().wall, Event::Refuse, BAD_TOKEN);
+        line.message = Some(format!("a request to port {port} had no valid token"));
         self.audit.write(line);
     }
 }
@@ -204,12 +199,17 @@ fn reset(stream: TokioIo<TcpStream>) {
 
 pub(super) async fn answer(agent: &Weak<Agent>, request: &Request<Incoming>, port: u16, service: &Service) -> Answer {
     let Some(agent) = agent.upgrade() else { return is_ending().answer() };
-    let answer = match service {
-        Service::Shared => container::answer(&agent, request, port).await,
-        Service::Metadata(grant) => match grant.upgrade() {
-            Some(grant) => imds::answer(&agent, request, &grant).await,
-            None => Err(imds::over()),
-        },
+    let answer = async {
+        match service {
+            Service::Shared => container::answer(&agent, request, port).await,
+            Service::Metadata(grant) => match grant.upgrade() {
+                Some(grant) => imds::answer(&agent, request, &grant).await,
+                None => Err(imds::over()),
+            },
+        }
     };
+    // As on the socket, a panic costs this request only.
+    let answer = AssertUnwindSafe(answer).catch_unwind().await;
+    let answer = answer.unwrap_or_else(|_| Err(Problem::of(&Failure::transient(internal_error()))));
     answer.unwrap_or_else(|problem| problem.answer())
 }

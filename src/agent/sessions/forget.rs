@@ -52,6 +52,7 @@ impl Sessions {
         let (forgotten, strays) = {
             let mut entries = self.entries();
             entries.locks += 1;
+            entries.opened = None;
             (std::mem::take(&mut entries.map), std::mem::take(&mut entries.strays))
         };
         let flights = forgotten.into_values().filter_map(|entry| entry.flight.map(|f| (f.task, f.outcome)));

@@ -186,6 +186,8 @@ fn counts(counts: &Counts) -> String {
         (counts.sts_failures, "of them failed"),
         (counts.turned_away, "connections turned away"),
         (counts.audit_lost, "audit lines lost"),
+        (counts.log_lost, "log lines lost"),
+        (counts.internal_errors, "internal errors"),
     ] {
         if count > 0 {
             let _ = write!(text, ", {count} {what}");

@@ -14,6 +14,16 @@ pub enum VaultKind {
     File,
 }
 
+/// What happens if a line of the audit log cannot be written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Default)]
+pub enum AuditMode {
+    /// The line is counted as lost, and credentials are served.
+    #[default]
+    BestEffort,
+    /// Credentials are served only after their line is in the file.
+    Required,
+}
+
 /// A way to ask a person.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum PromptKind {
@@ -37,6 +47,10 @@ pub enum LockEvent {
 pub struct AgentSettings {
     /// Every session is forgotten after this long without a request; `None` is never.
     pub idle_lock: Option<Duration>,
+    /// Every session is forgotten this long after the first one, used or not; `None` is never.
+    pub max_unlocked: Option<Duration>,
+    /// Whether credentials are served without a line in the audit log.
+    pub audit: AuditMode,
     /// Where long-term keys rest.
     pub vault: VaultKind,
     /// How a person is asked, in order.
@@ -55,6 +69,8 @@ impl Default for AgentSettings {
     fn default() -> Self {
         Self {
             idle_lock: Some(HOUR * 12),
+            max_unlocked: None,
+            audit: AuditMode::BestEffort,
             vault: VaultKind::Os,
             prompts: vec![PromptKind::Pinentry, PromptKind::Tty],
             pinentry_program: None,

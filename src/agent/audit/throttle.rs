@@ -1,0 +1,218 @@
+//! Limits the audit lines that outsiders cause: other users, requests without a valid token, the far end of a restricted
+//! socket. They choose how often they ask, so each line would let them push all others out of the log's 30 MB.
+//!
+//! In an hour of the boot clock, each different line of one source is written once. Repeated lines are counted, and one
+//! line with the count follows when the hour is over. The first hand-out of a session is always written: AWS issues no
+//! more sessions than that. Lines of the user's own programs are not limited.
+
+use super::{BAD_TOKEN, Event, FOREIGN_UID, Line};
+use crate::domain::credential::Now;
+use chrono::{DateTime, Utc};
+use std::collections::{BTreeMap, HashSet};
+use std::time::Duration;
+
+/// How long a written line stands for the ones like it.
+const PERIOD: Duration = Duration::from_hours(1);
+
+/// Different failures of one source that are written in an hour, as an outsider can invent names. A person who looks for
+/// the reason needs a few, and at this rate the log lasts for weeks.
+const FAILURES_WRITTEN: usize = 60;
+
+/// Who causes lines that are limited.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+enum Source {
+    /// Other users, on the socket and on every port. One source for all: a user with a range of subordinate uids has
+    /// 65,536 of them.
+    ForeignUid,
+    /// Requests to a port without a valid token.
+    BadToken,
+    /// A restricted socket, by its name.
+    Socket(String),
+}
+
+impl Source {
+    /// Returns the source of a line; `None` if the line is not limited.
+    fn of(line: &Line) -> Option<Self> {
+        if let Some(socket) = line.caller.as_ref().and_then(|caller| caller.socket.as_ref()) {
+            return Some(Self::Socket(socket.clone()));
+        }
+        match (line.event, line.result.as_str()) {
+            (Event::Refuse, FOREIGN_UID) => Some(Self::ForeignUid),
+            (Event::Refuse, BAD_TOKEN) => Some(Self::BadToken),
+            _ => None,
+        }
+    }
+}
+
+/// What makes a line different from the others of its source.
+type Content = (Event, String, Option<String>, Option<String>);
+
+fn content(line: &Line) -> Content {
+    (line.event, line.result.clone(), line.name.clone(), line.access_key_id.clone())
+}
+
+/// The current hour of each source.
+#[derive(Debug, Default)]
+pub(super) struct Throttle(BTreeMap<Source, Window>);
+
+/// One hour of one source.
+#[derive(Debug)]
+struct Window {
+    began: Now,
+    written: HashSet<Content>,
+    failures: usize,
+    repeated: u64,
+    /// The last line that was counted instead of written.
+    last: Option<Line>,
+}
+
+impl Throttle {
+    /// Returns whether a line is to be written. If not, the line is counted.
+    pub(super) fn admits(&mut self, line: &Line, now: Now) -> bool {
+        let Some(source) = Source::of(line) else { return true };
+        self.0.entry(source).or_insert_with(|| Window::from(now)).admits(line)
+    }
+
+    /// Notes that a line was written: the ones like it are counted from now on.
+    pub(super) fn note(&mut self, line: &Line) {
+        let window = Source::of(line).and_then(|source| self.0.get_mut(&source));
+        let Some(window) = window else { return };
+        if window.written.insert(content(line)) {
+            window.failures += usize::from(line.result != "ok");
+        }
+    }
+
+    /// Ends the hours that are over, or all of them, and returns the lines with their counts.
+    pub(super) fn counts(&mut self, now: Now, all: bool) -> Vec<Line> {
+        let is_over = |window: &Window| all || now.boot.saturating_sub(window.began.boot) >= PERIOD;
+        let over: Vec<Source> = self.0.iter().filter(|(_, w)| is_over(w)).map(|(source, _)| source.clone()).collect();
+        over.into_iter().filter_map(|source| self.0.remove(&source)?.count(&source, now.wall)).collect()
+    }
+}
+
+impl Window {
+    fn from(began: Now) -> Self {
+        Self { began, written: HashSet::new(), failures: 0, repeated: 0, last: None }
+    }
+
+    fn admits(&mut self, line: &Line) -> bool {
+        let is_failure = line.result != "ok";
+        let is_new = !self.written.contains(&content(line)) && (!is_failure || self.failures < FAILURES_WRITTEN);
+        if !is_new {
+            self.repeated += 1;
+            self.last = Some(line.clone());
+        }
+        is_new
+    }
+
+    /// Returns the line that states how many lines were counted instead of written.
+    fn count(self, source: &Source, now: DateTime<Utc>) -> Option<Line> {
+        let last = self.last?;
+        let repeated = self.repeated;
+        let what = match source {
+            Source::ForeignUid => format!("{repeated} more connections of other users were closed"),
+            Source::BadToken => format!("{repeated} more requests had no valid token"),
+            Source::Socket(name) => format!("{repeated} more requests through the socket `{name}` are not listed"),
+        };
+        let mut line = Line::new(now, last.event, "repeated");
+        let time = |at: DateTime<Utc>| at.format("%H:%M:%SZ").to_string();
+        let detail = last.message.map(|message| format!(": {message}")).unwrap_or_default();
+        line.message = Some(format!("{what} since {}; the last at {}{detail}", time(self.began.wall), time(last.time)));
+        line.count = Some(repeated);
+        line.caller = last.caller;
+        Some(line)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::agent::caller::Caller;
+
+    fn at(second: u64) -> Now {
+        let wall = DateTime::from_timestamp(1_795_305_600 + i64::try_from(second).expect("small"), 0);
+        Now { wall: wall.expect("in range"), boot: Duration::from_secs(second) }
+    }
+
+    /// Writes a line as the log does, if the throttle admits it.
+    fn is_written(throttle: &mut Throttle, line: &Line, second: u64) -> bool {
+        let is_written = throttle.admits(line, at(second));
+        if is_written {
+            throttle.note(line);
+        }
+        is_written
+    }
+
+    fn of_socket(second: u64, result: &str, name: &str) -> Line {
+        let caller = Some(Caller { socket: Some("vm".to_owned()), ..Caller::default() });
+        Line { name: Some(name.to_owned()), caller, ..Line::new(at(second).wall, Event::Get, result) }
+    }
+
+    fn session(second: u64, key: &str) -> Line {
+        Line { access_key_id: Some(key.to_owned()), ..of_socket(second, "ok", "dev") }
+    }
+
+    fn refused(second: u64, result: &str, message: &str) -> Line {
+        Line { message: Some(message.to_owned()), ..Line::new(at(second).wall, Event::Refuse, result) }
+    }
+
+    #[test]
+    fn repeated_lines_of_a_socket_become_one_count() {
+        let mut throttle = Throttle::default();
+        assert!(is_written(&mut throttle, &session(0, "ASIA1"), 0));
+        for second in 1..1000 {
+            assert!(!is_written(&mut throttle, &session(second, "ASIA1"), second));
+        }
+        let failures = (0..1000).map(|n| of_socket(1000, "out-of-reach", &format!("name{n}")));
+        let written = failures.filter(|line| is_written(&mut throttle, line, 1000)).count();
+        assert_eq!(written, FAILURES_WRITTEN);
+        assert!(is_written(&mut throttle, &session(1001, "ASIA2"), 1001), "a flood hides no session");
+        assert!(throttle.counts(at(3599), false).is_empty());
+        let counts = throttle.counts(at(3600), false);
+        let [count] = counts.as_slice() else { panic!("one count: {counts:?}") };
+        assert_eq!((count.result.as_str(), count.count), ("repeated", Some(1939)));
+        let message = count.message.as_deref().unwrap_or_default();
+        assert!(message.starts_with("1939 more requests through the socket `vm`"), "{message}");
+        assert!(count.caller.is_some());
+        assert!(is_written(&mut throttle, &of_socket(3600, "denied", "dev"), 3600), "another hour");
+    }
+
+    #[test]
+    fn refusals_of_outsiders_are_one_line_and_one_count() {
+        for (result, other) in [(FOREIGN_UID, BAD_TOKEN), (BAD_TOKEN, FOREIGN_UID)] {
+            let mut throttle = Throttle::default();
+            let written =
+                (0..50_000).filter(|n| is_written(&mut throttle, &refused(1, result, &format!("uid {n}")), 1)).count();
+            assert_eq!(written, 1);
+            assert!(is_written(&mut throttle, &refused(1, other, ""), 1), "another source");
+            let counts = throttle.counts(at(3601), false);
+            let [count] = counts.as_slice() else { panic!("one count: {counts:?}") };
+            assert_eq!(count.count, Some(49_999));
+            assert!(count.message.as_deref().unwrap_or_default().ends_with("uid 49999"), "{count:?}");
+        }
+    }
+
+    #[test]
+    fn own_callers_are_not_limited() {
+        let mut throttle = Throttle::default();
+        let line = Line { name: Some("dev".to_owned()), ..Line::new(at(0).wall, Event::Get, "config") };
+        assert!((0..1000).all(|_| is_written(&mut throttle, &line, 0)));
+        assert!(throttle.counts(at(9999), false).is_empty());
+    }
+
+    #[test]
+    fn the_last_call_ends_every_hour() {
+        let mut throttle = Throttle::default();
+        let written = [100, 101].map(|second| is_written(&mut throttle, &of_socket(second, "denied", "dev"), second));
+        assert_eq!(written, [true, false]);
+        assert_eq!(throttle.counts(at(102), true).len(), 1);
+        assert!(throttle.counts(at(102), true).is_empty());
+    }
+
+    #[test]
+    fn an_unwritten_line_does_not_stand_for_others() {
+        let mut throttle = Throttle::default();
+        assert!(throttle.admits(&session(0, "ASIA1"), at(0)));
+        assert!(throttle.admits(&session(1, "ASIA1"), at(1)), "the first one was not noted");
+    }
+}
