@@ -21,7 +21,6 @@ fn open(path: &Path) -> Audit {
     Audit::open(path, Arc::new(Still))
 }
 
-
 fn line(message: &str) -> Line {
     let time = DateTime::from_timestamp(1_795_305_600, 0).expect("in range");
     Line { message: Some(message.into()), ..Line::new(time, Event::Get, "ok") }

@@ -4,8 +4,8 @@ use super::audit::{Event, Line};
 use super::server::{self, Socket};
 use super::{Agent, desk, extra, watch};
 use crate::ports::DeskEvent;
-use rustix::process::Signal;
 use futures_util::FutureExt;
+use rustix::process::Signal;
 use std::io;
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
@@ -49,6 +49,12 @@ pub async fn endless(name: &'static str, mut task: impl AsyncFnMut()) -> &'stati
     name
 }
 
+/// Has a write beyond a limit of file sizes (`ulimit -f`) fail instead of ending the process. Before the first write.
+pub fn outlive_file_size_limit() {
+    // The handler stays when the stream is dropped. Without one the limit is as it was.
+    drop(signal(SignalKind::from_raw(Signal::XFSZ.as_raw())));
+}
+
 /// Runs the agent until one of its endings; returns with every session wiped. What happens on the desktop comes by `events`.
 pub async fn run(
     agent: Arc<Agent>,
@@ -61,8 +67,6 @@ pub async fn run(
     let slots = Arc::new(Semaphore::new(connections));
     let mut terminate = signal(SignalKind::terminate())?;
     let mut interrupt = signal(SignalKind::interrupt())?;
-    // A write beyond a limit of file sizes (`ulimit -f`) would end the process; with a handler it is an error.
-    let _file_size = signal(SignalKind::from_raw(Signal::XFSZ.as_raw()))?;
     // A closed terminal is no reason to end: the agent outlives the shell that started it.
     let mut hangup = signal(SignalKind::hangup())?;
     agent.audit.write(Line::new(agent.ports.clock.now().wall, Event::Start, "ok"));
@@ -155,4 +159,20 @@ async fn displaced(agent: &Agent, socket: &Socket, look: &Notify) {
 async fn ignore(signals: &mut tokio::signal::unix::Signal) {
     while signals.recv().await.is_some() {}
     std::future::pending::<()>().await;
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn panicked_task_starts_again_and_returned_task_is_named() {
+        let mut runs = 0;
+        let name = endless("counting", async || {
+            runs += 1;
+            assert!(runs > 2, "a panic");
+        });
+        assert_eq!(name.await, "counting");
+        assert_eq!(runs, 3);
+    }
 }

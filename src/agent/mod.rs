@@ -215,7 +215,7 @@ impl Agent {
     fn touch(&self) {
         let mut idleness = self.idleness.lock().unwrap_or_else(PoisonError::into_inner);
         // The first to ask after a long sleep may come before the timer does.
-        self.lock_if_idle(&mut idleness);
+        self.lock_if_due(&mut idleness);
         *idleness = Idleness { last_use: self.ports.clock.now().boot, is_locked: false };
     }
 
@@ -224,10 +224,10 @@ impl Agent {
     ///
     /// Sessions lapse long before; what opens the vault does not, so it is locked whether or not there is a session.
     fn lock_if_over(&self) -> Option<Duration> {
-        self.lock_if_idle(&mut self.idleness.lock().unwrap_or_else(PoisonError::into_inner))
+        self.lock_if_due(&mut self.idleness.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
-    fn lock_if_idle(&self, idleness: &mut Idleness) -> Option<Duration> {
+    fn lock_if_due(&self, idleness: &mut Idleness) -> Option<Duration> {
         let settings = &self.configuration.catalogue().agent;
         let now = self.ports.clock.now().boot;
         let left = |limit: Duration, since: Duration| limit.saturating_sub(now.saturating_sub(since));

@@ -309,9 +309,9 @@ async fn connection(
         () = closed(&agent) => return,
     };
     let Ok(Some(payload)) = payload else { return };
-    let caller = Caller::behind(&stream, pid);
     let mut connection = Connection(stream);
     let response = async {
+        let caller = Caller::behind(&connection.0, pid);
         match &entry {
             None => agent.handle(&payload, &caller, &mut connection).await,
             Some(entry) => agent.handle_extra(&payload, caller.by_socket(entry.socket()), &mut connection).await,

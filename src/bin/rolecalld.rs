@@ -5,9 +5,9 @@ use rolecall::adapters::desktop::Desktop;
 use rolecall::adapters::sources::Ambient;
 use rolecall::adapters::sts::Sts;
 use rolecall::adapters::vault::Vaults;
-use rolecall::agent::server::{BindError, Socket, connections};
 use rolecall::agent::lifecycle::{self, Ending};
 use rolecall::agent::log::Log;
+use rolecall::agent::server::{BindError, Socket, connections};
 use rolecall::agent::{Agent, Ports};
 use rolecall::client;
 use rolecall::domain::report::{Kind, Report};
@@ -198,6 +198,7 @@ fn serve(paths: Paths, socket: Socket, detached: bool) -> ExitCode {
     };
     let slots = connections(process::raise_descriptor_limit());
     let ended = runtime.block_on(async {
+        lifecycle::outlive_file_size_limit();
         let clock = Arc::new(SystemClock);
         let ports = Ports {
             vault: Arc::new(Vaults::new(paths.vault_file.clone())),

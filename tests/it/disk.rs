@@ -58,14 +58,30 @@ fn a_state_directory_that_cannot_be_written_costs_lines_and_no_session() {
 }
 
 /// A file system of 64 KiB in a directory; gone with the value.
-struct TinyDisk(PathBuf);
+pub(crate) struct TinyDisk(PathBuf);
 
 impl TinyDisk {
     fn at(dir: &Path) -> Self {
+        Self::with(dir, "mode=700")
+    }
+
+    /// Mounts one with further options of `tmpfs`.
+    pub(crate) fn with(dir: &Path, options: &str) -> Self {
         require("root");
-        let mount = Command::new("mount").args(["-t", "tmpfs", "-o", "size=64k,mode=700", "tmpfs"]).arg(dir).status();
+        let options = format!("size=64k,{options}");
+        let mount = Command::new("mount").args(["-t", "tmpfs", "-o", &options, "tmpfs"]).arg(dir).status();
         assert!(mount.unwrap().success(), "a tiny file system can be mounted");
         Self(dir.to_owned())
+    }
+
+    /// Fills what is left of it.
+    pub(crate) fn fill(&self) {
+        fs::write(self.0.join("filler"), vec![0; 128 * 1024]).expect_err("the disk is full now");
+    }
+
+    /// Frees what was filled.
+    pub(crate) fn free(&self) {
+        fs::remove_file(self.0.join("filler")).unwrap();
     }
 }
 

@@ -10,6 +10,7 @@ mod harness;
 
 mod access;
 mod asking;
+mod channels;
 mod console;
 mod env;
 
@@ -27,10 +28,12 @@ mod iam_sdk;
 mod import;
 mod layers;
 mod lifecycle;
+mod limits;
 mod looks;
 mod many;
 mod memory;
 mod mfa;
+mod panics;
 mod reload;
 mod remote;
 mod rotation;

@@ -131,8 +131,9 @@ fn who_asks_in_a_loop_through_a_socket_fills_no_log_whatever_it_is_answered() {
     let counts = [agent.audit("get"), agent.audit("refuse")].concat();
     let counts: Vec<_> = counts.iter().filter(|line| line["result"] == "repeated").collect();
     assert_eq!(counts.len(), 1, "{counts:?}");
+    assert_eq!(counts[0]["count"], 147);
     let said = counts[0]["message"].as_str().unwrap();
-    assert!(said.starts_with("147 more requests by the socket `vm`"), "{said}");
+    assert!(said.starts_with("147 more requests through the socket `vm`"), "{said}");
 }
 
 #[test]

@@ -172,4 +172,10 @@ pub(crate) fn is_hardened(root: &Root, pid: i64) {
     let limits = root.proc(pid, "limits");
     let core = limits.lines().find(|line| line.starts_with("Max core file size")).unwrap();
     assert_eq!(core.split_whitespace().skip(4).take(2).collect::<Vec<_>>(), ["0", "0"]);
+    let locked = limits.lines().find(|line| line.starts_with("Max locked memory")).unwrap();
+    let [soft, hard] = locked.split_whitespace().skip(3).take(2).collect::<Vec<_>>()[..] else { panic!("{locked}") };
+    assert_eq!(soft, hard, "as much as the user's manager may give");
+    for (name, value) in [("MemorySwapMax", "0"), ("TasksMax", "512")] {
+        assert_eq!(root.property("rolecall.service", name), value, "{name}");
+    }
 }

@@ -5,6 +5,7 @@ use super::client::{Place, connect, container, hear, imds, place, send};
 use super::owner::Process;
 use crate::harness::inside::{Inside, TUTORIAL, until};
 use crate::harness::wire::{NOBODY, as_user, is_reset, stuff};
+use rolecall::domain::report::Kind;
 use std::cell::Cell;
 use std::io::Write;
 use std::net::TcpStream;
@@ -47,7 +48,10 @@ fn a_token_that_is_wrong_missing_doubled_or_anothers_opens_nothing_and_says_so_i
         assert_eq!(refused.status, 401, "{path}: never 404, which Java takes for an absent service: {refused:?}");
     }
     assert_eq!((prod.get().status, other.get().status), (200, 200));
-    until("each is noted", || agent.audit("refuse").len() == 14);
+    until("it is noted once", || agent.audit("refuse").len() == 1);
+    agent.clock.advance(Duration::from_hours(1));
+    until("the rest is counted", || agent.audit("refuse").len() == 2);
+    assert_eq!(agent.audit("refuse")[1]["count"], 13);
 }
 
 #[test]
@@ -86,6 +90,9 @@ fn what_comes_from_a_web_page_or_through_a_proxy_is_refused_and_no_page_may_read
         "Forwarded: for=10.0.0.1",
         "Via: 1.1 proxy",
         "Access-Control-Request-Method: GET",
+        "Sec-Fetch-Site: cross-site",
+        "sec-fetch-site: same-site",
+        "Sec-Fetch-Site: none\r\nSec-Fetch-Site: cross-site",
     ] {
         let refused = prod.get_with(&format!("{header}\r\n"));
         assert_eq!(refused.status, 403, "{header}: {refused:?}");
@@ -95,6 +102,28 @@ fn what_comes_from_a_web_page_or_through_a_proxy_is_refused_and_no_page_may_read
     let preflight = prod.request("Origin: https://evil.example\r\nAccess-Control-Request-Headers: authorization\r\n");
     let refused = prod.send(preflight.replacen("GET", "OPTIONS", 1)).expect("an answer");
     assert_eq!(refused.status, 403, "{refused:?}");
+    let of_page = Place { token: String::new(), ..prod.clone() };
+    assert_eq!(of_page.get_with("Sec-Fetch-Site: cross-site\r\n").status, 403);
+    assert_eq!(prod.get_with("Sec-Fetch-Site: none\r\n").status, 200, "what a person opens has no site");
+    let mut agent = agent;
+    agent.restart();
+    assert!(agent.audit("refuse").is_empty(), "a web page cannot write into the audit log");
+}
+
+#[test]
+fn required_audit_without_a_log_answers_503() {
+    let config = format!("[agent]\naudit = \"required\"\n{TUTORIAL}");
+    let agent = Inside::start_after(&config, |paths| std::fs::create_dir_all(paths.audit_log()).unwrap());
+    let prod = place(&agent, container("prod")).unwrap();
+    for _ in 0..2 {
+        let refused = prod.get();
+        assert_eq!(refused.status, 503, "{refused:?}");
+        assert!(refused.body.contains("the audit log cannot be written, so nothing is served"), "{refused:?}");
+    }
+    assert_eq!(agent.get("prod").expect_err("refused").kind, Kind::Failed);
+    std::fs::remove_dir(agent.paths.audit_log()).unwrap();
+    assert_eq!(prod.get().status, 200);
+    assert_eq!(agent.audit("endpoint").len(), 1, "the line is in the file before the answer");
 }
 
 #[test]

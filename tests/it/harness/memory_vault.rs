@@ -17,6 +17,8 @@ pub(crate) enum Mood {
     Blind,
     Hung,
     Locked,
+    /// It panics.
+    Mad,
     Well,
 }
 
@@ -75,6 +77,7 @@ impl Vault for MemoryVault {
             Mood::Blind => Err(Report::new(Kind::Failed, "a later version of rolecall stored it")),
             Mood::Hung => std::future::pending().await,
             Mood::Locked => Err(Report::new(Kind::Locked, "the keyring is locked").hint("unlock it")),
+            Mood::Mad => panic!("a vault that panics"),
             Mood::Well => {
                 let key = self.keys.lock().unwrap().get(identity).cloned();
                 key.ok_or_else(|| Report::new(Kind::Config, format!("the vault has no key of identity `{identity}`")))

@@ -56,6 +56,11 @@ impl Running {
         text(&said)
     }
 
+    /// Gives its standard error, which nobody reads from then on but the caller.
+    pub(crate) fn take_stderr(&mut self) -> std::process::ChildStderr {
+        self.child.stderr.take().expect("not taken before")
+    }
+
     pub(crate) fn pid(&self) -> i32 {
         i32::try_from(self.child.id()).unwrap()
     }

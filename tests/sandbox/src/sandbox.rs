@@ -155,6 +155,11 @@ impl Sandbox {
         self.shared.calls().iter().filter(|call| call.action == action).count()
     }
 
+    /// Returns how many calls to STS were under way at most.
+    pub fn most_at_once(&self) -> usize {
+        self.shared.under_way().most
+    }
+
     /// Sets a fault.
     pub fn fault(&self, fault: Fault) {
         self.shared.faults().add(fault);

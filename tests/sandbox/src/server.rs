@@ -65,6 +65,7 @@ async fn exchange(request: http::Request<Incoming>, shared: Arc<Shared>) -> Resu
     let operation = request.operation(presented.as_ref().ok().and_then(Option::as_ref));
     let key = presented.as_ref().ok().and_then(Option::as_ref);
 
+    let _under_way = (operation.service == Service::Sts).then(|| shared.one_more());
     let gates: Vec<_> = shared.gates().iter().filter(|gate| gate.when.includes(&operation, key)).cloned().collect();
     for gate in gates {
         gate.pass().await;

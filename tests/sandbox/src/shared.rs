@@ -16,6 +16,23 @@ pub(crate) struct Shared {
     calls: Mutex<Vec<Call>>,
     faults: Mutex<Faults>,
     gates: Mutex<Vec<Arc<Gate>>>,
+    under_way: Mutex<UnderWay>,
+}
+
+/// How many calls to STS are under way, and how many were at most.
+#[derive(Debug, Default)]
+pub(crate) struct UnderWay {
+    now: usize,
+    pub(crate) most: usize,
+}
+
+/// One call that is under way for as long as this lives.
+pub(crate) struct OneMore<'a>(&'a Shared);
+
+impl Drop for OneMore<'_> {
+    fn drop(&mut self) {
+        self.0.under_way().now -= 1;
+    }
 }
 
 impl Shared {
@@ -26,7 +43,21 @@ impl Shared {
             calls: Mutex::default(),
             faults: Mutex::default(),
             gates: Mutex::default(),
+            under_way: Mutex::default(),
         }
+    }
+
+    pub(crate) fn under_way(&self) -> MutexGuard<'_, UnderWay> {
+        lock(&self.under_way)
+    }
+
+    /// Counts a call until the value is dropped.
+    pub(crate) fn one_more(&self) -> OneMore<'_> {
+        let mut under_way = self.under_way();
+        under_way.now += 1;
+        under_way.most = under_way.most.max(under_way.now);
+        drop(under_way);
+        OneMore(self)
     }
 
     pub(crate) fn state(&self) -> MutexGuard<'_, State> {
