@@ -4,7 +4,10 @@
 //! holds of each directory on the way to it by symlinks: who may write there chooses which file is read. What it means is
 //! for `config` to say.
 
+mod bounded;
+
 use crate::config::{self, ConfigError, Content, Files, Loaded, Unread};
+use bounded::BoundedDisk;
 use rustix::fs::{Mode, OFlags};
 use std::cell::RefCell;
 use std::collections::HashMap;
@@ -24,7 +27,7 @@ const LINKS_MAX: usize = 40;
 
 /// Reads a configuration from disk; a missing first file is an empty one.
 pub fn load(main: &Path) -> Result<Loaded, ConfigError> {
-    config::load(main, &Disk)
+    config::load(main, &BoundedDisk::default())
 }
 
 impl Files for Disk {
@@ -161,6 +164,7 @@ type Answer = (u64, Result<Content, Unread>);
 /// The disk at one moment: what was read once is not read again, and what was asked is remembered.
 #[derive(Default)]
 pub struct Look {
+    disk: BoundedDisk,
     answers: RefCell<HashMap<(PathBuf, usize), Answer>>,
     seen: RefCell<Seen>,
 }
@@ -171,7 +175,7 @@ impl Look {
         seen.0.iter().all(|(asked, digest)| {
             let now = match asked {
                 Asked::File(path, limit) => self.fetched(path, *limit, |(digest, _)| *digest),
-                Asked::Directory(path, pattern, limit) => digest_of_names(&Disk.list(path, pattern, *limit)),
+                Asked::Directory(path, pattern, limit) => digest_of_names(&self.disk.list(path, pattern, *limit)),
             };
             now == *digest
         })
@@ -201,7 +205,7 @@ impl Look {
     fn fetched<T>(&self, path: &Path, limit: usize, look: impl FnOnce(&Answer) -> T) -> T {
         let mut answers = self.answers.borrow_mut();
         look(answers.entry((path.to_path_buf(), limit)).or_insert_with(|| {
-            let answer = Disk.read(path, limit);
+            let answer = self.disk.read(path, limit);
             (digest_of_file(&answer), answer)
         }))
     }
@@ -221,7 +225,7 @@ impl Files for Look {
     }
 
     fn list(&self, dir: &Path, pattern: &str, limit: usize) -> Result<Vec<OsString>, String> {
-        let answer = Disk.list(dir, pattern, limit);
+        let answer = self.disk.list(dir, pattern, limit);
         self.note(Asked::Directory(dir.to_path_buf(), pattern.to_owned(), limit), digest_of_names(&answer));
         answer
     }

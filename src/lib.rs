@@ -11,6 +11,7 @@
 //! | [`adapters`] | the real vault, STS and clocks behind the [`ports`] |
 //! | [`oneshot`] | a setup carried out with an administrator's credentials, for one command |
 //! | [`protocol`] | requests, answers and frames between the two binaries |
+//! | [`blocking`] | blocking calls on a bounded pool of threads, each with a deadline |
 //! | [`config`] | config.toml: text to a checked catalogue, and edits that keep comments |
 //! | [`config_disk`] | the files of a configuration on disk, for both programs |
 //! | [`aws_files`] | `~/.aws/config`, read and edited line by line |
@@ -24,6 +25,7 @@ pub mod adapters;
 #[cfg(feature = "agent")]
 pub mod agent;
 pub mod aws_files;
+pub mod blocking;
 pub mod cli;
 pub mod client;
 pub mod config;

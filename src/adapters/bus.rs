@@ -1,5 +1,7 @@
 //! A connection to a D-Bus, driven by the threads that we have, where zbus would start one for each.
 
+use crate::blocking::STATE;
+use std::path::Path;
 use std::time::Duration;
 use tokio::task::JoinHandle;
 use tokio::time::timeout;
@@ -23,7 +25,7 @@ impl Bus {
         // A machine without a bus is not to pay for the attempt.
         if let Transport::Unix(unix) = address.transport()
             && let UnixSocket::File(path) = unix.path()
-            && !path.exists()
+            && !exists(path).await
         {
             return None;
         }
@@ -37,6 +39,12 @@ impl Bus {
         });
         Some(Self { connection, ticking })
     }
+}
+
+/// Returns whether there is something at a path; nothing is there where its file system does not answer.
+async fn exists(path: &Path) -> bool {
+    let path = path.to_path_buf();
+    STATE.run(path.display().to_string(), ANSWER, move || path.exists()).await.unwrap_or(false)
 }
 
 impl Drop for Bus {

@@ -8,6 +8,7 @@
 pub mod fuzzing;
 pub(super) mod program;
 
+use crate::blocking::SOURCES;
 use crate::domain::question::{Question, Surroundings, Wanted};
 use crate::domain::secret::MfaCode;
 use crate::ports::Prompted;
@@ -51,8 +52,15 @@ pub(super) async fn prompt(
     surroundings: &Surroundings,
     start: Duration,
 ) -> Prompted {
-    let found = || PROGRAMS.iter().map(PathBuf::from).find(|program| program.is_file());
-    let Some(program) = program.map(Path::to_path_buf).or_else(found) else { return Prompted::Nobody };
+    let found = async || {
+        let look = || PROGRAMS.iter().map(PathBuf::from).find(|program| program.is_file());
+        SOURCES.run("the system's pinentry", start, look).await.ok().flatten()
+    };
+    let program = match program {
+        Some(program) => Some(program.to_path_buf()),
+        None => found().await,
+    };
+    let Some(program) = program else { return Prompted::Nobody };
     ask(environment, &program, question, surroundings, start).await.unwrap_or_else(|| {
         tracing::warn!(program = %program.display(), "pinentry did not do its part");
         Prompted::Nobody
@@ -79,11 +87,6 @@ async fn ask(
     start: Duration,
 ) -> Option<Prompted> {
     let terminal = surroundings.terminal.as_ref();
-    let screen = match terminal.map(Screen::of) {
-        Some(None) => return None,
-        Some(Some(screen)) => Some(screen),
-        None => None,
-    };
     let mut command = Command::new(program);
     command.env_clear().envs(environment.iter().map(|(name, value)| (name, value)));
     command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::null()).kill_on_drop(true).process_group(0);
@@ -103,8 +106,15 @@ async fn ask(
         }
     }
     let prepared = async {
-        // On a thread of its own: a program on a file system that hangs would take one of the agent's two with it.
-        let mut child = tokio::task::spawn_blocking(move || command.spawn()).await.ok()?.ok()?;
+        let drawn_on = terminal.cloned();
+        let begin = move || {
+            let screen = match drawn_on.as_ref().map(Screen::of) {
+                Some(None) => return None,
+                screen => screen.flatten(),
+            };
+            Some((command.spawn().ok()?, screen))
+        };
+        let (mut child, screen) = SOURCES.run(program.display().to_string(), start, begin).await.ok()??;
         let (to, from) = (child.stdin.take()?, BufReader::new(child.stdout.take()?));
         // Ended when the dialog is dropped, as when the code came from elsewhere.
         let program = Program::new(child, screen);
@@ -119,7 +129,7 @@ async fn ask(
 /// Says where to draw, in the order in which gpg-agent does.
 fn options(surroundings: &Surroundings) -> Vec<String> {
     let Some(terminal) = &surroundings.terminal else { return Vec::new() };
-    let mut lines = vec![format!("OPTION ttyname={}", terminal.path)];
+    let mut lines = vec![format!("OPTION ttyname={}", terminal.device.path)];
     lines.extend(terminal.kind.as_deref().map(|kind| format!("OPTION ttytype={kind}")));
     lines.extend(surroundings.lang.as_deref().map(|lang| format!("OPTION lc-ctype={lang}")));
     lines

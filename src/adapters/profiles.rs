@@ -5,6 +5,7 @@
 
 use super::aws::connector;
 use super::aws::endpoint::Endpoint;
+use super::aws::trust;
 use crate::domain::arn::Partition;
 use crate::domain::catalogue::AwsSettings;
 use crate::domain::credential::{AccessKey, Session, Signer};
@@ -62,12 +63,12 @@ pub(super) async fn resolve(aws: &Arc<AwsSettings>, profile: &str) -> Result<(Si
         )));
     }
     let settings = Arc::clone(aws);
-    let client = tokio::task::spawn_blocking(move || {
+    let client = trust::reading(aws.ca_bundle.as_deref(), move || {
         // Any of AWS's hosts may be asked on the way: STS, SSO, the console's sign-in.
         let anywhere = Endpoint::sts(&AwsSettings { sts_endpoint: None, ..(*settings).clone() }, "us-east-1")?;
         connector::client(&settings, &anywhere)
     });
-    let client = client.await.map_err(|_| Report::new(Kind::Failed, "the connection to AWS cannot be set up"))??;
+    let client = client.await?;
     let config = ProviderConfig::without_region().with_http_client(client);
     let region = ProfileFileRegionProvider::builder().configure(&config).profile_name(profile).build();
     let region = region.region().with_subscriber(NoSubscriber::default()).await;

@@ -8,9 +8,10 @@ use super::aws::connector;
 use super::aws::endpoint::Endpoint;
 use super::aws::errors::{self, Asked, Call};
 use super::aws::failure::{Class, Failure, of_connector};
+use super::aws::trust;
 use crate::domain::catalogue::AwsSettings;
 use crate::domain::credential::{Session, Signer};
-use crate::domain::report::{Kind, Report};
+use crate::domain::report::Report;
 use crate::ports::{Outlook, TokenError};
 use aws_sigv4::http_request::{SignableBody, SignableRequest, SigningSettings, sign};
 use aws_sigv4::sign::v4;
@@ -35,9 +36,8 @@ pub(super) async fn list_buckets(
 ) -> Result<(), TokenError> {
     let endpoint = Endpoint::s3(aws, region).map_err(never)?;
     let settings = (Arc::clone(aws), endpoint.clone());
-    let built = tokio::task::spawn_blocking(move || connector::sender(&settings.0, &settings.1)).await;
-    let unset = |_| Err(Report::new(Kind::Failed, "the connection to AWS cannot be set up").hint("run it again"));
-    let connector = built.unwrap_or_else(unset).map_err(never)?;
+    let built = trust::reading(aws.ca_bundle.as_deref(), move || connector::sender(&settings.0, &settings.1));
+    let connector = built.await.map_err(never)?;
     let secrets = [session.secret.expose(), session.token.expose()];
     let asked = Asked {
         call: Call::ListBuckets,

@@ -10,6 +10,7 @@ use super::aws::connector;
 use super::aws::endpoint::Endpoint;
 use super::aws::errors::{self, Asked, Call, Odd};
 use super::aws::failure::{Class, Failure, of_connector};
+use super::aws::trust;
 use crate::domain::catalogue::AwsSettings;
 use crate::domain::console::{encode, login_url};
 use crate::domain::credential::Session;
@@ -66,10 +67,8 @@ async fn sign_in(
 ) -> Result<SigninUrl, TokenError> {
     let endpoint = Endpoint::signin(aws, region).map_err(never)?;
     let settings = (Arc::clone(aws), endpoint.clone());
-    // Certificates are read from files, and parsing them takes milliseconds.
-    let built = tokio::task::spawn_blocking(move || connector::sender(&settings.0, &settings.1)).await;
-    let unset = |_| Err(Report::new(Kind::Failed, "the connection to AWS cannot be set up").hint("run it again"));
-    let connector = built.unwrap_or_else(unset).map_err(never)?;
+    let built = trust::reading(aws.ca_bundle.as_deref(), move || connector::sender(&settings.0, &settings.1));
+    let connector = built.await.map_err(never)?;
     let secrets = [session.secret.expose(), session.token.expose()];
     let asked = Asked {
         call: Call::SignIn,

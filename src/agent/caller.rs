@@ -3,20 +3,57 @@
 //! Only the uid is the kernel's word that nobody of the same machine can forge. A program's path says little (an
 //! interpreter, a deleted file): it is recorded and may narrow, and opens nothing. What is said of a caller was true of the
 //! process that connected: one that has ended is never named as whoever has its number now.
+//!
+//! A path is named only if it means the same file to us: not that of a process with other mounts, in a container or in a
+//! namespace that it has made itself, where any file can lie at any path. Neither is a terminal of such a process.
 
-use super::proc::{Stat, process};
+use super::proc::{Stat, has_our_mounts, has_our_root, process};
 use super::terminal;
+use crate::blocking::CALLERS;
+use crate::domain::question::Device;
 use crate::domain::report::printable;
 use crate::process::Pinned;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
-use std::fs;
-use std::io;
+use std::fs::{self, File};
+use std::io::{self, Read};
 use std::os::fd::AsFd;
 use std::path::Path;
+use std::time::Duration;
 
 /// A longer path is nobody's who has nothing to hide in it; the log's lines stay short.
 const PATH_SHOWN: usize = 512;
+
+/// How long the look at a shell's arguments may take: they lie in its own memory, which can be mapped from a file.
+const ARGUMENTS: Duration = Duration::from_millis(250);
+
+/// How much of a shell's arguments is read; the second one is what counts.
+const ARGUMENTS_MAX: u64 = 8 * 1024;
+
+/// By which socket a caller came.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Door {
+    /// The agent's own.
+    Own,
+    /// A restricted one: its caller is named by the socket.
+    Restricted,
+}
+
+/// Why the program of a caller is not known.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub(super) enum Unnamed {
+    /// It, or what started it, has other mounts than the agent: a path of its may mean another file.
+    OtherMountNamespace,
+    /// It cannot be seen from here.
+    OtherPidNamespace,
+    /// It, or what started it, has ended.
+    Ended,
+    /// The kernel does not let the agent see it.
+    Unreadable,
+    /// It did not let the agent see its arguments in time.
+    NoAnswer,
+}
 
 /// What is recorded of a caller.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, JsonSchema)]
@@ -30,12 +67,15 @@ pub(super) struct Caller {
     /// The program that started it: the tool that wants credentials, as the client itself is always `rolecall`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub parent: Option<String>,
+    /// Why the program is not known: rules of access take it for one that cannot be named.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub unnamed: Option<Unnamed>,
     /// Whether it has a terminal, where a person could be asked.
     #[serde(skip)]
     pub terminal: bool,
-    /// Where that terminal is, if a program of ours can draw on it.
+    /// That terminal's device, if a program of ours can draw on it.
     #[serde(skip)]
-    pub terminal_path: Option<String>,
+    pub device: Option<Device>,
     /// The terminal session it belongs to.
     #[serde(skip)]
     pub session: Option<TerminalSession>,
@@ -58,19 +98,28 @@ pub(super) struct TerminalSession {
     tty: i32,
 }
 
+/// A program as it is recorded, and why that is not its path if it is not.
+type Program = (Option<String>, Option<Unnamed>);
+
 impl Caller {
     /// Looks up who connected a socket. Must be done before the caller is answered: afterwards it is gone.
-    pub(super) fn behind(socket: impl AsFd, pid: Option<i32>) -> Self {
+    pub(super) async fn behind(socket: impl AsFd, pid: Option<i32>, door: Door) -> Self {
         // Pid 0 is a process of another pid namespace: nothing can be said of it, least of all from /proc/0.
-        let Some(pid) = pid.filter(|pid| *pid > 0) else { return Self::default() };
+        let Some(pid) = pid.filter(|pid| *pid > 0) else {
+            return Self { unnamed: Some(Unnamed::OtherPidNamespace), ..Self::default() };
+        };
         let pinned = Pinned::peer(socket, pid);
-        let caller = Self::of(pid);
+        let caller = Self::of(pid, door).await;
         // Looked at after the look-up: as long as it had not ended by then, its number was nobody else's.
         match pinned {
             Some(pinned) if pinned.is_alive() => caller,
             None if cfg!(not(target_os = "linux")) => caller,
-            _ => Self { pid: Some(pid), ..Self::default() },
+            _ => Self::unnamed(pid, Unnamed::Ended),
         }
+    }
+
+    fn unnamed(pid: i32, why: Unnamed) -> Self {
+        Self { pid: Some(pid), unnamed: Some(why), ..Self::default() }
     }
 
     /// Makes it a caller that came by an extra socket. The process is a tunnel's end here, or lives in a container where a
@@ -78,7 +127,7 @@ impl Caller {
     pub(super) fn by_socket(self, socket: &str) -> Self {
         Self {
             terminal: false,
-            terminal_path: None,
+            device: None,
             session: None,
             socket: Some(socket.to_owned()),
             label: Some(format!("socket {socket}")),
@@ -86,20 +135,27 @@ impl Caller {
         }
     }
 
-    fn of(pid: i32) -> Self {
-        let proc = process(pid);
-        let Some(stat) = Stat::read(&proc) else { return Self { pid: Some(pid), ..Self::default() } };
-        let parent = stat.parent.and_then(|parent| {
-            let program = tool(&process(parent));
-            // Still its parent after the look-up: so it had not ended, and its number was nobody else's.
-            program.filter(|_| Stat::read(&proc).is_some_and(|stat| stat.parent == Some(parent)))
-        });
+    async fn of(pid: i32, door: Door) -> Self {
+        let Some(proc) = process(pid) else { return Self::unnamed(pid, Unnamed::OtherPidNamespace) };
+        let Some(stat) = Stat::read(&proc) else { return Self::unnamed(pid, Unnamed::Ended) };
+        let (exe, own) = program(&proc);
+        let (parent, above) = match stat.parent {
+            Some(parent) => tool(parent, door).await,
+            None => (None, Some(Unnamed::OtherPidNamespace)),
+        };
+        // Still its parent after the look-up: so it had not ended, and its number was nobody else's.
+        let is_still = Stat::read(&proc).is_some_and(|now| now.parent == stat.parent);
+        let (parent, above) = if is_still { (parent, above) } else { (None, Some(Unnamed::Ended)) };
+        let unnamed = own.or(above);
+        let has_device = door == Door::Own && own.is_none() && stat.tty != 0 && has_our_root(&proc);
         Self {
             pid: Some(pid),
-            exe: exe(&proc),
-            parent,
+            exe,
+            // What started a process with other mounts is not the program that asks: it is recorded, and no path.
+            parent: parent.map(|parent| if unnamed.is_some() { in_brackets(&parent) } else { parent }),
+            unnamed,
             terminal: stat.tty != 0,
-            terminal_path: terminal::of(&proc, stat.tty),
+            device: has_device.then(|| terminal::of(stat.tty)).flatten(),
             session: session(&stat),
             socket: None,
             label: None,
@@ -118,7 +174,7 @@ impl Caller {
     /// Gives the path of the tool that asked, for rules; `None` where it cannot be told, or was cut off: the rest could be
     /// another program's. What a process calls itself is its own word and no path.
     pub(super) fn tool(&self) -> Option<&str> {
-        if self.socket.is_some() {
+        if self.socket.is_some() || self.unnamed.is_some() {
             return None;
         }
         // An upgrade replaces the file under a program that runs on.
@@ -127,16 +183,31 @@ impl Caller {
     }
 }
 
-/// Names the program that started a process. Most SDKs run `credential_process` through `sh -c`, and not every shell makes
-/// way for its command: such a shell is passed over, or half of all callers would be called `dash`.
-fn tool(parent: &Path) -> Option<String> {
-    let program = exe(parent)?;
-    let runs_one_command = is_shell(&program) && fs::read(parent.join("cmdline")).is_ok_and(|line| has_command(&line));
-    if runs_one_command {
-        let grandparent = Stat::read(parent).and_then(|stat| exe(&process(stat.parent?)));
-        return grandparent.or(Some(program));
+/// Names the program of a process that started another one. Most SDKs run `credential_process` through `sh -c`, and not
+/// every shell makes way for its command: such a shell is passed over, or half of all callers would be called `dash`.
+async fn tool(pid: i32, door: Door) -> Program {
+    let Some(parent) = process(pid) else { return (None, Some(Unnamed::OtherPidNamespace)) };
+    let (shell, why) = program(&parent);
+    if door == Door::Restricted || !shell.as_deref().is_some_and(is_shell) {
+        return (shell, why);
     }
-    Some(program)
+    let arguments = parent.join("cmdline");
+    let subject = arguments.display().to_string();
+    match CALLERS.run(subject, ARGUMENTS, move || start_of(&arguments)).await {
+        Ok(Ok(line)) if has_command(&line) => {}
+        Ok(_) => return (shell, why),
+        Err(_) => return (shell, Some(Unnamed::NoAnswer)),
+    }
+    match Stat::read(&parent).and_then(|stat| process(stat.parent?)).map(|proc| program(&proc)) {
+        Some((Some(tool), above)) => (Some(tool), why.or(above)),
+        _ => (shell, why),
+    }
+}
+
+fn start_of(file: &Path) -> io::Result<Vec<u8>> {
+    let mut start = Vec::new();
+    File::open(file)?.take(ARGUMENTS_MAX).read_to_end(&mut start)?;
+    Ok(start)
 }
 
 /// Gives the terminal session that a process belongs to, if it has a terminal.
@@ -158,17 +229,32 @@ fn has_command(cmdline: &[u8]) -> bool {
     cmdline.split(|byte| *byte == 0).nth(1) == Some(b"-c")
 }
 
-/// Names a process's program: by its path, or, where the kernel does not let us see that, by what the process calls itself,
-/// in brackets as ps(1) does. An agent that is confined lives in a user namespace of its own and sees no path.
-pub(super) fn exe(proc: &Path) -> Option<String> {
-    match fs::read_link(proc.join("exe")) {
-        Ok(path) => Some(named(&path)),
-        Err(e) if e.kind() == io::ErrorKind::PermissionDenied => {
-            let name = fs::read(proc.join("comm")).ok()?;
-            Some(printable(&format!("[{}]", String::from_utf8_lossy(&name).trim_end()), PATH_SHOWN))
-        }
-        Err(_) => None,
+/// Names a process's program: by its path, if that means the same file here, or else by what the process calls itself, in
+/// brackets as ps(1) does. An agent that is confined lives in a user namespace of its own and sees no path.
+pub(super) fn program(proc: &Path) -> Program {
+    let why = match has_our_mounts(proc) {
+        Ok(true) => match fs::read_link(proc.join("exe")) {
+            Ok(path) => return (Some(named(&path)), None),
+            Err(error) => unseen(&error),
+        },
+        Ok(false) => Unnamed::OtherMountNamespace,
+        Err(error) => unseen(&error),
+    };
+    let name = fs::read(proc.join("comm")).ok().filter(|_| why != Unnamed::Ended);
+    (name.map(|name| in_brackets(String::from_utf8_lossy(&name).trim_end())), Some(why))
+}
+
+fn unseen(error: &io::Error) -> Unnamed {
+    if error.kind() == io::ErrorKind::PermissionDenied { Unnamed::Unreadable } else { Unnamed::Ended }
+}
+
+/// Writes a program's name that is no path.
+fn in_brackets(program: &str) -> String {
+    if program.starts_with('[') {
+        return program.to_owned();
     }
+    let name = program.rsplit('/').next().unwrap_or(program);
+    printable(&format!("[{name}]"), PATH_SHOWN)
 }
 
 /// Writes a program's path as it is recorded and compared with rules.
@@ -190,8 +276,8 @@ mod tests {
     }
 
     #[cfg(target_os = "linux")]
-    #[test]
-    fn the_shell_between_a_tool_and_its_credential_process_is_passed_over() {
+    #[tokio::test]
+    async fn the_shell_between_a_tool_and_its_credential_process_is_passed_over() {
         use std::io::{BufRead, BufReader};
         // The second command keeps the shell from making way for the first.
         let mut shell = std::process::Command::new("sh");
@@ -199,7 +285,7 @@ mod tests {
         let mut child = shell.stdout(std::process::Stdio::piped()).spawn().expect("sh runs");
         let mut line = String::new();
         BufReader::new(child.stdout.take().expect("piped")).read_line(&mut line).expect("a line");
-        let inner = Caller::of(line.trim().parse().expect("a pid"));
+        let inner = Caller::of(line.trim().parse().expect("a pid"), Door::Own).await;
         drop(child.stdin.take());
         child.wait().expect("it ends");
         let own = std::env::current_exe().expect("this program");
@@ -215,19 +301,20 @@ mod tests {
     }
 
     #[cfg(target_os = "linux")]
-    #[test]
-    fn this_process_is_found_and_pid_zero_is_nobody() {
+    #[tokio::test]
+    async fn this_process_is_found_and_pid_zero_is_nobody() {
         let (own, _other) = std::os::unix::net::UnixStream::pair().expect("a pair");
         let pid = i32::try_from(std::process::id()).expect("a pid");
-        let caller = Caller::behind(&own, Some(pid));
-        assert!(caller.exe.is_some() && caller.parent.is_some(), "{caller:?}");
-        assert_eq!(Caller::behind(&own, Some(0)), Caller::default());
+        let caller = Caller::behind(&own, Some(pid), Door::Own).await;
+        assert!(caller.exe.is_some() && caller.parent.is_some() && caller.unnamed.is_none(), "{caller:?}");
+        let unseen = Caller { unnamed: Some(Unnamed::OtherPidNamespace), ..Caller::default() };
+        assert_eq!(Caller::behind(&own, Some(0), Door::Own).await, unseen);
     }
 
     /// The caller connects, asks, and ends; its number could be anybody's by the time it is looked up.
     #[cfg(target_os = "linux")]
-    #[test]
-    fn a_caller_that_is_gone_is_never_named_as_somebody_else() {
+    #[tokio::test]
+    async fn a_caller_that_is_gone_is_never_named_as_somebody_else() {
         use std::os::unix::net::UnixListener;
         let dir = tempfile::tempdir().expect("tempdir");
         let path = dir.path().join("socket");
@@ -238,6 +325,6 @@ mod tests {
         child.wait().expect("it ends");
         // As if its number had been given to this process meanwhile.
         let pid = i32::try_from(std::process::id()).expect("a pid");
-        assert_eq!(Caller::behind(&gone, Some(pid)), Caller { pid: Some(pid), ..Caller::default() });
+        assert_eq!(Caller::behind(&gone, Some(pid), Door::Own).await, Caller::unnamed(pid, Unnamed::Ended));
     }
 }

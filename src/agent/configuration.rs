@@ -1,4 +1,7 @@
 //! The configuration in use: the last catalogue that held, and why what is on disk is not taken over if it is not.
+//!
+//! Each access to a file has a deadline: a file that does not answer is a file that cannot be read, and the configuration
+//! that was read last stays in use.
 
 use crate::config;
 use crate::config_disk::{Look, Seen};
@@ -38,7 +41,7 @@ impl Configuration {
         self.state.write().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Reads the files again. `None` when they say what they said before; else the new catalogue, or why the old one stays.
+    /// Reads the files again; blocks. `None` when they say what they said before; else the new catalogue, or why the old one stays.
     pub(super) fn reload(&self) -> Option<Result<Arc<Catalogue>, Report>> {
         let look = Look::default();
         if self.read().seen.as_ref().is_some_and(|seen| look.is_as(seen)) {

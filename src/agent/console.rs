@@ -52,7 +52,7 @@ impl Agent {
         connection: &mut Connection,
     ) -> Result<Answer, Report> {
         self.touch();
-        let plan = self.plan_for(name, Event::Console, caller)?;
+        let plan = self.plan_for(name, Event::Console, caller).await?;
         // What cannot be is said before anybody is asked for a code.
         let catalogue = self.configuration.catalogue();
         let result = match prepare(&catalogue, &plan, &order) {

@@ -7,7 +7,8 @@
 mod requests;
 
 use super::Agent;
-use super::server;
+use super::{server, socket};
+use crate::blocking::STATE;
 use crate::domain::catalogue::Catalogue;
 use crate::domain::extra_socket::ExtraSocket;
 use crate::domain::names::Name;
@@ -22,12 +23,16 @@ use std::os::unix::fs::FileTypeExt;
 use std::os::unix::net as unix;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 use tokio::net::UnixListener;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, watch};
 
 /// Connections by one socket at once. Far below what the agent serves in all: the other end of a tunnel must not be able
 /// to take every place there is.
 const ROOM: usize = 64;
+
+/// How long the end of the agent waits for the files of its sockets to be removed.
+const CLOSE: Duration = Duration::from_millis(500);
 
 /// Every extra socket of the agent.
 pub(super) struct ExtraSockets {
@@ -111,7 +116,7 @@ impl Entry {
 impl Drop for Open {
     fn drop(&mut self) {
         // Only our own: a successor may have bound the path.
-        if server::inode(&self.path).is_ok_and(|found| found == self.inode) {
+        if socket::inode(&self.path).is_ok_and(|found| found == self.inode) {
             let _ = fs::remove_file(&self.path);
         }
     }
@@ -148,7 +153,7 @@ impl ExtraSockets {
                     other.push(name.clone());
                 }
                 // One that was removed or replaced is found by nobody.
-                server::inode(&open.path).is_ok_and(|found| found == open.inode)
+                socket::inode(&open.path).is_ok_and(|found| found == open.inode)
             }
         });
         state.problems.retain(|name, _| wanted.contains_key(name));
@@ -184,10 +189,10 @@ impl ExtraSockets {
         let path = self.paths.extra_socket(settings.name.as_str());
         files::ensure_private_dir(&self.paths.extra_sockets())?;
         files::ensure_private_dir(&self.paths.extra_sockets().join(settings.name.as_str()))?;
-        server::remove_stale(&path)?;
-        let failed = |e| server::failed(&path, &e);
-        let listener = server::listen(&path).map_err(failed)?;
-        let inode = server::inode(&path).map_err(failed)?;
+        socket::remove_stale(&path)?;
+        let failed = |e| socket::failed(&path, &e);
+        let listener = socket::listen(&path).map_err(failed)?;
+        let inode = socket::inode(&path).map_err(failed)?;
         let (cut, _) = watch::channel(());
         Ok((Open { settings: settings.clone(), path: path.clone(), inode, cut }, listener))
     }
@@ -213,10 +218,14 @@ impl ExtraSockets {
     }
 
     /// Closes all of them for good; the directories stay, as a container may have them mounted.
-    pub(super) fn close(&self) {
-        let mut state = self.state();
-        state.closed = true;
-        state.open.clear();
+    pub(super) async fn close(&self) {
+        let open = {
+            let mut state = self.state();
+            state.closed = true;
+            std::mem::take(&mut state.open)
+        };
+        // Their ends remove files.
+        let _ = STATE.run("extra sockets", CLOSE, move || drop(open)).await;
     }
 
     /// Gives what `status` shows.
@@ -243,10 +252,13 @@ impl Agent {
     }
 
     /// Opens again what somebody removed, and tries again what could not be opened.
-    pub(super) fn mend_sockets(&self) {
-        // Not between a reading of the configuration and its taking over.
-        let _one_at_a_time = self.reloading.lock().unwrap_or_else(PoisonError::into_inner);
-        self.open_sockets(&self.configuration.catalogue());
+    pub(super) async fn mend_sockets(&self) {
+        self.on_reload_lane(|agent| {
+            // Not between a reading of the configuration and its taking over.
+            let _one_at_a_time = agent.reloading.lock().unwrap_or_else(PoisonError::into_inner);
+            agent.open_sockets(&agent.configuration.catalogue());
+        })
+        .await;
     }
 }
 

@@ -123,7 +123,7 @@ impl Agent {
         let asked = self.asking(questions.ask_consent(&subject, &question), seat, connection);
         let said = Patience::new().with_a_person(asked).await;
         questions.forget(&subject);
-        questions.terminal_given_back(caller.terminal_path.as_deref()).await;
+        questions.terminal_given_back(caller.device.as_ref()).await;
         let program = named(caller);
         let (what, hint) = match said.unwrap_or(Err(NoAnswer::Patience)) {
             Ok(()) => return Ok(()),

@@ -31,7 +31,7 @@ impl Agent {
         };
         drop(stored);
         self.touch();
-        let plan = self.plan(name.as_str())?;
+        let plan = self.plan(name.as_str()).await?;
         let first = &plan.keys[0];
         let serial = match first.step() {
             Step::SessionToken(call) if plan.name == plan.identity.name => call.mfa_serial.as_ref(),

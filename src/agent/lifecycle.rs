@@ -1,7 +1,8 @@
 //! From the bound socket to the last wiped session: what the agent does by itself, and the ways it ends.
 
 use super::audit::{Event, Line};
-use super::server::{self, Socket};
+use super::server;
+use super::socket::Socket;
 use super::{Agent, desk, extra, watch};
 use crate::ports::DeskEvent;
 use futures_util::FutureExt;
@@ -58,7 +59,7 @@ pub fn outlive_file_size_limit() {
 /// Runs the agent until one of its endings; returns with every session wiped. What happens on the desktop comes by `events`.
 pub async fn run(
     agent: Arc<Agent>,
-    socket: Socket,
+    mut socket: Socket,
     connections: usize,
     mut events: mpsc::Receiver<DeskEvent>,
     ready: impl FnOnce(),
@@ -72,8 +73,8 @@ pub async fn run(
     agent.audit.write(Line::new(agent.ports.clock.now().wall, Event::Start, "ok"));
     agent.resume_endpoint().await;
     let look = Notify::new();
-    let changed = || {
-        agent.reload();
+    let changed = async || {
+        agent.reload().await;
         look.notify_one();
     };
     ready();
@@ -98,8 +99,8 @@ pub async fn run(
     // connected already is let in before the socket and its lock are given up.
     // The ports go before the socket: the agent that is started next takes them up again.
     agent.endpoint.close().await;
-    socket.unlink();
-    agent.extra.close();
+    socket.unlink().await;
+    agent.extra.close().await;
     server::let_in(&agent, &socket, &slots);
     drop(listener);
     drop(socket);
@@ -144,8 +145,8 @@ async fn lock_by_time(agent: &Agent) {
 }
 
 async fn displaced(agent: &Agent, socket: &Socket, look: &Notify) {
-    while socket.is_in_place() {
-        agent.mend_sockets();
+    while socket.is_in_place().await {
+        agent.mend_sockets().await;
         let next = agent.ports.clock.now().boot + LOOK_AROUND;
         tokio::select! {
             // Told at once: as long as we hold the lock, nobody can start an agent that would be found.

@@ -31,12 +31,14 @@ mod requests;
 mod rotation;
 pub mod server;
 mod sessions;
+pub mod socket;
 mod sourcing;
 mod status;
 mod terminal;
 mod unlock;
 mod watch;
 
+use crate::blocking::RELOAD;
 use crate::domain::catalogue::{AuditMode, Catalogue};
 use crate::paths::Paths;
 use crate::ports::{Clock, Prompter, TokenService, Vault};
@@ -54,9 +56,12 @@ use rotation::Rotations;
 use sessions::{CalledOff, Sessions};
 use std::collections::HashMap;
 use std::sync::atomic::AtomicU64;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError, Weak};
 use std::time::Duration;
 use tokio::sync::Notify;
+
+/// How long a request waits for the configuration to be read again before it goes on with the one in use.
+const RELOAD_DEADLINE: Duration = Duration::from_secs(4);
 
 /// The seams to the world.
 #[derive(Clone)]
@@ -92,6 +97,8 @@ struct Idleness {
 
 /// The agent's state, shared by its tasks.
 pub struct Agent {
+    /// For what goes on when the caller it is done for has gone.
+    this: Weak<Self>,
     ports: Ports,
     paths: Paths,
     configuration: Configuration,
@@ -131,6 +138,7 @@ impl Agent {
         let sessions = Sessions::new(ports.clone(), Arc::clone(&audit), Arc::clone(&counters));
         let now = ports.clock.now();
         let agent = Arc::new_cyclic(|agent| Self {
+            this: agent.clone(),
             configuration: Configuration::new(&paths.config),
             rotations: Rotations::new(&paths.state),
             examining: tokio::sync::Mutex::default(),
@@ -150,12 +158,28 @@ impl Agent {
             stop: Notify::new(),
             closing: tokio::sync::watch::Sender::new(false),
         });
-        agent.reload();
+        agent.reload_here();
         agent
     }
 
-    /// Reads the configuration again; what did not change costs nothing.
-    fn reload(&self) {
+    /// Reads the configuration again; what did not change costs nothing. A caller does not wait longer than the deadline;
+    /// the reading goes on.
+    async fn reload(&self) {
+        self.on_reload_lane(Self::reload_here).await;
+    }
+
+    /// Runs what takes the configuration over, or what has to wait for that, on a thread where it may block.
+    async fn on_reload_lane(&self, job: impl FnOnce(&Self) + Send + 'static) {
+        let Some(agent) = self.this.upgrade() else { return };
+        if let Err(error) =
+            RELOAD.run(self.paths.config.display().to_string(), RELOAD_DEADLINE, move || job(&agent)).await
+        {
+            tracing::warn!(%error, "the configuration is not read again");
+        }
+    }
+
+    /// Does the same as [`Self::reload`] on the calling thread, for as long as it takes.
+    fn reload_here(&self) {
         let _one_at_a_time = self.reloading.lock().unwrap_or_else(PoisonError::into_inner);
         let Some(taken) = self.configuration.reload() else { return };
         let now = self.ports.clock.now();

@@ -1,11 +1,37 @@
 //! What Linux's `/proc` says of a process. Another system has no such book: there everything is `None`.
+//!
+//! Only what the kernel answers from its own memory is read here, which never blocks: `stat`, `comm` and the links. Not
+//! `cmdline`, which lies in the process's memory, and nothing behind `root` or `cwd`, which lead into its file systems.
 
 use std::fs;
+use std::io;
 use std::path::{Path, PathBuf};
+use std::sync::LazyLock;
 
-/// Gives the directory of a process.
-pub(super) fn process(pid: i32) -> PathBuf {
-    Path::new("/proc").join(pid.to_string())
+/// Gives the directory of a process; `None` where `/proc` is that of another pid namespace, whose numbers mean others.
+pub(super) fn process(pid: i32) -> Option<PathBuf> {
+    static IS_OURS: LazyLock<bool> = LazyLock::new(|| {
+        let own = std::process::id().to_string();
+        fs::read_link("/proc/self").is_ok_and(|named| named.as_os_str() == own.as_str())
+    });
+    IS_OURS.then(|| Path::new("/proc").join(pid.to_string()))
+}
+
+/// Returns whether a process has our mounts, so that a path of its means the same file here. An error where that cannot be
+/// seen.
+pub(super) fn has_our_mounts(proc: &Path) -> io::Result<bool> {
+    /// `None` on a kernel without namespaces, which has one set of mounts; empty where the agent cannot see its own.
+    static OURS: LazyLock<Option<PathBuf>> = LazyLock::new(|| match fs::read_link("/proc/self/ns/mnt") {
+        Ok(ours) => Some(ours),
+        Err(error) => (error.kind() != io::ErrorKind::NotFound).then(PathBuf::new),
+    });
+    let Some(ours) = &*OURS else { return Ok(true) };
+    Ok(fs::read_link(proc.join("ns/mnt"))? == *ours)
+}
+
+/// Returns whether a process has our root directory.
+pub(super) fn has_our_root(proc: &Path) -> bool {
+    fs::read_link(proc.join("root")).is_ok_and(|root| root == Path::new("/"))
 }
 
 /// What `/proc/PID/stat` says (proc_pid_stat(5)).
@@ -31,7 +57,7 @@ impl Stat {
 
     /// Reads it of a process by its number.
     pub(super) fn of(pid: i32) -> Option<Self> {
-        Self::read(&process(pid))
+        Self::read(&process(pid)?)
     }
 
     /// The command name before the fields may hold spaces and brackets of its own, so the last bracket counts.

@@ -2,20 +2,20 @@
 //!
 //! The kernel reports the file that runs: `/usr/bin/python3` is a link on most systems, and its process is called
 //! `/usr/bin/python3.11`. So a link is followed anew for each request: what it leads to changes with every update. It
-//! knows no caller and decides nothing.
+//! knows no caller and decides nothing. A path that does not answer costs the deadline once, and nothing as long as it
+//! stays so.
 
 use super::Agent;
 use super::caller::named;
+use crate::blocking::PROGRAMS;
 use crate::domain::catalogue::Role;
 use crate::domain::report::{Kind, Report};
+use futures_util::future::join_all;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs::{self, File};
 use std::io::{self, Read};
 use std::path::Path;
 use std::time::Duration;
-use tokio::sync::Semaphore;
-use tokio::task::spawn_blocking;
-use tokio::time::timeout;
 
 /// Following a link takes microseconds; a network's file system that hangs must not take the caller with it.
 pub(super) const DEADLINE: Duration = Duration::from_secs(2);
@@ -23,32 +23,15 @@ pub(super) const DEADLINE: Duration = Duration::from_secs(2);
 /// How long where an HTTP client waits for the answer, which is to be there within half a second.
 pub(super) const DEADLINE_OF_HTTP: Duration = Duration::from_millis(100);
 
-/// Looks at once. One that hangs keeps its thread, and HTTP clients ask again and again: they must not take every thread
-/// that the agent has for its own files.
-static LOOKS: Semaphore = Semaphore::const_new(64);
-
-/// Gives the file that each path of a role's rules leads to; `None` where the file system does not answer in time.
+/// Gives the file that each path of a role's rules leads to; `None` where a file system does not answer in time.
 pub(super) async fn leads_to(role: &Role, deadline: Duration) -> Option<BTreeMap<String, String>> {
-    if role.access_by_program.is_empty() {
-        return Some(BTreeMap::new());
-    }
-    let paths: Vec<String> = role.access_by_program.keys().cloned().collect();
-    let job =
-        move || paths.into_iter().filter_map(|path| Some((file(&path).ok()?, path))).map(|(f, p)| (p, f)).collect();
-    look(job, deadline).await
-}
-
-async fn look<T: Send + 'static>(job: impl FnOnce() -> T + Send + 'static, deadline: Duration) -> Option<T> {
-    let look = async {
-        let place = LOOKS.acquire().await.ok()?;
-        let job = move || {
-            let seen = job();
-            drop(place);
-            seen
-        };
-        spawn_blocking(job).await.ok()
-    };
-    timeout(deadline, look).await.ok()?
+    let looks = role.access_by_program.keys().map(|path| async move {
+        let asked = path.clone();
+        let found = PROGRAMS.run(path.as_str(), deadline, move || file(&asked)).await.ok()?;
+        Some((path.clone(), found.ok()))
+    });
+    let found: Option<Vec<_>> = join_all(looks).await.into_iter().collect();
+    Some(found?.into_iter().filter_map(|(path, file)| Some((path, file?))).collect())
 }
 
 /// Gives the file that a path leads to, named as a caller's is.
@@ -84,20 +67,14 @@ impl Agent {
                 rules.entry(path.clone()).or_default().insert(role.name.to_string());
             }
         }
-        if rules.is_empty() {
-            return Vec::new();
-        }
-        let job = move || {
-            let flawed = rules.into_iter().filter_map(|(path, roles)| Some((flaw(&path)?, path, roles)));
-            flawed.map(|(flaw, path, roles)| warning(&flaw, &path, &roles)).collect()
-        };
-        look(job, DEADLINE).await.unwrap_or_else(|| {
-            let what = "the programs of `access_by_program` could not be looked at within 2 seconds";
-            vec![
-                Report::new(Kind::Failed, what)
-                    .hint("a file system does not answer; until it does, roles with such rules take the narrowest"),
-            ]
-        })
+        let looks = rules.into_iter().map(|(path, roles)| async move {
+            let asked = path.clone();
+            let flaw = PROGRAMS.run(path.as_str(), DEADLINE, move || flaw(&asked)).await;
+            let flaw =
+                flaw.unwrap_or_else(|error| Some(format!("which {error}: the role takes its narrowest access")))?;
+            Some(warning(&flaw, &path, &roles))
+        });
+        join_all(looks).await.into_iter().flatten().collect()
     }
 }
 
@@ -107,29 +84,4 @@ fn warning(flaw: &str, path: &str, roles: &BTreeSet<String>) -> Report {
     Report::new(Kind::Config, format!("access_by_program of {first}{more} names {path}, {flaw}")).hint(format!(
         "a rule is about the file that runs, once every link is followed; correct `access_by_program` of [roles.{first}]"
     ))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use std::sync::mpsc::channel;
-
-    #[tokio::test]
-    async fn a_file_system_that_hangs_is_left_in_time_and_keeps_so_many_threads_and_no_more() {
-        let mut held = Vec::new();
-        let (begun, has_begun) = channel();
-        for _ in 0..200 {
-            let (release, hangs) = channel::<()>();
-            held.push(release);
-            let begun = begun.clone();
-            let job = move || {
-                let _ = begun.send(());
-                let _ = hangs.recv();
-            };
-            assert!(look(job, Duration::from_millis(1)).await.is_none());
-        }
-        assert!(has_begun.try_iter().count() <= 64, "each keeps a thread");
-        drop(held);
-        assert_eq!(look(|| 7, Duration::from_secs(30)).await, Some(7), "as soon as it answers again");
-    }
 }

@@ -51,7 +51,7 @@ impl Agent {
         // A script that edits the file and goes on at once is faster than the watch; whether it stores a key in the keyring
         // or in the file must not hang on that. A `get` need not look: it is in front of every AWS call.
         if !matches!(call.request, Request::Get { .. } | Request::Glance { .. } | Request::Lock | Request::Stop) {
-            self.reload();
+            self.reload().await;
         }
         match call.request {
             Request::Get { name } => self.get(&name, caller, &call.context, connection).await,
@@ -70,9 +70,9 @@ impl Agent {
                 let wanted = WantedGrant { name: &name, form, owner, port };
                 self.grant(wanted, caller, &call.context, connection).await
             }
-            Request::Device { name } => answer(self.tell_device(name.as_deref())?),
+            Request::Device { name } => answer(self.tell_device(name.as_deref()).await?),
             Request::Forget { name } => {
-                self.sessions.forget(&self.plan(&name)?.identity.name);
+                self.sessions.forget(&self.plan(&name).await?.identity.name);
                 done(None)
             }
             Request::ForeignEntries => answer(self.foreign_entries().await?),
@@ -118,7 +118,7 @@ impl Agent {
     ) -> Result<Response, Report> {
         self.counters.gets.fetch_add(1, Ordering::Relaxed);
         self.touch();
-        let plan = self.plan_for(name, Event::Get, caller)?;
+        let plan = self.plan_for(name, Event::Get, caller).await?;
         let result = self.session(&plan, caller, context, connection).await;
         let mut line = Line::new(self.ports.clock.now().wall, Event::Get, "ok");
         line.name = Some(plan.name.to_string());
@@ -155,8 +155,8 @@ impl Agent {
     }
 
     /// Finds the plan of a name that somebody asks for; that there is none is logged.
-    pub(super) fn plan_for(&self, name: &str, event: Event, caller: &Caller) -> Result<Arc<Plan>, Report> {
-        self.plan(name).inspect_err(|report| {
+    pub(super) async fn plan_for(&self, name: &str, event: Event, caller: &Caller) -> Result<Arc<Plan>, Report> {
+        self.plan(name).await.inspect_err(|report| {
             let mut line = Line::new(self.ports.clock.now().wall, event, class(report.kind));
             line.name = Some(printable(name, NAME_SHOWN));
             line.message = Some(report.message.clone());
@@ -179,7 +179,7 @@ impl Agent {
         if matches!(&result, Ok(given) if given.cached || plan.mfa_serial().is_none()) {
             return result;
         }
-        self.sessions.questions.terminal_given_back(caller.terminal_path.as_deref()).await;
+        self.sessions.questions.terminal_given_back(caller.device.as_ref()).await;
         result.and_then(|given| self.sessions.still_holds(given))
     }
 
@@ -210,7 +210,7 @@ impl Agent {
         // The far end of a socket must not answer its own question: it appears where the agent is, or nowhere.
         let surroundings = match &caller.socket {
             Some(_) => self.ports.prompter.at_home(),
-            None => context.surroundings(caller.terminal_path.clone()),
+            None => context.surroundings(caller.device.clone()),
         };
         self.sessions.questions.sit(subject, name.clone(), caller.terminal, program, surroundings)
     }
@@ -271,18 +271,16 @@ impl Agent {
     }
 
     /// Finds the plan of a name; one that is unknown may have been written to the file a moment ago.
-    pub(super) fn plan(&self, name: &str) -> Result<Arc<Plan>, Report> {
-        self.configuration
-            .plan(name)
-            .or_else(|_| {
-                self.reload();
-                self.configuration.plan(name)
-            })
-            .map_err(|report| match self.configuration.problem() {
-                // Nothing was ever taken over: that, and not the name, is the cause.
-                Some(problem) if self.configuration.catalogue().names().next().is_none() => problem,
-                _ => self.with_remark(report),
-            })
+    pub(super) async fn plan(&self, name: &str) -> Result<Arc<Plan>, Report> {
+        if let Ok(plan) = self.configuration.plan(name) {
+            return Ok(plan);
+        }
+        self.reload().await;
+        self.configuration.plan(name).map_err(|report| match self.configuration.problem() {
+            // Nothing was ever taken over: that, and not the name, is the cause.
+            Some(problem) if self.configuration.catalogue().names().next().is_none() => problem,
+            _ => self.with_remark(report),
+        })
     }
 
     /// Adds to a failure that the file on disk is not what is in use: it may be the reason.

@@ -75,7 +75,7 @@ impl Agent {
         connection: &mut Connection,
     ) -> Result<Response, Report> {
         let name = Name::new(name).map_err(|why| Report::new(Kind::Usage, why))?;
-        let plan = self.plan(name.as_str())?;
+        let plan = self.plan(name.as_str()).await?;
         if plan.identity.name != name {
             return Err(Report::new(Kind::Usage, format!("`{name}` is a role, and roles have no key")).hint(format!(
                 "rotate the key that it starts from: `rolecall identity rotate {}`",

@@ -1,31 +1,25 @@
-//! The socket: who may connect, how many at once, how long they may take.
+//! Connections: who may connect, how many at once, how long they may take.
 //!
 //! One request per connection. A bad connection costs itself and nobody else: a failed accept backs off, a slow reader or
 //! writer is cut, a caller of another user is closed without a byte.
 
 use super::Agent;
 use super::audit::{Event, FOREIGN_UID, Line};
-use super::caller::Caller;
+use super::caller::{Caller, Door};
 use super::extra::{Entry, Gate};
 use super::failure::internal_error;
 use super::requests::Response;
+use super::socket::Socket;
 use crate::domain::question::Question;
 use crate::domain::report::{Kind, Report};
-use crate::files;
-use crate::paths::Paths;
 use crate::process::Pinned;
 use crate::protocol::frame::{self, Tag};
 use crate::protocol::message::{Progress, Reply};
 use futures_util::FutureExt;
-use rustix::fs::{FlockOperation, Mode};
-use rustix::net::{self, RecvFlags, recv};
+use rustix::net::{RecvFlags, recv};
 use rustix::process::geteuid;
-use std::fs::{self, File};
 use std::io;
-use std::os::unix::fs::{FileTypeExt, MetadataExt};
-use std::os::unix::net as unix;
 use std::panic::AssertUnwindSafe;
-use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
@@ -53,119 +47,6 @@ const RESERVED_DESCRIPTORS: u64 = 128;
 
 /// More callers than this at once are told so; it is far above what a parallel Terraform makes.
 const CONNECTIONS_MAX: u64 = 4096;
-
-/// Connections that wait to be accepted; the system cuts it to its own limit.
-const BACKLOG: i32 = 4096;
-
-/// The bound socket and what makes it ours.
-#[derive(Debug)]
-pub struct Socket {
-    listener: unix::UnixListener,
-    /// What to remove at the end; `None` for a socket that systemd gave us and keeps.
-    own: Option<Own>,
-}
-
-#[derive(Debug)]
-struct Own {
-    path: PathBuf,
-    inode: (u64, u64),
-    /// Held as long as we live; never unlinked, or two agents could each lock a file of that name.
-    _lock: File,
-}
-
-/// Why there is no socket.
-#[derive(Debug)]
-pub enum BindError {
-    /// Another agent serves it.
-    AlreadyRunning,
-    /// It cannot be had.
-    Failed(Report),
-}
-
-impl Socket {
-    /// Takes the socket: lock, then remove what a dead agent left, then bind with mode 0600 from its first instant.
-    pub fn bind(paths: &Paths) -> Result<Self, BindError> {
-        files::ensure_private_dir(paths.runtime_dir()).map_err(BindError::Failed)?;
-        let lock_path = paths.runtime_dir().join("agent.lock");
-        let failed = |path: &Path, e: &io::Error| BindError::Failed(failed(path, e));
-        let lock = files::open_private_append(&lock_path).map_err(|e| failed(&lock_path, &e))?;
-        match rustix::fs::flock(&lock, FlockOperation::NonBlockingLockExclusive) {
-            Ok(()) => {}
-            Err(rustix::io::Errno::WOULDBLOCK) => return Err(BindError::AlreadyRunning),
-            Err(e) => return Err(failed(&lock_path, &e.into())),
-        }
-        remove_stale(&paths.socket).map_err(BindError::Failed)?;
-        let listener = listen(&paths.socket).map_err(|e| failed(&paths.socket, &e))?;
-        let inode = inode(&paths.socket).map_err(|e| failed(&paths.socket, &e))?;
-        Ok(Self { listener, own: Some(Own { path: paths.socket.clone(), inode, _lock: lock }) })
-    }
-
-    /// Takes the socket that systemd listens on for us.
-    pub fn activated(listener: unix::UnixListener) -> Self {
-        Self { listener, own: None }
-    }
-
-    /// Removes the socket from its path, so that nobody new connects. Only our own: a successor may have bound the path.
-    pub(super) fn unlink(&self) {
-        if let Some(own) = self.own.as_ref().filter(|_| self.is_in_place()) {
-            let _ = fs::remove_file(&own.path);
-        }
-    }
-
-    /// Tells whether the path still leads to us: a removed or replaced socket means that nobody finds this agent.
-    pub(super) fn is_in_place(&self) -> bool {
-        self.own.as_ref().is_none_or(|own| inode(&own.path).is_ok_and(|found| found == own.inode))
-    }
-
-    pub(super) fn listener(&self) -> io::Result<UnixListener> {
-        let listener = self.listener.try_clone()?;
-        listener.set_nonblocking(true)?;
-        UnixListener::from_std(listener)
-    }
-}
-
-impl Drop for Socket {
-    fn drop(&mut self) {
-        self.unlink();
-    }
-}
-
-/// Makes a socket that only its owner may connect to and gives it its path.
-///
-/// Not by the umask: that belongs to the whole process, and what another thread makes meanwhile would get odd rights.
-pub(super) fn listen(path: &Path) -> io::Result<unix::UnixListener> {
-    const OWNER: Mode = Mode::RUSR.union(Mode::WUSR);
-    let socket = net::socket_with(net::AddressFamily::UNIX, net::SocketType::STREAM, net::SocketFlags::CLOEXEC, None)?;
-    // Linux gives the path the mode that the socket has; elsewhere the directory alone must do until the mode is set.
-    if cfg!(target_os = "linux") {
-        rustix::fs::fchmod(&socket, OWNER)?;
-    }
-    net::bind(&socket, &net::SocketAddrUnix::new(path)?)?;
-    if !cfg!(target_os = "linux") {
-        rustix::fs::chmod(path, OWNER)?;
-    }
-    net::listen(&socket, BACKLOG)?;
-    Ok(socket.into())
-}
-
-pub(super) fn inode(path: &Path) -> io::Result<(u64, u64)> {
-    fs::symlink_metadata(path).map(|meta| (meta.dev(), meta.ino()))
-}
-
-/// Removes the socket of an agent that is gone; we hold the lock, so no living one owns it. Anything else is left alone.
-pub(super) fn remove_stale(path: &Path) -> Result<(), Report> {
-    match fs::symlink_metadata(path) {
-        Ok(meta) if meta.file_type().is_socket() => fs::remove_file(path).map_err(|e| failed(path, &e)),
-        Ok(_) => Err(Report::new(Kind::Agent, format!("{} is in the way and is no socket", path.display()))
-            .hint(format!("move it away: `mv {0} {0}.old`", path.display()))),
-        Err(e) if e.kind() == io::ErrorKind::NotFound => Ok(()),
-        Err(e) => Err(failed(path, &e)),
-    }
-}
-
-pub(super) fn failed(path: &Path, error: &io::Error) -> Report {
-    Report::new(Kind::Agent, format!("cannot take the socket: {}: {error}", path.display()))
-}
 
 /// Tells how many connections are served at once, by the descriptors there are.
 pub fn connections(descriptors: u64) -> usize {
@@ -201,11 +82,11 @@ pub(super) async fn accept(listener: &UnixListener, take: impl Fn(UnixStream)) {
 
 /// Lets those in who have connected already, and waits for nobody. At systemd's socket the next agent does it.
 pub(super) fn let_in(agent: &Arc<Agent>, socket: &Socket, slots: &Arc<Semaphore>) {
-    if socket.own.is_none() {
+    if socket.is_kept_by_systemd() {
         return;
     }
     // Not by tokio: a connection that its event queue has not told of yet is one all the same.
-    while let Ok((stream, _)) = socket.listener.accept() {
+    while let Ok(stream) = socket.accept() {
         if let Ok(stream) = stream.set_nonblocking(true).and_then(|()| UnixStream::from_std(stream)) {
             welcome(agent, stream, slots, None);
         }
@@ -311,7 +192,8 @@ async fn connection(
     let Ok(Some(payload)) = payload else { return };
     let mut connection = Connection(stream);
     let response = async {
-        let caller = Caller::behind(&connection.0, pid);
+        let door = if entry.is_some() { Door::Restricted } else { Door::Own };
+        let caller = Caller::behind(&connection.0, pid, door).await;
         match &entry {
             None => agent.handle(&payload, &caller, &mut connection).await,
             Some(entry) => agent.handle_extra(&payload, caller.by_socket(entry.socket()), &mut connection).await,

@@ -2,14 +2,16 @@
 
 use super::sessions::Glance;
 use super::{Agent, flight, log};
+use crate::blocking;
 use crate::domain::catalogue::{IdentityKind, VaultKind};
 use crate::domain::credential::{Freshness, Now};
 use crate::domain::plan::{Plan, SessionKey};
-use crate::domain::report::{Kind, Report};
+use crate::domain::report::{Kind, Report, printable};
 use crate::ports::{VaultState, no_key};
 use crate::protocol::message::Answer;
 use crate::protocol::status::{AgentStatus, Counts, IdentityStatus, RoleStatus, SessionStatus, Status, VaultStatus};
 use chrono::TimeDelta;
+use std::collections::BTreeSet;
 use std::sync::PoisonError;
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -113,6 +115,8 @@ impl Agent {
             warnings.push(Report::new(Kind::Failed, what).hint("report the places that are in the agent's log"));
         }
         warnings.extend(self.endpoint.warning());
+        let hung_files = blocking::overdue().into_iter().map(|call| call.subject).collect::<BTreeSet<String>>();
+        warnings.extend(hung(&hung_files));
         warnings.extend(failures.told());
         Status {
             agent: AgentStatus {
@@ -130,6 +134,7 @@ impl Agent {
             roles,
             endpoint: self.endpoint.status(),
             sockets,
+            hung_files: hung_files.into_iter().collect(),
             counts: self.counts(),
         }
     }
@@ -190,6 +195,17 @@ impl Agent {
         }
     }
 }
+
+/// Warns of files that do not answer: for each, a thread waits until it does.
+fn hung(paths: &BTreeSet<String>) -> Option<Report> {
+    let (first, last) = (paths.first()?, paths.last()?);
+    let more = if first == last { String::new() } else { format!(" and {} more", paths.len() - 1) };
+    let what = format!("a file does not answer: {}{more}", printable(first, PATH_SHOWN));
+    Some(Report::new(Kind::Failed, what).hint("see what is mounted there: `cat /proc/self/mounts`"))
+}
+
+/// The longest path in a warning.
+const PATH_SHOWN: usize = 80;
 
 /// Why there are no sessions: each cause once, with everybody whom it concerns.
 #[derive(Default)]

@@ -36,7 +36,7 @@ impl Agent {
     /// Takes a code; gives what there is to say.
     pub(super) async fn unlock(&self, name: Option<String>, code: MfaCode, caller: &Caller) -> Result<String, Report> {
         self.touch();
-        let device = self.device(name.as_deref());
+        let device = self.device(name.as_deref()).await;
         let shown = match &device {
             Ok(plan) => Some(plan.name.to_string()),
             Err(_) => name.map(|name| printable(&name, NAME_SHOWN)),
@@ -95,17 +95,17 @@ impl Agent {
     }
 
     /// Says whose device a code would be for, before anybody types one.
-    pub(super) fn tell_device(&self, name: Option<&str>) -> Result<Answer, Report> {
-        let plan = self.device(name)?;
+    pub(super) async fn tell_device(&self, name: Option<&str>) -> Result<Answer, Report> {
+        let plan = self.device(name).await?;
         let serial = plan.mfa_serial().expect("the plan was chosen by its device").as_str().to_owned();
         Ok(Answer::Device { name: plan.name.to_string(), serial })
     }
 
     /// Finds the plan whose device is meant: that of a name, or of the only device there is.
-    fn device(&self, name: Option<&str>) -> Result<Arc<Plan>, Report> {
+    async fn device(&self, name: Option<&str>) -> Result<Arc<Plan>, Report> {
         let plan = match name {
-            Some(name) => self.plan(name)?,
-            None => self.plan(self.only_device()?.as_str())?,
+            Some(name) => self.plan(name).await?,
+            None => self.plan(self.only_device()?.as_str()).await?,
         };
         if plan.mfa_serial().is_some() {
             return Ok(plan);

@@ -4,7 +4,12 @@
 //! directory on the way is watched: of each symlink met, of the file, and of the nearest part that exists where one is
 //! missing. The set is made anew after each event, then the file is read, in that order: a change between the two wakes us
 //! again. What was read may name further files, so this goes on until nothing new is named.
+//!
+//! Looking at directories blocks where their file system does not answer, so each path is walked on a thread that is left
+//! behind at its deadline. As long as a path does not answer, the others are watched and all are read at short intervals.
 
+use crate::blocking::{CONFIGURATION, STATE};
+use futures_util::future::join_all;
 use notify::{EventKind, RecommendedWatcher, RecursiveMode, Watcher};
 use std::collections::BTreeSet;
 use std::fs;
@@ -29,32 +34,56 @@ const POLL_BLIND: Duration = Duration::from_secs(2);
 /// How often what was read may name further files before they are left to the next look; each is a level of `include`.
 const ROUNDS_MAX: usize = 10;
 
+/// How long a path may take that leads to a file of the configuration.
+const DEADLINE: Duration = Duration::from_secs(1);
+
+/// Directories, the watcher that watches them, and whether all are watched that should be.
+struct Watched {
+    watcher: RecommendedWatcher,
+    dirs: BTreeSet<PathBuf>,
+    is_whole: bool,
+}
+
 /// Calls `changed` after every change that could concern one of the paths or is in the other directory; never returns.
 /// `changed` may make other paths of them, and gets to see these as well.
 ///
 /// One watch for all: the system gives a user only some hundred of them.
-pub(super) async fn watch(paths: impl Fn() -> BTreeSet<PathBuf>, other: &Path, changed: impl Fn()) {
+pub(super) async fn watch(paths: impl Fn() -> BTreeSet<PathBuf>, other: &Path, changed: impl AsyncFn()) {
     let woken = Arc::new(Notify::new());
-    let mut watcher =
-        watcher(&woken).inspect_err(|error| tracing::warn!(%error, "changes are looked for every two seconds")).ok();
-    let mut under_watch = BTreeSet::new();
+    let mut watched = None;
+    let mut is_told = false;
     loop {
         let mut seeing = false;
         let mut known = BTreeSet::new();
         for _ in 0..ROUNDS_MAX {
-            let mut wanted: BTreeSet<PathBuf> = paths().iter().flat_map(|path| directories(path)).collect();
+            let (mut wanted, all_answer) = directories_to(paths()).await;
             wanted.insert(other.to_path_buf());
             if wanted == known {
                 break;
             }
             known.clone_from(&wanted);
-            seeing = watcher.as_mut().is_some_and(|watcher| rewatch(watcher, &mut under_watch, wanted));
-            changed();
+            watched = rewatch(watched, wanted, &woken).await;
+            seeing = all_answer && watched.as_ref().is_some_and(|watched| watched.is_whole);
+            changed().await;
+        }
+        if !seeing && !std::mem::replace(&mut is_told, true) {
+            tracing::warn!("the configuration cannot be watched whole; changes are looked for every two seconds");
         }
         if timeout(if seeing { POLL } else { POLL_BLIND }, woken.notified()).await.is_ok() {
             sleep(SETTLE).await;
         }
     }
+}
+
+/// Gives every directory in which a change could concern one of the paths, and whether all paths answered in time.
+async fn directories_to(paths: BTreeSet<PathBuf>) -> (BTreeSet<PathBuf>, bool) {
+    let walks = paths.into_iter().map(|path| async move {
+        let subject = path.display().to_string();
+        CONFIGURATION.run(subject, DEADLINE, move || directories(&path)).await.ok()
+    });
+    let found = join_all(walks).await;
+    let all_answer = found.iter().all(Option::is_some);
+    (found.into_iter().flatten().flatten().collect(), all_answer)
 }
 
 fn watcher(woken: &Arc<Notify>) -> notify::Result<RecommendedWatcher> {
@@ -67,16 +96,26 @@ fn watcher(woken: &Arc<Notify>) -> notify::Result<RecommendedWatcher> {
     })
 }
 
-/// Makes the watched directories those that are wanted; tells whether it could.
-fn rewatch(watcher: &mut RecommendedWatcher, under_watch: &mut BTreeSet<PathBuf>, wanted: BTreeSet<PathBuf>) -> bool {
-    for gone in under_watch.difference(&wanted) {
-        let _ = watcher.unwatch(gone);
-    }
-    // Also those already watched: a directory that was removed and made again is another one of the same name.
-    under_watch.clear();
-    let number = wanted.len();
-    under_watch.extend(wanted.into_iter().filter(|dir| watcher.watch(dir, RecursiveMode::NonRecursive).is_ok()));
-    under_watch.len() == number
+/// Makes the watched directories those that are wanted. `None` where nothing can be watched; a watcher that hangs is left
+/// behind with its thread.
+async fn rewatch(watched: Option<Watched>, wanted: BTreeSet<PathBuf>, woken: &Arc<Notify>) -> Option<Watched> {
+    let woken = Arc::clone(woken);
+    let job = move || {
+        let mut watched = match watched {
+            Some(watched) => watched,
+            None => Watched { watcher: watcher(&woken).ok()?, dirs: BTreeSet::new(), is_whole: false },
+        };
+        let Watched { watcher, dirs, is_whole } = &mut watched;
+        for gone in dirs.difference(&wanted) {
+            let _ = watcher.unwatch(gone);
+        }
+        // Also those already watched: a directory that was removed and made again is another one of the same name.
+        let number = wanted.len();
+        *dirs = wanted.into_iter().filter(|dir| watcher.watch(dir, RecursiveMode::NonRecursive).is_ok()).collect();
+        *is_whole = dirs.len() == number;
+        Some(watched)
+    };
+    STATE.run("the watch of the configuration", DEADLINE, job).await.ok().flatten()
 }
 
 /// Gives every directory in which a change could make the path lead to something else.

@@ -7,10 +7,11 @@ use rolecall::adapters::sts::Sts;
 use rolecall::adapters::vault::Vaults;
 use rolecall::agent::lifecycle::{self, Ending};
 use rolecall::agent::log::Log;
-use rolecall::agent::server::{BindError, Socket, connections};
+use rolecall::agent::server::connections;
+use rolecall::agent::socket::{BindError, Socket};
 use rolecall::agent::{Agent, Ports};
 use rolecall::client;
-use rolecall::domain::report::{Kind, Report};
+use rolecall::domain::report::{Kind, Report, printable};
 use rolecall::paths::Paths;
 use rolecall::protocol::message::{Context, Startup};
 use rolecall::{config_disk, files, oneshot, panics, process};
@@ -19,6 +20,8 @@ use std::ffi::OsString;
 use std::io::{self, Write};
 use std::os::fd::AsFd;
 use std::os::unix;
+use std::os::unix::net::UnixListener;
+use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -35,8 +38,9 @@ const DESK_EVENTS: usize = 4;
 fn main() -> ExitCode {
     // Before anything else: what is inherited must not be kept open, and no secret may be there before the process is shut.
     process::share_heap();
+    let meant_for_another = activation_of_another_process();
     let activated = listenfd::ListenFd::from_env();
-    process::close_inherited(activated.len());
+    process::close_inherited(if meant_for_another.is_some() { 0 } else { activated.len() });
     if env::args_os().nth(1).is_some_and(|arg| arg == client::oneshot::ONE_SHOT) {
         return one_shot();
     }
@@ -48,7 +52,7 @@ fn main() -> ExitCode {
         // Fails only where we lead a group already; then the caller's terminal cannot end us either.
         let _ = rustix::process::setsid();
     }
-    match start(activated) {
+    match meant_for_another.map_or_else(|| start(activated), Err) {
         Ok((paths, socket)) => serve(paths, socket, detached),
         Err(BindError::AlreadyRunning) => {
             tell(detached, &Startup::AlreadyRunning);
@@ -150,21 +154,41 @@ fn world(interrupted: Arc<AtomicBool>) -> Result<oneshot::World, Report> {
 fn start(activated: listenfd::ListenFd) -> Result<(Paths, Socket), BindError> {
     let failed = |what: &str, e: io::Error| BindError::Failed(Report::new(Kind::Agent, format!("{what}: {e}")));
     process::harden().map_err(|e| failed("cannot shut the process off from others", e))?;
-    let paths = Paths::from_env().map_err(BindError::Failed)?;
+    // Not to keep a file system busy, or hang on one, for being started there.
+    env::set_current_dir("/").map_err(|e| failed("cannot leave the working directory", e))?;
+    let mut paths = Paths::from_env().map_err(BindError::Failed)?;
     // Without the directory, as on a full disk, logs are counted as lost and credentials are served.
     match files::ensure_private_dir(&paths.state) {
         Err(report) if paths.state.symlink_metadata().is_ok() => return Err(BindError::Failed(report)),
         _ => {}
     }
     let socket = match activation(activated)? {
-        Some(listener) => Socket::activated(listener),
+        Some((listener, path)) => {
+            paths.socket = path;
+            Socket::activated(listener, &paths)?
+        }
         None => Socket::bind(&paths)?,
     };
     Ok((paths, socket))
 }
 
-/// Takes the one socket that systemd hands over (sd_listen_fds(3)); anything else it hands over is refused.
-fn activation(mut given: listenfd::ListenFd) -> Result<Option<std::os::unix::net::UnixListener>, BindError> {
+/// Refuses sockets that are meant for another process (sd_listen_fds(3)): who set these variables expects an agent behind
+/// its socket, and one that binds its own instead would never be found there.
+fn activation_of_another_process() -> Option<BindError> {
+    #[expect(clippy::disallowed_methods, reason = "systemd hands sockets over by the environment")]
+    let (fds, pid) = (env::var("LISTEN_FDS").ok()?, env::var("LISTEN_PID").unwrap_or_default());
+    let own = std::process::id();
+    if fds.is_empty() || fds == "0" || pid == own.to_string() {
+        return None;
+    }
+    let named = if pid.is_empty() { "is not set".to_owned() } else { format!("names process {}", printable(&pid, 20)) };
+    let what = format!("socket activation: LISTEN_PID {named}, and this is process {own}");
+    let hint = "start the agent by its unit, or without LISTEN_FDS: `env -u LISTEN_FDS -u LISTEN_PID rolecalld`";
+    Some(BindError::Failed(Report::new(Kind::Agent, what).hint(hint)))
+}
+
+/// Takes the one socket that systemd hands over (sd_listen_fds(3)), and its path; anything else it hands over is refused.
+fn activation(mut given: listenfd::ListenFd) -> Result<Option<(UnixListener, PathBuf)>, BindError> {
     let refuse = |what: &str| {
         BindError::Failed(
             Report::new(Kind::Agent, format!("socket activation: {what}"))
@@ -176,7 +200,11 @@ fn activation(mut given: listenfd::ListenFd) -> Result<Option<std::os::unix::net
         1 => match given.take_unix_listener(0) {
             // One that does not listen would be accepted on for ever, in vain.
             Ok(Some(listener)) if rustix::net::sockopt::socket_acceptconn(&listener).unwrap_or(false) => {
-                Ok(Some(listener))
+                let address = listener.local_addr().ok();
+                // Without a path nobody can tell whether it is still found there.
+                let path = address.as_ref().and_then(|at| at.as_pathname()).filter(|path| path.is_absolute());
+                let path = path.ok_or_else(|| refuse("the socket has no absolute path"))?.to_path_buf();
+                Ok(Some((listener, path)))
             }
             Ok(_) | Err(_) => Err(refuse("the descriptor is not a listening unix socket")),
         },

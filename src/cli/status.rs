@@ -109,7 +109,9 @@ impl Seen {
                 _ => return Err(client::odd_answer()),
             },
         };
-        Ok(Self { problems: config_file::problems(paths), state })
+        // What hangs the agent would hang this process as well, and the kernel may not even let it end.
+        let is_hung = matches!(&state, State::Agent(status) if !status.hung_files.is_empty());
+        Ok(Self { problems: if is_hung { Vec::new() } else { config_file::problems(paths) }, state })
     }
 
     fn json(&self) -> Shown<'_> {

@@ -119,11 +119,20 @@ pub struct Surroundings {
     pub terminal: Option<Terminal>,
 }
 
+/// A terminal's device, by the kernel's word and not by the caller's.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Device {
+    /// Where it is.
+    pub path: String,
+    /// Its number, major and minor: what is opened at the path must have it.
+    pub number: (u32, u32),
+}
+
 /// A terminal on which a program can draw.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Terminal {
-    /// Its device, by the kernel's word and not by the caller's.
-    pub path: String,
+    /// Its device.
+    pub device: Device,
     /// What it understands (`$TERM`).
     pub kind: Option<String>,
 }

@@ -4,7 +4,7 @@ pub(in crate::protocol) mod secrets;
 
 use super::diagnosis::Diagnosis;
 use super::status::{KeyStatus, Rotated, Status};
-use crate::domain::question::{Surroundings, Terminal};
+use crate::domain::question::{Device, Surroundings, Terminal};
 use crate::domain::secret::{EndpointToken, MfaCode, Passphrase, SecretKey, SigninUrl};
 use crate::domain::totp::TotpSecret;
 use schemars::JsonSchema;
@@ -52,12 +52,12 @@ impl Context {
     }
 
     /// Gives where the caller could be shown something; `terminal` is the device that the kernel names, if any.
-    pub fn surroundings(&self, terminal: Option<String>) -> Surroundings {
+    pub fn surroundings(&self, terminal: Option<Device>) -> Surroundings {
         Surroundings {
             display: self.display.clone(),
             wayland_display: self.wayland_display.clone(),
             lang: self.lang.clone().filter(|lang| is_word(lang)),
-            terminal: terminal.map(|path| Terminal { path, kind: self.term.clone().filter(|term| is_word(term)) }),
+            terminal: terminal.map(|device| Terminal { device, kind: self.term.clone().filter(|term| is_word(term)) }),
         }
     }
 }

@@ -49,7 +49,7 @@ fn of_the_callers_words_only_plain_names_reach_a_program() {
         (&"x".repeat(65), false),
     ] {
         let context = Context { term: Some(word.to_owned()), lang: Some(word.to_owned()), ..Context::default() };
-        let found = context.surroundings(Some("/dev/pts/0".into()));
+        let found = context.surroundings(Some(Device { path: "/dev/pts/0".into(), number: (136, 0) }));
         assert_eq!((found.lang.is_some(), found.terminal.unwrap().kind.is_some()), (is_taken, is_taken), "{word:?}");
     }
 }

@@ -28,6 +28,9 @@ pub struct Status {
     /// The further sockets, by name.
     #[serde(default)]
     pub sockets: Vec<SocketStatus>,
+    /// Files that do not answer, as on a dead mount; for each, a thread of the agent waits.
+    #[serde(default)]
+    pub hung_files: Vec<String>,
     /// What has happened since the agent started.
     pub counts: Counts,
 }

@@ -8,10 +8,11 @@ use std::path::{Path, PathBuf};
 /// Of each layer: the layers it may import.
 const MAY_IMPORT: [(&str, &[&str]); 16] = [
     ("domain", &[]),
+    ("blocking", &[]),
     ("ports", &["domain", "setup"]),
     ("protocol", &["domain", "setup"]),
     ("config", &["domain"]),
-    ("config_disk", &["config", "domain"]),
+    ("config_disk", &["blocking", "config", "domain"]),
     ("paths", &["domain"]),
     ("files", &["domain"]),
     ("panics", &[]),
@@ -21,8 +22,8 @@ const MAY_IMPORT: [(&str, &[&str]); 16] = [
     ("client", &["domain", "files", "paths", "protocol"]),
     ("cli", &["aws_files", "client", "config", "config_disk", "domain", "files", "paths", "protocol", "setup"]),
     ("oneshot", &["config", "config_disk", "domain", "files", "paths", "ports", "process", "protocol", "setup"]),
-    ("agent", &["config", "config_disk", "domain", "files", "panics", "paths", "ports", "process", "protocol"]),
-    ("adapters", &["domain", "files", "paths", "ports", "setup"]),
+    ("agent", &["blocking", "config", "config_disk", "domain", "files", "panics", "paths", "ports", "process", "protocol"]),
+    ("adapters", &["blocking", "domain", "files", "paths", "ports", "setup"]),
 ];
 
 /// Of each layer: the crates it must not touch, directly.

@@ -182,11 +182,10 @@ fn two_sockets_or_something_else_from_systemd_are_refused() {
 }
 
 #[test]
-fn descriptors_meant_for_another_process_are_not_taken() {
+fn inherited_descriptors_are_closed() {
     let home = home();
     let mut shell = home.command("bash");
-    let script = "exec 3<>/dev/null 9>held; LISTEN_FDS=1 LISTEN_PID=1 exec \"$0\"";
-    let agent = Running::agent_by(shell.args(["-c", script, AGENT]));
+    let agent = Running::agent_by(shell.args(["-c", "exec 3<>/dev/null 9>held; exec \"$0\"", AGENT]));
     assert_eq!(home.run(["get", "prod"]).status.code(), ANSWERED, "it has bound a socket of its own");
     let held = descriptors(agent.pid());
     assert!(!held.contains(&home.path("held")), "what is inherited is closed: {held:?}");

@@ -9,6 +9,7 @@
 mod harness;
 
 mod access;
+mod activation;
 mod asking;
 mod channels;
 mod console;
@@ -24,6 +25,7 @@ mod exec;
 mod faults;
 mod first_steps;
 mod get;
+mod hung_files;
 mod iam_sdk;
 mod import;
 mod layers;
@@ -34,6 +36,7 @@ mod many;
 mod memory;
 mod mfa;
 mod panics;
+mod namespaces;
 mod reload;
 mod remote;
 mod rotation;

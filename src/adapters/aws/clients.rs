@@ -8,6 +8,7 @@ use super::endpoint::Endpoint;
 use super::errors::{self, Asked, Call};
 use super::failure::{Class, Failure};
 use super::probe::ClockErrors;
+use super::trust;
 use crate::domain::catalogue::AwsSettings;
 use crate::domain::credential::Signer;
 use crate::domain::report::{Kind, Report};
@@ -73,12 +74,8 @@ impl<C: Send + Sync + 'static> Clients<C> {
         }
         let (settings, asked, clock) = (Arc::clone(aws), region.to_owned(), Arc::clone(&self.clock));
         let (place, make) = (self.place, self.make);
-        // Certificates are read from files, and parsing them takes milliseconds.
-        let built = tokio::task::spawn_blocking(move || Reached::new(settings, asked, clock, place, make)).await;
-        let built = built.unwrap_or_else(|_| {
-            let report = Report::new(Kind::Failed, "the connection to AWS cannot be set up");
-            Err(report.hint("restart the agent from a clean environment: `rolecall agent restart`"))
-        });
+        let job = move || Reached::new(settings, asked, clock, place, make);
+        let built = trust::reading(aws.ca_bundle.as_deref(), job).await;
         let built = Arc::new(built.map_err(unsent)?);
         let mut clients = self.lock();
         // Another call may have been quicker.

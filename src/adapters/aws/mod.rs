@@ -13,4 +13,4 @@ pub(super) mod endpoint;
 pub(super) mod errors;
 pub(super) mod failure;
 pub(super) mod probe;
-mod trust;
+pub(super) mod trust;

@@ -4,6 +4,7 @@
 //! keychain is reached through a library that looks there first. Every certificate is checked here, because the SDK
 //! panics on one that it cannot read.
 
+use crate::blocking::SOURCES;
 use crate::domain::report::{Kind, Report};
 use aws_smithy_http_client::tls::TrustStore;
 use base64::Engine;
@@ -14,6 +15,7 @@ use rustls::pki_types::pem::PemObject;
 use std::fs::File;
 use std::io::{self, Read};
 use std::path::Path;
+use std::time::Duration;
 
 /// Mozilla's whole list takes a quarter of a megabyte.
 const BUNDLE_MAX: u64 = 4 * 1024 * 1024;
@@ -29,6 +31,24 @@ const SYSTEM_BUNDLES: [&str; 7] = [
     "/usr/local/share/certs/ca-root-nss.crt",
     "/etc/certs/ca-certificates.crt",
 ];
+
+/// How long certificates may take to be read and parsed; half a second on a slow machine.
+const DEADLINE: Duration = Duration::from_secs(4);
+
+/// Runs a job that reads the certificates to believe: on a thread that is left behind where their file does not answer.
+pub(in crate::adapters) async fn reading<T: Send + 'static>(
+    ca_bundle: Option<&Path>,
+    job: impl FnOnce() -> Result<T, Report> + Send + 'static,
+) -> Result<T, Report> {
+    let subject = ca_bundle.map_or_else(
+        || "the list of certificate authorities".to_owned(),
+        |path| format!("`ca_bundle` {}", path.display()),
+    );
+    SOURCES.run(subject.as_str(), DEADLINE, job).await.unwrap_or_else(|error| {
+        Err(Report::new(Kind::Config, format!("{subject} {error}"))
+            .hint("mount its file system again, or set `ca_bundle` under `[aws]` to another file"))
+    })
+}
 
 /// Reads the certificates to believe.
 pub(in crate::adapters) fn store(ca_bundle: Option<&Path>) -> Result<TrustStore, Report> {

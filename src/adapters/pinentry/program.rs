@@ -6,9 +6,9 @@
 use crate::domain::question::Terminal;
 use rustix::process::{Pid, Signal, kill_process_group};
 use rustix::termios::{OptionalActions, Termios, tcgetattr, tcsetattr};
-use std::fs::{File, OpenOptions};
+use std::fs::{File, Metadata, OpenOptions};
 use std::io::Write;
-use std::os::unix::fs::OpenOptionsExt;
+use std::os::unix::fs::{FileTypeExt, MetadataExt, OpenOptionsExt};
 use std::os::unix::process::ExitStatusExt;
 use std::sync::LazyLock;
 use std::time::Duration;
@@ -108,16 +108,27 @@ pub(super) struct Screen {
 }
 
 impl Screen {
-    /// Remembers how a terminal is; `None` where it is none.
+    /// Remembers how a terminal is; `None` where it is none of ours, or another device than the kernel named.
     pub(super) fn of(terminal: &Terminal) -> Option<Self> {
         // Not to wait for a line that hangs up, and not to become the agent's own terminal, whose Ctrl-C would end us.
         let flags = rustix::fs::OFlags::NOCTTY | rustix::fs::OFlags::NONBLOCK;
         let flags = i32::try_from(flags.bits()).ok()?;
-        let tty = OpenOptions::new().read(true).write(true).custom_flags(flags).open(&terminal.path).ok()?;
+        let tty = OpenOptions::new().read(true).write(true).custom_flags(flags).open(&terminal.device.path).ok()?;
+        // What has been opened is looked at, and not its path.
+        if !is_ours(&tty.metadata().ok()?, terminal.device.number) {
+            return None;
+        }
         let before = tcgetattr(&tty).ok()?;
         let is_dumb = terminal.kind.as_deref().is_none_or(|kind| kind == "dumb");
         Some(Self { tty, before, is_dumb, was_left: false })
     }
+}
+
+fn is_ours(meta: &Metadata, number: (u32, u32)) -> bool {
+    let device = meta.rdev();
+    meta.file_type().is_char_device()
+        && (rustix::fs::major(device), rustix::fs::minor(device)) == number
+        && meta.uid() == rustix::process::geteuid().as_raw()
 }
 
 impl Drop for Screen {
@@ -134,4 +145,29 @@ impl Drop for Screen {
 
 fn modes(of: &Termios) -> [u32; 4] {
     [of.input_modes.bits(), of.output_modes.bits(), of.control_modes.bits(), of.local_modes.bits()]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::question::Device;
+
+    #[test]
+    fn a_device_that_is_not_the_callers_terminal_is_not_drawn_on() {
+        let is_taken = |path: &str, number| {
+            let device = Device { path: path.to_owned(), number };
+            Screen::of(&Terminal { device, kind: None }).is_some()
+        };
+        let pty =
+            rustix::pty::openpt(rustix::pty::OpenptFlags::RDWR | rustix::pty::OpenptFlags::NOCTTY).expect("a pty");
+        rustix::pty::grantpt(&pty).expect("granted");
+        rustix::pty::unlockpt(&pty).expect("unlocked");
+        let path = rustix::pty::ptsname(&pty, Vec::new()).expect("named").into_string().expect("text");
+        let device = std::fs::metadata(&path).expect("there").rdev();
+        let number = (rustix::fs::major(device), rustix::fs::minor(device));
+        assert!(is_taken(&path, number));
+        assert!(!is_taken(&path, (number.0, number.1 + 1)), "a link to another terminal leads here");
+        assert!(!is_taken("/dev/null", (1, 3)), "a device that is no terminal");
+        assert!(!is_taken("/dev/pts/no-such-terminal", number));
+    }
 }

@@ -3,6 +3,7 @@
 use super::ambient::Container;
 use super::http::Service;
 use super::{never, token_file};
+use crate::adapters::aws::trust;
 use crate::domain::catalogue::AwsSettings;
 use crate::domain::report::{Kind, Report, printable};
 use crate::domain::secret::WebToken;
@@ -86,11 +87,9 @@ impl Place {
 pub(super) async fn ask(place: &Place, aws: &Arc<AwsSettings>, clock: &dyn Clock) -> Result<Sourced, TokenError> {
     let name = format!("the container endpoint at {}", place.host());
     let (tls, aws) = (place.url.starts_with("https://"), Arc::clone(aws));
-    // Certificates are read from files.
-    let service = tokio::task::spawn_blocking(move || Service::new(name, HINT, tls, aws.ca_bundle.as_deref())).await;
-    let service = service.unwrap_or_else(|_| {
-        Err(never(Report::new(Kind::Failed, "the connection to the container endpoint cannot be set up")))
-    })?;
+    let certificates = aws.ca_bundle.clone();
+    let job = move || Ok(Service::new(name, HINT, tls, aws.ca_bundle.as_deref()));
+    let service = trust::reading(certificates.as_deref(), job).await.map_err(never)??;
     match once(place, &service, clock).await {
         Err(error) if error.outlook != Outlook::Permanent => once(place, &service, clock).await,
         result => result,

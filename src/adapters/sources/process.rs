@@ -6,6 +6,7 @@
 
 use super::credentials::{Raw, check};
 use super::never;
+use crate::blocking::SOURCES;
 use crate::domain::arn::AccountId;
 use crate::domain::report::{Kind, Report, printable};
 use crate::domain::secret::{SecretKey, SessionToken};
@@ -16,6 +17,7 @@ use serde::Deserialize;
 use std::ffi::OsString;
 use std::pin::pin;
 use std::process::{ExitStatus, Stdio};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncReadExt};
@@ -26,6 +28,9 @@ use zeroize::Zeroizing;
 
 /// How long a program may take. A caller waits for 20 seconds in all and has to hear why in that time.
 const DEADLINE: Duration = Duration::from_secs(15);
+
+/// How long its start may take, which reads its file.
+const START: Duration = Duration::from_secs(5);
 
 /// What is still on its way when the program has ended; one that it left behind may hold the pipe open for ever.
 const LAST_WORD: Duration = Duration::from_millis(200);
@@ -46,13 +51,18 @@ pub(super) struct Running {
     list: Mutex<Vec<i32>>,
     /// Held by each program while it is being started, and by nobody longer.
     starting: RwLock<()>,
+    /// Whether a start was waited for in vain; nobody waits for it again.
+    is_slow: AtomicBool,
 }
 
 impl Running {
     /// Gives their process ids: also those that a program sends us as its first deed.
     pub(super) async fn pids(&self) -> Vec<i32> {
-        if self.starting.try_write().is_err() {
-            let _ = timeout(STARTING, self.starting.write()).await;
+        if self.starting.try_write().is_ok() {
+            self.is_slow.store(false, Ordering::Relaxed);
+        } else if !self.is_slow.load(Ordering::Relaxed) {
+            let is_slow = timeout(STARTING, self.starting.write()).await.is_err();
+            self.is_slow.store(is_slow, Ordering::Relaxed);
         }
         self.list().clone()
     }
@@ -151,8 +161,7 @@ pub(super) async fn run(
     Ok(said.answer)
 }
 
-/// Starts a program. On a thread of its own: a start returns when the program's file has been opened, and one on a file
-/// system that hangs would take one of the agent's two threads with it.
+/// Starts a program. A start returns when the program's file has been opened, which may lie on a file system that hangs.
 async fn start(argv: &[String], environment: &[(OsString, OsString)], running: &Arc<Running>) -> std::io::Result<Run> {
     let (program, arguments) = argv.split_first().ok_or(std::io::ErrorKind::InvalidInput)?;
     let mut command = Command::new(program);
@@ -167,7 +176,8 @@ async fn start(argv: &[String], environment: &[(OsString, OsString)], running: &
         .stderr(Stdio::piped())
         .kill_on_drop(true);
     let starting = running.starting.read().await;
-    let child = tokio::task::spawn_blocking(move || command.spawn()).await.map_err(std::io::Error::other)??;
+    let started = SOURCES.run(program.as_str(), START, move || command.spawn()).await;
+    let child = started.map_err(std::io::Error::other)??;
     let pid = child.id().and_then(|id| i32::try_from(id).ok()).ok_or(std::io::ErrorKind::NotFound)?;
     running.list().push(pid);
     drop(starting);

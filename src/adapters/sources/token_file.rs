@@ -1,6 +1,7 @@
 //! A token in a file that somebody else renews: read anew each time, never kept.
 
 use super::{later, never};
+use crate::blocking::{self, SOURCES};
 use crate::domain::report::{Kind, Report};
 use crate::domain::secret::WebToken;
 use crate::ports::TokenError;
@@ -9,16 +10,21 @@ use std::fs::OpenOptions;
 use std::io::{self, Read};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
+use std::time::Duration;
 use zeroize::{Zeroize, Zeroizing};
 
 /// What STS takes for a `WebIdentityToken` (AssumeRoleWithWebIdentity); no token of a container's is longer.
 const TOKEN_MAX: usize = 20_000;
+
+/// A file on a network's disk may hang; a token is read in no time.
+const DEADLINE: Duration = Duration::from_secs(4);
 
 enum Flaw {
     Empty,
     Huge,
     Letters,
     NoFile,
+    NoAnswer(blocking::Error),
     Io(io::Error),
 }
 
@@ -34,9 +40,8 @@ pub(super) async fn authorization(file: &Path) -> Result<WebToken, TokenError> {
 
 async fn read(file: &Path, what: &str) -> Result<WebToken, TokenError> {
     let path = file.to_owned();
-    // The disk may be a network's.
-    let read = tokio::task::spawn_blocking(move || token(&path)).await;
-    let flaw = match read.unwrap_or_else(|_| Err(Flaw::Io(io::ErrorKind::Other.into()))) {
+    let read = SOURCES.run(file.display().to_string(), DEADLINE, move || token(&path)).await;
+    let flaw = match read.unwrap_or_else(|error| Err(Flaw::NoAnswer(error))) {
         Ok(token) => return Ok(token),
         Err(flaw) => flaw,
     };
@@ -50,6 +55,9 @@ async fn read(file: &Path, what: &str) -> Result<WebToken, TokenError> {
             later(report("is not there".into()).hint(format!("{renewer}, and whether the path is right")))
         }
         Flaw::Io(error) => never(report(format!("cannot be read: {error}")).hint(format!("`ls -l {shown}`"))),
+        Flaw::NoAnswer(error) => {
+            later(report(error.to_string()).hint(format!("{renewer}, and whether its file system is mounted")))
+        }
         Flaw::Huge => {
             never(report(format!("has more than {TOKEN_MAX} bytes")).hint("name the file with the token alone"))
         }

@@ -1,11 +1,12 @@
 //! The encrypted-file vault: one file that holds every key, for machines without a keyring.
 //!
 //! It knows no keyring and asks nobody for a passphrase. What it keeps between calls is the key that the passphrase made,
-//! never the passphrase and never a stored key. All of it runs on tokio's blocking threads: stretching a passphrase takes a
-//! fifth of a second, and a file can lie on a slow disk.
+//! never the passphrase and never a stored key. All of it runs on threads that may block: stretching a passphrase takes a
+//! fifth of a second, and a file can lie on a disk that hangs.
 
 use super::blob::{self, BLOB_MAX, Item};
 use super::sealed::{COST, Cost, Flaw, HEADER, Key};
+use crate::blocking::STATE;
 use crate::domain::names::Name;
 use crate::domain::report::{Kind, Report};
 use crate::domain::secret::Passphrase;
@@ -30,6 +31,9 @@ const PASSPHRASE_MIN: usize = 8;
 
 /// How long a call may take: the most expensive file that is accepted needs longer, and then the person is told so.
 const DEADLINE: Duration = Duration::from_secs(25);
+
+/// How long a look may take that is made for `status`.
+const STATE_DEADLINE: Duration = Duration::from_secs(2);
 
 /// How long a write waits for another process's write, and in which steps: `flock` has no deadline of its own.
 const LOCK_WAIT: Duration = Duration::from_secs(5);
@@ -79,7 +83,7 @@ impl FileVault {
 
     /// Tells whether the file would open, without opening it.
     pub(super) async fn state(&self) -> VaultState {
-        match self.run(|vault| vault.held().map(|_| ())).await {
+        match self.run_within(STATE_DEADLINE, |vault| vault.held().map(|_| ())).await {
             Ok(()) => VaultState::Ready,
             Err(report) if report.kind == Kind::Locked => VaultState::Locked,
             Err(report) => VaultState::Absent(report.message),
@@ -144,13 +148,17 @@ impl FileVault {
         &self,
         job: impl FnOnce(&Inner) -> Result<T, Report> + Send + 'static,
     ) -> Result<T, Report> {
+        self.run_within(DEADLINE, job).await
+    }
+
+    async fn run_within<T: Send + 'static>(
+        &self,
+        deadline: Duration,
+        job: impl FnOnce(&Inner) -> Result<T, Report> + Send + 'static,
+    ) -> Result<T, Report> {
         let inner = Arc::clone(&self.0);
-        let job = tokio::task::spawn_blocking(move || job(&inner));
-        match tokio::time::timeout(DEADLINE, job).await {
-            Ok(Ok(answer)) => answer,
-            Ok(Err(_)) => Err(self.0.fault("failed in a way that should not be possible")),
-            Err(_) => Err(self.0.fault(&format!("did not answer within {} s", DEADLINE.as_secs()))),
-        }
+        let done = STATE.run(self.0.path.display().to_string(), deadline, move || job(&inner)).await;
+        done.unwrap_or_else(|error| Err(self.0.fault(&error.to_string())))
     }
 }
 

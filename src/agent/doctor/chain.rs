@@ -259,7 +259,7 @@ impl Walk<'_> {
         if attempt.with_mfa || !attempt.takes_mfa || attempt.device.is_none() || !self.may_call() {
             return None;
         }
-        let plan = self.agent.plan(self.plan.identity.name.as_str()).ok()?;
+        let plan = self.agent.plan(self.plan.identity.name.as_str()).await.ok()?;
         plan.mfa_serial()?;
         let role = std::mem::replace(&mut self.plan, plan);
         let (links, findings) = (self.found.links.len(), self.found.findings.len());

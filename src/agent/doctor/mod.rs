@@ -49,7 +49,7 @@ impl Agent {
         connection: &mut Connection,
     ) -> Result<Answer, Report> {
         self.touch();
-        let plan = self.plan_for(name, Event::Doctor, caller)?;
+        let plan = self.plan_for(name, Event::Doctor, caller).await?;
         if let Some(report) = super::recursion::refuse(caller, &self.ports.tokens.sources().running().await) {
             return Err(report);
         }

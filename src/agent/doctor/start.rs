@@ -108,7 +108,7 @@ impl Walk<'_> {
                 self.say("").await;
                 let seat = agent.seat(Subject::Device(serial.clone()), &plan.name, self.caller, self.context);
                 let outcome = agent.asking(work, seat, self.connection).await;
-                agent.sessions.questions.terminal_given_back(self.caller.terminal_path.as_deref()).await;
+                agent.sessions.questions.terminal_given_back(self.caller.device.as_ref()).await;
                 outcome
             }
         };

@@ -147,7 +147,7 @@ impl Agent {
         context: &Context,
         connection: &mut Connection,
     ) -> Result<Answer, Failure> {
-        let plan = self.plan(wanted.name).map_err(Failure::permanent)?;
+        let plan = self.plan(wanted.name).await.map_err(Failure::permanent)?;
         check_port(wanted).map_err(Failure::permanent)?;
         let pinned = caller.pid.and_then(|pid| connection.pinned(pid));
         let owner = match wanted.owner {
@@ -250,7 +250,7 @@ impl Agent {
     }
 
     async fn try_to_serve(&self, grant: &Grant, floor: Duration) -> Result<(Arc<Plan>, HandOut), Failure> {
-        let plan = self.plan(&grant.name).map_err(|_| Failure::permanent(removed(&grant.name)))?;
+        let plan = self.plan(&grant.name).await.map_err(|_| Failure::permanent(removed(&grant.name)))?;
         self.admit_unasked(&plan, &grant.caller).await?;
         let given = self.sessions.quickly(&plan, floor).await?;
         Ok((plan, given))

@@ -26,7 +26,8 @@ pub(super) use peer::can_be_told;
 
 use super::Agent;
 use super::audit::{Event, Line};
-use super::failure::{Failure, internal_error};
+use super::failure::Failure;
+use crate::blocking::STATE;
 use crate::domain::report::{Kind, Report};
 use crate::domain::secret::{EndpointToken, SigninUrl};
 use crate::protocol::message::EndpointForm;
@@ -42,7 +43,6 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::Duration;
 use tokio::sync::watch;
-use tokio::task::spawn_blocking;
 use tokio::time::timeout;
 use visits::Visits;
 use zeroize::Zeroizing;
@@ -292,13 +292,14 @@ impl Endpoint {
             Kept::of(&self.socket, state.shared.as_ref().map(|shared| shared.port), state.grants.values())
         };
         let file = self.file.clone();
-        let done = spawn_blocking(move || {
+        let write = move || {
             let done = kept.write(&file);
             // Nobody else writes before that, even where nobody waits for it any more.
             drop(written);
             done
-        });
-        done.await.unwrap_or_else(|_| Err(internal_error()))
+        };
+        let done = STATE.run(self.file.display().to_string(), KEPT_WITHIN, write).await;
+        done.unwrap_or_else(|error| Err(Report::new(Kind::Failed, format!("{} {error}", self.file.display()))))
     }
 }
 
@@ -323,7 +324,10 @@ impl Agent {
     /// Takes up what the agent before this one served.
     pub(super) async fn resume_endpoint(&self) {
         let endpoint = &self.endpoint;
-        let Some(before) = kept::read(&endpoint.file, &endpoint.socket) else { return };
+        let (file, socket) = (endpoint.file.clone(), endpoint.socket.clone());
+        let read = move || kept::read(&file, &socket);
+        let before = STATE.run(endpoint.file.display().to_string(), KEPT_WITHIN, read).await;
+        let Some(before) = before.ok().flatten() else { return };
         let now = self.ports.clock.now();
         let port = before.port;
         let (containers, metadata): (Vec<_>, Vec<_>) = before

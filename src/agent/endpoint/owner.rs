@@ -47,7 +47,9 @@ impl Owner {
         if parent_of() != Some(parent) || !client.is_alive() {
             return Err(gone());
         }
-        let is_ours = fs::metadata(process(parent)).is_ok_and(|meta| meta.uid() == rustix::process::geteuid().as_raw());
+        let is_ours = process(parent)
+            .and_then(|proc| fs::metadata(proc).ok())
+            .is_some_and(|meta| meta.uid() == rustix::process::geteuid().as_raw());
         if parent == 1 || !is_ours {
             return Err(Report::new(Kind::Usage, "what started rolecall is no shell of yours")
                 .hint("run it in the shell that it is for, without `sudo` between them"));
@@ -108,15 +110,15 @@ impl Owner {
 
     /// Names what runs as it now: the command, once the client has become it.
     pub(super) fn program(&self) -> Option<String> {
-        let program = crate::agent::caller::exe(&process(self.pid))?;
-        self.is_alive().then_some(program)
+        let (program, _) = crate::agent::caller::program(&process(self.pid)?);
+        program.filter(|_| self.is_alive())
     }
 }
 
 /// Tells whether a process cannot reach our loopback; `false` where that cannot be seen.
 fn is_elsewhere(pid: i32) -> bool {
     let network = |proc: &Path| fs::read_link(proc.join("ns/net")).ok();
-    let (theirs, ours) = (network(&process(pid)), network(Path::new("/proc/self")));
+    let (theirs, ours) = (process(pid).as_deref().and_then(network), network(Path::new("/proc/self")));
     matches!((theirs, ours), (Some(theirs), Some(ours)) if theirs != ours)
 }
 

@@ -4,7 +4,7 @@
 //! caller's terminal does not: the terminal is a shell's again by then.
 
 use super::{NoAnswer, Place, Questions, Said, Showing, State, Subject};
-use crate::domain::question::Surroundings;
+use crate::domain::question::{Device, Surroundings};
 use crate::ports::Prompted;
 use std::sync::Arc;
 use std::time::Duration;
@@ -66,15 +66,15 @@ impl Questions {
 
     /// Gives the turn at a terminal: two questions at once would draw over each other.
     pub(super) fn turn_at(&self, way: &Surroundings) -> Option<Arc<Turn<()>>> {
-        let path = &way.terminal.as_ref()?.path;
+        let path = &way.terminal.as_ref()?.device.path;
         let State { terminals, .. } = &mut *self.state();
         terminals.retain(|known, turn| known == path || Arc::strong_count(turn) > 1);
         Some(Arc::clone(terminals.entry(path.clone()).or_default()))
     }
 
     /// Returns when nothing is drawn on a terminal any more that was drawn for somebody who has left.
-    pub(in crate::agent) async fn terminal_given_back(&self, path: Option<&str>) {
-        let turn = path.and_then(|path| self.state().terminals.get(path).map(Arc::clone));
+    pub(in crate::agent) async fn terminal_given_back(&self, terminal: Option<&Device>) {
+        let turn = terminal.and_then(|device| self.state().terminals.get(&device.path).map(Arc::clone));
         if let Some(turn) = turn {
             let free = async {
                 drop(turn.lock().await);

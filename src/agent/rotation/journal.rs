@@ -4,6 +4,7 @@
 //! replaced whole at each step. What it says is a promise about access keys: only those that it names as ours are ever
 //! switched off or deleted.
 
+use crate::blocking::STATE;
 use crate::domain::names::Name;
 use crate::domain::report::{Kind, Report};
 use crate::files;
@@ -14,12 +15,16 @@ use std::fs::File;
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
 /// The form of the file.
 const VERSION: u32 = 1;
 
 /// A thousand rotations at once.
 const FILE_MAX: u64 = 1024 * 1024;
+
+/// A disk may be slow, and each write waits for it.
+const DEADLINE: Duration = Duration::from_secs(5);
 
 /// Where a rotation stands: what is being done, or was when it was broken off.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -134,9 +139,12 @@ impl Journal {
         job: impl FnOnce(&Self) -> Result<T, Report> + Send + 'static,
     ) -> Result<T, Report> {
         let journal = self.clone();
-        // A disk may be slow, and each write waits for it.
-        let done = tokio::task::spawn_blocking(move || job(&journal)).await;
-        done.unwrap_or_else(|_| Err(Report::new(Kind::Failed, "the journal of rotations could not be kept")))
+        let shown = self.path.display().to_string();
+        let done = STATE.run(shown.as_str(), DEADLINE, move || job(&journal)).await;
+        done.unwrap_or_else(|error| {
+            Err(Report::new(Kind::Failed, format!("the journal of rotations {shown} {error}"))
+                .hint("see whether its file system is mounted; `rolecall identity rotate` goes on where it stopped"))
+        })
     }
 
     fn load(&self) -> Result<Content, Report> {

@@ -6,7 +6,7 @@ use super::memory_vault::MemoryVault;
 use super::prompter::TestPrompter;
 use rolecall::adapters::sources::Ambient;
 use rolecall::adapters::sts::Sts;
-use rolecall::agent::server::Socket;
+use rolecall::agent::socket::Socket;
 use rolecall::agent::{Agent, Ports, lifecycle};
 use rolecall::client::{self, Autostart};
 use rolecall::domain::credential::{AccessKey, Session};

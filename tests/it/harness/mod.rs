@@ -4,6 +4,7 @@
 #![allow(dead_code, reason = "shared by several test programs, none of which needs all of it")]
 
 pub(crate) mod clock;
+pub(crate) mod dead_mount;
 pub(crate) mod home;
 pub(crate) mod inside;
 pub(crate) mod leaks;
