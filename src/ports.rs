@@ -58,8 +58,10 @@ pub enum VaultState {
     Ready,
     /// A person must unlock it first.
     Locked,
-    /// There is none, and why.
+    /// There is none, and why: a keyring was asked and has said so.
     Absent(String),
+    /// It could not be asked, and why. There may be one all the same.
+    Unreached(String),
 }
 
 /// Where long-term keys rest. Every call but `unlock`, which waits for a person, returns within 30
@@ -84,6 +86,8 @@ pub trait Vault: Send + Sync {
     async fn unlock(&self, passphrase: Option<Passphrase>) -> Result<(), Report>;
     /// Forgets what `unlock` learned.
     fn lock(&self);
+    /// Takes note of the session bus that a caller has: the agent's own may be that of a login that has ended.
+    fn offer_bus(&self, _address: &str) {}
 }
 
 /// Says that a vault has no key of an identity.

@@ -58,6 +58,7 @@ impl Stage {
             vault_file: home.join(".local/share/rolecall/vault.rolecall"),
             aws_config: home.join(".aws/config"),
             aws_credentials: home.join(".aws/credentials"),
+            ..Paths::default()
         };
         for private in [paths.runtime_dir(), paths.config.parent().expect("in a directory"), &paths.state] {
             rolecall::files::ensure_private_dir(private).expect("made");

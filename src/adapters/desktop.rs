@@ -2,24 +2,28 @@
 //!
 //! Questions on the caller's terminal that need no program go another way: by the caller itself, over its connection.
 
+use super::bus::SessionBus;
 use super::pinentry;
 use crate::domain::question::{Notice, Question, Surroundings};
 use crate::ports::{Prompted, Prompter};
 use async_trait::async_trait;
 use std::ffi::OsString;
 use std::path::Path;
+use std::sync::Arc;
 use std::time::Duration;
 
 /// The desktop, or what there is of one.
-#[derive(Clone, Default)]
+#[derive(Clone)]
 pub struct Desktop {
     environment: Vec<(OsString, OsString)>,
+    #[cfg_attr(not(target_os = "linux"), expect(dead_code, reason = "nothing is notified elsewhere"))]
+    bus: Arc<SessionBus>,
 }
 
 impl Desktop {
     /// Makes one whose programs know this environment and no other.
-    pub fn new(environment: Vec<(OsString, OsString)>) -> Self {
-        Self { environment }
+    pub fn new(environment: Vec<(OsString, OsString)>, bus: Arc<SessionBus>) -> Self {
+        Self { environment, bus }
     }
 }
 
@@ -32,7 +36,10 @@ impl Prompter for Desktop {
         surroundings: &Surroundings,
         start: Duration,
     ) -> Prompted {
-        pinentry::prompt(&self.environment, program, question, surroundings, start).await
+        let mut environment = self.environment.clone();
+        // By it a pinentry finds the desktop: that of the login there is now.
+        environment.extend(self.bus.address().map(|bus| ("DBUS_SESSION_BUS_ADDRESS".into(), bus.into())));
+        pinentry::prompt(&environment, program, question, surroundings, start).await
     }
 
     async fn settled(&self) {
@@ -47,6 +54,7 @@ impl Prompter for Desktop {
         Surroundings {
             display: var("DISPLAY"),
             wayland_display: var("WAYLAND_DISPLAY"),
+            xauthority: var("XAUTHORITY"),
             lang: var("LANG"),
             terminal: None,
         }
@@ -54,7 +62,7 @@ impl Prompter for Desktop {
 
     #[cfg(target_os = "linux")]
     async fn notify(&self, notice: &Notice) {
-        super::notifications::show(notice).await;
+        super::notifications::show(&self.bus, notice).await;
     }
 
     /// Tells nothing where nobody has said how.

@@ -16,7 +16,7 @@ use tokio::time::{sleep, timeout};
 use zbus::message::Type;
 use zbus::names::UniqueName;
 use zbus::zvariant::{ObjectPath, OwnedFd, OwnedObjectPath, OwnedValue};
-use zbus::{Address, Connection, MatchRule, Message, MessageStream};
+use zbus::{Connection, MatchRule, Message, MessageStream};
 
 /// How long after a failure the bus is tried again: from here to there, doubling. Nothing tells when it comes back.
 const PAUSE_MIN: Duration = Duration::from_secs(1);
@@ -35,12 +35,12 @@ const PROPERTIES: &str = "org.freedesktop.DBus.Properties";
 const TOP: &str = "/org/freedesktop/login1";
 const SESSIONS: &str = "/org/freedesktop/login1/session";
 
-/// Tells what happens on the desktop, for as long as somebody listens.
-pub async fn follow(events: mpsc::Sender<DeskEvent>) {
+/// Tells what happens on the desktop, for as long as somebody listens; on the system bus at an address, or at the standard one.
+pub async fn follow(address: Option<String>, events: mpsc::Sender<DeskEvent>) {
     let mut pause = PAUSE_MIN;
     let mut missed = false;
     while !events.is_closed() {
-        if let Some(bus) = Bus::connect(Address::system()).await {
+        if let Some(bus) = Bus::system(address.as_deref()).await {
             pause = PAUSE_MIN;
             let mut desk = Desk { bus: &bus.connection, events: &events, missed };
             if let Err(error) = desk.watch().await {

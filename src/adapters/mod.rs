@@ -3,10 +3,11 @@
 //! Adapters know the ports and the domain; nothing but the main of the agent knows adapters.
 
 mod aws;
-#[cfg(target_os = "linux")]
-mod bus;
+#[cfg_attr(not(target_os = "linux"), path = "no_bus.rs")]
+pub mod bus;
 pub mod clock;
 pub mod desktop;
+pub mod environment;
 mod iam;
 #[cfg(target_os = "linux")]
 pub mod logind;

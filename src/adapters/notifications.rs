@@ -3,13 +3,12 @@
 //! It knows nothing of what is told. Servers read the body as markup (Desktop Notifications Specification, "Markup"), so a
 //! name from a configuration or a path must not be able to be any.
 
-use super::bus::Bus;
+use super::bus::{Bus, SessionBus};
 use crate::domain::question::Notice;
 use crate::domain::report::printable;
 use std::collections::HashMap;
 use std::time::Duration;
 use tokio::time::timeout;
-use zbus::Address;
 use zbus::zvariant::Value;
 
 /// The port's promise. A server that is started by the call needs a second.
@@ -23,15 +22,15 @@ const BODY_MAX: usize = 400;
 const SERVERS_CHOICE: i32 = -1;
 
 /// Shows a notice, if there is somebody to show it.
-pub(super) async fn show(notice: &Notice) {
-    if timeout(WHOLE, send(notice)).await.ok().flatten().is_none() {
+pub(super) async fn show(bus: &SessionBus, notice: &Notice) {
+    if timeout(WHOLE, send(bus, notice)).await.ok().flatten().is_none() {
         tracing::debug!("there is no desktop to notify");
     }
 }
 
-async fn send(notice: &Notice) -> Option<()> {
+async fn send(bus: &SessionBus, notice: &Notice) -> Option<()> {
     const SERVER: &str = "org.freedesktop.Notifications";
-    let bus = Bus::connect(Address::session()).await?;
+    let bus = Bus::session(bus).await?;
     let (summary, body) = (printable(&notice.summary, SUMMARY_MAX), escaped(&printable(&notice.body, BODY_MAX)));
     let (icon, actions) = ("dialog-password", Vec::<&str>::new());
     // Normal: low ones are not shown at all by some desktops, critical ones stay until they are clicked.

@@ -91,7 +91,7 @@ async fn ask(
     command.env_clear().envs(environment.iter().map(|(name, value)| (name, value)));
     command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::null()).kill_on_drop(true).process_group(0);
     // The caller's display and nobody else's: the agent's own may be on a desktop where nobody sits.
-    command.env_remove("DISPLAY").env_remove("WAYLAND_DISPLAY");
+    command.env_remove("DISPLAY").env_remove("WAYLAND_DISPLAY").env_remove("XAUTHORITY");
     if terminal.is_some() {
         // By this GNOME's pinentry would find the desktop all the same.
         command.env_remove("DBUS_SESSION_BUS_ADDRESS");
@@ -99,6 +99,7 @@ async fn ask(
     for (name, value) in [
         ("DISPLAY", &surroundings.display),
         ("WAYLAND_DISPLAY", &surroundings.wayland_display),
+        ("XAUTHORITY", &surroundings.xauthority),
         ("LANG", &surroundings.lang),
     ] {
         if let Some(value) = value {

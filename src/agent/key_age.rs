@@ -186,6 +186,10 @@ impl Vault for Watched {
         drop(facts);
         self.vault.lock();
     }
+
+    fn offer_bus(&self, address: &str) {
+        self.vault.offer_bus(address);
+    }
 }
 
 impl Agent {

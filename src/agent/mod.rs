@@ -37,6 +37,7 @@ mod status;
 mod terminal;
 mod unlock;
 mod watch;
+mod world;
 
 use crate::blocking::RELOAD;
 use crate::domain::catalogue::{AuditMode, Catalogue};
@@ -192,6 +193,7 @@ impl Agent {
             }
         }
         self.audit.write(line);
+        self.note_places();
     }
 
     fn take_over(&self, catalogue: &Arc<Catalogue>) {

@@ -46,6 +46,10 @@ impl Agent {
         if call.version != VERSION && !call.request.is_of_every_version() {
             return Err(other_version(call.version));
         }
+        if let Some(bus) = &call.context.bus {
+            self.ports.vault.offer_bus(bus);
+        }
+        self.check_view(&call.request, call.context.view.as_ref()).await?;
         let answer = |answer| Ok(Response::Answer(Box::new(answer)));
         let done = |note| answer(Answer::Done { note });
         // A script that edits the file and goes on at once is faster than the watch; whether it stores a key in the keyring
@@ -99,7 +103,11 @@ impl Agent {
                 done(None)
             }
             Request::Reload => self.configuration.problem().map_or_else(|| done(None), Err),
-            Request::Status => answer(Answer::Status(Box::new(self.status().await))),
+            Request::Status => {
+                let mut status = self.status().await;
+                status.warnings.extend(call.context.view.as_ref().and_then(|view| self.other_configuration(view)));
+                answer(Answer::Status(Box::new(status)))
+            }
             Request::Stop => {
                 self.stop.notify_one();
                 done(None)

@@ -1,5 +1,6 @@
 //! The agent's socket: taken by binding it or from systemd, and known to be the one that callers find.
 
+use super::world;
 use crate::blocking::STATE;
 use crate::domain::report::{Kind, Report};
 use crate::files;
@@ -37,6 +38,8 @@ pub struct Socket {
     is_unlinked: bool,
     /// Held as long as we live; never unlinked, or two agents could each lock a file of that name.
     _lock: File,
+    /// One agent for each world, wherever it listens; held as long.
+    _world: Option<File>,
 }
 
 /// Why there is no socket.
@@ -53,6 +56,7 @@ impl Socket {
     pub fn bind(paths: &Paths) -> Result<Self, BindError> {
         files::ensure_private_dir(paths.runtime_dir()).map_err(BindError::Failed)?;
         let failed = |e: io::Error| BindError::Failed(failed(&paths.socket, &e));
+        let world = world::lock(paths)?;
         let lock = try_lock(paths)?.ok_or(BindError::AlreadyRunning)?;
         // The lock is free and somebody listens: systemd does, and starts an agent for whoever connects.
         if is_served(&paths.socket) {
@@ -61,10 +65,11 @@ impl Socket {
         remove_stale(&paths.socket).map_err(BindError::Failed)?;
         let listener = listen(&paths.socket).map_err(failed)?;
         let inode = inode(&paths.socket).map_err(failed)?;
-        Ok(Self { listener, path: paths.socket.clone(), inode, is_own: true, is_unlinked: false, _lock: lock })
+        Ok(Self { listener, path: paths.socket.clone(), inode, is_own: true, is_unlinked: false, _lock: lock, _world: world })
     }
 
-    /// Takes the socket that systemd listens on for us at `paths.socket`, after the checks that [`Self::bind`] makes.
+    /// Takes the socket that systemd listens on for us at `paths.socket`, after the checks that [`Self::bind`] makes. An
+    /// agent that listens elsewhere in this world is in the way of it.
     pub fn activated(listener: unix::UnixListener, paths: &Paths) -> Result<Self, BindError> {
         let path = paths.socket.clone();
         files::verify_private_dir(paths.runtime_dir()).map_err(BindError::Failed)?;
@@ -74,6 +79,7 @@ impl Socket {
                     .hint("make the socket anew: `systemctl --user restart rolecall.socket`"),
             )
         };
+        let world = world::lock(paths)?;
         let lock = wait_for_lock(paths)?;
         let meta = fs::symlink_metadata(&path).map_err(|e| refuse(&format!("is not there: {e}")))?;
         if !meta.file_type().is_socket() {
@@ -88,7 +94,7 @@ impl Socket {
             closed.map_err(|e| refuse(&format!("cannot be closed to other users: {e}")))?;
         }
         let inode = (meta.dev(), meta.ino());
-        Ok(Self { listener, path, inode, is_own: false, is_unlinked: false, _lock: lock })
+        Ok(Self { listener, path, inode, is_own: false, is_unlinked: false, _lock: lock, _world: world })
     }
 
     /// Removes the socket from its path, so that nobody new connects. Only our own: a successor may have bound the path.

@@ -23,7 +23,7 @@ impl Agent {
         let (state, reason) = match self.ports.vault.state().await {
             VaultState::Ready => ("ready", None),
             VaultState::Locked => ("locked", None),
-            VaultState::Absent(why) => ("absent", Some(why)),
+            VaultState::Absent(why) | VaultState::Unreached(why) => ("absent", Some(why)),
         };
         if state == "ready" {
             self.look_at_keys().await;
@@ -126,6 +126,7 @@ impl Agent {
                 now: now.wall,
                 config: self.paths.config.display().to_string(),
                 socket: self.paths.socket.display().to_string(),
+                world: self.paths.world.as_ref().map(|world| world.display().to_string()),
             },
             warnings,
             questions: self.sessions.questions.status(),

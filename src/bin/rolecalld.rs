@@ -1,5 +1,6 @@
 //! The agent's program: hardens itself, takes the socket, then runs the agent with the real ports.
 
+use rolecall::adapters::bus::SessionBus;
 use rolecall::adapters::clock::SystemClock;
 use rolecall::adapters::desktop::Desktop;
 use rolecall::adapters::sources::Ambient;
@@ -25,6 +26,7 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
 
 #[global_allocator]
 static HEAP: process::WipingHeap = process::WipingHeap;
@@ -142,7 +144,7 @@ fn world(interrupted: Arc<AtomicBool>) -> Result<oneshot::World, Report> {
     let catalogue = config_disk::load(&paths.config).map_err(|e| e.report())?.catalogue;
     let clock = Arc::new(SystemClock);
     Ok(oneshot::World {
-        accounts: Arc::new(Sts::new(clock.clone(), Ambient::from_vars(&[], |_| None))),
+        accounts: Arc::new(Sts::new(clock.clone(), Ambient::from_vars(|_| None))),
         clock,
         aws: catalogue.aws,
         state: paths.state.clone(),
@@ -151,12 +153,19 @@ fn world(interrupted: Arc<AtomicBool>) -> Result<oneshot::World, Report> {
     })
 }
 
+fn cannot_start(what: &str, error: io::Error) -> BindError {
+    BindError::Failed(Report::new(Kind::Agent, format!("{what}: {error}")))
+}
+
 fn start(activated: listenfd::ListenFd) -> Result<(Paths, Socket), BindError> {
-    let failed = |what: &str, e: io::Error| BindError::Failed(Report::new(Kind::Agent, format!("{what}: {e}")));
-    process::harden().map_err(|e| failed("cannot shut the process off from others", e))?;
+    process::harden().map_err(|e| cannot_start("cannot shut the process off from others", e))?;
     // Not to keep a file system busy, or hang on one, for being started there.
-    env::set_current_dir("/").map_err(|e| failed("cannot leave the working directory", e))?;
+    env::set_current_dir("/").map_err(|e| cannot_start("cannot leave the working directory", e))?;
     let mut paths = Paths::from_env().map_err(BindError::Failed)?;
+    // Whichever it took, callers who mean the other one would be served by this one.
+    if let Some(conflict) = &paths.conflict {
+        return Err(BindError::Failed(conflict.clone()));
+    }
     // Without the directory, as on a full disk, logs are counted as lost and credentials are served.
     match files::ensure_private_dir(&paths.state) {
         Err(report) if paths.state.symlink_metadata().is_ok() => return Err(BindError::Failed(report)),
@@ -165,11 +174,42 @@ fn start(activated: listenfd::ListenFd) -> Result<(Paths, Socket), BindError> {
     let socket = match activation(activated)? {
         Some((listener, path)) => {
             paths.socket = path;
-            Socket::activated(listener, &paths)?
+            take_over(&listener, &paths)?
         }
         None => Socket::bind(&paths)?,
     };
     Ok((paths, socket))
+}
+
+/// How often the lock of an agent that is asked to end is tried, and the time between: ten seconds in all. It drains for
+/// five.
+const TAKE_OVERS: u32 = 200;
+const PAUSE: Duration = Duration::from_millis(50);
+
+/// Takes the socket of systemd. An agent of this user that was started before there was one, as by cron before the login,
+/// listens at another place: it is asked to end, so that all callers use this one.
+fn take_over(listener: &UnixListener, paths: &Paths) -> Result<Socket, BindError> {
+    for attempt in 0..TAKE_OVERS {
+        let listener = listener.try_clone().map_err(|e| cannot_start("cannot take the socket over", e))?;
+        match Socket::activated(listener, paths) {
+            Err(BindError::AlreadyRunning) => {}
+            taken => return taken,
+        }
+        if attempt == 0
+            && let Some(other) = paths.holder_of_lock().filter(|other| other.socket != paths.socket)
+        {
+            // It ends in its own time; the lock is tried until then.
+            let _ = client::stop(&other);
+        }
+        std::thread::sleep(PAUSE);
+    }
+    let holder = paths.lock.as_deref().and_then(client::lock_holder);
+    let holder =
+        holder.map_or_else(|| "an unknown process".to_owned(), |it| format!("process {} ({})", it.pid, it.program));
+    Err(BindError::Failed(
+        Report::new(Kind::Agent, format!("another agent of this user does not end: {holder}"))
+            .hint("end it: `rolecall agent stop`, or by its number"),
+    ))
 }
 
 /// Refuses sockets that are meant for another process (sd_listen_fds(3)): who set these variables expects an agent behind
@@ -228,17 +268,20 @@ fn serve(paths: Paths, socket: Socket, detached: bool) -> ExitCode {
     let ended = runtime.block_on(async {
         lifecycle::outlive_file_size_limit();
         let clock = Arc::new(SystemClock);
+        let bus = SessionBus::new(variable("DBUS_SESSION_BUS_ADDRESS"));
+        let programs = of_programs(&paths);
+        let ambient = ambient().with_programs(programs.clone(), Arc::clone(&bus));
         let ports = Ports {
-            vault: Arc::new(Vaults::new(paths.vault_file.clone())),
-            tokens: Arc::new(Sts::new(clock.clone(), ambient())),
-            prompter: Arc::new(Desktop::new(inherited())),
+            vault: Arc::new(Vaults::new(paths.vault_file.clone(), &paths.keyring_service(), Arc::clone(&bus))),
+            tokens: Arc::new(Sts::new(clock.clone(), ambient)),
+            prompter: Arc::new(Desktop::new(programs, bus)),
             clock,
         };
         let agent = Agent::new(ports, paths);
         let (tell_desk, desk) = tokio::sync::mpsc::channel(DESK_EVENTS);
         #[cfg(target_os = "linux")]
         tokio::spawn(lifecycle::endless("logind", async move || {
-            rolecall::adapters::logind::follow(tell_desk.clone()).await;
+            rolecall::adapters::logind::follow(variable("DBUS_SYSTEM_BUS_ADDRESS"), tell_desk.clone()).await;
         }));
         #[cfg(not(target_os = "linux"))]
         drop(tell_desk);
@@ -264,13 +307,20 @@ fn serve(paths: Paths, socket: Socket, detached: bool) -> ExitCode {
 /// Takes what our own environment says of credentials: once, here, and nobody looks again.
 fn ambient() -> Ambient {
     #[expect(clippy::disallowed_methods, reason = "the one place that reads the agent's environment for credentials")]
-    Ambient::from_vars(&client::INHERITED, |name| env::var_os(name))
+    Ambient::from_vars(|name| env::var_os(name))
 }
 
-/// Gives what programs that we start may know of our own environment.
-fn inherited() -> Vec<(OsString, OsString)> {
-    #[expect(clippy::disallowed_methods, reason = "the same list that a client passes on to the agent")]
-    client::INHERITED.iter().filter_map(|name| Some(((*name).into(), env::var_os(name)?))).collect()
+/// Makes the environment of the programs that we start.
+fn of_programs(paths: &Paths) -> Vec<(OsString, OsString)> {
+    let user = rolecall::paths::in_passwd(rustix::process::geteuid().as_raw());
+    #[expect(clippy::disallowed_methods, reason = "a list of variables is handed on")]
+    rolecall::adapters::environment::of_programs(paths, user.as_ref(), |name| env::var_os(name))
+}
+
+/// Reads the address of a bus.
+fn variable(name: &str) -> Option<String> {
+    #[expect(clippy::disallowed_methods, reason = "the addresses of the buses, which are handed on")]
+    env::var(name).ok().filter(|value| !value.is_empty())
 }
 
 /// Reports the start to whoever waits for it on our standard output, then lets go of it; in the foreground, says a failure.

@@ -40,8 +40,10 @@ pub(super) fn run(paths: &Paths, command: &AgentCommand) -> Result<(), Failure> 
         }
         AgentCommand::Socket(command) => super::socket::run(paths, command),
         AgentCommand::Install(args) => install::install(paths, args),
-        AgentCommand::Uninstall(args) => install::uninstall(args),
+        AgentCommand::Uninstall(args) => install::uninstall(paths, args),
         AgentCommand::Restart => {
+            // Before the one that runs is ended: the next one would refuse to start.
+            paths.conflict.clone().map_or(Ok(()), Err)?;
             let was_running = stop(paths)?;
             systemd::reread(paths);
             start(paths, if was_running { "restarted" } else { "started" })
@@ -56,23 +58,16 @@ fn start(paths: &Paths, what: &str) -> Result<(), Failure> {
 
 /// A remark only: an agent that is just ending does not make `start` a failure.
 fn pid(paths: &Paths) -> String {
-    status::fetch(paths, Autostart::No).map(|status| format!(", pid {}", status.agent.pid)).unwrap_or_default()
+    status::fetch(&paths.looked_up_again(), Autostart::No)
+        .map(|status| format!(", pid {}", status.agent.pid))
+        .unwrap_or_default()
 }
 
-/// Reads the variables that say where a service manager's own files are. Only absolute paths count, as in `paths`.
-#[expect(clippy::disallowed_methods, reason = "the manager's directories, which are none of rolecall's paths")]
-fn directory(name: &str) -> Option<PathBuf> {
-    std::env::var_os(name).map(PathBuf::from).filter(|path| path.is_absolute())
-}
-
-fn home() -> Result<PathBuf, Report> {
-    directory("HOME").ok_or_else(|| Report::new(Kind::Failed, "HOME is not set to an absolute path"))
-}
-
-fn config_home() -> Result<PathBuf, Report> {
-    directory("XDG_CONFIG_HOME").map_or_else(|| home().map(|home| home.join(".config")), Ok)
-}
-
-fn runtime_dir() -> Option<PathBuf> {
-    directory("XDG_RUNTIME_DIR")
+/// Returns the directory of the user's own configuration, as the service manager knows it.
+///
+/// A terminal in a snap has an XDG_CONFIG_HOME that the manager does not have: it counts where units are in it already.
+fn config_home(paths: &Paths) -> PathBuf {
+    #[expect(clippy::disallowed_methods, reason = "the directory of the service manager, which is none of rolecall's")]
+    let named = std::env::var_os("XDG_CONFIG_HOME").map(PathBuf::from).filter(|dir| dir.is_absolute());
+    named.filter(|dir| dir.join("systemd/user").is_dir()).unwrap_or_else(|| paths.home.join(".config"))
 }

@@ -24,12 +24,16 @@ pub(super) fn load(paths: &Paths) -> Result<Catalogue, Report> {
 
 /// The same, with where each entry stands.
 pub(super) fn load_whole(paths: &Paths) -> Result<Loaded, Report> {
+    if let Some(conflict) = &paths.conflict {
+        return Err(conflict.clone());
+    }
     config_disk::load(&paths.config).map_err(|e| e.report())
 }
 
 /// Lists everything that is wrong with the configuration, a line each.
 pub(super) fn problems(paths: &Paths) -> Vec<String> {
-    config_disk::load(&paths.config).map_or_else(|e| e.lines().collect(), |_| Vec::new())
+    let conflict = paths.conflict.iter().map(|report| report.message.clone());
+    conflict.chain(config_disk::load(&paths.config).map_or_else(|e| e.lines().collect(), |_| Vec::new())).collect()
 }
 
 /// Reads the text of the first file, for an edit.
@@ -215,6 +219,7 @@ pub(super) mod tests {
             vault_file: at("vault"),
             aws_config: at("aws/config"),
             aws_credentials: at("aws/credentials"),
+            ..Paths::default()
         }
     }
 

@@ -69,6 +69,8 @@ enum State {
 struct Configured {
     /// The file.
     config: String,
+    /// The directory of a separate world.
+    world: Option<String>,
     warnings: Vec<Report>,
     identities: Vec<IdentityStatus>,
     roles: Vec<RoleStatus>,
@@ -91,6 +93,9 @@ pub(super) struct WithoutAgent<'a> {
     agent: Option<()>,
     /// The file that the next one reads.
     config: &'a str,
+    /// The directory of the separate world that this is; absent in the one that every caller of the user shares.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    world: Option<&'a str>,
     /// What a person should know, most urgent first.
     warnings: &'a [Report],
     /// By name.
@@ -117,9 +122,14 @@ impl Seen {
     fn json(&self) -> Shown<'_> {
         match &self.state {
             State::Agent(status) => Shown::Agent(status),
-            State::NoAgent(Configured { config, warnings, identities, roles }) => {
-                Shown::NoAgent(WithoutAgent { agent: None, config, warnings, identities, roles })
-            }
+            State::NoAgent(Configured { config, world, warnings, identities, roles }) => Shown::NoAgent(WithoutAgent {
+                agent: None,
+                config,
+                world: world.as_deref(),
+                warnings,
+                identities,
+                roles,
+            }),
         }
     }
 }
@@ -131,7 +141,8 @@ impl Configured {
             Err(report) => (Catalogue::default(), vec![report]),
         };
         let (identities, roles) = (identities(&catalogue), roles(&catalogue));
-        Self { config: paths.config.display().to_string(), warnings, identities, roles }
+        let world = paths.world.as_ref().map(|world| world.display().to_string());
+        Self { config: paths.config.display().to_string(), world, warnings, identities, roles }
     }
 }
 

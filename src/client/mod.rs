@@ -4,9 +4,11 @@
 //! copies the agent's bytes as they are.
 
 mod brief;
+mod holder;
 pub mod oneshot;
 mod start;
 mod terminal;
+mod view;
 
 use crate::domain::question::Question;
 use crate::domain::report::{Kind, Report};
@@ -24,6 +26,7 @@ use terminal::Asked;
 use zeroize::Zeroizing;
 
 pub use brief::{Brief, ask_briefly};
+pub use holder::{Holder, lock_holder};
 pub use start::{INHERITED, agent_in_sight, agent_program, refuse_extra_socket, start_agent};
 
 /// The agent answers sooner than this, a person's answer included (55 s); an agent that is stopped or stuck does not.
@@ -173,10 +176,14 @@ type Read<'a> = &'a mut dyn FnMut(&mut UnixStream) -> io::Result<(Tag, Zeroizing
 fn call_reading(
     paths: &Paths,
     request: Request,
-    context: Context,
+    mut context: Context,
     autostart: Autostart,
     read: Read<'_>,
 ) -> Result<Reply, Lost> {
+    if let Some(conflict) = paths.conflict.as_ref().filter(|_| request.uses_configuration()) {
+        return Err(Lost::For(conflict.clone()));
+    }
+    context.view = view::of(paths, &request);
     let call = Call { version: VERSION, request, context };
     // Made in one piece, as growing would leave a secret behind unwiped; small enough to share a page with the answer.
     let mut payload = Zeroizing::new(Vec::with_capacity(REQUEST_ROOM));
@@ -220,7 +227,7 @@ fn connect(paths: &Paths, autostart: Autostart) -> Result<UnixStream, Report> {
     // One that has started may be stopped again before we come: by a restart, an update, somebody's `agent stop`.
     for _ in 0..STARTS {
         start_agent(paths)?;
-        if let Some(stream) = connect_running(paths)? {
+        if let Some(stream) = connect_running(&paths.looked_up_again())? {
             return Ok(stream);
         }
     }

@@ -1,5 +1,6 @@
 //! Starting the agent: one start at a time, and no return before it answers or has said why not.
 
+use super::holder::{Holder, lock_holder};
 use crate::domain::report::{Kind, Report};
 use crate::files;
 use crate::paths::Paths;
@@ -20,12 +21,16 @@ const START_DEADLINE: Timespec = Timespec { tv_sec: 10, tv_nsec: 0 };
 const TRIES: u32 = 100;
 const PAUSE: Duration = Duration::from_millis(20);
 
+/// How often the lock of a start is tried: twelve seconds in all, more than a start may take.
+const TURNS: u32 = 600;
+
 /// The agent's log is rotated beyond this, at a start.
 const LOG_MAX: u64 = 1024 * 1024;
 
-/// The environment that the agent inherits. Not the caller's: an `AWS_ENDPOINT_URL`, a proxy or an `LD_PRELOAD` of
-/// whoever happened to call first would steer everybody's sessions until logout.
-pub const INHERITED: [&str; 20] = [
+/// The environment that the agent inherits: what says which world it belongs to, and the desktop of its user. Not the
+/// rest: an `AWS_ENDPOINT_URL`, a proxy, a PATH or an `LD_PRELOAD` of whoever happened to call first would steer everybody's
+/// sessions until logout.
+pub const INHERITED: [&str; 19] = [
     "DBUS_SESSION_BUS_ADDRESS",
     "DISPLAY",
     "HOME",
@@ -34,8 +39,8 @@ pub const INHERITED: [&str; 20] = [
     "LC_CTYPE",
     "LC_MESSAGES",
     "LOGNAME",
-    "PATH",
     "ROLECALL_CONFIG",
+    "ROLECALL_HOME",
     "ROLECALL_SOCKET",
     "TZ",
     "USER",
@@ -44,7 +49,6 @@ pub const INHERITED: [&str; 20] = [
     "XDG_CONFIG_HOME",
     "XDG_DATA_HOME",
     "XDG_RUNTIME_DIR",
-    "XDG_SESSION_ID",
     "XDG_STATE_HOME",
 ];
 
@@ -92,25 +96,27 @@ fn place_of_an_extra_socket(paths: &Paths) -> Report {
 /// Starts an agent and waits until it answers; returns as well when somebody else's start came first.
 pub fn start_agent(paths: &Paths) -> Result<(), Report> {
     refuse_place_of_extra_socket(paths)?;
+    let lock_path = paths.start_lock();
     // A caller's umask may be so strict that a directory could not be entered by its owner.
     let callers = rustix::process::umask(Mode::RWXG | Mode::RWXO);
-    let made = files::ensure_private_dir(paths.runtime_dir());
+    let dirs = [Some(paths.runtime_dir()), lock_path.parent()];
+    let made = dirs.into_iter().flatten().try_for_each(files::ensure_private_dir);
     // On a full disk it may be missing: the agent serves without it, and refuses one that others could have prepared.
     let _ = files::ensure_private_dir(&paths.state);
     rustix::process::umask(callers);
     made?;
     // Fifty tools that start at once start one agent: the others wait here and find it running.
-    let lock_path = paths.runtime_dir().join("start.lock");
-    let failed =
-        |what: &str, e: std::io::Error| Report::new(Kind::Agent, format!("cannot start the agent: {what}: {e}"));
-    let lock = files::open_private_append(&lock_path).map_err(|e| failed(&lock_path.display().to_string(), e))?;
-    rustix::fs::flock(&lock, FlockOperation::LockExclusive)
-        .map_err(|e| failed(&lock_path.display().to_string(), e.into()))?;
+    let lock = files::open_private_append(&lock_path).map_err(|e| cannot_start(&lock_path, &e))?;
+    if !take_turn(&lock, &lock_path, paths)? {
+        return Ok(());
+    }
     for _ in 0..TRIES {
-        if super::connect_running(paths)?.is_some() {
+        // Each time anew: the agent that runs already may listen at another place of the same world.
+        let paths = paths.looked_up_again();
+        if super::connect_running(&paths)?.is_some() {
             return Ok(());
         }
-        let mut child = spawn(paths)?;
+        let mut child = spawn(&paths)?;
         match startup(&mut child) {
             Some(Startup::Ready) => return Ok(()),
             // One that is just ending has unlinked its socket, or lost it, and is about to let go of its lock.
@@ -121,12 +127,49 @@ pub fn start_agent(paths: &Paths) -> Result<(), Report> {
             }
             Some(Startup::Failed { report }) => return Err(report),
             None => {
-                return Err(Report::new(Kind::Agent, "the agent did not start within 10 seconds").hint(look(paths)));
+                return Err(Report::new(Kind::Agent, "the agent did not start within 10 seconds").hint(look(&paths)));
             }
         }
     }
-    // It may have come up in the last pause; if not, the caller's own attempt to connect says so.
-    Ok(())
+    if super::connect_running(&paths.looked_up_again())?.is_some() {
+        return Ok(());
+    }
+    // The lock is held, and nobody answers: what holds it is named, as nobody would find it otherwise.
+    let locks = paths.lock.iter().cloned().chain([paths.runtime_dir().join("agent.lock")]);
+    Err(held(&locks.filter_map(|lock| lock_holder(&lock)).next(), "no agent answers, and its lock is held"))
+}
+
+/// Waits for the turn to start an agent; `false` if an agent answers meanwhile.
+fn take_turn(lock: &fs::File, path: &Path, paths: &Paths) -> Result<bool, Report> {
+    for _ in 0..TURNS {
+        match rustix::fs::flock(lock, FlockOperation::NonBlockingLockExclusive) {
+            Ok(()) => return Ok(true),
+            Err(rustix::io::Errno::WOULDBLOCK | rustix::io::Errno::INTR) => {}
+            Err(e) => return Err(cannot_start(path, &e.into())),
+        }
+        thread::sleep(PAUSE);
+        if super::connect_running(&paths.looked_up_again())?.is_some() {
+            return Ok(false);
+        }
+    }
+    Err(held(&lock_holder(path), &format!("cannot start the agent: {} is locked", path.display())))
+}
+
+/// Says that a lock is not let go of, and by whom.
+fn held(holder: &Option<Holder>, what: &str) -> Report {
+    match holder {
+        Some(Holder { pid, program }) if !program.is_empty() => {
+            Report::new(Kind::Agent, format!("{what} by process {pid} ({program})"))
+                .hint(format!("end it if it hangs: `kill {pid}`"))
+        }
+        // The process that took it has ended and left it to one that it had started.
+        _ => Report::new(Kind::Agent, format!("{what} by an unknown process"))
+            .hint("look for the process that has the file open, and end it: `fuser -v ~/.local/state/rolecall/*.lock`"),
+    }
+}
+
+fn cannot_start(path: &Path, error: &std::io::Error) -> Report {
+    Report::new(Kind::Agent, format!("cannot start the agent: {}: {error}", path.display()))
 }
 
 fn look(paths: &Paths) -> String {

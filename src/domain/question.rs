@@ -113,6 +113,8 @@ pub struct Surroundings {
     pub display: Option<String>,
     /// `$WAYLAND_DISPLAY`.
     pub wayland_display: Option<String>,
+    /// `$XAUTHORITY`.
+    pub xauthority: Option<String>,
     /// `$LANG`.
     pub lang: Option<String>,
     /// Its terminal.

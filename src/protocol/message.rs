@@ -1,10 +1,12 @@
 //! Requests and answers, one JSON object each.
 
+mod context;
 pub(in crate::protocol) mod secrets;
+
+pub use context::{Context, SeenFile, View};
 
 use super::diagnosis::Diagnosis;
 use super::status::{KeyStatus, Rotated, Status};
-use crate::domain::question::{Device, Surroundings, Terminal};
 use crate::domain::secret::{EndpointToken, MfaCode, Passphrase, SecretKey, SigninUrl};
 use crate::domain::totp::TotpSecret;
 use schemars::JsonSchema;
@@ -21,52 +23,6 @@ pub struct Call {
     /// Where the person may be found, if one must be asked.
     #[serde(default)]
     pub context: Context,
-}
-
-/// What a client says of its surroundings; used for prompts and for nothing else.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Context {
-    /// `$DISPLAY`.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub display: Option<String>,
-    /// `$WAYLAND_DISPLAY`.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub wayland_display: Option<String>,
-    /// `$LANG`.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub lang: Option<String>,
-    /// `$TERM`.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub term: Option<String>,
-}
-
-/// The longest `$TERM` and `$LANG` that mean something.
-const WORD_MAX: usize = 64;
-
-impl Context {
-    /// Reads the allowed variables of this process.
-    pub fn from_env() -> Self {
-        #[expect(clippy::disallowed_methods, reason = "the allow-list of what a client says of its surroundings")]
-        let var = |name| std::env::var(name).ok().filter(|value| !value.is_empty());
-        Self { display: var("DISPLAY"), wayland_display: var("WAYLAND_DISPLAY"), lang: var("LANG"), term: var("TERM") }
-    }
-
-    /// Gives where the caller could be shown something; `terminal` is the device that the kernel names, if any.
-    pub fn surroundings(&self, terminal: Option<Device>) -> Surroundings {
-        Surroundings {
-            display: self.display.clone(),
-            wayland_display: self.wayland_display.clone(),
-            lang: self.lang.clone().filter(|lang| is_word(lang)),
-            terminal: terminal.map(|device| Terminal { device, kind: self.term.clone().filter(|term| is_word(term)) }),
-        }
-    }
-}
-
-/// Tells whether a text is a name and nothing more. A `$TERM` with a path in it would have ncurses read a file of the
-/// caller's choice, and a line end would begin another command of the pinentry's protocol.
-fn is_word(text: &str) -> bool {
-    let is_plain = |c: char| c.is_ascii_alphanumeric() || "._+-@".contains(c);
-    text.len() <= WORD_MAX && text.starts_with(|c: char| c.is_ascii_alphanumeric()) && text.chars().all(is_plain)
 }
 
 /// What a client wants.
@@ -383,6 +339,25 @@ impl Request {
     /// sessions, and it can always be locked and ended.
     pub fn is_of_every_version(&self) -> bool {
         matches!(self, Self::Get { .. } | Self::Lock | Self::Stop)
+    }
+
+    /// Tells whether the answer depends on which configuration the agent uses. The rest reaches the agent of the user
+    /// whatever the caller sees: it shows, locks or ends it.
+    pub fn uses_configuration(&self) -> bool {
+        !matches!(self, Self::Status | Self::Lock | Self::Stop | Self::Glance { .. } | Self::Names)
+    }
+
+    /// Tells whether the vault file may be created or written.
+    pub fn writes_vault(&self) -> bool {
+        matches!(
+            self,
+            Self::IdentityAdd { .. }
+                | Self::IdentityAdopt { .. }
+                | Self::IdentityRemove { .. }
+                | Self::IdentityRotate { .. }
+                | Self::IdentityTotp { .. }
+                | Self::UnlockVault { .. }
+        )
     }
 }
 

@@ -83,6 +83,9 @@ pub struct AgentStatus {
     pub config: String,
     /// Where it answers.
     pub socket: String,
+    /// The directory of the separate world that it belongs to; absent in the one that every caller of the user shares.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub world: Option<String>,
 }
 
 /// The vault.

@@ -42,7 +42,7 @@ fn an_application_on_an_instance_lists_the_bucket_in_every_client_without_a_key(
     assert_eq!(person.home.aws.count("ImdsCredentials"), 1, "the clients themselves do not ask the instance");
     assert_eq!(person.home.aws.count("AssumeRole"), 1);
     assert_eq!(person.home.aws.count("GetSessionToken"), 0);
-    let stored = person.desk.secret_tool(&["search", "--all", "service", "rolecall"]);
+    let stored = person.desk.secret_tool(&["search", "--all", "service", &person.home.keyring_service()]);
     assert!(!stored.contains("AKIA"), "there is no key to keep: {stored}");
     person.nothing_leaked();
 }

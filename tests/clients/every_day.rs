@@ -26,7 +26,7 @@ fn first_day(person: &Person) {
     fs::remove_file(&csv).unwrap();
 
     // An independent reader finds the key where a keyring program would show it.
-    let seen = person.desk.secret_tool(&["lookup", "service", "rolecall", "username", "auth"]);
+    let seen = person.desk.secret_tool(&["lookup", "service", &person.home.keyring_service(), "username", "auth"]);
     assert!(seen.contains(id) && seen.contains(secret), "the keyring has the key");
 
     person.add_role(ROLE_ARN);

@@ -108,7 +108,7 @@ fn a_secret_in_the_real_keyring_serves_tools_that_nobody_watches() {
     let input = json!({ "TotpSecret": secret }).to_string();
     let added = person.home.run_with_input(["identity", "add", "auth", "--totp", "--yes"], &input);
     assert!(added.status.success(), "{}", text(&added.stderr));
-    let seen = person.desk.secret_tool(&["lookup", "service", "rolecall", "username", "auth"]);
+    let seen = person.desk.secret_tool(&["lookup", "service", &person.home.keyring_service(), "username", "auth"]);
     assert!(seen.contains(&format!("\"TotpSecret\":\"{secret}\"")), "the keyring has it beside the key");
     person.rolecall(&["agent", "stop"]);
     // The code that was tried when the secret was added is used up; an agent that has just started does not know that.

@@ -14,7 +14,7 @@ fn rotate(person: &Person) -> (String, String) {
     let (old, new) = (text("old_access_key_id"), text("access_key_id"));
     assert_ne!(old, new);
     // What the keyring holds now is one key, and a secret that must be found nowhere else.
-    let item = person.desk.secret_tool(&["lookup", "service", "rolecall", "username", "auth"]);
+    let item = person.desk.secret_tool(&["lookup", "service", &person.home.keyring_service(), "username", "auth"]);
     let item: Value = serde_json::from_str(&item).expect("one item");
     assert_eq!(item["AccessKeyId"], new.as_str());
     assert!(item.get("Next").is_none() && item["Created"].is_string(), "nothing is left half done");

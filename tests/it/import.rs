@@ -269,6 +269,7 @@ fn a_key_that_no_import_brought_never_leaves_the_vault() {
         vault_file: home.path("vault"),
         aws_config: home.path(".aws/config"),
         aws_credentials: home.path(".aws/credentials"),
+        ..rolecall::paths::Paths::default()
     };
     let request = rolecall::protocol::message::Request::IdentityTakeBack { name: "auth".into(), access_key_id: id };
     let context = rolecall::protocol::message::Context::default();

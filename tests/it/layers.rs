@@ -13,7 +13,7 @@ const MAY_IMPORT: [(&str, &[&str]); 16] = [
     ("protocol", &["domain", "setup"]),
     ("config", &["domain"]),
     ("config_disk", &["blocking", "config", "domain"]),
-    ("paths", &["domain"]),
+    ("paths", &["blocking", "domain"]),
     ("files", &["domain"]),
     ("panics", &[]),
     ("process", &[]),

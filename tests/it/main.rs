@@ -37,6 +37,7 @@ mod memory;
 mod mfa;
 mod panics;
 mod namespaces;
+mod one_agent;
 mod reload;
 mod remote;
 mod rotation;

@@ -80,7 +80,7 @@ const EC2: &str = "type = \"ec2\"\nec2_metadata_service_endpoint = \"ENDPOINT\""
 
 fn variables<const N: usize>(variables: [(&str, String); N]) -> Ambient {
     let variables: HashMap<&str, String> = variables.into_iter().collect();
-    Ambient::from_vars(&[], |name| variables.get(name).map(Into::into))
+    Ambient::from_vars(|name| variables.get(name).map(Into::into))
 }
 
 /// Gives the application's own session, as its service would put it into its environment.

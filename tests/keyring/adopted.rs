@@ -121,7 +121,7 @@ fn keys_in_collections_of_aws_vault_and_granted_are_adopted_and_served_and_stay_
         assert!(tried.iter().any(|call| call.access_key_id.as_ref() == Some(id) && call.status == 200), "{tried:?}");
     }
     for (name, id) in [("auth", &key.id), ("gran", &second.id)] {
-        let stored = desk.secret_tool(&["lookup", "service", "rolecall", "username", name]);
+        let stored = desk.secret_tool(&["lookup", "service", &home.keyring_service(), "username", name]);
         assert!(stored.contains(id.as_str()), "{name}");
     }
 
@@ -151,8 +151,11 @@ fn keys_in_collections_of_aws_vault_and_granted_are_adopted_and_served_and_stay_
     }
     assert_eq!(home.run(["get", "prod"]).status.code(), Some(3), "config.toml has it no more");
     for name in ["auth", "gran"] {
-        let kept =
-            desk.command("secret-tool").args(["lookup", "service", "rolecall", "username", name]).output().unwrap();
+        let kept = desk
+            .command("secret-tool")
+            .args(["lookup", "service", &home.keyring_service(), "username", name])
+            .output()
+            .unwrap();
         assert!(!kept.status.success() && kept.stdout.is_empty(), "rolecall's copy of {name} is gone");
     }
 }

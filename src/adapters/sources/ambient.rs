@@ -3,9 +3,11 @@
 //! Threat: an agent's environment that could be set by a caller would decide for everybody who they are. A tool that starts
 //! the agent passes none of these on (`client::INHERITED`); `rolecall agent run` and systemd do, because a person said so.
 
+use crate::adapters::bus::SessionBus;
 use crate::domain::secret::{SecretKey, SessionToken, WebToken};
 use std::ffi::OsString;
 use std::fmt;
+use std::sync::Arc;
 use std::time::Duration;
 
 /// The agent's environment, as far as it concerns credentials.
@@ -14,7 +16,9 @@ pub struct Ambient {
     pub(super) key: Option<AmbientKey>,
     pub(super) container: Container,
     /// What a credential program may know.
-    pub(super) program: Vec<(OsString, OsString)>,
+    program: Vec<(OsString, OsString)>,
+    /// The session bus that such a program is told of.
+    bus: Option<Arc<SessionBus>>,
 }
 
 /// The same, and when it was taken, by the boot-time clock.
@@ -43,8 +47,8 @@ pub(super) struct Container {
 }
 
 impl Ambient {
-    /// Takes what concerns credentials out of an environment. `inherited` names what a credential program may know.
-    pub fn from_vars(inherited: &[&str], var: impl Fn(&str) -> Option<OsString>) -> Self {
+    /// Takes what concerns credentials out of an environment.
+    pub fn from_vars(var: impl Fn(&str) -> Option<OsString>) -> Self {
         let text = |name: &str| var(name).map(|v| v.to_string_lossy().into_owned()).filter(|v| !v.is_empty());
         let key = text("AWS_ACCESS_KEY_ID").map(|access_key_id| AmbientKey {
             access_key_id,
@@ -59,8 +63,20 @@ impl Ambient {
             token: text("AWS_CONTAINER_AUTHORIZATION_TOKEN").map(WebToken::new),
             token_file: text("AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE"),
         };
-        let program = inherited.iter().filter_map(|name| Some(((*name).into(), var(name)?))).collect();
-        Self { key, container, program }
+        Self { key, container, program: Vec::new(), bus: None }
+    }
+
+    /// Adds the environment of credential programs, and the session bus that they are told of.
+    #[must_use]
+    pub fn with_programs(self, program: Vec<(OsString, OsString)>, bus: Arc<SessionBus>) -> Self {
+        Self { program, bus: Some(bus), ..self }
+    }
+
+    /// Returns the environment of a credential program that is started now.
+    pub(super) fn of_program(&self) -> Vec<(OsString, OsString)> {
+        let bus = self.bus.as_ref().and_then(|bus| bus.address());
+        let bus = bus.map(|bus| ("DBUS_SESSION_BUS_ADDRESS".into(), bus.into()));
+        self.program.iter().cloned().chain(bus).collect()
     }
 }
 

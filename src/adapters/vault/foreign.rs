@@ -7,8 +7,10 @@
 //!
 //! It knows no reports of identities. Like the vault's own store it runs on a thread that may be lost.
 
-use super::os::REASON_MAX;
+use super::os::{REASON_MAX, Trouble};
+use super::secret_service::connect;
 use super::worker::{Fault, Worker};
+use crate::adapters::bus::SessionBus;
 use crate::domain::credential::AccessKey;
 use crate::domain::report::{Kind, Report, printable};
 use crate::domain::secret::SecretKey;
@@ -16,9 +18,10 @@ use crate::ports::{ForeignEntry, ForeignKeys};
 use async_trait::async_trait;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
-use secret_service::{Collection, EncryptionType, Error, SecretService};
+use secret_service::{Collection, Error};
 use serde::Deserialize;
 use std::future::Future;
+use std::sync::Arc;
 use std::time::Duration;
 use tokio::runtime::Builder;
 use tokio::time::timeout;
@@ -54,12 +57,13 @@ struct Credentials<'a> {
 /// The keyring of this session.
 pub(super) struct Foreign {
     thread: Worker<()>,
+    bus: Arc<SessionBus>,
 }
 
 impl Foreign {
     /// Prepares the thread; it does not run yet.
-    pub(super) fn new() -> Self {
-        Self { thread: Worker::new("keyring-foreign", || ()) }
+    pub(super) fn new(bus: Arc<SessionBus>) -> Self {
+        Self { thread: Worker::new("keyring-foreign", || ()), bus }
     }
 
     async fn run<T: Send + 'static>(
@@ -81,13 +85,13 @@ impl Foreign {
 #[async_trait]
 impl ForeignKeys for Foreign {
     async fn list(&self, collections: &[&'static str]) -> Result<Vec<ForeignEntry>, Report> {
-        let collections = collections.to_vec();
-        self.run(LIST + MARGIN, move || within(LIST, list(&collections))?).await
+        let (collections, bus) = (collections.to_vec(), Arc::clone(&self.bus));
+        self.run(LIST + MARGIN, move || within(LIST, list(&bus, &collections))?).await
     }
 
     async fn read(&self, entry: &ForeignEntry) -> Result<AccessKey, Report> {
-        let entry = entry.clone();
-        self.run(LIST + MARGIN, move || within(LIST, read(&entry))?).await
+        let (entry, bus) = (entry.clone(), Arc::clone(&self.bus));
+        self.run(LIST + MARGIN, move || within(LIST, read(&bus, &entry))?).await
     }
 }
 
@@ -100,9 +104,9 @@ fn told(error: &Error) -> Report {
     failed(&format!("failed: {}", printable(&error.to_string(), REASON_MAX)))
 }
 
-async fn list(collections: &[&'static str]) -> Result<Vec<ForeignEntry>, Report> {
-    // Names only: no secret passes, and without a key exchange it is faster. No bus, no entries.
-    let Ok(service) = SecretService::connect(EncryptionType::Plain).await else { return Ok(Vec::new()) };
+async fn list(bus: &SessionBus, collections: &[&'static str]) -> Result<Vec<ForeignEntry>, Report> {
+    // No bus, no entries.
+    let Ok(service) = connect(bus).await else { return Ok(Vec::new()) };
     let mut found = Vec::new();
     for collection in service.get_all_collections().await.map_err(|e| told(&e))? {
         let Some(name) = collections.iter().find(|name| is_called(&collection, name)) else { continue };
@@ -119,13 +123,16 @@ async fn list(collections: &[&'static str]) -> Result<Vec<ForeignEntry>, Report>
     Ok(found)
 }
 
-async fn read(entry: &ForeignEntry) -> Result<AccessKey, Report> {
+async fn read(bus: &SessionBus, entry: &ForeignEntry) -> Result<AccessKey, Report> {
     let shown = printable(&entry.name, 128);
     let none = || {
         Report::new(Kind::Config, format!("the keyring's collection {} has no entry `{shown}`", entry.collection))
             .hint("`rolecall import --dry-run` lists what there is")
     };
-    let service = SecretService::connect(EncryptionType::Dh).await.map_err(|e| told(&e))?;
+    let service = connect(bus).await.map_err(|trouble| match trouble {
+        Trouble::Unreached(why) => failed(&format!("cannot be reached: {why}")),
+        _ => failed("did not answer in time"),
+    })?;
     let collections = service.get_all_collections().await.map_err(|e| told(&e))?;
     let collection = collections.iter().find(|collection| is_called(collection, entry.collection)).ok_or_else(none)?;
     if collection.is_locked().await.map_err(|e| told(&e))? {

@@ -17,6 +17,7 @@ mod sealed;
 mod secret_service;
 mod worker;
 
+use super::bus::SessionBus;
 use crate::domain::catalogue::VaultKind;
 use crate::domain::names::Name;
 use crate::domain::report::{Kind, Report};
@@ -24,28 +25,34 @@ use crate::domain::secret::Passphrase;
 use crate::ports::{StoredKey, Vault, VaultState, no_key};
 use async_trait::async_trait;
 use file::FileVault;
+#[cfg(not(target_os = "linux"))]
+use native::Place;
 use os::OsVault;
+#[cfg(target_os = "linux")]
+use secret_service::Place;
 use std::path::PathBuf;
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 
 /// Both vaults, and which of them the configuration chose.
 pub struct Vaults {
     kind: Mutex<VaultKind>,
     os: OsVault,
     file: FileVault,
+    bus: Arc<SessionBus>,
     #[cfg(target_os = "linux")]
     foreign: foreign::Foreign,
 }
 
 impl Vaults {
-    /// Prepares both vaults and selects the keyring; touches neither.
-    pub fn new(vault_file: PathBuf) -> Self {
+    /// Prepares both vaults and selects the keyring; touches neither. `service` is the attribute of our items in the keyring.
+    pub fn new(vault_file: PathBuf, service: &str, bus: Arc<SessionBus>) -> Self {
         Self {
             kind: Mutex::default(),
-            os: OsVault::new(),
+            os: OsVault::new(Place { bus: Arc::clone(&bus), service: service.into() }),
             file: FileVault::new(vault_file),
             #[cfg(target_os = "linux")]
-            foreign: foreign::Foreign::new(),
+            foreign: foreign::Foreign::new(Arc::clone(&bus)),
+            bus,
         }
     }
 
@@ -111,6 +118,10 @@ impl Vault for Vaults {
             (VaultKind::File, None) => Err(Report::new(Kind::Locked, "the vault file opens with its passphrase")
                 .hint("give it: `rolecall unlock --vault`")),
         }
+    }
+
+    fn offer_bus(&self, address: &str) {
+        self.bus.offer(address);
     }
 
     fn lock(&self) {

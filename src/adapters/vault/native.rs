@@ -3,36 +3,96 @@
 //! It knows no items beyond their names. There is nothing to look at first: both systems lock with the person's login and ask
 //! by themselves, and their stores hold no connection that could break.
 
-use super::os::{SERVICE, Trouble};
+use super::os::{REASON_MAX, Trouble};
+use crate::adapters::bus::SessionBus;
 use crate::domain::names::Name;
+use crate::domain::report::printable;
+use std::sync::Arc;
+use zeroize::{Zeroize, Zeroizing};
+
+/// Whose items.
+#[derive(Clone)]
+pub(super) struct Place {
+    #[expect(dead_code, reason = "only Linux has one")]
+    pub(super) bus: Arc<SessionBus>,
+    pub(super) service: Arc<str>,
+}
 
 /// Stands for the system's own store, of which the `keyring` crate keeps one.
-pub(super) struct Keyring;
+pub(super) struct Keyring(Place);
 
 impl Keyring {
-    pub(super) fn new() -> Self {
-        Self
+    pub(super) fn new(place: Place) -> Self {
+        Self(place)
     }
 
     /// Finds nothing in the way: only a call would tell.
     #[expect(clippy::unused_self, clippy::unnecessary_wraps, reason = "the Linux keyring needs both")]
-    pub(super) fn look(&mut self, _item: Option<&Name>) -> Result<(), Trouble> {
+    pub(super) fn look(&mut self) -> Result<(), Trouble> {
         Ok(())
     }
 
-    /// Names an identity's item.
-    #[expect(clippy::unused_self, reason = "the Linux keyring holds its store")]
-    pub(super) fn entry(&mut self, name: &Name) -> keyring::Result<keyring::Entry> {
-        keyring::Entry::new(SERVICE, name.as_str())
+    /// Reads the item of a name; `None` if there is none.
+    pub(super) fn read(&mut self, name: &Name) -> Result<Option<Zeroizing<Vec<u8>>>, Trouble> {
+        found(self.entry(name)?.get_secret().map(Zeroizing::new))
     }
 
-    /// Has nothing to forget.
-    #[expect(clippy::unused_self, reason = "the Linux keyring holds its store")]
-    pub(super) fn forget(&mut self) {}
+    /// Writes the item of a name.
+    pub(super) fn write(&mut self, name: &Name, secret: &[u8]) -> Result<(), Trouble> {
+        self.entry(name)?.set_secret(secret).map_err(trouble)
+    }
+
+    /// Deletes the item of a name; tells whether there was one.
+    pub(super) fn delete(&mut self, name: &Name) -> Result<bool, Trouble> {
+        Ok(found(self.entry(name)?.delete_credential())?.is_some())
+    }
+
+    fn entry(&self, name: &Name) -> Result<keyring::Entry, Trouble> {
+        keyring::Entry::new(&self.0.service, name.as_str()).map_err(trouble)
+    }
 }
 
 /// Leaves the dialog to the system, which shows it when an item is read.
 #[expect(clippy::unnecessary_wraps, reason = "the Linux keyring can refuse")]
-pub(super) fn unlock() -> Result<(), Trouble> {
+pub(super) fn unlock(_place: &Place) -> Result<(), Trouble> {
     Ok(())
+}
+
+fn found<T>(answer: keyring::Result<T>) -> Result<Option<T>, Trouble> {
+    match answer {
+        Ok(answer) => Ok(Some(answer)),
+        Err(keyring::Error::NoEntry) => Ok(None),
+        Err(error) => Err(trouble(error)),
+    }
+}
+
+/// Takes over what the `keyring` crate says.
+fn trouble(error: keyring::Error) -> Trouble {
+    use keyring::Error::{Ambiguous, BadDataFormat, BadEncoding, NoStorageAccess};
+    match error {
+        // These two carry the secret itself.
+        BadEncoding(mut bytes) | BadDataFormat(mut bytes, _) => {
+            bytes.zeroize();
+            Trouble::Unreadable
+        }
+        Ambiguous(_) => Trouble::Ambiguous,
+        NoStorageAccess(_) => Trouble::Locked,
+        other => Trouble::Failed(printable(&other.to_string(), REASON_MAX)),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn error_with_the_secret_is_never_shown() {
+        let canary = b"canary-6f1d".to_vec();
+        let broken = || Box::new(std::io::Error::other("bad")) as Box<dyn std::error::Error + Send + Sync>;
+        for error in
+            [keyring::Error::BadEncoding(canary.clone()), keyring::Error::BadDataFormat(canary.clone(), broken())]
+        {
+            assert_eq!(trouble(error), Trouble::Unreadable);
+        }
+    }
 }

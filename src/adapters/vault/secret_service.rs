@@ -1,101 +1,142 @@
-//! The keyring of Linux: the Secret Service on the session bus, looked at before it is called.
+//! The keyring of Linux: the Secret Service on the session bus, looked at before anything is asked of it.
 //!
-//! It knows no reports and no keys. The look goes through `secret-service`, whose calls can be given up; the call itself goes
-//! through `keyring`, whose calls cannot. The look is there because that store unlocks whatever it meets: with nobody at the
-//! display, it then waits for ever.
+//! It knows no reports and no keys. Every call has a deadline, and none unlocks anything: with nobody at the display, a
+//! dialog would be waited for in vain. The `secret-service` crate is called directly, over a connection that is made here:
+//! the stores of the `keyring` crate connect to whatever address the environment of the process names, which may be a
+//! program to run or the bus of a login that has ended.
 //!
-//! An item has the attributes `service` = "rolecall" and `username` = the identity's name and lies in the default
-//! collection, so `secret-tool lookup service rolecall username NAME` prints it. Its label, which the desktop's own programs
-//! show, says what it is.
+//! An item has the attributes `service` = "rolecall", or another one for a separate world, and `username` = the name of the
+//! identity, and lies in the default collection, so `secret-tool lookup service rolecall username NAME` prints it. Its
+//! label, which the programs of the desktop show, says what it is.
 //!
-//! This runs on a thread of its own that belongs to no tokio runtime: the one below is entered for the look alone, because
-//! a store that is called inside a runtime panics as soon as any crate turns on zbus's tokio feature.
+//! This runs on a thread of its own, with a runtime of its own for its deadlines.
 
-use super::os::{DIALOG, REASON_MAX, SERVICE, Trouble};
+use super::os::{DIALOG, REASON_MAX, Trouble};
+use crate::adapters::bus::SessionBus;
 use crate::domain::names::Name;
 use crate::domain::report::printable;
-use keyring_core::api::CredentialStoreApi;
-use secret_service::{EncryptionType, Error, SecretService};
+use secret_service::{EncryptionType, Error, Item, SecretService};
 use std::collections::HashMap;
 use std::future::Future;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::runtime::{Builder, Runtime};
 use tokio::time::timeout;
-use zbus_secret_service_keyring_store::Store;
+use zbus::connection;
+use zeroize::Zeroizing;
 
-/// How long a look may take: connecting takes 10 ms and each question one; more means that nobody is there to answer.
+/// How long a look may take: connecting takes 20 ms and each question one; more means that nobody is there to answer.
 const LOOK: Duration = Duration::from_secs(2);
 
-/// What a look found.
-enum Seen {
-    Open,
-    Locked,
-    NoCollection,
+/// How long a call may take in all. Some keyrings ask their user before they give an item away.
+const CALL: Duration = Duration::from_secs(8);
+
+/// What the bytes of an item are called.
+const CONTENT_TYPE: &str = "application/octet-stream";
+
+/// Which keyring, and whose items in it.
+#[derive(Clone)]
+pub(super) struct Place {
+    pub(super) bus: Arc<SessionBus>,
+    pub(super) service: Arc<str>,
 }
 
-/// One connection to look through and one store to call.
+impl Place {
+    fn attributes<'a>(&'a self, name: &'a Name) -> HashMap<&'a str, &'a str> {
+        HashMap::from([("service", &*self.service), ("username", name.as_str())])
+    }
+
+    /// Finds the items of a name. Refuses where one of them, or the keyring, is locked.
+    async fn find<'a>(&self, service: &'a SecretService<'_>, name: &Name) -> Result<Vec<Item<'a>>, Trouble> {
+        is_open(service).await?;
+        let found = service.search_items(self.attributes(name)).await.map_err(|e| failed(&e))?;
+        if found.locked.is_empty() { Ok(found.unlocked) } else { Err(Trouble::Locked) }
+    }
+}
+
+/// A connection to the keyring, kept from call to call.
 pub(super) struct Keyring {
-    looker: Option<SecretService<'static>>,
-    /// Held here and not left to `keyring::Entry::new`, which makes one store for the life of the process, if need be a
-    /// broken one, and never another.
-    store: Option<Arc<Store>>,
+    place: Place,
+    held: Option<SecretService<'static>>,
 }
 
 impl Keyring {
     /// Connects to nothing yet.
-    pub(super) fn new() -> Self {
-        Self { looker: None, store: None }
+    pub(super) fn new(place: Place) -> Self {
+        Self { place, held: None }
     }
 
-    /// Finds out whether the keyring, and an item where one is named, can be read without a dialog.
-    pub(super) fn look(&mut self, item: Option<&Name>) -> Result<(), Trouble> {
-        let held = self.looker.take();
-        let look = async {
-            if let Some(looker) = held {
-                // Where it fails, the keyring or the bus was restarted since: a new connection tells.
-                if let Ok(seen) = see(&looker, item).await {
-                    return Ok((looker, seen));
+    /// Finds out whether the keyring can be read without a dialog.
+    pub(super) fn look(&mut self) -> Result<(), Trouble> {
+        self.call(async |service, _| is_open(service).await)
+    }
+
+    /// Reads the item of a name; `None` if there is none.
+    pub(super) fn read(&mut self, name: &Name) -> Result<Option<Zeroizing<Vec<u8>>>, Trouble> {
+        self.call(async |service, place| match place.find(service, name).await?.as_slice() {
+            [] => Ok(None),
+            [item] => Ok(Some(Zeroizing::new(item.get_secret().await.map_err(|e| failed(&e))?))),
+            _ => Err(Trouble::Ambiguous),
+        })
+    }
+
+    /// Writes the item of a name, a new one if there is none.
+    pub(super) fn write(&mut self, name: &Name, secret: &[u8]) -> Result<(), Trouble> {
+        self.call(async |service, place| match place.find(service, name).await?.as_slice() {
+            [] => {
+                let label = format!("rolecall: AWS access key of {name}");
+                let collection = service.get_default_collection().await.map_err(|e| failed(&e))?;
+                let created = collection.create_item(&label, place.attributes(name), secret, true, CONTENT_TYPE).await;
+                created.map(drop).map_err(|e| failed(&e))
+            }
+            [item] => item.set_secret(secret, CONTENT_TYPE).await.map_err(|e| failed(&e)),
+            _ => Err(Trouble::Ambiguous),
+        })
+    }
+
+    /// Deletes every item of a name; tells whether there was one.
+    pub(super) fn delete(&mut self, name: &Name) -> Result<bool, Trouble> {
+        self.call(async |service, place| {
+            let found = place.find(service, name).await?;
+            for item in &found {
+                item.delete().await.map_err(|e| failed(&e))?;
+            }
+            Ok(!found.is_empty())
+        })
+    }
+
+    /// Does something over the connection there is, else over a new one.
+    ///
+    /// A connection from before the keyring or the bus was restarted fails for ever ("NoSession", "Broken pipe"), so a
+    /// failure over it is taken as that, once. All calls may be made twice.
+    fn call<T>(
+        &mut self,
+        work: impl AsyncFn(&SecretService<'static>, &Place) -> Result<T, Trouble>,
+    ) -> Result<T, Trouble> {
+        let (held, place) = (self.held.take(), self.place.clone());
+        let (service, answer) = within(CALL, async {
+            if let Some(service) = held {
+                match work(&service, &place).await {
+                    Err(Trouble::Failed(_)) => {}
+                    answer => return Ok((service, answer)),
                 }
             }
-            let looker = connect().await?;
-            let seen = see(&looker, item).await.map_err(|e| failed(&e))?;
-            Ok((looker, seen))
-        };
-        let (looker, seen) = within(LOOK, look)??;
-        self.looker = Some(looker);
-        verdict(&seen)
-    }
-
-    /// Names an identity's item in the store.
-    pub(super) fn entry(&mut self, name: &Name) -> keyring::Result<keyring::Entry> {
-        let store = match &self.store {
-            Some(store) => store,
-            None => self.store.insert(Store::new()?),
-        };
-        let label = format!("rolecall: AWS access key of {name}");
-        let inner = store.build(SERVICE, name.as_str(), Some(&HashMap::from([("label", label.as_str())])))?;
-        Ok(keyring::Entry { inner })
-    }
-
-    /// Gives up the connections; the next call makes new ones.
-    pub(super) fn forget(&mut self) {
-        self.looker = None;
-        self.store = None;
+            let service = connect(&place.bus).await?;
+            let answer = work(&service, &place).await;
+            Ok((service, answer))
+        })??;
+        self.held = Some(service);
+        answer
     }
 }
 
 /// Opens the default collection through the keyring's own dialog, and waits for the person.
-pub(super) fn unlock() -> Result<(), Trouble> {
-    within(DIALOG + LOOK, async {
-        let before = timeout(LOOK, async {
-            let service = connect().await?;
-            let seen = see(&service, None).await.map_err(|e| failed(&e))?;
-            Ok((service, seen))
-        });
-        let (service, seen) = before.await.map_err(|_| Trouble::Silent(LOOK))??;
-        if !matches!(seen, Seen::Locked) {
-            return verdict(&seen);
+pub(super) fn unlock(place: &Place) -> Result<(), Trouble> {
+    within(DIALOG + CALL, async {
+        let service = connect(&place.bus).await?;
+        let state = is_open(&service).await;
+        if state != Err(Trouble::Locked) {
+            return state;
         }
         let dialog = async { service.get_default_collection().await?.unlock().await };
         match timeout(DIALOG, dialog).await {
@@ -103,51 +144,53 @@ pub(super) fn unlock() -> Result<(), Trouble> {
             Ok(answer) => answer.map_err(|e| failed(&e))?,
         }
         // Its word is not enough: what counts is whether the next call would wait.
-        match see(&service, None).await.map_err(|e| failed(&e))? {
-            Seen::Locked => Err(Trouble::Refused),
-            seen => verdict(&seen),
+        match is_open(&service).await {
+            Err(Trouble::Locked) => Err(Trouble::Refused),
+            state => state,
         }
     })?
 }
 
-async fn connect() -> Result<SecretService<'static>, Trouble> {
-    // Plain, because no secret passes here, and without a key exchange it is 10 ms faster.
-    SecretService::connect(EncryptionType::Plain).await.map_err(|error| Trouble::Absent(reason(&error)))
+/// Connects to the keyring: on the first bus of this user that has one.
+pub(super) async fn connect(bus: &SessionBus) -> Result<SecretService<'static>, Trouble> {
+    let mut why = Trouble::Unreached("there is no session bus".to_owned());
+    for stream in bus.streams().map_err(Trouble::Unreached)? {
+        let service = timeout(LOOK, async {
+            let connection = connection::Builder::async_io_unix_stream(stream).build().await?;
+            SecretService::connect_with_existing(EncryptionType::Dh, connection).await
+        });
+        match service.await {
+            Ok(Ok(service)) => return Ok(service),
+            Ok(Err(error)) => why = Trouble::Unreached(reason(&error)),
+            Err(_) => why = Trouble::Silent(LOOK),
+        }
+    }
+    Err(why)
 }
 
-async fn see(service: &SecretService<'_>, item: Option<&Name>) -> Result<Seen, Error> {
-    let collection = match service.get_default_collection().await {
-        Err(Error::NoResult) => return Ok(Seen::NoCollection),
-        other => other?,
+/// Tells whether the default collection is there and open.
+async fn is_open(service: &SecretService<'_>) -> Result<(), Trouble> {
+    let look = async {
+        let collection = match service.get_default_collection().await {
+            Err(Error::NoResult) => {
+                let why = "it has no default collection, which the first log-in on the desktop makes";
+                return Err(Trouble::Absent(why.to_owned()));
+            }
+            other => other.map_err(|e| failed(&e))?,
+        };
+        if collection.is_locked().await.map_err(|e| failed(&e))? { Err(Trouble::Locked) } else { Ok(()) }
     };
-    if collection.is_locked().await? {
-        return Ok(Seen::Locked);
-    }
-    if let Some(name) = item {
-        // The store searches every collection, and unlocks the one where it finds a match.
-        let found = service.search_items(HashMap::from([("service", SERVICE), ("username", name.as_str())])).await?;
-        if !found.locked.is_empty() {
-            return Ok(Seen::Locked);
-        }
-    }
-    Ok(Seen::Open)
-}
-
-fn verdict(seen: &Seen) -> Result<(), Trouble> {
-    match seen {
-        Seen::Open => Ok(()),
-        Seen::Locked => Err(Trouble::Locked),
-        Seen::NoCollection => {
-            Err(Trouble::Absent("it has no default collection, which the first log-in on the desktop makes".to_owned()))
-        }
-    }
+    timeout(LOOK, look).await.unwrap_or(Err(Trouble::Silent(LOOK)))
 }
 
 fn failed(error: &Error) -> Trouble {
-    Trouble::Failed(reason(error))
+    match error {
+        Error::Locked => Trouble::Locked,
+        error => Trouble::Failed(reason(error)),
+    }
 }
 
-fn reason(error: &Error) -> String {
+pub(super) fn reason(error: &Error) -> String {
     let text = error.to_string();
     printable(text.strip_prefix("zbus error: ").unwrap_or(&text), REASON_MAX)
 }

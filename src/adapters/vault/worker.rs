@@ -35,7 +35,7 @@ pub(super) enum Fault {
 /// A thread with a state of its own, replaced when it is stuck.
 pub(super) struct Worker<S> {
     name: &'static str,
-    make: fn() -> S,
+    make: Arc<dyn Fn() -> S + Send + Sync>,
     thread: Mutex<Option<Thread<S>>>,
     stuck: Arc<AtomicUsize>,
 }
@@ -63,8 +63,8 @@ impl Drop for Leaving {
 impl<S: 'static> Worker<S> {
     /// Prepares a worker; its thread starts with the first job and makes its state there, so that the state need not be
     /// fit to be moved between threads.
-    pub(super) fn new(name: &'static str, make: fn() -> S) -> Self {
-        Self { name, make, thread: Mutex::new(None), stuck: Arc::default() }
+    pub(super) fn new(name: &'static str, make: impl Fn() -> S + Send + Sync + 'static) -> Self {
+        Self { name, make: Arc::new(make), thread: Mutex::new(None), stuck: Arc::default() }
     }
 
     /// Runs a job when its turn comes and waits for its answer until the deadline.
@@ -125,7 +125,7 @@ impl<S: 'static> Worker<S> {
         let (jobs, queue) = mpsc::channel::<Job<S>>();
         let over = Arc::new(AtomicBool::new(false));
         let leaving = Leaving { over: Arc::clone(&over), stuck: Arc::clone(&self.stuck) };
-        let make = self.make;
+        let make = Arc::clone(&self.make);
         let body = move || {
             let _leaving = leaving;
             let mut state = make();

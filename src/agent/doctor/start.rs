@@ -39,6 +39,16 @@ impl Walk<'_> {
                 self.breaks(fails(Cause::VaultAbsent, &report), "there is none");
                 return None;
             }
+            VaultState::Unreached(why) => {
+                let report = Report::new(Kind::Failed, format!("the agent cannot reach a keyring: {why}")).hint(
+                    "run `rolecall status` where the desktop is; without one set `vault = \"file\"` under `[agent]`",
+                );
+                let mut finding = fails(Cause::VaultAbsent, &report);
+                // A keyring may run on a bus of which the agent has not heard.
+                finding.certainty = Certainty::Possible;
+                self.breaks(finding, "the keyring was not reached");
+                return None;
+            }
             VaultState::Locked => {
                 let report = Report::new(Kind::Locked, "the vault is locked: a person must open it")
                     .hint("rolecall unlock --vault");

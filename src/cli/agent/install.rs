@@ -30,8 +30,11 @@ pub(super) fn install(paths: &Paths, args: &InstallArgs) -> Result<(), Failure> 
             .hint("install it without")
             .into());
     }
-    let plan =
-        if cfg!(target_os = "macos") { super::launchd::plan(&program)? } else { systemd::plan(paths, &program, args)? };
+    let plan = if cfg!(target_os = "macos") {
+        super::launchd::plan(paths, &program)?
+    } else {
+        systemd::plan(paths, &program, args)?
+    };
     let mut said = String::new();
     for file in &plan.files {
         let change = file.look()?;
@@ -69,7 +72,7 @@ pub(super) fn install(paths: &Paths, args: &InstallArgs) -> Result<(), Failure> 
         step.run()?;
     }
     // Not only said: a unit that cannot be started would be found out by the next tool.
-    let status = super::status::fetch(paths, client::Autostart::No).map_err(|report| {
+    let status = super::status::fetch(&paths.looked_up_again(), client::Autostart::No).map_err(|report| {
         Report::new(report.kind, format!("it is installed, but the agent does not answer: {}", report.message))
             .hint(plan.look.clone())
     })?;
@@ -78,8 +81,8 @@ pub(super) fn install(paths: &Paths, args: &InstallArgs) -> Result<(), Failure> 
 }
 
 /// Undoes it: only what `install` wrote or enabled. The agent ends; the next `get` starts one by itself.
-pub(super) fn uninstall(args: &UninstallArgs) -> Result<(), Failure> {
-    let plan = if cfg!(target_os = "macos") { super::launchd::undo()? } else { systemd::undo()? };
+pub(super) fn uninstall(paths: &Paths, args: &UninstallArgs) -> Result<(), Failure> {
+    let plan = if cfg!(target_os = "macos") { super::launchd::undo(paths) } else { systemd::undo(paths) };
     let mut said = String::new();
     let removed: Vec<&PathBuf> = plan.files.iter().filter(|path| is_ours(path)).collect();
     if args.dry_run {

@@ -3,6 +3,7 @@
 use super::install::{self, File, MARK, Plan, Undo};
 use super::program::Step;
 use crate::domain::report::{Kind, Report};
+use crate::paths::Paths;
 use std::path::{Path, PathBuf};
 
 /// What packages install, and what is written here with another program.
@@ -11,8 +12,8 @@ const PACKAGED_PROGRAM: &str = "/usr/local/bin/rolecalld";
 const LABEL: &str = "rolecall.agent";
 
 /// Gives what an installation takes.
-pub(super) fn plan(program: &Path) -> Result<Plan, Report> {
-    let path = path()?;
+pub(super) fn plan(paths: &Paths, program: &Path) -> Result<Plan, Report> {
+    let path = path(paths);
     let active = Step::new("launchctl", &["print", &service()]).run().is_ok();
     let mut commands = Vec::new();
     let file = File { path: path.clone(), content: plist(program)? };
@@ -31,22 +32,22 @@ pub(super) fn plan(program: &Path) -> Result<Plan, Report> {
 }
 
 /// Gives what there is to undo.
-pub(super) fn undo() -> Result<Undo, Report> {
-    let path = path()?;
+pub(super) fn undo(paths: &Paths) -> Undo {
+    let path = path(paths);
     let enabled = install::is_ours(&path);
     let bootout = Step::new("launchctl", &["bootout", &service()]);
-    Ok(Undo {
+    Undo {
         before: if enabled { vec![bootout] } else { Vec::new() },
         files: vec![path],
         links: Vec::new(),
         directories: Vec::new(),
         after: Vec::new(),
         enabled,
-    })
+    }
 }
 
-fn path() -> Result<PathBuf, Report> {
-    Ok(super::home()?.join(format!("Library/LaunchAgents/{LABEL}.plist")))
+fn path(paths: &Paths) -> PathBuf {
+    paths.home.join(format!("Library/LaunchAgents/{LABEL}.plist"))
 }
 
 fn domain() -> String {

@@ -11,7 +11,6 @@ use crate::domain::report::{Kind, Report};
 use crate::paths::Paths;
 use crate::protocol::message::Request;
 use rustix::process::{Pid, Signal};
-use std::os::unix::fs::MetadataExt;
 use std::thread;
 use std::time::Duration;
 
@@ -69,22 +68,10 @@ fn is_over(paths: &Paths, process: Option<i32>) -> bool {
 /// The kernel names the process, no file does: a pid file could be old and its number somebody else's. Not the peer of a
 /// connection: behind a socket that systemd opened stands systemd, behind a tunnel sshd, behind an extra socket an agent
 /// that has refused, and a process of another pid namespace has no number here. Beside none of these lies a lock.
-#[cfg(target_os = "linux")]
 fn agent_of(paths: &Paths) -> Option<i32> {
-    let lock = std::fs::symlink_metadata(paths.runtime_dir().join("agent.lock")).ok()?;
-    // proc_locks(5): `1: FLOCK  ADVISORY  WRITE 1234 00:1a:393219 0 EOF`.
-    let (major, minor) = (rustix::fs::major(lock.dev()), rustix::fs::minor(lock.dev()));
-    let file = format!("{major:02x}:{minor:02x}:{}", lock.ino());
-    let locks = std::fs::read_to_string("/proc/locks").ok()?;
-    let held = locks.lines().map(|line| line.split_whitespace().collect::<Vec<_>>());
-    let mut held = held.filter(|held| held.get(1) == Some(&"FLOCK") && held.get(5) == Some(&file.as_str()));
-    let process = held.next()?.get(4)?.parse().ok()?;
-    is_agent(process).then_some(process)
-}
-
-#[cfg(not(target_os = "linux"))]
-fn agent_of(_: &Paths) -> Option<i32> {
-    None
+    let locks = [Some(paths.runtime_dir().join("agent.lock")), paths.lock.clone()];
+    let holder = locks.into_iter().flatten().find_map(|lock| client::lock_holder(&lock))?;
+    is_agent(holder.pid).then_some(holder.pid)
 }
 
 /// Tells whether a process is an agent. By its name: the link to its program is closed to all but root, as the agent shuts

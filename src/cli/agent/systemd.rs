@@ -35,9 +35,9 @@ pub(super) fn plan(paths: &Paths, program: &Path, args: &InstallArgs) -> Result<
             Kind::Usage,
             format!("systemd would not listen where you ask, which is {}", paths.socket.display()),
         )
-        .hint("unset ROLECALL_SOCKET, and run it in a session that has XDG_RUNTIME_DIR"));
+        .hint("unset ROLECALL_SOCKET, and run it in a login session, which makes /run/user/UID"));
     }
-    let units = units()?;
+    let units = units(paths);
     let packaged = program == Path::new(PACKAGED_PROGRAM)
         && [SERVICE_NAME, SOCKET_NAME].iter().all(|name| Path::new(PACKAGED_UNITS).join(name).is_file());
     let file = |name: &str, content: &str| File { path: units.join(name), content: format!("# {MARK}\n{content}") };
@@ -70,19 +70,18 @@ pub(super) fn plan(paths: &Paths, program: &Path, args: &InstallArgs) -> Result<
 
 /// Tells whether the unit listens where we ask: elsewhere stands another agent than systemd's.
 fn is_its_socket(paths: &Paths) -> bool {
-    // systemd's %t.
-    super::runtime_dir().is_some_and(|runtime| runtime.join("rolecall/agent.sock") == paths.socket)
+    paths.login_socket().is_some()
 }
 
 /// Gives what there is to undo.
-pub(super) fn undo() -> Result<Undo, Report> {
-    let units = units()?;
+pub(super) fn undo(paths: &Paths) -> Undo {
+    let units = units(paths);
     let link = units.join("sockets.target.wants").join(SOCKET_NAME);
     let files: Vec<PathBuf> = vec![units.join(SERVICE_NAME), units.join(SOCKET_NAME), confined_in(&units)];
     let enabled = fs::symlink_metadata(&link).is_ok() || files.iter().any(|path| install::is_ours(path));
     let mut directories = vec![units.join("sockets.target.wants"), units.join(format!("{SERVICE_NAME}.d"))];
     directories.extend(units.ancestors().take(2).map(Path::to_owned));
-    Ok(Undo {
+    Undo {
         before: if enabled {
             vec![control(&["disable", "--now", SOCKET_NAME]), control(&["stop", SERVICE_NAME])]
         } else {
@@ -93,7 +92,7 @@ pub(super) fn undo() -> Result<Undo, Report> {
         directories: if enabled { directories } else { Vec::new() },
         after: if enabled { vec![control(&["daemon-reload"])] } else { Vec::new() },
         enabled,
-    })
+    }
 }
 
 /// Ends the agent that systemd runs behind its socket, if it does; tells whether it was asked.
@@ -127,8 +126,8 @@ fn reach() -> Result<(), Report> {
 }
 
 /// Gives where the user's own units are: systemd looks there first.
-fn units() -> Result<PathBuf, Report> {
-    Ok(super::config_home()?.join("systemd/user"))
+fn units(paths: &Paths) -> PathBuf {
+    super::config_home(paths).join("systemd/user")
 }
 
 fn service(program: &Path) -> Result<String, Report> {
@@ -144,9 +143,11 @@ fn confined_in(units: &Path) -> PathBuf {
 /// Names what the agent writes: nothing else will be there to be written.
 fn confined(paths: &Paths) -> Result<String, Report> {
     let vault = paths.vault_file.parent().unwrap_or(&paths.vault_file);
-    let own = [paths.state.as_path(), vault, paths.runtime_dir()];
+    let of_socket = paths.login_socket().and_then(Path::parent);
+    let of_lock = paths.lock.as_deref().and_then(Path::parent).filter(|dir| *dir != paths.state);
+    let own = [Some(paths.state.as_path()), Some(vault), of_socket, of_lock].into_iter().flatten();
     // What is missing when the agent starts would stay out of its reach; one that is removed later is no reason not to start.
-    let listed: Result<Vec<String>, Report> = own.iter().map(|path| where_it_is(path)).collect();
+    let listed: Result<Vec<String>, Report> = own.map(where_it_is).collect();
     Ok(CONFINED.replace("@OWN@", &listed?.join(" ")))
 }
 

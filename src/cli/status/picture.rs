@@ -37,11 +37,12 @@ pub(super) fn lines(seen: &Seen, screen: Screen) -> Vec<Line> {
             page.sockets(&status.sockets, status.agent.now);
             page.agent(status);
         }
-        State::NoAgent(Configured { config, warnings, identities, roles }) => {
+        State::NoAgent(Configured { config, world, warnings, identities, roles }) => {
             page.problems(&seen.problems);
             page.warnings(warnings, &seen.problems);
             page.block(tree::lines(identities, roles, None, warnings, screen));
             page.fact("agent", Style::Plain, "no agent is running; `rolecall get NAME` starts it");
+            page.world(world.as_deref());
             page.fact("config", Style::Plain, &shown(Path::new(config)));
         }
     }
@@ -153,8 +154,16 @@ impl Page {
         self.fact("agent", style, &running);
         let (style, vault) = vault(&status.vault);
         self.fact("vault", style, &vault);
+        self.world(agent.world.as_deref());
         self.fact("config", Style::Plain, &agent.config);
         self.fact("served", Style::Plain, &counts(&status.counts));
+    }
+
+    /// Names a separate world: what is shown is not what other shells use.
+    fn world(&mut self, world: Option<&str>) {
+        if let Some(world) = world {
+            self.fact("world", Style::Plain, &format!("separate, in {world}"));
+        }
     }
 
     fn fact(&mut self, label: &str, style: Style, text: &str) {

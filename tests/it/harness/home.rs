@@ -111,6 +111,11 @@ impl Home {
         self.dir.path().join(below)
     }
 
+    /// Returns the `service` attribute of the items in the keyring: a home of a test is a world of its own.
+    pub(crate) fn keyring_service(&self) -> String {
+        format!("rolecall:{}", self.dir.path().display())
+    }
+
     pub(crate) fn config(&self) -> PathBuf {
         self.path(".config/rolecall/config.toml")
     }

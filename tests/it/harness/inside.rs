@@ -294,6 +294,7 @@ fn paths(dir: &Path) -> Paths {
         vault_file: dir.join("data/vault"),
         aws_config: dir.join("aws/config"),
         aws_credentials: dir.join("aws/credentials"),
+        ..Paths::default()
     }
 }
 

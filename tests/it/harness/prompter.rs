@@ -1,6 +1,7 @@
 //! Asks as the real agent does, and keeps what it is told to tell: a test must not write on somebody's desktop.
 
 use async_trait::async_trait;
+use rolecall::adapters::bus::SessionBus;
 use rolecall::adapters::desktop::Desktop;
 use rolecall::domain::question::{Notice, Question, Surroundings};
 use rolecall::ports::{Prompted, Prompter};
@@ -29,11 +30,11 @@ impl Prompter for TestPrompter {
         surroundings: &Surroundings,
         start: Duration,
     ) -> Prompted {
-        Desktop::default().ask(program, question, surroundings, start).await
+        desktop().ask(program, question, surroundings, start).await
     }
 
     async fn settled(&self) {
-        Desktop::default().settled().await;
+        desktop().settled().await;
     }
 
     fn at_home(&self) -> Surroundings {
@@ -43,4 +44,8 @@ impl Prompter for TestPrompter {
     async fn notify(&self, notice: &Notice) {
         self.told.lock().unwrap().push(notice.clone());
     }
+}
+
+fn desktop() -> Desktop {
+    Desktop::new(Vec::new(), SessionBus::new(None))
 }

@@ -1,0 +1,120 @@
+//! One agent for each world, and no caller that is served by another configuration than it sees without a word.
+//!
+//! The agent uses its own files, whatever a caller says: a request must not choose them. It compares, and refuses or remarks
+//! where the difference matters.
+
+use super::Agent;
+use super::socket::{BindError, failed};
+use crate::blocking::STATE;
+use crate::domain::catalogue::VaultKind;
+use crate::domain::report::{Kind, Report, printable};
+use crate::files;
+use crate::paths::Paths;
+use crate::protocol::message::{Request, SeenFile, View};
+use rustix::fs::FlockOperation;
+use std::fs::{self, File};
+use std::io::Write;
+use std::os::unix::fs::MetadataExt;
+use std::path::Path;
+use std::time::Duration;
+
+/// How long a look at one of the agent's own files may take.
+const LOOK: Duration = Duration::from_secs(1);
+
+/// The longest path in a message.
+const PATH_SHOWN: usize = 512;
+
+/// Takes the lock of the world and writes into it where this agent listens. `None` if there is none to take.
+///
+/// The lock beside the socket is not enough: an agent that cron has started before the login listens at another place than
+/// one that is started after it. On a disk that takes no new file the lock beside the socket has to do.
+pub(super) fn lock(paths: &Paths) -> Result<Option<File>, BindError> {
+    let Some(path) = &paths.lock else { return Ok(None) };
+    let opened = path.parent().map_or(Ok(()), files::ensure_private_dir).map_err(BindError::Failed);
+    opened?;
+    let mut lock = match files::open_private_append(path) {
+        Ok(lock) => lock,
+        Err(error) => {
+            tracing::warn!(%error, lock = %path.display(), "the lock of this world cannot be made");
+            return Ok(None);
+        }
+    };
+    match rustix::fs::flock(&lock, FlockOperation::NonBlockingLockExclusive) {
+        Ok(()) => {}
+        Err(rustix::io::Errno::WOULDBLOCK) => return Err(BindError::AlreadyRunning),
+        Err(e) => return Err(BindError::Failed(failed(path, &e.into()))),
+    }
+    // Callers look here last; without it they still look at the usual places.
+    let _ = lock.set_len(0).and_then(|()| writeln!(lock, "{}", paths.socket.display()));
+    Ok(Some(lock))
+}
+
+impl Agent {
+    /// Notes directories that are not the standard ones for callers without the XDG variables.
+    pub(super) fn note_places(&self) {
+        let Some((file, text)) = self.paths.note() else { return };
+        let noted = fs::read_to_string(file).ok();
+        if noted == text {
+            return;
+        }
+        let written = match &text {
+            Some(text) => files::write_private(file, text.as_bytes()),
+            None => fs::remove_file(file).map_err(|e| Report::new(Kind::Failed, e.to_string())),
+        };
+        if let Err(report) = written {
+            tracing::warn!(file = %file.display(), problem = %report.message, "the directories in use are not noted");
+        }
+    }
+
+    /// Refuses a request whose caller sees another configuration or vault file than this agent uses.
+    pub(super) async fn check_view(&self, request: &Request, view: Option<&View>) -> Result<(), Report> {
+        let Some(view) = view.filter(|_| request.uses_configuration()) else { return Ok(()) };
+        if let Some(report) = self.other_configuration(view).await {
+            return Err(report);
+        }
+        let is_file = self.configuration.catalogue().agent.vault == VaultKind::File;
+        match &view.vault {
+            Some(vault) if is_file && vault.id.is_some() && !is_same(&self.paths.vault_file, vault).await => {
+                let (theirs, ours) = (shown(&vault.path), shown(&self.paths.vault_file.to_string_lossy()));
+                Err(Report::new(
+                    Kind::Config,
+                    format!("this command sees the vault {theirs}, the running agent uses {ours}"),
+                )
+                .hint("keep one of the files, then run `rolecall agent restart`"))
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// Says that a caller sees another configuration, if that matters to it: it has named one, or there is one.
+    pub(super) async fn other_configuration(&self, view: &View) -> Option<Report> {
+        if is_same(&self.paths.config, &view.config).await || !(view.config_is_named || view.config.id.is_some()) {
+            return None;
+        }
+        let (theirs, ours) = (shown(&view.config.path), shown(&self.paths.config.to_string_lossy()));
+        let by = if view.config_is_named { " (ROLECALL_CONFIG)" } else { "" };
+        let message = format!("this command uses {theirs}{by}, the running agent {ours}");
+        let keep = if view.config_is_named { "unset ROLECALL_CONFIG" } else { "move the other file away" };
+        Some(
+            Report::new(Kind::Config, message).hint(format!(
+                "to use the first one, run `rolecall agent restart` here; to use the second one, {keep}"
+            )),
+        )
+    }
+}
+
+/// Tells whether a caller means the same file: by its path, or by where the path leads.
+async fn is_same(own: &Path, theirs: &SeenFile) -> bool {
+    if own.to_str() == Some(&theirs.path) {
+        return true;
+    }
+    let Some(id) = theirs.id else { return false };
+    let path = own.to_path_buf();
+    let look = move || fs::metadata(path).is_ok_and(|meta| (meta.dev(), meta.ino()) == id);
+    // A file that does not answer was not seen to be the same one.
+    STATE.run(own.display().to_string(), LOOK, look).await.unwrap_or(false)
+}
+
+fn shown(path: &str) -> String {
+    printable(path, PATH_SHOWN)
+}
