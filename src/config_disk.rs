@@ -1,12 +1,13 @@
 //! The files of a configuration on disk, read in one way by both programs.
 //!
 //! A file decides who becomes what: it must be ours or root's, and nobody else may write it (CVE-2022-24765). The same
-//! holds of each directory on the way to it by symlinks: who may write there chooses which file is read. What it means is
-//! for `config` to say.
+//! holds of each directory on the way to it ([`ownership`]): who may write there chooses which file is read. What it means
+//! is for `config` to say.
 
 mod bounded;
 
 use crate::config::{self, ConfigError, Content, Files, Loaded, Unread};
+use crate::files::ownership::{self, Exposed, Flaw, Place};
 use bounded::BoundedDisk;
 use rustix::fs::{Mode, OFlags};
 use std::cell::RefCell;
@@ -22,9 +23,6 @@ use std::path::{Path, PathBuf};
 #[derive(Clone, Copy, Debug)]
 pub struct Disk;
 
-/// How many symlinks lead to a file at most, as in the kernel.
-const LINKS_MAX: usize = 40;
-
 /// Reads a configuration from disk; a missing first file is an empty one.
 pub fn load(main: &Path) -> Result<Loaded, ConfigError> {
     config::load(main, &BoundedDisk::default())
@@ -37,10 +35,16 @@ impl Files for Disk {
             Err(Unread::Refused { why: why.to_owned(), hint })
         };
         let failed = |e: &io::Error| refuse(&format!("cannot be read: {e}"), "look at its rights: `ls -lL");
+        let real = match ownership::resolve(path) {
+            Ok(Place { meta: None, .. }) => return Err(Unread::Missing),
+            Ok(place) => place.path,
+            Err(Exposed { why, hint }) => {
+                return Err(Unread::Refused { why: format!("is not safe where it is: {why}"), hint });
+            }
+        };
         // Without waiting: a pipe in its place would keep the agent until somebody writes into it.
-        let opened =
-            rustix::fs::open(path, OFlags::RDONLY | OFlags::CLOEXEC | OFlags::NONBLOCK | OFlags::NOCTTY, Mode::empty());
-        let file = match opened.map_err(io::Error::from) {
+        let flags = OFlags::RDONLY | OFlags::CLOEXEC | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::NOCTTY;
+        let file = match rustix::fs::open(&real, flags, Mode::empty()).map_err(io::Error::from) {
             Ok(file) => File::from(file),
             Err(e) if e.kind() == io::ErrorKind::NotFound => return Err(Unread::Missing),
             Err(e) => return failed(&e),
@@ -52,14 +56,8 @@ impl Files for Disk {
         if !meta.is_file() {
             return refuse("is not a file", "look at it: `ls -ld");
         }
-        if let Some((why, hint)) = exposed(path) {
-            return Err(Unread::Refused { why: format!("is not safe where it is: {why}"), hint });
-        }
-        if !is_ours(&meta) {
-            return refuse("belongs to another user", "make it yours: `chown $USER");
-        }
-        if meta.mode() & 0o022 != 0 {
-            return refuse("can be written by other users", "close it: `chmod go-w");
+        if let Some(flaw) = Flaw::of(&meta) {
+            return Err(Unread::Refused { why: flaw.why(), hint: flaw.hint(path) });
         }
         let mut bytes = Vec::new();
         let limit = u64::try_from(limit).unwrap_or(u64::MAX).saturating_add(1);
@@ -70,11 +68,12 @@ impl Files for Disk {
     }
 
     fn list(&self, dir: &Path, pattern: &str, limit: usize) -> Result<Vec<OsString>, String> {
-        let entries = fs::read_dir(dir).map_err(|e| e.to_string())?;
-        // Here a file that is put in is read: nothing but a directory of ours or root's will do.
-        if let Some((why, hint)) = fs::metadata(dir).ok().and_then(|meta| open_to_others(dir, &meta)) {
-            return Err(format!("{why}; {hint}"));
+        let place = ownership::resolve(dir).map_err(|Exposed { why, hint }| format!("{why}; {hint}"))?;
+        // Here a file that is put in is read: the sticky bit does not help, as it lets others add names.
+        if let Some(flaw) = place.meta.as_ref().and_then(Flaw::of) {
+            return Err(format!("its directory {} {}; {}", dir.display(), flaw.why(), flaw.hint(dir)));
         }
+        let entries = fs::read_dir(&place.path).map_err(|e| e.to_string())?;
         let mut names = Vec::new();
         for (at, entry) in entries.enumerate() {
             if at == limit {
@@ -88,53 +87,6 @@ impl Files for Disk {
         names.sort();
         Ok(names)
     }
-}
-
-fn is_ours(meta: &fs::Metadata) -> bool {
-    meta.uid() == rustix::process::geteuid().as_raw() || meta.uid() == 0
-}
-
-/// Says what lets others choose the file that a path leads to: a directory of theirs, or one that they may write. Every
-/// symlink on the way is followed, and the directory of each is looked at, so that dotfiles may lie wherever they are safe.
-fn exposed(path: &Path) -> Option<(String, String)> {
-    let mut path = path.to_path_buf();
-    for _ in 0..LINKS_MAX {
-        let dir = match path.parent() {
-            Some(dir) if !dir.as_os_str().is_empty() => dir.to_path_buf(),
-            _ => PathBuf::from("."),
-        };
-        let (Ok(meta), Ok(entry)) = (fs::metadata(&dir), fs::symlink_metadata(&path)) else {
-            return Some((format!("{} is gone", dir.display()), "try again".to_owned()));
-        };
-        // The store of Nix: root's, sticky, and writable by the group of its builders, who cannot replace what is root's.
-        let is_store = meta.uid() == 0 && entry.uid() == 0 && meta.mode() & 0o1002 == 0o1000;
-        if !is_store && let Some(found) = open_to_others(&dir, &meta) {
-            return Some(found);
-        }
-        if !entry.is_symlink() {
-            return None;
-        }
-        path = dir.join(fs::read_link(&path).unwrap_or_default());
-    }
-    Some(("too many symlinks lead to it".to_owned(), format!("look at it: `ls -l {}`", path.display())))
-}
-
-/// Says what is wrong with a directory that decides which file is read.
-///
-/// Writable by its group is refused like writable by all, as for the files themselves: which group is a user's private one
-/// stands in a database of accounts that may be far away, and root can add a member later. Where the umask is 002 an editor's file is
-/// refused for the same reason already; what rolecall makes itself has 0700 and 0600 whatever the umask. The sticky bit
-/// does not help: it lets others add names. The directories above are not looked at: the home directory is the login's.
-fn open_to_others(dir: &Path, meta: &fs::Metadata) -> Option<(String, String)> {
-    let name = dir.display();
-    if !is_ours(meta) {
-        return Some((
-            format!("its directory {name} belongs to another user"),
-            format!("make it yours: `chown $USER {name}`"),
-        ));
-    }
-    (meta.mode() & 0o022 != 0)
-        .then(|| (format!("others can write in its directory {name}"), format!("close it: `chmod go-w {name}`")))
 }
 
 /// What was asked of the disk.
@@ -274,26 +226,32 @@ mod tests {
     }
 
     #[test]
-    fn a_directory_that_others_may_write_leads_to_no_file() {
+    fn directory_that_others_can_write_to_leads_to_no_file() {
         let home = tempfile::tempdir().expect("made");
         let safe = file(&home.path().join("safe"), "a.toml");
         let teams = home.path().join("teams");
         let beside = file(&teams, "b.toml");
-        symlink(&safe, teams.join("link.toml")).expect("made");
-        assert_eq!(refusal(&teams.join("link.toml")), None, "dotfiles are links");
-        for mode in [0o777, 0o775, 0o1777, 0o757] {
+        let link = teams.join("link.toml");
+        symlink(&safe, &link).expect("made");
+        assert_eq!(refusal(&link), None, "dotfiles are links");
+        for mode in [0o777, 0o775, 0o757] {
             set_mode(&teams, mode);
-            for path in [&beside, &teams.join("link.toml")] {
+            for path in [&beside, &link, &teams.join("missing.toml")] {
                 let (why, hint) = refusal(path).unwrap_or_else(|| panic!("{mode:o} was read"));
-                assert!(why.contains(&format!("others can write in its directory {}", teams.display())), "{why}");
-                assert_eq!(hint, format!("close it: `chmod go-w {}`", teams.display()));
+                assert!(why.contains("teams can be written by other users"), "{why}");
+                assert!(hint.starts_with("close it: `chmod go-w ") && hint.ends_with("/teams`"), "{hint}");
             }
-            let listed = Disk.list(&teams, "*.toml", 10).expect_err("what fits is anybody's");
-            assert!(listed.contains(&format!("`chmod go-w {}`", teams.display())), "{listed}");
         }
+        for mode in [0o777, 0o1777] {
+            set_mode(&teams, mode);
+            let listed = Disk.list(&teams, "*.toml", 10).expect_err("what fits is anybody's");
+            assert!(listed.contains("can be written by other users; close it: `chmod go-w "), "{listed}");
+        }
+        assert_eq!(refusal(&link), None, "nobody can replace what is ours in a sticky directory");
         // The open one in the middle, or at the end, of a chain of links.
+        set_mode(&teams, 0o777);
         let outer = file(&home.path().join("outer"), "c.toml").with_file_name("link.toml");
-        symlink(teams.join("link.toml"), &outer).expect("made");
+        symlink(&link, &outer).expect("made");
         assert!(refusal(&outer).is_some());
         set_mode(&teams, 0o755);
         assert_eq!(refusal(&outer), None);
@@ -302,15 +260,14 @@ mod tests {
     }
 
     #[test]
-    fn the_store_of_nix_is_no_danger() {
+    fn nix_store_is_accepted() {
         let home = tempfile::tempdir().expect("made");
         let store = home.path().join("store");
         let target = file(&store, "hash-config.toml");
         let link = file(&home.path().join("config"), "other").with_file_name("config.toml");
         symlink(&target, &link).expect("made");
         set_mode(&store, 0o1775);
-        let is_root = fs::metadata(&store).expect("there").uid() == 0;
-        assert_eq!(refusal(&link).is_none(), is_root, "root's, sticky, and not for all");
+        assert_eq!(refusal(&link), None, "the builders' group cannot replace what is not theirs");
         set_mode(&store, 0o775);
         assert!(refusal(&link).is_some());
     }

@@ -1,7 +1,14 @@
 //! Private directories and whole-file writes: what is on disk is the old content or the new, never half, never for others.
+//!
+//! Whether a place may be used at all is for [`ownership`] to say; how a file of rolecall itself is opened, for
+//! [`StateFile`] and the functions beside it.
+
+pub mod ownership;
+mod state_file;
 
 use crate::domain::report::{Kind, Report};
-use rustix::fs::{Mode, OFlags};
+use ownership::Exposed;
+pub use state_file::{StateFile, open_private, open_private_append, read_private, unusable};
 use std::fs;
 use std::io::{self, Write};
 use std::os::unix::fs::{DirBuilderExt, MetadataExt, PermissionsExt};
@@ -11,7 +18,10 @@ use std::path::Path;
 const TEMPORARY: &str = ".rolecall-";
 
 /// Makes a directory and its missing parents with mode 0700, then checks it as [`verify_private_dir`] does.
+///
+/// Nothing is made below a directory that another user could exchange.
 pub fn ensure_private_dir(dir: &Path) -> Result<(), Report> {
+    look(dir)?;
     // mkdir with the mode, not chmod after: in between, others could open it.
     let made = fs::DirBuilder::new().recursive(true).mode(0o700).create(dir);
     match made {
@@ -21,11 +31,13 @@ pub fn ensure_private_dir(dir: &Path) -> Result<(), Report> {
     }
 }
 
-/// Refuses a directory that another user could have prepared: a symlink, a foreign owner, or rights for group and others.
+/// Refuses a directory that another user could have prepared or could exchange: a symlink, a foreign owner, rights for
+/// group and others, or a parent directory that [`ownership`] refuses.
 ///
 /// Threat: another uid pre-creates or replaces the socket's directory and answers in our place.
 pub fn verify_private_dir(dir: &Path) -> Result<(), Report> {
-    let meta = fs::symlink_metadata(dir).map_err(|e| failed("cannot look at directory", dir, &e))?;
+    let found = look(dir)?.ok_or_else(|| io::Error::from(io::ErrorKind::NotFound));
+    let meta = found.map_err(|e| failed("cannot look at directory", dir, &e))?;
     let refuse = |why: &str, hint: String| Err(Report::new(Kind::Agent, format!("{} {why}", dir.display())).hint(hint));
     if meta.file_type().is_symlink() {
         return refuse("is a symlink, not a directory of its own", format!("remove it: `rm {}`", dir.display()));
@@ -46,6 +58,14 @@ pub fn verify_private_dir(dir: &Path) -> Result<(), Report> {
     Ok(())
 }
 
+/// Looks at a directory that no other user could exchange; returns `None` if it is missing.
+fn look(dir: &Path) -> Result<Option<fs::Metadata>, Report> {
+    let refused = |Exposed { why, hint }| {
+        Report::new(Kind::Agent, format!("{} is not safe where it is: {why}", dir.display())).hint(hint)
+    };
+    ownership::resolve_parents(dir).map(|place| place.meta).map_err(refused)
+}
+
 /// Replaces a file by a whole new one: temporary file beside it, fsync, rename, fsync of the directory.
 ///
 /// A symlink is followed and its target replaced, so that dotfile set-ups stay as they are. The mode of an existing file
@@ -60,40 +80,51 @@ pub fn write_atomically_if(
     content: &[u8],
     still: impl FnOnce() -> Result<(), Report>,
 ) -> Result<(), Report> {
-    let target = fs::canonicalize(path).unwrap_or_else(|_| path.to_path_buf());
-    replace(&target, content, true, still)
+    let target = &fs::canonicalize(path).unwrap_or_else(|_| path.to_path_buf());
+    let temp = temporary(target, content, true)?;
+    still()?;
+    // Not before: what a kill leaves behind is for its owner alone.
+    let mode = fs::metadata(target).map_or(0o600, |meta| meta.permissions().mode() & 0o777);
+    let set = temp.as_file().set_permissions(fs::Permissions::from_mode(mode));
+    set.map_err(|e| failed("cannot write", target, &e))?;
+    persist(temp, target, true)
 }
 
-/// Replaces a file that means nothing after the machine has gone down: whole, but without waiting for the disk.
-pub fn write_until_reboot(path: &Path, content: &[u8]) -> Result<(), Report> {
-    replace(path, content, false, || Ok(()))
+/// Replaces a file by a whole new one that only its owner can read, whatever the mode of the old one was; a symlink is
+/// replaced, not followed.
+pub fn write_private(path: &Path, content: &[u8]) -> Result<(), Report> {
+    write_replacing(path, content, true)
 }
 
-fn replace(
-    target: &Path,
-    content: &[u8],
-    lasts: bool,
-    still: impl FnOnce() -> Result<(), Report>,
-) -> Result<(), Report> {
-    let dir = target.parent().unwrap_or_else(|| Path::new("/"));
-    let prepare = || -> io::Result<tempfile::NamedTempFile> {
-        let mut temp = tempfile::Builder::new().prefix(TEMPORARY).tempfile_in(dir)?;
+/// Does the same, and waits for the disk only if the file `lasts` beyond a restart of the machine.
+fn write_replacing(path: &Path, content: &[u8], lasts: bool) -> Result<(), Report> {
+    // Made with mode 0600; never wider for an instant.
+    let temp = temporary(path, content, lasts)?;
+    persist(temp, path, lasts)
+}
+
+fn temporary(target: &Path, content: &[u8], lasts: bool) -> Result<tempfile::NamedTempFile, Report> {
+    let write = || -> io::Result<tempfile::NamedTempFile> {
+        let mut temp = tempfile::Builder::new().prefix(TEMPORARY).tempfile_in(directory_of(target))?;
         temp.write_all(content)?;
         if lasts {
             temp.as_file().sync_all()?;
         }
         Ok(temp)
     };
-    let temp = prepare().map_err(|e| failed("cannot write", target, &e))?;
-    still()?;
-    let finish = || -> io::Result<()> {
-        // Not before: what a kill leaves behind is for its owner alone.
-        let mode = fs::metadata(target).map_or(0o600, |meta| meta.permissions().mode() & 0o777);
-        temp.as_file().set_permissions(fs::Permissions::from_mode(mode))?;
+    write().map_err(|e| failed("cannot write", target, &e))
+}
+
+fn persist(temp: tempfile::NamedTempFile, target: &Path, lasts: bool) -> Result<(), Report> {
+    let rename = || -> io::Result<()> {
         temp.persist(target).map_err(|e| e.error)?;
-        if lasts { fs::File::open(dir)?.sync_all() } else { Ok(()) }
+        if lasts { fs::File::open(directory_of(target))?.sync_all() } else { Ok(()) }
     };
-    finish().map_err(|e| failed("cannot write", target, &e))
+    rename().map_err(|e| failed("cannot write", target, &e))
+}
+
+fn directory_of(path: &Path) -> &Path {
+    path.parent().filter(|dir| !dir.as_os_str().is_empty()).unwrap_or_else(|| Path::new("."))
 }
 
 /// Removes what a kill has left of writes to a file: it may hold a secret that the file itself no longer has.
@@ -109,27 +140,6 @@ pub fn clear_leftovers(path: &Path) {
             let _ = fs::remove_file(entry.path());
         }
     }
-}
-
-/// Replaces a file by a whole new one that only its owner can read, whatever the mode of the old one was; a symlink is
-/// replaced, not followed.
-pub fn write_private(path: &Path, content: &[u8]) -> Result<(), Report> {
-    let dir = path.parent().filter(|dir| !dir.as_os_str().is_empty()).unwrap_or_else(|| Path::new("."));
-    let write = || -> io::Result<()> {
-        // Made with mode 0600; never wider for an instant.
-        let mut temp = tempfile::Builder::new().prefix(TEMPORARY).tempfile_in(dir)?;
-        temp.write_all(content)?;
-        temp.as_file().sync_all()?;
-        temp.persist(path).map_err(|e| e.error)?;
-        fs::File::open(dir)?.sync_all()
-    };
-    write().map_err(|e| failed("cannot write", path, &e))
-}
-
-/// Opens a file for appending, made with mode 0600 from its first instant; a symlink is not followed.
-pub fn open_private_append(path: &Path) -> io::Result<fs::File> {
-    let flags = OFlags::WRONLY | OFlags::APPEND | OFlags::CREATE | OFlags::CLOEXEC | OFlags::NOFOLLOW;
-    Ok(rustix::fs::open(path, flags, Mode::RUSR | Mode::WUSR)?.into())
 }
 
 fn failed(what: &str, path: &Path, error: &io::Error) -> Report {

@@ -38,7 +38,6 @@ pub mod panics;
 pub mod paths;
 #[cfg(feature = "agent")]
 pub mod ports;
-#[cfg(feature = "agent")]
 pub mod process;
 pub mod protocol;
 pub mod setup;

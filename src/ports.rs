@@ -88,6 +88,14 @@ pub trait Vault: Send + Sync {
     fn lock(&self);
     /// Takes note of the session bus that a caller has: the agent's own may be that of a login that has ended.
     fn offer_bus(&self, _address: &str) {}
+    /// Returns what a person should know of the vault that was opened last: that an older file was put in its place.
+    fn warning(&self) -> Option<Report> {
+        None
+    }
+    /// Accepts the vault that is open as the current one, after a person has restored a backup.
+    async fn accept_restored(&self) -> Result<(), Report> {
+        Ok(())
+    }
 }
 
 /// Says that a vault has no key of an identity.

@@ -6,8 +6,10 @@ use rustix::fs::Mode;
 use rustix::process::{DumpableBehavior, Resource, Rlimit};
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::io;
-use std::os::fd::{AsFd, OwnedFd};
+use std::os::fd::{AsFd, AsRawFd, OwnedFd};
+#[cfg(feature = "agent")]
 use tokio::io::Interest;
+#[cfg(feature = "agent")]
 use tokio::io::unix::AsyncFd;
 
 /// Shuts the process off: no core dump, no other process of the same user may read its memory or environment, and what
@@ -122,6 +124,32 @@ unsafe fn wipe(block: *mut u8, size: usize) {
     }
 }
 
+/// Returns the user who listens at the other end of a connected socket, as the kernel noted it when they began to listen.
+///
+/// Not by rustix, which takes the number of the peer's process for one that is never 0, as it is if that process is in
+/// another PID namespace.
+#[cfg(target_os = "linux")]
+#[allow(unsafe_code, reason = "no safe form returns a process number of 0; this file is the one place")]
+pub fn peer_uid(socket: impl AsFd) -> io::Result<u32> {
+    let mut peer = libc::ucred { pid: 0, uid: u32::MAX, gid: u32::MAX };
+    let mut size = libc::socklen_t::try_from(size_of_val(&peer)).unwrap_or(0);
+    let fd = socket.as_fd().as_raw_fd();
+    // SAFETY: the descriptor is open as long as it is borrowed, and the kernel writes at most `size` bytes into `peer`.
+    let done =
+        unsafe { libc::getsockopt(fd, libc::SOL_SOCKET, libc::SO_PEERCRED, (&raw mut peer).cast(), &raw mut size) };
+    if done == 0 { Ok(peer.uid) } else { Err(io::Error::last_os_error()) }
+}
+
+/// Returns the user at the other end of a connected socket.
+#[cfg(not(target_os = "linux"))]
+#[allow(unsafe_code, reason = "the system call has no safe form; this file is the one place")]
+pub fn peer_uid(socket: impl AsFd) -> io::Result<u32> {
+    let (mut uid, mut gid) = (u32::MAX, u32::MAX);
+    // SAFETY: the descriptor is open as long as it is borrowed, and the call writes the two numbers only.
+    let done = unsafe { libc::getpeereid(socket.as_fd().as_raw_fd(), &raw mut uid, &raw mut gid) };
+    if done == 0 { Ok(uid) } else { Err(io::Error::last_os_error()) }
+}
+
 /// A hold on another process: what is said of its number is said of this process and of no later one.
 #[derive(Debug)]
 pub struct Pinned(OwnedFd);
@@ -160,6 +188,7 @@ impl Pinned {
     }
 
     /// Returns when it has ended; at once with an error where that cannot be waited for.
+    #[cfg(feature = "agent")]
     #[allow(unsafe_code, reason = "tokio asks for a promise about the descriptor; this file is the one place")]
     pub async fn end(&self) -> io::Result<()> {
         // A descriptor of its own: another one of the same process may be waited for at the same time.

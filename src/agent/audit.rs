@@ -340,7 +340,7 @@ impl LogFile {
 /// Tells whether a file ends with a whole line; one that cannot be read is taken at its best.
 fn ends_a_line(path: &Path) -> bool {
     let last = || -> std::io::Result<u8> {
-        let mut file = File::open(path)?;
+        let mut file = files::open_private(path)?;
         file.seek(SeekFrom::End(-1))?;
         let mut byte = [0];
         file.read_exact(&mut byte)?;

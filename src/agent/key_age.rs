@@ -190,6 +190,14 @@ impl Vault for Watched {
     fn offer_bus(&self, address: &str) {
         self.vault.offer_bus(address);
     }
+
+    fn warning(&self) -> Option<Report> {
+        self.vault.warning()
+    }
+
+    async fn accept_restored(&self) -> Result<(), Report> {
+        self.vault.accept_restored().await
+    }
 }
 
 impl Agent {

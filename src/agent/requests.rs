@@ -105,7 +105,9 @@ impl Agent {
             Request::Reload => self.configuration.problem().map_or_else(|| done(None), Err),
             Request::Status => {
                 let mut status = self.status().await;
-                status.warnings.extend(call.context.view.as_ref().and_then(|view| self.other_configuration(view)));
+                if let Some(view) = &call.context.view {
+                    status.warnings.extend(self.other_configuration(view).await);
+                }
                 answer(Answer::Status(Box::new(status)))
             }
             Request::Stop => {
@@ -113,7 +115,9 @@ impl Agent {
                 done(None)
             }
             Request::Unlock { name, code } => done(Some(self.unlock(name, code, caller).await?)),
-            Request::UnlockVault { passphrase } => done(self.unlock_vault(passphrase, caller).await?),
+            Request::UnlockVault { passphrase, accept_restored } => {
+                done(self.unlock_vault(passphrase, accept_restored, caller).await?)
+            }
         }
     }
 
@@ -299,9 +303,17 @@ impl Agent {
         }
     }
 
-    async fn unlock_vault(&self, passphrase: Option<Passphrase>, caller: &Caller) -> Result<Option<String>, Report> {
+    async fn unlock_vault(
+        &self,
+        passphrase: Option<Passphrase>,
+        accept_restored: bool,
+        caller: &Caller,
+    ) -> Result<Option<String>, Report> {
         self.touch();
-        let result = self.ports.vault.unlock(passphrase).await;
+        let mut result = self.ports.vault.unlock(passphrase).await;
+        if accept_restored && result.is_ok() {
+            result = self.ports.vault.accept_restored().await;
+        }
         if result.is_ok() {
             self.sessions.note_open();
         }
@@ -310,7 +322,13 @@ impl Agent {
         line.message = Some("vault".into());
         line.caller = Some(caller.clone());
         self.audit.write(line);
-        result.map(|()| Some("the vault is open".into()))
+        result?;
+        Ok(Some(match self.ports.vault.warning() {
+            Some(Report { message, hint, .. }) => {
+                format!("the vault is open, but {message}\nhint: {}", hint.unwrap_or_default())
+            }
+            None => "the vault is open".into(),
+        }))
     }
 }
 

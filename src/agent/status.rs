@@ -2,18 +2,24 @@
 
 use super::sessions::Glance;
 use super::{Agent, flight, log};
-use crate::blocking;
+use crate::blocking::{self, STATE};
 use crate::domain::catalogue::{IdentityKind, VaultKind};
 use crate::domain::credential::{Freshness, Now};
 use crate::domain::plan::{Plan, SessionKey};
 use crate::domain::report::{Kind, Report, printable};
+use crate::files;
 use crate::ports::{VaultState, no_key};
 use crate::protocol::message::Answer;
 use crate::protocol::status::{AgentStatus, Counts, IdentityStatus, RoleStatus, SessionStatus, Status, VaultStatus};
 use chrono::TimeDelta;
 use std::collections::BTreeSet;
+use std::path::PathBuf;
 use std::sync::PoisonError;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+/// How long the look at the agent's own files may take.
+const LOOK: Duration = Duration::from_secs(1);
 
 impl Agent {
     /// Gathers everything there is to say.
@@ -31,6 +37,7 @@ impl Agent {
         let kind = if catalogue.agent.vault == VaultKind::Os { "os" } else { "file" };
         let callers = self.last_callers.lock().unwrap_or_else(PoisonError::into_inner).clone();
         let mut warnings: Vec<Report> = self.configuration.problem().into_iter().collect();
+        warnings.extend(self.ports.vault.warning());
         warnings.extend(self.unfinished_rotations().await.into_iter().map(|(_, report)| report));
         warnings.extend(self.idle_rules().await);
         warnings.extend(self.overdue_keys().iter().map(super::key_age::OverdueKey::report));
@@ -117,6 +124,7 @@ impl Agent {
         warnings.extend(self.endpoint.warning());
         let hung_files = blocking::overdue().into_iter().map(|call| call.subject).collect::<BTreeSet<String>>();
         warnings.extend(hung(&hung_files));
+        warnings.extend(self.unusable_files().await);
         warnings.extend(failures.told());
         Status {
             agent: AgentStatus {
@@ -138,6 +146,21 @@ impl Agent {
             hung_files: hung_files.into_iter().collect(),
             counts: self.counts(),
         }
+    }
+
+    /// Names what lies in the place of a file of ours and is not one: the agent serves without it.
+    async fn unusable_files(&self) -> Vec<Report> {
+        let (audit, endpoint) = (self.paths.audit_log(), self.endpoint.file().to_path_buf());
+        let rotated = (1..=2).map(|n| PathBuf::from(format!("{}.{n}", audit.display())));
+        let files: Vec<PathBuf> = rotated.chain([audit.clone(), self.paths.agent_log(), endpoint]).collect();
+        let unusable = |path: PathBuf| {
+            let why = files::unusable(&path)?;
+            let report = Report::new(Kind::Failed, format!("{} cannot be used: {why}", path.display()));
+            Some(report.hint(format!("move it away: `mv {0} {0}.old`", path.display())))
+        };
+        let look = move || files.into_iter().filter_map(unusable).collect();
+        // A directory that does not answer is among the hung files.
+        STATE.run(self.paths.state.display().to_string(), LOOK, look).await.unwrap_or_default()
     }
 
     /// Tells what a prompt shows of a name; nothing is fetched, and nothing counts as a use.

@@ -6,6 +6,7 @@
 use super::{managed, shown};
 use crate::domain::report::{Kind, Report};
 use crate::files;
+use crate::files::ownership::{self, Exposed, Flaw};
 use rustix::fs::{Mode, OFlags};
 use std::fs;
 use std::io::{self, Read, Write};
@@ -15,9 +16,6 @@ use zeroize::Zeroizing;
 
 /// The largest file taken: a thousand times what thousands of profiles need.
 const SIZE_MAX: u64 = 16 << 20;
-
-/// The most links followed, as the kernel's own limit.
-const LINKS_MAX: usize = 40;
 
 /// What is put after the file's name to name its backup.
 const BACKUP: &str = ".before-rolecall";
@@ -57,9 +55,9 @@ fn replace(path: &Path, old: &[u8], new: &[u8], keep: bool) -> Result<Option<Pat
     }
     let path = &std::path::absolute(path).map_err(|e| failed(path, &format!("cannot be found: {e}")))?;
     let found = target(path)?;
-    match &found {
-        Some(target) => verify_owned(path, target)?,
-        None => make_parent(path)?,
+    verify(path)?;
+    if found.is_none() {
+        make_parent(path)?;
     }
     let mut backup = None;
     let still = || {
@@ -140,46 +138,25 @@ fn load(target: &Path) -> Result<Zeroizing<Vec<u8>>, Report> {
     Ok(text)
 }
 
-/// Refuses what another user could have prepared.
+/// Refuses to write where another user could have prepared something; [`write`] does so by itself. For commands that do
+/// more than writing the file: they ask before they do anything.
 ///
-/// Threat: a link that someone else owns, or whose target's directory they can write, makes us replace a file of their
-/// choice or write our profiles to where they can change the command that SDKs run.
-fn verify_owned(path: &Path, target: &Path) -> Result<(), Report> {
+/// Threat: a directory or link of another user makes us replace a file of their choice, or write our profiles to where
+/// they can change the command that SDKs run.
+pub fn verify(path: &Path) -> Result<(), Report> {
+    let path = &std::path::absolute(path).map_err(|e| failed(path, &format!("cannot be found: {e}")))?;
+    let place = ownership::resolve(path)
+        .map_err(|Exposed { why, hint }| failed(path, &format!("is not safe where it is: {why}")).hint(hint))?;
+    let Some(meta) = place.meta else { return Ok(()) };
     let uid = rustix::process::geteuid().as_raw();
-    let look = |at: &Path| fs::symlink_metadata(at).map_err(|e| failed(at, &format!("cannot be looked at: {e}")));
-    let foreign = |at: &Path, owner: u32| {
-        failed(at, &format!("belongs to uid {owner}, not to you (uid {uid})"))
-            .hint(format!("look who owns it: `ls -l {}`", shown(at)))
-    };
-    let owner = look(target)?.uid();
-    if owner != uid {
-        return Err(foreign(target, owner));
+    if meta.uid() != uid {
+        return Err(failed(&place.path, &format!("belongs to uid {}, not to you (uid {uid})", meta.uid()))
+            .hint(format!("look who owns it: `ls -l {}`", shown(&place.path))));
     }
-    let mut link = path.to_path_buf();
-    let mut linked = false;
-    for _ in 0..LINKS_MAX {
-        let meta = look(&link)?;
-        if !meta.file_type().is_symlink() {
-            break;
-        }
-        if meta.uid() != uid {
-            return Err(foreign(&link, meta.uid()));
-        }
-        let next = fs::read_link(&link).map_err(|e| failed(&link, &format!("cannot be followed: {e}")))?;
-        link = link.parent().unwrap_or(Path::new("/")).join(next);
-        linked = true;
+    match Flaw::of(&meta) {
+        Some(flaw) => Err(failed(&place.path, &flaw.why()).hint(flaw.hint(&place.path))),
+        None => Ok(()),
     }
-    let dir = target.parent().unwrap_or(Path::new("/"));
-    let meta = look(dir)?;
-    let (open, sticky) = (meta.mode() & 0o022 != 0, meta.mode() & 0o1000 != 0);
-    if linked && open && !sticky {
-        return Err(failed(path, &format!("leads into {}, where other users can write", shown(dir)))
-            .hint(format!("close it: `chmod go-w {}`", shown(dir))));
-    }
-    if linked && meta.uid() != uid && meta.uid() != 0 {
-        return Err(foreign(dir, meta.uid()));
-    }
-    Ok(())
 }
 
 fn make_parent(path: &Path) -> Result<(), Report> {

@@ -272,7 +272,7 @@ fn serve(paths: Paths, socket: Socket, detached: bool) -> ExitCode {
         let programs = of_programs(&paths);
         let ambient = ambient().with_programs(programs.clone(), Arc::clone(&bus));
         let ports = Ports {
-            vault: Arc::new(Vaults::new(paths.vault_file.clone(), &paths.keyring_service(), Arc::clone(&bus))),
+            vault: Arc::new(Vaults::new(paths.vault_file.clone(), &paths.state, &paths.keyring_service(), Arc::clone(&bus))),
             tokens: Arc::new(Sts::new(clock.clone(), ambient)),
             prompter: Arc::new(Desktop::new(programs, bus)),
             clock,

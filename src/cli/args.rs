@@ -165,7 +165,8 @@ Examples:
   rolecall unlock auth                    asks for the code of this identity's device
   rolecall unlock audit                   the same, for a role with a device or a code of its own
   oathtool --totp -b - < seed | rolecall unlock auth
-  rolecall unlock --vault                 asks for the file vault's passphrase")]
+  rolecall unlock --vault                 asks for the file vault's passphrase
+  rolecall unlock --vault --accept-restored  the same, after a backup of the vault file was put back")]
     Unlock(UnlockArgs),
     /// Forget every session and passphrase now, cancel every prompt
     #[command(after_help = "\
@@ -348,6 +349,9 @@ pub(super) struct UnlockArgs {
     /// Open the vault instead
     #[arg(long, conflicts_with = "name")]
     pub(super) vault: bool,
+    /// Accept a vault file that you restored from a backup: it is older than the last one
+    #[arg(long, requires = "vault")]
+    pub(super) accept_restored: bool,
 }
 
 #[derive(Debug, Args)]

@@ -5,7 +5,7 @@
 
 use super::tell;
 use crate::client::{self, Autostart};
-use crate::config::{Loaded, MAX_BYTES, Origin, Part};
+use crate::config::{Files, Loaded, MAX_BYTES, Origin, Part, Unread};
 use crate::config_disk::{self, Disk};
 use crate::domain::catalogue::{Catalogue, Identity};
 use crate::domain::names::nearest;
@@ -13,8 +13,6 @@ use crate::domain::report::{Kind, Report, printable};
 use crate::files;
 use crate::paths::Paths;
 use crate::protocol::message::Request;
-use std::fs::File;
-use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 
 /// Reads and checks the configuration.
@@ -98,13 +96,12 @@ pub(super) fn shown(path: &Path) -> String {
 }
 
 fn read_bytes(path: &Path) -> Result<Vec<u8>, Report> {
-    let mut bytes = Vec::new();
-    let limit = u64::try_from(MAX_BYTES).unwrap_or(u64::MAX).saturating_add(1);
-    match File::open(path).and_then(|file| file.take(limit).read_to_end(&mut bytes)) {
-        Ok(_) => Ok(bytes),
-        Err(e) if e.kind() == io::ErrorKind::NotFound => Ok(Vec::new()),
-        Err(e) => Err(Report::new(Kind::Config, format!("cannot read {}: {e}", shown(path)))
-            .hint(format!("look at its rights: `ls -l {}`", shown(path)))),
+    match Disk.read(path, MAX_BYTES) {
+        Ok(content) => Ok(content.bytes),
+        Err(Unread::Missing) => Ok(Vec::new()),
+        Err(Unread::Refused { why, hint }) => {
+            Err(Report::new(Kind::Config, format!("{} {why}", shown(path))).hint(hint))
+        }
     }
 }
 

@@ -97,6 +97,12 @@ fn clear_leftovers(paths: &Paths) {
     files::clear_leftovers(&paths.aws_credentials);
 }
 
+/// Refuses AWS files in a place that another user could change.
+fn verify(paths: &Paths) -> Result<(), Report> {
+    sync::verify(&paths.aws_config)?;
+    sync::verify(&paths.aws_credentials)
+}
+
 fn needs_vault(identity: &NewIdentity) -> bool {
     matches!(identity.origin, Origin::Key(_) | Origin::Keyring(..))
 }
@@ -110,6 +116,10 @@ fn apply(
     (mut plan, mut text): (Plan, String),
 ) -> Result<(Plan, String), Failure> {
     survey.still_holds(paths)?;
+    // Before a key is stored and config.toml is written: the files are written last.
+    if !args.config_only {
+        verify(paths)?;
+    }
     clear_leftovers(paths);
     let number = journal.begin(paths, entry(paths, survey, &plan, &text))?;
     if !args.config_only {

@@ -63,14 +63,14 @@ pub(super) fn run(paths: &Paths, args: &LogArgs) -> Result<(), Failure> {
             })
             .map_err(|stop| match stop {
                 Stop::Output(failure) => failure,
-                Stop::Input(e) => Report::new(Kind::Failed, format!("cannot read {}: {e}", path.display()))
-                    .hint(format!("look at its rights: `ls -l {}`", path.display()))
+                Stop::Input(e) => Report::new(Kind::Failed, format!("cannot read the audit log: {e}"))
+                    .hint(format!("look at the files: `ls -l {}*`", path.display()))
                     .into(),
             })?;
         for (line, entry) in past.into_iter().flatten() {
             draw(&mut out, &line, entry.as_ref(), args.json, &mut painter, screen);
         }
-        let nothing = first && out.is_empty() && !path.exists();
+        let nothing = first && out.is_empty() && path.symlink_metadata().is_err();
         output::print_bytes(&out)?;
         if !args.follow {
             if nothing && !args.json {

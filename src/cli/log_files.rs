@@ -3,6 +3,7 @@
 //! It gives whole lines as bytes and does not know what is in them. A file is known by its inode, not its name, since the
 //! agent renames it while somebody reads.
 
+use crate::files;
 use std::fs::{self, File};
 use std::io::{self, BufRead, BufReader, Read, Seek, SeekFrom};
 use std::os::unix::fs::MetadataExt;
@@ -10,6 +11,10 @@ use std::path::{Path, PathBuf};
 
 /// An audit line has some 500 bytes; the rest of one that is longer is dropped, so that a damaged file cannot fill memory.
 const LINE_MAX: u64 = 64 * 1024;
+
+/// The agent begins a new file at 10 MB. Of a file that is larger than this, only the end is read: a sparse file of
+/// terabytes would keep the reader busy for hours.
+const FILE_MAX: u64 = 16 * 1024 * 1024;
 
 /// More rotated files than this are not looked for.
 const ROTATIONS_MAX: usize = 1000;
@@ -31,9 +36,13 @@ struct Open {
 
 impl Open {
     fn new(path: &Path) -> io::Result<Self> {
-        let file = File::open(path)?;
-        let inode = file.metadata()?.ino();
-        Ok(Self { reader: BufReader::new(file), inode })
+        let file = files::open_private(path)?;
+        let meta = file.metadata()?;
+        let mut reader = BufReader::new(file);
+        if meta.len() > FILE_MAX {
+            reader.seek(SeekFrom::Start(meta.len() - FILE_MAX))?;
+        }
+        Ok(Self { reader, inode: meta.ino() })
     }
 }
 
@@ -69,7 +78,7 @@ impl LogFiles {
                     self.drain(&mut give)?;
                 }
                 Err(e) if e.kind() == io::ErrorKind::NotFound => {}
-                Err(e) => return Err(e.into()),
+                Err(e) => return Err(io::Error::new(e.kind(), format!("{}: {e}", path.display())).into()),
             }
         }
         Ok(())
@@ -82,7 +91,8 @@ impl LogFiles {
             name.push(format!(".{n}"));
             PathBuf::from(name)
         };
-        let mut found: Vec<PathBuf> = (1..=ROTATIONS_MAX).map(name).take_while(|path| path.exists()).collect();
+        let mut found: Vec<PathBuf> =
+            (1..=ROTATIONS_MAX).map(name).take_while(|path| fs::symlink_metadata(path).is_ok()).collect();
         found.reverse();
         found
     }
@@ -186,6 +196,18 @@ mod tests {
         fs::File::options().write(true).truncate(true).open(&path).expect("cut");
         append(&path, "new\n");
         assert_eq!(lines(&mut files), ["new"]);
+    }
+
+    #[test]
+    fn only_the_end_of_a_huge_file_is_read() {
+        let dir = tempfile::tempdir().expect("tempdir");
+        let path = dir.path().join("audit.jsonl");
+        fs::File::create(&path).and_then(|file| file.set_len(1 << 40)).expect("sparse");
+        append(&path, "\nnext\n");
+        let mut files = LogFiles::new(path);
+        let found = lines(&mut files);
+        assert_eq!((found.len(), found.last().map(String::as_str)), (2, Some("next")));
+        assert!(files.pending.capacity() < 200_000);
     }
 
     #[test]

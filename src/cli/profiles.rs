@@ -36,6 +36,8 @@ pub(super) fn run(paths: &Paths, command: &ProfilesCommand) -> Result<(), Failur
             output::print(&paint_diff(&text, Screen::stdout()))
         }
         ProfilesCommand::Sync(args) => {
+            // Also where nothing is to be written: it says that the profiles are served.
+            sync::verify(&paths.aws_config)?;
             let backup = sync::write(&paths.aws_config, &change.old, &change.new)?;
             let warnings = change.warnings(paths);
             if args.json {

@@ -15,7 +15,11 @@ use crate::protocol::message::{Answer, Request};
 
 /// Gives a code or a passphrase ahead of time.
 pub(super) fn unlock(paths: &Paths, args: &UnlockArgs) -> Result<(), Failure> {
-    let note = if args.vault { vault(paths)? } else { code(paths, args.name.as_ref().map(Name::as_str))? };
+    let note = if args.vault {
+        vault(paths, args.accept_restored)?
+    } else {
+        code(paths, args.name.as_ref().map(Name::as_str))?
+    };
     output::print(&format!("{note}\n"))
 }
 
@@ -66,14 +70,14 @@ pub(super) fn ready_vault(paths: &Paths) -> Result<(), Report> {
         // The agent knows why there is none, and what to do; for a locked one it opens the dialog.
         (_, _) => None,
     };
-    tell(paths, Request::UnlockVault { passphrase }, Autostart::Yes).map(drop)
+    tell(paths, Request::UnlockVault { passphrase, accept_restored: false }, Autostart::Yes).map(drop)
 }
 
-fn vault(paths: &Paths) -> Result<String, Report> {
+fn vault(paths: &Paths, accept_restored: bool) -> Result<String, Report> {
     let status = status::fetch(paths, Autostart::Yes)?;
     // The keyring asks by its own dialog; only the encrypted file has a passphrase that we may hold.
     let passphrase = if status.vault.kind == "file" { Some(passphrase(paths)?) } else { None };
-    let note = tell(paths, Request::UnlockVault { passphrase }, Autostart::Yes)?;
+    let note = tell(paths, Request::UnlockVault { passphrase, accept_restored }, Autostart::Yes)?;
     Ok(note.unwrap_or_else(|| "the vault is open".to_owned()))
 }
 

@@ -33,7 +33,7 @@ pub(super) fn ask(paths: &Paths, request: Request, autostart: Autostart) -> Resu
         Request::IdentityTotp { .. } | Request::Unlock { .. } => "waiting for AWS to take the code",
         Request::Lock => "waiting until nothing is left in memory",
         Request::Reload => "waiting for the agent to read the configuration",
-        Request::UnlockVault { passphrase: None } => "waiting for the keyring, whose dialog asks for its password",
+        Request::UnlockVault { passphrase: None, .. } => "waiting for the keyring, whose dialog asks for its password",
         Request::IdentityRemove { .. } | Request::Keys | Request::UnlockVault { .. } => "waiting for the vault",
         _ => "waiting for the agent",
     };

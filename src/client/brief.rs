@@ -3,7 +3,6 @@
 //! It starts no agent and asks nobody. Every step has the same short deadline, the connecting too: a prompt that hangs takes the
 //! shell with it.
 
-use crate::files;
 use crate::paths::Paths;
 use crate::protocol::VERSION;
 use crate::protocol::frame::{self, Tag};
@@ -52,7 +51,7 @@ fn reach(paths: &Paths, deadline: Duration) -> io::Result<Option<UnixStream>> {
         Err(e) if matches!(e.kind(), io::ErrorKind::NotFound | io::ErrorKind::ConnectionRefused) => return Ok(None),
         Err(e) => return Err(e),
     }
-    files::verify_private_dir(paths.runtime_dir()).map_err(io::Error::other)?;
+    super::verify(&stream, paths).map_err(io::Error::other)?;
     stream.set_nonblocking(false)?;
     stream.set_read_timeout(Some(deadline))?;
     stream.set_write_timeout(Some(deadline))?;

@@ -6,6 +6,7 @@
 mod brief;
 mod holder;
 pub mod oneshot;
+mod peer;
 mod start;
 mod terminal;
 mod view;
@@ -196,9 +197,8 @@ fn call_reading(
 pub fn connect_running(paths: &Paths) -> Result<Option<UnixStream>, Report> {
     match UnixStream::connect(&paths.socket) {
         Ok(stream) => {
-            // After connecting, not before: one system call less is not worth talking to a stranger's socket, and what
-            // is checked here cannot be swapped under an open connection.
-            verify_directory(paths)?;
+            // After connecting, not before: what is checked here cannot be exchanged under an open connection.
+            verify(&stream, paths)?;
             let deadline = stream.set_read_timeout(Some(ANSWER_DEADLINE));
             deadline.map_err(|e| unreachable(paths, &e))?;
             Ok(Some(stream))
@@ -261,6 +261,13 @@ fn hint_of_ending() -> String {
     } else {
         USUAL.to_owned()
     }
+}
+
+/// Checks who serves a connected socket, then where it is. The directory explains more if both are wrong.
+fn verify(stream: &UnixStream, paths: &Paths) -> Result<(), Report> {
+    let peer = peer::verify(stream, &paths.socket);
+    verify_directory(paths)?;
+    peer
 }
 
 /// Checks the socket's directory. One that was named may be mounted into a container, where users have other numbers.

@@ -211,11 +211,11 @@ fn pass_on(command: &mut Command, names: &[&str]) {
 fn spawn(paths: &Paths) -> Result<Child, Report> {
     let mut command = agent_command()?;
     let log_path = paths.agent_log();
-    if fs::metadata(&log_path).is_ok_and(|meta| meta.len() > LOG_MAX) {
+    if fs::symlink_metadata(&log_path).is_ok_and(|meta| meta.len() > LOG_MAX) {
         // Two files of a megabyte tell enough of the past; a failure to rotate is no reason not to start.
         let _ = fs::rename(&log_path, log_path.with_extension("log.1"));
     }
-    // Without a log the agent serves all the same, and `status` says so.
+    // An agent without a log is worth more than none; `status` names a file in the place of the log that is no log.
     let log = files::open_private_append(&log_path).map_or_else(|_| Stdio::null(), Stdio::from);
     // The caller's pipes must not outlive the caller: an SDK waits until every writer of our stdout is gone.
     command.arg("--detach").stdin(Stdio::null()).stdout(Stdio::piped()).stderr(log).current_dir("/");

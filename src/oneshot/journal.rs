@@ -3,13 +3,13 @@
 //! It is a promise: only what it and the tags name is ever removed. One that cannot be read is never taken for none.
 
 use crate::domain::report::{Kind, Report, printable};
-use crate::files;
+use crate::files::{self, StateFile};
 use crate::protocol::setup::{STATE_VERSION, State};
 use rustix::fs::{FlockOperation, flock};
 use std::fs::{self, File};
-use std::io::{self, Read};
+use std::io;
 use std::os::unix::fs::MetadataExt;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::time::Duration;
 
 /// Two documents of each step fit a hundred times.
@@ -22,7 +22,7 @@ const PAUSE: Duration = Duration::from_millis(100);
 /// The file, and the lock that keeps a second run off it.
 #[derive(Debug)]
 pub(super) struct Journal {
-    path: PathBuf,
+    file: StateFile<State>,
     _lock: File,
 }
 
@@ -40,7 +40,9 @@ impl Journal {
         for _ in 0..TRIES {
             let lock = files::open_private_append(&lock_path).map_err(failed)?;
             match flock(&lock, FlockOperation::NonBlockingLockExclusive) {
-                Ok(()) if is_at(&lock, &lock_path) => return Ok(Self { path, _lock: lock }),
+                Ok(()) if is_at(&lock, &lock_path) => {
+                    return Ok(Self { file: StateFile::new(path, FILE_MAX, STATE_VERSION), _lock: lock });
+                }
                 Ok(()) | Err(rustix::io::Errno::WOULDBLOCK) => std::thread::sleep(PAUSE),
                 Err(e) => return Err(failed(e.into())),
             }
@@ -50,33 +52,16 @@ impl Journal {
 
     /// Reads it; `None` where nothing was begun.
     pub(super) fn load(&self) -> Result<Option<State>, Report> {
-        let failed = |why: &str| {
-            Report::new(Kind::Failed, format!("the state of the setup, {}: {why}", self.path.display())).hint(
+        self.file.load().map_err(|why| {
+            Report::new(Kind::Failed, format!("the state of the setup, {}: {why}", self.file.path().display())).hint(
                 "look at the file; without it, `rolecall setup destroy` with the flags of `apply` finds what was made by its tags",
             )
-        };
-        let mut bytes = Vec::new();
-        match File::open(&self.path).and_then(|file| file.take(FILE_MAX + 1).read_to_end(&mut bytes)) {
-            Ok(_) => {}
-            Err(e) if e.kind() == io::ErrorKind::NotFound => return Ok(None),
-            Err(e) => return Err(failed(&format!("cannot be read: {e}"))),
-        }
-        if bytes.len() as u64 > FILE_MAX {
-            return Err(failed("is larger than any state"));
-        }
-        let state: State = serde_json::from_slice(&bytes).map_err(|_| failed("is not what rolecall writes"))?;
-        if state.v > STATE_VERSION {
-            return Err(failed("was written by a later version of rolecall"));
-        }
-        Ok(Some(state))
+        })
     }
 
     /// Replaces it.
     pub(super) fn write(&self, state: &State) -> Result<(), Report> {
-        let mut text = serde_json::to_vec_pretty(state)
-            .map_err(|e| Report::new(Kind::Failed, format!("cannot write {}: {e}", self.path.display())))?;
-        text.push(b'\n');
-        files::write_atomically(&self.path, &text).map_err(|report| Report {
+        self.file.save(state).map_err(|report| Report {
             hint: report.hint.map(|hint| {
                 hint.replace("; nothing was changed", "").replace("nothing was changed", "look at the disk")
             }),
@@ -86,20 +71,17 @@ impl Journal {
 
     /// Deletes it: nothing is left.
     pub(super) fn remove(&self) -> Result<(), Report> {
-        match fs::remove_file(&self.path) {
-            Err(e) if e.kind() != io::ErrorKind::NotFound => {
-                Err(Report::new(Kind::Failed, format!("cannot delete {}: {e}", self.path.display())))
-            }
-            _ => Ok(()),
-        }
+        let failed = |e| Report::new(Kind::Failed, format!("cannot delete {}: {e}", self.file.path().display()));
+        self.file.remove().map_err(failed)
     }
 }
 
 impl Drop for Journal {
     fn drop(&mut self) {
         // Where nothing was begun, or nothing is left, nothing is there to be kept from others.
-        if !self.path.exists() {
-            let _ = fs::remove_file(self.path.with_extension("lock"));
+        let path = self.file.path();
+        if fs::symlink_metadata(path).is_err() {
+            let _ = fs::remove_file(path.with_extension("lock"));
         }
     }
 }

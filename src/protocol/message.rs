@@ -169,6 +169,9 @@ pub enum Request {
         /// What opens the encrypted file; the keyring asks by its own dialog.
         #[serde(default, serialize_with = "expose_option", deserialize_with = "passphrase")]
         passphrase: Option<Passphrase>,
+        /// Whether an older vault file than the last one is meant to be there: a backup was restored.
+        #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+        accept_restored: bool,
     },
 }
 

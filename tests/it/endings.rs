@@ -191,7 +191,7 @@ fn what_nobody_uses_is_forgotten_and_the_vault_is_locked_with_it() {
 #[test]
 fn the_vault_is_locked_after_the_idle_time_even_when_every_session_has_lapsed() {
     let agent = Inside::start(&format!("[agent]\nidle_lock = \"12h\"\n{TUTORIAL}"));
-    agent.ask(Request::UnlockVault { passphrase: None }).unwrap();
+    agent.ask(Request::UnlockVault { passphrase: None, accept_restored: false }).unwrap();
     agent.get("prod").expect("served");
     for _ in 0..11 * 60 {
         agent.clock.advance(MINUTE);

@@ -1,6 +1,6 @@
 //! Starts: one agent however many ask, nothing inherited, nothing shown, in every way there is to start it.
 
-use crate::harness::home::{Home, text};
+use crate::harness::home::{Home, set_mode, text};
 use crate::harness::inside::{TUTORIAL, until};
 use crate::harness::process::{Running, descriptors, lives, of, signal, stat};
 use crate::harness::programs::{ROLECALL, ROLECALLD};
@@ -136,7 +136,9 @@ fn listens(path: &Path) -> bool {
 }
 
 fn activate(home: &Home, paths: &[&str]) -> Command {
-    rolecall::files::ensure_private_dir(&home.path("run/rolecall")).unwrap();
+    // By hand: the home may be another user's by now.
+    std::fs::create_dir_all(home.path("run/rolecall")).unwrap();
+    set_mode(&home.path("run/rolecall"), 0o700);
     let mut command = home.command("systemd-socket-activate");
     for path in paths {
         command.arg("--listen").arg(home.path(path));

@@ -83,7 +83,7 @@ fn a_socket_serves_its_roles_and_nothing_else_and_the_log_says_which_socket_it_w
         Request::Glance { name: "prod".to_owned() },
         Request::IdentityRemove { name: "auth".to_owned() },
         Request::IdentityRotate { name: "auth".to_owned(), delete: None },
-        Request::UnlockVault { passphrase: None },
+        Request::UnlockVault { passphrase: None, accept_restored: false },
         Request::Console { name: name(), destination: None, duration_seconds: None, by_browser: false },
         Request::Endpoint { name: name(), form: EndpointForm::Container, owner: EndpointOwner::Caller, port: None },
     ];

@@ -216,8 +216,10 @@ fn the_vault_under_test() {
     let Some(file) = std::env::var_os("KEYRING_TEST_FILE") else { return };
     #[expect(clippy::disallowed_methods, reason = "the bus of this process, as the agent takes it")]
     let bus = SessionBus::new(std::env::var("DBUS_SESSION_BUS_ADDRESS").ok());
-    let vault = |file: PathBuf| Arc::new(Vaults::new(file, "rolecall", Arc::clone(&bus)));
-    let (os, in_file) = (vault(PathBuf::from("/nowhere")), vault(file.into()));
+    let file = PathBuf::from(file);
+    let state = file.parent().expect("it is in a directory").to_path_buf();
+    let vault = |file: PathBuf| Arc::new(Vaults::new(file, &state, "rolecall", Arc::clone(&bus)));
+    let (os, in_file) = (vault(PathBuf::from("/nowhere")), vault(file));
     in_file.select(VaultKind::File);
     let runtime = tokio::runtime::Runtime::new().expect("a runtime");
     let mut tasks = Vec::new();

@@ -5,18 +5,19 @@
 //! fifth of a second, and a file can lie on a disk that hangs.
 
 use super::blob::{self, BLOB_MAX, Item};
-use super::sealed::{COST, Cost, Flaw, HEADER, Key};
+use super::rollback::RollbackGuard;
+use super::sealed::{COST, Cost, Flaw, Key};
 use crate::blocking::STATE;
 use crate::domain::names::Name;
 use crate::domain::report::{Kind, Report};
 use crate::domain::secret::Passphrase;
 use crate::files;
+use crate::files::ownership::{self, Exposed};
 use crate::ports::{StoredKey, VaultState};
-use rustix::fs::{Mode, OFlags};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
-use std::fs::{self, File, TryLockError};
-use std::io::{self, Read};
+use std::fs::{File, TryLockError};
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -29,7 +30,7 @@ const FILE_MAX: u64 = 4 * 1024 * 1024;
 /// even that runs out in days. It is counted in characters, not bytes.
 const PASSPHRASE_MIN: usize = 8;
 
-/// How long a call may take: the most expensive file that is accepted needs longer, and then the person is told so.
+/// How long a call may take. The most expensive file that is accepted takes a second; the rest is for slow machines and disks.
 const DEADLINE: Duration = Duration::from_secs(25);
 
 /// How long a look may take that is made for `status`.
@@ -46,11 +47,20 @@ const CONTENT_VERSION: u32 = 1;
 #[derive(Serialize, Deserialize)]
 struct Content<'a> {
     v: u32,
+    /// How often the vault was written; 0 in a file of a version that did not count.
+    #[serde(default)]
+    generation: u64,
     #[serde(borrow)]
     keys: BTreeMap<&'a str, Item<'a>>,
 }
 
 type Keys = BTreeMap<Name, StoredKey>;
+
+/// The sealed text of an open vault.
+struct Contents {
+    generation: u64,
+    keys: Keys,
+}
 
 /// The encrypted-file vault at one path.
 #[derive(Clone)]
@@ -62,6 +72,7 @@ struct Inner {
     open: Mutex<Open>,
     /// One passphrase is stretched at a time: each takes 64 MiB.
     stretching: Mutex<()>,
+    rollback: RollbackGuard,
 }
 
 #[derive(Default)]
@@ -72,13 +83,14 @@ struct Open {
 }
 
 impl FileVault {
-    /// Names the file; nothing is read or written yet.
-    pub(super) fn new(path: PathBuf) -> Self {
-        Self::with_cost(path, COST)
+    /// Names the file, and the record of the newest one; nothing is read or written yet.
+    pub(super) fn new(path: PathBuf, record: PathBuf) -> Self {
+        Self::with_cost(path, record, COST)
     }
 
-    pub(super) fn with_cost(path: PathBuf, cost: Cost) -> Self {
-        Self(Arc::new(Inner { path, cost, open: Mutex::default(), stretching: Mutex::default() }))
+    pub(super) fn with_cost(path: PathBuf, record: PathBuf, cost: Cost) -> Self {
+        let rollback = RollbackGuard::new(record);
+        Self(Arc::new(Inner { path, cost, open: Mutex::default(), stretching: Mutex::default(), rollback }))
     }
 
     /// Tells whether the file would open, without opening it.
@@ -94,8 +106,8 @@ impl FileVault {
     pub(super) async fn read(&self, identity: &Name) -> Result<Option<StoredKey>, Report> {
         let identity = identity.clone();
         self.run(move |vault| {
-            let (_, mut keys) = vault.contents()?;
-            Ok(keys.remove(&identity))
+            let (_, mut contents) = vault.contents()?;
+            Ok(contents.keys.remove(&identity))
         })
         .await
     }
@@ -106,9 +118,9 @@ impl FileVault {
         self.run(move |vault| {
             blob::encode(&new).map_err(|_| too_long(&identity))?;
             let _lock = vault.exclusive()?;
-            let (key, mut keys) = vault.contents()?;
-            keys.insert(identity, new);
-            vault.save(&key, &keys)
+            let (key, mut contents) = vault.contents()?;
+            contents.keys.insert(identity, new);
+            vault.save(&key, contents)
         })
         .await
     }
@@ -121,10 +133,10 @@ impl FileVault {
             if vault.load()?.is_none() {
                 return Ok(false);
             }
-            let (key, mut keys) = vault.contents()?;
-            let found = keys.remove(&identity).is_some();
+            let (key, mut contents) = vault.contents()?;
+            let found = contents.keys.remove(&identity).is_some();
             if found {
-                vault.save(&key, &keys)?;
+                vault.save(&key, contents)?;
             }
             Ok(found)
         })
@@ -135,6 +147,21 @@ impl FileVault {
     pub(super) async fn unlock(&self, passphrase: Passphrase) -> Result<(), Report> {
         let locks = self.0.open().locks;
         self.run(move |vault| vault.unlock(&passphrase, locks)).await
+    }
+
+    /// Makes the open file the newest one: a person has restored it from a backup.
+    pub(super) async fn accept_restored(&self) -> Result<(), Report> {
+        self.run(|vault| {
+            let (key, contents) = vault.contents()?;
+            vault.rollback.begin(key.vault(), contents.generation);
+            Ok(())
+        })
+        .await
+    }
+
+    /// Returns what a person should know of the file that was opened last.
+    pub(super) fn warning(&self) -> Option<Report> {
+        self.0.rollback.warning(&self.0.path)
     }
 
     /// Wipes the key.
@@ -191,21 +218,28 @@ impl Inner {
     }
 
     /// Opens the file with the key that is held.
-    fn contents(&self) -> Result<(Arc<Key>, Keys), Report> {
+    fn contents(&self) -> Result<(Arc<Key>, Contents), Report> {
+        let newest = self.rollback.newest();
         let (key, bytes) = self.held()?;
-        let keys = read_keys(&key, &bytes).map_err(|flaw| match flaw {
+        let contents = read_contents(&key, &bytes).map_err(|flaw| match flaw {
             // The key opened this very salt before: it is not the passphrase that is wrong.
             Flaw::Sealed => self.damaged("is damaged"),
             flaw => self.flaw(flaw),
         })?;
-        Ok((key, keys))
+        self.rollback.opened(newest.as_ref(), key.vault(), contents.generation);
+        Ok((key, contents))
     }
 
     /// Opens the file, unless it was locked since the given count.
     fn unlock(&self, passphrase: &Passphrase, locks: u64) -> Result<(), Report> {
         let stretching = self.stretching.lock().unwrap_or_else(PoisonError::into_inner);
+        let newest = self.rollback.newest();
         let key = match self.load()? {
-            Some(bytes) => self.derive(passphrase, &bytes)?,
+            Some(bytes) => {
+                let (key, generation) = self.derive(passphrase, &bytes)?;
+                self.rollback.opened(newest.as_ref(), key.vault(), generation);
+                key
+            }
             None => self.create(passphrase)?,
         };
         drop(stretching);
@@ -218,8 +252,10 @@ impl Inner {
         Ok(())
     }
 
-    fn derive(&self, passphrase: &Passphrase, bytes: &[u8]) -> Result<Key, Report> {
-        let opened = Key::derive(passphrase, bytes).and_then(|key| read_keys(&key, bytes).map(|_| key));
+    /// Makes the key of a file, and tells which generation the file is.
+    fn derive(&self, passphrase: &Passphrase, bytes: &[u8]) -> Result<(Key, u64), Report> {
+        let opened = Key::derive(passphrase, bytes)
+            .and_then(|key| read_contents(&key, bytes).map(|contents| (key, contents.generation)));
         opened.map_err(|flaw| self.flaw(flaw))
     }
 
@@ -231,27 +267,33 @@ impl Inner {
         let _lock = self.exclusive()?;
         // Another process may have been first.
         if let Some(bytes) = self.load()? {
-            return self.derive(passphrase, &bytes);
+            return self.derive(passphrase, &bytes).map(|(key, _)| key);
         }
         let key = Key::create(passphrase, self.cost).map_err(|flaw| self.flaw(flaw))?;
-        self.save(&key, &Keys::new())?;
+        self.save(&key, Contents { generation: 0, keys: Keys::new() })?;
+        self.rollback.begin(key.vault(), 1);
         Ok(key)
     }
 
-    /// Reads the file; `None` where there is none.
+    /// Reads the file; `None` where there is none. A symlink to a place of this user is followed.
     fn load(&self) -> Result<Option<Vec<u8>>, Report> {
-        match read_capped(&self.path) {
-            Ok(Loaded::Whole(bytes)) => Ok(Some(bytes)),
-            Ok(Loaded::NoFile) => Err(self.fault("is not a file")),
-            Ok(Loaded::TooLarge) => Err(self.fault(&format!("has more than {} MiB", FILE_MAX >> 20))),
-            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
-            Err(error) => Err(self.fault(&format!("cannot be read: {error}"))),
+        let place = ownership::resolve(&self.path)
+            .map_err(|Exposed { why, hint }| self.fault(&format!("is not safe where it is: {why}")).hint(hint))?;
+        let bytes = files::read_private(&place.path, FILE_MAX)
+            .map_err(|error| self.fault(&format!("cannot be read: {error}")))?;
+        if bytes.is_some() && place.meta.is_some_and(|meta| meta.mode() & 0o077 != 0) {
+            let hint = format!("close it: `chmod 600 {}`", place.path.display());
+            return Err(self.fault("can be read or written by other users").hint(hint));
         }
+        Ok(bytes)
     }
 
-    fn save(&self, key: &Key, keys: &Keys) -> Result<(), Report> {
+    /// Seals and writes the next generation of what was read.
+    fn save(&self, key: &Key, Contents { generation, keys }: Contents) -> Result<(), Report> {
+        let newest = self.rollback.newest();
+        let generation = generation.saturating_add(1);
         let items = keys.iter().map(|(name, stored)| (name.as_str(), Item::of(stored))).collect();
-        let content = Content { v: CONTENT_VERSION, keys: items };
+        let content = Content { v: CONTENT_VERSION, generation, keys: items };
         // A name has at most 128 characters; the rest is punctuation.
         let most = (keys.len() + 1) * (BLOB_MAX + 256);
         let full =
@@ -261,7 +303,9 @@ impl Inner {
         if sealed.len() as u64 > FILE_MAX {
             return Err(full());
         }
-        files::write_atomically(&self.path, &sealed)
+        files::write_atomically(&self.path, &sealed)?;
+        self.rollback.opened(newest.as_ref(), key.vault(), generation);
+        Ok(())
     }
 
     /// Keeps other processes from writing until the guard is dropped, and removes what a killed one left behind.
@@ -278,7 +322,8 @@ impl Inner {
         for _ in 0..LOCK_WAIT.as_millis() / LOCK_STEP.as_millis() {
             match file.try_lock() {
                 Ok(()) => {
-                    remove_leftovers(dir);
+                    // Sealed bytes that a killed write has left.
+                    files::clear_leftovers(&self.path);
                     return Ok(file);
                 }
                 Err(TryLockError::WouldBlock) => std::thread::sleep(LOCK_STEP),
@@ -315,7 +360,7 @@ impl Inner {
     }
 }
 
-fn read_keys(key: &Key, bytes: &[u8]) -> Result<Keys, Flaw> {
+fn read_contents(key: &Key, bytes: &[u8]) -> Result<Contents, Flaw> {
     let text = key.open(bytes)?;
     // Only who knows the passphrase can have sealed this, so what cannot be read is a later version's.
     let content: Content<'_> = serde_json::from_slice(&text).map_err(|_| Flaw::Newer)?;
@@ -323,43 +368,14 @@ fn read_keys(key: &Key, bytes: &[u8]) -> Result<Keys, Flaw> {
         return Err(Flaw::Newer);
     }
     let read = |(name, item): (&&str, &Item<'_>)| Some((Name::new(name).ok()?, item.to_key().ok()?));
-    content.keys.iter().map(read).collect::<Option<Keys>>().ok_or(Flaw::Newer)
+    let keys = content.keys.iter().map(read).collect::<Option<Keys>>().ok_or(Flaw::Newer)?;
+    Ok(Contents { generation: content.generation, keys })
 }
 
 /// Returns the names of the keys in a file.
 #[cfg(fuzzing)]
 pub(super) fn names_in(key: &Key, bytes: &[u8]) -> Result<Vec<String>, Flaw> {
-    read_keys(key, bytes).map(|keys| keys.keys().map(ToString::to_string).collect())
-}
-
-/// What reading a path came to.
-enum Loaded {
-    Whole(Vec<u8>),
-    NoFile,
-    TooLarge,
-}
-
-fn read_capped(path: &Path) -> io::Result<Loaded> {
-    // NONBLOCK: opening a FIFO that somebody put there would wait for ever.
-    let flags = OFlags::RDONLY | OFlags::CLOEXEC | OFlags::NONBLOCK;
-    let file = File::from(rustix::fs::open(path, flags, Mode::empty())?);
-    if !file.metadata()?.is_file() {
-        return Ok(Loaded::NoFile);
-    }
-    let mut bytes = Vec::with_capacity(HEADER + BLOB_MAX);
-    file.take(FILE_MAX + 1).read_to_end(&mut bytes)?;
-    Ok(if bytes.len() as u64 > FILE_MAX { Loaded::TooLarge } else { Loaded::Whole(bytes) })
-}
-
-/// Removes the temporary files of writes that were killed before their rename. They hold sealed bytes only; what cannot be
-/// removed does no harm.
-fn remove_leftovers(dir: &Path) {
-    let Ok(entries) = fs::read_dir(dir) else { return };
-    for entry in entries.flatten() {
-        if entry.file_name().as_encoded_bytes().starts_with(b".rolecall-") {
-            drop(fs::remove_file(entry.path()));
-        }
-    }
+    read_contents(key, bytes).map(|contents| contents.keys.keys().map(ToString::to_string).collect())
 }
 
 fn too_long(identity: &Name) -> Report {

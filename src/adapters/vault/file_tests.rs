@@ -6,6 +6,7 @@ use super::*;
 use crate::domain::credential::AccessKey;
 use crate::domain::secret::SecretKey;
 use chrono::DateTime;
+use std::fs;
 use std::os::unix::fs::PermissionsExt;
 
 const CHEAP: Cost = Cost { memory_kib: 8, passes: 1, lanes: 1 };
@@ -39,9 +40,14 @@ fn place() -> (tempfile::TempDir, PathBuf) {
     (top, path)
 }
 
+fn vault_at(path: &Path) -> FileVault {
+    let record = path.parent().and_then(Path::parent).expect("in a directory").join("vault.json");
+    FileVault::with_cost(path.to_path_buf(), record, CHEAP)
+}
+
 /// Makes an open vault that holds one key, of `auth`.
 async fn filled(path: &Path) -> FileVault {
-    let vault = FileVault::with_cost(path.to_path_buf(), CHEAP);
+    let vault = vault_at(path);
     vault.unlock(words(PASSPHRASE)).await.expect("made");
     vault.write(&name("auth"), &key("AKIAAUTH")).await.expect("written");
     vault
@@ -54,7 +60,7 @@ async fn id_of(vault: &FileVault, identity: &str) -> Option<String> {
 #[tokio::test]
 async fn a_vault_is_made_by_its_first_unlock_and_opens_with_that_passphrase_only() {
     let (_top, path) = place();
-    let vault = FileVault::with_cost(path.clone(), CHEAP);
+    let vault = vault_at(&path);
     assert_eq!(vault.state().await, VaultState::Locked);
     let locked = vault.read(&name("auth")).await.expect_err("no file");
     assert_eq!(locked.kind, Kind::Locked);
@@ -104,7 +110,7 @@ async fn keys_are_replaced_and_deleted_one_by_one() {
 #[tokio::test]
 async fn there_is_nothing_to_delete_where_there_is_no_vault() {
     let (_top, path) = place();
-    let vault = FileVault::with_cost(path.clone(), CHEAP);
+    let vault = vault_at(&path);
     assert_eq!(vault.delete(&name("auth")).await, Ok(false));
     assert!(!path.exists());
 }
@@ -113,7 +119,7 @@ async fn there_is_nothing_to_delete_where_there_is_no_vault() {
 async fn two_processes_lose_no_key_to_each_other() {
     let (_top, path) = place();
     let one = filled(&path).await;
-    let two = FileVault::with_cost(path.clone(), CHEAP);
+    let two = vault_at(&path);
     two.unlock(words(PASSPHRASE)).await.expect("opened");
     let write_all = |vault: FileVault, who: &'static str| async move {
         for n in 0..10 {
@@ -156,9 +162,10 @@ async fn no_damage_to_the_file_yields_a_wrong_key_or_loses_the_file() {
 async fn what_is_no_vault_is_said_to_be_none_and_is_left_alone() {
     let (_top, path) = place();
     files::ensure_private_dir(path.parent().expect("dir")).expect("made");
-    let vault = FileVault::with_cost(path.clone(), CHEAP);
+    let vault = vault_at(&path);
     for (content, want) in [(&b""[..], "is empty"), (b"hello, world", "not a vault"), (b"rolecall", "cut short")] {
         fs::write(&path, content).expect("written");
+        fs::set_permissions(&path, fs::Permissions::from_mode(0o600)).expect("chmod");
         for told in [
             vault.unlock(words(PASSPHRASE)).await.expect_err("no vault"),
             vault.read(&name("auth")).await.expect_err("no vault"),
@@ -171,7 +178,7 @@ async fn what_is_no_vault_is_said_to_be_none_and_is_left_alone() {
     }
     fs::remove_file(&path).expect("removed");
     fs::create_dir(&path).expect("made");
-    assert!(vault.unlock(words(PASSPHRASE)).await.expect_err("a directory").message.contains("not a file"));
+    assert!(vault.unlock(words(PASSPHRASE)).await.expect_err("a directory").message.contains("not a regular file"));
 }
 
 #[tokio::test]
@@ -195,7 +202,7 @@ async fn a_file_that_was_replaced_asks_for_its_own_passphrase() {
     assert_eq!(gone.kind, Kind::Locked);
     assert!(!path.exists(), "a vault is never made without a passphrase");
 
-    let other = FileVault::with_cost(path.clone(), CHEAP);
+    let other = vault_at(&path);
     other.unlock(words("another passphrase")).await.expect("made");
     let replaced = vault.read(&name("auth")).await.expect_err("replaced");
     assert!(replaced.kind == Kind::Locked && replaced.message.contains("replaced"), "{replaced:?}");
@@ -210,4 +217,101 @@ async fn a_lock_during_an_unlock_wins() {
     let undone = vault.0.unlock(&words(PASSPHRASE), asked).expect_err("locked meanwhile");
     assert!(undone.kind == Kind::Locked && undone.message.contains("locked again"), "{undone:?}");
     assert_eq!(vault.state().await, VaultState::Locked);
+}
+
+#[tokio::test]
+async fn exposed_vault_file_is_refused_with_the_command_that_mends_it() {
+    let (top, path) = place();
+    let vault = filled(&path).await;
+    let mode = |path: &Path, mode| fs::set_permissions(path, fs::Permissions::from_mode(mode)).expect("chmod");
+    for open in [0o640, 0o604, 0o620] {
+        mode(&path, open);
+        let refused = vault.read(&name("auth")).await.expect_err("open");
+        assert!(refused.message.contains("by other users"), "{refused}");
+        assert!(refused.hint.expect("a hint").contains("`chmod 600 "));
+        assert!(matches!(vault.state().await, VaultState::Absent(_)));
+    }
+    mode(&path, 0o600);
+    mode(top.path(), 0o777);
+    let refused = vault.unlock(words(PASSPHRASE)).await.expect_err("in a directory of all");
+    assert!(refused.message.contains("is not safe where it is"), "{refused}");
+    mode(top.path(), 0o700);
+    vault.unlock(words(PASSPHRASE)).await.expect("mended");
+}
+
+#[tokio::test]
+async fn symlink_to_a_vault_of_ones_own_is_followed_and_stays() {
+    let (top, path) = place();
+    let vault = filled(&path).await;
+    let synced = top.path().join("synced");
+    fs::rename(&path, &synced).expect("moved");
+    std::os::unix::fs::symlink(&synced, &path).expect("linked");
+    vault.write(&name("next"), &key("AKIANEXT")).await.expect("written");
+    assert_eq!(id_of(&vault, "next").await.as_deref(), Some("AKIANEXT"));
+    assert!(fs::symlink_metadata(&path).expect("there").is_symlink());
+}
+
+#[tokio::test]
+async fn older_vault_file_is_warned_of_until_it_is_accepted() {
+    let (top, path) = place();
+    let vault = filled(&path).await;
+    let old = fs::read(&path).expect("read");
+    vault.write(&name("auth"), &key("AKIANEW")).await.expect("written");
+    assert_eq!(vault.warning(), None);
+
+    // While it is open, and the next agent, which opens it from the start.
+    fs::write(&path, &old).expect("rolled back");
+    assert_eq!(id_of(&vault, "auth").await.as_deref(), Some("AKIAAUTH"), "it is served");
+    assert!(vault.warning().expect("noticed").message.contains("is older than the last one"));
+    let next = vault_at(&path);
+    assert_eq!(next.warning(), None, "nothing is known of a file that was not opened");
+    next.unlock(words(PASSPHRASE)).await.expect("opened");
+    let warning = next.warning().expect("remembered");
+    assert!(warning.hint.expect("a hint").contains("`rolecall unlock --vault --accept-restored`"));
+
+    // Writing on does not hide it.
+    for id in ["AKIAONE", "AKIATWO", "AKIATHREE"] {
+        next.write(&name("auth"), &key(id)).await.expect("written");
+        assert!(next.warning().is_some(), "{id}");
+    }
+    next.accept_restored().await.expect("accepted");
+    assert_eq!(next.warning(), None);
+    let third = vault_at(&path);
+    third.unlock(words(PASSPHRASE)).await.expect("opened");
+    assert_eq!(third.warning(), None);
+
+    // Another vault in its place, with the same passphrase.
+    let other = top.path().join("other/vault.rolecall");
+    let foreign = FileVault::with_cost(other.clone(), top.path().join("other.json"), CHEAP);
+    foreign.unlock(words(PASSPHRASE)).await.expect("made");
+    fs::copy(&other, &path).expect("exchanged");
+    third.unlock(words(PASSPHRASE)).await.expect("opened");
+    assert!(third.warning().expect("noticed").message.contains("another one"));
+}
+
+#[tokio::test]
+async fn record_that_cannot_be_kept_is_warned_of() {
+    let (top, path) = place();
+    let record = top.path().join("vault.json");
+    fs::create_dir(&record).expect("in the way");
+    let vault = filled(&path).await;
+    assert!(vault.warning().expect("said").message.contains("would not be noticed"));
+    assert_eq!(id_of(&vault, "auth").await.as_deref(), Some("AKIAAUTH"));
+}
+
+/// The sealed text of a version that did not count its writes.
+#[tokio::test]
+async fn vault_without_a_generation_opens_and_is_counted_from_then_on() {
+    let (_top, path) = place();
+    files::ensure_private_dir(path.parent().expect("dir")).expect("made");
+    let old = Key::create(&words(PASSPHRASE), CHEAP).and_then(|key| {
+        let text = Zeroizing::new(br#"{"v":1,"keys":{}}"#.to_vec());
+        key.seal(text)
+    });
+    files::write_private(&path, &old.expect("sealed")).expect("written");
+    let vault = vault_at(&path);
+    vault.unlock(words(PASSPHRASE)).await.expect("opened");
+    vault.write(&name("auth"), &key("AKIAAUTH")).await.expect("written");
+    assert_eq!(vault.warning(), None);
+    assert_eq!(vault.0.contents().expect("open").1.generation, 1);
 }

@@ -12,6 +12,7 @@ pub mod fuzzing;
 #[cfg(not(target_os = "linux"))]
 mod native;
 mod os;
+mod rollback;
 mod sealed;
 #[cfg(target_os = "linux")]
 mod secret_service;
@@ -30,8 +31,11 @@ use native::Place;
 use os::OsVault;
 #[cfg(target_os = "linux")]
 use secret_service::Place;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
+
+/// The record of the newest vault file, in the state directory.
+const VAULT_RECORD: &str = "vault.json";
 
 /// Both vaults, and which of them the configuration chose.
 pub struct Vaults {
@@ -44,12 +48,14 @@ pub struct Vaults {
 }
 
 impl Vaults {
-    /// Prepares both vaults and selects the keyring; touches neither. `service` is the attribute of our items in the keyring.
-    pub fn new(vault_file: PathBuf, service: &str, bus: Arc<SessionBus>) -> Self {
+    /// Prepares both vaults and selects the keyring; touches neither.
+    ///
+    /// The state directory keeps which vault file is the newest. `service` is the attribute of our items in the keyring.
+    pub fn new(vault_file: PathBuf, state: &Path, service: &str, bus: Arc<SessionBus>) -> Self {
         Self {
             kind: Mutex::default(),
             os: OsVault::new(Place { bus: Arc::clone(&bus), service: service.into() }),
-            file: FileVault::new(vault_file),
+            file: FileVault::new(vault_file, state.join(VAULT_RECORD)),
             #[cfg(target_os = "linux")]
             foreign: foreign::Foreign::new(Arc::clone(&bus)),
             bus,
@@ -127,5 +133,22 @@ impl Vault for Vaults {
     fn lock(&self) {
         // The keyring is the whole desktop's: other programs are not locked out of it because of us.
         self.file.lock();
+    }
+
+    fn warning(&self) -> Option<Report> {
+        match self.kind() {
+            VaultKind::Os => None,
+            VaultKind::File => self.file.warning(),
+        }
+    }
+
+    async fn accept_restored(&self) -> Result<(), Report> {
+        match self.kind() {
+            VaultKind::Os => {
+                Err(Report::new(Kind::Usage, "the keys are in the keyring: there is no vault file to accept")
+                    .hint("`--accept-restored` is for `vault = \"file\"`"))
+            }
+            VaultKind::File => self.file.accept_restored().await,
+        }
     }
 }

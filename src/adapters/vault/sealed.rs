@@ -33,9 +33,10 @@ const TAG: usize = 16;
 /// How long the header is.
 pub(super) const HEADER: usize = MAGIC.len() + 2 + 12 + SALT + NONCE;
 
-/// What a file may ask for. Threat: a hostile file that takes all the memory, or the processor for an hour, at `unlock`.
-const MEMORY_MAX_KIB: u32 = 1024 * 1024;
-const PASSES_MAX: u32 = 10;
+/// What a file may ask for: four times the memory and four times the work of [`COST`], which leaves room for a later
+/// version. Threat: a hostile file that takes all the memory, or the processor for half a minute, at `unlock`.
+const MEMORY_MAX_KIB: u32 = 4 * COST.memory_kib;
+const WORK_MAX: u64 = 4 * COST.memory_kib as u64 * COST.passes as u64;
 const LANES_MAX: u32 = 4;
 
 /// What it costs to try one passphrase.
@@ -117,7 +118,9 @@ impl Header {
 
 impl Cost {
     fn params(self) -> Result<Params, Flaw> {
-        if self.memory_kib > MEMORY_MAX_KIB || self.passes > PASSES_MAX || self.lanes > LANES_MAX {
+        // Each pass goes through the whole memory once. It has 8 KiB at least, so that this bounds the passes too.
+        let work = u64::from(self.memory_kib.max(1024)) * u64::from(self.passes);
+        if self.memory_kib > MEMORY_MAX_KIB || work > WORK_MAX || self.lanes > LANES_MAX {
             return Err(Flaw::Cost);
         }
         Params::new(self.memory_kib, self.passes, self.lanes, None).map_err(|_| Flaw::Cost)
@@ -155,6 +158,11 @@ impl Key {
             .hash_password_into_with_memory(passphrase.expose().as_bytes(), &salt, &mut key.bytes[..], &mut memory[..])
             .map_err(|_| Flaw::Cost)?;
         Ok(key)
+    }
+
+    /// Names the vault that the key is for: by its salt, which it keeps for life.
+    pub(super) fn vault(&self) -> String {
+        self.salt.iter().map(|byte| format!("{byte:02x}")).collect()
     }
 
     /// Looks whether bytes could be a vault at all.
@@ -271,7 +279,10 @@ mod tests {
         for (memory, passes, lanes) in [
             (MEMORY_MAX_KIB + 1, 1, 1),
             (u32::MAX, u32::MAX, u32::MAX),
-            (8, PASSES_MAX + 1, 1),
+            (1024 * 1024, 10, 1),
+            (MEMORY_MAX_KIB, 4, 1),
+            (COST.memory_kib, 4 * COST.passes + 1, 1),
+            (8, 769, 1),
             (64, 1, LANES_MAX + 1),
             (0, 1, 1),
             (8, 0, 1),

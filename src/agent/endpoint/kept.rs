@@ -9,7 +9,7 @@ use super::owner::Owner;
 use crate::agent::caller::Caller;
 use crate::agent::caller::TerminalSession;
 use crate::domain::report::Report;
-use crate::files;
+use crate::files::StateFile;
 use crate::protocol::message::EndpointForm;
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
@@ -22,6 +22,9 @@ use std::time::Duration;
 
 /// Another form of the file is read by nobody.
 const FORM: u32 = 1;
+
+/// Some two thousand grants, which is more than there may be.
+const FILE_MAX: u64 = 1024 * 1024;
 
 /// What the next agent is left.
 #[derive(Serialize, Deserialize)]
@@ -72,9 +75,20 @@ fn boot_id() -> Option<String> {
     fs::read_to_string("/proc/sys/kernel/random/boot_id").ok().map(|id| id.trim().to_owned())
 }
 
+/// Names the file that an agent leaves to the next.
+fn state_file(file: &Path) -> StateFile<Kept> {
+    StateFile::new(file.to_path_buf(), FILE_MAX, FORM)
+}
+
 /// Reads what the agent before has left, if it was one on this boot and at this socket.
 pub(super) fn read(file: &Path, socket: &Path) -> Option<Kept> {
-    let kept: Kept = serde_json::from_slice(&fs::read(file).ok()?).ok()?;
+    let kept = match state_file(file).load() {
+        Ok(kept) => kept?,
+        Err(why) => {
+            tracing::warn!("{} {why}: shells that were open before have to be opened again", file.display());
+            return None;
+        }
+    };
     let is_ours = kept.form == FORM && Some(&kept.boot_id) == boot_id().as_ref() && kept.socket == socket;
     is_ours.then_some(kept)
 }
@@ -89,11 +103,11 @@ impl Kept {
     /// Writes it; where there is nothing, or nobody can tell of which boot it is, no file.
     pub(super) fn write(&self, file: &Path) -> Result<(), Report> {
         if self.grants.is_empty() || self.boot_id.is_empty() {
-            // One that is not there is as good as removed.
-            let _ = fs::remove_file(file);
+            // What cannot be removed says nothing to the next agent either, as its grants are over.
+            let _ = state_file(file).remove();
             return Ok(());
         }
-        files::write_until_reboot(file, &serde_json::to_vec(self).unwrap_or_default())
+        state_file(file).save_until_reboot(self)
     }
 
     /// Gives the grants whose owners still live.

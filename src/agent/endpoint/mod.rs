@@ -263,6 +263,11 @@ impl Endpoint {
         EndpointStatus { port: state.shared.as_ref().map(|shared| shared.port), grants }
     }
 
+    /// Returns the file that the next agent goes on from.
+    pub(super) fn file(&self) -> &Path {
+        &self.file
+    }
+
     /// Keeps what the next agent needs, for the last time if so; without it grants end with this agent.
     async fn keep(&self, is_last: bool) {
         let problem = match timeout(KEPT_WITHIN, self.write(is_last)).await {

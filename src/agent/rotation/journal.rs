@@ -7,13 +7,11 @@
 use crate::blocking::STATE;
 use crate::domain::names::Name;
 use crate::domain::report::{Kind, Report};
-use crate::files;
+use crate::files::StateFile;
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
-use std::fs::File;
-use std::io::{self, Read};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -81,7 +79,7 @@ pub(in crate::agent) struct Entry {
     pub(in crate::agent) until: DateTime<Utc>,
 }
 
-#[derive(Default, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
 struct Content {
     v: u32,
     rotations: BTreeMap<String, Entry>,
@@ -90,7 +88,7 @@ struct Content {
 /// The journal at one path.
 #[derive(Clone, Debug)]
 pub(in crate::agent) struct Journal {
-    path: Arc<Path>,
+    file: StateFile<Content>,
     /// One writer at a time: each writes the whole file.
     writing: Arc<Mutex<()>>,
 }
@@ -98,8 +96,7 @@ pub(in crate::agent) struct Journal {
 impl Journal {
     /// Names the file; nothing is read yet.
     pub(in crate::agent) fn new(state: &Path) -> Self {
-        let path: PathBuf = state.join("rotations.json");
-        Self { path: path.into(), writing: Arc::default() }
+        Self { file: StateFile::new(state.join("rotations.json"), FILE_MAX, VERSION), writing: Arc::default() }
     }
 
     /// Reads every rotation that was begun and not finished.
@@ -127,9 +124,7 @@ impl Journal {
                 Some(entry) => drop(content.rotations.insert(identity, entry)),
                 None => drop(content.rotations.remove(&identity)),
             }
-            let text = serde_json::to_vec(&content)
-                .map_err(|e| Report::new(Kind::Failed, format!("cannot write {}: {e}", journal.path.display())))?;
-            files::write_atomically(&journal.path, &text)
+            journal.file.save(&content)
         })
         .await
     }
@@ -148,25 +143,12 @@ impl Journal {
     }
 
     fn load(&self) -> Result<Content, Report> {
-        let failed = |why: &str| {
+        let failed = |why: String| {
             // A journal that is taken for empty would leave a key of ours at AWS that nobody knows of.
-            Report::new(Kind::Failed, format!("the journal of rotations {}: {why}", self.path.display()))
+            Report::new(Kind::Failed, format!("the journal of rotations {}: {why}", self.file.path().display()))
                 .hint("look at the file; without it, compare `aws iam list-access-keys` with `rolecall identity list`")
         };
-        let mut bytes = Vec::new();
-        match File::open(&self.path).and_then(|file| file.take(FILE_MAX + 1).read_to_end(&mut bytes)) {
-            Ok(_) => {}
-            Err(e) if e.kind() == io::ErrorKind::NotFound => return Ok(Content::default()),
-            Err(e) => return Err(failed(&format!("cannot be read: {e}"))),
-        }
-        if bytes.len() as u64 > FILE_MAX {
-            return Err(failed("is larger than any journal"));
-        }
-        let content: Content = serde_json::from_slice(&bytes).map_err(|_| failed("is not what rolecall writes"))?;
-        if content.v > VERSION {
-            return Err(failed("was written by a later version of rolecall"));
-        }
-        Ok(content)
+        Ok(self.file.load().map_err(failed)?.unwrap_or_default())
     }
 }
 
@@ -211,7 +193,7 @@ mod tests {
         let journal = Journal::new(dir.path());
         let name = Name::new("auth").expect("valid");
         for broken in ["", "{", "[]", r#"{"v":2,"rotations":{}}"#, r#"{"v":1,"rotations":{"auth":{"step":"fly"}}}"#] {
-            files::write_atomically(&dir.path().join("rotations.json"), broken.as_bytes()).expect("written");
+            crate::files::write_atomically(&dir.path().join("rotations.json"), broken.as_bytes()).expect("written");
             assert!(journal.entry(&name).await.expect_err(broken).message.contains("rotations.json"), "{broken}");
             assert!(journal.record(&name, None).await.is_err(), "nor is it written over: {broken}");
         }

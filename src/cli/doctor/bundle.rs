@@ -14,7 +14,6 @@ use crate::domain::report::{Kind, Report};
 use crate::files;
 use crate::paths::Paths;
 use serde_json::{Map, Value, json};
-use std::fs::File;
 use std::io::{Read, Seek, SeekFrom};
 use std::path::Path;
 
@@ -156,7 +155,7 @@ fn program(value: &toml::Value) -> Value {
 /// Gives the last lines of the audit log: what happened, when, to which name, and how it ended.
 fn log(file: &Path) -> Vec<Value> {
     let mut text = Vec::new();
-    let read = File::open(file).and_then(|mut file| {
+    let read = files::open_private(file).and_then(|mut file| {
         let size = file.metadata()?.len();
         file.seek(SeekFrom::Start(size.saturating_sub(LOG_BYTES)))?;
         file.take(LOG_BYTES).read_to_end(&mut text)

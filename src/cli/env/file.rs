@@ -7,6 +7,7 @@
 use super::super::args::Format;
 use crate::domain::report::{Kind, Report, printable};
 use crate::files;
+use crate::files::ownership::{self, Exposed};
 use std::fs;
 use std::path::{Path, PathBuf};
 use zeroize::Zeroizing;
@@ -33,6 +34,10 @@ impl Target {
         let dir = path.parent().filter(|dir| !dir.as_os_str().is_empty()).unwrap_or_else(|| Path::new("."));
         let dir = fs::canonicalize(dir).map_err(|e| refuse(&shown, &format!("is in no directory: {e}")))?;
         let path = dir.join(name);
+        // In a directory of another user the file system itself can be theirs (FUSE), and reads what is written.
+        ownership::resolve_parents(&path).map_err(|Exposed { why, hint }| {
+            Report::new(Kind::Usage, format!("{shown} is not safe where it is: {why}")).hint(hint)
+        })?;
         match fs::symlink_metadata(&path) {
             Ok(meta) if meta.file_type().is_symlink() => {
                 return Err(refuse(&shown, "is a symlink, and the secrets would lie where it leads"));

@@ -6,11 +6,11 @@
 
 use crate::aws_files::import::change::{Change, Removed};
 use crate::domain::report::{Kind, Report};
-use crate::files;
+use crate::files::{self, StateFile};
 use crate::paths::Paths;
 use serde::{Deserialize, Serialize};
 use std::fs;
-use std::io::{self, Read};
+use std::io;
 use std::path::PathBuf;
 
 /// The form of the file.
@@ -81,17 +81,7 @@ impl Journal {
         for name in names {
             let Some(number) = name.strip_suffix(".json").and_then(|number| number.parse().ok()) else { continue };
             let path = dir.join(&name);
-            let mut text = Vec::new();
-            let read = fs::File::open(&path).and_then(|file| file.take(SIZE_MAX + 1).read_to_end(&mut text));
-            read.map_err(|e| failed(&path, &e.to_string()))?;
-            if text.len() as u64 > SIZE_MAX {
-                return Err(failed(&path, "it is larger than any that rolecall writes"));
-            }
-            let entry: Entry =
-                serde_json::from_slice(&text).map_err(|_| failed(&path, "it is not what rolecall writes"))?;
-            if entry.v > VERSION {
-                return Err(failed(&path, "a later version of rolecall wrote it"));
-            }
+            let Some(entry) = state_file(path.clone()).load().map_err(|why| failed(&path, &why))? else { continue };
             if !entry.is_empty() {
                 entries.push((number, entry));
             }
@@ -170,9 +160,12 @@ impl Journal {
             )
             .hint("name the profiles that are to be taken over one by one: `rolecall import --only NAME`"));
         }
-        let text = serde_json::to_vec(entry).map_err(|e| failed(&path, &e.to_string()))?;
-        files::write_atomically(&path, &text)
+        state_file(path).save(entry)
     }
+}
+
+fn state_file(path: PathBuf) -> StateFile<Entry> {
+    StateFile::new(path, SIZE_MAX, VERSION)
 }
 
 fn failed(path: &std::path::Path, why: &str) -> Report {

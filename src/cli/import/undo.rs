@@ -66,6 +66,7 @@ pub(super) fn run(paths: &Paths, args: &ImportArgs) -> Result<(), Failure> {
         }
         crate::cli::unlock::ready_vault(paths)?;
     }
+    super::verify(paths)?;
     super::clear_leftovers(paths);
     let mut secrets = BTreeMap::new();
     for (identity, id) in &keys {

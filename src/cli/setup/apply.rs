@@ -86,6 +86,7 @@ pub(super) fn run(paths: &Paths, args: &SetupChangeArgs) -> Result<(), Failure> 
     }
     // Before anything is made: a file that cannot be edited is found out now.
     let text = config_file::read(paths)?;
+    crate::aws_files::sync::verify(&paths.aws_config)?;
     if has_key {
         unlock::ready_vault(paths)?;
     }
