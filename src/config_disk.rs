@@ -7,6 +7,7 @@
 mod bounded;
 
 use crate::config::{self, ConfigError, Content, Files, Loaded, Unread};
+use crate::domain::report::{Kind, Report};
 use crate::files::ownership::{self, Exposed, Flaw, Place};
 use bounded::BoundedDisk;
 use rustix::fs::{Mode, OFlags};
@@ -86,6 +87,16 @@ impl Files for Disk {
         }
         names.sort();
         Ok(names)
+    }
+}
+
+/// Refuses the place of a first file that is still to be created, if [`load`] would refuse the file there.
+pub fn verify_place(main: &Path) -> Result<(), Report> {
+    match ownership::resolve(main) {
+        Ok(_) => Ok(()),
+        Err(Exposed { why, hint }) => {
+            Err(Report::new(Kind::Config, format!("{} is not created: {why}", main.display())).hint(hint))
+        }
     }
 }
 

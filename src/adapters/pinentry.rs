@@ -169,7 +169,7 @@ impl<W: AsyncWrite + Unpin, R: AsyncRead + Unpin> Dialog<W, R> {
         let is_consent = matches!(question.wanted, Wanted::Consent { .. } | Wanted::Key { .. });
         match timeout(PATIENCE, self.say(if is_consent { "CONFIRM" } else { "GETPIN" })).await.ok()?? {
             Said::Ok(_) if is_consent => Some(Prompted::Allowed),
-            Said::Ok(Some(code)) => Some(Prompted::Code(MfaCode::new(code.trim().to_owned()))),
+            Said::Ok(Some(code)) => Some(Prompted::Code(MfaCode::typed(&code))),
             Said::Ok(None) => Some(Prompted::Cancelled),
             Said::Err(code) if SAID_NO.contains(&(code & 0xffff)) => Some(Prompted::Cancelled),
             Said::Err(_) => None,

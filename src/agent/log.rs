@@ -4,6 +4,7 @@
 //! room because the disk or the reader hangs, is counted, and `status` shows the count. A disk that is full, a pipe
 //! without a reader and a closed descriptor are everyday, and can be another user's doing.
 
+use crate::domain::report::printable;
 use crate::panics;
 use std::io::{self, Write};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -12,6 +13,9 @@ use std::time::Duration;
 
 /// Lines that wait for the writer. The agent writes a few lines an hour.
 const QUEUE: usize = 256;
+
+/// The longest line.
+const LINE_MAX: usize = 4096;
 
 /// How long the end of the agent waits for the last lines.
 const FLUSH: Duration = Duration::from_secs(1);
@@ -83,7 +87,10 @@ impl Log {
 /// `tracing` writes each line by one call.
 impl Write for Log {
     fn write(&mut self, line: &[u8]) -> io::Result<usize> {
-        if self.0.try_send(Item::Line(line.to_vec())).is_err() {
+        let text = String::from_utf8_lossy(line);
+        // A name from outside must not move the cursor of whoever reads the log.
+        let line_of_log = format!("{}\n", printable(text.strip_suffix('\n').unwrap_or(&text), LINE_MAX));
+        if self.0.try_send(Item::Line(line_of_log.into_bytes())).is_err() {
             LOST.fetch_add(1, Ordering::Relaxed);
         }
         Ok(line.len())

@@ -4,8 +4,8 @@
 //! file that changes in one block, a table over the changed part is all it takes.
 
 use super::import::change::{self, Change};
+use super::masking::masked;
 use super::{shown, split_lines};
-use crate::domain::report::printable;
 use std::fmt::Write;
 use std::ops::Range;
 use std::path::Path;
@@ -15,16 +15,6 @@ const CONTEXT: usize = 3;
 
 /// The largest table of line pairs, 32 MB; beyond it the changed part is shown as replaced whole.
 const TABLE_MAX: usize = 16_000_000;
-
-/// The longest line shown.
-const LINE_SHOWN: usize = 400;
-
-/// Words after which a value is a secret, in the AWS files and in JSON pasted into them.
-pub const SECRET_WORDS: [&str; 5] =
-    ["aws_secret_access_key", "aws_session_token", "aws_security_token", "secretaccesskey", "sessiontoken"];
-
-/// What stands instead of a secret.
-const MASK: &str = "********";
 
 /// Gives the difference between two texts of a file, or nothing if they are the same.
 pub fn unified(file: &Path, old: &[u8], new: &[u8]) -> String {
@@ -66,16 +56,6 @@ pub fn of_changes(file: &Path, old: &[u8], changes: &[Change]) -> String {
         (i, j) = (i + 1, j + 1);
     }
     write(file, &old, &new, &steps)
-}
-
-/// Gives a number that tells one text from another, whatever the secrets in it are: FNV-1a over the lines as they are
-/// shown. It guards against a change by mistake, not against one that is meant to have the same number.
-pub fn fingerprint(text: &[u8]) -> u64 {
-    const START: u64 = 0xcbf2_9ce4_8422_2325;
-    const PRIME: u64 = 0x0100_0000_01b3;
-    let lines = masked(&split_lines(text).collect::<Vec<_>>());
-    let bytes = lines.iter().flat_map(|line| line.bytes().chain([b'\n']));
-    bytes.fold(START, |number, byte| (number ^ u64::from(byte)).wrapping_mul(PRIME))
 }
 
 fn write(file: &Path, old: &[&[u8]], new: &[&[u8]], steps: &[Step]) -> String {
@@ -190,31 +170,6 @@ fn extent(lines: &[usize], at: usize) -> String {
     }
 }
 
-/// Makes the lines fit to be shown: no secret, no control character, nothing endless.
-fn masked(lines: &[&[u8]]) -> Vec<String> {
-    let mut in_secret = false;
-    let show = |line: &&[u8]| {
-        let text = String::from_utf8_lossy(line);
-        let text = text.trim_end_matches(['\n', '\r']);
-        let indented = text.starts_with([' ', '\t']);
-        let lower = text.to_ascii_lowercase();
-        if let Some(end) = SECRET_WORDS.iter().filter_map(|word| Some(lower.find(word)? + word.len())).min() {
-            in_secret = true;
-            return format!("{} = {MASK}", visible(&text[..end]));
-        }
-        if in_secret && indented && !text.trim().is_empty() {
-            return format!("  {MASK}");
-        }
-        in_secret = in_secret && (text.trim().is_empty() || text.starts_with(['#', ';']));
-        visible(text)
-    };
-    lines.iter().map(show).collect()
-}
-
-fn visible(text: &str) -> String {
-    text.split('\t').map(|part| printable(part, LINE_SHOWN)).collect::<Vec<_>>().join("\t")
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -230,9 +185,9 @@ mod tests {
 
     #[test]
     fn a_change_is_shown_with_three_lines_around_it() {
-        let old = "1\n2\n3\n4\n5\n6\n7\n8\n9\n";
-        let new = "1\n2\n3\n4\nfive\n5b\n6\n7\n8\n9\n";
-        let body = "@@ -2,7 +2,8 @@\n 2\n 3\n 4\n-5\n+five\n+5b\n 6\n 7\n 8\n";
+        let old = "[a]\n[b]\n[c]\n[d]\n[e]\n[f]\n[g]\n[h]\n[i]\n";
+        let new = "[a]\n[b]\n[c]\n[d]\n[five]\n[5b]\n[f]\n[g]\n[h]\n[i]\n";
+        let body = "@@ -2,7 +2,8 @@\n [b]\n [c]\n [d]\n-[e]\n+[five]\n+[5b]\n [f]\n [g]\n [h]\n";
         assert_eq!(diff(old, new), format!("--- config\n+++ config (new)\n{body}"));
         assert_eq!(diff(old, old), "");
     }
@@ -240,18 +195,18 @@ mod tests {
     #[test]
     fn changes_far_from_each_other_are_hunks_of_their_own() {
         let old = numbered(30, "");
-        let new = old.replace("3\n4\n", "3\n").replace("\n25\n", "\nx\n");
+        let new = old.replace("\n4\n", "\n").replace("\n25\n", "\nx\n");
         assert_eq!(diff(&old, &new).matches("@@ -").count(), 2);
     }
 
     #[test]
     fn an_appended_block_and_a_missing_newline_are_shown() {
         assert_eq!(
-            diff("a", "a\nb\n"),
-            "--- config\n+++ config (new)\n@@ -1 +1,2 @@\n-a\n\\ No newline at end of file\n+a\n+b\n"
+            diff("[a]", "[a]\n[b]\n"),
+            "--- config\n+++ config (new)\n@@ -1 +1,2 @@\n-[a]\n\\ No newline at end of file\n+[a]\n+[b]\n"
         );
-        assert_eq!(diff("", "b\n"), "--- config\n+++ config (new)\n@@ -0,0 +1 @@\n+b\n");
-        assert_eq!(diff("b\n", ""), "--- config\n+++ config (new)\n@@ -1 +0,0 @@\n-b\n");
+        assert_eq!(diff("", "[b]\n"), "--- config\n+++ config (new)\n@@ -0,0 +1 @@\n+[b]\n");
+        assert_eq!(diff("[b]\n", ""), "--- config\n+++ config (new)\n@@ -1 +0,0 @@\n-[b]\n");
     }
 
     #[test]
@@ -262,6 +217,8 @@ mod tests {
                    #aws_session_token=hush2\n\
                    aws_session_token =\n  hush3\n\n\thush4\n\
                    region = eu-west-1\n\
+                   credential_process = /opt/tool --token hush7\n\
+                   aws_secret_acces_key = hush8\n\
                    # \"SecretAccessKey\": \"hush5\"\n";
         let shown = diff(old, &old.replace("eu-west-1", "eu-west-2").replace("hush1", "hush6"));
         assert!(!shown.contains("hush"), "{shown}");
@@ -271,8 +228,8 @@ mod tests {
 
     #[test]
     fn nothing_moves_the_cursor() {
-        let shown = unified(Path::new("a\nb"), b"x\x1b[2J\xff\ty\r\n", b"");
-        assert_eq!(shown.lines().nth(3), Some("-x\\u{1b}[2J\u{fffd}\ty"));
+        let shown = unified(Path::new("a\nb"), b"[x\x1b[2J\xff\ty]\r\n", b"");
+        assert_eq!(shown.lines().nth(3), Some("-[x\\u{1b}[2J\u{fffd}\\u{9}y]"));
         assert!(!shown.contains('\x1b') && shown.starts_with("--- a\\u{a}b\n"));
     }
 

@@ -326,13 +326,26 @@ impl<'a> Parser<'a> {
 
     fn note_duplicates(&mut self) {
         let mut seen: HashMap<&str, usize> = HashMap::new();
+        let mut profiles: HashMap<&str, &Section<'_>> = HashMap::new();
         let document = &mut self.document;
         // `[DEFAULT]` is Python's section of defaults for all others, the one that may come twice.
         for section in document.sections.iter().filter(|section| section.header != "DEFAULT") {
             if let Some(first) = seen.get(section.header.as_str()) {
                 document.flaws.push(Flaw { line: section.line, kind: FlawKind::DuplicateSection { first: *first } });
-            } else {
-                seen.insert(&section.header, section.line);
+                continue;
+            }
+            seen.insert(&section.header, section.line);
+            if section.kind != SectionKind::Profile {
+                continue;
+            }
+            // Python compares headers as they are written, and takes them apart later: it reads the last (botocore,
+            // `build_profile_map`).
+            match profiles.get(section.name.as_str()) {
+                Some(first) => {
+                    let kind = FlawKind::SecondHeader { first: first.line };
+                    document.flaws.push(Flaw { line: section.line, kind });
+                }
+                None => drop(profiles.insert(&section.name, section)),
             }
         }
         document.flaws.sort_by_key(|flaw| flaw.line);

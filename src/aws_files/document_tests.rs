@@ -124,15 +124,15 @@ fn a_bad_line_is_noted_with_who_refuses_the_file() {
         (b"[default]\nx = 1\n  # y\n", 3, FlawKind::IndentedComment, false, true),
         (b"[default]\nx = 1\nX = 2\n", 3, FlawKind::DuplicateKey { first: 2 }, true, false),
         (b"[default]\n[a]\n[default]\n", 3, FlawKind::DuplicateSection { first: 1 }, true, false),
+        (b"[default]\n[profile default]\n", 2, FlawKind::SecondHeader { first: 1 }, false, false),
+        (b"[profile a]\n[profile \"a\"]\n", 2, FlawKind::SecondHeader { first: 1 }, false, false),
     ];
     for (text, line, kind, python, rust) in table {
         assert_eq!(flaws(text), [(*line, *kind)], "{:?}", String::from_utf8_lossy(text));
         assert_eq!((kind.stops_python(), kind.stops_rust()), (*python, *rust), "{kind:?}");
         assert!(!kind.what().is_empty() && !kind.consequence().is_empty() && !kind.remedy().is_empty());
     }
-    for good in
-        [b"[DEFAULT]\n[DEFAULT]\n".as_slice(), b"[profile a]\n[profile \"a\"]\n", b"[default]\r\nx = 1\r\n", b""]
-    {
+    for good in [b"[DEFAULT]\n[DEFAULT]\n".as_slice(), b"[default]\r\nx = 1\r\n", b""] {
         assert_eq!(flaws(good), []);
     }
 }

@@ -49,6 +49,11 @@ pub enum FlawKind {
         /// The line that had it first.
         first: usize,
     },
+    /// A profile twice in one file, under headers that are written differently, as `[default]` and `[profile default]`.
+    SecondHeader {
+        /// The line that had it first.
+        first: usize,
+    },
     /// A section header twice in one file.
     DuplicateSection {
         /// The line that had it first.
@@ -67,6 +72,7 @@ impl FlawKind {
                 | Self::IndentedKey
                 | Self::Colon
                 | Self::IndentedComment
+                | Self::SecondHeader { .. }
         )
     }
 
@@ -79,6 +85,7 @@ impl FlawKind {
                 | Self::EmptyHeader
                 | Self::DuplicateKey { .. }
                 | Self::DuplicateSection { .. }
+                | Self::SecondHeader { .. }
         )
     }
 
@@ -100,6 +107,9 @@ impl FlawKind {
             Self::NestedNoEquals => "the line of a nested block has no `=`",
             Self::IndentedComment => "the comment is indented",
             Self::DuplicateKey { first } => return format!("the key is already set in line {first}"),
+            Self::SecondHeader { first } => {
+                return format!("the profile is already there in line {first}, with another header");
+            }
             Self::DuplicateSection { first } => return format!("the section is already there in line {first}"),
         };
         text.to_owned()
@@ -120,6 +130,9 @@ impl FlawKind {
                 _ => "the Rust SDK refuses the whole file",
             },
             (false, false) => match self {
+                Self::SecondHeader { .. } => {
+                    "the AWS CLI and boto3 read this section and not the first, other tools mix the two or prefer `[profile default]`"
+                }
                 Self::BareReturn => "the AWS CLI and boto3 start a new line there, other tools do not",
                 _ => "tools read it differently",
             },
@@ -143,7 +156,7 @@ impl FlawKind {
             Self::BeforeSection => "move the line under a section, for instance `[default]`",
             Self::Colon => "write `=` instead of `:`",
             Self::DuplicateKey { .. } => "delete one of the two lines",
-            Self::DuplicateSection { .. } => "join the two sections",
+            Self::DuplicateSection { .. } | Self::SecondHeader { .. } => "join the two sections",
         }
     }
 }

@@ -26,6 +26,11 @@ const HEADING: &str = "\
 # To change it: `rolecall role add` or `rolecall role remove`, or edit config.toml, then `rolecall profiles sync`.
 ";
 
+/// Returns whether a line is a comment that rolecall writes.
+pub(super) fn is_own_comment(line: &str) -> bool {
+    [BEGIN, END, NOTE].into_iter().chain(HEADING.lines()).any(|own| own == line)
+}
+
 /// Where the block is.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Span {
@@ -134,13 +139,15 @@ pub fn find(file: &Path, text: &[u8]) -> Result<Option<Span>, Report> {
 pub fn taken(file: &Path, text: &[u8], names: &[Name]) -> Result<Vec<Taken>, Report> {
     let own = find(file, text)?.map_or(0..0, |span| span.lines);
     let document = Document::parse(text, FileKind::Config);
-    let mut outside: HashMap<&str, &Section<'_>> = HashMap::new();
+    let mut outside: HashMap<&str, Vec<&Section<'_>>> = HashMap::new();
     for section in document.sections().iter().filter(|s| s.kind == SectionKind::Profile && !own.contains(&s.line)) {
-        outside.entry(&section.name).or_insert(section);
+        outside.entry(&section.name).or_default().push(section);
     }
     let of_name = |name: &Name| {
-        let section = outside.get(name.as_str())?;
-        Some(Taken { name: name.clone(), line: section.line, asks_us: super::shadow::asks_us(section, name) })
+        let sections = outside.get(name.as_str())?;
+        // Which of several counts differs from tool to tool.
+        let asks_us = sections.iter().all(|section| super::shadow::asks_us(section, name));
+        Some(Taken { name: name.clone(), line: sections.first()?.line, asks_us })
     };
     Ok(names.iter().filter_map(of_name).collect())
 }

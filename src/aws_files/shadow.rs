@@ -129,7 +129,7 @@ fn config(scene: &Scene<'_>, found: &mut Vec<Warning>) {
             0..0
         }
     };
-    bad_lines(file, &document, found);
+    bad_lines(file, &document, scene.names, found);
     for name in scene.names {
         let written = document.profile(name.as_str()).any(|section| own.contains(&section.line));
         for section in document.profile(name.as_str()) {
@@ -227,7 +227,7 @@ fn winning_keys(file: &Path, name: &Name, section: &Section<'_>, in_credentials:
 fn credentials(scene: &Scene<'_>, found: &mut Vec<Warning>) {
     let (file, text) = scene.credentials;
     let document = Document::parse(text, FileKind::Credentials);
-    bad_lines(file, &document, found);
+    bad_lines(file, &document, scene.names, found);
     for name in scene.names {
         for section in document.profile(name.as_str()) {
             let before = found.len();
@@ -250,8 +250,16 @@ fn credentials(scene: &Scene<'_>, found: &mut Vec<Warning>) {
     }
 }
 
-fn bad_lines(file: &Path, document: &Document<'_>, found: &mut Vec<Warning>) {
+fn bad_lines(file: &Path, document: &Document<'_>, names: &[Name], found: &mut Vec<Warning>) {
+    let is_ours = |line: usize| {
+        let section = document.sections().iter().find(|section| section.line == line);
+        section.is_some_and(|section| names.iter().any(|name| name.as_str() == section.name))
+    };
     for flaw in document.flaws() {
+        // Of a profile of ours, `foreign_section` says it.
+        if matches!(flaw.kind, FlawKind::SecondHeader { .. }) && is_ours(flaw.line) {
+            continue;
+        }
         let breaks = flaw.kind.stops_python() || flaw.kind.stops_rust();
         found.push(Warning {
             severity: if breaks { Severity::Breaks } else { Severity::Note },

@@ -5,6 +5,7 @@
 
 use super::{managed, shown};
 use crate::domain::report::{Kind, Report};
+use crate::domain::text::{narrowing, wide};
 use crate::files;
 use crate::files::ownership::{self, Exposed, Flaw};
 use rustix::fs::{Mode, OFlags};
@@ -23,8 +24,8 @@ const BACKUP: &str = ".before-rolecall";
 /// Reads a file; a missing one is empty. It may hold secrets, so it is wiped when dropped.
 pub fn read(path: &Path) -> Result<Zeroizing<Vec<u8>>, Report> {
     match target(path)? {
-        Some(target) => load(&target),
-        None => Ok(Zeroizing::default()),
+        Target::File(target) => load(&target),
+        Target::Missing | Target::Null => Ok(Zeroizing::default()),
     }
 }
 
@@ -54,11 +55,15 @@ fn replace(path: &Path, old: &[u8], new: &[u8], keep: bool) -> Result<Option<Pat
         return Ok(None);
     }
     let path = &std::path::absolute(path).map_err(|e| failed(path, &format!("cannot be found: {e}")))?;
-    let found = target(path)?;
     verify(path)?;
-    if found.is_none() {
-        make_parent(path)?;
-    }
+    let found = match target(path)? {
+        Target::File(target) => Some(target),
+        Target::Missing => {
+            make_parent(path)?;
+            None
+        }
+        Target::Null => return Err(null_device(path)),
+    };
     let mut backup = None;
     let still = || {
         // Another tool (`aws configure`, an editor) may have written since; its lines must not be lost.
@@ -85,10 +90,30 @@ fn bears_markers(text: &[u8]) -> bool {
     super::split_lines(text).any(|line| line.trim_ascii() == managed::BEGIN.as_bytes())
 }
 
-/// Finds the regular file behind a path; `None` if there is nothing.
-fn target(path: &Path) -> Result<Option<PathBuf>, Report> {
+/// What is behind a path.
+enum Target {
+    /// A regular file, without links on the way.
+    File(PathBuf),
+    Missing,
+    /// The null device: people set a variable to `/dev/null` so that tools read no file. The AWS CLI takes it for a
+    /// missing file (botocore, `raw_config_parse`), the SDKs read it as empty.
+    Null,
+}
+
+/// Returns whether a path leads to the null device, which has nothing to read and keeps nothing.
+pub fn is_null_device(path: &Path) -> bool {
+    fs::metadata(path).is_ok_and(|meta| is_null(&meta))
+}
+
+fn null_device(path: &Path) -> Report {
+    failed(path, "is the null device, which keeps nothing")
+        .hint("unset AWS_CONFIG_FILE and AWS_SHARED_CREDENTIALS_FILE, or let them name files")
+}
+
+/// Finds out what is behind a path.
+fn target(path: &Path) -> Result<Target, Report> {
     let meta = match fs::symlink_metadata(path) {
-        Err(e) if e.kind() == io::ErrorKind::NotFound => return Ok(None),
+        Err(e) if e.kind() == io::ErrorKind::NotFound => return Ok(Target::Missing),
         Err(e) => return Err(failed(path, &format!("cannot be looked at: {e}"))),
         Ok(meta) => meta,
     };
@@ -106,7 +131,8 @@ fn target(path: &Path) -> Result<Option<PathBuf>, Report> {
     };
     let kind = meta.file_type();
     let what = match () {
-        () if kind.is_file() => return Ok(Some(target)),
+        () if kind.is_file() => return Ok(Target::File(target)),
+        () if kind.is_char_device() && is_null(&meta) => return Ok(Target::Null),
         () if kind.is_dir() => "a directory",
         () if kind.is_fifo() => "a named pipe",
         () if kind.is_socket() => "a socket",
@@ -116,6 +142,10 @@ fn target(path: &Path) -> Result<Option<PathBuf>, Report> {
         "move it away: `mv {0} {0}.old`, or let AWS_CONFIG_FILE or AWS_SHARED_CREDENTIALS_FILE name a file",
         shown(path)
     )))
+}
+
+fn is_null(device: &fs::Metadata) -> bool {
+    fs::metadata("/dev/null").is_ok_and(|null| null.file_type().is_char_device() && null.rdev() == device.rdev())
 }
 
 fn load(target: &Path) -> Result<Zeroizing<Vec<u8>>, Report> {
@@ -135,6 +165,9 @@ fn load(target: &Path) -> Result<Zeroizing<Vec<u8>>, Report> {
     // The room is taken at once: a buffer that grows leaves copies behind that are not wiped.
     let mut text = Zeroizing::new(Vec::with_capacity(usize::try_from(meta.len()).unwrap_or(0) + 1));
     file.take(SIZE_MAX).read_to_end(&mut text).map_err(unreadable)?;
+    if let Some(why) = wide(&text) {
+        return Err(failed(target, why).hint(narrowing(&shown(target))));
+    }
     Ok(text)
 }
 
@@ -145,6 +178,9 @@ fn load(target: &Path) -> Result<Zeroizing<Vec<u8>>, Report> {
 /// they can change the command that SDKs run.
 pub fn verify(path: &Path) -> Result<(), Report> {
     let path = &std::path::absolute(path).map_err(|e| failed(path, &format!("cannot be found: {e}")))?;
+    if matches!(target(path)?, Target::Null) {
+        return Err(null_device(path));
+    }
     let place = ownership::resolve(path)
         .map_err(|Exposed { why, hint }| failed(path, &format!("is not safe where it is: {why}")).hint(hint))?;
     let Some(meta) = place.meta else { return Ok(()) };

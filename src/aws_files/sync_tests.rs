@@ -132,6 +132,18 @@ fn a_link_into_a_directory_of_all_is_refused() {
 }
 
 #[test]
+fn null_device_is_empty_and_is_not_written() {
+    let home = Home::new();
+    symlink("/dev/null", home.path("link")).expect("symlink");
+    for path in [Path::new("/dev/null"), &home.path("link")] {
+        assert!(read(path).expect("empty").is_empty());
+        let report = write(path, b"", b"x").expect_err("nothing would be kept");
+        assert!(report.message.contains("null device"), "{}", report.message);
+        assert!(verify_writable(path).is_err());
+    }
+}
+
+#[test]
 fn what_is_no_file_is_refused_without_waiting_for_it() {
     let home = Home::new();
     fs::create_dir(home.path("dir")).expect("dir");
@@ -139,7 +151,7 @@ fn what_is_no_file_is_refused_without_waiting_for_it() {
     symlink("nothing", home.path("dangling")).expect("symlink");
     symlink("circle", home.path("circle")).expect("symlink");
     symlink("pipe", home.path("to-pipe")).expect("symlink");
-    symlink("/dev/null", home.path("to-device")).expect("symlink");
+    symlink("/dev/zero", home.path("to-device")).expect("symlink");
     let before = home.files();
     let table = [
         ("dir", "a directory"),

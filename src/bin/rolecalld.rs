@@ -37,6 +37,9 @@ const WORKER_THREADS: usize = 2;
 /// Each is dealt with in milliseconds; more wait where they come from.
 const DESK_EVENTS: usize = 4;
 
+/// The longest line of a log or a message.
+const LINE_MAX: usize = 4096;
+
 fn main() -> ExitCode {
     // Before anything else: what is inherited must not be kept open, and no secret may be there before the process is shut.
     process::share_heap();
@@ -87,7 +90,7 @@ fn answer(word: &str) -> ExitCode {
 fn one_shot() -> ExitCode {
     panics::end_the_process();
     let failed = |what: &str, e: io::Error| {
-        let _ = writeln!(io::stderr(), "rolecall: {what}: {e}");
+        complain(&Report::new(Kind::Agent, format!("{what}: {e}")));
         ExitCode::from(Kind::Agent.exit_code())
     };
     if let Err(e) = process::harden() {
@@ -323,13 +326,18 @@ fn variable(name: &str) -> Option<String> {
     env::var(name).ok().filter(|value| !value.is_empty())
 }
 
+/// Writes a failure to stderr, in the form of the client.
+fn complain(report: &Report) {
+    let hint = report.hint.as_deref().map(|hint| format!("\nhint: {}", printable(hint, LINE_MAX))).unwrap_or_default();
+    let _ = writeln!(io::stderr(), "rolecall: {}{hint}", printable(&report.message, LINE_MAX));
+}
+
 /// Reports the start to whoever waits for it on our standard output, then lets go of it; in the foreground, says a failure.
 fn tell(detached: bool, startup: &Startup) {
     let line = match (detached, startup) {
         (true, startup) => serde_json::to_string(startup).unwrap_or_default(),
         (false, Startup::Failed { report }) => {
-            let hint = report.hint.as_deref().map(|hint| format!("\nhint: {hint}")).unwrap_or_default();
-            let _ = writeln!(io::stderr(), "rolecall: {report}{hint}");
+            complain(report);
             return;
         }
         (false, Startup::AlreadyRunning) => "an agent is running already".to_owned(),

@@ -299,6 +299,14 @@ pub(super) enum Format {
     Sh,
     /// fish
     Fish,
+    /// csh, tcsh
+    #[value(alias = "tcsh")]
+    Csh,
+    /// Nushell
+    #[value(alias = "nu")]
+    Nushell,
+    /// xonsh
+    Xonsh,
     /// PowerShell
     #[value(alias = "pwsh")]
     Powershell,

@@ -4,6 +4,7 @@
 //! typed goes from `/dev/tty` into memory that is wiped.
 
 use crate::domain::report::{Kind, Report};
+use crate::domain::text::{escaped, wide};
 use std::fs::OpenOptions;
 use std::io::{self, IsTerminal, Read, Write};
 use zeroize::Zeroizing;
@@ -20,13 +21,13 @@ pub(super) fn is_possible() -> bool {
 pub(super) fn visible(prompt: &str) -> Result<Zeroizing<String>, Report> {
     let tty = OpenOptions::new().read(true).write(true).open("/dev/tty");
     let mut tty = tty.map_err(|e| no_terminal(&e))?;
-    tty.write_all(prompt.as_bytes()).map_err(|e| no_terminal(&e))?;
+    tty.write_all(escaped(prompt).as_bytes()).map_err(|e| no_terminal(&e))?;
     read_line(&mut tty, "the terminal")
 }
 
 /// Asks for what must not be seen.
 pub(super) fn hidden(prompt: &str) -> Result<Zeroizing<String>, Report> {
-    rpassword::prompt_password(prompt).map(Zeroizing::new).map_err(|e| no_terminal(&e))
+    rpassword::prompt_password(escaped(prompt)).map(Zeroizing::new).map_err(|e| no_terminal(&e))
 }
 
 /// Asks a question whose answer is yes or, by default, no.
@@ -39,7 +40,7 @@ pub(super) fn consent(question: &str) -> Result<bool, Report> {
 pub(super) fn agree(question: &str) -> Result<bool, Report> {
     let tty = OpenOptions::new().read(true).write(true).open("/dev/tty");
     let mut tty = tty.map_err(|e| no_terminal(&e))?;
-    tty.write_all(format!("{question} [Y/n] ").as_bytes()).map_err(|e| no_terminal(&e))?;
+    tty.write_all(format!("{} [Y/n] ", escaped(question)).as_bytes()).map_err(|e| no_terminal(&e))?;
     let mut read = Counted { from: &mut tty, bytes: 0 };
     let answer = read_line(&mut read, "the terminal")?;
     Ok(read.bytes > 0 && matches!(answer.trim().to_ascii_lowercase().as_str(), "" | "y" | "yes"))
@@ -79,8 +80,12 @@ fn read_line(from: &mut impl Read, what: &str) -> Result<Zeroizing<String>, Repo
             Err(e) => return Err(failed(&e.to_string())),
         }
     }
+    if wide(&line).is_some() {
+        return Err(failed("the line is UTF-16, not UTF-8").hint("pipe UTF-8"));
+    }
     let text = std::str::from_utf8(&line).map_err(|_| failed("the line is not UTF-8"))?;
-    Ok(Zeroizing::new(text.trim_end_matches('\r').to_owned()))
+    // Some Windows programs begin with a byte order mark.
+    Ok(Zeroizing::new(text.trim_start_matches('\u{feff}').trim_end_matches('\r').to_owned()))
 }
 
 fn no_terminal(error: &io::Error) -> Report {
@@ -105,5 +110,8 @@ mod tests {
     fn an_endless_or_binary_line_is_refused() {
         assert!(read_line(&mut io::repeat(b'x'), "x").is_err());
         assert!(read_line(&mut &b"\xff\n"[..], "x").is_err());
+        let wide = read_line(&mut &b"\xff\xfe1\x002\x00\n\x00"[..], "x").expect_err("UTF-16");
+        assert!(wide.message.contains("UTF-16"), "{}", wide.message);
+        assert_eq!(read_line(&mut &b"\xef\xbb\xbf12\r\n"[..], "x").expect("a line").as_str(), "12");
     }
 }

@@ -10,6 +10,7 @@ use crate::config_disk::{self, Disk};
 use crate::domain::catalogue::{Catalogue, Identity};
 use crate::domain::names::nearest;
 use crate::domain::report::{Kind, Report, printable};
+use crate::domain::text::{narrowing, wide};
 use crate::files;
 use crate::paths::Paths;
 use crate::protocol::message::Request;
@@ -38,6 +39,7 @@ pub(super) fn problems(paths: &Paths) -> Vec<String> {
 pub(super) fn read(paths: &Paths) -> Result<String, Report> {
     // What does not hold is explained by the reader that explains everything else.
     load_whole(paths).map_err(|report| report.also("nothing was changed"))?;
+    config_disk::verify_place(&paths.config)?;
     text_of(&paths.config)
 }
 
@@ -63,6 +65,8 @@ impl<'a> Edited<'a> {
     /// Opens the file that has an entry of a table, or else the first one.
     pub(super) fn open(paths: &'a Paths, table: &str, name: &str) -> Result<Self, Report> {
         let Loaded { catalogue, origins } = load_whole(paths).map_err(|report| report.also("nothing was changed"))?;
+        // A file that the next command refuses is not made.
+        config_disk::verify_place(&paths.config)?;
         let origin = origins.of(table, name);
         let entry = origin.as_ref().filter(|origin| origin.made.is_none());
         let file = entry.map_or_else(|| paths.config.clone(), |origin| origin.file.clone());
@@ -87,7 +91,12 @@ impl<'a> Edited<'a> {
 }
 
 fn text_of(path: &Path) -> Result<String, Report> {
-    String::from_utf8(read_bytes(path)?).map_err(|_| Report::new(Kind::Config, format!("{} is not UTF-8", shown(path))))
+    let bytes = read_bytes(path)?;
+    if let Some(why) = wide(&bytes) {
+        return Err(Report::new(Kind::Config, format!("{} {why}; nothing was changed", shown(path)))
+            .hint(narrowing(&shown(path))));
+    }
+    String::from_utf8(bytes).map_err(|_| Report::new(Kind::Config, format!("{} is not UTF-8", shown(path))))
 }
 
 /// Names the file for a message.

@@ -6,7 +6,7 @@
 use super::args::{ConsoleArgs, SwitchLinkArgs};
 use super::browser::Browser;
 use super::config_file;
-use super::output::{self, Failure, complain_bytes, secret_buffer, span};
+use super::output::{self, Failure, complain_text, secret_buffer, span};
 use crate::client::{self, Autostart};
 use crate::config::parse_duration;
 use crate::domain::arn::Partition;
@@ -42,7 +42,7 @@ pub(super) fn run(paths: &Paths, args: &ConsoleArgs) -> Result<(), Failure> {
     line.push('\n');
     output::print(&line)?;
     if io::stderr().is_terminal() {
-        complain_bytes(&format!("valid for {}; whoever opens it is signed in as {}\n", span(valid_seconds), args.name));
+        complain_text(&format!("valid for {}; whoever opens it is signed in as {}\n", span(valid_seconds), args.name));
     }
     Ok(())
 }
@@ -91,7 +91,7 @@ pub(super) fn switch_link(paths: &Paths, args: &SwitchLinkArgs) -> Result<(), Fa
             Some(serial) => format!(", with a code of {}: the console takes none when it switches", serial.as_str()),
             None => String::new(),
         };
-        complain_bytes(&format!("open it where you are signed in as {}{with_mfa}\n", role.source));
+        complain_text(&format!("open it where you are signed in as {}{with_mfa}\n", role.source));
     }
     Ok(())
 }

@@ -7,12 +7,12 @@ mod file;
 
 use super::args::{EnvArgs, Format};
 use super::launch::variables::{METADATA, REGIONS, ROLE};
-use super::output::{Failure, print, secret_buffer};
+use super::output::{Failure, print, print_data, secret_buffer};
 use super::shadowing::SHADOWING;
 use super::{config_file, quote, var};
 use crate::client;
 use crate::domain::credential::Session;
-use crate::domain::report::{Kind, Report};
+use crate::domain::report::{Kind, Report, printable};
 use crate::paths::Paths;
 use crate::protocol::message::Context;
 use crate::protocol::process_output::{self, timestamp};
@@ -35,10 +35,12 @@ const FISH_UNIVERSAL: &str = "  set -qU $rolecall_name; and echo \"rolecall: $ro
 
 /// Prints the variables, writes them into a file, or prints what unsets them.
 pub(super) fn run(paths: impl Fn() -> Result<Paths, Report>, args: &EnvArgs) -> Result<(), Failure> {
-    let by_shell = || of_shell(var("SHELL").as_deref());
+    let for_shell = || args.format.map_or_else(|| of_shell(var("SHELL").as_deref()), Ok);
     let Some(name) = args.name.as_deref().filter(|_| !args.unset) else {
-        return print(&unset(args.format.unwrap_or_else(by_shell), var(ROLE).is_some())?);
+        return print_data(&unset(for_shell()?, var(ROLE).is_some())?);
     };
+    // Before a session is fetched, perhaps with a code.
+    let format = if args.write_file.is_some() { Format::Dotenv } else { for_shell()? };
     let paths = &paths()?;
     let target =
         args.write_file.as_deref().map(|path| file::Target::new(path, args.yes_secrets_on_disk)).transpose()?;
@@ -53,16 +55,27 @@ pub(super) fn run(paths: impl Fn() -> Result<Paths, Report>, args: &EnvArgs) -> 
             let end = timestamp(session.expiration);
             print(&format!("written to {}, which holds secrets until {end}{}\n", target.shown(), target.remark()))
         }
-        None => print(&render(&session, &place, args.format.unwrap_or_else(by_shell))),
+        None => print_data(&render(&session, &place, format)),
     }
 }
 
-fn of_shell(shell: Option<&str>) -> Format {
-    match shell.map(Path::new).and_then(Path::file_name).and_then(|name| name.to_str()) {
-        Some("fish") => Format::Fish,
-        Some("pwsh" | "powershell") => Format::Powershell,
-        _ => Format::Sh,
-    }
+/// Chooses the format that the caller's shell reads. Without `$SHELL`, as in cron and containers, it is that of sh.
+fn of_shell(shell: Option<&str>) -> Result<Format, Report> {
+    let Some(shell) = shell else { return Ok(Format::Sh) };
+    Ok(match Path::new(shell).file_name().and_then(|name| name.to_str()).unwrap_or_default() {
+        "sh" | "bash" | "dash" | "zsh" | "ash" | "busybox" | "ksh" | "ksh93" | "lksh" | "mksh" | "oksh" | "posh"
+        | "rbash" | "rksh" | "rzsh" | "yash" => Format::Sh,
+        "fish" => Format::Fish,
+        "csh" | "tcsh" => Format::Csh,
+        "nu" => Format::Nushell,
+        "xonsh" => Format::Xonsh,
+        "pwsh" | "powershell" => Format::Powershell,
+        _ => {
+            let message = format!("$SHELL is {}, whose syntax rolecall does not know", printable(shell, 256));
+            return Err(Report::new(Kind::Usage, message)
+                .hint("choose a syntax: `--format sh`, or fish, csh, nushell, xonsh, powershell, dotenv, json"));
+        }
+    })
 }
 
 fn render(session: &Session, place: &Place<'_>, format: Format) -> Zeroizing<String> {
@@ -102,6 +115,29 @@ fn render(session: &Session, place: &Place<'_>, format: Format) -> Zeroizing<Str
                 out.push('\n');
             }
         }
+        Format::Csh => {
+            for (name, value) in variables {
+                push_all(&mut out, &["setenv ", name, " "]);
+                quote::csh(&mut out, value);
+                out.push_str(";\n");
+            }
+        }
+        Format::Nushell => {
+            out.push_str("load-env {\n");
+            for (name, value) in variables {
+                push_all(&mut out, &["  ", name, ": "]);
+                quote::nushell(&mut out, value);
+                out.push('\n');
+            }
+            out.push_str("}\n");
+        }
+        Format::Xonsh => {
+            for (name, value) in variables {
+                push_all(&mut out, &["$", name, " = "]);
+                quote::xonsh(&mut out, value);
+                out.push('\n');
+            }
+        }
         Format::Powershell => {
             for (name, value) in variables {
                 push_all(&mut out, &["$Env:", name, " = "]);
@@ -133,7 +169,7 @@ fn render(session: &Session, place: &Place<'_>, format: Format) -> Zeroizing<Str
 fn unset(format: Format, in_a_role: bool) -> Result<String, Report> {
     if matches!(format, Format::Dotenv | Format::Json) {
         return Err(Report::new(Kind::Usage, "a list of values can set variables and not unset them")
-            .hint("give `--format` as sh, fish or powershell"));
+            .hint("give `--format` as sh, fish, csh, nushell, xonsh or powershell"));
     }
     // Where a machine's own metadata service is, is the person's setting, unless a role of ours has set it.
     let metadata = METADATA.into_iter().filter(|_| in_a_role);
@@ -154,6 +190,18 @@ fn push_unset(out: &mut String, names: &[&str], format: Format) {
             push_all(out, &["for rolecall_name in ", &names, "\n  set -eg $rolecall_name\n", FISH_UNIVERSAL]);
             out.push_str("end\nset -e rolecall_name\ntrue\n");
         }
+        // A statement each, with its own end: in `eval` the lines become one.
+        Format::Csh => {
+            for name in names {
+                push_all(out, &["unsetenv ", name, ";\n"]);
+            }
+        }
+        Format::Nushell => push_all(out, &["hide-env --ignore-errors ", &names.join(" "), "\n"]),
+        Format::Xonsh => {
+            for name in names {
+                push_all(out, &["${...}.pop('", name, "', None)\n"]);
+            }
+        }
         Format::Powershell => {
             for name in names {
                 push_all(out, &["$Env:", name, " = $null\n"]);
@@ -170,155 +218,4 @@ fn push_all(out: &mut String, parts: &[&str]) {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::domain::secret::{SecretKey, SessionToken};
-    use chrono::DateTime;
-    use std::process::Command;
-
-    const HOSTILE: [&str; 6] = [
-        "plain+/=",
-        "it's $(touch x) `id` \"q\" \\ !history",
-        "'; rm -rf /; '",
-        "two\nlines\r\n",
-        "\u{2019}; Remove-Item x; \u{2018}",
-        "-n --help ~ * #",
-    ];
-
-    fn session(value: &str) -> Session {
-        Session {
-            access_key_id: "ASIAEXAMPLE".into(),
-            secret: SecretKey::new(value.into()),
-            token: SessionToken::new(value.into()),
-            expiration: DateTime::from_timestamp(1_795_305_600, 0).expect("in range"),
-            account: None,
-        }
-    }
-
-    /// Runs a shell that takes the text over and shows what it has then.
-    fn in_shell(shell: &str, text: &str) -> std::process::Output {
-        let script = match shell {
-            "fish" => {
-                "set -gx AWS_PROFILE old; set -gx AMAZON_ACCESS_KEY_ID old; printf %s $argv[1] | source; or exit 9
-                 env | grep -E '^(AWS_PROFILE|AMAZON_)'
-                 printf '%s|%s|%s' \"$AWS_SESSION_TOKEN\" \"$AWS_CREDENTIAL_EXPIRATION\" \"$AWS_DEFAULT_REGION\""
-            }
-            _ => {
-                "set -eu; export AWS_PROFILE=old AMAZON_ACCESS_KEY_ID=old; eval \"$1\"
-                 if env | grep -E '^(AWS_PROFILE|AMAZON_)'; then exit 9; fi
-                 printf '%s|%s|%s' \"${AWS_SESSION_TOKEN-}\" \"${AWS_CREDENTIAL_EXPIRATION-}\" \"${AWS_DEFAULT_REGION-}\""
-            }
-        };
-        let mut command = Command::new(shell);
-        command.args(["-c", script]);
-        // The first argument of fish is the first, that of the others the script's own name.
-        command.args((shell != "fish").then_some(shell)).arg(text);
-        let home = tempfile::tempdir().expect("a directory");
-        command.env("HOME", home.path()).env("XDG_CONFIG_HOME", home.path()).output().expect(shell)
-    }
-
-    fn rendered(session: &Session, region: Option<&str>, format: Format) -> Zeroizing<String> {
-        render(session, &Place { name: "prod", region, in_a_role: false }, format)
-    }
-
-    #[test]
-    fn of_another_role_neither_region_nor_metadata_service_stays() {
-        let place = Place { name: "prod", region: None, in_a_role: true };
-        let text = render(&session("value"), &place, Format::Sh);
-        assert!(text.starts_with("unset ") && text.lines().next().unwrap().contains("AWS_REGION"), "{}", &*text);
-        assert!(
-            text.contains("export ROLECALL_ROLE='prod'") || text.contains("export ROLECALL_ROLE=prod"),
-            "{}",
-            &*text
-        );
-        let names = |in_a_role| unset(Format::Sh, in_a_role).expect("a shell");
-        assert!(names(true).contains("AWS_EC2_METADATA_SERVICE_ENDPOINT"));
-        assert!(!names(false).contains("AWS_EC2_METADATA"), "the person's own setting");
-    }
-
-    const SHELLS: [(&str, Format); 4] =
-        [("sh", Format::Sh), ("bash", Format::Sh), ("zsh", Format::Sh), ("fish", Format::Fish)];
-
-    #[test]
-    fn shells_read_exactly_what_was_meant_and_lose_what_would_contradict_it() {
-        for (shell, format) in SHELLS {
-            for value in HOSTILE {
-                let run = in_shell(shell, &rendered(&session(value), Some("eu-west-1"), format));
-                let want = format!("{value}|2026-11-22T00:00:00Z|eu-west-1");
-                assert_eq!(String::from_utf8_lossy(&run.stdout), want, "{shell} {value:?}: {run:?}");
-                assert!(run.status.success() && run.stderr.is_empty(), "{shell} {value:?}: {run:?}");
-            }
-        }
-    }
-
-    #[test]
-    fn what_env_has_set_is_taken_back_by_every_shell() {
-        for (shell, format) in SHELLS {
-            let text = rendered(&session("value"), Some("eu-west-1"), format);
-            let run = in_shell(shell, &format!("{}{}", &*text, unset(format, false).expect("a shell")));
-            assert_eq!(String::from_utf8_lossy(&run.stdout), "||", "{shell}: {run:?}");
-            assert!(run.status.success() && run.stderr.is_empty(), "{shell}: {run:?}");
-        }
-        let powershell = unset(Format::Powershell, false).expect("a shell");
-        assert_eq!(powershell.lines().count(), SHADOWING.len() + REGIONS.len() + 1);
-        assert!(powershell.lines().all(|line| line.starts_with("$Env:") && line.ends_with(" = $null")));
-        for format in [Format::Dotenv, Format::Json] {
-            assert_eq!(unset(format, false).expect_err("sets only").kind, Kind::Usage);
-        }
-    }
-
-    #[test]
-    fn a_universal_variable_of_fish_is_left_to_its_owner_who_is_told() {
-        let home = tempfile::tempdir().expect("a directory");
-        let run = |script: &str, text: &str| {
-            let mut fish = Command::new("fish");
-            fish.args(["-c", script, text]).env("HOME", home.path()).env("XDG_CONFIG_HOME", home.path());
-            fish.output().expect("fish")
-        };
-        run("set -Ux AWS_PROFILE old", "");
-        let text = rendered(&session("value"), None, Format::Fish);
-        let told = run("printf %s $argv[1] | source", &text);
-        assert_eq!(
-            String::from_utf8_lossy(&told.stderr),
-            "rolecall: AWS_PROFILE is universal in fish and stays set; remove it: set -eU AWS_PROFILE\n"
-        );
-        assert!(run("set -qU AWS_PROFILE", "").status.success(), "it is every shell's");
-    }
-
-    #[test]
-    fn every_format_names_every_variable_and_no_region_that_nobody_said() {
-        for format in [Format::Sh, Format::Fish, Format::Powershell, Format::Dotenv, Format::Json] {
-            let text = rendered(&session("v"), None, format);
-            for name in ["AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN", "AWS_CREDENTIAL_EXPIRATION"]
-            {
-                assert!(text.contains(name), "{format:?} {name}");
-            }
-            assert!(!text.contains("REGION"), "{format:?}");
-        }
-        let json: BTreeMap<String, String> =
-            serde_json::from_str(&rendered(&session("v\n\""), Some("eu-west-1"), Format::Json)).expect("JSON");
-        assert_eq!((json.len(), json["AWS_SESSION_TOKEN"].as_str()), (6, "v\n\""));
-    }
-
-    #[test]
-    fn no_value_makes_the_buffer_grow() {
-        for format in [Format::Sh, Format::Fish, Format::Powershell, Format::Dotenv, Format::Json] {
-            for c in ['\'', '\u{1}', '\u{2019}', '\n', '\\', '$'] {
-                // `render` itself asserts that there was room.
-                assert!(rendered(&session(&c.to_string().repeat(3000)), None, format).len() > 6000);
-            }
-        }
-    }
-
-    #[test]
-    fn the_shell_that_runs_decides_the_format() {
-        for (shell, format) in [
-            (Some("/usr/bin/fish"), Format::Fish),
-            (Some("/opt/microsoft/powershell/7/pwsh"), Format::Powershell),
-            (Some("/bin/zsh"), Format::Sh),
-            (None, Format::Sh),
-        ] {
-            assert_eq!(of_shell(shell), format);
-        }
-    }
-}
+mod tests;

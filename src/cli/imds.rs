@@ -4,7 +4,7 @@
 //! foreground does, by a signal.
 
 use super::args::ImdsArgs;
-use super::output::{self, Failure, complain_bytes};
+use super::output::{self, Failure, complain_text};
 use crate::client;
 use crate::domain::report::printable;
 use crate::paths::Paths;
@@ -18,7 +18,7 @@ const LOOK_AGAIN: Duration = Duration::from_secs(2);
 /// Serves until it is interrupted.
 pub(super) fn run(paths: &Paths, args: &ImdsArgs) -> Result<(), Failure> {
     let (url, _, region) = client::endpoint(paths, &args.name, EndpointForm::Imds, EndpointOwner::Caller, args.port)?;
-    complain_bytes(&warning(&args.name));
+    complain_text(&warning(&args.name));
     output::print(&text(&args.name, url.trim_end_matches('/'), region.as_deref()))?;
     let mut was_there = true;
     loop {
@@ -26,7 +26,7 @@ pub(super) fn run(paths: &Paths, args: &ImdsArgs) -> Result<(), Failure> {
         // One that a person has stopped is not started again behind their back.
         let is_there = matches!(client::connect_running(paths), Ok(Some(_)));
         if was_there && !is_there {
-            complain_bytes(
+            complain_text(
                 "rolecall: the agent has ended, and nothing is served\nhint: run `rolecall agent start`; then this goes on\n",
             );
         }

@@ -12,9 +12,10 @@ mod undo;
 use super::args::ImportArgs;
 use super::output::{self, Failure, Screen};
 use super::{ask, config_file, unlock, waiting};
+use crate::aws_files::fingerprint::fingerprint;
 use crate::aws_files::import::change::{self, Change};
 use crate::aws_files::import::{NewIdentity, Origin, Plan, Tool};
-use crate::aws_files::{diff, sync};
+use crate::aws_files::sync;
 use crate::client::{self, Autostart};
 use crate::domain::report::{Kind, Report, printable};
 use crate::files;
@@ -97,12 +98,6 @@ fn clear_leftovers(paths: &Paths) {
     files::clear_leftovers(&paths.aws_credentials);
 }
 
-/// Refuses AWS files in a place that another user could change.
-fn verify(paths: &Paths) -> Result<(), Report> {
-    sync::verify(&paths.aws_config)?;
-    sync::verify(&paths.aws_credentials)
-}
-
 fn needs_vault(identity: &NewIdentity) -> bool {
     matches!(identity.origin, Origin::Key(_) | Origin::Keyring(..))
 }
@@ -116,9 +111,11 @@ fn apply(
     (mut plan, mut text): (Plan, String),
 ) -> Result<(Plan, String), Failure> {
     survey.still_holds(paths)?;
-    // Before a key is stored and config.toml is written: the files are written last.
-    if !args.config_only {
-        verify(paths)?;
+    for (path, changes) in [(&paths.aws_config, &plan.config), (&paths.aws_credentials, &plan.credentials)] {
+        // Before a key goes into the vault: half of an import would be the first and not the last step.
+        if !changes.is_empty() {
+            sync::verify(path)?;
+        }
     }
     clear_leftovers(paths);
     let number = journal.begin(paths, entry(paths, survey, &plan, &text))?;
@@ -204,8 +201,8 @@ fn entry(paths: &Paths, survey: &Survey, plan: &Plan, text: &str) -> Entry {
     let file = |path: &std::path::Path, old: &[u8], changes: &[Change]| FileChange {
         path: path.to_path_buf(),
         was_there: path.exists(),
-        before: diff::fingerprint(old),
-        after: diff::fingerprint(&change::apply(old, changes)),
+        before: fingerprint(old),
+        after: fingerprint(&change::apply(old, changes)),
         changes: changes.to_vec(),
     };
     let files = [

@@ -7,6 +7,7 @@ use super::{ask, key_csv};
 use crate::domain::credential::AccessKey;
 use crate::domain::report::{Kind, Report, printable};
 use crate::domain::secret::SecretKey;
+use crate::domain::text::{narrowing, wide};
 use crate::domain::totp::TotpSecret;
 use serde::{Deserialize, Deserializer};
 use std::fs::File;
@@ -16,6 +17,12 @@ use zeroize::Zeroizing;
 
 /// A key as JSON or CSV is shorter than one KiB.
 const INPUT_MAX: usize = 64 * 1024;
+
+/// What stdin is called in a message.
+const STDIN: &str = "stdin";
+
+/// How a person pipes UTF-8.
+const NARROW_STDIN: &str = "pipe UTF-8: in PowerShell set `$OutputEncoding = [Text.UTF8Encoding]::new()`";
 
 const FORMS: &str = "give JSON as `aws iam create-access-key` prints it, the console's CSV, or run it on a terminal";
 
@@ -28,7 +35,7 @@ pub(super) fn from_terminal() -> Result<AccessKey, Report> {
 
 /// Reads a key from stdin.
 pub(super) fn from_stdin() -> Result<AccessKey, Report> {
-    read(&mut io::stdin().lock(), "stdin")
+    read(&mut io::stdin().lock(), STDIN)
 }
 
 /// Reads a TOTP secret from stdin, and the key beside it if there is one.
@@ -72,8 +79,11 @@ fn parse(bytes: &[u8], what: &str) -> Result<AccessKey, Report> {
     if bytes.len() > INPUT_MAX {
         return refused("it is longer than 64 KiB");
     }
-    if bytes.starts_with(&[0xff, 0xfe]) || bytes.starts_with(&[0xfe, 0xff]) {
-        return refused("it is UTF-16; save it as UTF-8");
+    if let Some(why) = wide(bytes) {
+        return Err(Report::new(Kind::Failed, format!("{what} {why}: no access key was read")).hint(match what {
+            STDIN => NARROW_STDIN.to_owned(),
+            file => narrowing(file),
+        }));
     }
     let Ok(text) = std::str::from_utf8(bytes) else { return refused("it is not text in UTF-8") };
     let text = text.trim_start_matches('\u{feff}').trim_start();
@@ -92,6 +102,9 @@ fn parse_totp(bytes: &[u8]) -> Result<(Option<AccessKey>, TotpSecret), Report> {
         Report::new(Kind::Failed, format!("stdin holds no TOTP secret: {why}"))
             .hint("give JSON: `{\"TotpSecret\": \"…\"}`, with `AccessKeyId` and `SecretAccessKey` for a new key")
     };
+    if let Some(why) = wide(bytes) {
+        return Err(Report::new(Kind::Failed, format!("stdin {why}: no TOTP secret was read")).hint(NARROW_STDIN));
+    }
     let text = std::str::from_utf8(bytes).ok().filter(|text| text.len() <= INPUT_MAX);
     let text = text.ok_or_else(|| refused("it is no text in UTF-8 of up to 64 KiB"))?;
     let input = input(text.trim_start_matches('\u{feff}')).map_err(|why| refused(&why))?;

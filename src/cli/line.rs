@@ -4,6 +4,7 @@
 //! shows the other shows too. Widths are those of a terminal, where a Chinese character takes two cells.
 
 use super::output::{Screen, Style};
+use crate::domain::text::{is_hidden, printable};
 use std::borrow::Cow;
 use unicode_width::{UnicodeWidthChar, UnicodeWidthStr};
 
@@ -14,9 +15,10 @@ pub(super) struct Line {
 }
 
 impl Line {
-    /// Appends text, which must be printable; what is empty leaves no trace.
+    /// Appends text, escaped for one line of a screen; an empty text leaves no trace.
     pub(super) fn push(&mut self, style: Style, text: impl Into<String>) {
         let text = text.into();
+        let text = if text.chars().any(is_hidden) { printable(&text, usize::MAX) } else { text };
         if !text.is_empty() {
             self.pieces.push((style, text));
         }

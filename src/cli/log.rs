@@ -5,6 +5,7 @@
 mod entry;
 
 use super::args::LogArgs;
+use super::config_file;
 use super::log_files::LogFiles;
 use super::output::{self, Failure, Screen};
 use crate::config::parse_duration;
@@ -37,7 +38,7 @@ pub(super) fn run(paths: &Paths, args: &LogArgs) -> Result<(), Failure> {
     loop {
         // Each time: the window may have another width by now.
         let screen = Screen::stdout();
-        let mut out = Vec::with_capacity(CHUNK);
+        let mut out = String::with_capacity(CHUNK);
         let mut past = (first && args.follow && args.since.is_none()).then(VecDeque::new);
         files
             .read(|line| {
@@ -57,7 +58,7 @@ pub(super) fn run(paths: &Paths, args: &LogArgs) -> Result<(), Failure> {
                 if out.len() < CHUNK {
                     return Ok(());
                 }
-                let done = output::print_bytes(&out);
+                let done = write(&out, args.json);
                 out.clear();
                 done.map_err(Stop::Output)
             })
@@ -71,10 +72,13 @@ pub(super) fn run(paths: &Paths, args: &LogArgs) -> Result<(), Failure> {
             draw(&mut out, &line, entry.as_ref(), args.json, &mut painter, screen);
         }
         let nothing = first && out.is_empty() && path.symlink_metadata().is_err();
-        output::print_bytes(&out)?;
+        write(&out, args.json)?;
         if !args.follow {
             if nothing && !args.json {
-                output::print(&format!("nothing has been logged yet; the log will be {}\n", path.display()))?;
+                output::print(&format!(
+                    "nothing has been logged yet; the log will be {}\n",
+                    config_file::shown(&path)
+                ))?;
             }
             return Ok(());
         }
@@ -85,7 +89,7 @@ pub(super) fn run(paths: &Paths, args: &LogArgs) -> Result<(), Failure> {
 
 /// Appends a line as it is to be printed.
 fn draw(
-    out: &mut Vec<u8>,
+    out: &mut String,
     line: &[u8],
     entry: Option<&Map<String, Value>>,
     json: bool,
@@ -94,12 +98,16 @@ fn draw(
 ) {
     match entry {
         _ if json => {
-            out.extend_from_slice(line);
-            out.push(b'\n');
+            out.push_str(&String::from_utf8_lossy(line));
+            out.push('\n');
         }
-        Some(entry) => out.extend_from_slice(painter.entry(entry, screen).as_bytes()),
-        None => out.extend_from_slice(entry::damaged(line, screen).as_bytes()),
+        Some(entry) => out.push_str(&painter.entry(entry, screen)),
+        None => out.push_str(&entry::damaged(line, screen)),
     }
+}
+
+fn write(out: &str, json: bool) -> Result<(), Failure> {
+    if json { output::print_json_text(out) } else { output::print(out) }
 }
 
 /// Waits a little; less where nobody reads any more, who would otherwise be noticed at the next line only.

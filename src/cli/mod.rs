@@ -60,7 +60,7 @@ mod usage;
 mod waiting;
 
 use crate::client::{self, Autostart};
-use crate::domain::report::{Kind, Report};
+use crate::domain::report::{Kind, Report, printable};
 use crate::paths::Paths;
 use crate::protocol::message::{Answer, Context, Request};
 use args::{Cli, Command, Inner};
@@ -173,7 +173,7 @@ fn dispatch(command: Command) -> Result<(), Failure> {
 /// Asks the agent for something that is done and gives its remark, if it has one.
 fn tell(paths: &Paths, request: Request, autostart: Autostart) -> Result<Option<String>, Report> {
     match waiting::ask(paths, request, autostart)? {
-        Answer::Done { note } => Ok(note),
+        Answer::Done { note } => Ok(note.map(|note| printable(&note, 2048))),
         _ => Err(client::odd_answer()),
     }
 }

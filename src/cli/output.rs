@@ -1,18 +1,28 @@
 //! The one writer of stdout and stderr: text, JSON, tables, colour.
 //!
-//! It knows no command. Data goes to stdout and causes to stderr, never both for one outcome, since SDKs take a byte on
+//! Text for a person leaves the process here and only here, and nothing in it but our own markup reaches a terminal
+//! unescaped, wherever the text came from. It knows no command. Data goes to stdout and causes to stderr, never both for one outcome, since SDKs take a byte on
 //! stderr for a failure; a closed pipe ends the program quietly, since `rolecall log | head` is no failure either.
 
 use super::line::{self, Line, cut, wrap};
 use super::var;
-use crate::domain::report::{Kind, Report, printable};
+use crate::domain::report::{Kind, Report};
+use crate::domain::text::{escaped, escaped_json, printable};
 use rustix::termios;
 use serde::Serialize;
+use std::borrow::Cow;
 use std::io::{self, IsTerminal, Write};
 use zeroize::Zeroizing;
 
 /// No column of a table is made narrower than this.
 const COLUMN_MIN: usize = 8;
+
+/// The longest message or hint that is shown.
+const REPORT_SHOWN: usize = 8192;
+
+/// Every sequence that we write ourselves: those of [`Style`], and the bold and underlined words of clap's help.
+const SEQUENCES: [&str; 7] =
+    ["\u{1b}[0m", "\u{1b}[1m", "\u{1b}[2m", "\u{1b}[4m", "\u{1b}[31m", "\u{1b}[32m", "\u{1b}[33m"];
 
 /// What stands between two columns.
 const GAP: &str = "  ";
@@ -36,13 +46,19 @@ impl From<Report> for Failure {
     }
 }
 
-/// Writes text to stdout.
+/// Writes text for a person to stdout: everything in it is escaped but line ends and our own colours.
 pub(super) fn print(text: &str) -> Result<(), Failure> {
-    print_bytes(text.as_bytes())
+    write_out(shown(text, Screen::stdout().colour).as_bytes())
 }
 
-/// Writes bytes to stdout.
-pub(super) fn print_bytes(bytes: &[u8]) -> Result<(), Failure> {
+/// Writes text for a program to stdout, byte for byte: scripts that a shell evaluates, templates, manual pages.
+///
+/// A person who looks at it on a terminal gets it escaped, as the terminal would act on what the program would only read.
+pub(super) fn print_data(text: &str) -> Result<(), Failure> {
+    if io::stdout().is_terminal() { write_out(escaped(text).as_bytes()) } else { write_out(text.as_bytes()) }
+}
+
+fn write_out(bytes: &[u8]) -> Result<(), Failure> {
     match write_stdout(bytes) {
         Ok(()) => Ok(()),
         Err(e) if e.kind() == io::ErrorKind::BrokenPipe => Err(Failure::PipeClosed),
@@ -70,25 +86,55 @@ pub(super) fn write_stdout(mut bytes: &[u8]) -> io::Result<()> {
 pub(super) fn print_json<T: Serialize>(value: &T) -> Result<(), Failure> {
     let mut text = serde_json::to_string_pretty(value).expect("keys are strings and numbers are finite");
     text.push('\n');
-    print(&text)
+    print_json_text(&text)
+}
+
+/// Writes JSON texts to stdout, with hidden characters as the escapes of JSON.
+pub(super) fn print_json_text(json: &str) -> Result<(), Failure> {
+    write_out(escaped_json(json).as_bytes())
 }
 
 /// Writes a failure to stderr: the cause, which must make sense alone, then the hint.
 pub(super) fn complain(subject: Option<&str>, report: &Report) {
     let subject = subject.map(|s| format!("{}: ", printable(s, 128))).unwrap_or_default();
-    let mut text = format!("rolecall: {subject}{}\n", report.message);
+    let mut text = format!("rolecall: {subject}{}\n", printable(&report.message, REPORT_SHOWN));
     if let Some(hint) = &report.hint {
         text.push_str("hint: ");
-        text.push_str(hint);
+        text.push_str(&printable(hint, REPORT_SHOWN));
         text.push('\n');
     }
-    complain_bytes(&text);
+    complain_text(&text);
 }
 
-/// Writes text to stderr.
-pub(super) fn complain_bytes(text: &str) {
+/// Writes text for a person to stderr, escaped as [`print`] does.
+pub(super) fn complain_text(text: &str) {
+    let text = shown(text, Screen::stderr().colour);
     // Nobody is left to tell when stderr is gone; the exit code still says it.
     let _ = io::stderr().lock().write_all(text.as_bytes());
+}
+
+/// Writes text over the line of the terminal that stderr is on; an empty text clears the line.
+pub(super) fn complain_over(text: &str) {
+    let text = shown(text, Screen::stderr().colour);
+    let _ = io::stderr().lock().write_all(format!("\r\u{1b}[K{text}").as_bytes());
+}
+
+/// Escapes everything that is not our own markup: line ends, and where there is colour the sequences of [`Style`] and of
+/// clap's help.
+fn shown(text: &str, colour: bool) -> Cow<'_, str> {
+    if !colour || !text.contains('\u{1b}') {
+        return escaped(text);
+    }
+    let mut out = String::with_capacity(text.len());
+    let mut rest = text;
+    while let Some(at) = rest.find('\u{1b}') {
+        out.push_str(&escaped(&rest[..at]));
+        let sequence = SEQUENCES.iter().find(|sequence| rest[at..].starts_with(**sequence));
+        out.push_str(sequence.map_or("\\u{1b}", |sequence| sequence));
+        rest = &rest[at + sequence.map_or(1, |sequence| sequence.len())..];
+    }
+    out.push_str(&escaped(rest));
+    out.into()
 }
 
 /// What the place where output goes can show.
@@ -391,6 +437,17 @@ mod tests {
         let screen = Screen { colour: true, ..Screen::default() };
         let text = table(screen, &[vec![Cell::new(Style::Bad, "a"), Cell::plain("b")], vec![Cell::plain("aa")]]);
         assert_eq!(text, "\u{1b}[31ma\u{1b}[0m   b\naa\n");
+    }
+
+    #[test]
+    fn text_for_a_person_keeps_only_our_markup() {
+        let hostile = "a\u{1b}[31mred\u{1b}[0m\u{1b}[8mx\u{1b}]0;t\u{7}\r\u{200b}\n";
+        assert_eq!(shown(hostile, true), "a\u{1b}[31mred\u{1b}[0m\\u{1b}[8mx\\u{1b}]0;t\\u{7}\\u{d}\\u{200b}\n");
+        assert!(!shown(hostile, false).contains('\u{1b}'));
+        for style in [Style::Bad, Style::Dim, Style::Good, Style::Heading, Style::Plain, Style::Warning] {
+            let painted = Screen { colour: true, ..Screen::default() }.paint(style, "x");
+            assert_eq!(shown(&painted, true), painted);
+        }
     }
 
     #[test]

@@ -42,7 +42,7 @@ pub(super) fn show(format: Option<&str>, long: bool) -> Result<(), Failure> {
     }
     match format {
         _ if long => output::print(&format!("in {}\n", state.sentence(&role))),
-        Some(format) => output::print(&format.replace("{}", &state.words(&role))),
+        Some(format) => output::print_data(&format.replace("{}", &state.words(&role))),
         None => output::print(&format!("{}\n", state.words(&role))),
     }
 }

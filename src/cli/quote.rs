@@ -23,6 +23,65 @@ pub(super) fn fish(out: &mut String, value: &str) {
     out.push('\'');
 }
 
+/// Single quotes of csh, with what is special in them outside of them: the quote, `!`, which stands for an earlier command
+/// even there, and the backslash, which tcsh reads by its `backslash_quote`. A line end needs a backslash before it.
+pub(super) fn csh(out: &mut String, value: &str) {
+    out.push('\'');
+    for c in value.chars() {
+        match c {
+            '\'' | '!' | '\\' => {
+                out.push_str("'\\");
+                out.push(c);
+                out.push('\'');
+            }
+            '\n' => out.push_str("\\\n"),
+            c => out.push(c),
+        }
+    }
+    out.push('\'');
+}
+
+/// Nushell's double quotes, in which only the backslash is special.
+pub(super) fn nushell(out: &mut String, value: &str) {
+    out.push('"');
+    for c in value.chars() {
+        match c {
+            '"' | '\\' => {
+                out.push('\\');
+                out.push(c);
+            }
+            c if c.is_control() => push_code(out, c, "\\u{", "}"),
+            c => out.push(c),
+        }
+    }
+    out.push('"');
+}
+
+/// xonsh reads a string as Python does.
+pub(super) fn xonsh(out: &mut String, value: &str) {
+    out.push('\'');
+    for c in value.chars() {
+        match c {
+            '\'' | '\\' => {
+                out.push('\\');
+                out.push(c);
+            }
+            c if c.is_control() => push_code(out, c, "\\x", ""),
+            c => out.push(c),
+        }
+    }
+    out.push('\'');
+}
+
+/// Writes a control character as two hexadecimal digits.
+fn push_code(out: &mut String, c: char, before: &str, after: &str) {
+    let digit = |n: u32| char::from_digit(n & 15, 16).unwrap_or('0');
+    let code = u32::from(c);
+    out.push_str(before);
+    out.extend([digit(code >> 4), digit(code)]);
+    out.push_str(after);
+}
+
 /// PowerShell takes the typographic single quotes for the plain one, and each is doubled.
 pub(super) fn powershell(out: &mut String, value: &str) {
     out.push('\'');
@@ -86,6 +145,9 @@ mod tests {
             out
         };
         assert_eq!(quoted(fish, r"a'b\c$d"), r"'a\'b\\c$d'");
+        assert_eq!(quoted(csh, "a'b!c\\d\n$"), "'a'\\''b'\\!'c'\\\\'d\\\n$'");
+        assert_eq!(quoted(nushell, "a'b\"c\\d\n$"), r#""a'b\"c\\d\u{0a}$""#);
+        assert_eq!(quoted(xonsh, "a'b\"c\\d\n$"), r#"'a\'b"c\\d\x0a$'"#);
         assert_eq!(quoted(powershell, "a'b\u{2019}c$d`"), "'a''b\u{2019}\u{2019}c$d`'");
         assert_eq!(quoted(dotenv, "abc+/="), "abc+/=");
         assert_eq!(quoted(dotenv, "a b$c"), "'a b$c'");

@@ -21,7 +21,7 @@ use std::fmt::Write;
 pub(super) fn run(paths: &Paths, args: &RolesArgs) -> Result<(), Failure> {
     let catalogue = &config_file::load(paths)?;
     if args.aesr {
-        return output::print(&aesr::aesr(catalogue));
+        return output::print_data(&aesr::aesr(catalogue));
     }
     let accounts = AccountNames::of_all(catalogue);
     let search = Search::new(args);

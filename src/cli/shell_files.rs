@@ -3,7 +3,7 @@
 //! They need no agent, no configuration and no home directory: packages are built without one.
 
 use super::output::{self, Failure};
-use super::{shells, usage};
+use super::{config_file, shells, usage};
 use crate::domain::report::{Kind, Report};
 use clap::{Command, CommandFactory};
 use clap_complete::Shell;
@@ -13,7 +13,7 @@ use std::path::Path;
 
 /// Prints the completion script of a shell.
 pub(super) fn completions(shell: Shell) -> Result<(), Failure> {
-    output::print(&script(shell))
+    output::print_data(&script(shell))
 }
 
 /// Makes the completion script of a shell: clap's, and what asks the agent for names where clap's knows none.
@@ -46,7 +46,7 @@ pub(super) fn man(dir: Option<&Path>) -> Result<(), Failure> {
     let Some(dir) = dir else {
         let page =
             page(&command).map_err(|e| Report::new(Kind::Failed, format!("cannot make the manual page: {e}")))?;
-        return output::print_bytes(&page);
+        return output::print_data(&String::from_utf8_lossy(&page));
     };
     std::fs::create_dir_all(dir)
         .map_err(|e| Report::new(Kind::Failed, format!("cannot create directory {}: {e}", dir.display())))?;
@@ -54,7 +54,7 @@ pub(super) fn man(dir: Option<&Path>) -> Result<(), Failure> {
     command.build();
     let mut written = 0;
     write_pages(&command, dir, &mut written)?;
-    output::print(&format!("{written} pages are in {}\n", dir.display()))
+    output::print(&format!("{written} pages are in {}\n", config_file::shown(dir)))
 }
 
 fn write_pages(command: &Command, dir: &Path, written: &mut usize) -> Result<(), Report> {

@@ -9,7 +9,7 @@ use crate::config::raw::SocketSection;
 use crate::config::{self, IfPresent};
 use crate::domain::extra_socket::ExtraSocket;
 use crate::domain::names::Name;
-use crate::domain::report::{Kind, Report};
+use crate::domain::report::{Kind, Report, printable};
 use crate::paths::Paths;
 use crate::protocol::process_output::timestamp;
 use crate::protocol::status::SocketStatus;
@@ -48,7 +48,7 @@ fn add(paths: &Paths, args: &SocketAddArgs) -> Result<(), Failure> {
     let what = if known { "changed" } else { "added" };
     let asks = if socket.ask { ", and a person here is asked before a use" } else { "" };
     let opens = if is_running { "" } else { "it opens with the agent: `rolecall agent start`\n" };
-    let (roles, path, first) = (socket.roles.join(", "), &socket.path, &socket.roles[0]);
+    let (roles, path, first) = (socket.roles.join(", "), printable(&socket.path, 512), &socket.roles[0]);
     let far = format!("/run/user/UID/rolecall-{name}.sock");
     output::print(&format!(
         "socket {what} in {}: it serves only sessions of {roles}{asks}\n{opens}{path}\n\

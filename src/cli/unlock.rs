@@ -47,7 +47,7 @@ fn code(paths: &Paths, name: Option<&str>) -> Result<String, Report> {
             "run `rolecall unlock{whose}` on a terminal, or give the code on stdin: `echo 123456 | rolecall unlock{whose}`"
         )));
     }
-    let note = tell(paths, Request::Unlock { name, code: MfaCode::new(code.to_owned()) }, Autostart::Yes)?;
+    let note = tell(paths, Request::Unlock { name, code: MfaCode::typed(code) }, Autostart::Yes)?;
     Ok(note.unwrap_or_else(|| "unlocked".to_owned()))
 }
 

@@ -37,7 +37,7 @@ pub(super) fn answer(error: &clap::Error, typed: &[OsString]) -> Result<(), Fail
         // Nobody asked for this help: it goes where errors go, and the exit code is that of one.
         ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand => {
             let colour = Screen::stderr().colour;
-            output::complain_bytes(&if colour { styled.ansi().to_string() } else { styled.to_string() });
+            output::complain_text(&if colour { styled.ansi().to_string() } else { styled.to_string() });
             Err(Failure::Told(Kind::Usage))
         }
         _ => Err(refusal(&styled.to_string(), typed).into()),

@@ -4,7 +4,7 @@
 //! (`get`, `env`, a rotation): a pinentry draws there, and a word of ours would stand in its midst.
 
 use super::line;
-use super::output::{Screen, complain_bytes, is_dumb};
+use super::output::{Screen, complain_over, complain_text, is_dumb};
 use crate::client::{self, Autostart};
 use crate::domain::report::Report;
 use crate::paths::Paths;
@@ -57,10 +57,10 @@ impl Said {
             screen.width.map_or(text.clone(), |width| line::cut(&text, width.saturating_sub(1), screen.unicode).into());
         let teller = thread::spawn(move || {
             if is_over.recv_timeout(SOON) == Err(RecvTimeoutError::Timeout) {
-                complain_bytes(&text);
+                complain_text(&text);
                 // Nothing is ever sent: the other end is dropped.
                 let _ = is_over.recv();
-                complain_bytes("\r\u{1b}[K");
+                complain_over("");
             }
         });
         Self { over: Some(over), teller: Some(teller) }

@@ -4,6 +4,7 @@
 //! from elsewhere meanwhile (another terminal, `rolecall unlock`): then the question goes away by itself.
 
 use crate::domain::question::{Question, Wanted};
+use crate::domain::secret::MfaCode;
 use crate::protocol::message::Reply;
 use chrono::Local;
 use rustix::event::{PollFd, PollFlags, poll};
@@ -75,7 +76,7 @@ pub(super) fn ask(question: &Question, agent: &UnixStream) -> Asked {
         }
         (Typed::Line(_), Wanted::Consent { .. } | Wanted::Key { .. }) => (Reply::Cancelled, "(refused)\r\n"),
         (Typed::Line(line), Wanted::Code { .. }) if line.is_empty() => (Reply::Cancelled, "(cancelled)\r\n"),
-        (Typed::Line(line), Wanted::Code { .. }) => (Reply::Code { code: line.into() }, "\r\n"),
+        (Typed::Line(line), Wanted::Code { .. }) => (Reply::Code { code: MfaCode::typed(&line) }, "\r\n"),
     };
     // The terminal may be gone; the reply stands.
     let _ = silent.tty.write_all(word.as_bytes());

@@ -9,6 +9,7 @@ use super::problem::{ConfigError, QUOTE_MAX, Sink, Text, newlines, shown};
 use super::walk::{At, Spot};
 use super::{MAX_BYTES, say_syntax};
 use crate::domain::report::printable;
+use crate::domain::text::{narrowing, wide};
 use std::cell::OnceCell;
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
@@ -143,13 +144,16 @@ fn as_text(bytes: Vec<u8>, left: usize, file: &Path) -> Result<(String, usize), 
     let Some(left) = left.checked_sub(bytes.len()) else {
         return Err(ConfigError::whole(file, format!("the file is larger than {} MiB", MAX_BYTES >> 20)));
     };
+    if let Some(why) = wide(&bytes) {
+        let hint = Some(narrowing(&shown(file)));
+        let before = bytes.iter().position(|byte| *byte == 0).unwrap_or(0);
+        let error = ConfigError::at_line(file, 1 + newlines(&bytes[..before]), &format!("the file {why}"));
+        return Err(ConfigError { hint, ..error });
+    }
     match String::from_utf8(bytes) {
         Ok(text) => Ok((text, left)),
         Err(error) => {
             let bytes = error.as_bytes();
-            if bytes.starts_with(&[0xff, 0xfe]) || bytes.starts_with(&[0xfe, 0xff]) {
-                return Err(ConfigError::whole(file, "the file is UTF-16; save it as UTF-8"));
-            }
             let line = 1 + newlines(&bytes[..error.utf8_error().valid_up_to()]);
             Err(ConfigError::at_line(file, line, "the file is not UTF-8"))
         }

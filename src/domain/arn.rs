@@ -258,6 +258,15 @@ impl MfaSerial {
         }
         if text.starts_with("arn:") {
             let fields = split(text)?;
+            match fields.resource.split('/').next().filter(|_| fields.service == "iam") {
+                Some("u2f") => {
+                    return Err(
+                        "a security key or passkey shows no code, and STS takes nothing else; name a virtual MFA device",
+                    );
+                }
+                Some("sms-mfa") => return Err("AWS sends no codes by SMS any more; name a virtual MFA device"),
+                _ => {}
+            }
             if fields.service != "iam" || !fields.resource.starts_with("mfa/") {
                 return Err("an MFA device's ARN looks like arn:aws:iam::111111111111:mfa/name");
             }

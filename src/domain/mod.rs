@@ -19,5 +19,6 @@ pub mod report;
 pub mod secret;
 pub mod source;
 pub mod switch_role;
+pub mod text;
 pub mod totp;
 pub mod urls;

@@ -6,6 +6,8 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use std::fmt;
 
+pub use super::text::printable;
+
 /// Classifies a failure; the number is the exit code of the command that met it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
@@ -85,29 +87,6 @@ impl fmt::Display for Report {
 
 impl std::error::Error for Report {}
 
-/// Makes text from outside safe for one line of a terminal or log: control and direction-changing characters are
-/// escaped, and what is longer than `max` characters is cut.
-///
-/// Threat: a role, path or server message carrying ESC sequences or a newline that forges a second log line
-/// (CVE-2024-50349, CVE-2018-12020).
-pub fn printable(text: &str, max: usize) -> String {
-    let mut out = String::with_capacity(text.len().min(max));
-    for (seen, c) in text.chars().enumerate() {
-        if seen == max {
-            out.push('…');
-            break;
-        }
-        let bidi =
-            matches!(c, '\u{200e}' | '\u{200f}' | '\u{061c}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
-        if c.is_control() || bidi || matches!(c, '\u{2028}' | '\u{2029}') {
-            out.extend(c.escape_unicode());
-        } else {
-            out.push(c);
-        }
-    }
-    out
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -126,11 +105,5 @@ mod tests {
         for (kind, code) in codes {
             assert_eq!(kind.exit_code(), code, "{kind:?}");
         }
-    }
-
-    #[test]
-    fn printable_text_cannot_move_the_cursor_or_start_a_line() {
-        assert_eq!(printable("a\nb\u{1b}[2J\u{202e}x", 80), "a\\u{a}b\\u{1b}[2J\\u{202e}x");
-        assert_eq!(printable("abcdef", 3), "abc…");
     }
 }

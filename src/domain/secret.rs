@@ -2,6 +2,7 @@
 //!
 //! `expose` is the only way out and is named so that a reviewer can find every place where a secret leaves.
 
+use super::text::is_hidden;
 use std::fmt;
 use zeroize::{Zeroize, ZeroizeOnDrop, Zeroizing};
 
@@ -67,6 +68,29 @@ secret! {
     SigninUrl
 }
 
+impl MfaCode {
+    /// Takes a code as a person types or pastes it: with blanks or hyphens between the digits, or with the digits of
+    /// another script. Any other text stays as it is, to be refused.
+    pub fn typed(text: &str) -> Self {
+        let text = text.trim();
+        let mut digits = Zeroizing::new(String::with_capacity(8));
+        for c in text.chars().filter(|c| !c.is_whitespace() && !is_hidden(*c) && *c != '-') {
+            match digit(c) {
+                Some(digit) if digits.len() < 8 => digits.push(digit),
+                _ => return Self::new(text.to_owned()),
+            }
+        }
+        if is_mfa_code(&digits) { Self::from(digits) } else { Self::new(text.to_owned()) }
+    }
+}
+
+/// Reads a decimal digit: of ASCII, full-width, Arabic-Indic, Eastern Arabic-Indic or Devanagari.
+fn digit(c: char) -> Option<char> {
+    const ZEROS: [char; 5] = ['0', '\u{ff10}', '\u{660}', '\u{6f0}', '\u{966}'];
+    let value = ZEROS.iter().find_map(|zero| u32::from(c).checked_sub(u32::from(*zero)).filter(|value| *value < 10))?;
+    char::from_digit(value, 10)
+}
+
 /// What is said of anything else that is given for a code.
 pub const NOT_A_CODE: &str = "an MFA code is six digits";
 
@@ -78,6 +102,19 @@ pub fn is_mfa_code(text: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn typed_codes_lose_blanks_and_nothing_else() {
+        for text in
+            ["123456", " 123 456\n", "12-34-56", "123\u{a0}456", "\u{200b}123\u{2009}456", "１２３４５６", "١٢٣٤٥٦"]
+        {
+            assert_eq!(MfaCode::typed(text).expose(), "123456", "{text:?}");
+        }
+        for text in ["12345", "1234567", "123456789012", "12345a", "123.456", "", "-", "word word"] {
+            assert_eq!(MfaCode::typed(text).expose(), text.trim(), "{text:?}");
+            assert!(!is_mfa_code(MfaCode::typed(text).expose()));
+        }
+    }
 
     #[test]
     fn debug_never_shows_a_secret() {

@@ -330,7 +330,11 @@ impl Elsewhere {
 fn aws_file(var: &impl Fn(&str) -> Option<OsString>, name: &str, home: &Path, default: PathBuf) -> PathBuf {
     match var(name).filter(|v| !v.is_empty()).map(PathBuf::from) {
         // The AWS CLI expands a leading ~ here, so what works there works here.
-        Some(path) => path.strip_prefix("~").map(|rest| home.join(rest)).unwrap_or(path),
+        // Absolute, since journals and messages outlive the working directory; a directory that is gone names nothing.
+        Some(path) => {
+            let path = path.strip_prefix("~").map(|rest| home.join(rest)).unwrap_or(path);
+            std::path::absolute(&path).unwrap_or(path)
+        }
         None => default,
     }
 }

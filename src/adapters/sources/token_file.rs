@@ -4,6 +4,7 @@ use super::{later, never};
 use crate::blocking::{self, SOURCES};
 use crate::domain::report::{Kind, Report};
 use crate::domain::secret::WebToken;
+use crate::domain::text::{narrowing, wide};
 use crate::ports::TokenError;
 use rustix::fs::OFlags;
 use std::fs::OpenOptions;
@@ -23,6 +24,7 @@ enum Flaw {
     Empty,
     Huge,
     Letters,
+    Wide(&'static str),
     NoFile,
     NoAnswer(blocking::Error),
     Io(io::Error),
@@ -62,6 +64,7 @@ async fn read(file: &Path, what: &str) -> Result<WebToken, TokenError> {
             never(report(format!("has more than {TOKEN_MAX} bytes")).hint("name the file with the token alone"))
         }
         Flaw::NoFile => never(report("is not a file".into()).hint(format!("`ls -l {shown}`"))),
+        Flaw::Wide(why) => never(report(why.to_owned()).hint(narrowing(&shown.to_string()))),
         Flaw::Letters => never(
             report("holds more than a token: spaces, or what is not text".into())
                 .hint("name the file with the token alone"),
@@ -80,6 +83,9 @@ fn token(file: &Path) -> Result<WebToken, Flaw> {
     let mut bytes = Zeroizing::new(Vec::with_capacity(TOKEN_MAX + 8));
     opened.take(TOKEN_MAX as u64 + 2).read_to_end(&mut bytes).map_err(Flaw::Io)?;
     let text = bytes.trim_ascii();
+    if let Some(why) = wide(&bytes) {
+        return Err(Flaw::Wide(why));
+    }
     match text {
         [] => Err(Flaw::Empty),
         _ if text.len() > TOKEN_MAX => Err(Flaw::Huge),
@@ -128,8 +134,10 @@ mod tests {
         assert!(said(&file).await.ends_with("has more than 20000 bytes"));
         put(b"two words");
         assert!(said(&file).await.contains("more than a token"));
-        put(b"\xff\xfe");
+        put(b"caf\xe9");
         assert!(said(&file).await.contains("more than a token"));
+        put(b"\xff\xfee\0y\0");
+        assert!(said(&file).await.ends_with("is UTF-16, not UTF-8"));
         fs::remove_file(&file).expect("removed");
         rustix::fs::mknodat(rustix::fs::CWD, &file, rustix::fs::FileType::Fifo, rustix::fs::Mode::RUSR, 0)
             .expect("made");

@@ -4,7 +4,7 @@
 //! while the secret is in the vault. Backwards, the file must be what the change made of it; where only other
 //! parts of it changed since, each piece is found again by its own lines.
 
-use super::super::diff::SECRET_WORDS;
+use super::super::fingerprint::SECRET_WORDS;
 use super::super::split_lines;
 use serde::{Deserialize, Serialize};
 use zeroize::Zeroizing;

@@ -9,6 +9,7 @@
 //! | `profile` | both files as one list of profiles: which value counts and where it stands |
 //! | `command` | what a `credential_process` of another tool asks for |
 //! | `resolve` | from a profile to the identity or role that it means, or why not |
+//! | `renewal` | tools that renew another profile with a key that an import would take |
 //! | `mfa` | which device belongs to the identity, and which to a role alone |
 //! | `change` | the lines that go and come, forwards and backwards, without any secret |
 //! | `edit` | those lines, for the profiles that are taken over |
@@ -18,6 +19,7 @@ mod command;
 mod edit;
 mod mfa;
 mod profile;
+mod renewal;
 mod resolve;
 
 use super::document::FileKind;

@@ -5,8 +5,12 @@
 
 use super::super::document::{Document, FileKind, Key, Section, SectionKind};
 use super::super::flaw::FlawKind;
+use crate::domain::report::printable;
 use std::collections::{HashMap, HashSet};
 use std::ops::Range;
+
+/// The longest header that a reason repeats.
+const SHOWN: usize = 128;
 
 /// The keys that say who one is: those that give way to `credential_process`.
 pub(super) const WHO: [&str; 18] = [
@@ -119,8 +123,15 @@ impl<'s, 'a> Profiles<'s, 'a> {
             self.all.len() - 1
         });
         let profile = &mut self.all[at];
-        if profile.places.iter().any(|other| other.file == place.file) {
-            profile.broken.get_or_insert_with(|| "it stands twice in one file, which the AWS CLI refuses".to_owned());
+        if let Some(other) = profile.places.iter().find(|other| other.file == place.file) {
+            let (first, second) = (&other.section.header, &place.section.header);
+            profile.broken.get_or_insert_with(|| {
+                if first == second {
+                    return "it stands twice in one file, which the AWS CLI refuses: join the two sections".to_owned();
+                }
+                let (first, second) = (printable(first, SHOWN), printable(second, SHOWN));
+                format!("it stands twice in one file, as [{first}] and as [{second}], of which the AWS CLI reads the last: join them")
+            });
         }
         if let Some(why) = flaw(place.section, bad) {
             profile.broken.get_or_insert(why);

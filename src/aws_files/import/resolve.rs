@@ -10,7 +10,7 @@ use super::super::document::{Document, FileKind};
 use super::super::managed;
 use super::command::{self, Command};
 use super::profile::{Profile, Profiles};
-use super::{Left, NewRole, Origin, Plan, Scene, Served, Tool, edit, mfa};
+use super::{Left, NewRole, Origin, Plan, Scene, Served, Tool, edit, mfa, renewal};
 use crate::domain::catalogue::{MAX_CHAIN, Role};
 use crate::domain::names::Name;
 use crate::domain::report::{Report, printable};
@@ -312,7 +312,15 @@ impl<'r, 's, 'a> Resolver<'r, 's, 'a> {
     /// The key of a profile, in a file or in a keyring.
     fn keyed(&mut self, profile: &Profile<'s, 'a>, wish: Option<&str>) -> Outcome {
         match key_of(profile)? {
-            Some(key) => self.identity_named(profile, Origin::Key(key), wish),
+            Some(key) => {
+                if let Some(why) = renewal::by_aws_mfa(profile, self.profiles) {
+                    return Err(why);
+                }
+                let known = self.identity_named(profile, Origin::Key(key), wish)?;
+                let note = renewal::of_scripts(profile, self.profiles);
+                self.plan.notes.extend(note.map(|note| (profile.name.to_owned(), note)));
+                Ok(known)
+            }
             None => match self.entry_of(profile.name) {
                 Some(tool) => self.adopt(tool, profile.name, Some(profile), wish),
                 None => Err("it gives no credentials".to_owned()),

@@ -2,6 +2,8 @@ use super::super::diff;
 use super::*;
 use zeroize::Zeroizing;
 
+mod renewal;
+
 const ID: &str = "AKIAIOSFODNN7EXAMPLE";
 const SECRET: &str = "wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY";
 const OTHER_ID: &str = "AKIAI44QH8DHBEXAMPLE";
@@ -249,7 +251,8 @@ fn what_cannot_be_taken_over_stays_with_its_reason() {
             "a",
             "next line",
         ),
-        (String::new(), format!("{0}{0}", key("a", ID, SECRET)), "a", "twice"),
+        (String::new(), format!("{0}{0}", key("a", ID, SECRET)), "a", "AWS CLI refuses"),
+        (format!("[profile a]\n{role}[profile \"a\"]\noutput = json\n"), String::new(), "a", "reads the last"),
         (String::new(), format!("{}aws_access_key_id = {OTHER_ID}\n", key("a", ID, SECRET)), "a", "line 4"),
         (String::new(), key("a\"b", ID, SECRET), "a\"b", "its name"),
         ("[profile a]\ncredential_process = corp | jq .\n".into(), String::new(), "a", "another program"),

@@ -5,6 +5,7 @@
 //! rolecall to work: `get` starts an agent where there is none.
 
 use super::super::args::{InstallArgs, UninstallArgs};
+use super::super::config_file::shown;
 use super::super::output::{self, Failure};
 use super::{stop, systemd};
 use crate::client;
@@ -41,13 +42,13 @@ pub(super) fn install(paths: &Paths, args: &InstallArgs) -> Result<(), Failure> 
         if change == Change::None {
             continue;
         }
-        let _ = writeln!(said, "{} {}", if args.dry_run { "would write" } else { "wrote" }, file.path.display());
+        let _ = writeln!(said, "{} {}", if args.dry_run { "would write" } else { "wrote" }, shown(&file.path));
         if !args.dry_run {
             file.write()?;
         }
     }
     for path in &plan.stale {
-        let _ = writeln!(said, "{} {}", if args.dry_run { "would remove" } else { "removed" }, path.display());
+        let _ = writeln!(said, "{} {}", if args.dry_run { "would remove" } else { "removed" }, shown(path));
         if !args.dry_run {
             remove(path)?;
         }
@@ -90,7 +91,7 @@ pub(super) fn uninstall(paths: &Paths, args: &UninstallArgs) -> Result<(), Failu
             let _ = writeln!(said, "would run {}", step.shown());
         }
         for path in removed.into_iter().chain(&plan.links) {
-            let _ = writeln!(said, "would remove {}", path.display());
+            let _ = writeln!(said, "would remove {}", shown(path));
         }
         return output::print(&said);
     }
@@ -101,7 +102,7 @@ pub(super) fn uninstall(paths: &Paths, args: &UninstallArgs) -> Result<(), Failu
     }
     for path in removed.into_iter().chain(plan.links.iter().filter(|link| fs::symlink_metadata(link).is_ok())) {
         remove(path)?;
-        let _ = writeln!(said, "removed {}", path.display());
+        let _ = writeln!(said, "removed {}", shown(path));
     }
     for dir in &plan.directories {
         // Goes where it is empty, and only then.

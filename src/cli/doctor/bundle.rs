@@ -34,7 +34,7 @@ const PROGRAMS: [&str; 2] = ["credential_process", "mfa_process"];
 /// Shows the report, then writes it.
 pub(super) fn write(paths: &Paths, shown: &Shown, file: &Path, yes: bool) -> Result<(), Failure> {
     let text = text(paths, shown);
-    output::print(&text)?;
+    output::print_json_text(&text)?;
     let name = config_file::shown(file);
     if std::fs::symlink_metadata(file).is_ok() {
         return Err(Report::new(Kind::Usage, format!("{name} is there already; nothing was written"))

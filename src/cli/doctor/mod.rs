@@ -15,7 +15,7 @@ mod picture;
 
 use super::args::DoctorArgs;
 use super::line;
-use super::output::{self, Failure, Screen, complain_bytes};
+use super::output::{self, Failure, Screen, complain_over};
 use crate::client;
 use crate::domain::catalogue::Catalogue;
 use crate::domain::diagnosis::{Cause, Certainty, Finding, Link, LinkKind, State, verdict};
@@ -106,13 +106,13 @@ fn ask(paths: &Paths, name: &str) -> Diagnosis {
         if is_terminal {
             let text = printable(&progress.text, 60);
             let text = if text.is_empty() { text } else { format!("{text}{mark}") };
-            complain_bytes(&format!("\r\u{1b}[K{text}"));
+            complain_over(&text);
         }
     };
     let request = Request::Doctor { name: name.to_owned() };
     let answer = client::ask_showing(paths, request, Context::from_env(), show);
     if is_terminal {
-        complain_bytes("\r\u{1b}[K");
+        complain_over("");
     }
     match answer {
         Ok(Answer::Diagnosis(diagnosis)) => *diagnosis,

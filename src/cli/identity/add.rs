@@ -107,6 +107,12 @@ enum Present {
     Other,
 }
 
+/// Makes a path absolute: the agent reads it later, from another directory.
+fn absolute(path: &str) -> String {
+    let absolute = std::path::absolute(path).ok();
+    absolute.and_then(|path| path.into_os_string().into_string().ok()).unwrap_or_else(|| path.to_owned())
+}
+
 /// Makes the section: what was typed, and what the file says already where nothing was typed.
 fn section(text: &str, args: &IdentityAddArgs) -> Result<(IdentitySection, Present), Report> {
     let source = &args.source;
@@ -119,8 +125,8 @@ fn section(text: &str, args: &IdentityAddArgs) -> Result<(IdentitySection, Prese
         ec2_metadata_service_endpoint: source.ec2_metadata_service_endpoint.clone(),
         container_credentials_relative_uri: source.container_credentials_relative_uri.clone(),
         container_credentials_full_uri: source.container_credentials_full_uri.clone(),
-        container_authorization_token_file: source.container_authorization_token_file.clone(),
-        web_identity_token_file: source.web_identity_token_file.clone(),
+        container_authorization_token_file: source.container_authorization_token_file.as_deref().map(absolute),
+        web_identity_token_file: source.web_identity_token_file.as_deref().map(absolute),
         role_arn: source.role_arn.clone(),
         role_session_name: source.role_session_name.clone(),
         duration: source.duration.clone(),

@@ -6,6 +6,7 @@
 
 use super::journal::{Entry, Journal};
 use super::shown::{self, Shown, Step};
+use crate::aws_files::fingerprint::fingerprint;
 use crate::aws_files::import::change::{self, Change};
 use crate::aws_files::{diff, sync};
 use crate::cli::args::ImportArgs;
@@ -66,7 +67,9 @@ pub(super) fn run(paths: &Paths, args: &ImportArgs) -> Result<(), Failure> {
         }
         crate::cli::unlock::ready_vault(paths)?;
     }
-    super::verify(paths)?;
+    for (path, ..) in files.0.iter().filter(|(path, ..)| !sync::is_null_device(path)) {
+        sync::verify(path)?;
+    }
     super::clear_leftovers(paths);
     let mut secrets = BTreeMap::new();
     for (identity, id) in &keys {
@@ -156,7 +159,7 @@ impl Files {
             let mut text = text.clone();
             for (_, entry) in entries {
                 let file = &entry.files[at];
-                let now = diff::fingerprint(&text);
+                let now = fingerprint(&text);
                 if now == file.before {
                     continue;
                 }
@@ -179,7 +182,7 @@ impl Files {
 fn wanted(files: &Files, entries: &[(u32, Entry)]) -> BTreeMap<String, String> {
     let mut found = BTreeMap::new();
     for (at, (_, text, _)) in files.0.iter().enumerate() {
-        let now = diff::fingerprint(text);
+        let now = fingerprint(text);
         if entries.iter().any(|(_, entry)| entry.files[at].before == now && entry.files[at].after != now) {
             continue;
         }

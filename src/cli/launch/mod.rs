@@ -8,7 +8,7 @@ mod program;
 pub(super) mod variables;
 
 use super::args::{ExecArgs, SubshellArgs, WayArgs};
-use super::output::{Failure, complain_bytes};
+use super::output::{Failure, complain_text};
 use super::shells::BACK;
 use super::{config_file, imds, var};
 use crate::aws_files::stand_in::{Standing, standing};
@@ -39,7 +39,7 @@ pub(super) fn exec(paths: &Paths, args: &ExecArgs) -> Result<(), Failure> {
     let instead = format!("rolecall exec --static {} -- CMD", args.name);
     let changes = of_a_program(paths, &args.name, args.way, &instead)?;
     if args.way.imds {
-        complain_bytes(&imds::warning(&args.name));
+        complain_text(&imds::warning(&args.name));
     }
     Err(program.run(rest, &changes).tell(&args.name))
 }
@@ -52,11 +52,11 @@ pub(super) fn shell(paths: &Paths, args: &SubshellArgs) -> Result<(), Failure> {
     let instead = format!("rolecall shell --static {}", args.name);
     let changes = of_a_program(paths, &args.name, args.way, &instead)?;
     if args.way.imds {
-        complain_bytes(&imds::warning(&args.name));
+        complain_text(&imds::warning(&args.name));
     }
     // On success nothing is written to stderr that a program could take for a failure; a person wants to know.
     if io::stdin().is_terminal() && io::stderr().is_terminal() {
-        complain_bytes(&where_one_is(&args.name, outer.as_ref().map(Name::as_str)));
+        complain_text(&where_one_is(&args.name, outer.as_ref().map(Name::as_str)));
     }
     Err(program.called_by_its_name().run(&[], &changes).tell(&args.name))
 }

@@ -144,12 +144,12 @@ fn code(prompt: &str) -> Option<MfaCode> {
     let mut prompt = Zeroizing::new(prompt.to_owned());
     loop {
         let typed = ask::visible(&prompt).ok()?;
-        let typed = typed.trim();
-        if typed.is_empty() {
+        if typed.trim().is_empty() {
             return None;
         }
-        if is_mfa_code(typed) {
-            return Some(MfaCode::new(typed.to_owned()));
+        let code = MfaCode::typed(&typed);
+        if is_mfa_code(code.expose()) {
+            return Some(code);
         }
         prompt = Zeroizing::new("A code has six digits: ".to_owned());
     }

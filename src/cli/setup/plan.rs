@@ -51,8 +51,8 @@ pub(super) fn run(paths: &Paths, args: &SetupPlanArgs) -> Result<(), Failure> {
         return output::print_json(&Shown::new(paths, &seen, profiles)?);
     }
     let quote: fn(&str) -> String = quote::word;
-    let text = match args.form {
-        PlanForm::Calls => text(paths, &seen)?,
+    let template = match args.form {
+        PlanForm::Calls => return output::print(&text(paths, &seen)?),
         PlanForm::Cloudformation => {
             let sides = match args.only {
                 Some(PlanSide::Auth) => &render::SIDES[..1],
@@ -66,7 +66,7 @@ pub(super) fn run(paths: &Paths, args: &SetupPlanArgs) -> Result<(), Failure> {
         PlanForm::Terraform => render::terraform::render(setup, profiles, quote),
         PlanForm::Aws => render::aws::render(setup, profiles, quote),
     };
-    output::print(&text)
+    output::print_data(&template)
 }
 
 /// What is known of the setup and of the accounts.

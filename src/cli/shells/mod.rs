@@ -33,23 +33,25 @@ pub(super) fn init(shell: InitShell) -> Result<(), Failure> {
     let (completed, word, completion) = match shell {
         InitShell::Sh => (None, "sh", ""),
         InitShell::Bash => (Some(Shell::Bash), "bash", "complete -F _rolecall_named role\n"),
-        InitShell::Zsh => (Some(Shell::Zsh), "zsh", "(( $+functions[compdef] )) && compdef _rolecall role\n"),
+        InitShell::Zsh => (Some(Shell::Zsh), "zsh", "if (( $+functions[compdef] )); then compdef _rolecall role; fi\n"),
         InitShell::Fish => (Some(Shell::Fish), "fish", ""),
     };
     let mut script = completed.map(shell_files::script).unwrap_or_default();
     script.push_str(&match shell {
         InitShell::Fish => ROLE_FISH.replace("__TOUCHED__", &touched().collect::<Vec<&str>>().join(" ")),
-        _ => ROLE_SH.replace("__SHELL__", word),
+        // zsh expands aliases in all of an `eval` before it runs any of it; after the word `function` it expands none.
+        InitShell::Bash | InitShell::Zsh => ROLE_SH.replace("__SHELL__", word).replace("__DEFINE__", "function role"),
+        InitShell::Sh => ROLE_SH.replace("__SHELL__", word).replace("__DEFINE__", "role()"),
     });
     script.push_str(completion);
-    output::print(&script)
+    output::print_data(&script)
 }
 
 /// Prints the script that switches the shell which has started us.
 pub(super) fn variables(paths: &Paths, args: &VariablesArgs) -> Result<(), Failure> {
     let instead = format!("rolecall env {}", args.name);
     let changes = launch::changes(paths, &args.name, WayArgs::default(), EndpointOwner::Parent, &instead)?;
-    output::print(&script(args.shell, &changes, var))
+    output::print_data(&script(args.shell, &changes, var))
 }
 
 /// Writes changes as a script, after the script that undoes them and whatever was switched before.

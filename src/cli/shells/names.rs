@@ -31,7 +31,7 @@ pub(in crate::cli) fn run(args: &NamesArgs) -> Result<(), Failure> {
         out.push_str(name);
         out.push('\n');
     }
-    output::print(&out)
+    output::print_data(&out)
 }
 
 /// Gives what is typed of the name at the cursor, in the last of these words, and what stands in the word before it;

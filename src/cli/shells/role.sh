@@ -2,8 +2,11 @@
 # What is exported has come from another process: it is no way back of this shell's, and nothing to run.
 case $(export -p) in *' __rolecall_back='*) unset __rolecall_back ;; esac
 
+# An alias of this name would be expanded in place of the function, and by some shells in its definition.
+unalias role 2>/dev/null || :
+
 # Switches this shell: `role NAME`; says where it is: `role`; goes back to what was before: `role -`.
-role() {
+__DEFINE__ {
     if [ "$#" -gt 1 ]; then
         printf 'role: one name at a time\nhint: `role NAME`, `role` or `role -`\n' >&2
         return 2
