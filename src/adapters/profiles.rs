@@ -66,7 +66,7 @@ pub(super) async fn resolve(aws: &Arc<AwsSettings>, profile: &str) -> Result<(Si
     let client = trust::reading(aws.ca_bundle.as_deref(), move || {
         // Any of AWS's hosts may be asked on the way: STS, SSO, the console's sign-in.
         let anywhere = Endpoint::sts(&AwsSettings { sts_endpoint: None, ..(*settings).clone() }, "us-east-1")?;
-        connector::client(&settings, &anywhere)
+        connector::client(&settings, &anywhere, None)
     });
     let client = client.await?;
     let config = ProviderConfig::without_region().with_http_client(client);

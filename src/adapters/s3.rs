@@ -7,7 +7,8 @@ use super::aws::clean::clean;
 use super::aws::connector;
 use super::aws::endpoint::Endpoint;
 use super::aws::errors::{self, Asked, Call};
-use super::aws::failure::{Class, Failure, of_connector};
+use super::aws::failure::{Class, Failure};
+use super::aws::proxy::{Passwords, is_proxied};
 use super::aws::trust;
 use crate::domain::catalogue::AwsSettings;
 use crate::domain::credential::{Session, Signer};
@@ -29,6 +30,7 @@ const EMPTY: &str = "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b785
 
 /// Lists at most one bucket.
 pub(super) async fn list_buckets(
+    passwords: &Passwords,
     aws: &Arc<AwsSettings>,
     session: &Session,
     region: &str,
@@ -36,7 +38,9 @@ pub(super) async fn list_buckets(
 ) -> Result<(), TokenError> {
     let endpoint = Endpoint::s3(aws, region).map_err(never)?;
     let settings = (Arc::clone(aws), endpoint.clone());
-    let built = trust::reading(aws.ca_bundle.as_deref(), move || connector::sender(&settings.0, &settings.1));
+    let password = passwords.of(aws).await?;
+    let job = move || connector::sender(&settings.0, &settings.1, password.as_ref());
+    let built = trust::reading(aws.ca_bundle.as_deref(), job);
     let connector = built.await.map_err(never)?;
     let secrets = [session.secret.expose(), session.token.expose()];
     let asked = Asked {
@@ -45,13 +49,14 @@ pub(super) async fn list_buckets(
         region,
         key_id: &session.access_key_id,
         by_session: true,
-        proxied: aws.https_proxy.is_some() && !endpoint.loopback,
+        proxied: is_proxied(aws, &endpoint.url),
+        proxy_user: aws.https_proxy_user.as_deref(),
         secrets: &secrets,
     };
     let told = |class| errors::told(&Failure::without_answer(class), &asked);
     let request = request(&endpoint, session, region, now).ok_or_else(|| told(Class::Unsent))?;
     let answer = connector.call(request).with_subscriber(NoSubscriber::default()).await;
-    let answer = answer.map_err(|error| told(of_connector(&error)))?;
+    let answer = answer.map_err(|error| errors::told(&Failure::of_sending(&error), &asked))?;
     match answer.status().as_u16() {
         200 => Ok(()),
         _ => Err(errors::told(&refusal(&answer, &secrets), &asked)),
@@ -101,6 +106,7 @@ fn refusal(answer: &HttpResponse, secrets: &[&str]) -> Failure {
         message: element("Message"),
         status: Some(answer.status().as_u16()),
         request_id: element("RequestId"),
+        tls: None,
     }
 }
 

@@ -9,7 +9,8 @@ use super::aws::clients::in_time;
 use super::aws::connector;
 use super::aws::endpoint::Endpoint;
 use super::aws::errors::{self, Asked, Call, Odd};
-use super::aws::failure::{Class, Failure, of_connector};
+use super::aws::failure::{Class, Failure};
+use super::aws::proxy::{Passwords, is_proxied};
 use super::aws::trust;
 use crate::domain::catalogue::AwsSettings;
 use crate::domain::console::{encode, login_url};
@@ -40,8 +41,8 @@ const ATTEMPTS: u32 = 2;
 const TOKEN_MAX: usize = 8 * 1024;
 
 /// The sign-in, over the network.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Signin;
+#[derive(Clone, Debug)]
+pub(super) struct Signin(pub(super) Passwords);
 
 #[async_trait]
 impl Federation for Signin {
@@ -53,12 +54,13 @@ impl Federation for Signin {
         duration: Option<Duration>,
         destination: &str,
     ) -> Result<SigninUrl, TokenError> {
-        let whole = sign_in(aws, region, session, duration, destination);
+        let whole = sign_in(&self.0, aws, region, session, duration, destination);
         in_time(Call::SignIn, &session.access_key_id, whole).await
     }
 }
 
 async fn sign_in(
+    passwords: &Passwords,
     aws: &Arc<AwsSettings>,
     region: &str,
     session: &Session,
@@ -67,7 +69,9 @@ async fn sign_in(
 ) -> Result<SigninUrl, TokenError> {
     let endpoint = Endpoint::signin(aws, region).map_err(never)?;
     let settings = (Arc::clone(aws), endpoint.clone());
-    let built = trust::reading(aws.ca_bundle.as_deref(), move || connector::sender(&settings.0, &settings.1));
+    let password = passwords.of(aws).await?;
+    let job = move || connector::sender(&settings.0, &settings.1, password.as_ref());
+    let built = trust::reading(aws.ca_bundle.as_deref(), job);
     let connector = built.await.map_err(never)?;
     let secrets = [session.secret.expose(), session.token.expose()];
     let asked = Asked {
@@ -76,7 +80,8 @@ async fn sign_in(
         region,
         key_id: &session.access_key_id,
         by_session: true,
-        proxied: aws.https_proxy.is_some() && !endpoint.loopback,
+        proxied: is_proxied(aws, &endpoint.url),
+        proxy_user: aws.https_proxy_user.as_deref(),
         secrets: &secrets,
     };
     let url = format!("{}/federation", endpoint.url.trim_end_matches('/'));
@@ -88,7 +93,7 @@ async fn sign_in(
                 return Ok(login_url(&endpoint.url, destination, &token));
             }
             Ok(reply) => ill(reply.status().as_u16()),
-            Err(class) => Failure::without_answer(class),
+            Err(failure) => failure,
         };
         if attempt == ATTEMPTS {
             return Err(errors::told(&failure, &asked));
@@ -124,11 +129,12 @@ fn form(session: &Session, duration: Option<Duration>) -> Zeroizing<Vec<u8>> {
     Zeroizing::new(std::mem::take(&mut *form).into_bytes())
 }
 
-async fn post(connector: &SharedHttpConnector, url: &str, form: Zeroizing<Vec<u8>>) -> Result<HttpResponse, Class> {
+async fn post(connector: &SharedHttpConnector, url: &str, form: Zeroizing<Vec<u8>>) -> Result<HttpResponse, Failure> {
+    const UNSENT: Failure = Failure::without_answer(Class::Unsent);
     let length = form.len();
     let mut request = HttpRequest::new(SdkBody::from(Bytes::from_owner(form)));
-    request.set_method("POST").map_err(|_| Class::Unsent)?;
-    request.set_uri(url).map_err(|_| Class::Unsent)?;
+    request.set_method("POST").map_err(|_| UNSENT)?;
+    request.set_uri(url).map_err(|_| UNSENT)?;
     let headers = [
         ("content-type", "application/x-www-form-urlencoded".to_owned()),
         ("content-length", length.to_string()),
@@ -136,14 +142,14 @@ async fn post(connector: &SharedHttpConnector, url: &str, form: Zeroizing<Vec<u8
         ("user-agent", concat!("rolecall/", env!("CARGO_PKG_VERSION")).to_owned()),
     ];
     for (name, value) in headers {
-        request.headers_mut().try_insert(name, value).map_err(|_| Class::Unsent)?;
+        request.headers_mut().try_insert(name, value).map_err(|_| UNSENT)?;
     }
     // The client's own limit ends with the answer's head; a body that drips is ended here.
     let answer = connector.call(request).with_subscriber(NoSubscriber::default());
     match tokio::time::timeout(ATTEMPT, answer).await {
         Ok(Ok(reply)) => Ok(reply),
-        Ok(Err(error)) => Err(of_connector(&error)),
-        Err(_) => Err(Class::Timeout),
+        Ok(Err(error)) => Err(Failure::of_sending(&error)),
+        Err(_) => Err(Failure::without_answer(Class::Timeout)),
     }
 }
 
@@ -250,6 +256,7 @@ mod tests {
             key_id: "ASIAEXAMPLE",
             by_session: true,
             proxied: false,
+            proxy_user: None,
             secrets: &["canary-1"],
         };
         let page = b"<html><h1>HTTP Status 400</h1><p>Invalid credentials canary-1\x1b[2J</p></html>";

@@ -1,5 +1,6 @@
 //! Why there is no session, and how long to rest before the next try.
 
+use crate::domain::diagnosis::key::is_unknown_key;
 use crate::domain::names::Name;
 use crate::domain::plan::{Plan, SessionKey, Step};
 use crate::domain::report::{Kind, Report};
@@ -31,8 +32,12 @@ impl Failure {
     pub(super) fn of_aws(plan: &Plan, error: &TokenError) -> Self {
         let mut report = error.report.clone();
         if let Some(hint) = &mut report.hint {
-            if let Some(source) = plan.identity.source.as_ref().filter(|_| hint.contains("identity add IDENTITY")) {
-                *hint = format!("correct the key that {source} gives: AWS does not know it as it is");
+            if let Some(source) = plan.identity.source.as_ref().filter(|_| hint.contains("IDENTITY")) {
+                *hint = if is_unknown_key(error.aws_code()) {
+                    format!("the key that {source} gives may be deleted, inactive or of another partition")
+                } else {
+                    format!("correct the key that {source} gives: AWS does not know it as it is")
+                };
             }
             // The adapter knows ARNs; which identity's key it was is known here.
             *hint = hint.replace("IDENTITY", plan.identity.name.as_str());

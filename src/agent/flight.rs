@@ -105,6 +105,9 @@ impl Sessions {
         // asks before it gives a key asks once.
         let mut start = self.start(aws, plan, at, pace.urgency).await?;
         let mut reason = match self.without_a_person(aws, plan, at, pace, &start).await {
+            Unattended::Settled(Err(failure)) => {
+                return Err(self.explain_unknown_key(aws, plan, at, &start.signer, failure).await);
+            }
             Unattended::Settled(outcome) => return outcome,
             Unattended::AskWith(reason) => reason,
         };
@@ -137,6 +140,7 @@ impl Sessions {
                 Err(failure) if failure.outlook == Outlook::WrongCode => {
                     reason = Some("AWS did not accept that code; wait for the device's next one".to_owned());
                 }
+                Err(failure) => return Err(self.explain_unknown_key(aws, plan, at, &start.signer, failure).await),
                 outcome => return outcome,
             }
         }
@@ -161,6 +165,10 @@ impl Sessions {
             match outcome {
                 // The session before this one is over in STS's eyes, whatever our clocks say: renew it, once.
                 Err(failure) if failure.outlook == Outlook::SignerExpired && at > 0 && !renewed => {
+                    let failure = self.explain_unknown_key(aws, plan, at, &start.signer, failure).await;
+                    if failure.outlook != Outlook::SignerExpired {
+                        return Err(failure);
+                    }
                     renewed = true;
                     self.drop_expired(&plan.keys[at - 1]);
                 }
@@ -173,6 +181,7 @@ impl Sessions {
                 {
                     renewed = true;
                 }
+                Err(failure) => return Err(self.explain_unknown_key(aws, plan, at, &start.signer, failure).await),
                 outcome => return outcome,
             }
         }

@@ -6,12 +6,15 @@ use super::Agent;
 use super::audit::{Event, Line};
 use super::caller::Caller;
 use super::requests::Response;
+use super::unknown_key::accepted_by;
 use crate::domain::arn;
 use crate::domain::catalogue::IdentityKind;
-use crate::domain::credential::AccessKey;
+use crate::domain::credential::{AccessKey, Signer};
+use crate::domain::diagnosis::key::is_unknown_key;
 use crate::domain::names::Name;
+use crate::domain::regions::{self, Rejected};
 use crate::domain::report::{Kind, Report};
-use crate::ports::StoredKey;
+use crate::ports::{CallerIdentity, StoredKey};
 use crate::protocol::message::Answer;
 use crate::protocol::status::KeyStatus;
 
@@ -42,7 +45,7 @@ impl Agent {
         &self,
         name: &str,
         key: AccessKey,
-        region: Option<String>,
+        (region, arns): (Option<String>, &[String]),
         whence: Whence,
         caller: &Caller,
     ) -> Result<Response, Report> {
@@ -75,18 +78,8 @@ impl Agent {
             )
             .hint("`--replace` stores the new one in its place"));
         }
-        let region = region.unwrap_or_else(|| {
-            let known = catalogue.identities.get(&name).and_then(|identity| identity.region.clone());
-            known.unwrap_or_else(|| arn::Partition::Aws.default_region().to_owned())
-        });
-        crate::domain::names::check_region(&region).map_err(usage)?;
         // Tried before it is stored: a key with a typing error is found now, not at the first `get`.
-        let who = self.ports.tokens.caller_identity(&catalogue.aws, &key, &region).await;
-        let who = who.map_err(|error| {
-            let mut report = error.report;
-            report.hint = report.hint.map(|hint| hint.replace("IDENTITY", name.as_str()));
-            report.also("nothing was stored")
-        })?;
+        let (who, elsewhere) = self.try_key(&name, &key, region, arns).await?;
         if who.arn.ends_with(":root") {
             return Err(Report::new(
                 Kind::Refused,
@@ -128,8 +121,56 @@ impl Agent {
             mfa_serial: None,
             totp: stored.totp.is_some(),
             error: None,
-            warnings: dropped.into_iter().collect(),
+            warnings: dropped.into_iter().chain(elsewhere).collect(),
         })))))
+    }
+
+    /// Asks whose a new key is, in the Region that is named for it, else in the partition of its ARNs. A key that only
+    /// another Region accepts is a good one: the warning says what is wrong with the Region.
+    async fn try_key(
+        &self,
+        name: &Name,
+        key: &AccessKey,
+        region: Option<String>,
+        arns: &[String],
+    ) -> Result<(CallerIdentity, Option<Report>), Report> {
+        let catalogue = self.configuration.catalogue();
+        let identity = catalogue.identities.get(name);
+        let known = identity.and_then(|identity| identity.region.clone());
+        let device = identity.and_then(|identity| identity.mfa_serial.as_ref()).map(arn::MfaSerial::as_str);
+        let roles = catalogue.roles.values().filter(|role| role.source == *name).map(|role| role.role_arn.as_str());
+        let arns: Vec<&str> = arns.iter().map(String::as_str).chain(device).chain(roles).collect();
+        let asked = regions::first(region.or_else(|| known.clone()), arns.iter().copied());
+        crate::domain::names::check_region(&asked).map_err(|why| Report::new(Kind::Usage, why))?;
+        let error = match self.ports.tokens.caller_identity(&catalogue.aws, key, &asked).await {
+            Ok(who) => return Ok((who, None)),
+            Err(error) => error,
+        };
+        if is_unknown_key(error.aws_code()) {
+            let of_arns = arns.iter().filter_map(|arn| arn::Partition::of_arn(arn));
+            let given = known.into_iter().chain(of_arns.map(|partition| partition.default_region().to_owned()));
+            let signer = Signer::Key(key.clone());
+            let others = regions::besides(&asked, given);
+            if let (Some(accepted), _) = accepted_by(&self.ports, &catalogue.aws, &signer, others).await {
+                let section = format!("[identities.{name}]");
+                let (asked, accepted_by) = (asked.as_str(), accepted.region.as_str());
+                let account = accepted.who.account.as_str();
+                let rejected = Rejected { key_id: &key.id, account, asked, accepted_by, section: &section };
+                let report = rejected.report();
+                return Ok((accepted.who, Some(report)));
+            }
+        }
+        let mut report = error.report;
+        report.hint = if is_unknown_key(&error.code.unwrap_or_default()) {
+            let partition = arn::Partition::of_region(&asked).id();
+            Some(format!(
+                "possible causes: a typing error in the key id, a key that is deleted or inactive, or a key of another \
+                 partition than {partition}: add `--region us-gov-west-1` for GovCloud, `--region cn-north-1` for China"
+            ))
+        } else {
+            report.hint.map(|hint| hint.replace("IDENTITY", name.as_str()))
+        };
+        Err(report.also("nothing was stored"))
     }
 
     /// Deletes a key and its sessions; says if there was none.

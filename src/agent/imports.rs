@@ -58,11 +58,11 @@ impl Agent {
         name: &str,
         tool: ForeignTool,
         entry: String,
-        region: Option<String>,
+        place: (Option<String>, &[String]),
         caller: &Caller,
     ) -> Result<Response, Report> {
         let key = self.foreign()?.read(&Entry { collection: collection(tool), name: entry }).await?;
-        self.add_identity(name, key, region, Whence::Keyring, caller).await
+        self.add_identity(name, key, place, Whence::Keyring, caller).await
     }
 
     /// Gives a key back that came out of a file, after a person's yes.

@@ -80,13 +80,13 @@ impl Agent {
                 done(None)
             }
             Request::ForeignEntries => answer(self.foreign_entries().await?),
-            Request::IdentityAdd { name, access_key_id, secret_access_key, region, replace, imported } => {
+            Request::IdentityAdd { name, access_key_id, secret_access_key, region, arns, replace, imported } => {
                 let key = AccessKey { id: access_key_id, secret: secret_access_key };
                 let whence = if imported { Whence::File } else { Whence::Person { replace } };
-                self.add_identity(&name, key, region, whence, caller).await
+                self.add_identity(&name, key, (region, &arns), whence, caller).await
             }
-            Request::IdentityAdopt { name, tool, entry, region } => {
-                self.adopt_identity(&name, tool, entry, region, caller).await
+            Request::IdentityAdopt { name, tool, entry, region, arns } => {
+                self.adopt_identity(&name, tool, entry, (region, &arns), caller).await
             }
             Request::IdentityTakeBack { name, access_key_id } => {
                 answer(self.take_back(&name, &access_key_id, caller, &call.context, connection).await?)
@@ -118,6 +118,7 @@ impl Agent {
             Request::UnlockVault { passphrase, accept_restored } => {
                 done(self.unlock_vault(passphrase, accept_restored, caller).await?)
             }
+            Request::ProxyPassword { password } => done(Some(self.keep_proxy_password(&password, caller).await?)),
         }
     }
 

@@ -92,7 +92,13 @@ impl Sessions {
             }
             Given::Key(long_term) => {
                 let issued = self.ports.tokens.session_token(aws, long_term, call, None).await;
-                self.take(plan, issued, &user, sourced.account.as_ref())
+                match self.take(plan, issued, &user, sourced.account.as_ref()) {
+                    Err(failure) => {
+                        let signer = Signer::Key(long_term.clone());
+                        Err(self.explain_unknown_key(aws, plan, 0, &signer, failure).await)
+                    }
+                    outcome => outcome,
+                }
             }
             Given::Token(token) => {
                 let Source::WebIdentity(web) = source else {

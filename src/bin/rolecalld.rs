@@ -147,7 +147,7 @@ fn world(interrupted: Arc<AtomicBool>) -> Result<oneshot::World, Report> {
     let catalogue = config_disk::load(&paths.config).map_err(|e| e.report())?.catalogue;
     let clock = Arc::new(SystemClock);
     Ok(oneshot::World {
-        accounts: Arc::new(Sts::new(clock.clone(), Ambient::from_vars(|_| None))),
+        accounts: Arc::new(Sts::new(clock.clone(), Ambient::from_vars(|_| None), None)),
         clock,
         aws: catalogue.aws,
         state: paths.state.clone(),
@@ -274,9 +274,11 @@ fn serve(paths: Paths, socket: Socket, detached: bool) -> ExitCode {
         let bus = SessionBus::new(variable("DBUS_SESSION_BUS_ADDRESS"));
         let programs = of_programs(&paths);
         let ambient = ambient().with_programs(programs.clone(), Arc::clone(&bus));
+        let vault = Vaults::new(paths.vault_file.clone(), &paths.state, &paths.keyring_service(), Arc::clone(&bus));
+        let vault = Arc::new(vault);
         let ports = Ports {
-            vault: Arc::new(Vaults::new(paths.vault_file.clone(), &paths.state, &paths.keyring_service(), Arc::clone(&bus))),
-            tokens: Arc::new(Sts::new(clock.clone(), ambient)),
+            tokens: Arc::new(Sts::new(clock.clone(), ambient, Some(vault.clone()))),
+            vault,
             prompter: Arc::new(Desktop::new(programs, bus)),
             clock,
         };

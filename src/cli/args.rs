@@ -360,6 +360,9 @@ pub(super) struct UnlockArgs {
     /// Accept a vault file that you restored from a backup: it is older than the last one
     #[arg(long, requires = "vault")]
     pub(super) accept_restored: bool,
+    /// Store the password of the proxy (`https_proxy_user`) in the vault instead
+    #[arg(long, conflicts_with_all = ["name", "vault"])]
+    pub(super) proxy: bool,
 }
 
 #[derive(Debug, Args)]

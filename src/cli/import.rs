@@ -166,6 +166,7 @@ fn store_keys(paths: &Paths, plan: &Plan) -> Result<Vec<(String, String)>, Repor
                 access_key_id: key.id.clone(),
                 secret_access_key: key.secret.clone(),
                 region: identity.region.clone(),
+                arns: arns(plan, identity),
                 replace: false,
                 imported: true,
             },
@@ -177,6 +178,7 @@ fn store_keys(paths: &Paths, plan: &Plan) -> Result<Vec<(String, String)>, Repor
                 },
                 entry: entry.clone(),
                 region: identity.region.clone(),
+                arns: arns(plan, identity),
             },
             Origin::Machine(_) | Origin::Process(_) | Origin::WebIdentity { .. } => continue,
         };
@@ -195,6 +197,12 @@ fn store_keys(paths: &Paths, plan: &Plan) -> Result<Vec<(String, String)>, Repor
         }
     }
     Ok(failed)
+}
+
+/// Returns the ARNs that tell the partition of an identity: its MFA device, and the roles that it is the source of.
+fn arns(plan: &Plan, identity: &NewIdentity) -> Vec<String> {
+    let roles = plan.roles.iter().filter(|role| role.source == identity.name).map(|role| role.role_arn.clone());
+    identity.mfa_serial.clone().into_iter().chain(roles.take(1)).collect()
 }
 
 fn entry(paths: &Paths, survey: &Survey, plan: &Plan, text: &str) -> Entry {

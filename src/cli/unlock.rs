@@ -9,16 +9,16 @@ use super::{ask, status, tell, waiting};
 use crate::client::{self, Autostart};
 use crate::domain::names::Name;
 use crate::domain::report::{Kind, Report};
-use crate::domain::secret::{MfaCode, Passphrase};
+use crate::domain::secret::{MfaCode, Passphrase, SecretKey};
 use crate::paths::Paths;
 use crate::protocol::message::{Answer, Request};
 
 /// Gives a code or a passphrase ahead of time.
 pub(super) fn unlock(paths: &Paths, args: &UnlockArgs) -> Result<(), Failure> {
-    let note = if args.vault {
-        vault(paths, args.accept_restored)?
-    } else {
-        code(paths, args.name.as_ref().map(Name::as_str))?
+    let note = match () {
+        () if args.vault => vault(paths, args.accept_restored)?,
+        () if args.proxy => proxy(paths)?,
+        () => code(paths, args.name.as_ref().map(Name::as_str))?,
     };
     output::print(&format!("{note}\n"))
 }
@@ -79,6 +79,23 @@ fn vault(paths: &Paths, accept_restored: bool) -> Result<String, Report> {
     let passphrase = if status.vault.kind == "file" { Some(passphrase(paths)?) } else { None };
     let note = tell(paths, Request::UnlockVault { passphrase, accept_restored }, Autostart::Yes)?;
     Ok(note.unwrap_or_else(|| "the vault is open".to_owned()))
+}
+
+/// Takes the password of the proxy, hidden or from stdin.
+fn proxy(paths: &Paths) -> Result<String, Report> {
+    let password = if ask::is_possible() {
+        ready_vault(paths)?;
+        ask::hidden("Password at the proxy (not shown): ")?
+    } else {
+        ask::line_of_stdin()?
+    };
+    if password.is_empty() {
+        return Err(Report::new(Kind::Locked, "no password was given")
+            .hint("run `rolecall unlock --proxy` and type it, or give it on stdin"));
+    }
+    let request = Request::ProxyPassword { password: SecretKey::new(password.to_string()) };
+    let note = tell(paths, request, Autostart::Yes)?;
+    Ok(note.unwrap_or_else(|| "the password is in the vault".to_owned()))
 }
 
 fn passphrase(paths: &Paths) -> Result<Passphrase, Report> {

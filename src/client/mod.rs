@@ -7,6 +7,7 @@ mod brief;
 mod holder;
 pub mod oneshot;
 mod peer;
+mod proxy;
 mod start;
 mod terminal;
 mod view;
@@ -28,6 +29,7 @@ use zeroize::Zeroizing;
 
 pub use brief::{Brief, ask_briefly};
 pub use holder::{Holder, lock_holder};
+pub use proxy::CallersProxy;
 pub use start::{INHERITED, agent_in_sight, agent_program, refuse_extra_socket, start_agent};
 
 /// The agent answers sooner than this, a person's answer included (55 s); an agent that is stopped or stuck does not.
@@ -333,7 +335,7 @@ fn exchange(stream: &mut UnixStream, payload: &[u8], read: Read<'_>) -> Result<R
         Tag::Session => Ok(Reply::Session(payload)),
         Tag::Answer => Ok(Reply::Answer(serde_json::from_slice(&payload).map_err(|_| odd_answer())?)),
         Tag::Refusal => match serde_json::from_slice::<Report>(&payload) {
-            Ok(report) => Err(Lost::Refused(report)),
+            Ok(report) => Err(Lost::Refused(proxy::propose(report))),
             Err(_) => Err(odd_answer().into()),
         },
     }

@@ -8,6 +8,7 @@ use super::walk::Spot;
 use crate::domain::arn::check_policy_arn;
 use crate::domain::catalogue::Access;
 use crate::domain::report::printable;
+use crate::domain::urls;
 use std::collections::{BTreeMap, BTreeSet};
 use toml::de::DeTable;
 
@@ -52,6 +53,11 @@ pub(super) fn policy_arns(spot: &mut Spot<'_>) -> Vec<String> {
 /// Reads what a role or an account is found by.
 pub(super) fn tags(spot: &mut Spot<'_>) -> Vec<String> {
     text_list(spot, values::FOUND_BY_MAX, "rolecall", values::check_found_by)
+}
+
+/// Reads the hosts that are reached without the proxy.
+pub(super) fn no_proxy(spot: &mut Spot<'_>) -> Vec<String> {
+    text_list(spot, values::NO_PROXY_MAX, "rolecall", urls::check_no_proxy)
 }
 
 /// Reads session tags.

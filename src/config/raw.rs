@@ -22,6 +22,8 @@ const ROLE_ARN: &str = "^arn:aws[a-z-]*:iam::[0-9]{12}:role/[!-~]+$";
 const POLICY_ARN: &str = "^arn:aws[a-z-]*:iam::(aws|[0-9]{12}):policy/.+$";
 const REGION: &str = "^[a-z0-9]+(-[a-z0-9]+){1,3}-[0-9]+$";
 const URL: &str = "^https?://[^/@?#]+(/[^?#]*)?$";
+const PROXY_USER: &str = "^[!-9;-~]([ -9;-~]{0,126}[!-9;-~])?$";
+const NO_PROXY: &str = "^(\\*|[A-Za-z0-9._:/\\[\\]-]{1,253})$";
 const SESSION_WORD: &str = "^[A-Za-z0-9_+=,.@-]{2,64}$";
 const EXTERNAL_ID: &str = "^[A-Za-z0-9_+=,.@:/-]{2,1224}$";
 const MFA_SERIAL: &str = "^[A-Za-z0-9_+=/:,.@-]{9,256}$";
@@ -140,6 +142,14 @@ pub struct AwsSection {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(regex(pattern = URL))]
     pub https_proxy: Option<String>,
+    /// The user at the proxy. `rolecall unlock --proxy` stores the password in the vault.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(regex(pattern = PROXY_USER))]
+    pub https_proxy_user: Option<String>,
+    /// Hosts to reach without the proxy: a name with what is below it, an address, a network as 10.0.0.0/8, or "*".
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(extend("items" = { "type": "string", "pattern": NO_PROXY }, "uniqueItems" = true))]
+    pub no_proxy: Option<Vec<String>>,
     /// Whether AWS's FIPS hosts are used; excludes any endpoint_url.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub use_fips_endpoint: Option<bool>,

@@ -6,7 +6,7 @@
 use super::accounts::{self, AccountDraft};
 use super::defaults::{self, Defaults};
 use super::expand::Complaints;
-use super::lists::unique_list;
+use super::lists::{self, unique_list};
 use super::origins::{Place, Places};
 use super::problem::Sink;
 use super::sources::SourceDraft;
@@ -146,6 +146,8 @@ static AWS: Section<AwsDraft> = Section {
         Field { key: "endpoint_url_signin", read: |d, s| d.settings.signin_endpoint = s.text(urls::check_endpoint) },
         Field { key: "ca_bundle", read: |d, s| d.settings.ca_bundle = s.checked(values::absolute_path) },
         Field { key: "https_proxy", read: |d, s| d.settings.https_proxy = s.text(urls::check_proxy) },
+        Field { key: "https_proxy_user", read: |d, s| d.settings.https_proxy_user = s.text(urls::check_proxy_user) },
+        Field { key: "no_proxy", read: |d, s| d.settings.no_proxy = lists::no_proxy(s) },
         Field { key: "use_fips_endpoint", read: |d, s| d.settings.fips = s.boolean().unwrap_or_default() },
         Field { key: "use_dualstack_endpoint", read: |d, s| d.settings.dual_stack = s.boolean().unwrap_or_default() },
     ],

@@ -47,6 +47,8 @@ pub(super) const POLICY_ARNS_MAX: usize = 10;
 
 /// More words than this are not read by anybody who looks for something.
 pub(super) const FOUND_BY_MAX: usize = 20;
+/// More hosts than this are a list that nobody reads.
+pub(super) const NO_PROXY_MAX: usize = 100;
 const FOUND_BY_LENGTH_MAX: usize = 64;
 
 /// The console's limit on the name of a switched role.

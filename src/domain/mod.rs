@@ -15,6 +15,7 @@ pub mod outline;
 pub mod palette;
 pub mod plan;
 pub mod question;
+pub mod regions;
 pub mod report;
 pub mod secret;
 pub mod source;

@@ -5,6 +5,8 @@ use std::fmt;
 
 /// The longest identity or role name: it becomes an AWS profile name and an argument of a command line.
 const NAME_MAX: usize = 128;
+/// What the vault keeps under this name is no access key.
+const RESERVED: &str = "rolecall:https_proxy";
 
 /// What an identity or a role is called. Identities and roles share one namespace.
 ///
@@ -28,7 +30,20 @@ impl Name {
         if !text.starts_with(|c: char| c.is_ascii_alphanumeric() || c == '_') {
             return Err("a name starts with a letter, a digit or _");
         }
+        if text.eq_ignore_ascii_case(RESERVED) {
+            return Err("this name is reserved");
+        }
         Ok(Self(text.into()))
+    }
+
+    /// Returns the name under which the vault keeps the password of the proxy. No identity can have it.
+    pub fn https_proxy() -> Self {
+        Self(RESERVED.to_owned().into_boxed_str())
+    }
+
+    /// Takes a name under which a vault keeps something: that of an identity, or the reserved one.
+    pub fn in_vault(text: &str) -> Result<Self, &'static str> {
+        if text == RESERVED { Ok(Self::https_proxy()) } else { Self::new(text) }
     }
 
     /// Gives the name as text.

@@ -1,8 +1,9 @@
 //! From a name to the calls that make its session: the identity, then one step per call, each with its cache key.
 
-use super::arn::{MfaSerial, RoleArn};
+use super::arn::{MfaSerial, Partition, RoleArn};
 use super::catalogue::{Catalogue, HOUR, Identity, IdentityKind, MAX_CHAIN, MfaMode, Role};
 use super::names::{Name, nearest};
+use super::regions;
 use super::report::{Kind, Report};
 use super::source::Source;
 use std::collections::BTreeMap;
@@ -128,7 +129,7 @@ impl Plan {
     /// Resolves a name: an identity gives its own session, a role the chain that leads to it.
     pub fn of(catalogue: &Catalogue, name: &str) -> Result<Self, Report> {
         if let Some(identity) = catalogue.identities.get(name) {
-            let steps = [own_session(identity, identity.mfa_serial.as_ref())];
+            let steps = [own_session(catalogue, identity, identity.mfa_serial.as_ref())];
             return Ok(Self::new(identity.name.clone(), identity, &steps, &identity.name));
         }
         let role = catalogue.roles.get(name).ok_or_else(|| unknown(catalogue, name))?;
@@ -138,7 +139,7 @@ impl Plan {
         let mfa = match (identity.device(chain[0]), chain[0].mfa) {
             (Some(serial), Some(MfaMode::Direct)) => Some(serial.clone()),
             (Some(serial), None | Some(MfaMode::Session)) => {
-                steps.push(own_session(identity, Some(serial)));
+                steps.push(own_session(catalogue, identity, Some(serial)));
                 if identity.mfa_serial.as_ref() == Some(serial) {
                     unlock = &identity.name;
                 }
@@ -147,7 +148,7 @@ impl Plan {
             (None, _) | (_, Some(MfaMode::None)) => {
                 // A stored key signs for the role itself; what a source gives has to be fetched first, and is shared.
                 if identity.source.is_some() {
-                    steps.push(own_session(identity, None));
+                    steps.push(own_session(catalogue, identity, None));
                 }
                 None
             }
@@ -184,6 +185,29 @@ impl Plan {
         self.keys.iter().find_map(|key| key.step().mfa_serial())
     }
 
+    /// Returns the Regions that may accept what signs a step, if the Region of the step does not: where the session before
+    /// was issued, the identity's own Region, and the defaults of the partitions of its device and of the roles.
+    pub fn regions_besides(&self, at: usize) -> Vec<String> {
+        let before = at.checked_sub(1).map(|before| self.keys[before].step().region().to_owned());
+        let device = self.identity.mfa_serial.as_ref().and_then(|serial| Partition::of_arn(serial.as_str()));
+        let roles = self.keys.iter().filter_map(|key| match key.step() {
+            Step::AssumeRole(call) => Some(call.role_arn.partition()),
+            Step::SessionToken(_) | Step::Source(_) => None,
+        });
+        let defaults = device.into_iter().chain(roles).map(|partition| partition.default_region().to_owned());
+        let given = before.into_iter().chain(self.identity.region.clone()).chain(defaults);
+        regions::besides(self.keys[at].step().region(), given)
+    }
+
+    /// Names the section of the configuration whose `region` a step uses.
+    pub fn section_of(&self, at: usize) -> String {
+        match self.keys[at].step() {
+            Step::AssumeRole(_) if at + 1 == self.keys.len() => format!("[roles.{}]", self.name),
+            Step::AssumeRole(call) => format!("the section of {}", call.role_arn),
+            Step::SessionToken(_) | Step::Source(_) => format!("[identities.{}]", self.identity.name),
+        }
+    }
+
     /// Gives the key of the session to hand out.
     pub fn key(&self) -> &SessionKey {
         self.keys.last().expect("a plan has at least one step")
@@ -218,9 +242,9 @@ fn chain<'a>(catalogue: &'a Catalogue, role: &'a Role) -> Result<(&'a Identity, 
 }
 
 /// Makes the step that gives an identity's own session.
-fn own_session(identity: &Identity, mfa_serial: Option<&MfaSerial>) -> Step {
+fn own_session(catalogue: &Catalogue, identity: &Identity, mfa_serial: Option<&MfaSerial>) -> Step {
     let call = SessionTokenCall {
-        region: identity_region(identity),
+        region: identity_region(catalogue, identity),
         duration: identity.mfa_session,
         mfa_serial: mfa_serial.cloned(),
     };
@@ -228,21 +252,17 @@ fn own_session(identity: &Identity, mfa_serial: Option<&MfaSerial>) -> Step {
     if identity.source.is_some() && mfa_serial.is_none() { Step::Source(call) } else { Step::SessionToken(call) }
 }
 
-fn identity_region(identity: &Identity) -> String {
-    identity.region.clone().unwrap_or_else(|| {
-        if let Some(Source::WebIdentity(call)) = &identity.source {
-            return call.role_arn.partition().default_region().to_owned();
-        }
-        let partition = identity.mfa_serial.as_ref().and_then(|s| s.as_str().split(':').nth(1).map(str::to_owned));
-        match partition.as_deref() {
-            Some("aws-cn") => super::arn::Partition::Cn,
-            Some("aws-us-gov") => super::arn::Partition::UsGov,
-            Some("aws-eusc") => super::arn::Partition::Eusc,
-            _ => super::arn::Partition::Aws,
-        }
-        .default_region()
-        .to_owned()
-    })
+fn identity_region(catalogue: &Catalogue, identity: &Identity) -> String {
+    if let Some(region) = &identity.region {
+        return region.clone();
+    }
+    if let Some(Source::WebIdentity(call)) = &identity.source {
+        return call.role_arn.partition().default_region().to_owned();
+    }
+    let of_device = identity.mfa_serial.as_ref().and_then(|serial| Partition::of_arn(serial.as_str()));
+    // No role can be assumed from another partition.
+    let of_role = || catalogue.roles.values().find(|role| role.source == identity.name).map(|r| r.role_arn.partition());
+    of_device.or_else(of_role).unwrap_or(Partition::Aws).default_region().to_owned()
 }
 
 fn call(role: &Role, identity: &Identity, mfa_serial: Option<MfaSerial>) -> AssumeRole {

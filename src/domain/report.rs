@@ -53,12 +53,15 @@ pub struct Report {
     /// What to do next, an imperative with a command in backticks.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub hint: Option<String>,
+    /// Whether the call was made without a proxy and did not get through: then the proxy of the caller may be the answer.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub unproxied: bool,
 }
 
 impl Report {
     /// Makes a report without a hint.
     pub fn new(kind: Kind, message: impl Into<String>) -> Self {
-        Self { kind, message: message.into(), hint: None }
+        Self { kind, message: message.into(), hint: None, unproxied: false }
     }
 
     /// Adds what to do next.

@@ -42,6 +42,25 @@ pub fn check_proxy(text: &str) -> Result<(), &'static str> {
     if parts.path.is_empty() || parts.path == "/" { Ok(()) } else { Err("a proxy has no path: http://proxy:3128") }
 }
 
+/// Checks the name of a user at a proxy: it stands before the colon of the header (RFC 7617).
+pub fn check_proxy_user(text: &str) -> Result<(), &'static str> {
+    if (1..=128).contains(&text.len()) && text.bytes().all(|b| (b.is_ascii_graphic() || b == b' ') && b != b':') {
+        Ok(())
+    } else {
+        Err("a user's name has 1 to 128 printable characters and no colon")
+    }
+}
+
+/// Checks a host that is reached without the proxy.
+pub fn check_no_proxy(text: &str) -> Result<(), &'static str> {
+    let is_host = |b: u8| b.is_ascii_alphanumeric() || b"._:/-[]".contains(&b);
+    if text == "*" || ((1..=253).contains(&text.len()) && text.bytes().all(is_host)) {
+        Ok(())
+    } else {
+        Err("this is a name, a domain, an address, a network as 10.0.0.0/8, or *")
+    }
+}
+
 /// Checks the address of the instance metadata service: plain http, to this machine or to one of its own addresses.
 ///
 /// Threat: whoever answers there decides who we are, and no TLS says who that is.

@@ -220,7 +220,7 @@ impl Work<'_> {
             "NoSuchEntity" => format!("look for a typing error in the names and ARNs; {AGAIN}"),
             "ExpiredToken" | "InvalidClientTokenId" | "UnrecognizedClientException" | "SignatureDoesNotMatch" => {
                 format!(
-                    "the credentials of profile {profile} are over or wrong: `aws sts get-caller-identity --profile {profile}`; {AGAIN}"
+                    "the credentials of profile {profile} may be over, deleted or of another partition: `aws sts get-caller-identity --profile {profile}`; {AGAIN}"
                 )
             }
             "" => match report.hint.take() {

@@ -193,6 +193,7 @@ impl Work<'_> {
                 access_key_id: id.clone(),
                 secret_access_key: made.key.secret.clone(),
                 region: local.region.clone(),
+                arns: Vec::new(),
                 // What is there was looked at before: nothing, or a key of this user's whose secret does not work.
                 replace: true,
                 imported: false,

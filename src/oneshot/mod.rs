@@ -30,6 +30,7 @@ mod survey;
 
 use crate::domain::arn::AccountId;
 use crate::domain::catalogue::AwsSettings;
+use crate::domain::diagnosis::key::is_unknown_key;
 use crate::domain::report::{Kind, Report, printable};
 use crate::domain::totp::TotpSecret;
 use crate::ports::{Accounts, Clock, Office};
@@ -141,12 +142,11 @@ impl Desk {
                 let report = error.report;
                 match error.code {
                     None => report,
-                    Some(_) => {
-                        Report::new(report.kind, format!("profile {}: {}", printable(profile, 128), report.message))
-                            .hint(format!(
-                                "try it: `aws sts get-caller-identity --profile {}`",
-                                printable(profile, 128)
-                            ))
+                    Some(code) => {
+                        let name = printable(profile, 128);
+                        let trial = || format!("try it: `aws sts get-caller-identity --profile {name}`");
+                        let hint = report.hint.filter(|_| is_unknown_key(&code)).unwrap_or_else(trial);
+                        Report::new(report.kind, format!("profile {name}: {}", report.message)).hint(hint)
                     }
                 }
             })?;

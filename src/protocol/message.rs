@@ -97,6 +97,9 @@ pub enum Request {
         secret_access_key: SecretKey,
         /// Whose STS is asked.
         region: Option<String>,
+        /// ARNs that tell the key's partition, where no Region does: its MFA device, its roles.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        arns: Vec<String>,
         /// Whether a key that is there already is replaced.
         replace: bool,
         /// Whether it comes out of a file by an import, which may be undone; the same key may then be there already.
@@ -113,6 +116,9 @@ pub enum Request {
         entry: String,
         /// Whose STS is asked.
         region: Option<String>,
+        /// ARNs that tell the key's partition, where no Region does: its MFA device, its roles.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        arns: Vec<String>,
     },
     /// Deletes a key from the vault and its sessions; answered by [`Answer::Done`].
     IdentityRemove {
@@ -163,6 +169,12 @@ pub enum Request {
         /// The code.
         #[serde(serialize_with = "expose", deserialize_with = "mfa_code")]
         code: MfaCode,
+    },
+    /// Stores the password of the proxy in the vault; answered by [`Answer::Done`].
+    ProxyPassword {
+        /// The password of the user that the configuration names.
+        #[serde(serialize_with = "expose", deserialize_with = "secret_key")]
+        password: SecretKey,
     },
     /// Opens the vault; answered by [`Answer::Done`].
     UnlockVault {

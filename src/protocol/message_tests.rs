@@ -3,7 +3,7 @@
 use super::*;
 
 /// One request of each kind, as bytes that every later version must still read or refuse politely.
-const WIRE: [&str; 21] = [
+const WIRE: [&str; 24] = [
     r#"{"version":4,"request":{"do":"get","name":"prod"},"context":{}}"#,
     r#"{"version":4,"request":{"do":"console","name":"prod","destination":null,"duration_seconds":900,"by_browser":true},"context":{}}"#,
     r#"{"version":4,"request":{"do":"endpoint","name":"prod","form":"container","owner":"parent","port":null},"context":{}}"#,
@@ -24,6 +24,9 @@ const WIRE: [&str; 21] = [
     r#"{"version":4,"request":{"do":"foreign-entries"},"context":{}}"#,
     r#"{"version":4,"request":{"do":"identity-add","name":"a","access_key_id":"AKIA","secret_access_key":"s","region":null,"replace":false,"imported":true},"context":{}}"#,
     r#"{"version":4,"request":{"do":"identity-adopt","name":"a","tool":"aws-vault","entry":"b","region":null},"context":{}}"#,
+    r#"{"version":4,"request":{"do":"identity-add","name":"a","access_key_id":"AKIA","secret_access_key":"s","region":null,"arns":["arn"],"replace":false},"context":{}}"#,
+    r#"{"version":4,"request":{"do":"identity-adopt","name":"a","tool":"aws-vault","entry":"b","region":null,"arns":["arn"]},"context":{}}"#,
+    r#"{"version":4,"request":{"do":"proxy-password","password":"p"},"context":{}}"#,
     r#"{"version":4,"request":{"do":"identity-take-back","name":"a","access_key_id":"AKIA"},"context":{}}"#,
 ];
 

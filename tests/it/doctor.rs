@@ -15,7 +15,7 @@ use rolecall_sandbox::{AccessKey, User};
 use serde_json::{Value, json};
 
 /// One role, with room for what a test adds to it.
-pub(super) const ONE: &str = r#"
+pub(crate) const ONE: &str = r#"
 [aws]
 endpoint_url = "ENDPOINT"
 
@@ -38,30 +38,30 @@ pub(super) enum Sight {
 }
 
 /// What was printed as JSON, and the exit code.
-pub(super) struct Found {
-    pub(super) code: i32,
-    pub(super) json: Value,
+pub(crate) struct Found {
+    pub(crate) code: i32,
+    pub(crate) json: Value,
 }
 
 impl Found {
-    pub(super) fn findings(&self) -> Vec<Value> {
+    pub(crate) fn findings(&self) -> Vec<Value> {
         let all = std::iter::once(&self.json["general"]).chain(self.json["names"].as_array().unwrap());
         all.flat_map(|part| part["findings"].as_array().unwrap().clone()).collect()
     }
 
-    pub(super) fn causes(&self) -> Vec<(String, String)> {
+    pub(crate) fn causes(&self) -> Vec<(String, String)> {
         let word = |finding: &Value, key: &str| finding[key].as_str().unwrap().to_owned();
         self.findings().iter().map(|f| (word(f, "cause"), word(f, "certainty"))).collect()
     }
 
-    pub(super) fn calls(&self) -> Vec<Value> {
+    pub(crate) fn calls(&self) -> Vec<Value> {
         let names = self.json["names"].as_array().unwrap();
         names.iter().flat_map(|part| part["calls"].as_array().unwrap().clone()).collect()
     }
 
     /// Fails unless this is the one cause, without a doubt.
     #[track_caller]
-    pub(super) fn is_certainly(&self, cause: &str) -> Value {
+    pub(crate) fn is_certainly(&self, cause: &str) -> Value {
         assert_eq!(self.causes(), [(cause.to_owned(), "certain".to_owned())], "{:#}", self.json);
         assert!(self.code != 0 && self.json["holds"] == false, "{:#}", self.json);
         self.findings().remove(0)
@@ -69,7 +69,7 @@ impl Found {
 
     /// Fails unless this is among the possible ones, and none of them is told as certain.
     #[track_caller]
-    pub(super) fn is_possibly(&self, cause: &str) -> Value {
+    pub(crate) fn is_possibly(&self, cause: &str) -> Value {
         assert!(self.causes().iter().all(|(_, certainty)| certainty == "possible"), "{:#}", self.json);
         assert!(self.code != 0 && self.json["holds"] == false, "{:#}", self.json);
         let found = self.findings().into_iter().find(|finding| finding["cause"] == cause);
@@ -109,7 +109,7 @@ pub(super) fn home(config: &str, sight: Sight) -> Home {
 
 /// Runs `doctor --json`; no session may be left of it, in memory or elsewhere.
 #[track_caller]
-pub(super) fn doctor(home: &Home, name: &str) -> Found {
+pub(crate) fn doctor(home: &Home, name: &str) -> Found {
     let output = home.run(["doctor", name, "--json"]);
     let json = serde_json::from_slice(&output.stdout).unwrap_or_else(|e| panic!("{e}: {}", text(&output.stderr)));
     assert_eq!(text(&output.stderr), "", "what is found is on stdout");

@@ -13,6 +13,7 @@ mod activation;
 mod asking;
 mod channels;
 mod aws_files;
+mod certificates;
 mod console;
 mod env;
 
@@ -41,6 +42,8 @@ mod namespaces;
 mod one_agent;
 mod places;
 mod printing;
+mod proxy;
+mod regions;
 mod reload;
 mod remote;
 mod rotation;

@@ -186,6 +186,7 @@ fn add(agent: &Inside, name: &str) -> Result<(), Report> {
         access_key_id: key.id,
         secret_access_key: SecretKey::new(key.secret),
         region: None,
+        arns: Vec::new(),
         replace: true,
         imported: false,
     };

@@ -234,7 +234,9 @@ fn the_vault_under_test() {
             let took = SystemClock.now().boot.saturating_sub(start);
             let text = match answer {
                 Ok(text) => format!("ok {text}"),
-                Err(Report { kind, message, hint }) => format!("err {kind:?} {message} | {}", hint.unwrap_or_default()),
+                Err(Report { kind, message, hint, .. }) => {
+                    format!("err {kind:?} {message} | {}", hint.unwrap_or_default())
+                }
             };
             // On a line of its own, among those of the test harness.
             let answer = format!("\n=> {tag} {} {}\n", took.as_millis(), text.trim_end());

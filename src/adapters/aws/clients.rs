@@ -8,11 +8,12 @@ use super::endpoint::Endpoint;
 use super::errors::{self, Asked, Call};
 use super::failure::{Class, Failure};
 use super::probe::ClockErrors;
+use super::proxy::{Passwords, is_proxied};
 use super::trust;
 use crate::domain::catalogue::AwsSettings;
 use crate::domain::credential::Signer;
 use crate::domain::report::{Kind, Report};
-use crate::domain::secret::MfaCode;
+use crate::domain::secret::{MfaCode, SecretKey};
 use crate::ports::{Clock, Outlook, TokenError};
 use aws_credential_types::Credentials;
 use aws_sdk_sts::config::retry::RetryConfig;
@@ -48,6 +49,7 @@ type Place = fn(&AwsSettings, &str) -> Result<(Endpoint, String), Report>;
 /// The clients of one service.
 pub(in crate::adapters) struct Clients<C> {
     clock: Arc<dyn Clock>,
+    passwords: Passwords,
     place: Place,
     make: fn(&SdkConfig, ClockErrors) -> C,
     held: Mutex<Vec<Arc<Reached<C>>>>,
@@ -57,10 +59,11 @@ impl<C: Send + Sync + 'static> Clients<C> {
     /// Makes a pool that has no connections yet.
     pub(in crate::adapters) fn new(
         clock: Arc<dyn Clock>,
+        passwords: Passwords,
         place: Place,
         make: fn(&SdkConfig, ClockErrors) -> C,
     ) -> Self {
-        Self { clock, place, make, held: Mutex::default() }
+        Self { clock, passwords, place, make, held: Mutex::default() }
     }
 
     /// Gives the client for these settings and this region.
@@ -72,9 +75,10 @@ impl<C: Send + Sync + 'static> Clients<C> {
         if let Some(held) = self.find(aws, region) {
             return Ok(held);
         }
+        let password = self.passwords.of(aws).await?;
         let (settings, asked, clock) = (Arc::clone(aws), region.to_owned(), Arc::clone(&self.clock));
         let (place, make) = (self.place, self.make);
-        let job = move || Reached::new(settings, asked, clock, place, make);
+        let job = move || Reached::new(settings, asked, clock, password.as_ref(), (place, make));
         let built = trust::reading(aws.ca_bundle.as_deref(), job).await;
         let built = Arc::new(built.map_err(unsent)?);
         let mut clients = self.lock();
@@ -93,7 +97,7 @@ impl<C: Send + Sync + 'static> Clients<C> {
         self.lock().iter().find(|held| held.serves(aws, region)).cloned()
     }
 
-    /// Forgets a client whose certificates did not serve, so that a corrected file is read.
+    /// Forgets a client whose certificates or proxy password did not serve, so that corrected ones are read.
     fn forget(&self, reached: &Arc<Reached<C>>) {
         self.lock().retain(|held| !Arc::ptr_eq(held, reached));
     }
@@ -133,7 +137,7 @@ impl<C: Send + Sync + 'static> Clients<C> {
             Ok(output) => return Ok(output),
             Err(error) => Failure::of(&error),
         };
-        if matches!(failure.class, Class::UnknownIssuer | Class::WrongDates | Class::WrongName | Class::Tls) {
+        if matches!(failure.class, Class::Certificate | Class::Tls | Class::ProxyPassword) {
             self.forget(reached);
         }
         Err(errors::told(&failure, asked))
@@ -154,8 +158,8 @@ impl<C> Reached<C> {
         aws: Arc<AwsSettings>,
         region: String,
         clock: Arc<dyn Clock>,
-        place: Place,
-        make: fn(&SdkConfig, ClockErrors) -> C,
+        password: Option<&SecretKey>,
+        (place, make): (Place, fn(&SdkConfig, ClockErrors) -> C),
     ) -> Result<Self, Report> {
         let (endpoint, signing_region) = place(&aws, &region)?;
         let limits = TimeoutConfig::builder()
@@ -167,7 +171,7 @@ impl<C> Reached<C> {
             .behavior_version(BehaviorVersion::v2026_01_12())
             .region(Region::new(signing_region))
             .endpoint_url(&endpoint.url)
-            .http_client(connector::client(&aws, &endpoint)?)
+            .http_client(connector::client(&aws, &endpoint, password)?)
             .timeout_config(limits)
             .retry_config(RetryConfig::standard().with_max_attempts(ATTEMPTS))
             .time_source(WallClock(clock))
@@ -202,8 +206,10 @@ impl<C> Reached<C> {
 
     /// Describes a call that nothing signs.
     pub(in crate::adapters) fn asked_unsigned<'a>(&'a self, call: Call<'a>, secrets: &'a [&'a str]) -> Asked<'a> {
-        let proxied = self.aws.https_proxy.is_some() && !self.endpoint.loopback;
-        Asked { call, host: &self.endpoint.host, region: &self.region, key_id: "", by_session: false, proxied, secrets }
+        let proxied = is_proxied(&self.aws, &self.endpoint.url);
+        let proxy_user = self.aws.https_proxy_user.as_deref();
+        let (host, region) = (self.endpoint.host.as_str(), self.region.as_str());
+        Asked { call, host, region, key_id: "", by_session: false, proxied, proxy_user, secrets }
     }
 }
 

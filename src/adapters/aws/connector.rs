@@ -4,22 +4,21 @@
 //! its buffers what it sent and got last, a session's token with it, so a lock drops the pool with the client.
 
 use super::endpoint::Endpoint;
-use super::trust;
+use super::http::{Limits, Sender};
+use super::proxy::Proxy;
+use super::{trust, verifier};
 use crate::domain::catalogue::AwsSettings;
 use crate::domain::report::{Kind, Report};
-use aws_smithy_async::rt::sleep::TokioSleep;
-use aws_smithy_http_client::Connector;
-use aws_smithy_http_client::proxy::ProxyConfig;
-use aws_smithy_http_client::tls::rustls_provider::CryptoMode;
-use aws_smithy_http_client::tls::{Provider, TlsContext, TrustStore};
+use crate::domain::secret::SecretKey;
 use aws_smithy_runtime_api::client::http::{
-    HttpConnector, HttpConnectorFuture, HttpConnectorSettings, SharedHttpClient, SharedHttpConnector, http_client_fn,
+    HttpConnector, HttpConnectorFuture, SharedHttpClient, SharedHttpConnector, http_client_fn,
 };
 use aws_smithy_runtime_api::client::orchestrator::{HttpRequest, HttpResponse};
 use aws_smithy_runtime_api::client::result::ConnectorError;
 use aws_smithy_types::body::SdkBody;
 use aws_smithy_types::byte_stream::ByteStream;
 use bytes::Bytes;
+use rustls::RootCertStore;
 use std::fmt;
 use std::path::Path;
 use std::time::Duration;
@@ -29,8 +28,6 @@ use zeroize::Zeroizing;
 pub(in crate::adapters) const CONNECT: Duration = Duration::from_secs(3);
 /// From the request to the head of its answer.
 const READ: Duration = Duration::from_secs(4);
-/// Calls of one chain follow each other at once; what is older has often died with the network it was made on.
-const IDLE: Duration = Duration::from_secs(10);
 /// An answer of STS or IAM has a few KiB. Without a cap a hostile or broken proxy could fill the agent's memory.
 const ANSWER_MAX: usize = 256 * 1024;
 
@@ -47,52 +44,39 @@ impl fmt::Display for TooLarge {
 impl std::error::Error for TooLarge {}
 
 /// Builds the client for one endpoint. Reads certificate files, so it may take a moment.
-pub(in crate::adapters) fn client(aws: &AwsSettings, endpoint: &Endpoint) -> Result<SharedHttpClient, Report> {
-    let connector = sender(aws, endpoint)?;
+pub(in crate::adapters) fn client(
+    aws: &AwsSettings,
+    endpoint: &Endpoint,
+    password: Option<&SecretKey>,
+) -> Result<SharedHttpClient, Report> {
+    let connector = sender(aws, endpoint, password)?;
     // The SDK asks for a connector per set of limits; ours are fixed above.
     Ok(http_client_fn(move |_, _| connector.clone()))
 }
 
-/// Builds what sends requests to one endpoint, without the SDK between. Reads certificate files, so it may take a moment.
-pub(in crate::adapters) fn sender(aws: &AwsSettings, endpoint: &Endpoint) -> Result<SharedHttpConnector, Report> {
-    let limits = HttpConnectorSettings::builder().connect_timeout(CONNECT).read_timeout(READ).build();
-    connector(endpoint.tls, aws.ca_bundle.as_deref(), limits, proxy(aws, endpoint)?)
+/// Builds what sends requests to one endpoint, without the SDK between; `password` is the proxy's. Reads certificate files,
+/// so it may take a moment.
+pub(in crate::adapters) fn sender(
+    aws: &AwsSettings,
+    endpoint: &Endpoint,
+    password: Option<&SecretKey>,
+) -> Result<SharedHttpConnector, Report> {
+    let proxy = Proxy::of(aws, password.map(SecretKey::expose))?;
+    connector(endpoint.tls, aws.ca_bundle.as_deref(), Limits { connect: CONNECT, read: READ }, proxy)
 }
 
 /// Builds what sends one request and reads its answer up to the cap. Reads certificate files if there is TLS.
 pub(in crate::adapters) fn connector(
     tls: bool,
     ca_bundle: Option<&Path>,
-    limits: HttpConnectorSettings,
-    proxy: ProxyConfig,
+    limits: Limits,
+    proxy: Option<Proxy>,
 ) -> Result<SharedHttpConnector, Report> {
     // Without TLS there is nothing to verify, and a machine without authorities can still speak to itself.
-    let roots = if tls { trust::store(ca_bundle)? } else { TrustStore::empty() };
-    let tls = TlsContext::builder()
-        .with_trust_store(roots)
-        .build()
+    let roots = if tls { trust::store(ca_bundle)? } else { RootCertStore::empty() };
+    let tls = verifier::client_config(roots)
         .map_err(|_| Report::new(Kind::Failed, "TLS cannot be set up").hint("look at `ca_bundle` under `[aws]`"))?;
-    let connector = Connector::builder()
-        .connector_settings(limits)
-        .sleep_impl(TokioSleep::new())
-        .pool_idle_timeout(IDLE)
-        .pool_max_idle_per_host(4)
-        .proxy_config(proxy)
-        .tls_provider(Provider::Rustls(CryptoMode::AwsLc))
-        .tls_context(tls)
-        .build();
-    Ok(SharedHttpConnector::new(Capped(SharedHttpConnector::new(connector))))
-}
-
-fn proxy(aws: &AwsSettings, endpoint: &Endpoint) -> Result<ProxyConfig, Report> {
-    match &aws.https_proxy {
-        Some(url) if !endpoint.loopback => ProxyConfig::https(url.as_str()).map_err(|_| {
-            // The address is not shown: it may hold a password.
-            Report::new(Kind::Config, "`https_proxy` is not the address of a proxy")
-                .hint("set it under `[aws]` to one like http://proxy.example.com:3128")
-        }),
-        _ => Ok(ProxyConfig::disabled()),
-    }
+    Ok(SharedHttpConnector::new(Capped(SharedHttpConnector::new(Sender::new(tls, limits, proxy)))))
 }
 
 /// Reads an answer whole, up to the cap, into memory that is wiped when the SDK lets go of it.

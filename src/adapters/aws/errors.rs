@@ -4,7 +4,9 @@
 
 use super::clean::clean;
 use super::failure::{Class, Failure};
+use super::way::{may_need_proxy, on_the_way};
 use crate::domain::arn::RoleArn;
+use crate::domain::regions;
 use crate::domain::report::{Kind, Report, printable};
 use crate::ports::{Outlook, TokenError};
 
@@ -33,7 +35,7 @@ impl Service {
     }
 
     /// Gives the key of the configuration that names its host.
-    fn endpoint_key(self) -> &'static str {
+    pub(super) fn endpoint_key(self) -> &'static str {
         match self {
             Self::Iam => "endpoint_url_iam",
             Self::Signin => "endpoint_url_signin",
@@ -104,6 +106,8 @@ pub(in crate::adapters) struct Asked<'a> {
     pub(in crate::adapters) by_session: bool,
     /// Whether a proxy is between.
     pub(in crate::adapters) proxied: bool,
+    /// The user at the proxy, if the configuration names one.
+    pub(in crate::adapters) proxy_user: Option<&'a str>,
     /// What must not be repeated: secret key, token, code.
     pub(in crate::adapters) secrets: &'a [&'a str],
 }
@@ -134,7 +138,7 @@ pub(in crate::adapters) fn told(failure: &Failure, asked: &Asked<'_>) -> TokenEr
             (format!("{said} {}{words} ({code}{})", what(asked), id_of(request_id.as_deref())), verdict)
         }
         (class, _) => {
-            let (why, hint) = on_the_way(class, failure.status, asked);
+            let (why, hint) = on_the_way(class, failure, asked);
             let tail = request_id.as_deref().map(|id| format!(" (request {id})")).unwrap_or_default();
             let sent = class != Class::Unsent;
             let verdict = Verdict {
@@ -145,7 +149,8 @@ pub(in crate::adapters) fn told(failure: &Failure, asked: &Asked<'_>) -> TokenEr
             (format!("cannot {}: {why}{tail}", what(asked)), verdict)
         }
     };
-    let report = Report { kind: verdict.kind, message, hint: verdict.hint };
+    let unproxied = !asked.proxied && may_need_proxy(failure.class);
+    let report = Report { kind: verdict.kind, message, hint: verdict.hint, unproxied };
     TokenError { report, outlook: verdict.outlook, code, request_id }
 }
 
@@ -210,9 +215,9 @@ fn of_code(code: &str, words: &str, status: Option<u16>, asked: &Asked<'_>) -> V
         "InvalidClientTokenId" | "UnrecognizedClient" | "InvalidAccessKeyId" | "ExpiredToken" => no(
             Permanent,
             format!(
-                "the key was deleted, is inactive or is of another partition than {}: store a new one with \
-                 `rolecall identity add IDENTITY --replace`",
-                asked.region
+                "possible causes: the key was deleted or is inactive, it belongs to another partition{}; \
+                 `rolecall doctor IDENTITY` finds out",
+                not_enabled(asked.region)
             ),
         ),
         "RequestExpired" | "RequestTimeTooSkewed" | "RequestInTheFuture" | "SignatureExpired" => {
@@ -221,6 +226,9 @@ fn of_code(code: &str, words: &str, status: Option<u16>, asked: &Asked<'_>) -> V
         "SignatureDoesNotMatch" | "InvalidSignature" | "IncompleteSignature" | "AuthFailure" => {
             if words.contains("expired") || words.contains("not yet current") {
                 no(Transient, CLOCK.into())
+            } else if words.contains("credential should be scoped") {
+                let hint = "the host belongs to another Region or service: compare `region` with";
+                no(Permanent, format!("{hint} `{}` under `[aws]`", asked.call.service().endpoint_key()))
             } else if asked.by_session {
                 no(SignerExpired, "run it again; if it stays, look at `https_proxy` under `[aws]`".into())
             } else {
@@ -255,6 +263,10 @@ fn of_code(code: &str, words: &str, status: Option<u16>, asked: &Asked<'_>) -> V
     }
 }
 
+fn not_enabled(region: &str) -> String {
+    if regions::must_be_enabled(region) { format!(", or its account has not enabled {region}") } else { String::new() }
+}
+
 const THROTTLES: [&str; 6] = [
     "TooManyRequests",
     "RequestLimitExceeded",
@@ -264,7 +276,8 @@ const THROTTLES: [&str; 6] = [
     "PriorRequestNotComplete",
 ];
 
-const AWS_IS_ILL: &str = "try again in a moment; https://health.aws.amazon.com shows outages";
+/// What to do about an outage.
+pub(super) const AWS_IS_ILL: &str = "try again in a moment; https://health.aws.amazon.com shows outages";
 
 fn denied(words: &str, asked: &Asked<'_>) -> Verdict {
     let no = |outlook, hint: String| Verdict { kind: Kind::Refused, outlook, hint: Some(hint) };
@@ -327,58 +340,6 @@ fn invalid(words: &str, asked: &Asked<'_>) -> Verdict {
         };
     }
     no(Outlook::Permanent, "correct the setting that AWS names: `rolecall role list`".into())
-}
-
-fn on_the_way(class: Class, status: Option<u16>, asked: &Asked<'_>) -> (String, Option<String>) {
-    let (host, service) = (asked.host, asked.call.service().name());
-    let settings = format!("look at `{}` and `https_proxy` under `[aws]`", asked.call.service().endpoint_key());
-    let portal = format!("sign in to the network if it has a sign-in page; {settings}");
-    let network = if asked.proxied {
-        "look at the network, and at `https_proxy` under `[aws]`"
-    } else {
-        "look at the network; behind a proxy, set `https_proxy` under `[aws]`"
-    };
-    // A host that is not AWS's own is one that the configuration names.
-    let named = format!("look at `{}` under `[aws]`, and at the network", asked.call.service().endpoint_key());
-    let place = if asked.proxied || host.contains("amazonaws.") { network } else { named.as_str() };
-    let http = status.map(|s| format!(" (HTTP {s})")).unwrap_or_default();
-    let through = if asked.proxied { " through the proxy" } else { "" };
-    let (why, hint) = match class {
-        Class::Refused | Class::Garbled if status.is_some_and(|s| s >= 500) => {
-            (format!("{host} is out of order{http}"), AWS_IS_ILL)
-        }
-        Class::Refused | Class::Garbled => {
-            (format!("what answered for {host} is not {service}{http}"), portal.as_str())
-        }
-        Class::TooLarge => (format!("the answer of {host} is larger than any of {service}'s{http}"), settings.as_str()),
-        Class::Timeout => (format!("{host} did not answer within 10 seconds{through}"), network),
-        Class::ConnectTimeout => (format!("no connection to {host}{through} within 3 seconds"), network),
-        Class::Dns if asked.proxied => ("the name of the proxy or of its host is not known".to_owned(), network),
-        Class::Dns => (
-            format!("the name {host} is not known"),
-            "look at the network, and at `region`; FIPS hosts are in a few regions only",
-        ),
-        Class::NoListener if asked.proxied => ("nothing listens at the proxy's address".to_owned(), network),
-        Class::NoListener => (format!("nothing listens at {host}"), place),
-        Class::NoRoute => (format!("there is no way to {host}{through}"), network),
-        Class::Cut => (format!("{host} closed the connection{through}"), network),
-        Class::UnknownIssuer => (
-            format!("the certificate of {host} is from an unknown authority"),
-            "if your company inspects traffic, set `ca_bundle` under `[aws]` to its certificate",
-        ),
-        Class::WrongName => (format!("the certificate at {host} is another host's"), network),
-        Class::WrongDates => (format!("the certificate of {host} is not valid today, by this machine's clock"), CLOCK),
-        Class::Tls => (format!("{host} does not speak TLS as AWS does{through}"), place),
-        Class::ProxyPassword => (
-            "the proxy asks for a password".to_owned(),
-            // No password belongs into a configuration file, and the configuration refuses one.
-            "run a proxy of your own that adds it (cntlm, px) and set `https_proxy` under `[aws]` to that",
-        ),
-        Class::Proxy => (format!("the proxy does not connect to {host}"), "ask who runs the proxy to allow the host"),
-        Class::Network => (format!("the call to {host} failed on the way{through}"), network),
-        Class::Unsent => return ("the call could not be made".to_owned(), None),
-    };
-    (why, Some(hint.to_owned()))
 }
 
 #[cfg(test)]

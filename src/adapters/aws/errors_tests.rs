@@ -15,6 +15,7 @@ fn tell(failure: &Failure, by_session: bool, proxied: bool) -> TokenError {
         key_id: "AKIAIOSFODNN7EXAMPLE",
         by_session,
         proxied,
+        proxy_user: None,
         secrets: &[SECRET, "123456"],
     };
     told(failure, &asked)
@@ -27,6 +28,7 @@ fn answered(status: u16, code: &str, message: &str) -> Failure {
         message: Some(message.into()),
         status: Some(status),
         request_id: Some("1234-abcd".into()),
+        tls: None,
     }
 }
 
@@ -40,6 +42,7 @@ fn a_refused_web_identity_token_is_told_by_what_to_do_about_it() {
         key_id: "",
         by_session: false,
         proxied: false,
+        proxy_user: None,
         secrets: &["eyJ.canary.x"],
     };
     for (status, code, words, outlook, hint) in [
@@ -130,7 +133,7 @@ const SAID: &[Row] = &[
         false,
         Kind::Refused,
         Permanent,
-        "`rolecall identity add IDENTITY --replace`",
+        "`rolecall doctor IDENTITY`",
     ),
     (
         403,
@@ -263,11 +266,8 @@ fn what_is_on_the_way_is_named() {
         (C::NoListener, None, true, "at the proxy's address", "`https_proxy`"),
         (C::NoRoute, None, false, "no way to", "network"),
         (C::Cut, None, false, "closed the connection", "network"),
-        (C::UnknownIssuer, None, false, "unknown authority", "`ca_bundle`"),
-        (C::WrongName, None, false, "another host's", "network"),
-        (C::WrongDates, None, false, "not valid today", "clock"),
-        (C::Tls, None, true, "does not speak TLS", "network"),
-        (C::ProxyPassword, None, true, "asks for a password", "`https_proxy`"),
+        (C::Tls, None, true, "no TLS connection", "network"),
+        (C::ProxyPassword, None, true, "asks for a user and a password", "`https_proxy_user`"),
         (C::Proxy, None, true, "proxy does not connect", "proxy"),
         (C::Network, None, false, "failed on the way", "network"),
     ] {

@@ -2,14 +2,19 @@
 //!
 //! The SDK's own texts are of no use: `Display` says "service error", and the long form prints the whole response.
 
+use super::certificate::CertificateFault;
 use super::connector::TooLarge;
+use super::http::TimedOut;
+use crate::domain::report::printable;
 use aws_sdk_sts::error::{ProvideErrorMetadata, SdkError};
 use aws_sdk_sts::operation::RequestId;
 use aws_smithy_runtime_api::client::orchestrator::HttpResponse;
 use aws_smithy_runtime_api::client::result::ConnectorError;
-use rustls::CertificateError as Cert;
 use std::error::Error;
 use std::io;
+
+/// How much of the TLS library's words is shown.
+const WORDS_MAX: usize = 120;
 
 /// How far a call came.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -32,12 +37,8 @@ pub(in crate::adapters) enum Class {
     NoRoute,
     /// The connection ended early.
     Cut,
-    /// The certificate is of an authority that is not trusted.
-    UnknownIssuer,
-    /// The certificate is another host's.
-    WrongName,
-    /// The certificate's dates do not fit the clock.
-    WrongDates,
+    /// A certificate was rejected.
+    Certificate,
     /// Another failure of TLS.
     Tls,
     /// The proxy wants a password.
@@ -63,12 +64,23 @@ pub(in crate::adapters) struct Failure {
     pub(in crate::adapters) status: Option<u16>,
     /// AWS's id of the call.
     pub(in crate::adapters) request_id: Option<String>,
+    /// What TLS failed on.
+    pub(in crate::adapters) tls: Option<Tls>,
+}
+
+/// What TLS failed on.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(in crate::adapters) enum Tls {
+    /// A certificate.
+    Certificate(Box<CertificateFault>),
+    /// The handshake, in the library's words.
+    Handshake(String),
 }
 
 impl Failure {
     /// Makes one without an answer.
     pub(in crate::adapters) const fn without_answer(class: Class) -> Self {
-        Self { class, code: None, message: None, status: None, request_id: None }
+        Self { class, code: None, message: None, status: None, request_id: None, tls: None }
     }
 
     /// Takes the SDK's error apart.
@@ -76,6 +88,10 @@ impl Failure {
     where
         E: ProvideErrorMetadata + Error + 'static,
     {
+        let tls = match error {
+            SdkError::DispatchFailure(failure) => failure.as_connector_error().and_then(|error| of_tls(error)),
+            _ => None,
+        };
         let class = match error {
             SdkError::ServiceError(service) if service.err().code().is_some() => Class::Refused,
             SdkError::ServiceError(_) | SdkError::ResponseError(_) => Class::Garbled,
@@ -89,12 +105,20 @@ impl Failure {
             message: error.message().map(str::to_owned),
             status: error.raw_response().map(|answer| answer.status().as_u16()),
             request_id: error.request_id().or_else(|| error.meta().request_id()).map(str::to_owned),
+            tls,
         }
     }
 }
 
+impl Failure {
+    /// Takes the error of a request apart that was sent without the SDK.
+    pub(in crate::adapters) fn of_sending(error: &ConnectorError) -> Self {
+        Self { tls: of_tls(error), ..Self::without_answer(of_connector(error)) }
+    }
+}
+
 /// Tells how far a request came that got no answer.
-pub(in crate::adapters) fn of_connector(error: &ConnectorError) -> Class {
+fn of_connector(error: &ConnectorError) -> Class {
     // A broken configuration of the SDK ends here, not as a construction failure.
     let default = if error.is_user() { Class::Unsent } else { Class::Network };
     of_chain(error).unwrap_or(if error.is_timeout() { Class::Timeout } else { default })
@@ -102,32 +126,53 @@ pub(in crate::adapters) fn of_connector(error: &ConnectorError) -> Class {
 
 /// Looks for the first cause that says what happened. Types where there are types; hyper-util has only words.
 fn of_chain(error: &(dyn Error + 'static)) -> Option<Class> {
-    let mut cause = Some(error);
     let mut by_words = None;
-    while let Some(error) = cause {
+    for error in causes(error) {
         if error.is::<TooLarge>() {
             return Some(Class::TooLarge);
         }
+        match error.downcast_ref::<TimedOut>() {
+            Some(TimedOut::Connect) => return Some(Class::ConnectTimeout),
+            Some(TimedOut::Read) => return Some(Class::Timeout),
+            None => {}
+        }
         if let Some(tls) = error.downcast_ref::<rustls::Error>() {
-            return Some(of_tls(tls));
+            let is_certificate = matches!(tls, rustls::Error::InvalidCertificate(_));
+            return Some(if is_certificate { Class::Certificate } else { Class::Tls });
         }
         let io = error.downcast_ref::<io::Error>();
-        let inner = io.and_then(io::Error::get_ref);
-        if let Some(kind) = io.filter(|_| inner.is_none()).map(io::Error::kind) {
+        if let Some(kind) = io.filter(|io| io.get_ref().is_none()).map(io::Error::kind) {
             return Some(by_words.unwrap_or(of_io(kind)));
         }
         by_words = by_words.or_else(|| of_words(&error.to_string()));
-        // An io::Error's `source` skips what it wraps.
-        cause = inner.map(|inner| inner as &(dyn Error + 'static)).or_else(|| error.source());
     }
     by_words
+}
+
+/// Looks for what TLS failed on.
+fn of_tls(error: &(dyn Error + 'static)) -> Option<Tls> {
+    let tls = causes(error).find_map(|error| error.downcast_ref::<rustls::Error>())?;
+    if let rustls::Error::InvalidCertificate(rustls::CertificateError::Other(other)) = tls
+        && let Some(fault) = other.0.downcast_ref::<CertificateFault>()
+    {
+        return Some(Tls::Certificate(Box::new(fault.clone())));
+    }
+    Some(Tls::Handshake(printable(&tls.to_string(), WORDS_MAX)))
+}
+
+/// Goes through an error and what caused it.
+fn causes<'a>(error: &'a (dyn Error + 'static)) -> impl Iterator<Item = &'a (dyn Error + 'static)> {
+    std::iter::successors(Some(error), |error| {
+        let error: &'a (dyn Error + 'static) = *error;
+        // An io::Error's `source` skips what it wraps.
+        let inner = error.downcast_ref::<io::Error>().and_then(io::Error::get_ref);
+        inner.map(|inner| inner as &(dyn Error + 'static)).or_else(|| error.source())
+    })
 }
 
 fn of_words(text: &str) -> Option<Class> {
     [
         ("dns error", Class::Dns),
-        ("HTTP connect timeout", Class::ConnectTimeout),
-        ("HTTP read timeout", Class::Timeout),
         ("tunnel error: proxy authorization required", Class::ProxyPassword),
         ("tunnel error: unsuccessful", Class::Proxy),
         ("connection closed before message completed", Class::Cut),
@@ -147,22 +192,10 @@ fn of_io(kind: io::ErrorKind) -> Class {
     }
 }
 
-fn of_tls(error: &rustls::Error) -> Class {
-    match error {
-        rustls::Error::InvalidCertificate(Cert::UnknownIssuer) => Class::UnknownIssuer,
-        rustls::Error::InvalidCertificate(Cert::NotValidForName | Cert::NotValidForNameContext { .. }) => {
-            Class::WrongName
-        }
-        rustls::Error::InvalidCertificate(
-            Cert::Expired | Cert::ExpiredContext { .. } | Cert::NotValidYet | Cert::NotValidYetContext { .. },
-        ) => Class::WrongDates,
-        _ => Class::Tls,
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use rustls::CertificateError as Cert;
     use std::fmt;
 
     #[derive(Debug)]
@@ -187,19 +220,17 @@ mod tests {
     #[test]
     fn the_cause_that_says_what_happened_is_found_at_any_depth() {
         let io = |kind| io::Error::from(kind);
-        let tls =
-            |e| io::Error::other(io::Error::new(io::ErrorKind::InvalidData, rustls::Error::InvalidCertificate(e)));
+        let tls = |e: rustls::Error| io::Error::other(io::Error::new(io::ErrorKind::InvalidData, e));
         for (error, want) in [
             (layered("dns error", io::Error::other("failed to lookup address information")), Class::Dns),
             (layered("tcp connect error", io(io::ErrorKind::ConnectionRefused)), Class::NoListener),
             (layered("tcp connect error", io(io::ErrorKind::NetworkUnreachable)), Class::NoRoute),
             (layered("x", io(io::ErrorKind::ConnectionReset)), Class::Cut),
-            (layered("x", tls(Cert::UnknownIssuer)), Class::UnknownIssuer),
-            (layered("x", tls(Cert::NotValidForName)), Class::WrongName),
-            (layered("x", tls(Cert::Expired)), Class::WrongDates),
-            (layered("x", tls(Cert::BadSignature)), Class::Tls),
+            (layered("x", tls(rustls::Error::InvalidCertificate(Cert::BadSignature))), Class::Certificate),
+            (layered("x", tls(rustls::Error::DecryptError)), Class::Tls),
             (layered("tunnel error: proxy authorization required", "x"), Class::ProxyPassword),
-            (layered("HTTP connect timeout occurred after 3s", "x"), Class::ConnectTimeout),
+            (layered("x", TimedOut::Connect), Class::ConnectTimeout),
+            (layered("x", TimedOut::Read), Class::Timeout),
             (layered("x", TooLarge), Class::TooLarge),
         ] {
             assert_eq!(of_chain(&error), Some(want), "{error:?}");

@@ -6,11 +6,17 @@
 
 #[cfg(fuzzing)]
 pub(super) mod canned;
+mod certificate;
 pub(in crate::adapters) mod clean;
 pub(super) mod clients;
 pub(super) mod connector;
 pub(super) mod endpoint;
 pub(super) mod errors;
 pub(super) mod failure;
+pub(super) mod http;
+mod policies;
 pub(super) mod probe;
+pub(super) mod proxy;
 pub(super) mod trust;
+mod verifier;
+mod way;

@@ -1,14 +1,10 @@
 //! Whose certificates are believed: the configured file's, or else the system's.
 //!
 //! The environment is not asked (`SSL_CERT_FILE` would let whoever starts the agent choose), except on macOS, whose
-//! keychain is reached through a library that looks there first. Every certificate is checked here, because the SDK
-//! panics on one that it cannot read.
+//! keychain is reached through a library that looks there first.
 
 use crate::blocking::SOURCES;
 use crate::domain::report::{Kind, Report};
-use aws_smithy_http_client::tls::TrustStore;
-use base64::Engine;
-use base64::engine::general_purpose::STANDARD;
 use rustls::RootCertStore;
 use rustls::pki_types::CertificateDer;
 use rustls::pki_types::pem::PemObject;
@@ -51,7 +47,7 @@ pub(in crate::adapters) async fn reading<T: Send + 'static>(
 }
 
 /// Reads the certificates to believe.
-pub(in crate::adapters) fn store(ca_bundle: Option<&Path>) -> Result<TrustStore, Report> {
+pub(in crate::adapters) fn store(ca_bundle: Option<&Path>) -> Result<RootCertStore, Report> {
     match ca_bundle {
         Some(path) => bundle(path).map_err(|why| {
             Report::new(Kind::Config, format!("`ca_bundle` {}: {why}", path.display()))
@@ -62,32 +58,33 @@ pub(in crate::adapters) fn store(ca_bundle: Option<&Path>) -> Result<TrustStore,
 }
 
 #[cfg(target_os = "macos")]
-#[expect(clippy::unnecessary_wraps, reason = "elsewhere there may be none")]
-fn system() -> Result<TrustStore, Report> {
-    Ok(TrustStore::default())
+fn system() -> Result<RootCertStore, Report> {
+    let mut store = RootCertStore::empty();
+    store.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);
+    if store.is_empty() {
+        return Err(Report::new(Kind::Config, "the keychain has no certificate authorities")
+            .hint("set `ca_bundle` under `[aws]`"));
+    }
+    Ok(store)
 }
 
 #[cfg(not(target_os = "macos"))]
-fn system() -> Result<TrustStore, Report> {
+fn system() -> Result<RootCertStore, Report> {
     SYSTEM_BUNDLES.iter().find_map(|path| bundle(Path::new(path)).ok()).ok_or_else(|| {
         Report::new(Kind::Config, "this machine has no list of certificate authorities")
             .hint("install the package `ca-certificates`, or set `ca_bundle` under `[aws]`")
     })
 }
 
-fn bundle(path: &Path) -> Result<TrustStore, String> {
+fn bundle(path: &Path) -> Result<RootCertStore, String> {
     let pem = read(path).map_err(|e| e.to_string())?;
-    let mut store = TrustStore::empty();
-    let mut usable = 0;
+    let mut store = RootCertStore::empty();
     for der in CertificateDer::pem_slice_iter(&pem) {
         let der = der.map_err(|_| "it is not well-formed PEM".to_owned())?;
         // An old list may hold a certificate that nobody can use any more; the rest counts.
-        if RootCertStore::empty().add(der.clone()).is_ok() {
-            store.add_pem_certificate(encoded(&der));
-            usable += 1;
-        }
+        let _ = store.add(der);
     }
-    if usable == 0 { Err("it holds no usable certificate".to_owned()) } else { Ok(store) }
+    if store.is_empty() { Err("it holds no usable certificate".to_owned()) } else { Ok(store) }
 }
 
 fn read(path: &Path) -> io::Result<Vec<u8>> {
@@ -101,13 +98,6 @@ fn read(path: &Path) -> io::Result<Vec<u8>> {
         return Err(io::Error::other("it is larger than 4 MiB"));
     }
     Ok(pem)
-}
-
-fn encoded(der: &CertificateDer<'_>) -> Vec<u8> {
-    let mut pem = String::from("-----BEGIN CERTIFICATE-----\n");
-    pem.push_str(&STANDARD.encode(der));
-    pem.push_str("\n-----END CERTIFICATE-----\n");
-    pem.into_bytes()
 }
 
 #[cfg(test)]

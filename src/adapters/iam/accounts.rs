@@ -8,6 +8,8 @@ use crate::adapters::profiles;
 use crate::adapters::sts::Sts;
 use crate::domain::arn::{IamUser, Partition};
 use crate::domain::catalogue::AwsSettings;
+use crate::domain::diagnosis::key::is_unknown_key;
+use crate::domain::regions;
 use crate::domain::report::{Kind, Report};
 use crate::domain::secret::MfaCode;
 use crate::ports::{
@@ -150,6 +152,16 @@ impl Iam {
     }
 }
 
+/// Says what may be wrong with the credentials of a profile that no Region accepts.
+fn of_profile(mut error: TokenError, profile: &str, region: &str) -> TokenError {
+    let partition = Partition::of_region(region).id();
+    error.report.hint = Some(format!(
+        "possible causes: the credentials of profile {profile} are over, deleted or inactive, or of another partition than \
+         {partition} (set `region` in the profile): `aws sts get-caller-identity --profile {profile}`"
+    ));
+    error
+}
+
 #[async_trait]
 impl Accounts for Sts {
     async fn profile(&self, aws: &Arc<AwsSettings>, profile: &str) -> Result<(Office, CallerIdentity), TokenError> {
@@ -159,7 +171,23 @@ impl Accounts for Sts {
             code: None,
             request_id: None,
         })?;
-        let who = in_time(Asking::CallerIdentity, "", self.identify(aws, &signer, &region)).await?;
+        let ask = |region: String| {
+            let signer = &signer;
+            async move { in_time(Asking::CallerIdentity, "", self.identify(aws, signer, &region)).await }
+        };
+        let who = match ask(region.clone()).await {
+            // The profile's Region may be one for other services, which the account has not enabled for STS.
+            Err(error) if is_unknown_key(error.aws_code()) => {
+                let mut answer = Err(error);
+                for other in regions::besides(&region, []) {
+                    if let Ok(who) = ask(other).await {
+                        answer = Ok(who);
+                    }
+                }
+                answer.map_err(|error| of_profile(error, profile, &region))?
+            }
+            answer => answer?,
+        };
         let partition = Partition::of_arn(&who.arn).unwrap_or_else(|| Partition::of_region(&region));
         Ok((Office { signer, partition }, who))
     }

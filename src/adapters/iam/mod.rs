@@ -11,6 +11,7 @@ use super::aws::clients::{Clients, Reached, credentials, in_time, secrets};
 use super::aws::endpoint::Endpoint;
 use super::aws::errors::{self, Call, Odd};
 use super::aws::probe::Probe;
+use super::aws::proxy::Passwords;
 use crate::domain::arn::{IamUser, Partition};
 use crate::domain::catalogue::AwsSettings;
 use crate::domain::credential::{AccessKey, Signer};
@@ -36,7 +37,7 @@ pub(super) struct Iam {
 
 impl Iam {
     /// Makes one that has no connections yet.
-    pub(super) fn new(clock: Arc<dyn Clock>) -> Self {
+    pub(super) fn new(clock: Arc<dyn Clock>, passwords: Passwords) -> Self {
         let place = |aws: &AwsSettings, region: &str| {
             // One host for a whole partition, and one region that its signatures name.
             Ok((Endpoint::iam(aws, region)?, Partition::of_region(region).default_region().to_owned()))
@@ -44,7 +45,7 @@ impl Iam {
         let make = |config: &aws_types::SdkConfig, classifier| {
             Client::from_conf(Builder::from(config).retry_classifier(classifier).build())
         };
-        Self { clients: Clients::new(clock, place, make) }
+        Self { clients: Clients::new(clock, passwords, place, make) }
     }
 
     /// Creates one that sends nothing and reads a prepared answer.

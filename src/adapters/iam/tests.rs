@@ -39,7 +39,7 @@ impl Bench {
         let key = sandbox.access_key(USER_ARN);
         let signer = Signer::Key(AccessKey { id: key.id, secret: SecretKey::new(key.secret) });
         let aws = Arc::new(AwsSettings { iam_endpoint: Some(sandbox.url()), ..AwsSettings::default() });
-        let iam = Iam::new(Arc::new(Hand(sandbox.clock())));
+        let iam = Iam::new(Arc::new(Hand(sandbox.clock())), Passwords::default());
         Self { iam, sandbox, aws, signer, user: IamUser::new(USER_ARN).expect("valid") }
     }
 

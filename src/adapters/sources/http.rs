@@ -3,14 +3,14 @@
 use super::credentials::{Raw, check};
 use super::{later, never};
 use crate::adapters::aws::connector;
-use crate::adapters::aws::failure::{Class, of_connector};
+use crate::adapters::aws::failure::{Class, Failure, Tls};
+use crate::adapters::aws::http::Limits;
 use crate::adapters::aws::probe;
 use crate::domain::arn::{self, AccountId};
 use crate::domain::report::{Kind, Report, printable};
 use crate::domain::secret::{SecretKey, SessionToken};
 use crate::ports::{Clock, Given, Sourced, TokenError};
-use aws_smithy_http_client::proxy::ProxyConfig;
-use aws_smithy_runtime_api::client::http::{HttpConnector, HttpConnectorSettings, SharedHttpConnector};
+use aws_smithy_runtime_api::client::http::{HttpConnector, SharedHttpConnector};
 use aws_smithy_runtime_api::client::orchestrator::{HttpRequest, HttpResponse};
 use chrono::TimeDelta;
 use serde::Deserialize;
@@ -47,8 +47,8 @@ impl Service {
         tls: bool,
         ca_bundle: Option<&Path>,
     ) -> Result<Self, TokenError> {
-        let limits = HttpConnectorSettings::builder().connect_timeout(CONNECT).read_timeout(ANSWER).build();
-        let connector = connector::connector(tls, ca_bundle, limits, ProxyConfig::disabled()).map_err(never)?;
+        let limits = Limits { connect: CONNECT, read: ANSWER };
+        let connector = connector::connector(tls, ca_bundle, limits, None).map_err(never)?;
         Ok(Self { name, hint, connector })
     }
 
@@ -76,13 +76,16 @@ impl Service {
                 let skew = probe::skew(response.headers().get("date"), since, clock);
                 Ok(Reply { response, skew })
             }
-            Ok(Err(error)) => Err(self.unheard(of_connector(&error))),
-            Err(_) => Err(self.unheard(Class::Timeout)),
+            Ok(Err(error)) => Err(self.unheard(&Failure::of_sending(&error))),
+            Err(_) => Err(self.unheard(&Failure::without_answer(Class::Timeout))),
         }
     }
 
-    fn unheard(&self, class: Class) -> TokenError {
-        let why = match class {
+    fn unheard(&self, failure: &Failure) -> TokenError {
+        if let Some(Tls::Certificate(fault)) = &failure.tls {
+            return later(Report::new(Kind::Unreachable, fault.why(&self.name)).hint(fault.hint()));
+        }
+        let why = match failure.class {
             Class::Timeout => "did not answer within 2 seconds",
             Class::ConnectTimeout => "cannot be reached within a second",
             Class::NoListener => "does not listen",
@@ -90,9 +93,7 @@ impl Service {
             Class::Dns => "has a name that is not known",
             Class::Cut => "closed the connection",
             Class::TooLarge => "gave an answer larger than any of its own",
-            Class::UnknownIssuer | Class::WrongName | Class::WrongDates | Class::Tls => {
-                "has no certificate that is believed"
-            }
+            Class::Certificate | Class::Tls => "has no certificate that is believed",
             _ => "could not be asked",
         };
         later(Report::new(Kind::Unreachable, format!("{} {why}", self.name)).hint(self.hint))

@@ -14,6 +14,7 @@ use super::aws::endpoint::Endpoint;
 use super::aws::errors::{self, Asked, Call, Odd};
 use super::aws::failure::{Class, Failure};
 use super::aws::probe::Probe;
+use super::aws::proxy::Passwords;
 use super::iam::Iam;
 use super::signin::Signin;
 use super::sources::{Ambient, Sources};
@@ -23,7 +24,9 @@ use crate::domain::credential::{AccessKey, Signer};
 use crate::domain::plan::{AssumeRole, SessionTokenCall};
 use crate::domain::secret::{MfaCode, SecretKey, SessionToken, WebToken};
 use crate::domain::source::WebIdentity;
-use crate::ports::{self, AccessKeys, CallerIdentity, Clock, Federation, Issued, Outlook, TokenError, TokenService};
+use crate::ports::{
+    self, AccessKeys, CallerIdentity, Clock, Federation, Issued, Outlook, TokenError, TokenService, Vault,
+};
 use answer::{Answer, Expected};
 use async_trait::async_trait;
 use aws_sdk_sts::Client;
@@ -42,16 +45,20 @@ pub struct Sts {
     pub(super) iam: Iam,
     signin: Signin,
     sources: Sources,
+    passwords: Passwords,
 }
 
 impl Sts {
-    /// Makes one that has no connections yet, with what the agent's environment says now.
-    pub fn new(clock: Arc<dyn Clock>, ambient: Ambient) -> Self {
+    /// Makes one that has no connections yet, with what the agent's environment says now; without a vault, no password is
+    /// known of a proxy.
+    pub fn new(clock: Arc<dyn Clock>, ambient: Ambient, vault: Option<Arc<dyn Vault>>) -> Self {
+        let passwords = vault.map(Passwords::of_vault).unwrap_or_default();
         let place = |aws: &AwsSettings, region: &str| Ok((Endpoint::sts(aws, region)?, region.to_owned()));
-        let clients = Clients::new(Arc::clone(&clock), place, |config, classifier| {
+        let clients = Clients::new(Arc::clone(&clock), passwords.clone(), place, |config, classifier| {
             Client::from_conf(Builder::from(config).retry_classifier(classifier).build())
         });
-        Self { clients, iam: Iam::new(Arc::clone(&clock)), signin: Signin, sources: Sources::new(clock, ambient) }
+        let (iam, signin) = (Iam::new(Arc::clone(&clock), passwords.clone()), Signin(passwords.clone()));
+        Self { clients, iam, signin, sources: Sources::new(clock, ambient), passwords }
     }
 
     /// Checks what was issued.

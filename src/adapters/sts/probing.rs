@@ -77,7 +77,7 @@ fn obstacle(failure: &Failure) -> Option<Obstacle> {
     match failure.class {
         Class::Refused if failure.status.is_none_or(|status| status < 500) => None,
         Class::Refused | Class::Garbled | Class::TooLarge => Some(Obstacle::Answer),
-        Class::UnknownIssuer | Class::WrongName | Class::WrongDates | Class::Tls => Some(Obstacle::Certificate),
+        Class::Certificate | Class::Tls => Some(Obstacle::Certificate),
         Class::Proxy | Class::ProxyPassword => Some(Obstacle::Proxy),
         Class::Unsent => None,
         Class::Timeout
@@ -108,7 +108,8 @@ impl Probes for Sts {
 
     async fn list_buckets(&self, aws: &Arc<AwsSettings>, session: &Session, region: &str) -> Result<(), TokenError> {
         let now = self.clients.clock().now().wall;
-        in_time(Call::ListBuckets, &session.access_key_id, s3::list_buckets(aws, session, region, now)).await
+        in_time(Call::ListBuckets, &session.access_key_id, s3::list_buckets(&self.passwords, aws, session, region, now))
+            .await
     }
 
     async fn role(&self, aws: &Arc<AwsSettings>, signer: &Signer, role: &RoleArn) -> Result<RoleRead, TokenError> {

@@ -48,7 +48,7 @@ impl Bench {
         let key = sandbox.access_key(USER_ARN);
         let key = AccessKey { id: key.id, secret: SecretKey::new(key.secret) };
         let aws = Arc::new(AwsSettings { sts_endpoint: Some(sandbox.url()), ..AwsSettings::default() });
-        let sts = Sts::new(Arc::new(Skewed(sandbox.clock(), ahead)), Ambient::default());
+        let sts = Sts::new(Arc::new(Skewed(sandbox.clock(), ahead)), Ambient::default(), None);
         Self { sts, sandbox, aws, key }
     }
 
@@ -195,7 +195,7 @@ async fn a_key_tells_whose_it_is_until_it_is_switched_off() {
     let error = bench.sts.caller_identity(&bench.aws, &bench.key, REGION).await.expect_err("inactive");
     assert_eq!((error.report.kind, error.outlook), (Kind::Refused, Outlook::Permanent));
     assert!(error.report.message.contains(&bench.key.id) && error.report.message.contains("InvalidClientTokenId"));
-    assert!(error.report.hint.expect("a hint").contains("`rolecall identity add IDENTITY --replace`"));
+    assert!(error.report.hint.expect("a hint").contains("`rolecall doctor IDENTITY`"));
 
     let wrong = AccessKey { secret: SecretKey::new("not-the-secret-of-this-key".into()), ..bench.key.clone() };
     bench.sandbox.world(|world| world.user(USER_ARN).access_keys[0].status = KeyStatus::Active);
@@ -239,7 +239,7 @@ async fn a_clock_that_is_an_hour_off_still_gets_sessions_and_learns_by_how_much(
 async fn clients_are_kept_per_configuration_and_region_and_are_few() {
     let bench = Bench::new();
     for n in 0..20 {
-        bench.sts.caller_identity(&bench.aws, &bench.key, &format!("eu-central-{}", n % 10)).await.expect("known");
+        bench.sts.clients.reach(&bench.aws, &format!("eu-central-{}", n % 10)).await.expect("reached");
     }
     assert_eq!(bench.sts.clients.count(), CLIENTS);
     let same = Arc::new(AwsSettings::clone(&bench.aws));

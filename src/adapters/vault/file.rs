@@ -367,7 +367,7 @@ fn read_contents(key: &Key, bytes: &[u8]) -> Result<Contents, Flaw> {
     if content.v > CONTENT_VERSION {
         return Err(Flaw::Newer);
     }
-    let read = |(name, item): (&&str, &Item<'_>)| Some((Name::new(name).ok()?, item.to_key().ok()?));
+    let read = |(name, item): (&&str, &Item<'_>)| Some((Name::in_vault(name).ok()?, item.to_key().ok()?));
     let keys = content.keys.iter().map(read).collect::<Option<Keys>>().ok_or(Flaw::Newer)?;
     Ok(Contents { generation: content.generation, keys })
 }

@@ -4,7 +4,7 @@ use super::{CALLS_MAX, Standing, Walk};
 use crate::agent::flight::session_name;
 use crate::domain::credential::{Session, Signer};
 use crate::domain::diagnosis::attempt::{Attempt, Own, Party, Target, Variation};
-use crate::domain::diagnosis::key::unreachable;
+use crate::domain::diagnosis::key::{is_unknown_key, unreachable};
 use crate::domain::diagnosis::refusal::{self, PolicyKind, Refusal};
 use crate::domain::diagnosis::{Cause, Certainty, Finding, Link, LinkKind, State, explain, narrow_session_policy};
 use crate::domain::plan::{AssumeRole, Step};
@@ -17,7 +17,7 @@ use std::time::Duration;
 const SHORTEST: Duration = Duration::from_mins(15);
 
 /// The links of one role, in their order.
-const OF_ROLE: [LinkKind; 5] =
+pub(super) const OF_ROLE: [LinkKind; 5] =
     [LinkKind::Permission, LinkKind::Trust, LinkKind::Conditions, LinkKind::Duration, LinkKind::SessionPolicy];
 
 impl Walk<'_> {
@@ -104,36 +104,6 @@ impl Walk<'_> {
         issued
     }
 
-    pub(super) fn role_holds(&mut self, name: &str, call: &AssumeRole, from: &str, with_mfa: bool) {
-        let source = &call.role_arn;
-        let mut told = Vec::new();
-        for (is_set, word) in [
-            (with_mfa, "MFA"),
-            (call.external_id.is_some(), "external id"),
-            (call.source_identity.is_some(), "source identity"),
-            (!call.tags.is_empty(), "session tags"),
-        ] {
-            if is_set {
-                told.push(word);
-            }
-        }
-        let conditions = if told.is_empty() { "met".to_owned() } else { format!("met, with {}", told.join(", ")) };
-        let policy = match (&call.policy, call.policy_arns.is_empty()) {
-            (None, true) => "none".to_owned(),
-            _ => "AWS takes it".to_owned(),
-        };
-        let minutes = call.duration.as_secs() / 60;
-        for (kind, text) in OF_ROLE.into_iter().zip([
-            format!("sts:AssumeRole on {source}"),
-            if from.is_empty() { "trusts who asks".to_owned() } else { format!("trusts {from}") },
-            conditions,
-            format!("{minutes} minutes"),
-            policy,
-        ]) {
-            self.found.links.push(Link::new(kind, State::Holds, text).of(name));
-        }
-    }
-
     async fn refused(
         &mut self,
         from: &Standing,
@@ -149,6 +119,13 @@ impl Walk<'_> {
             self.breaks(finding, &text);
             return None;
         };
+        if is_unknown_key(code)
+            && let Some(finding) = self.rejected_by_region(from, &call.region, name).await
+        {
+            let text = finding.what.clone();
+            self.breaks(finding, &text);
+            return None;
+        }
         let mut attempt = self.attempt(from, call, name, refusal::read(code, &error.report.message));
         attempt.words.clone_from(&error.report.message);
         self.say(&format!("looking into the refusal of {name}")).await;

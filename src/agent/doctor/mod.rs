@@ -10,6 +10,7 @@
 //! | `start` | the vault and its key, or the source; the clock and the way to AWS |
 //! | `chain` | AssumeRole, role after role; what is varied when one is refused |
 //! | `reading` | who may read IAM here, and what it says |
+//! | `region` | whether another Region accepts what one rejects |
 //! | `document` | a policy document's JSON |
 //!
 //! What a refusal means is for `domain/diagnosis` to say.
@@ -17,6 +18,7 @@
 mod chain;
 mod document;
 mod reading;
+mod region;
 mod start;
 
 use super::Agent;

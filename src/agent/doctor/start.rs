@@ -1,6 +1,7 @@
 //! Where a chain begins: the vault and its key, or the identity's source; then, by one call, the key, the clock and the way
 //! to AWS.
 
+use super::chain::OF_ROLE;
 use super::{Standing, Walk};
 use crate::agent::failure::Failure;
 use crate::agent::questions::Subject;
@@ -12,7 +13,7 @@ use crate::domain::diagnosis::key::{
     CLOCK_LIMIT, KeyFacts, Listed, clock, is_unknown_key, minutes, rejected, unreachable,
 };
 use crate::domain::diagnosis::{Cause, Certainty, Finding, Link, LinkKind, State};
-use crate::domain::plan::Step;
+use crate::domain::plan::{AssumeRole, Step};
 use crate::domain::report::{Kind, Report};
 use crate::ports::{CallerIdentity, StoredKey, TokenError, VaultState};
 use crate::protocol::process_output;
@@ -104,6 +105,36 @@ impl Walk<'_> {
             self.role_holds(role, call, "", true);
         }
         Some((Standing { signer: Signer::Session(session), party, with_mfa }, 1))
+    }
+
+    pub(super) fn role_holds(&mut self, name: &str, call: &AssumeRole, from: &str, with_mfa: bool) {
+        let source = &call.role_arn;
+        let mut told = Vec::new();
+        for (is_set, word) in [
+            (with_mfa, "MFA"),
+            (call.external_id.is_some(), "external id"),
+            (call.source_identity.is_some(), "source identity"),
+            (!call.tags.is_empty(), "session tags"),
+        ] {
+            if is_set {
+                told.push(word);
+            }
+        }
+        let conditions = if told.is_empty() { "met".to_owned() } else { format!("met, with {}", told.join(", ")) };
+        let policy = match (&call.policy, call.policy_arns.is_empty()) {
+            (None, true) => "none".to_owned(),
+            _ => "AWS takes it".to_owned(),
+        };
+        let minutes = call.duration.as_secs() / 60;
+        for (kind, text) in OF_ROLE.into_iter().zip([
+            format!("sts:AssumeRole on {source}"),
+            if from.is_empty() { "trusts who asks".to_owned() } else { format!("trusts {from}") },
+            conditions,
+            format!("{minutes} minutes"),
+            policy,
+        ]) {
+            self.found.links.push(Link::new(kind, State::Holds, text).of(name));
+        }
     }
 
     /// Gets the session of a step the ordinary way, where a person may be asked; what goes wrong is told.
@@ -206,6 +237,13 @@ impl Walk<'_> {
             }
             (Err(error), None) => {
                 self.holds(LinkKind::Network, format!("STS of {region} answers"));
+                let is_unknown = is_unknown_key(error.code.as_deref().unwrap_or_default());
+                if is_unknown && let Some(finding) = self.rejected_by_region(standing, &region, "").await {
+                    set_key(&mut self.found.links, State::Holds, Some("AWS accepts it in another Region".to_owned()));
+                    let text = finding.what.clone();
+                    self.breaks(finding, &text);
+                    return None;
+                }
                 let findings = self.why_rejected(standing, error).await;
                 let text = findings
                     .first()

@@ -47,7 +47,7 @@ impl Problem {
 
     /// Says that there is no session to give.
     pub(super) fn of(failure: &Failure) -> Self {
-        let Report { kind, message, hint } = &failure.report;
+        let Report { kind, message, hint, .. } = &failure.report;
         let (status, code) = match kind {
             Kind::Locked => (StatusCode::FORBIDDEN, "Locked"),
             Kind::Refused => (StatusCode::FORBIDDEN, "Refused"),

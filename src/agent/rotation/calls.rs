@@ -10,6 +10,7 @@ use crate::agent::failure::Failure;
 use crate::agent::patience::Patience;
 use crate::agent::questions::Subject;
 use crate::domain::credential::{AccessKey, Signer};
+use crate::domain::regions;
 use crate::domain::report::{Kind, Report};
 use crate::ports::{Listing, NewKey, Outlook, TokenError};
 use crate::protocol::process_output;
@@ -153,11 +154,16 @@ impl Rotation<'_> {
     /// Waits until a key works in every region where the identity's roles will use it, and is the user's.
     pub(super) async fn try_out(&mut self, step: &str, key: &AccessKey) -> Result<(), Report> {
         let mut pauses = Pauses::new(self.now());
+        let mut is_proven = false;
         for region in self.regions() {
+            let mut is_checked = false;
             loop {
                 self.agent.counters.sts_calls.fetch_add(1, Ordering::Relaxed);
                 let error = match self.agent.ports.tokens.caller_identity(&self.aws, key, &region).await {
-                    Ok(who) if who.arn == self.arn() => break,
+                    Ok(who) if who.arn == self.arn() => {
+                        is_proven = true;
+                        break;
+                    }
                     Ok(who) => {
                         return Err(Report::new(
                             Kind::Refused,
@@ -171,6 +177,12 @@ impl Rotation<'_> {
                 if !is_unknown_key(&error) && error.outlook != Outlook::Transient {
                     return Err(self.named(error).report);
                 }
+                // A Region that rejects the key in use as well says nothing about the new one.
+                let is_doubtful = is_unknown_key(&error) && !is_checked && regions::must_be_enabled(&region);
+                if is_doubtful && self.rejects_key_in_use(key, &region).await {
+                    break;
+                }
+                is_checked = true;
                 let Some(again) = pauses.until(self.now()) else {
                     return Err(Report {
                         hint: Some("AWS may need a few minutes to know a new key".to_owned()),
@@ -186,7 +198,25 @@ impl Rotation<'_> {
                 self.pause(step, &why, again).await;
             }
         }
-        Ok(())
+        if is_proven {
+            return Ok(());
+        }
+        Err(Report::new(
+            Kind::Refused,
+            format!("no Region accepts access key {}, and none accepts the old key", key.id),
+        )
+        .hint(format!("`rolecall doctor {}` finds out why", self.plan.identity.name)))
+    }
+
+    /// Returns whether a Region rejects the vault's key too, which happens if the account has not enabled the Region.
+    async fn rejects_key_in_use(&self, new: &AccessKey, region: &str) -> bool {
+        let Ok(stored) = self.stored() else { return false };
+        if stored.key.id == new.id {
+            return false;
+        }
+        self.agent.counters.sts_calls.fetch_add(1, Ordering::Relaxed);
+        let answer = self.agent.ports.tokens.caller_identity(&self.aws, &stored.key, region).await;
+        answer.is_err_and(|error| is_unknown_key(&error))
     }
 
     /// Says what is waited for, and waits.

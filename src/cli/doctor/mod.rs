@@ -64,6 +64,16 @@ pub(super) fn run(paths: &Paths, args: &DoctorArgs) -> Result<(), Failure> {
     }
 }
 
+/// Proposes the proxy of this shell, if AWS was not reached without one.
+fn propose_proxy(names: &mut [Diagnosis]) {
+    let Some(proxy) = client::CallersProxy::from_env() else { return };
+    for finding in names.iter_mut().flat_map(|name| &mut name.findings) {
+        if finding.cause == Cause::EndpointUnreachable {
+            finding.fix = Some(proxy.hint());
+        }
+    }
+}
+
 fn examine(paths: &Paths, name: Option<&str>) -> Shown {
     let (catalogue, config) = local::config(paths, name);
     let mut general = Diagnosis { name: name.map(ToOwned::to_owned), ..config };
@@ -78,6 +88,9 @@ fn examine(paths: &Paths, name: Option<&str>) -> Shown {
     let mut names = Vec::new();
     if is_known && has_agent {
         names.extend(wanted.into_iter().map(|name| ask(paths, &name)));
+        if catalogue.aws.https_proxy.is_none() {
+            propose_proxy(&mut names);
+        }
     }
     let mut shown = Shown { holds: false, exit_code: 0, general, names, left_out };
     let class = shown.class();

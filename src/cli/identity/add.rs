@@ -61,7 +61,7 @@ pub(super) fn run(paths: &Paths, args: &IdentityAddArgs) -> Result<(), Failure> 
     } else {
         (Some(given_key(paths, args)?), None)
     };
-    let stored = key.map(|key| store(paths, args, key, section.region.as_deref())).transpose()?;
+    let stored = key.map(|key| store(paths, args, key, &section)).transpose()?;
     let after = file
         .write(&edited)
         .map_err(|report| {
@@ -186,12 +186,18 @@ fn section(text: &str, args: &IdentityAddArgs) -> Result<(IdentitySection, Prese
     Ok((merged, if same { Present::AsWanted } else { Present::Other }))
 }
 
-fn store(paths: &Paths, args: &IdentityAddArgs, key: AccessKey, region: Option<&str>) -> Result<KeyStatus, Report> {
+fn store(
+    paths: &Paths,
+    args: &IdentityAddArgs,
+    key: AccessKey,
+    section: &IdentitySection,
+) -> Result<KeyStatus, Report> {
     let request = Request::IdentityAdd {
         name: args.name.to_string(),
         access_key_id: key.id,
         secret_access_key: key.secret,
-        region: region.map(str::to_owned),
+        region: section.region.clone(),
+        arns: section.mfa_serial.iter().cloned().collect(),
         replace: args.replace,
         imported: false,
     };

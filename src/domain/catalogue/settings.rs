@@ -94,6 +94,10 @@ pub struct AwsSettings {
     pub ca_bundle: Option<PathBuf>,
     /// An HTTP proxy for calls to AWS.
     pub https_proxy: Option<String>,
+    /// The user at the proxy; the password is in the vault.
+    pub https_proxy_user: Option<String>,
+    /// The hosts that are reached without the proxy: names, domains, addresses, networks, or `*`.
+    pub no_proxy: Vec<String>,
     /// Whether FIPS hosts are used.
     pub fips: bool,
     /// Whether dual-stack hosts are used.

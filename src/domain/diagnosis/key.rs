@@ -1,6 +1,7 @@
 //! What is wrong before any role: the key, the clock, the way to AWS.
 
 use super::{Cause, Certainty, Finding, LinkKind};
+use crate::domain::regions::{Reason, Rejected};
 use crate::domain::report::{Kind, Report};
 use chrono::TimeDelta;
 
@@ -75,8 +76,35 @@ pub fn rejected(code: &str, key: &KeyFacts<'_>, listed: Listed) -> Vec<Finding> 
             format!("access key {id} is active, and yet STS does not know it: a new key takes a moment"),
             format!("run rolecall doctor again in a minute; then compare `region` of [identities.{identity}]"),
         )],
-        // AWS says the same of both.
-        Listed::Unread => vec![deleted(Certainty::Possible, "may have been"), inactive(Certainty::Possible, "may be")],
+        // AWS says the same of all three. A key is replaced last: none of this was seen.
+        Listed::Unread => vec![
+            inactive(Certainty::Possible, "may be"),
+            deleted(Certainty::Possible, "may have been").fix(format!(
+                "look first: aws iam list-access-keys --user-name {user}; if it is gone, store a new one: \
+                 rolecall identity add {identity} --replace"
+            )),
+            found(
+                Cause::RegionDisabled,
+                Certainty::Possible,
+                format!("access key {id} may belong to another partition, or to an account without the Region"),
+                format!("compare `region` of [identities.{identity}] with the account's Regions and partition"),
+            ),
+        ],
+    }
+}
+
+/// Says what is wrong with a Region that rejects a key which another Region accepts. The key itself is good.
+pub fn wrong_region(rejected: &Rejected<'_>, name: &str) -> Finding {
+    let (cause, certainty) = match rejected.reason() {
+        Reason::OtherPartition | Reason::NotEnabled => (Cause::RegionDisabled, Certainty::Certain),
+        Reason::NotYet => (Cause::Other, Certainty::Likely),
+    };
+    let report = rejected.report();
+    let finding = Finding::new(cause, LinkKind::Network, certainty, report.message).of(name);
+    let finding = finding.in_account(rejected.account);
+    match report.hint {
+        Some(hint) => finding.fix(hint),
+        None => finding,
     }
 }
 

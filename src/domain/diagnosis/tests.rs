@@ -216,7 +216,7 @@ fn conditions_are_judged_as_iam_does_and_never_guessed() {
 }
 
 #[test]
-fn a_key_that_aws_does_not_take_is_one_of_two_until_somebody_looks() {
+fn unread_key_list_leaves_three_possible_causes() {
     use Certainty::{Certain, Possible};
     let key = KeyFacts { identity: "auth", id: "AKIAEXAMPLE", owner: USER, account: "111111111111" };
     let of = |code, listed| -> Vec<(Cause, Certainty)> {
@@ -226,7 +226,7 @@ fn a_key_that_aws_does_not_take_is_one_of_two_until_somebody_looks() {
     assert_eq!(of("InvalidClientTokenId", Listed::Gone), [(Cause::KeyDeleted, Certain)]);
     assert_eq!(
         of("InvalidClientTokenId", Listed::Unread),
-        [(Cause::KeyDeleted, Possible), (Cause::KeyInactive, Possible)]
+        [(Cause::KeyInactive, Possible), (Cause::KeyDeleted, Possible), (Cause::RegionDisabled, Possible)]
     );
     assert_eq!(of("SignatureDoesNotMatch", Listed::Unread), [(Cause::KeyWrong, Certain)]);
 }

@@ -137,7 +137,7 @@ fn a_key_that_is_inactive_or_deleted() {
     let finding = full.is_certainly("key-inactive");
     assert!(finding["fix"].as_str().unwrap().contains("--status Active"), "{finding}");
     none.is_possibly("key-inactive");
-    assert_eq!(none.causes().len(), 2, "AWS says the same of a deleted one");
+    assert_eq!(none.causes().len(), 3, "AWS says the same of a deleted one, and of one that is elsewhere");
 
     let (full, none) = both(ONE, |home| home.aws.world(|world| world.user(USER_ARN).access_keys.clear()));
     let finding = full.is_certainly("key-deleted");

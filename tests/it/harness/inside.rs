@@ -315,7 +315,7 @@ fn run(
     let socket = Socket::bind(paths).expect("the socket is free");
     let ports = Ports {
         vault: vault.clone(),
-        tokens: Arc::new(Sts::new(clock.clone(), ambient)),
+        tokens: Arc::new(Sts::new(clock.clone(), ambient, Some(vault.clone()))),
         prompter: prompter.clone(),
         clock: clock.clone(),
     };

@@ -17,5 +17,6 @@ pub(crate) mod process;
 pub(crate) mod programs;
 pub(crate) mod prompter;
 pub(crate) mod remote;
+pub(crate) mod tls;
 pub(crate) mod window;
 pub(crate) mod wire;

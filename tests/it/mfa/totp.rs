@@ -47,7 +47,8 @@ fn use_up(agent: &Inside, code: String) {
     let aws = Arc::new(AwsSettings { sts_endpoint: Some(agent.aws.url()), ..AwsSettings::default() });
     let mfa_serial = MfaSerial::new("arn:aws:iam::111111111111:mfa/richard").ok();
     let call = SessionTokenCall { region: "eu-west-1".into(), duration: Duration::from_mins(15), mfa_serial };
-    let (sts, key, code) = (Sts::new(agent.clock.clone(), Ambient::default()), stored(agent).key, MfaCode::new(code));
+    let (sts, key, code) =
+        (Sts::new(agent.clock.clone(), Ambient::default(), None), stored(agent).key, MfaCode::new(code));
     let used = sts.session_token(&aws, &key, &call, Some(&code));
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     runtime.block_on(used).expect("the first use");

@@ -140,7 +140,7 @@ fn a_key_that_is_off_at_aws_is_told_at_once() {
     agent.aws.world(|world| world.user(USER_ARN).access_keys[0].status = KeyStatus::Inactive);
     let report = rotate(&agent).expect_err("it cannot sign");
     assert_eq!((report.kind, agent.aws.count("ListAccessKeys")), (Kind::Refused, 1), "{report:?}");
-    assert!(report.hint.as_deref().is_some_and(|hint| hint.contains("identity add auth --replace")), "{report:?}");
+    assert!(report.hint.as_deref().is_some_and(|hint| hint.contains("`rolecall doctor auth`")), "{report:?}");
 }
 
 /// The person at the terminal where the rotation was typed is asked there: for consent, and for the code that IAM wants.

@@ -55,6 +55,7 @@ pub(crate) fn authenticate(
         Some(session) => session_caller(world, session, presented, now)?,
         None => long_term_caller(world, presented)?,
     };
+    check_region(world, &caller, presented)?;
     check_age(presented, service, now)?;
     if !presented.is_by(&secret, request) {
         return Err(Stranger::WrongSignature);
@@ -88,6 +89,17 @@ fn check_scope(presented: &Presented, service: Service) -> Result<(), Stranger> 
             scope.date
         );
         return Err(Stranger::WrongScope(message));
+    }
+    Ok(())
+}
+
+/// Refuses the credentials of an account in a Region that it has not enabled, or of another partition: "the Region must be
+/// activated in both the account from which the request is made and the account for which the credentials are generated"
+/// ("Manage AWS STS in an AWS Region"). AWS words it as it words an unknown key.
+fn check_region(world: &World, caller: &Caller, presented: &Presented) -> Result<(), Stranger> {
+    let account = world.accounts.get(&caller.account);
+    if account.is_some_and(|account| !account.is_known_in(&presented.scope.region)) {
+        return Err(Stranger::UnknownKey);
     }
     Ok(())
 }

@@ -146,7 +146,8 @@ impl RoleSession {
 
     /// Returns the session's ARN, which has no path in it (AssumeRole, `AssumedRoleUser`).
     pub(crate) fn arn(&self, account: &str) -> String {
-        format!("arn:aws:sts::{account}:assumed-role/{}/{}", self.role_name, self.name)
+        let partition = self.role_arn.split(':').nth(1).unwrap_or("aws");
+        format!("arn:{partition}:sts::{account}:assumed-role/{}/{}", self.role_name, self.name)
     }
 
     /// Returns the `AssumedRoleId`.

@@ -53,7 +53,7 @@ pub(crate) fn answer(exchange: &mut Exchange<'_>) -> Answer {
     let result = exchange
         .authenticate()
         .map_err(query::stranger)
-        .and_then(|caller| check_region(exchange, &caller).map(|()| caller))
+        .and_then(|caller| check_region(exchange, &caller.account).map(|()| caller))
         .and_then(|caller| handle(exchange, &caller));
     match result {
         Ok(write) => DIALECT.success(&action, exchange.request_id, write),
@@ -66,13 +66,13 @@ pub(crate) fn error(error: &ApiError, request_id: &str) -> Answer {
     DIALECT.failure(error, request_id)
 }
 
-/// Refuses a region in which the caller's account has switched STS off ("Managing AWS STS in an AWS Region").
-fn check_region(exchange: &Exchange<'_>, caller: &Caller) -> Result<(), ApiError> {
-    let account = exchange.state.world.accounts.get(&caller.account);
-    if account.is_some_and(|account| account.disabled_regions.contains(exchange.region())) {
+/// Refuses a Region that an account has not enabled, or in which it has switched STS off ("Managing AWS STS in an AWS
+/// Region"): the account of the caller, and the account whose credentials are requested.
+fn check_region(exchange: &Exchange<'_>, account: &str) -> Result<(), ApiError> {
+    let (known, region) = (exchange.state.world.accounts.get(account), exchange.region());
+    if known.is_some_and(|account| account.disabled_regions.contains(region) || !account.is_known_in(region)) {
         let message = format!(
-            "STS is not activated in this region for account:{}. Your account administrator can activate STS in this region using the IAM Console.",
-            caller.account
+            "STS is not activated in this region for account:{account}. Your account administrator can activate STS in this region using the IAM Console."
         );
         return Err(ApiError::new(403, "RegionDisabledException", message));
     }

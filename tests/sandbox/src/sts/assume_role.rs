@@ -80,6 +80,7 @@ pub(super) fn answer(exchange: &mut Exchange<'_>, caller: &Caller) -> Outcome {
     }
     let role = role.expect("a role that is not there is refused");
     input.check_duration(&role, caller)?;
+    super::check_region(exchange, &role.account)?;
 
     let session = RoleSession {
         policies,

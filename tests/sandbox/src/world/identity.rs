@@ -35,6 +35,8 @@ pub struct Permissions {
 pub struct User {
     /// The account it is in; set when it is added to one.
     pub account: String,
+    /// The partition of its account.
+    pub partition: &'static str,
     /// Its name.
     pub name: String,
     /// Its path, `/` if none.
@@ -58,6 +60,8 @@ pub struct User {
 pub struct Role {
     /// The account it is in; set when it is added to one.
     pub account: String,
+    /// The partition of its account.
+    pub partition: &'static str,
     /// Its name.
     pub name: String,
     /// Its path, `/` if none.
@@ -131,6 +135,7 @@ impl User {
     pub fn new(name: &str) -> Self {
         Self {
             account: String::new(),
+            partition: "aws",
             name: name.to_owned(),
             path: "/".to_owned(),
             id: mint::identifier("AIDA"),
@@ -186,7 +191,7 @@ impl User {
 
     /// Returns its ARN.
     pub fn arn(&self) -> String {
-        format!("arn:aws:iam::{}:user{}{}", self.account, self.path, self.name)
+        format!("arn:{}:iam::{}:user{}{}", self.partition, self.account, self.path, self.name)
     }
 }
 
@@ -195,6 +200,7 @@ impl Role {
     pub fn new(name: &str, trust: impl Into<Policy>) -> Self {
         Self {
             account: String::new(),
+            partition: "aws",
             name: name.to_owned(),
             path: "/".to_owned(),
             id: mint::identifier("AROA"),
@@ -244,7 +250,7 @@ impl Role {
 
     /// Returns its ARN.
     pub fn arn(&self) -> String {
-        format!("arn:aws:iam::{}:role{}{}", self.account, self.path, self.name)
+        format!("arn:{}:iam::{}:role{}{}", self.partition, self.account, self.path, self.name)
     }
 }
 

@@ -8,6 +8,7 @@ mod limits;
 mod log;
 mod mfa;
 mod places;
+mod regions;
 mod s3;
 mod sessions;
 mod signature;
