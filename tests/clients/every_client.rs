@@ -12,6 +12,7 @@ use crate::roster::{CALLS, Case, Kind, WAYS, Way, cases, keys};
 use failures::Failures;
 use rolecall_sandbox::Bucket;
 use rolecall_sandbox::tutorials::{REGION, ROLE_ARN, WORKLOAD_ACCOUNT};
+use serde_json::json;
 use std::collections::BTreeSet;
 use std::fmt::Write;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -54,6 +55,9 @@ fn person() -> Person {
         let bucket = keys().iter().fold(Bucket::new(WORKLOAD_ACCOUNT, REGION), |b, key| b.with_object(key, "content"));
         world.buckets.insert(BUCKET.to_owned(), bucket);
         world.buckets.insert(BACKUPS.to_owned(), Bucket::new(WORKLOAD_ACCOUNT, REGION));
+        let writes = json!({"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Resource": format!("arn:aws:s3:::{BACKUPS}/*"),
+            "Action": ["s3:PutObject", "s3:DeleteObject"]}]});
+        world.role(ROLE_ARN).permissions.inline.insert("backups".to_owned(), writes.into());
     });
     person.add_key();
     let mut config = std::fs::read_to_string(person.home.config()).unwrap();

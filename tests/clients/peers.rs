@@ -94,7 +94,8 @@ impl Client {
     /// The program that the audit log shall name as the one that wanted credentials.
     pub(crate) fn interpreter(self) -> &'static str {
         match self {
-            Self::Boto3 | Self::CliV1 | Self::CliV2 => "python",
+            Self::Boto3 | Self::CliV1 => "python",
+            Self::CliV2 => "aws",
             Self::JavaScript(_) => "node",
         }
     }

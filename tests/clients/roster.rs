@@ -118,28 +118,37 @@ pub(crate) fn cases(ways: &[Way]) -> Vec<Case> {
 }
 
 impl Case {
+    /// How often it asks for credentials when it first needs them.
+    fn first_asks(self) -> usize {
+        // The SDK for C++ fetches credentials from a metadata service a second time.
+        let again = self.tool.slug == "pyarrow" && self.way == Way::Imds;
+        self.tool.first_asks + usize::from(again)
+    }
+
     /// How often it asks for one listing, and for twenty more, on a session of an hour.
     pub(crate) fn asks_of_an_hour(self) -> (usize, usize) {
-        match self.way {
+        if self.way == Way::Environment {
             // It is `rolecall env` that asks.
-            Way::Environment => (1, 0),
-            // A new process has no session yet; a process that has one needs no other for twenty calls.
-            _ => {
-                let processes = match self.tool.kind {
-                    Kind::Program => 0,
-                    Kind::Command => 1,
-                    Kind::Short => self.tool.more_calls(),
-                };
-                (self.tool.first_asks, self.tool.first_asks * processes)
-            }
+            return (1, 0);
         }
+        // A new process has no session yet; a process that has one needs no other for twenty calls.
+        let processes = match self.tool.kind {
+            Kind::Program => 0,
+            Kind::Command => 1,
+            Kind::Short => self.tool.more_calls(),
+        };
+        (self.first_asks(), self.first_asks() * processes)
     }
 
     /// How often it asks at most for so many calls that took so many sessions.
     pub(crate) fn most_asks(self, calls: usize, sessions: usize) -> usize {
+        if self.tool.slug == "pyarrow" && self.way != Way::Process {
+            // The SDK for C++ asks an endpoint again after five minutes, whatever end it was told.
+            return self.first_asks() * (calls + 1);
+        }
         if self.tool.has_a_movable_clock() {
             // Each time it has asked it was given one that it is content with.
-            return self.tool.first_asks * sessions;
+            return self.first_asks() * sessions;
         }
         // Its sessions were of seconds: it asks when one is over, or, where its window is longer than they are, before each call.
         let has_a_window = match self.way {
@@ -150,7 +159,9 @@ impl Case {
             Way::Imds => ["rclone", "s5cmd", "obstore"].contains(&self.tool.slug),
             Way::Environment => false,
         };
-        if has_a_window { self.tool.first_asks + calls } else { sessions + 1 }
+        // With sessions of seconds, each step at the start of Terraform's base can need one: keys, account, client.
+        let at_start = if self.tool.slug == "terraform" { 4 } else { 0 };
+        at_start + if has_a_window { self.first_asks() + calls } else { sessions + 1 }
     }
 
     /// The name of its role, and of its profile.

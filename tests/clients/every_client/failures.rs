@@ -102,19 +102,20 @@ fn complain(
 ) -> Vec<(Case, Lister, Failures)> {
     // What keeps most of them busy is to wait until they try again.
     for_all(clients.len(), clients, |(case, mut client, mut all)| {
-        let own = client.lists(1).expect_err("there is nothing to list with");
+        let mut own = client.lists(1).expect_err("there is nothing to list with");
         let beside = client.complaints();
         person.home.canaries.shown(&own);
         person.home.canaries.shown(&beside);
         let is_beside = beside.lines().any(|line| line.starts_with("rolecall: ") && line.contains(cause));
         let is_repeated = own.contains(cause) || own.contains(MEANWHILE);
-        let mut own = plain(&own, person, &case.role());
         if let Some(at) = [MEANWHILE, UNREACHABLE].iter().find_map(|message| own.find(message))
             && case.way != Way::Process
         {
             own.truncate(at);
             own.push('…');
         }
+        // After that: a message that is cut at its length could begin in either way.
+        let own = plain(&own, person, &case.role());
         *place(&mut all) = Complaint { own, is_repeated, is_beside };
         (case, client, all)
     })

@@ -90,7 +90,7 @@ fn render(at_start: &[Start], seen: &[(Case, Seen)]) -> String {
 fn renewal(case: Case, seen: &Seen) -> &'static str {
     match seen.renewing {
         _ if case.way == Way::Environment => "ends it: keys in variables renew themselves in no client",
-        _ if case.tool.kind == Kind::Short => "each command has a session of its own",
+        _ if case.tool.kind == Kind::Short => "each command asks for one",
         renewing if case.tool.has_a_movable_clock() && renewing.times >= CALLS => {
             "no call fails; asks every few minutes"
         }

@@ -138,7 +138,8 @@ class Cdk:
             app = pathlib.Path(__file__).with_name("cdk_app.mjs")
             quiet = ["--no-notices", "--no-version-reporting", "--output", out]
             at = [*quiet, "--app", f"node {app}"]
-            variables = {"CDK_DISABLE_CLI_TELEMETRY": "true", "NODE_NO_WARNINGS": "1"}
+            # A home of its own: it remembers the account of an access key.
+            variables = {"CDK_DISABLE_CLI_TELEMETRY": "true", "NODE_NO_WARNINGS": "1", "CDK_HOME": out}
             for _ in range(calls):
                 stack = run("ls", *at, **variables).strip()
                 if stack == "stack-unknown-account":

@@ -40,9 +40,10 @@ fn a_data_key_is_decrypted_by_its_account_only() {
 fn requests_without_a_good_signature_are_refused() {
     let (_aws, richard) = tutorials();
     let body = json!({"KeyId": key(AUTH_ACCOUNT), "Plaintext": STANDARD.encode("x")});
-    let wrong = Client { secret: "wrong".to_owned(), ..richard.clone() };
+    let (mut wrong, mut unknown) = (richard.clone(), richard.clone());
+    "wrong".clone_into(&mut wrong.secret);
+    "AKIAUNKNOWN".clone_into(&mut unknown.key);
     assert_eq!(call(&wrong, "Encrypt", &body).1["__type"], "InvalidSignatureException");
-    let unknown = Client { key: "AKIAUNKNOWN".to_owned(), ..richard.clone() };
     assert_eq!(call(&unknown, "Encrypt", &body).1["__type"], "UnrecognizedClientException");
     assert_eq!(call(&richard, "CreateKey", &body).1["__type"], "UnknownOperationException");
 }
