@@ -89,6 +89,7 @@ struct State {
 
 struct Call {
     subject: String,
+    submitted: Instant,
     overdue_from: Instant,
     /// Cleared when the caller has given up.
     is_wanted: Arc<AtomicBool>,
@@ -98,6 +99,8 @@ struct Call {
 struct Running {
     id: u64,
     subject: String,
+    /// A later call with a longer deadline may still get an answer.
+    submitted: Instant,
     overdue_from: Instant,
 }
 
@@ -164,20 +167,21 @@ impl Lane {
     ) -> Result<Interest, Error> {
         let mut state = self.state();
         let now = now();
-        if state.running.iter().any(|running| running.subject == subject && running.overdue_from <= now) {
+        if state.running.iter().any(|running| running.subject == subject && running.submitted + deadline <= now) {
             return Err(Error::StillBlocked);
         }
         if state.idle <= state.queue.len() {
             let can_start = state.threads < self.max && self.start().is_ok();
             if can_start {
                 state.threads += 1;
-            } else if state.running.iter().all(|running| running.overdue_from <= now) && state.idle == 0 {
+            } else if state.running.iter().filter(|running| running.overdue_from <= now).count() >= state.threads {
                 return Err(Error::Exhausted);
             }
         }
         let is_wanted = Arc::new(AtomicBool::new(true));
+        let is_wanted_by_caller = Arc::clone(&is_wanted);
         let overdue_from = now + deadline;
-        state.queue.push_back(Call { subject, overdue_from, is_wanted: Arc::clone(&is_wanted), job });
+        state.queue.push_back(Call { subject, submitted: now, overdue_from, is_wanted: is_wanted_by_caller, job });
         drop(state);
         self.work.notify_one();
         Ok(Interest(is_wanted))
@@ -201,12 +205,12 @@ impl Lane {
                 }
                 continue;
             };
-            let Call { subject, overdue_from, is_wanted, job } = call;
+            let Call { subject, submitted, overdue_from, is_wanted, job } = call;
             let is_begun = is_wanted.load(Ordering::Acquire);
             let id = state.begun;
             if is_begun {
                 state.begun += 1;
-                state.running.push(Running { id, subject, overdue_from });
+                state.running.push(Running { id, subject, submitted, overdue_from });
             }
             drop(state);
             // Not under the lock, and neither is the end of a job that nobody waits for: it may hold anything.
@@ -253,7 +257,9 @@ mod tests {
     /// Makes a job that blocks until the sender is dropped.
     fn blocked() -> (mpsc::Sender<()>, impl FnOnce() + Send + 'static) {
         let (release, held) = mpsc::channel::<()>();
-        (release, move || drop(held.recv()))
+        (release, move || {
+            let _ = held.recv();
+        })
     }
 
     #[tokio::test]
@@ -262,12 +268,12 @@ mod tests {
         let (release, job) = blocked();
         assert_eq!(lane.run("a", SHORT, job).await, Err(Error::TimedOut));
         for _ in 0..100 {
-            assert_eq!(lane.run("a", LONG, || ()).await, Err(Error::StillBlocked));
+            assert_eq!(lane.run("a", SHORT, || ()).await, Err(Error::StillBlocked));
         }
         assert_eq!(lane.run("b", LONG, || 7).await, Ok(7), "another subject is none of its business");
         assert_eq!(lane.overdue(), [Overdue { lane: "test", subject: "a".into() }]);
         drop(release);
-        while lane.run("a", LONG, || ()).await.is_err() {
+        while lane.run("a", SHORT, || ()).await.is_err() {
             tokio::task::yield_now().await;
         }
         assert_eq!(lane.overdue(), []);

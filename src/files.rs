@@ -31,6 +31,20 @@ pub fn ensure_private_dir(dir: &Path) -> Result<(), Report> {
     }
 }
 
+/// Does the same for a directory without which its owner can do: one that cannot be created, as on a full disk, is left out.
+pub fn ensure_private_dir_if_possible(dir: &Path) -> Result<(), Report> {
+    match ensure_private_dir(dir) {
+        Err(report) if report.kind == Kind::Failed => Ok(()),
+        done => done,
+    }
+}
+
+/// Returns whether an error of flock(2) means that the file system has no locks, as Lustre and NFS without a lock service.
+pub fn has_no_locks(error: rustix::io::Errno) -> bool {
+    use rustix::io::Errno;
+    matches!(error, Errno::NOLCK | Errno::NOSYS | Errno::OPNOTSUPP)
+}
+
 /// Refuses a directory that another user could have prepared or could exchange: a symlink, a foreign owner, rights for
 /// group and others, or a parent directory that [`ownership`] refuses.
 ///

@@ -28,7 +28,10 @@ impl Stage {
     /// Starts an agent with a file vault that holds the key, and so many roles `r0`, `r1`, ….
     pub(crate) fn start(programs: &Programs, roles: usize) -> Self {
         let stage = Self::with(&mut Command::new(&programs.agent), "file", roles);
-        stage.ask(Request::UnlockVault { passphrase: Some(Passphrase::new(PASSPHRASE.to_owned())) });
+        stage.ask(Request::UnlockVault {
+            accept_restored: false,
+            passphrase: Some(Passphrase::new(PASSPHRASE.to_owned())),
+        });
         stage.add_key();
         stage
     }
@@ -80,6 +83,7 @@ impl Stage {
         let key = self.aws.access_key(USER_ARN);
         self.ask(Request::IdentityAdd {
             name: "auth".to_owned(),
+            arns: Vec::new(),
             access_key_id: key.id,
             secret_access_key: SecretKey::new(key.secret),
             region: None,

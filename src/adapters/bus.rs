@@ -83,7 +83,13 @@ impl SessionBus {
     }
 
     /// Returns the address of a bus that takes a connection, for programs that the agent starts.
-    pub fn address(&self) -> Option<String> {
+    pub(super) async fn usable_address(self: &Arc<Self>) -> Option<String> {
+        let bus = Arc::clone(self);
+        // The path of a socket can lie on a mount that does not answer.
+        STATE.run("session bus", ANSWER, move || bus.address()).await.ok()?
+    }
+
+    fn address(&self) -> Option<String> {
         self.addresses().into_iter().find(|address| open(address, true).is_ok())
     }
 }

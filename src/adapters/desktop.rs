@@ -38,7 +38,7 @@ impl Prompter for Desktop {
     ) -> Prompted {
         let mut environment = self.environment.clone();
         // By it a pinentry finds the desktop: that of the login there is now.
-        environment.extend(self.bus.address().map(|bus| ("DBUS_SESSION_BUS_ADDRESS".into(), bus.into())));
+        environment.extend(self.bus.usable_address().await.map(|bus| ("DBUS_SESSION_BUS_ADDRESS".into(), bus.into())));
         pinentry::prompt(&environment, program, question, surroundings, start).await
     }
 

@@ -7,6 +7,7 @@ use super::bus::{Bus, SessionBus};
 use crate::domain::question::Notice;
 use crate::domain::report::printable;
 use std::collections::HashMap;
+use std::sync::Arc;
 use std::time::Duration;
 use tokio::time::timeout;
 use zbus::zvariant::Value;
@@ -22,13 +23,13 @@ const BODY_MAX: usize = 400;
 const SERVERS_CHOICE: i32 = -1;
 
 /// Shows a notice, if there is somebody to show it.
-pub(super) async fn show(bus: &SessionBus, notice: &Notice) {
+pub(super) async fn show(bus: &Arc<SessionBus>, notice: &Notice) {
     if timeout(WHOLE, send(bus, notice)).await.ok().flatten().is_none() {
         tracing::debug!("there is no desktop to notify");
     }
 }
 
-async fn send(bus: &SessionBus, notice: &Notice) -> Option<()> {
+async fn send(bus: &Arc<SessionBus>, notice: &Notice) -> Option<()> {
     const SERVER: &str = "org.freedesktop.Notifications";
     let bus = Bus::session(bus).await?;
     let (summary, body) = (printable(&notice.summary, SUMMARY_MAX), escaped(&printable(&notice.body, BODY_MAX)));

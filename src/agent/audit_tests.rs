@@ -13,7 +13,7 @@ impl Clock for Still {
     }
 
     async fn sleep_until(&self, _boot: Duration) {
-        std::future::pending().await
+        std::future::pending::<()>().await;
     }
 }
 
@@ -93,6 +93,6 @@ async fn write_through_names_the_file_and_the_reason_if_it_fails() {
     fs::create_dir(&path).expect("mkdir");
     let report = open(&path).write_through(line("a")).await.expect_err("a directory is in the way");
     assert_eq!(report.kind, Kind::Failed);
-    assert!(report.message.contains("cannot be written, so nothing is served: Is a directory"), "{report}");
+    assert!(report.message.contains("cannot be written, so nothing is served: it is a directory"), "{report}");
     assert!(report.hint.expect("a hint").contains(&path.display().to_string()));
 }

@@ -52,8 +52,8 @@ pub async fn endless(name: &'static str, mut task: impl AsyncFnMut()) -> &'stati
 
 /// Has a write beyond a limit of file sizes (`ulimit -f`) fail instead of ending the process. Before the first write.
 pub fn outlive_file_size_limit() {
-    // The handler stays when the stream is dropped. Without one the limit is as it was.
-    drop(signal(SignalKind::from_raw(Signal::XFSZ.as_raw())));
+    // Without a handler the limit is as it was.
+    let _ = signal_hook::flag::register(Signal::XFSZ.as_raw(), Arc::default());
 }
 
 /// Runs the agent until one of its endings; returns with every session wiped. What happens on the desktop comes by `events`.

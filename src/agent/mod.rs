@@ -215,8 +215,9 @@ impl Agent {
 
     /// Forgets every session and what opened the vault; gives what was under way, which ends a moment later.
     fn lock(&self, reason: &str, caller: Option<Caller>) -> CalledOff {
-        let called_off = self.sessions.lock();
+        // The vault first: a call that starts in between must not find it open.
         self.ports.vault.lock();
+        let called_off = self.sessions.lock();
         self.ports.tokens.close();
         let called_off = called_off.and(self.endpoint.lock());
         self.locked.send_replace(());

@@ -65,7 +65,15 @@ impl Socket {
         remove_stale(&paths.socket).map_err(BindError::Failed)?;
         let listener = listen(&paths.socket).map_err(failed)?;
         let inode = inode(&paths.socket).map_err(failed)?;
-        Ok(Self { listener, path: paths.socket.clone(), inode, is_own: true, is_unlinked: false, _lock: lock, _world: world })
+        Ok(Self {
+            listener,
+            path: paths.socket.clone(),
+            inode,
+            is_own: true,
+            is_unlinked: false,
+            _lock: lock,
+            _world: world,
+        })
     }
 
     /// Takes the socket that systemd listens on for us at `paths.socket`, after the checks that [`Self::bind`] makes. An

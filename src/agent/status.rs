@@ -98,6 +98,35 @@ impl Agent {
         warnings.extend(self.ending());
         let sockets = self.extra.status(&catalogue);
         warnings.extend(sockets.iter().filter_map(|socket| socket.error.clone()));
+        warnings.extend(self.log_warnings());
+        let hung_files = blocking::overdue().into_iter().map(|call| call.subject).collect::<BTreeSet<String>>();
+        warnings.extend(hung(&hung_files).into_iter().chain(self.unusable_files().await));
+        warnings.extend(failures.told());
+        Status {
+            agent: AgentStatus {
+                version: env!("CARGO_PKG_VERSION").to_owned(),
+                pid: std::process::id(),
+                started: self.started,
+                now: now.wall,
+                config: self.paths.config.display().to_string(),
+                socket: self.paths.socket.display().to_string(),
+                world: self.paths.world.as_ref().map(|world| world.display().to_string()),
+            },
+            warnings,
+            questions: self.sessions.questions.status(),
+            vault: VaultStatus { kind: kind.to_owned(), state: state.to_owned(), reason },
+            identities,
+            roles,
+            endpoint: self.endpoint.status(),
+            sockets,
+            hung_files: hung_files.into_iter().collect(),
+            counts: self.counts(),
+        }
+    }
+
+    /// Says what is lost because a file of the agent could not be written, and how often the agent itself failed.
+    fn log_warnings(&self) -> Vec<Report> {
+        let mut warnings = Vec::new();
         if self.audit.lost() > 0 {
             warnings.push(
                 Report::new(Kind::Failed, format!("{} lines of the audit log could not be written", self.audit.lost()))
@@ -122,30 +151,7 @@ impl Agent {
             warnings.push(Report::new(Kind::Failed, what).hint("report the places that are in the agent's log"));
         }
         warnings.extend(self.endpoint.warning());
-        let hung_files = blocking::overdue().into_iter().map(|call| call.subject).collect::<BTreeSet<String>>();
-        warnings.extend(hung(&hung_files));
-        warnings.extend(self.unusable_files().await);
-        warnings.extend(failures.told());
-        Status {
-            agent: AgentStatus {
-                version: env!("CARGO_PKG_VERSION").to_owned(),
-                pid: std::process::id(),
-                started: self.started,
-                now: now.wall,
-                config: self.paths.config.display().to_string(),
-                socket: self.paths.socket.display().to_string(),
-                world: self.paths.world.as_ref().map(|world| world.display().to_string()),
-            },
-            warnings,
-            questions: self.sessions.questions.status(),
-            vault: VaultStatus { kind: kind.to_owned(), state: state.to_owned(), reason },
-            identities,
-            roles,
-            endpoint: self.endpoint.status(),
-            sockets,
-            hung_files: hung_files.into_iter().collect(),
-            counts: self.counts(),
-        }
+        warnings
     }
 
     /// Names what lies in the place of a file of ours and is not one: the agent serves without it.

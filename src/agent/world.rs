@@ -30,8 +30,7 @@ const PATH_SHOWN: usize = 512;
 /// one that is started after it. On a disk that takes no new file the lock beside the socket has to do.
 pub(super) fn lock(paths: &Paths) -> Result<Option<File>, BindError> {
     let Some(path) = &paths.lock else { return Ok(None) };
-    let opened = path.parent().map_or(Ok(()), files::ensure_private_dir).map_err(BindError::Failed);
-    opened?;
+    path.parent().map_or(Ok(()), files::ensure_private_dir_if_possible).map_err(BindError::Failed)?;
     let mut lock = match files::open_private_append(path) {
         Ok(lock) => lock,
         Err(error) => {
@@ -42,6 +41,8 @@ pub(super) fn lock(paths: &Paths) -> Result<Option<File>, BindError> {
     match rustix::fs::flock(&lock, FlockOperation::NonBlockingLockExclusive) {
         Ok(()) => {}
         Err(rustix::io::Errno::WOULDBLOCK) => return Err(BindError::AlreadyRunning),
+        // The lock beside the socket has to do.
+        Err(e) if files::has_no_locks(e) => return Ok(None),
         Err(e) => return Err(BindError::Failed(failed(path, &e.into()))),
     }
     // Callers look here last; without it they still look at the usual places.

@@ -171,7 +171,7 @@ fn load(target: &Path) -> Result<Zeroizing<Vec<u8>>, Report> {
     Ok(text)
 }
 
-/// Refuses to write where another user could have prepared something; [`write`] does so by itself. For commands that do
+/// Refuses to write where another user could have prepared something; [`write()`] does so by itself. For commands that do
 /// more than writing the file: they ask before they do anything.
 ///
 /// Threat: a directory or link of another user makes us replace a file of their choice, or write our profiles to where

@@ -156,24 +156,22 @@ fn world(interrupted: Arc<AtomicBool>) -> Result<oneshot::World, Report> {
     })
 }
 
-fn cannot_start(what: &str, error: io::Error) -> BindError {
+fn cannot_start(what: &str, error: &io::Error) -> BindError {
     BindError::Failed(Report::new(Kind::Agent, format!("{what}: {error}")))
 }
 
 fn start(activated: listenfd::ListenFd) -> Result<(Paths, Socket), BindError> {
-    process::harden().map_err(|e| cannot_start("cannot shut the process off from others", e))?;
+    process::harden().map_err(|e| cannot_start("cannot shut the process off from others", &e))?;
+    lifecycle::outlive_file_size_limit();
     // Not to keep a file system busy, or hang on one, for being started there.
-    env::set_current_dir("/").map_err(|e| cannot_start("cannot leave the working directory", e))?;
+    env::set_current_dir("/").map_err(|e| cannot_start("cannot leave the working directory", &e))?;
     let mut paths = Paths::from_env().map_err(BindError::Failed)?;
     // Whichever it took, callers who mean the other one would be served by this one.
     if let Some(conflict) = &paths.conflict {
         return Err(BindError::Failed(conflict.clone()));
     }
     // Without the directory, as on a full disk, logs are counted as lost and credentials are served.
-    match files::ensure_private_dir(&paths.state) {
-        Err(report) if paths.state.symlink_metadata().is_ok() => return Err(BindError::Failed(report)),
-        _ => {}
-    }
+    files::ensure_private_dir_if_possible(&paths.state).map_err(BindError::Failed)?;
     let socket = match activation(activated)? {
         Some((listener, path)) => {
             paths.socket = path;
@@ -193,7 +191,7 @@ const PAUSE: Duration = Duration::from_millis(50);
 /// listens at another place: it is asked to end, so that all callers use this one.
 fn take_over(listener: &UnixListener, paths: &Paths) -> Result<Socket, BindError> {
     for attempt in 0..TAKE_OVERS {
-        let listener = listener.try_clone().map_err(|e| cannot_start("cannot take the socket over", e))?;
+        let listener = listener.try_clone().map_err(|e| cannot_start("cannot take the socket over", &e))?;
         match Socket::activated(listener, paths) {
             Err(BindError::AlreadyRunning) => {}
             taken => return taken,
@@ -269,7 +267,6 @@ fn serve(paths: Paths, socket: Socket, detached: bool) -> ExitCode {
     };
     let slots = connections(process::raise_descriptor_limit());
     let ended = runtime.block_on(async {
-        lifecycle::outlive_file_size_limit();
         let clock = Arc::new(SystemClock);
         let bus = SessionBus::new(variable("DBUS_SESSION_BUS_ADDRESS"));
         let programs = of_programs(&paths);

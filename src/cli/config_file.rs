@@ -23,8 +23,8 @@ pub(super) fn load(paths: &Paths) -> Result<Catalogue, Report> {
 
 /// The same, with where each entry stands.
 pub(super) fn load_whole(paths: &Paths) -> Result<Loaded, Report> {
-    if let Some(conflict) = &paths.conflict {
-        return Err(conflict.clone());
+    if let Some(report) = paths.conflict.as_ref().or(paths.homeless.as_ref()) {
+        return Err(report.clone());
     }
     config_disk::load(&paths.config).map_err(|e| e.report())
 }

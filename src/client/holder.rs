@@ -21,8 +21,17 @@ pub fn lock_holder(path: &Path) -> Option<Holder> {
     let file = format!("{major:02x}:{minor:02x}:{}", lock.ino());
     let locks = std::fs::read_to_string("/proc/locks").ok()?;
     let held = locks.lines().map(|line| line.split_whitespace().collect::<Vec<_>>());
-    let mut held = held.filter(|held| held.get(1) == Some(&"FLOCK") && held.get(5) == Some(&file.as_str()));
-    let pid: i32 = held.next()?.get(4)?.parse().ok()?;
-    let program = std::fs::read_to_string(format!("/proc/{pid}/comm")).unwrap_or_default();
-    Some(Holder { pid, program: printable(program.trim_end(), 64) })
+    let held: Vec<Vec<&str>> = held.filter(|held| held.get(1) == Some(&"FLOCK")).collect();
+    let holder = |held: &Vec<&str>| {
+        let pid: i32 = held.get(4)?.parse().ok()?;
+        let program = std::fs::read_to_string(format!("/proc/{pid}/comm")).unwrap_or_default();
+        Some(Holder { pid, program: printable(program.trim_end(), 64) })
+    };
+    if let Some(held) = held.iter().find(|held| held.get(5) == Some(&file.as_str())) {
+        return holder(held);
+    }
+    // The kernel prints another device than stat(2) for a subvolume of btrfs.
+    let inode = format!(":{}", lock.ino());
+    let same_inode = held.iter().filter(|held| held.get(5).is_some_and(|file| file.ends_with(&inode)));
+    same_inode.filter_map(holder).find(|holder| holder.program.starts_with("rolecall"))
 }

@@ -96,17 +96,17 @@ fn place_of_an_extra_socket(paths: &Paths) -> Report {
 /// Starts an agent and waits until it answers; returns as well when somebody else's start came first.
 pub fn start_agent(paths: &Paths) -> Result<(), Report> {
     refuse_place_of_extra_socket(paths)?;
-    let lock_path = paths.start_lock();
     // A caller's umask may be so strict that a directory could not be entered by its owner.
     let callers = rustix::process::umask(Mode::RWXG | Mode::RWXO);
-    let dirs = [Some(paths.runtime_dir()), lock_path.parent()];
-    let made = dirs.into_iter().flatten().try_for_each(files::ensure_private_dir);
-    // On a full disk it may be missing: the agent serves without it, and refuses one that others could have prepared.
-    let _ = files::ensure_private_dir(&paths.state);
+    let start_lock = paths.start_lock();
+    let mut others = [start_lock.parent(), Some(paths.state.as_path())].into_iter().flatten();
+    // On a full disk the others may be missing: the agent serves without them.
+    let made = files::ensure_private_dir(paths.runtime_dir())
+        .and_then(|()| others.try_for_each(files::ensure_private_dir_if_possible));
     rustix::process::umask(callers);
     made?;
     // Fifty tools that start at once start one agent: the others wait here and find it running.
-    let lock = files::open_private_append(&lock_path).map_err(|e| cannot_start(&lock_path, &e))?;
+    let (lock_path, lock) = open_start_lock(paths)?;
     if !take_turn(&lock, &lock_path, paths)? {
         return Ok(());
     }
@@ -135,8 +135,23 @@ pub fn start_agent(paths: &Paths) -> Result<(), Report> {
         return Ok(());
     }
     // The lock is held, and nobody answers: what holds it is named, as nobody would find it otherwise.
-    let locks = paths.lock.iter().cloned().chain([paths.runtime_dir().join("agent.lock")]);
-    Err(held(&locks.filter_map(|lock| lock_holder(&lock)).next(), "no agent answers, and its lock is held"))
+    let mut locks = paths.lock.iter().cloned().chain([paths.runtime_dir().join("agent.lock")]);
+    Err(held(locks.find_map(|lock| lock_holder(&lock)), "no agent answers, and its lock is held"))
+}
+
+/// Opens the lock of a start. On a disk that takes no file the one beside the socket has to do.
+fn open_start_lock(paths: &Paths) -> Result<(PathBuf, fs::File), Report> {
+    let path = paths.start_lock();
+    match files::open_private_append(&path) {
+        Ok(lock) => Ok((path, lock)),
+        // An error of the system, and not a file of another kind in its place.
+        Err(e) if e.raw_os_error().is_some() && path.parent() != Some(paths.runtime_dir()) => {
+            let path = paths.runtime_dir().join("start.lock");
+            let lock = files::open_private_append(&path).map_err(|e| cannot_start(&path, &e))?;
+            Ok((path, lock))
+        }
+        Err(e) => Err(cannot_start(&path, &e)),
+    }
 }
 
 /// Waits for the turn to start an agent; `false` if an agent answers meanwhile.
@@ -145,6 +160,8 @@ fn take_turn(lock: &fs::File, path: &Path, paths: &Paths) -> Result<bool, Report
         match rustix::fs::flock(lock, FlockOperation::NonBlockingLockExclusive) {
             Ok(()) => return Ok(true),
             Err(rustix::io::Errno::WOULDBLOCK | rustix::io::Errno::INTR) => {}
+            // A file system without locks: two starts at once are told apart by the lock of the agent.
+            Err(e) if files::has_no_locks(e) => return Ok(true),
             Err(e) => return Err(cannot_start(path, &e.into())),
         }
         thread::sleep(PAUSE);
@@ -152,11 +169,11 @@ fn take_turn(lock: &fs::File, path: &Path, paths: &Paths) -> Result<bool, Report
             return Ok(false);
         }
     }
-    Err(held(&lock_holder(path), &format!("cannot start the agent: {} is locked", path.display())))
+    Err(held(lock_holder(path), &format!("cannot start the agent: {} is locked", path.display())))
 }
 
 /// Says that a lock is not let go of, and by whom.
-fn held(holder: &Option<Holder>, what: &str) -> Report {
+fn held(holder: Option<Holder>, what: &str) -> Report {
     match holder {
         Some(Holder { pid, program }) if !program.is_empty() => {
             Report::new(Kind::Agent, format!("{what} by process {pid} ({program})"))

@@ -3,7 +3,7 @@
 //! One rule for the configuration, the AWS files, the vault, the state directory and the runtime directory. Every directory
 //! from `/` down, and on the way of every symlink, belongs to this user or to root, and no other user can write to it. In a
 //! sticky directory (`/tmp`, the Nix store) other users cannot replace an entry of this user or of root, so that such an
-//! entry is accepted there. The group counts as other users, as in `StrictModes` of sshd(8): the members of a group are in a
+//! entry is accepted there. The group counts as other users: the members of a group are in a
 //! database that may be remote, and root can add one at any time.
 //!
 //! The rule also closes races between a look at a path and its use: a path that no other user can change when it is
@@ -142,7 +142,12 @@ fn check_directory(path: &Path, directory: &Metadata, entry: Option<(&Path, &Met
     let is_sticky = directory.mode() & STICKY != 0;
     let (named, at, flaw) = match (Flaw::of(directory), entry) {
         (None, _) => return Ok(()),
-        (Some(Flaw::Foreign(uid)), _) if is_unmapped(uid) => return Ok(()),
+        // Its mode counts all the same.
+        (Some(Flaw::Foreign(uid)), _) if is_unmapped(uid) && directory.mode() & OTHERS_WRITE == 0 => return Ok(()),
+        (Some(Flaw::Foreign(uid)), None) if is_unmapped(uid) && is_sticky => return Ok(()),
+        (Some(Flaw::Foreign(uid)), Some((_, entry))) if is_unmapped(uid) && is_sticky && is_trusted(entry.uid()) => {
+            return Ok(());
+        }
         (Some(Flaw::Writable), None) if is_sticky => return Ok(()),
         (Some(Flaw::Writable), Some((at, entry))) if is_sticky => match entry.uid() {
             uid if is_trusted(uid) => return Ok(()),
@@ -154,7 +159,7 @@ fn check_directory(path: &Path, directory: &Metadata, entry: Option<(&Path, &Met
 }
 
 fn check_link(path: &Path, link: &Metadata, links: u32) -> Result<(), Exposed> {
-    if !is_trusted(link.uid()) {
+    if !is_trusted(link.uid()) && !is_unmapped(link.uid()) {
         let flaw = Flaw::Foreign(link.uid());
         let why = format!("the symlink {} {}", path.display(), flaw.why());
         return Err(Exposed { why, hint: format!("remove it: `rm {}`", path.display()) });

@@ -54,6 +54,8 @@ pub struct Paths {
     pub config_is_named: bool,
     /// Why it is not certain which configuration is meant.
     pub conflict: Option<Report>,
+    /// Why this user has no home, if the socket alone is used. Then no file of rolecall can be read or created.
+    pub homeless: Option<Report>,
     /// A vault file that is there and not used.
     pub unused_vault: Option<PathBuf>,
     /// The sockets at which an agent of the world may listen, the preferred one first.
@@ -71,7 +73,19 @@ impl Paths {
     }
 
     fn choose(var: impl Fn(&str) -> Option<OsString>, uid: u32, disk: &impl Disk) -> Result<Self, Report> {
-        let mut paths = match world::choose(&var, uid, disk)? {
+        let world = match world::choose(&var, uid, disk) {
+            Err(why) if needs_no_home(&var) => {
+                let paths = Self::at_home(PathBuf::from(NOWHERE), None, None, &var, disk)?;
+                // They are only read: what writes them needs the configuration.
+                let home = absolute(&var, "HOME").unwrap_or_else(|| PathBuf::from("/"));
+                let aws_config = aws_file(&var, "AWS_CONFIG_FILE", &home, home.join(".aws/config"));
+                let aws_credentials =
+                    aws_file(&var, "AWS_SHARED_CREDENTIALS_FILE", &home, home.join(".aws/credentials"));
+                return Self { homeless: Some(why), aws_config, aws_credentials, ..paths }.checked(disk);
+            }
+            world => world?,
+        };
+        let paths = match world {
             World::Named(dir) => {
                 let of_user = |home: &PathBuf| disk.directory(home).is_some_and(|found| found.uid == uid);
                 let home = absolute(&var, "HOME").filter(of_user);
@@ -80,7 +94,8 @@ impl Paths {
             }
             World::Own(home) => {
                 let runtime = PathBuf::from(format!("/run/user/{uid}"));
-                let usable = disk.directory(&runtime).is_some_and(|found| found.uid == uid && found.mode & 0o077 == 0);
+                let is_open = |mode: u32| mode & 0o077 != 0;
+                let usable = disk.directory(&runtime).is_some_and(|found| found.uid == uid && !is_open(found.mode));
                 Self::at_home(home, usable.then_some(runtime), None, &var, disk)?
             }
             World::Home(home) => {
@@ -89,7 +104,12 @@ impl Paths {
                 Self::at_home(home.clone(), runtime, Some(home), &var, disk)?
             }
         };
-        paths.socket = paths.find_socket(disk);
+        paths.checked(disk)
+    }
+
+    /// Adds the socket, and refuses one whose path is too long.
+    fn checked(self, disk: &impl Disk) -> Result<Self, Report> {
+        let paths = Self { socket: self.find_socket(disk), ..self };
         let length = paths.socket.as_os_str().len();
         if length > SOCKET_PATH_MAX {
             return Err(Report::new(
@@ -132,14 +152,13 @@ impl Paths {
         // The configuration of one world is none of another's, whatever the shell around it has set.
         let xdg = |name: &str| absolute(var, name).filter(|dir| separate.is_none() || is_below(dir, &home));
         let variable = xdg("XDG_CONFIG_HOME").map(|dir| dir.join("rolecall/config.toml"));
-        let (config, is_stray) = match explicit(var, "ROLECALL_CONFIG")? {
-            Some(config) => (Placed { path: config, other: None }, false),
-            None => {
-                let config = places::place(variable.clone(), noted.config, home.join(CONFIG), Prefer::Variable, disk);
-                // The variables of a snap come together: one that leads past the configuration discredits the others.
-                let is_stray = variable.is_some_and(|variable| variable != config.path);
-                (config, is_stray)
-            }
+        let (config, is_stray) = if let Some(path) = explicit(var, "ROLECALL_CONFIG")? {
+            (Placed { path, other: None }, false)
+        } else {
+            let config = places::place(variable.clone(), noted.config, home.join(CONFIG), Prefer::Variable, disk);
+            // The variables of a snap come together: one that leads past the configuration discredits the others.
+            let is_stray = variable.is_some_and(|variable| variable != config.path);
+            (config, is_stray)
         };
         let prefer = if is_stray { Prefer::StandardAlways } else { Prefer::Standard };
         // The state is there as soon as an agent has written a line.
@@ -179,14 +198,12 @@ impl Paths {
 
     /// Returns the socket that is there; if there is none, the one that the holder of the lock names or the preferred one.
     fn find_socket(&self, disk: &impl Disk) -> PathBuf {
-        let [preferred, others @ ..] = self.places.as_slice() else { return self.socket.clone() };
+        let [preferred, ..] = self.places.as_slice() else { return self.socket.clone() };
         if disk.id(preferred).is_some() {
             return preferred.clone();
         }
-        if let Some(other) = others.iter().find(|other| disk.id(other).is_some()) {
-            return other.clone();
-        }
-        // An agent that was started with another XDG_RUNTIME_DIR of this world.
+        // An agent that was started before the login, or with another XDG_RUNTIME_DIR of this world. A socket that the lock
+        // of this machine does not name belongs to an agent of another machine with the same home.
         let named = self.lock.as_ref().and_then(|lock| disk.text(lock)).map(|text| PathBuf::from(text.trim_end()));
         named.filter(|socket| socket.is_absolute() && disk.id(socket).is_some()).unwrap_or_else(|| preferred.clone())
     }
@@ -270,6 +287,16 @@ impl Paths {
 const CONFIG: &str = ".config/rolecall/config.toml";
 const STATE: &str = ".local/state/rolecall";
 const VAULT: &str = ".local/share/rolecall/vault.rolecall";
+
+/// Nothing can be created below it.
+const NOWHERE: &str = "/dev/null";
+
+/// In a container with a socket mounted, or at the end of a tunnel, the user may have no home: the agent is that of another
+/// machine, and none is started here.
+fn needs_no_home(var: &impl Fn(&str) -> Option<OsString>) -> bool {
+    let Elsewhere { socket_is_named, never_started } = Elsewhere::from_vars(var);
+    socket_is_named && never_started && var(world::ROLECALL_HOME).is_none_or(|dir| dir.is_empty())
+}
 
 /// A home may be mounted on several machines, each with an agent of its own.
 fn lock_name() -> String {

@@ -126,8 +126,12 @@ fn every_caller_comes_to_the_same_socket() {
 #[test]
 fn agent_from_before_the_login_is_found() {
     // An agent that cron has started, before there was /run/user/1000.
-    assert_eq!(Table::usual(true).file(BY_HOME, "").socket(&[HOME]), BY_HOME);
-    assert_eq!(Table::usual(true).file(BY_HOME, "").file(BY_LOGIND, "").socket(&[HOME]), BY_LOGIND);
+    let lock = Table::usual(true).paths(&[HOME]).expect("paths").lock.expect("a lock");
+    let started = || Table::usual(true).file(BY_HOME, "").file(lock.to_str().expect("text"), &format!("{BY_HOME}\n"));
+    assert_eq!(started().socket(&[HOME]), BY_HOME);
+    assert_eq!(started().file(BY_LOGIND, "").socket(&[HOME]), BY_LOGIND);
+    // A socket of another machine with the same home.
+    assert_eq!(Table::usual(true).file(BY_HOME, "").socket(&[HOME]), BY_LOGIND);
     // A directory of others, or an open one, is none.
     for (uid, mode) in [(0, 0o700), (UID, 0o755)] {
         assert_eq!(Table::usual(false).dir("/run/user/1000", uid, mode).socket(&[HOME]), BY_HOME);
@@ -198,6 +202,20 @@ fn foreign_home_of_root_is_refused() {
     table.database = Some("/root".into());
     assert_eq!(table.paths_of(0, &[("HOME", "/root"), ("SUDO_UID", "1000")]).expect("paths").home, Path::new("/root"));
     assert_eq!(table.paths_of(0, &[]).expect("paths").home, Path::new("/root"));
+}
+
+#[test]
+fn socket_of_another_machine_needs_no_home() {
+    let mut table = Table { database: Some("/nonexistent".into()), ..Table::usual(false) };
+    let vars = [("HOME", "/"), ("ROLECALL_SOCKET", "/run/rolecall/agent.sock"), ("ROLECALL_AUTOSTART", "no")];
+    for uid in [UID, 0] {
+        let paths = table.paths_of(uid, &vars).expect("paths");
+        assert_eq!(paths.socket, Path::new("/run/rolecall/agent.sock"));
+        assert!(paths.homeless.is_some() && paths.config.starts_with("/dev/null") && paths.lock.is_none());
+        assert!(table.paths_of(uid, &vars[..2]).is_err(), "an agent could be started");
+    }
+    table.database = Some("/home/u".into());
+    assert!(table.paths(&vars).expect("paths").homeless.is_none());
 }
 
 #[test]

@@ -1,6 +1,7 @@
 //! The bytes of every request, and what must not be in them or come of them.
 
 use super::*;
+use crate::domain::question::Device;
 
 /// One request of each kind, as bytes that every later version must still read or refuse politely.
 const WIRE: [&str; 24] = [

@@ -203,7 +203,7 @@ fn config_that_the_next_command_would_refuse_is_not_made() {
         let output = home.run(args);
         assert_eq!(output.status.code(), Some(3), "{args:?}: {}", said(&output));
         let stderr = text(&output.stderr);
-        assert!(stderr.contains("others can write") && stderr.contains("`chmod go-w "), "{stderr}");
+        assert!(stderr.contains("can be written by other users") && stderr.contains("`chmod go-w "), "{stderr}");
         assert!(!home.config().exists(), "{args:?}");
     }
     set_mode(&dir, 0o755);

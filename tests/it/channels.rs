@@ -49,6 +49,7 @@ fn warnings(home: &Home) -> String {
 
 #[test]
 fn disk_full_from_the_start_starts_and_serves() {
+    needs!("root");
     let home = at_rest("");
     let disk = TinyDisk::with(&state(&home), "mode=700");
     disk.fill();
@@ -70,6 +71,7 @@ fn disk_full_from_the_start_starts_and_serves() {
 
 #[test]
 fn full_disk_serves_exec_and_names_what_is_lost() {
+    needs!("root");
     let home = at_rest("");
     let disk = TinyDisk::with(&state(&home), "mode=700");
     disk.fill();
@@ -83,6 +85,7 @@ fn full_disk_serves_exec_and_names_what_is_lost() {
 
 #[test]
 fn disk_that_takes_no_file_starts_and_serves() {
+    needs!("root");
     let home = at_rest("");
     // One inode is the directory itself.
     let _disk = TinyDisk::with(&state(&home), "mode=700,nr_inodes=1");
@@ -98,6 +101,7 @@ fn disk_that_takes_no_file_starts_and_serves() {
 
 #[test]
 fn read_only_state_directory_starts_and_serves() {
+    needs!("root");
     let home = at_rest("");
     let _disk = TinyDisk::with(&state(&home), "mode=700,ro");
     home.open_vault();
@@ -107,6 +111,7 @@ fn read_only_state_directory_starts_and_serves() {
 
 #[test]
 fn disk_that_fills_up_midway_serves_on() {
+    needs!("root");
     let home = at_rest("");
     let disk = TinyDisk::with(&state(&home), "mode=700");
     home.open_vault();
@@ -126,6 +131,7 @@ fn disk_that_fills_up_midway_serves_on() {
 
 #[test]
 fn state_directory_that_cannot_be_made_serves() {
+    needs!("root");
     let home = Home::bare(&format!("[agent]\nvault = \"file\"\n{TUTORIAL}"));
     fs::create_dir_all(home.path(".local/state")).unwrap();
     give_to_nobody(&home.path(""));
@@ -204,6 +210,7 @@ fn limit_of_file_sizes_keeps_agent_serving() {
 
 #[test]
 fn required_audit_serves_nothing_without_a_line() {
+    needs!("root");
     let home = at_rest("audit = \"required\"\n");
     let disk = TinyDisk::with(&state(&home), "mode=700");
     home.open_vault();

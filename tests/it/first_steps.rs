@@ -81,7 +81,7 @@ fn init_leads_from_nothing_to_a_role_that_works() {
     home.open_vault();
     let window = Window::open(&home, "init");
     window.tmux(&["resize-window", "-t", "init", "-x", "120", "-y", "60"]);
-    window.run(&format!("{} init; echo \"left by $?\"", ROLECALL));
+    window.run(&format!("{ROLECALL} init; echo \"left by $?\""));
     let answer = |question: &str, typed: &str| {
         until(question, || window.screen().trim_end().ends_with(question.trim_end()));
         window.run(typed);
@@ -115,7 +115,7 @@ fn the_end_of_the_input_is_no_yes() {
     needs!("tmux");
     let home = Home::bare("");
     let window = Window::open(&home, "end");
-    window.run(&format!("{} init; echo \"left by $?\"", ROLECALL));
+    window.run(&format!("{ROLECALL} init; echo \"left by $?\""));
     until("it asks", || window.shows("[Y/n]"));
     window.tmux(&["send-keys", "-t", "end", "C-d"]);
     until("it ends", || window.shows("left by 0"));

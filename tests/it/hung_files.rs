@@ -9,7 +9,6 @@ use crate::harness::home::{CHAIN, Home, PASSPHRASE, text};
 use crate::harness::inside::until;
 use crate::harness::process::{Running, of};
 use crate::harness::programs::{ROLECALL, ROLECALLD};
-use crate::harness::wire::need_root;
 use rustix::process::Signal;
 use std::fs;
 use std::path::Path;
@@ -50,6 +49,7 @@ fn threads(pid: i32, name: &str) -> usize {
 
 #[test]
 fn hung_include_keeps_sessions_lock_and_end() {
+    needs!("root");
     let mut dead = DeadMount::new();
     let (home, mut agent) = serving(CHAIN);
     assert_served(&home, "prod");
@@ -86,6 +86,7 @@ fn hung_include_keeps_sessions_lock_and_end() {
 
 #[test]
 fn answering_include_is_applied_without_a_restart() {
+    needs!("root");
     let mut dead = DeadMount::new();
     let (home, _agent) = serving(CHAIN);
     include(&home, &dead.path("team.toml"));
@@ -99,6 +100,7 @@ fn answering_include_is_applied_without_a_restart() {
 
 #[test]
 fn removed_hung_include_frees_the_configuration() {
+    needs!("root");
     let dead = DeadMount::new();
     let (home, _agent) = serving(CHAIN);
     let before = fs::read_to_string(home.config()).unwrap();
@@ -110,6 +112,7 @@ fn removed_hung_include_frees_the_configuration() {
 
 #[test]
 fn hung_rule_path_gets_the_narrowest_answer() {
+    needs!("root");
     let dead = DeadMount::new();
     let rule = dead.path("tool");
     let rules = format!("access = \"deny\"\naccess_by_program = {{ \"{}\" = \"allow\" }}\n", rule.display());
@@ -127,6 +130,7 @@ fn hung_rule_path_gets_the_narrowest_answer() {
 
 #[test]
 fn hung_token_file_costs_its_own_identity_only() {
+    needs!("root");
     let dead = DeadMount::new();
     let identity = format!(
         "[identities.build]\ntype = \"web-identity\"\nweb_identity_token_file = \"{}\"\n\
@@ -165,7 +169,7 @@ sys.exit(os.waitstatus_to_exitcode(status))
 
 #[test]
 fn hung_pts_behind_a_restricted_socket_stops_nobody() {
-    need_root();
+    needs!("root");
     let (home, mut agent) = serving(&format!("{CHAIN}\n[sockets.box]\nroles = [\"prod\"]\n"));
     assert_served(&home, "prod");
     let socket = home.path("run/rolecall/sockets/box/agent.sock");
@@ -187,6 +191,7 @@ fn hung_pts_behind_a_restricted_socket_stops_nobody() {
 
 #[test]
 fn agent_under_64_descriptors_serves_and_locks() {
+    needs!("root");
     let home = Home::bare(&format!("[agent]\nvault = \"file\"\n{CHAIN}"));
     let mut agent = Running::agent_by(home.command("prlimit").args(["--nofile=64:64", ROLECALLD]));
     let opened = home.run_with_input(["unlock", "--vault"], PASSPHRASE);

@@ -220,8 +220,8 @@ fn from_every_state_that_a_kill_can_leave_an_import_is_finished_and_undone() {
         }
         let journal = home.path(".local/state/rolecall/imports/0001.json");
         let text = fs::read_to_string(&journal).unwrap();
-        assert!(text.contains("\"done\":true"), "{text}");
-        fs::write(&journal, text.replace("\"done\":true", "\"done\":false")).unwrap();
+        assert!(text.contains("\"done\": true"), "{text}");
+        fs::write(&journal, text.replace("\"done\": true", "\"done\": false")).unwrap();
         done(&home, &["--yes"]);
         assert_eq!(all(&home)[1..], after[1..], "after {written} files");
         serves(&home, "prod");

@@ -6,7 +6,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// Of each layer: the layers it may import.
-const MAY_IMPORT: [(&str, &[&str]); 16] = [
+const MAY_IMPORT: [(&str, &[&str]); 17] = [
     ("domain", &[]),
     ("blocking", &[]),
     ("ports", &["domain", "setup"]),
@@ -22,7 +22,10 @@ const MAY_IMPORT: [(&str, &[&str]); 16] = [
     ("client", &["domain", "files", "paths", "process", "protocol"]),
     ("cli", &["aws_files", "client", "config", "config_disk", "domain", "files", "paths", "protocol", "setup"]),
     ("oneshot", &["config", "config_disk", "domain", "files", "paths", "ports", "process", "protocol", "setup"]),
-    ("agent", &["blocking", "config", "config_disk", "domain", "files", "panics", "paths", "ports", "process", "protocol"]),
+    (
+        "agent",
+        &["blocking", "config", "config_disk", "domain", "files", "panics", "paths", "ports", "process", "protocol"],
+    ),
     ("adapters", &["blocking", "domain", "files", "paths", "ports", "setup"]),
 ];
 

@@ -15,13 +15,18 @@ const MINUTE: Duration = Duration::from_mins(1);
 #[test]
 fn thousands_of_refused_connects_are_two_lines() {
     const CONNECTS: u64 = 20_000;
+    needs!("root");
     let home = Home::bare(&format!("[agent]\nvault = \"file\"\n{TUTORIAL}"));
     let mut agent = Running::agent(&home);
     // The way to the socket is opened for everybody, as by a careless `chmod`.
     let ways = [home.path(""), home.path("run"), home.path("run/rolecall"), home.socket()];
-    ways.iter().for_each(|way| set_mode(way, 0o777));
+    for way in &ways {
+        set_mode(way, 0o777);
+    }
     as_user(NOBODY, || (0..CONNECTS).for_each(|_| drop(UnixStream::connect(home.socket()).unwrap())));
-    ways.iter().for_each(|way| set_mode(way, 0o700));
+    for way in &ways {
+        set_mode(way, 0o700);
+    }
     until("all are turned away", || home.status()["counts"]["turned_away"] == CONNECTS);
     until("the first is noted", || !home.events("refuse").is_empty());
     agent.signal(Signal::TERM);

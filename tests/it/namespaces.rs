@@ -3,10 +3,10 @@
 
 use crate::harness::home::{Home, text};
 use crate::harness::inside::{TUTORIAL, until};
+use crate::harness::needs::require;
 use crate::harness::pinentry;
 use crate::harness::process::Running;
 use crate::harness::programs::{ROLECALL, ROLECALLD};
-use crate::harness::wire::need_root;
 use rolecall_sandbox::tutorials::ROLE_ARN;
 use serde_json::Value;
 use std::process::Output;
@@ -16,7 +16,7 @@ const TOOL: &str = "/usr/bin/timeout";
 
 /// Role `prod` is for `TOOL` alone; role `free` is for all.
 fn home() -> Home {
-    need_root();
+    require("root");
     let rules = format!("access = \"deny\"\naccess_by_program = {{ \"{TOOL}\" = \"allow\" }}\n");
     let free = format!("\n[roles.free]\nsource = \"auth\"\nrole_arn = \"{ROLE_ARN}\"\n");
     let home = Home::bare(&format!("[agent]\nvault = \"file\"\n{TUTORIAL}{rules}{free}"));
@@ -50,6 +50,7 @@ fn last_caller(home: &Home, number: usize) -> Value {
 
 #[test]
 fn program_mounted_over_an_allowed_one_is_denied() {
+    needs!("root");
     let home = home();
     let allowed = home.command(TOOL).args(["60", ROLECALL, "get", "prod"]).output().unwrap();
     assert_eq!(allowed.status.code(), Some(0), "{}", text(&allowed.stderr));
@@ -66,6 +67,7 @@ fn program_mounted_over_an_allowed_one_is_denied() {
 
 #[test]
 fn shell_with_other_mounts_between_is_denied() {
+    needs!("root");
     let home = home();
     // The shell is `TOOL`'s own child, but what runs as `/bin/sh` there is anybody's program.
     let script = "unshare()\nos.execv('/bin/sh', ['sh', '-c', rolecall + ' get prod > /dev/null; exit $?'])";
@@ -79,6 +81,7 @@ fn shell_with_other_mounts_between_is_denied() {
 
 #[test]
 fn parent_with_other_mounts_is_not_named() {
+    needs!("root");
     let home = home();
     // The client stays where the agent is; what started it goes elsewhere and becomes `TOOL`.
     let wait = "import os, sys; os.write(int(sys.argv[1]), b'x'); \
@@ -97,6 +100,7 @@ fn parent_with_other_mounts_is_not_named() {
 
 #[test]
 fn caller_with_other_mounts_is_served_without_rules() {
+    needs!("root");
     let home = home();
     let served =
         python(&home, "unshare()\nsys.exit(subprocess.run([rolecall, 'get', 'free'], stdout=quiet).returncode)");
@@ -110,7 +114,7 @@ fn caller_with_other_mounts_is_served_without_rules() {
 
 #[test]
 fn agent_with_a_foreign_proc_names_nobody() {
-    need_root();
+    needs!("root");
     let home = home();
     home.run(["agent", "stop"]);
     // In a pid namespace of its own, but with the `/proc` of the one outside, whose numbers are other processes'.
@@ -166,7 +170,7 @@ print(number, code, drawn, flush=True)
 
 #[test]
 fn terminal_of_another_namespace_is_not_drawn_on() {
-    need_root();
+    needs!("root");
     let mut home = Home::bare("");
     home.set("TERM", "xterm");
     let drawn = "echo drawn > \"$tty\"; echo ERR 83886179 cancelled";

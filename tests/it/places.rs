@@ -2,7 +2,7 @@
 
 use crate::harness::home::{Home, set_mode, text};
 use crate::harness::inside::TUTORIAL;
-use crate::harness::wire::{as_user, need_root};
+use crate::harness::wire::as_user;
 use rolecall::protocol::frame::{self, Tag};
 use rustix::fs::{CWD, RenameFlags, renameat_with};
 use rustix::net;
@@ -64,7 +64,7 @@ impl Impostor {
 
 #[test]
 fn socket_of_another_user_gets_no_byte() {
-    need_root();
+    needs!("root");
     let home = Home::bare(TUTORIAL);
     let dir = home.path("run/rolecall");
     fs::create_dir(&dir).unwrap();
@@ -103,7 +103,7 @@ fn socket_of_another_user_gets_no_byte() {
 
 #[test]
 fn swapped_runtime_directory_steers_no_client() {
-    need_root();
+    needs!("root");
     let mut home = Home::ready(TUTORIAL);
     assert!(home.run(["agent", "stop"]).status.success());
     let shared = home.path("shared");
@@ -147,19 +147,21 @@ fn swapped_runtime_directory_steers_no_client() {
 /// How a place becomes one that the attacker can change.
 type Expose = fn(&Path);
 
+/// The place below the home, the variable that leads there, the command, and its exit code.
+type Use = (&'static str, Option<(&'static str, &'static str)>, &'static [&'static str], i32);
+
 #[test]
 fn exposed_place_is_refused_and_nothing_is_made_in_it() {
-    need_root();
+    needs!("root");
     let exposures: [(Expose, &str); 3] = [
         (|place| set_mode(place, 0o777), "can be written by other users"),
         (|place| set_mode(place, 0o775), "can be written by other users"),
         (|place| chown(place, Some(ATTACKER), None).unwrap(), "belongs to another user (uid 65533)"),
     ];
-    // The place below the home, the variable that leads there, the command, and its exit code.
     let socket = Some(("ROLECALL_SOCKET", "place/below/agent.sock"));
     let aws = Some(("AWS_CONFIG_FILE", "place/config"));
     let aws_below = Some(("AWS_CONFIG_FILE", "place/below/config"));
-    let uses: [(&str, Option<(&'static str, &str)>, &[&str], i32); 6] = [
+    let uses: [Use; 6] = [
         ("place", socket, &["agent", "start"], 7),
         (".local", None, &["agent", "start"], 7),
         (".config", None, &["role", "list"], 3),
@@ -195,7 +197,7 @@ fn sync(home: &Home) -> Output {
 
 #[test]
 fn aws_directory_linked_to_another_user_gets_no_profile() {
-    need_root();
+    needs!("root");
     let home = Home::bare(TUTORIAL);
     let theirs = home.path("theirs");
     fs::create_dir(&theirs).unwrap();

@@ -21,7 +21,6 @@ mod logins;
 
 use chrono::DateTime;
 use desk::Desk;
-use helper::PROMISE;
 use rolecall::adapters::bus::SessionBus;
 use rolecall::adapters::clock::SystemClock;
 use rolecall::adapters::vault::Vaults;
@@ -164,7 +163,7 @@ fn where_there_is_no_keyring_it_is_said_and_the_file_is_not_taken_instead() {
     for situation in ["no bus at all", "a bus without a keyring", "a keyring without a collection"] {
         let bus = (situation != "no bus at all").then(|| desk.bus());
         let keyring = (situation == "a keyring without a collection").then(|| desk.keyring(None));
-        let state = vault.ask("state").at_once();
+        let state = vault.ask("state").without_waiting();
         // Certain only where a keyring was asked.
         let want = if situation == "a keyring without a collection" { "ok Absent" } else { "ok Unreached" };
         assert!(state.text.starts_with(want), "{situation}: {state:?}");

@@ -203,7 +203,14 @@ fn find(error: &CertificateError, raw: &[&[u8]], chain: &[Option<Certificate>]) 
             let at = first(&|c| c.tbs_certificate.validity.not_before.to_unix_duration().as_secs() > time.as_secs());
             (Fault::NotYetValid(start(at)), at)
         }
-        CertificateError::Expired => (Fault::Expired(end(0)), 0),
+        // Without a time: the certificate ends before it begins.
+        CertificateError::Expired => {
+            let at = first(&|c| {
+                let validity = &c.tbs_certificate.validity;
+                validity.not_after.to_unix_duration() < validity.not_before.to_unix_duration()
+            });
+            (Fault::Expired(end(at)), at)
+        }
         CertificateError::NotValidYet => (Fault::NotYetValid(start(0)), 0),
         CertificateError::UnhandledCriticalExtension => extension(raw, chain),
         CertificateError::UnknownIssuer => unknown_issuer(chain),

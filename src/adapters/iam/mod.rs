@@ -56,7 +56,7 @@ impl Iam {
             let config = Builder::from(config).retry_config(RetryConfig::disabled());
             Client::from_conf(config.http_client(super::aws::canned::client()).build())
         };
-        Self { clients: Clients::new(clock, place, make) }
+        Self { clients: Clients::new(clock, super::aws::proxy::Passwords::default(), place, make) }
     }
 
     /// Drops every connection.

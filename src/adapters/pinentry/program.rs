@@ -151,6 +151,7 @@ fn modes(of: &Termios) -> [u32; 4] {
 mod tests {
     use super::*;
     use crate::domain::question::Device;
+    use std::io::{BufRead, BufReader};
 
     #[test]
     fn a_device_that_is_not_the_callers_terminal_is_not_drawn_on() {
@@ -158,16 +159,20 @@ mod tests {
             let device = Device { path: path.to_owned(), number };
             Screen::of(&Terminal { device, kind: None }).is_some()
         };
-        let pty =
-            rustix::pty::openpt(rustix::pty::OpenptFlags::RDWR | rustix::pty::OpenptFlags::NOCTTY).expect("a pty");
-        rustix::pty::grantpt(&pty).expect("granted");
-        rustix::pty::unlockpt(&pty).expect("unlocked");
-        let path = rustix::pty::ptsname(&pty, Vec::new()).expect("named").into_string().expect("text");
-        let device = std::fs::metadata(&path).expect("there").rdev();
+        let script = "import os; _, terminal = os.openpty(); print(os.ttyname(terminal), flush=True); os.read(0, 1)";
+        let mut holder = std::process::Command::new("python3");
+        holder.args(["-c", script]).stdin(std::process::Stdio::piped()).stdout(std::process::Stdio::piped());
+        let mut holder = holder.spawn().expect("python3 runs");
+        let mut path = String::new();
+        BufReader::new(holder.stdout.take().expect("piped")).read_line(&mut path).expect("a line");
+        let path = path.trim();
+        let device = std::fs::metadata(path).expect("there").rdev();
         let number = (rustix::fs::major(device), rustix::fs::minor(device));
-        assert!(is_taken(&path, number));
-        assert!(!is_taken(&path, (number.0, number.1 + 1)), "a link to another terminal leads here");
+        assert!(is_taken(path, number));
+        assert!(!is_taken(path, (number.0, number.1 + 1)), "a link to another terminal leads here");
         assert!(!is_taken("/dev/null", (1, 3)), "a device that is no terminal");
         assert!(!is_taken("/dev/pts/no-such-terminal", number));
+        drop(holder.stdin.take());
+        holder.wait().expect("it ends");
     }
 }

@@ -73,8 +73,11 @@ impl Ambient {
     }
 
     /// Returns the environment of a credential program that is started now.
-    pub(super) fn of_program(&self) -> Vec<(OsString, OsString)> {
-        let bus = self.bus.as_ref().and_then(|bus| bus.address());
+    pub(super) async fn of_program(&self) -> Vec<(OsString, OsString)> {
+        let bus = match &self.bus {
+            Some(bus) => bus.usable_address().await,
+            None => None,
+        };
         let bus = bus.map(|bus| ("DBUS_SESSION_BUS_ADDRESS".into(), bus.into()));
         self.program.iter().cloned().chain(bus).collect()
     }

@@ -72,7 +72,9 @@ impl ports::Sources for Sources {
                 in_time(source, SERVICE, ecs::ask(&place, aws, self.clock.as_ref())).await
             }
             Source::Environment => environment::ask(&self.ambient, self.clock.now().boot),
-            Source::Process { argv } => process::ask(argv, &self.ambient.ambient.of_program(), &self.running).await,
+            Source::Process { argv } => {
+                process::ask(argv, &self.ambient.ambient.of_program().await, &self.running).await
+            }
             Source::WebIdentity(call) => {
                 let token = in_time(source, FILE, token_file::web_identity(&call.token_file)).await?;
                 Ok(Sourced { given: Given::Token(token), user: None, account: None, skew: TimeDelta::zero() })
@@ -81,7 +83,7 @@ impl ports::Sources for Sources {
     }
 
     async fn code(&self, argv: &[String]) -> Result<MfaCode, String> {
-        code::ask(argv, &self.ambient.ambient.of_program(), &self.running).await
+        code::ask(argv, &self.ambient.ambient.of_program().await, &self.running).await
     }
 
     async fn running(&self) -> Vec<i32> {

@@ -6,6 +6,7 @@ use super::Sts;
 use crate::adapters::aws::canned;
 use crate::adapters::aws::clients::Clients;
 use crate::adapters::aws::endpoint::Endpoint;
+use crate::adapters::aws::proxy::Passwords;
 use crate::adapters::iam::Iam;
 use crate::adapters::signin::Signin;
 use crate::adapters::sources::{Ambient, Sources};
@@ -20,12 +21,18 @@ impl Sts {
     /// Creates one that sends nothing and reads a prepared answer.
     pub fn canned(clock: Arc<dyn Clock>) -> Self {
         let place = |aws: &AwsSettings, region: &str| Ok((Endpoint::sts(aws, region)?, region.to_owned()));
-        let clients = Clients::new(Arc::clone(&clock), place, |config, _| {
+        let clients = Clients::new(Arc::clone(&clock), Passwords::default(), place, |config, _| {
             let config = Builder::from(config).retry_config(RetryConfig::disabled());
             Client::from_conf(config.http_client(canned::client()).build())
         });
         let ambient = Ambient::default();
-        Self { clients, iam: Iam::canned(Arc::clone(&clock)), signin: Signin, sources: Sources::new(clock, ambient) }
+        Self {
+            clients,
+            iam: Iam::canned(Arc::clone(&clock)),
+            signin: Signin(Passwords::default()),
+            sources: Sources::new(clock, ambient),
+            passwords: Passwords::default(),
+        }
     }
 }
 

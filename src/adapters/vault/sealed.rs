@@ -162,7 +162,7 @@ impl Key {
 
     /// Names the vault that the key is for: by its salt, which it keeps for life.
     pub(super) fn vault(&self) -> String {
-        self.salt.iter().map(|byte| format!("{byte:02x}")).collect()
+        self.salt.iter().fold(String::new(), |name, byte| name + &format!("{byte:02x}"))
     }
 
     /// Looks whether bytes could be a vault at all.

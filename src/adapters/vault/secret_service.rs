@@ -68,12 +68,12 @@ impl Keyring {
 
     /// Finds out whether the keyring can be read without a dialog.
     pub(super) fn look(&mut self) -> Result<(), Trouble> {
-        self.call(async |service, _| is_open(service).await)
+        self.call(&async |service, _| is_open(service).await)
     }
 
     /// Reads the item of a name; `None` if there is none.
     pub(super) fn read(&mut self, name: &Name) -> Result<Option<Zeroizing<Vec<u8>>>, Trouble> {
-        self.call(async |service, place| match place.find(service, name).await?.as_slice() {
+        self.call(&async |service, place| match place.find(service, name).await?.as_slice() {
             [] => Ok(None),
             [item] => Ok(Some(Zeroizing::new(item.get_secret().await.map_err(|e| failed(&e))?))),
             _ => Err(Trouble::Ambiguous),
@@ -82,7 +82,7 @@ impl Keyring {
 
     /// Writes the item of a name, a new one if there is none.
     pub(super) fn write(&mut self, name: &Name, secret: &[u8]) -> Result<(), Trouble> {
-        self.call(async |service, place| match place.find(service, name).await?.as_slice() {
+        self.call(&async |service, place| match place.find(service, name).await?.as_slice() {
             [] => {
                 let label = format!("rolecall: AWS access key of {name}");
                 let collection = service.get_default_collection().await.map_err(|e| failed(&e))?;
@@ -96,7 +96,7 @@ impl Keyring {
 
     /// Deletes every item of a name; tells whether there was one.
     pub(super) fn delete(&mut self, name: &Name) -> Result<bool, Trouble> {
-        self.call(async |service, place| {
+        self.call(&async |service, place| {
             let found = place.find(service, name).await?;
             for item in &found {
                 item.delete().await.map_err(|e| failed(&e))?;
@@ -111,7 +111,7 @@ impl Keyring {
     /// failure over it is taken as that, once. All calls may be made twice.
     fn call<T>(
         &mut self,
-        work: impl AsyncFn(&SecretService<'static>, &Place) -> Result<T, Trouble>,
+        work: &impl AsyncFn(&SecretService<'static>, &Place) -> Result<T, Trouble>,
     ) -> Result<T, Trouble> {
         let (held, place) = (self.held.take(), self.place.clone());
         let (service, answer) = within(CALL, async {

@@ -134,7 +134,7 @@ impl Journal {
         job: impl FnOnce(&Self) -> Result<T, Report> + Send + 'static,
     ) -> Result<T, Report> {
         let journal = self.clone();
-        let shown = self.path.display().to_string();
+        let shown = self.file.path().display().to_string();
         let done = STATE.run(shown.as_str(), DEADLINE, move || job(&journal)).await;
         done.unwrap_or_else(|error| {
             Err(Report::new(Kind::Failed, format!("the journal of rotations {shown} {error}"))

@@ -1,6 +1,6 @@
 //! What a client says of itself beside its request: where a person could be asked, and which files it would use.
 
-use crate::domain::question::{Surroundings, Terminal};
+use crate::domain::question::{Device, Surroundings, Terminal};
 use serde::{Deserialize, Serialize};
 
 /// What a client says of its surroundings: where a person could be asked, and what it would use itself.
@@ -77,13 +77,13 @@ impl Context {
     }
 
     /// Gives where the caller could be shown something; `terminal` is the device that the kernel names, if any.
-    pub fn surroundings(&self, terminal: Option<String>) -> Surroundings {
+    pub fn surroundings(&self, terminal: Option<Device>) -> Surroundings {
         Surroundings {
             display: self.display.clone(),
             wayland_display: self.wayland_display.clone(),
             xauthority: self.xauthority.clone().filter(|path| is_path(path)),
             lang: self.lang.clone().filter(|lang| is_word(lang)),
-            terminal: terminal.map(|path| Terminal { path, kind: self.term.clone().filter(|term| is_word(term)) }),
+            terminal: terminal.map(|device| Terminal { device, kind: self.term.clone().filter(|term| is_word(term)) }),
         }
     }
 }

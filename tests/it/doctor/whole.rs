@@ -103,7 +103,7 @@ fn at_a_terminal_the_code_is_asked_for_as_get_does_and_then_serves_get_too() {
     let home = Home::ready(&format!("prompts = [\"tty\"]\n{config}"));
     home.aws.world(rolecall_sandbox::World::demand_mfa);
     let window = Window::open(&home, "doctor");
-    window.run(&format!("clear; {} doctor prod; echo done $?", ROLECALL));
+    window.run(&format!("clear; {ROLECALL} doctor prod; echo done $?"));
     until("it is asked", || window.shows("MFA code of auth"));
     window.run(&home.aws.mfa_code(USER_ARN));
     until("it is over", || window.shows("done 0"));

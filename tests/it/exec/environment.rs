@@ -190,7 +190,7 @@ fn metadata_address_of_exec_needs_its_token_and_its_command() {
         let (key, complaint) = ask(&wrong);
         assert!(key.is_empty() && complaint.contains("HTTP Error 401"), "{complaint}");
     }
-    until("the refusal is recorded", || home.audit().contains("had no token that is good"));
+    until("the refusal is recorded", || home.audit().contains("had no valid token"));
     command.signal(Signal::TERM);
     command.end();
     until("nothing is served", || granted(&home).is_empty());

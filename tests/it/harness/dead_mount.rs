@@ -3,7 +3,7 @@
 //! A process of its own holds it. When the test ends, however that happens, the process unmounts it and closes the
 //! connection, by which every access that waits fails.
 
-use super::wire::need_root;
+use super::needs::require;
 use std::io::{BufRead, BufReader};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
@@ -30,7 +30,7 @@ pub(crate) struct DeadMount {
 
 impl DeadMount {
     pub(crate) fn new() -> Self {
-        need_root();
+        require("root");
         let dir = tempfile::Builder::new().prefix("dead-").tempdir().unwrap();
         std::fs::create_dir(dir.path().join("mount")).unwrap();
         let mut holder = Command::new("python3")

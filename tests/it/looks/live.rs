@@ -23,7 +23,7 @@ fn home() -> Home {
 
 /// Starts the live status between two words of the shell's, so that what is on the screen afterwards tells all.
 fn watch(window: &Window<'_>) {
-    window.run(&format!("echo before; {} status --watch; echo \"left by $?\"", ROLECALL));
+    window.run(&format!("echo before; {ROLECALL} status --watch; echo \"left by $?\""));
     until("it is drawn", || window.shows(LEAVES) && window.shows(" left ") && !window.shows("before"));
 }
 
@@ -187,7 +187,7 @@ fn without_a_terminal_or_on_a_dumb_one_it_says_what_to_use() {
     assert!(refused.stdout.is_empty() && text(&refused.stderr).contains("hint: for a script `rolecall status --json`"));
     assert_eq!(home.run(["status", "--watch", "--json"]).status.code(), Some(2));
     let window = Window::open(&home, "dumb");
-    window.run(&format!("TERM=dumb {} status --watch; echo \"left by $?\"", ROLECALL));
+    window.run(&format!("TERM=dumb {ROLECALL} status --watch; echo \"left by $?\""));
     until("it refuses", || window.shows("left by 2") && window.shows("rolecall status"));
 }
 

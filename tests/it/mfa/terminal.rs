@@ -85,7 +85,7 @@ fn a_used_code_that_is_typed_at_a_question_is_refused_with_the_time_until_the_ne
     home.open_vault();
     let calls = home.aws.count("GetSessionToken");
     let window = Window::open(&home, "window");
-    window.run(&format!("{} get prod > /dev/null; echo done $?", ROLECALL));
+    window.run(&format!("{ROLECALL} get prod > /dev/null; echo done $?"));
     until("it is asked", || window.shows("MFA code of auth"));
     window.run(&used);
     until("it is refused", || window.shows("used already"));

@@ -262,7 +262,7 @@ fn a_person_is_told_the_risk_and_asked_before_the_secret_is_typed() {
     needs!("tmux");
     let (home, secret) = home();
     let window = Window::open(&home, "window");
-    let add = format!("{} identity add auth --totp; echo done $?", ROLECALL);
+    let add = format!("{ROLECALL} identity add auth --totp; echo done $?");
     let asks = || window.shows("both factors lie in one place") && window.shows("[y/N]");
     window.run(&add);
     until("the risk is said", asks);

@@ -6,8 +6,8 @@ mod start;
 
 use crate::harness::home::{Home, PASSPHRASE, set_mode, text};
 use crate::harness::inside::TUTORIAL;
+use crate::harness::needs::require;
 use crate::harness::programs::ROLECALL;
-use crate::harness::wire::need_root;
 use rolecall_sandbox::tutorials::USER_ARN;
 use serde_json::{Value, json};
 use std::fs;
@@ -42,7 +42,7 @@ const CALLERS: [Caller; 6] = [SHELL, SNAP, CRON, SERVICE, ODD, SSH];
 impl Login {
     /// Prepares the machine; nothing of rolecall runs yet.
     fn new(config: &str) -> Self {
-        need_root();
+        require("root");
         let home = Home::bare(config);
         fs::write(home.path("passwd"), format!("root:x:0:0::{}:/bin/sh\n", home.path("").display())).unwrap();
         fs::create_dir(home.path("run/snap.code")).unwrap();
@@ -107,6 +107,7 @@ fn file_vault() -> String {
 
 #[test]
 fn every_caller_reaches_the_agent_of_the_first() {
+    needs!("root");
     for first in [SNAP, CRON, SERVICE] {
         let login = Login::new(&file_vault());
         login.first(first, true);
@@ -130,6 +131,7 @@ fn every_caller_reaches_the_agent_of_the_first() {
 
 #[test]
 fn agent_from_before_the_login_serves_after_it() {
+    needs!("root");
     let login = Login::new(&file_vault());
     login.first(CRON, false);
     let agent = login.pid(CRON, false);
@@ -153,6 +155,7 @@ fn directories_of_the_first_caller_are_found_without_its_variables() {
         "a shell with directories of its own",
         &[("HOME", "@"), ("XDG_CONFIG_HOME", "@/c"), ("XDG_DATA_HOME", "@/d"), ("XDG_STATE_HOME", "@/s")],
     );
+    needs!("root");
     let login = Login::new(&file_vault());
     fs::create_dir_all(login.home.path("c")).unwrap();
     fs::rename(login.home.path(".config/rolecall"), login.home.path("c/rolecall")).unwrap();
@@ -172,6 +175,7 @@ fn directories_of_the_first_caller_are_found_without_its_variables() {
 
 #[test]
 fn home_of_another_user_does_not_lead_there() {
+    needs!("root");
     // As `su -m`: the variables of root, and another user.
     let login = Login::new(&file_vault());
     let (theirs, own) = (login.home.path("theirs"), login.home.path("own"));
@@ -199,6 +203,7 @@ fn home_of_another_user_does_not_lead_there() {
 #[test]
 fn another_configuration_is_said_to_its_caller() {
     const NAMED: Caller = ("a project", &[("HOME", "@"), ("ROLECALL_CONFIG", "@/project.toml")]);
+    needs!("root");
     let login = Login::new(&file_vault());
     login.first(SHELL, true);
     fs::copy(login.home.config(), login.home.path("project.toml")).unwrap();
@@ -218,6 +223,7 @@ fn another_configuration_is_said_to_its_caller() {
 
 #[test]
 fn two_configurations_are_refused_by_name() {
+    needs!("root");
     let login = Login::new(&file_vault());
     login.first(SHELL, true);
     let other = login.home.path("snap/code/1/.config/rolecall");

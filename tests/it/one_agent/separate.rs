@@ -15,6 +15,7 @@ fn below(dir: &Path) -> Vec<String> {
 fn rolecall_home_is_a_world_of_its_own() {
     const TRIAL: Caller =
         ("a trial", &[("HOME", "@"), ("XDG_RUNTIME_DIR", "/run/user/0"), ("ROLECALL_HOME", "@/trial")]);
+    needs!("root");
     let login = Login::new(&file_vault());
     login.first(SHELL, true);
     let agent = login.pid(SHELL, true);
@@ -44,6 +45,7 @@ fn rolecall_home_is_a_world_of_its_own() {
 fn another_home_does_not_reach_the_ordinary_agent() {
     const TRIAL: Caller =
         ("a trial", &[("HOME", "@/trial"), ("XDG_RUNTIME_DIR", "/run/user/0"), ("XDG_CONFIG_HOME", "@/.config")]);
+    needs!("root");
     let login = Login::new(&file_vault());
     login.first(SHELL, true);
     fs::create_dir(login.home.path("trial")).unwrap();
@@ -60,7 +62,7 @@ fn another_home_does_not_reach_the_ordinary_agent() {
 
 #[test]
 fn root_creates_nothing_in_the_home_of_another_user() {
-    need_root();
+    needs!("root");
     let home = Home::bare("");
     let (foreign, own) = (home.path("foreign"), home.path("own"));
     fs::create_dir(&foreign).unwrap();

@@ -8,6 +8,7 @@ use rustix::process::Signal;
 
 #[test]
 fn callers_with_different_variables_start_one_agent_at_once() {
+    needs!("root");
     let login = Login::new(&file_vault());
     let callers: Vec<_> = (0..3).flat_map(|_| CALLERS).collect();
     std::thread::scope(|scope| {
