@@ -48,7 +48,8 @@ pub fn close_inherited(kept: usize) {
     // SAFETY: called first thing in `main`, before anything of ours owns a descriptor beyond those that are kept, so that
     // nothing that is closed here is used again.
     unsafe {
-        libc::close_range(first, libc::c_uint::MAX, 0);
+        // By number: musl's part of the crate has no wrapper for it.
+        libc::syscall(libc::SYS_close_range, first, libc::c_uint::MAX, 0_u32);
     }
 }
 
