@@ -5,7 +5,7 @@
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
-use rolecall::domain::question::Question;
+use rolecall::domain::question::{Device, Question};
 use rolecall::domain::report::Report;
 use rolecall::protocol::frame::{self, Tag};
 use rolecall::protocol::message::{Answer, Call, Progress, Reply, Startup};
@@ -29,7 +29,7 @@ fn request(bytes: &[u8]) {
     let Some(length) = frame::request_length(*word) else { return };
     let payload = &rest[..length.min(rest.len())];
     if let Some(call) = stable::<Call>(payload) {
-        let surroundings = call.context.surroundings(Some("/dev/pts/0".to_owned()));
+        let surroundings = call.context.surroundings(Some(Device { path: "/dev/pts/0".to_owned(), number: (136, 0) }));
         let plain = |word: &Option<String>| word.as_ref().is_none_or(|word| !word.contains(char::is_control));
         assert!(plain(&surroundings.lang) && surroundings.terminal.is_none_or(|terminal| plain(&terminal.kind)));
     }

@@ -3,6 +3,7 @@
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
+use rolecall::adapters::bus::SessionBus;
 use rolecall::adapters::clock::SystemClock;
 use rolecall::adapters::desktop::Desktop;
 use rolecall::adapters::sources::Ambient;
@@ -26,16 +27,18 @@ impl Stage {
         // SAFETY: no other thread of this process runs yet.
         unsafe {
             std::env::set_var("HOME", dir.path());
-            std::env::set_var("XDG_RUNTIME_DIR", dir.path());
+            std::env::set_var("ROLECALL_HOME", dir.path());
         }
         let paths = Paths::from_env().expect("paths of a home");
         let runtime = Builder::new_current_thread().enable_all().build().expect("a runtime");
         let agent = runtime.block_on(async {
             let clock = Arc::new(SystemClock);
+            let bus = SessionBus::new(None);
+            let vault = Vaults::new(paths.vault_file.clone(), &paths.state, "rolecall-fuzz", Arc::clone(&bus));
             let ports = Ports {
-                vault: Arc::new(Vaults::new(paths.vault_file.clone())),
-                tokens: Arc::new(Sts::new(clock.clone(), Ambient::default())),
-                prompter: Arc::new(Desktop::default()),
+                vault: Arc::new(vault),
+                tokens: Arc::new(Sts::new(clock.clone(), Ambient::default(), None)),
+                prompter: Arc::new(Desktop::new(Vec::new(), bus)),
                 clock,
             };
             Agent::new(ports, paths)
