@@ -132,8 +132,8 @@ fn documents() -> Vec<String> {
     let in_docs = fs::read_dir(root().join("docs")).unwrap().map(|entry| entry.unwrap().file_name());
     let in_docs = in_docs.map(|name| format!("docs/{}", name.to_string_lossy()));
     let in_docs = in_docs.filter(|name| Path::new(name).extension().is_some_and(|kind| kind == "md"));
-    let beside = ["README.md", "CONTRIBUTING.md", "CHANGELOG.md", "SECURITY.md"].map(str::to_owned);
-    in_docs.chain(beside).collect()
+    let beside = ["README.md", "CONTRIBUTING.md", "CHANGELOG.md", "SECURITY.md", "CODE_OF_CONDUCT.md", "RELEASING.md"];
+    in_docs.chain(beside.map(str::to_owned)).collect()
 }
 
 /// Names the rows that a page does not show as rows: without a header above them, or with another number of cells.
