@@ -58,5 +58,6 @@ fuzz_target!(|bytes: &[u8]| {
     for status in statuses {
         assert!((400..500).contains(&status), "a request without a token was answered with {status}: {text}");
     }
-    assert!(!answers.to_ascii_lowercase().windows(14).any(|part| part == b"access-control"));
+    // An error may name the header of the request that it is about; no answer may allow a web page to read it.
+    assert!(!answers.to_ascii_lowercase().windows(20).any(|part| part == b"access-control-allow"));
 });

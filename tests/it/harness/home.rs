@@ -1,12 +1,13 @@
 //! The real binaries in a home directory of their own, against a sandbox on the system's clock.
 
-use super::inside::write_config;
+use super::inside::{until, write_config};
 use super::leaks::Canaries;
 use super::programs::ROLECALL;
 use rolecall::protocol::process_output;
 use rolecall_sandbox::tutorials::{AUTH_ACCOUNT, ROLE_ARN, USER_ARN, WORKLOAD_ACCOUNT};
 use rolecall_sandbox::{Clock, Role, Sandbox, World};
 use serde_json::{Value, json};
+use std::cell::Cell;
 use std::ffi::OsStr;
 use std::io::Write;
 use std::path::{Path, PathBuf};
@@ -190,9 +191,14 @@ impl Home {
         lines.filter(|line| line["event"] == event).collect()
     }
 
-    /// Gives the running agent's process.
+    /// Returns the process of the running agent. On a busy machine `status` may time out before the agent answers.
     pub(crate) fn agent_pid(&self) -> i32 {
-        i32::try_from(self.status()["agent"]["pid"].as_i64().expect("a running agent")).unwrap()
+        let pid = Cell::new(None);
+        until("`status` names the process of the agent", || {
+            pid.set(self.status()["agent"]["pid"].as_i64());
+            pid.get().is_some()
+        });
+        i32::try_from(pid.get().unwrap()).unwrap()
     }
 }
 
