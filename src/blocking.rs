@@ -3,8 +3,8 @@
 //! A file can lie on a file system that never answers, and no thread can be called back from such a call. So every access
 //! to a path that somebody else chooses runs here: the caller waits until its deadline, the thread is left behind and
 //! counted until it returns. Each [`Lane`] is one part of the pool with a limit of its own, so that hung paths of one kind
-//! take no thread from another. A subject (mostly a path) that does not answer takes one thread, however often it is asked
-//! for. When every thread of a lane hangs, calls fail at once.
+//! take no thread from another. Of one subject (mostly a path) one call runs at a time, so that a subject that does not answer
+//! takes one thread, however many callers wait for it. When every thread of a lane hangs, calls fail at once.
 //!
 //! Not tokio's own pool: it queues 512 threads deep without a deadline, and panics when no thread can be started.
 
@@ -85,6 +85,24 @@ struct State {
     threads: usize,
     idle: usize,
     begun: u64,
+}
+
+impl State {
+    fn is_running(&self, subject: &str) -> bool {
+        self.running.iter().any(|running| running.subject == subject)
+    }
+
+    /// Returns the place of the first call whose subject has no other call running.
+    fn runnable(&self) -> Option<usize> {
+        self.queue.iter().position(|call| !self.is_running(&call.subject))
+    }
+
+    /// Takes the calls out of the queue whose callers have given up.
+    fn abandoned(&mut self) -> Vec<Call> {
+        let (wanted, abandoned) = self.queue.drain(..).partition(|call: &Call| call.is_wanted.load(Ordering::Acquire));
+        self.queue = wanted;
+        Vec::from(abandoned)
+    }
 }
 
 struct Call {
@@ -170,11 +188,15 @@ impl Lane {
         if state.running.iter().any(|running| running.subject == subject && running.submitted + deadline <= now) {
             return Err(Error::StillBlocked);
         }
-        if state.idle <= state.queue.len() {
+        // Not under the lock: a job may hold anything.
+        let abandoned = state.abandoned();
+        let runnable = state.queue.iter().filter(|call| !state.is_running(&call.subject)).count();
+        if state.idle <= runnable && !state.is_running(&subject) {
             let can_start = state.threads < self.max && self.start().is_ok();
             if can_start {
                 state.threads += 1;
             } else if state.running.iter().filter(|running| running.overdue_from <= now).count() >= state.threads {
+                drop(state);
                 return Err(Error::Exhausted);
             }
         }
@@ -183,6 +205,7 @@ impl Lane {
         let overdue_from = now + deadline;
         state.queue.push_back(Call { subject, submitted: now, overdue_from, is_wanted: is_wanted_by_caller, job });
         drop(state);
+        drop(abandoned);
         self.work.notify_one();
         Ok(Interest(is_wanted))
     }
@@ -194,12 +217,13 @@ impl Lane {
     fn work(&'static self) {
         let mut state = self.state();
         loop {
-            let Some(call) = state.queue.pop_front() else {
+            // A call whose subject is running is left to the thread that runs it.
+            let Some(call) = state.runnable().and_then(|at| state.queue.remove(at)) else {
                 state.idle += 1;
                 let (woken, waited) = self.work.wait_timeout(state, KEPT).unwrap_or_else(PoisonError::into_inner);
                 state = woken;
                 state.idle -= 1;
-                if waited.timed_out() && state.queue.is_empty() {
+                if waited.timed_out() && state.runnable().is_none() {
                     state.threads -= 1;
                     return;
                 }
@@ -277,6 +301,47 @@ mod tests {
             tokio::task::yield_now().await;
         }
         assert_eq!(lane.overdue(), []);
+    }
+
+    #[tokio::test]
+    async fn callers_of_one_subject_take_one_thread_before_the_deadline() {
+        let lane = lane(2);
+        let (release, job) = blocked();
+        let first = tokio::spawn(lane.run("hung", LONG, job));
+        while lane.state().running.is_empty() {
+            tokio::task::yield_now().await;
+        }
+        let others: Vec<_> = (0..50).map(|n| tokio::spawn(lane.run("hung", LONG, move || n))).collect();
+        while lane.state().queue.len() < others.len() {
+            tokio::task::yield_now().await;
+        }
+        // None of their deadlines is near, and the lane serves another subject.
+        assert_eq!(lane.run("other", LONG, || 7).await, Ok(7));
+        assert_eq!(lane.state().running.len(), 1);
+        assert_eq!(lane.state().queue.len(), others.len());
+        drop(release);
+        first.await.expect("it runs").expect("released");
+        for (n, other) in others.into_iter().enumerate() {
+            assert_eq!(other.await.expect("it runs"), Ok(n), "each gets its answer in turn");
+        }
+        assert!(lane.state().threads <= 2);
+    }
+
+    #[tokio::test]
+    async fn callers_that_give_up_leave_the_queue() {
+        let lane = lane(2);
+        let (release, job) = blocked();
+        let first = tokio::spawn(lane.run("hung", LONG, job));
+        while lane.state().running.is_empty() {
+            tokio::task::yield_now().await;
+        }
+        for _ in 0..10 {
+            assert!(lane.run("hung", SHORT, || ()).await.is_err());
+        }
+        assert_eq!(lane.run("other", LONG, || 7).await, Ok(7));
+        assert_eq!(lane.state().queue.len(), 0);
+        drop(release);
+        first.await.expect("it runs").expect("released");
     }
 
     #[tokio::test]
