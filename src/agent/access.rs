@@ -5,7 +5,7 @@
 //! and surprises, not an attacker who is already this user.
 
 use super::Agent;
-use super::audit::{Event, Line};
+use super::audit::{ALLOWED, Event, Line, REFUSED};
 use super::caller::Caller;
 use super::consent::Grant;
 use super::failure::{Failure, still_asking_consent};
@@ -18,7 +18,9 @@ use crate::domain::plan::Plan;
 use crate::domain::question::{Question, UNNAMED, Wanted, allow_for_good};
 use crate::domain::report::{Kind, Report};
 use crate::protocol::message::Context;
+use chrono::{DateTime, Utc};
 use std::collections::BTreeMap;
+use std::sync::Arc;
 use std::time::Duration;
 use tokio::time::timeout;
 
@@ -55,13 +57,14 @@ impl Agent {
                 }
                 let question = question(role, caller, catalogue.agent.consent);
                 let seat = self.seat(Subject::Grant(grant.clone()), &role.name, caller, context);
-                let said = questions.consent(grant.clone(), question, catalogue.agent.consent);
+                let log = self.log_of_answer(role, caller);
+                let said = questions.consent(grant.clone(), question, catalogue.agent.consent, log);
                 let said = patience.with_a_person(self.asking(said, seat, connection)).await;
                 let outcome = said.unwrap_or(Err(NoAnswer::Patience));
                 if outcome == Err(NoAnswer::Nobody) {
                     self.sessions.notices.wants_consent(grant);
                 }
-                self.audit_consent(role, caller, outcome);
+                self.audit_unanswered(role, caller, outcome);
                 outcome.map_err(|no| refused(no, role, caller))
             }
         }
@@ -84,7 +87,8 @@ impl Agent {
                     return Ok(());
                 }
                 let holds = catalogue.agent.consent;
-                let said = questions.consent(grant.clone(), question(role, caller, holds), holds);
+                let log = self.log_of_answer(role, caller);
+                let said = questions.consent(grant.clone(), question(role, caller, holds), holds, log);
                 // With no seat taken it is over at once; where another caller is being asked, it is not waited for.
                 let outcome = timeout(UNASKED, said).await.unwrap_or(Err(NoAnswer::Patience));
                 if outcome == Err(NoAnswer::Nobody) {
@@ -95,19 +99,34 @@ impl Agent {
         }
     }
 
-    fn audit_consent(&self, role: &Role, caller: &Caller, outcome: Result<(), NoAnswer>) {
+    /// Returns what logs the answer of a person: one line for each answer, however many callers wait for it, also if none
+    /// of them is left.
+    fn log_of_answer(&self, role: &Role, caller: &Caller) -> impl FnOnce(bool) + Send + 'static {
+        let (audit, clock) = (Arc::clone(&self.audit), Arc::clone(&self.ports.clock));
+        let (role, caller) = (role.clone(), caller.clone());
+        move |is_allowed| {
+            let result = if is_allowed { ALLOWED } else { REFUSED };
+            audit.write(consent_line(clock.now().wall, result, &role, &caller));
+        }
+    }
+
+    /// Logs that a caller did not get the answer of a person.
+    fn audit_unanswered(&self, role: &Role, caller: &Caller, outcome: Result<(), NoAnswer>) {
         let result = match outcome {
-            Ok(()) => "ok",
-            Err(NoAnswer::Cancelled) => "refused",
+            Ok(()) | Err(NoAnswer::Cancelled) => return,
             Err(NoAnswer::CalledOff) => "locked",
             Err(NoAnswer::Nobody | NoAnswer::NoCode | NoAnswer::Patience) => "unanswered",
         };
-        let mut line = Line::new(self.ports.clock.now().wall, Event::Consent, result);
-        line.name = Some(role.name.to_string());
-        line.role_arn = Some(role.role_arn.to_string());
-        line.caller = Some(caller.clone());
-        self.audit.write(line);
+        self.audit.write(consent_line(self.ports.clock.now().wall, result, role, caller));
     }
+}
+
+fn consent_line(time: DateTime<Utc>, result: &str, role: &Role, caller: &Caller) -> Line {
+    let mut line = Line::new(time, Event::Consent, result);
+    line.name = Some(role.name.to_string());
+    line.role_arn = Some(role.role_arn.to_string());
+    line.caller = Some(caller.clone());
+    line
 }
 
 /// Tells what the rules say of a caller.

@@ -20,7 +20,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
-use throttle::Throttle;
+use throttle::{Throttle, Written};
 use tokio::sync::oneshot;
 use tokio::time::timeout;
 
@@ -42,6 +42,10 @@ const WRITTEN_WITHIN: Duration = Duration::from_secs(2);
 /// The results of connections and requests that outsiders make.
 pub(super) const FOREIGN_UID: &str = "foreign-uid";
 pub(super) const BAD_TOKEN: &str = "token";
+
+/// The results of a consent that a person has given or refused.
+pub(super) const ALLOWED: &str = "ok";
+pub(super) const REFUSED: &str = "refused";
 
 /// What happened.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, JsonSchema)]
@@ -192,9 +196,9 @@ impl Audit {
     pub(super) fn write(&self, line: Line) {
         let is_admitted = {
             let mut throttle = self.throttle();
-            let is_admitted = throttle.admits(&line, self.clock.now());
+            let is_admitted = throttle.admits(&line, Written::Queued, self.clock.now());
             if is_admitted {
-                throttle.note(&line);
+                throttle.note(&line, Written::Queued);
             }
             is_admitted
         };
@@ -205,7 +209,7 @@ impl Audit {
 
     /// Writes a line like [`Self::write`] and returns when it is in the file; an error if it is not within two seconds.
     pub(super) async fn write_through(&self, line: Line) -> Result<(), Report> {
-        if !self.throttle().admits(&line, self.clock.now()) {
+        if !self.throttle().admits(&line, Written::Durable, self.clock.now()) {
             // The line that this one repeats is in the file.
             return Ok(());
         }
@@ -213,7 +217,7 @@ impl Audit {
         let waits = self.enqueue(line.clone(), Some(written));
         let why = match timeout(WRITTEN_WITHIN, is_written).await {
             Ok(Ok(Ok(()))) => {
-                self.throttle().note(&line);
+                self.throttle().note(&line, Written::Durable);
                 return Ok(());
             }
             Ok(Ok(Err(why))) => why,

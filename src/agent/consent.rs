@@ -74,9 +74,16 @@ impl Questions {
         matches!(self.consents.all().get(grant), Some(Consent::Yes { until }) if now < *until)
     }
 
-    /// Asks for a consent, unless there is one that holds; a yes will hold for the given time.
-    pub(super) async fn consent(self: &Arc<Self>, grant: Grant, question: Question, holds: Duration) -> Outcome {
-        let mut outcome = match self.join_or_ask(grant, question, holds) {
+    /// Asks for a consent, unless there is one that holds; a yes will hold for the given time. If this call is the one that
+    /// asks, the answer of the person is passed to `log`.
+    pub(super) async fn consent(
+        self: &Arc<Self>,
+        grant: Grant,
+        question: Question,
+        holds: Duration,
+        log: impl FnOnce(bool) + Send + 'static,
+    ) -> Outcome {
+        let mut outcome = match self.join_or_ask(grant, question, holds, log) {
             Ok(outcome) => outcome,
             Err(known) => return known,
         };
@@ -90,6 +97,7 @@ impl Questions {
         grant: Grant,
         question: Question,
         holds: Duration,
+        log: impl FnOnce(bool) + Send + 'static,
     ) -> Result<watch::Receiver<Option<Outcome>>, Outcome> {
         let now = self.clock.now().boot;
         let mut all = self.consents.all();
@@ -117,6 +125,10 @@ impl Questions {
                 Ok(()) => drop(all.insert(key, Consent::Yes { until: now + holds })),
                 Err(NoAnswer::Cancelled) => drop(all.insert(key, Consent::No { until: now + NO_HOLDS })),
                 Err(_) => drop(all.remove(&key)),
+            }
+            drop(all);
+            if let Ok(()) | Err(NoAnswer::Cancelled) = said {
+                log(said.is_ok());
             }
             let _ = send.send(Some(said));
         });

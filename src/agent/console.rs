@@ -68,7 +68,7 @@ impl Agent {
             Ok((answer, given)) => {
                 given.tell(&mut line);
                 let logged = self.log_hand_out(line.clone()).await;
-                logged.and_then(|()| self.sessions.still_holds(given)).map(|_| answer)
+                logged.and_then(|_| self.sessions.still_holds(given)).map(|_| answer)
             }
             Err(failure) => Err(failure),
         };

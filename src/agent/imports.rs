@@ -94,7 +94,9 @@ impl Agent {
         line.message = Some("given back to a file".to_owned());
         line.caller = Some(caller.clone());
         match &taken {
-            Ok(_) => self.log_hand_out(line).await.map_err(|failure| failure.report)?,
+            Ok(_) => {
+                self.log_hand_out(line).await.map_err(|failure| failure.report)?;
+            }
             Err(_) => self.audit.write(line),
         }
         taken.map(|key| Answer::AccessKey { access_key_id: key.id, secret_access_key: key.secret })

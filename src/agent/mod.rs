@@ -229,15 +229,18 @@ impl Agent {
     }
 
     /// Logs a hand-out, before anything leaves. With `audit = "required"` it waits for the line to be in the file, and
-    /// without that the hand-out must not be made.
-    async fn log_hand_out(&self, line: Line) -> Result<(), Failure> {
-        match self.configuration.catalogue().agent.audit {
-            AuditMode::Required => self.audit.write_through(line).await.map_err(Failure::transient),
-            AuditMode::BestEffort => {
-                self.audit.write(line);
-                Ok(())
-            }
+    /// without that the hand-out must not be made. Returns the mode that the line was written in.
+    async fn log_hand_out(&self, line: Line) -> Result<AuditMode, Failure> {
+        let mode = self.audit_mode();
+        match mode {
+            AuditMode::Required => self.audit.write_through(line).await.map_err(Failure::transient)?,
+            AuditMode::BestEffort => self.audit.write(line),
         }
+        Ok(mode)
+    }
+
+    fn audit_mode(&self) -> AuditMode {
+        self.configuration.catalogue().agent.audit
     }
 
     /// Takes note of a use. A status that is looked at is none, or a widget would keep everything open for ever.

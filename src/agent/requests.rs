@@ -148,7 +148,7 @@ impl Agent {
                 given.tell(&mut line);
                 let logged = self.log_hand_out(line.clone()).await;
                 // A lock may have come while the line was written.
-                logged.and_then(|()| self.sessions.still_holds(given))
+                logged.and_then(|_| self.sessions.still_holds(given))
             }
             Err(failure) => Err(failure),
         };

@@ -144,7 +144,7 @@ fn a_yes_holds_for_the_program_in_its_terminal_and_a_no_for_a_moment() {
     home.run(["agent", "stop"]);
     let consents = home.events("consent");
     let results: Vec<&Value> = consents.iter().map(|line| &line["result"]).collect();
-    assert_eq!(results[..4], ["ok", "ok", "ok", "refused"], "{consents:#?}");
+    assert_eq!(results, ["ok", "refused"], "a line for each answer: {consents:#?}");
     assert!(consents[0]["caller"]["parent"].as_str().unwrap().ends_with("/xargs"));
 }
 

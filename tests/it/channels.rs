@@ -9,6 +9,7 @@ use crate::harness::programs::ROLECALLD;
 use crate::harness::wire::{NOBODY, give_to_nobody};
 use rustix::process::Signal;
 use std::fs;
+use std::io::{Read, Write};
 use std::os::unix::process::CommandExt;
 use std::path::PathBuf;
 
@@ -237,4 +238,59 @@ fn required_audit_serves_nothing_without_a_line() {
     disk.free();
     assert_served(&home);
     assert_eq!(home.agent_pid(), pid);
+}
+
+/// Prints the address and the token of its endpoint, then waits.
+const TELL_ENDPOINT: &str = r#"
+import os, time
+print(os.environ["AWS_CONTAINER_CREDENTIALS_FULL_URI"], os.environ["AWS_CONTAINER_AUTHORIZATION_TOKEN"], flush=True)
+time.sleep(600)
+"#;
+
+/// Asks an endpoint; returns the HTTP status and the body.
+fn fetch(place: &str) -> (u16, String) {
+    let (url, token) = place.trim().split_once(' ').expect("an address and a token");
+    let (host, path) = url.strip_prefix("http://").unwrap().split_once('/').unwrap();
+    let mut stream = std::net::TcpStream::connect(host).unwrap();
+    write!(stream, "GET /{path} HTTP/1.1\r\nHost: {host}\r\nAuthorization: {token}\r\nConnection: close\r\n\r\n")
+        .unwrap();
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).unwrap();
+    (answer.split(' ').nth(1).unwrap().parse().unwrap(), answer)
+}
+
+#[test]
+fn required_audit_relies_on_no_line_of_best_effort() {
+    let config = |audit: &str| {
+        format!("[agent]\nvault = \"file\"\naudit = \"{audit}\"\n{TUTORIAL}\n[sockets.vm]\nroles = [\"prod\"]\n")
+    };
+    let home = Home::bare(&config("best-effort"));
+    let log = state(&home).join("audit.jsonl");
+    rolecall::files::ensure_private_dir(&log).unwrap();
+    home.open_vault();
+    assert!(home.add_key().status.success());
+    let socket = home.path("run/rolecall/sockets/vm/agent.sock");
+    let through = || home.rolecall(["get", "prod"]).env("ROLECALL_SOCKET", &socket).output().unwrap();
+    let mut tool =
+        Running::start(home.rolecall(["exec", "prod", "--", "python3", "-c", TELL_ENDPOINT]).current_dir("/"));
+    let place = tool.line();
+    // Their lines are lost, and in best effort they count as written.
+    for _ in 0..2 {
+        assert_eq!(through().status.code(), Some(0));
+        assert_eq!(fetch(&place).0, 200);
+    }
+    home.configure(&config("required"));
+    until("the setting is in use", || home.run(["get", "prod"]).status.code() == Some(1));
+    let refused = through();
+    assert_eq!(refused.status.code(), Some(1), "{}", text(&refused.stderr));
+    assert!(text(&refused.stderr).contains("the audit log cannot be written, so nothing is served"));
+    let (status, answer) = fetch(&place);
+    assert!(status == 503 && answer.contains("the audit log cannot be written, so nothing is served"), "{answer}");
+    fs::remove_dir(&log).unwrap();
+    for _ in 0..2 {
+        assert_eq!(through().status.code(), Some(0));
+        assert_eq!(fetch(&place).0, 200);
+        assert_eq!(home.events("get").iter().filter(|line| line["caller"]["socket"] == "vm").count(), 1);
+        assert_eq!(home.events("endpoint").len(), 1);
+    }
 }

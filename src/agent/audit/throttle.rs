@@ -3,12 +3,14 @@
 //!
 //! In an hour of the boot clock, each different line of one source is written once. Repeated lines are counted, and one
 //! line with the count follows when the hour is over. The first hand-out of a session is always written: AWS issues no
-//! more sessions than that. Lines of the user's own programs are not limited.
+//! more sessions than that. Lines of the user's own programs are not limited, and neither are the answers of a person.
+//!
+//! With `audit = "required"` only a line that is known to be in the file stands for the ones like it ([`Written`]).
 
-use super::{BAD_TOKEN, Event, FOREIGN_UID, Line};
+use super::{ALLOWED, BAD_TOKEN, Event, FOREIGN_UID, Line, REFUSED};
 use crate::domain::credential::Now;
 use chrono::{DateTime, Utc};
-use std::collections::{BTreeMap, HashSet};
+use std::collections::{BTreeMap, HashMap};
 use std::time::Duration;
 
 /// How long a written line stands for the ones like it.
@@ -33,6 +35,10 @@ enum Source {
 impl Source {
     /// Returns the source of a line; `None` if the line is not limited.
     fn of(line: &Line) -> Option<Self> {
+        // A person answers as often as a person can.
+        if line.event == Event::Consent && matches!(line.result.as_str(), ALLOWED | REFUSED) {
+            return None;
+        }
         if let Some(socket) = line.caller.as_ref().and_then(|caller| caller.socket.as_ref()) {
             return Some(Self::Socket(socket.clone()));
         }
@@ -44,11 +50,21 @@ impl Source {
     }
 }
 
-/// What makes a line different from the others of its source.
-type Content = (Event, String, Option<String>, Option<String>);
+/// What makes a line different from the others of its source: event, result, name, access key ID, and the text of a failure.
+type Content = (Event, String, Option<String>, Option<String>, Option<String>);
 
 fn content(line: &Line) -> Content {
-    (line.event, line.result.clone(), line.name.clone(), line.access_key_id.clone())
+    let text = line.message.clone().filter(|_| line.result != "ok");
+    (line.event, line.result.clone(), line.name.clone(), line.access_key_id.clone(), text)
+}
+
+/// How certain it is that a line is in the file.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Written {
+    /// It was handed to the writer, which may lose it.
+    Queued,
+    /// The writer has confirmed it.
+    Durable,
 }
 
 /// The current hour of each source.
@@ -59,7 +75,7 @@ pub(super) struct Throttle(BTreeMap<Source, Window>);
 #[derive(Debug)]
 struct Window {
     began: Now,
-    written: HashSet<Content>,
+    written: HashMap<Content, Written>,
     failures: usize,
     repeated: u64,
     /// The last line that was counted instead of written.
@@ -67,17 +83,20 @@ struct Window {
 }
 
 impl Throttle {
-    /// Returns whether a line is to be written. If not, the line is counted.
-    pub(super) fn admits(&mut self, line: &Line, now: Now) -> bool {
+    /// Returns whether a line is to be written, because none like it was written as certainly as is wanted. If not, the
+    /// line is counted.
+    pub(super) fn admits(&mut self, line: &Line, wanted: Written, now: Now) -> bool {
         let Some(source) = Source::of(line) else { return true };
-        self.0.entry(source).or_insert_with(|| Window::from(now)).admits(line)
+        self.0.entry(source).or_insert_with(|| Window::from(now)).admits(line, wanted)
     }
 
     /// Notes that a line was written: the ones like it are counted from now on.
-    pub(super) fn note(&mut self, line: &Line) {
+    pub(super) fn note(&mut self, line: &Line, how: Written) {
         let window = Source::of(line).and_then(|source| self.0.get_mut(&source));
         let Some(window) = window else { return };
-        if window.written.insert(content(line)) {
+        let before = window.written.get(&content(line)).copied();
+        window.written.insert(content(line), before.map_or(how, |before| before.max(how)));
+        if before.is_none() {
             window.failures += usize::from(line.result != "ok");
         }
     }
@@ -92,12 +111,15 @@ impl Throttle {
 
 impl Window {
     fn from(began: Now) -> Self {
-        Self { began, written: HashSet::new(), failures: 0, repeated: 0, last: None }
+        Self { began, written: HashMap::new(), failures: 0, repeated: 0, last: None }
     }
 
-    fn admits(&mut self, line: &Line) -> bool {
+    fn admits(&mut self, line: &Line, wanted: Written) -> bool {
         let is_failure = line.result != "ok";
-        let is_new = !self.written.contains(&content(line)) && (!is_failure || self.failures < FAILURES_WRITTEN);
+        let is_new = match self.written.get(&content(line)) {
+            Some(written) => *written < wanted,
+            None => !is_failure || self.failures < FAILURES_WRITTEN,
+        };
         if !is_new {
             self.repeated += 1;
             self.last = Some(line.clone());
@@ -136,9 +158,9 @@ mod tests {
 
     /// Writes a line as the log does, if the throttle admits it.
     fn is_written(throttle: &mut Throttle, line: &Line, second: u64) -> bool {
-        let is_written = throttle.admits(line, at(second));
+        let is_written = throttle.admits(line, Written::Queued, at(second));
         if is_written {
-            throttle.note(line);
+            throttle.note(line, Written::Queued);
         }
         is_written
     }
@@ -181,15 +203,37 @@ mod tests {
     fn refusals_of_outsiders_are_one_line_and_one_count() {
         for (result, other) in [(FOREIGN_UID, BAD_TOKEN), (BAD_TOKEN, FOREIGN_UID)] {
             let mut throttle = Throttle::default();
-            let written =
-                (0..50_000).filter(|n| is_written(&mut throttle, &refused(1, result, &format!("uid {n}")), 1)).count();
+            let written = (0..50_000).filter(|_| is_written(&mut throttle, &refused(1, result, "uid 7"), 1)).count();
             assert_eq!(written, 1);
             assert!(is_written(&mut throttle, &refused(1, other, ""), 1), "another source");
             let counts = throttle.counts(at(3601), false);
             let [count] = counts.as_slice() else { panic!("one count: {counts:?}") };
             assert_eq!(count.count, Some(49_999));
-            assert!(count.message.as_deref().unwrap_or_default().ends_with("uid 49999"), "{count:?}");
+            assert!(count.message.as_deref().unwrap_or_default().ends_with("uid 7"), "{count:?}");
         }
+    }
+
+    #[test]
+    fn refusal_of_one_user_does_not_hide_that_of_another() {
+        let mut throttle = Throttle::default();
+        let mut written = |uid: u32| is_written(&mut throttle, &refused(1, FOREIGN_UID, &format!("uid {uid}")), 1);
+        assert_eq!([written(1), written(2), written(1), written(2)], [true, true, false, false]);
+        // A user with many subordinate uids cannot fill the log.
+        assert_eq!((3..50_000).filter(|uid| written(*uid)).count(), FAILURES_WRITTEN - 2);
+        let counts = throttle.counts(at(3601), false);
+        let [count] = counts.as_slice() else { panic!("one count: {counts:?}") };
+        assert!(count.message.as_deref().unwrap_or_default().ends_with("uid 49999"), "{count:?}");
+    }
+
+    #[test]
+    fn each_answer_of_a_person_is_written() {
+        let mut throttle = Throttle::default();
+        let consent = |result: &str| Line { event: Event::Consent, ..of_socket(0, result, "dev") };
+        for result in [ALLOWED, REFUSED] {
+            assert!((0..100).all(|_| is_written(&mut throttle, &consent(result), 0)), "{result}");
+        }
+        // Nobody has answered: the far end can cause as many as it likes.
+        assert_eq!((0..100).filter(|_| is_written(&mut throttle, &consent("unanswered"), 0)).count(), 1);
     }
 
     #[test]
@@ -212,7 +256,24 @@ mod tests {
     #[test]
     fn an_unwritten_line_does_not_stand_for_others() {
         let mut throttle = Throttle::default();
-        assert!(throttle.admits(&session(0, "ASIA1"), at(0)));
-        assert!(throttle.admits(&session(1, "ASIA1"), at(1)), "the first one was not noted");
+        assert!(throttle.admits(&session(0, "ASIA1"), Written::Queued, at(0)));
+        assert!(throttle.admits(&session(1, "ASIA1"), Written::Queued, at(1)), "the first one was not noted");
+    }
+
+    #[test]
+    fn queued_line_does_not_stand_for_a_durable_one() {
+        let mut throttle = Throttle::default();
+        let mut admits = |wanted, noted: Option<Written>| {
+            let line = session(0, "ASIA1");
+            let is_admitted = throttle.admits(&line, wanted, at(0));
+            noted.into_iter().for_each(|how| throttle.note(&line, how));
+            is_admitted
+        };
+        assert!(admits(Written::Queued, Some(Written::Queued)));
+        assert!(!admits(Written::Queued, None));
+        assert!(admits(Written::Durable, None), "the writer may have lost it");
+        assert!(admits(Written::Durable, Some(Written::Durable)), "the first attempt was not confirmed");
+        assert!(!admits(Written::Durable, Some(Written::Queued)));
+        assert!(!admits(Written::Durable, None), "a later line in best effort takes nothing back");
     }
 }

@@ -13,6 +13,7 @@ use crate::agent::flight::target;
 use crate::agent::requests::{NAME_SHOWN, Response};
 use crate::agent::server::Connection;
 use crate::agent::sessions::HandOut;
+use crate::domain::catalogue::AuditMode;
 use crate::domain::plan::Plan;
 use crate::domain::report::{Kind, Report, printable};
 use crate::domain::secret::EndpointToken;
@@ -45,12 +46,28 @@ pub(super) struct Grant {
     listening: Mutex<Option<Listening>>,
     /// What a metadata service gave to its clients.
     pub(super) tokens: Tokens,
-    /// What the audit log has last said of it: an access key id, or why there was none. Held while a line is written, so
-    /// that no session goes out beside a line that is not in the file yet.
-    told: tokio::sync::Mutex<Option<String>>,
+    /// The last line that the audit log has of it. Held while a line is written, so that no session goes out beside a line
+    /// that is not in the file yet.
+    told: tokio::sync::Mutex<Option<Told>>,
     served: AtomicU64,
     /// Told when it is taken away.
     closed: Notify,
+}
+
+/// A line of the audit log about a grant.
+#[derive(Debug, PartialEq, Eq)]
+struct Told {
+    /// The access key ID that was handed out, or why there was none.
+    what: String,
+    /// The mode that it was written in: a line in best effort may be lost.
+    mode: AuditMode,
+}
+
+impl Told {
+    /// Returns whether this line stands for another hand-out or failure.
+    fn stands_for(&self, what: &str, mode: AuditMode) -> bool {
+        self.what == what && (self.mode == mode || mode == AuditMode::BestEffort)
+    }
 }
 
 /// What is asked for.
@@ -217,11 +234,13 @@ impl Agent {
             }
             Err(failure) => {
                 let mut told = grant.told.lock().await;
-                if told.as_deref() != Some(&*failure.code) {
+                // A failure is never waited for.
+                let mode = AuditMode::BestEffort;
+                if !told.as_ref().is_some_and(|told| told.stands_for(&failure.code, mode)) {
                     let mut line = self.line_of(grant, failure.code.clone());
                     line.message = Some(failure.report.message.clone());
                     self.audit.write(line);
-                    *told = Some(failure.code.clone());
+                    *told = Some(Told { what: failure.code.clone(), mode });
                 }
                 Err(Problem::of(&failure))
             }
@@ -231,12 +250,13 @@ impl Agent {
     /// Logs a hand-out. A program may ask a thousand times a second: each session is logged once for each grant.
     async fn log_served(&self, grant: &Grant, plan: &Plan, given: HandOut) -> Result<HandOut, Failure> {
         let mut told = grant.told.lock().await;
-        if told.as_deref() != Some(&*given.held.access_key_id) {
+        let (what, mode) = (&*given.held.access_key_id, self.audit_mode());
+        if !told.as_ref().is_some_and(|told| told.stands_for(what, mode)) {
             let mut line = self.line_of(grant, "ok");
             line.role_arn = target(plan.key().step());
             given.tell(&mut line);
-            self.log_hand_out(line).await?;
-            *told = Some(given.held.access_key_id.clone());
+            let mode = self.log_hand_out(line).await?;
+            *told = Some(Told { what: what.to_owned(), mode });
         }
         drop(told);
         self.sessions.still_holds(given)

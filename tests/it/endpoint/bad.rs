@@ -223,8 +223,9 @@ fn another_user_is_closed_without_a_byte_at_the_endpoint_and_at_the_metadata_ser
     assert_eq!(prod.get().status, 200);
     assert_eq!(service.send(&token).unwrap().status, 200);
     assert_eq!(agent.status().counts.turned_away, 20);
-    until("it is noted, once", || agent.audit("refuse").len() == 1);
-    assert!(agent.audit("refuse")[0]["message"].as_str().unwrap().contains("uid 65534"));
+    until("it is noted, once for each port", || agent.audit("refuse").len() == 2);
+    let noted = agent.audit("refuse");
+    assert!(noted.iter().all(|line| line["message"].as_str().unwrap().contains("uid 65534")), "{noted:?}");
 }
 
 #[test]

@@ -71,8 +71,10 @@ fn consent_is_asked_once_on_the_agents_display_and_ends_with_a_lock_or_another_s
     home.open_vault();
     assert_eq!(there.get("dev").status.code(), Some(0));
     assert_eq!(asked().lines().count(), 4, "a lock forgets what was said");
+    until("each answer of the person is a line", || home.events("consent").len() == 4);
     let consents = home.events("consent");
-    assert!(!consents.is_empty() && consents.iter().all(|line| line["caller"]["socket"] == "vm"), "{consents:?}");
+    let is_one = |line: &serde_json::Value| line["caller"]["socket"] == "vm" && line["result"] == "ok";
+    assert!(consents.iter().all(is_one), "{consents:?}");
 }
 
 #[test]
@@ -83,6 +85,11 @@ fn a_no_is_a_refusal_and_nobody_to_ask_is_said_at_once_with_what_to_do_here() {
     assert_eq!(refused.status.code(), Some(4));
     assert!(text(&refused.stderr).contains("consent for socket vm to use `dev` was refused"));
     assert!(refused.stdout.is_empty());
+    // Nobody is asked again for ten seconds, and nothing is answered.
+    assert_eq!(Far(&home).get("dev").status.code(), Some(4));
+    until("the answer is a line", || !home.events("consent").is_empty());
+    let consents = home.events("consent");
+    assert!(consents.iter().all(|line| line["result"] == "refused"), "{consents:?}");
 
     let home = home_with("echo asked >> \"$0.asked\"; echo OK", false);
     asking(&home);
