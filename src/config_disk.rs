@@ -24,9 +24,9 @@ use std::path::{Path, PathBuf};
 #[derive(Clone, Copy, Debug)]
 pub struct Disk;
 
-/// Reads a configuration from disk; a missing first file is an empty one.
+/// Reads a configuration from disk for a command; a missing first file is an empty one.
 pub fn load(main: &Path) -> Result<Loaded, ConfigError> {
-    config::load(main, &BoundedDisk::default())
+    config::load(main, &BoundedDisk::of_command())
 }
 
 impl Files for Disk {
@@ -133,6 +133,11 @@ pub struct Look {
 }
 
 impl Look {
+    /// Makes the look of a command, which has to end whatever does not answer.
+    pub fn of_command() -> Self {
+        Self { disk: BoundedDisk::of_command(), ..Self::default() }
+    }
+
     /// Tells whether every answer is still the one that was seen.
     pub fn is_as(&self, seen: &Seen) -> bool {
         seen.0.iter().all(|(asked, digest)| {

@@ -12,6 +12,7 @@
 //! | [`oneshot`] | a setup carried out with an administrator's credentials, for one command |
 //! | [`protocol`] | requests, answers and frames between the two binaries |
 //! | [`blocking`] | blocking calls on a bounded pool of threads, each with a deadline |
+//! | [`reach`] | looks at paths that may never answer, for commands and for the start of the agent |
 //! | [`config`] | config.toml: text to a checked catalogue, and edits that keep comments |
 //! | [`config_disk`] | the files of a configuration on disk, for both programs |
 //! | [`aws_files`] | `~/.aws/config`, read and edited line by line |
@@ -40,4 +41,5 @@ pub mod paths;
 pub mod ports;
 pub mod process;
 pub mod protocol;
+pub mod reach;
 pub mod setup;

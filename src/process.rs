@@ -1,12 +1,13 @@
-//! Our own process: what others may see of it, how much it may open, what it inherited, and how it keeps its memory; and
-//! a hold on another one.
+//! Our own process: what others may see of it, how much it may open, what it inherited, how it keeps its memory, and a child
+//! for what may never return; and a hold on another one.
 
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::fs::Mode;
-use rustix::process::{DumpableBehavior, Resource, Rlimit};
+use rustix::process::{DumpableBehavior, Pid, Resource, Rlimit, Signal, WaitOptions};
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::io;
 use std::os::fd::{AsFd, AsRawFd, OwnedFd};
+use std::time::Duration;
 #[cfg(feature = "agent")]
 use tokio::io::Interest;
 #[cfg(feature = "agent")]
@@ -47,10 +48,7 @@ pub fn close_inherited(kept: usize) {
     let first = libc::c_uint::try_from(kept).unwrap_or(0).saturating_add(3);
     // SAFETY: called first thing in `main`, before anything of ours owns a descriptor beyond those that are kept, so that
     // nothing that is closed here is used again.
-    unsafe {
-        // By number: musl's part of the crate has no wrapper for it.
-        libc::syscall(libc::SYS_close_range, first, libc::c_uint::MAX, 0_u32);
-    }
+    unsafe { close_all_from(first) };
 }
 
 /// Does nothing where the system has no call for it.
@@ -122,6 +120,73 @@ unsafe fn wipe(block: *mut u8, size: usize) {
     for at in 0..size {
         // SAFETY: the caller owns so many bytes there.
         unsafe { block.add(at).write_volatile(0) }
+    }
+}
+
+/// Runs a job in a child process and waits for its end; returns `false` if it has not ended before the deadline.
+///
+/// Then the child gets SIGKILL and is abandoned: if not even that ends it, it becomes a child of init and waits on. It has no
+/// descriptor of this process, so that nobody waits for it at the end of a pipe.
+///
+/// The job must make system calls only: after a fork in a process with several threads, a lock may be held for ever.
+#[allow(unsafe_code, reason = "fork has no safe form; this file is the one place")]
+pub fn ends_in_child(deadline: Duration, job: impl FnOnce()) -> io::Result<bool> {
+    #[cfg(target_os = "linux")]
+    let (end, alive) = rustix::pipe::pipe_with(rustix::pipe::PipeFlags::CLOEXEC)?;
+    #[cfg(not(target_os = "linux"))]
+    let (end, alive) = rustix::pipe::pipe()?;
+    // SAFETY: the child makes system calls until `_exit`, and returns into no code of ours.
+    let child = unsafe { libc::fork() };
+    if child == 0 {
+        // SAFETY: the descriptors are closed in the child only, where nothing uses them again.
+        unsafe {
+            libc::dup2(alive.as_raw_fd(), 0);
+            close_all_from(1);
+        }
+        job();
+        // SAFETY: ends the child without the handlers and buffers that it shares with its parent.
+        unsafe { libc::_exit(0) };
+    }
+    if child < 0 {
+        return Err(io::Error::last_os_error());
+    }
+    let child = Pid::from_raw(child).ok_or_else(|| io::Error::from(io::ErrorKind::NotFound))?;
+    drop(alive);
+    let limit =
+        Timespec { tv_sec: deadline.as_secs().try_into().unwrap_or(i64::MAX), tv_nsec: deadline.subsec_nanos().into() };
+    // The write end of the pipe is closed by the end of the child.
+    let ready = loop {
+        match poll(&mut [PollFd::new(&end, PollFlags::IN)], Some(&limit)) {
+            Err(rustix::io::Errno::INTR) => {}
+            ready => break ready,
+        }
+    };
+    let has_ended = matches!(ready, Ok(1..));
+    if !has_ended {
+        let _ = rustix::process::kill_process(child, Signal::KILL);
+    }
+    let _ = rustix::process::waitpid(Some(child), if has_ended { WaitOptions::empty() } else { WaitOptions::NOHANG });
+    Ok(has_ended)
+}
+
+/// Closes every descriptor from a number on.
+#[cfg(target_os = "linux")]
+#[allow(unsafe_code, reason = "the system call has no safe form; this file is the one place")]
+unsafe fn close_all_from(first: libc::c_uint) {
+    // SAFETY: the caller uses none of them again.
+    unsafe {
+        // By number: musl's part of the crate has no wrapper for it.
+        libc::syscall(libc::SYS_close_range, first, libc::c_uint::MAX, 0_u32);
+    }
+}
+
+/// Closes the usual descriptors from a number on.
+#[cfg(not(target_os = "linux"))]
+#[allow(unsafe_code, reason = "the system call has no safe form; this file is the one place")]
+unsafe fn close_all_from(first: libc::c_uint) {
+    for fd in first..256 {
+        // SAFETY: the caller uses none of them again.
+        unsafe { libc::close(fd.cast_signed()) };
     }
 }
 

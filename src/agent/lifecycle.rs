@@ -4,6 +4,7 @@ use super::audit::{Event, Line};
 use super::server;
 use super::socket::Socket;
 use super::{Agent, desk, extra, watch};
+use crate::blocking::STATE;
 use crate::ports::DeskEvent;
 use futures_util::FutureExt;
 use rustix::process::Signal;
@@ -21,6 +22,9 @@ const DRAIN: Duration = Duration::from_millis(4500);
 
 /// Who still waits then is told that it is over, and this is the time to say it in.
 const LAST_WORD: Duration = Duration::from_millis(250);
+
+/// How long the agent waits for its locks to be closed.
+const UNLOCK: Duration = Duration::from_secs(1);
 
 /// How often the agent looks whether its socket is still its own and whether it has idled long enough.
 const LOOK_AROUND: Duration = Duration::from_secs(30);
@@ -103,7 +107,8 @@ pub async fn run(
     agent.extra.close().await;
     server::let_in(&agent, &socket, &slots);
     drop(listener);
-    drop(socket);
+    // The close of a file can wait for its file system, as of the locks here.
+    let _ = STATE.run("the locks of the agent", UNLOCK, move || drop(socket)).await;
     agent.closing.send_replace(true);
     let all = u32::try_from(connections).unwrap_or(u32::MAX);
     let drained = timeout(DRAIN, slots.acquire_many(all)).await.is_ok();

@@ -21,6 +21,9 @@ use std::time::Duration;
 /// How long a look at one of the agent's own files may take.
 const LOOK: Duration = Duration::from_secs(1);
 
+/// A note holds a few paths.
+const NOTE_MAX: u64 = 64 * 1024;
+
 /// The longest path in a message.
 const PATH_SHOWN: usize = 512;
 
@@ -54,7 +57,7 @@ impl Agent {
     /// Notes directories that are not the standard ones for callers without the XDG variables.
     pub(super) fn note_places(&self) {
         let Some((file, text)) = self.paths.note() else { return };
-        let noted = fs::read_to_string(file).ok();
+        let noted = files::read_private(file, NOTE_MAX).ok().flatten().and_then(|text| String::from_utf8(text).ok());
         if noted == text {
             return;
         }

@@ -8,6 +8,7 @@ use crate::domain::report::{Kind, Report};
 use crate::domain::text::{narrowing, wide};
 use crate::files;
 use crate::files::ownership::{self, Exposed, Flaw};
+use crate::reach::{self, DEADLINE};
 use rustix::fs::{Mode, OFlags};
 use std::fs;
 use std::io::{self, Read, Write};
@@ -23,6 +24,7 @@ const BACKUP: &str = ".before-rolecall";
 
 /// Reads a file; a missing one is empty. It may hold secrets, so it is wiped when dropped.
 pub fn read(path: &Path) -> Result<Zeroizing<Vec<u8>>, Report> {
+    reach::ensure_answers(path)?;
     match target(path)? {
         Target::File(target) => load(&target),
         Target::Missing | Target::Null => Ok(Zeroizing::default()),
@@ -102,7 +104,7 @@ enum Target {
 
 /// Returns whether a path leads to the null device, which has nothing to read and keeps nothing.
 pub fn is_null_device(path: &Path) -> bool {
-    fs::metadata(path).is_ok_and(|meta| is_null(&meta))
+    reach::answers(path, DEADLINE).is_ok() && fs::metadata(path).is_ok_and(|meta| is_null(&meta))
 }
 
 fn null_device(path: &Path) -> Report {
@@ -177,6 +179,7 @@ fn load(target: &Path) -> Result<Zeroizing<Vec<u8>>, Report> {
 /// Threat: a directory or link of another user makes us replace a file of their choice, or write our profiles to where
 /// they can change the command that SDKs run.
 pub fn verify(path: &Path) -> Result<(), Report> {
+    reach::ensure_answers(path)?;
     let path = &std::path::absolute(path).map_err(|e| failed(path, &format!("cannot be found: {e}")))?;
     if matches!(target(path)?, Target::Null) {
         return Err(null_device(path));

@@ -15,7 +15,7 @@ use rolecall::client;
 use rolecall::domain::report::{Kind, Report, printable};
 use rolecall::paths::Paths;
 use rolecall::protocol::message::{Context, Startup};
-use rolecall::{config_disk, files, oneshot, panics, process};
+use rolecall::{config_disk, files, oneshot, panics, process, reach};
 use std::env;
 use std::ffi::OsString;
 use std::io::{self, Write};
@@ -143,6 +143,7 @@ async fn note_interrupts(interrupted: Arc<AtomicBool>) {
 
 fn world(interrupted: Arc<AtomicBool>) -> Result<oneshot::World, Report> {
     let paths = Paths::from_env()?;
+    reach::ensure_seen(&paths.state)?;
     files::ensure_private_dir(&paths.state)?;
     let catalogue = config_disk::load(&paths.config).map_err(|e| e.report())?.catalogue;
     let clock = Arc::new(SystemClock);
@@ -169,6 +170,10 @@ fn start(activated: listenfd::ListenFd) -> Result<(Paths, Socket), BindError> {
     // Whichever it took, callers who mean the other one would be served by this one.
     if let Some(conflict) = &paths.conflict {
         return Err(BindError::Failed(conflict.clone()));
+    }
+    let (lock, dir) = (paths.lock.iter().map(PathBuf::as_path), paths.runtime_dir());
+    for place in lock.chain([&*paths.state, dir, &*dir.join("agent.lock")]) {
+        reach::ensure_seen(place).map_err(BindError::Failed)?;
     }
     // Without the directory, as on a full disk, logs are counted as lost and credentials are served.
     files::ensure_private_dir_if_possible(&paths.state).map_err(BindError::Failed)?;

@@ -11,6 +11,7 @@ use super::output::{self, Failure, Screen};
 use crate::config::parse_duration;
 use crate::domain::report::{Kind, Report};
 use crate::paths::Paths;
+use crate::reach;
 use chrono::{DateTime, TimeDelta, Utc};
 use entry::Painter;
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
@@ -31,6 +32,7 @@ const PAST: usize = 10;
 /// Prints the log; with `--follow`, until it is interrupted.
 pub(super) fn run(paths: &Paths, args: &LogArgs) -> Result<(), Failure> {
     let path = paths.audit_log();
+    reach::ensure_answers(&path)?;
     let wanted = Wanted::new(args)?;
     let mut painter = Painter::default();
     let mut files = LogFiles::new(path.clone());

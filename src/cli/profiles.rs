@@ -16,12 +16,17 @@ use crate::domain::catalogue::Catalogue;
 use crate::domain::names::Name;
 use crate::domain::report::{Kind, Report};
 use crate::paths::Paths;
+use crate::reach::{self, Follow};
 use schemars::JsonSchema;
 use serde::Serialize;
 use std::collections::{BTreeMap, HashSet};
 use std::fmt::Write;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 use zeroize::Zeroizing;
+
+/// How long a directory of `PATH` may take.
+const PATH_DEADLINE: Duration = Duration::from_millis(250);
 
 /// Does what was typed.
 pub(super) fn run(paths: &Paths, command: &ProfilesCommand) -> Result<(), Failure> {
@@ -260,8 +265,13 @@ pub(super) fn program() -> Result<PathBuf, Report> {
 fn stable(own: &Path, mut search: impl Iterator<Item = PathBuf>) -> Option<PathBuf> {
     let own = own.canonicalize().ok()?;
     let name = own.file_name()?;
-    let found = search.find_map(|dir| Some(dir.join(name)).filter(|path| dir.is_absolute() && path.is_file()))?;
+    let found = search.find_map(|dir| Some(dir.join(name)).filter(|path| dir.is_absolute() && is_file(path)))?;
     (found.canonicalize().ok()? == own).then_some(found)
+}
+
+/// Returns whether a path leads to a file; a directory of `PATH` may be on a file system that hangs.
+fn is_file(path: &Path) -> bool {
+    matches!(reach::look(path, Follow::Yes, PATH_DEADLINE), Ok(Some(found)) if found.is_file())
 }
 
 #[cfg(test)]

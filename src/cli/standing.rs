@@ -12,7 +12,7 @@ use crate::client::{Brief, ask_briefly};
 use crate::domain::catalogue::Catalogue;
 use crate::domain::names::Name;
 use crate::domain::report::Report;
-use crate::paths::Paths;
+use crate::paths::{Paths, file_id};
 use crate::protocol::message::Request;
 use std::time::Duration;
 
@@ -67,7 +67,7 @@ impl Standing {
             Brief::NoAgent => Agent::Stopped,
         };
         Self {
-            has_file: paths.config.exists(),
+            has_file: file_id(&paths.config).is_some(),
             catalogue: config_file::load(paths),
             agent,
             found: texts.map(|(config, credentials)| census(&paths.aws_config, &config, &credentials)),

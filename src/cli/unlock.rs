@@ -12,6 +12,7 @@ use crate::domain::report::{Kind, Report};
 use crate::domain::secret::{MfaCode, Passphrase, SecretKey};
 use crate::paths::Paths;
 use crate::protocol::message::{Answer, Request};
+use crate::reach;
 
 /// Gives a code or a passphrase ahead of time.
 pub(super) fn unlock(paths: &Paths, args: &UnlockArgs) -> Result<(), Failure> {
@@ -102,7 +103,7 @@ fn passphrase(paths: &Paths) -> Result<Passphrase, Report> {
     let refuse = |what: &str| {
         Err(Report::new(Kind::Locked, what).hint("run `rolecall unlock --vault` and type it, or give it on stdin"))
     };
-    let typed = match (ask::is_possible(), paths.vault_file.exists()) {
+    let typed = match (ask::is_possible(), !reach::is_missing(&paths.vault_file)) {
         (false, _) => ask::line_of_stdin()?,
         (true, true) => ask::hidden("Passphrase of the vault (not shown): ")?,
         // The first time makes the vault: what was mistyped once would be lost for ever.

@@ -7,7 +7,6 @@ use crate::paths::Paths;
 use crate::protocol::VERSION;
 use crate::protocol::frame::{self, Tag};
 use crate::protocol::message::{Answer, Call, Context, Request};
-use rustix::net::{AddressFamily, SocketAddrUnix, SocketType, connect, socket};
 use std::io;
 use std::os::unix::net::UnixStream;
 use std::time::Duration;
@@ -43,18 +42,13 @@ fn is_end(error: &io::Error) -> bool {
 }
 
 fn reach(paths: &Paths, deadline: Duration) -> io::Result<Option<UnixStream>> {
-    let stream = UnixStream::from(socket(AddressFamily::UNIX, SocketType::STREAM, None)?);
-    // A queue that is full would make it wait without end.
-    stream.set_nonblocking(true)?;
-    match connect(&stream, &SocketAddrUnix::new(&paths.socket)?).map_err(io::Error::from) {
-        Ok(()) => {}
+    let stream = match super::dial::dial(&paths.socket, deadline) {
+        Ok(stream) => stream,
         Err(e) if matches!(e.kind(), io::ErrorKind::NotFound | io::ErrorKind::ConnectionRefused) => return Ok(None),
         Err(e) => return Err(e),
-    }
+    };
     super::verify(&stream, paths).map_err(io::Error::other)?;
-    stream.set_nonblocking(false)?;
     stream.set_read_timeout(Some(deadline))?;
-    stream.set_write_timeout(Some(deadline))?;
     Ok(Some(stream))
 }
 

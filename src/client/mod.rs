@@ -4,6 +4,7 @@
 //! copies the agent's bytes as they are.
 
 mod brief;
+mod dial;
 mod holder;
 pub mod oneshot;
 mod peer;
@@ -20,6 +21,7 @@ use crate::paths::{Elsewhere, Paths};
 use crate::protocol::frame::{self, Tag};
 use crate::protocol::message::{Answer, Call, Context, EndpointForm, EndpointOwner, Progress, Request};
 use crate::protocol::{VERSION, is_of_another_version};
+use dial::{CONNECT_DEADLINE, dial, not_accepted};
 use std::io;
 use std::os::unix::fs::{FileTypeExt, MetadataExt};
 use std::os::unix::net::UnixStream;
@@ -34,6 +36,9 @@ pub use start::{INHERITED, agent_in_sight, agent_program, refuse_extra_socket, s
 
 /// The agent answers sooner than this, a person's answer included (55 s); an agent that is stopped or stuck does not.
 const ANSWER_DEADLINE: Duration = Duration::from_mins(1);
+
+/// How long a look may take whether an agent listens.
+const LISTENS: Duration = Duration::from_millis(100);
 
 /// The room of a request: a key, two names and the person's display, all of them short.
 const REQUEST_ROOM: usize = 1000;
@@ -197,7 +202,7 @@ fn call_reading(
 
 /// Connects to the agent of this user; tells `None` where no agent listens.
 pub fn connect_running(paths: &Paths) -> Result<Option<UnixStream>, Report> {
-    match UnixStream::connect(&paths.socket) {
+    match dial(&paths.socket, CONNECT_DEADLINE) {
         Ok(stream) => {
             // After connecting, not before: what is checked here cannot be exchanged under an open connection.
             verify(&stream, paths)?;
@@ -206,11 +211,20 @@ pub fn connect_running(paths: &Paths) -> Result<Option<UnixStream>, Report> {
             Ok(Some(stream))
         }
         Err(e) if matches!(e.kind(), io::ErrorKind::NotFound | io::ErrorKind::ConnectionRefused) => Ok(None),
+        Err(e) if e.kind() == io::ErrorKind::WouldBlock => Err(not_accepted(paths)),
         Err(e) => {
             // A foreign or closed directory shows as "permission denied"; say which.
             verify_directory(paths)?;
             Err(unreachable(paths, &e))
         }
+    }
+}
+
+/// Returns whether an agent of this user listens, also if it accepts no connection.
+pub fn listens(paths: &Paths) -> Result<bool, Report> {
+    match dial(&paths.socket, LISTENS) {
+        Err(e) if e.kind() == io::ErrorKind::WouldBlock => Ok(true),
+        _ => Ok(connect_running(paths)?.is_some()),
     }
 }
 

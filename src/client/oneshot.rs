@@ -5,9 +5,11 @@
 
 use super::start::agent_program;
 use crate::domain::report::{Kind, Report};
+use crate::paths::Paths;
 use crate::protocol::frame::{self, Tag};
 use crate::protocol::message::Progress;
 use crate::protocol::setup::{Errand, FirstCodes, NewDevice, Outcome};
+use crate::reach;
 use std::io;
 use std::os::fd::OwnedFd;
 use std::os::unix::net::UnixStream;
@@ -35,6 +37,11 @@ pub trait Watcher {
 impl OneShot {
     /// Starts one. It gets the caller's environment: the profiles are this person's, and so are the programs that they name.
     pub fn start() -> Result<Self, Report> {
+        // The end of this command waits for its end, and nothing ends a process that waits for some file systems.
+        let paths = Paths::from_env()?;
+        for used in [&paths.aws_config, &paths.aws_credentials, &paths.state] {
+            reach::ensure_answers(used)?;
+        }
         let failed = |e: io::Error| Report::new(Kind::Agent, format!("cannot start `rolecalld {ONE_SHOT}`: {e}"));
         let (ours, theirs) = UnixStream::pair().map_err(failed)?;
         let mut command = Command::new(agent_program()?);

@@ -5,6 +5,7 @@ use crate::domain::report::{Kind, Report};
 use crate::files;
 use crate::paths::Paths;
 use crate::protocol::message::{Context, Request, Startup};
+use crate::reach;
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::fs::{FlockOperation, Mode};
 use std::fs;
@@ -95,6 +96,7 @@ fn place_of_an_extra_socket(paths: &Paths) -> Report {
 
 /// Starts an agent and waits until it answers; returns as well when somebody else's start came first.
 pub fn start_agent(paths: &Paths) -> Result<(), Report> {
+    ensure_places_answer(paths)?;
     refuse_place_of_extra_socket(paths)?;
     // A caller's umask may be so strict that a directory could not be entered by its owner.
     let callers = rustix::process::umask(Mode::RWXG | Mode::RWXO);
@@ -137,6 +139,16 @@ pub fn start_agent(paths: &Paths) -> Result<(), Report> {
     // The lock is held, and nobody answers: what holds it is named, as nobody would find it otherwise.
     let mut locks = paths.lock.iter().cloned().chain([paths.runtime_dir().join("agent.lock")]);
     Err(held(locks.find_map(|lock| lock_holder(&lock)), "no agent answers, and its lock is held"))
+}
+
+/// Looks at every directory and file that a start uses, with a deadline: each of them can be on a mount of its own.
+fn ensure_places_answer(paths: &Paths) -> Result<(), Report> {
+    let start_lock = paths.start_lock();
+    for dir in [paths.runtime_dir(), start_lock.parent().unwrap_or(&start_lock), paths.state.as_path()] {
+        reach::ensure_seen(dir)?;
+    }
+    let log = paths.agent_log();
+    [start_lock, log].iter().try_for_each(|file| reach::ensure_seen(file).map(drop))
 }
 
 /// Opens the lock of a start. On a disk that takes no file the one beside the socket has to do.

@@ -1,8 +1,11 @@
 //! The disk, where no access takes longer than its deadline: a file that does not answer is one that cannot be read.
+//!
+//! In the agent a thread that is not answered is left behind. A command has to end, so that it sends a child first.
 
 use super::Disk;
 use crate::blocking::{CONFIGURATION, Error};
 use crate::config::{Content, Files, Unread};
+use crate::reach::{self, NoAnswer};
 use std::cell::Cell;
 use std::ffi::OsString;
 use std::path::Path;
@@ -17,12 +20,22 @@ const DEADLINE_AFTER_ONE: Duration = Duration::from_millis(100);
 /// The disk during one reading.
 #[derive(Default)]
 pub(super) struct BoundedDisk {
+    is_of_command: bool,
     has_met_one: Cell<bool>,
 }
 
 impl BoundedDisk {
+    /// Returns the disk for a process that ends soon.
+    pub(super) fn of_command() -> Self {
+        Self { is_of_command: true, ..Self::default() }
+    }
+
     fn call<T: Send + 'static>(&self, path: &Path, job: impl FnOnce(&Path) -> T + Send + 'static) -> Result<T, Error> {
         let deadline = if self.has_met_one.get() { DEADLINE_AFTER_ONE } else { DEADLINE };
+        if self.is_of_command && reach::answers(path, deadline) == Err(NoAnswer) {
+            self.has_met_one.set(true);
+            return Err(Error::TimedOut);
+        }
         let file = path.to_path_buf();
         let done = CONFIGURATION.call(path.display().to_string(), deadline, move || job(&file));
         if matches!(done, Err(Error::TimedOut)) {

@@ -1,11 +1,11 @@
 //! What the choice of paths looks at on the disk: whose a directory is, which file a path leads to, a short note.
 
 use super::user;
-use crate::blocking::CONFIGURATION;
+use crate::reach::{self, DEADLINE, Follow, Found, NoAnswer};
 use rustix::fs::{Mode, OFlags};
-use std::fs::{self, File};
+use std::cell::RefCell;
+use std::fs::File;
 use std::io::Read;
-use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -37,45 +37,89 @@ pub(super) trait Disk {
     fn home_in_directory_service(&self, uid: u32) -> Option<PathBuf>;
 }
 
-/// How long a symlink may take to lead to its file. It is followed before every AWS command.
-const LINK_DEADLINE: Duration = Duration::from_millis(250);
+/// How long the socket and the note may take. Each AWS command waits for them.
+const SHORT: Duration = Duration::from_secs(1);
 
-/// Returns the identity of the file that a path leads to; `None` if there is no such file.
+/// How long a file may take whose identity is only compared.
+const COMPARED: Duration = Duration::from_millis(250);
+
+/// Returns the identity of the file that a path leads to; `None` if there is no such file, or if none answers.
 ///
-/// A symlink can lead to a mount that does not answer. It is followed with a deadline, and after that it counts as a file
-/// of its own.
+/// A symlink can lead to a mount that does not answer. It is followed with a short deadline, and after that it counts as a
+/// file of its own.
 pub fn file_id(path: &Path) -> Option<FileId> {
-    let id = |meta: fs::Metadata| (meta.dev(), meta.ino());
-    let meta = fs::symlink_metadata(path).ok()?;
-    if !meta.is_symlink() {
-        return Some(id(meta));
+    id_in_time(path, COMPARED).ok().flatten()
+}
+
+fn id_in_time(path: &Path, deadline: Duration) -> Result<Option<FileId>, NoAnswer> {
+    let Some(found) = reach::look(path, Follow::No, deadline)? else { return Ok(None) };
+    if !found.is_symlink() {
+        return Ok(Some(found.id));
     }
-    let link = path.to_path_buf();
-    match CONFIGURATION.call(path.display().to_string(), LINK_DEADLINE, move || fs::metadata(link)) {
-        Ok(target) => target.ok().map(id),
-        Err(_) => Some(id(meta)),
+    let target = reach::look(path, Follow::Yes, COMPARED);
+    Ok(target.map_or(Some(found.id), |target| target.map(|target| target.id)))
+}
+
+/// A path that did not answer.
+pub(super) struct Unanswered {
+    pub(super) path: PathBuf,
+    /// Whether it is a directory that decides which world is meant. To take another one in its place would be a guess.
+    pub(super) is_decisive: bool,
+}
+
+/// The disk of this machine. A path that does not answer counts as missing, and is asked for once.
+#[derive(Default)]
+pub(super) struct RealDisk {
+    unanswered: RefCell<Vec<Unanswered>>,
+}
+
+impl RealDisk {
+    /// Returns the paths that did not answer.
+    pub(super) fn unanswered(self) -> Vec<Unanswered> {
+        self.unanswered.into_inner()
+    }
+
+    fn ask<T>(&self, path: &Path, look: impl FnOnce() -> Result<Option<T>, NoAnswer>) -> Option<T> {
+        self.ask_whether(false, path, look)
+    }
+
+    fn ask_whether<T>(
+        &self,
+        is_decisive: bool,
+        path: &Path,
+        look: impl FnOnce() -> Result<Option<T>, NoAnswer>,
+    ) -> Option<T> {
+        if self.unanswered.borrow().iter().any(|hung| path == hung.path) {
+            return None;
+        }
+        look().unwrap_or_else(|NoAnswer| {
+            self.unanswered.borrow_mut().push(Unanswered { path: path.to_path_buf(), is_decisive });
+            None
+        })
     }
 }
 
-/// The disk of this machine.
-pub(super) struct RealDisk;
-
 impl Disk for RealDisk {
     fn directory(&self, path: &Path) -> Option<Directory> {
-        let meta = fs::metadata(path).ok().filter(fs::Metadata::is_dir)?;
-        Some(Directory { uid: meta.uid(), mode: meta.mode(), id: (meta.dev(), meta.ino()) })
+        let found = self.ask_whether(true, path, || reach::look(path, Follow::Yes, DEADLINE));
+        let Found { id, uid, mode } = found.filter(Found::is_dir)?;
+        Some(Directory { uid, mode, id })
     }
 
     fn id(&self, path: &Path) -> Option<FileId> {
-        file_id(path)
+        self.ask(path, || id_in_time(path, SHORT))
     }
 
     fn text(&self, path: &Path) -> Option<String> {
+        let found = self.ask(path, || reach::look(path, Follow::No, SHORT))?;
         // A FIFO or a link of somebody else must neither be waited for nor followed.
+        if !found.is_file() || found.uid != rustix::process::geteuid().as_raw() {
+            return None;
+        }
+        self.ask(path, || reach::answers(path, SHORT).map(Some))?;
         let flags = OFlags::RDONLY | OFlags::CLOEXEC | OFlags::NOFOLLOW | OFlags::NONBLOCK;
         let file = File::from(rustix::fs::open(path, flags, Mode::empty()).ok()?);
-        let meta = file.metadata().ok()?;
-        if !meta.is_file() || meta.uid() != rustix::process::geteuid().as_raw() {
+        if !file.metadata().ok()?.is_file() {
             return None;
         }
         let mut text = String::new();

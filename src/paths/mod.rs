@@ -16,8 +16,9 @@ mod user;
 mod world;
 
 use crate::domain::report::{Kind, Report};
+use crate::reach;
 pub use disk::file_id;
-use disk::{Disk, FileId, RealDisk};
+use disk::{Disk, FileId, RealDisk, Unanswered};
 use places::{Note, Placed, Prefer};
 use std::env;
 use std::ffi::OsString;
@@ -68,8 +69,19 @@ impl Paths {
     /// Reads the environment of this process.
     pub fn from_env() -> Result<Self, Report> {
         let uid = rustix::process::geteuid().as_raw();
+        let disk = RealDisk::default();
         #[expect(clippy::disallowed_methods, reason = "the one place that reads the environment for paths")]
-        Self::choose(|name| env::var_os(name), uid, &RealDisk)
+        let chosen = Self::choose(|name| env::var_os(name), uid, &disk);
+        let mut unanswered = disk.unanswered().into_iter();
+        let counts = |hung: &Unanswered| match &chosen {
+            Ok(paths) => hung.is_decisive || hung.path == paths.socket,
+            // What was not seen may be the cause.
+            Err(_) => true,
+        };
+        match unanswered.find(counts) {
+            Some(hung) => Err(reach::no_answer(&hung.path)),
+            None => chosen,
+        }
     }
 
     fn choose(var: impl Fn(&str) -> Option<OsString>, uid: u32, disk: &impl Disk) -> Result<Self, Report> {
@@ -211,7 +223,7 @@ impl Paths {
     /// Looks again where the agent listens: another caller may have started one meanwhile.
     #[must_use]
     pub fn looked_up_again(&self) -> Self {
-        Self { socket: self.find_socket(&RealDisk), ..self.clone() }
+        Self { socket: self.find_socket(&RealDisk::default()), ..self.clone() }
     }
 
     /// Returns the file in which the agent notes directories that are not the standard ones, and what belongs in it.
@@ -241,7 +253,7 @@ impl Paths {
 
     /// Returns the paths of a caller that talks to the agent which holds the lock of the world.
     pub fn holder_of_lock(&self) -> Option<Self> {
-        let text = RealDisk.text(self.lock.as_ref()?)?;
+        let text = RealDisk::default().text(self.lock.as_ref()?)?;
         let socket = Some(PathBuf::from(text.trim_end())).filter(|socket| socket.is_absolute())?;
         Some(Self { socket, ..self.clone() })
     }

@@ -6,21 +6,25 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// Of each layer: the layers it may import.
-const MAY_IMPORT: [(&str, &[&str]); 17] = [
+const MAY_IMPORT: [(&str, &[&str]); 18] = [
     ("domain", &[]),
     ("blocking", &[]),
+    ("reach", &["domain", "process"]),
     ("ports", &["domain", "setup"]),
     ("protocol", &["domain", "setup"]),
     ("config", &["domain"]),
-    ("config_disk", &["blocking", "config", "domain", "files"]),
-    ("paths", &["blocking", "domain"]),
+    ("config_disk", &["blocking", "config", "domain", "files", "reach"]),
+    ("paths", &["domain", "reach"]),
     ("files", &["domain"]),
     ("panics", &[]),
     ("process", &[]),
     ("setup", &["domain"]),
-    ("aws_files", &["domain", "files"]),
-    ("client", &["domain", "files", "paths", "process", "protocol"]),
-    ("cli", &["aws_files", "client", "config", "config_disk", "domain", "files", "paths", "protocol", "setup"]),
+    ("aws_files", &["domain", "files", "reach"]),
+    ("client", &["domain", "files", "paths", "process", "protocol", "reach"]),
+    (
+        "cli",
+        &["aws_files", "client", "config", "config_disk", "domain", "files", "paths", "protocol", "reach", "setup"],
+    ),
     ("oneshot", &["config", "config_disk", "domain", "files", "paths", "ports", "process", "protocol", "setup"]),
     (
         "agent",

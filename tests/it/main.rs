@@ -27,6 +27,7 @@ mod exec;
 mod faults;
 mod first_steps;
 mod get;
+mod hung_commands;
 mod hung_files;
 mod iam_sdk;
 mod import;

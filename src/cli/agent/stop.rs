@@ -23,7 +23,7 @@ const WORD: Duration = Duration::from_secs(1);
 
 /// Ends the agent and waits until it is gone; tells whether there was one.
 pub(super) fn stop(paths: &Paths) -> Result<bool, Report> {
-    if client::connect_running(paths)?.is_none() {
+    if !client::listens(paths)? {
         return Ok(false);
     }
     // What it says of itself is true on its own machine only.
@@ -33,7 +33,7 @@ pub(super) fn stop(paths: &Paths) -> Result<bool, Report> {
         Ok(()) => {}
         Err(NotStopped::Refused(refusal)) => return Err(refusal),
         Err(NotStopped::Deaf(why)) => {
-            if client::connect_running(paths)?.is_none() {
+            if !client::listens(paths)? {
                 return Ok(true);
             }
             process = agent_of(paths);
@@ -81,9 +81,10 @@ fn is_agent(process: i32) -> bool {
         || std::fs::read_to_string(format!("/proc/{process}/comm")).is_ok_and(|name| name.trim_end() == "rolecalld")
 }
 
-/// Asks a process to end; tells whether it was asked.
+/// Asks a process to end, also if it is stopped (SIGSTOP); returns whether it was asked.
 fn terminate(process: i32) -> bool {
-    Pid::from_raw(process).is_some_and(|process| rustix::process::kill_process(process, Signal::TERM).is_ok())
+    let send = |signal| Pid::from_raw(process).is_some_and(|pid| rustix::process::kill_process(pid, signal).is_ok());
+    send(Signal::TERM) && send(Signal::CONT)
 }
 
 /// Tells whether a process has ended. One that its parent has not taken note of yet (a zombie) has.

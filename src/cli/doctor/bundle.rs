@@ -13,12 +13,17 @@ use crate::config_disk::{Disk, Look};
 use crate::domain::report::{Kind, Report};
 use crate::files;
 use crate::paths::Paths;
+use crate::reach;
 use serde_json::{Map, Value, json};
 use std::io::{Read, Seek, SeekFrom};
 use std::path::Path;
+use std::time::Duration;
 
 /// What takes the place of a value.
 const GONE: &str = "[redacted]";
+
+/// How long a file of the configuration may take.
+const LOOK: Duration = Duration::from_secs(1);
 
 /// How many lines of the audit log come along, and how much of the file is read for them.
 const LOG_LINES: usize = 30;
@@ -87,7 +92,7 @@ fn text(paths: &Paths, shown: &Shown) -> String {
 
 /// Gives the first file of the configuration without what is nobody else's, and collects that of all its files.
 fn config(file: &Path, private: &mut Vec<String>) -> Value {
-    let look = Look::default();
+    let look = Look::of_command();
     // Only for the paths: what is wrong with it the diagnosis tells.
     let _ = config::load(file, &look);
     let seen = look.into_seen();
@@ -101,6 +106,9 @@ fn config(file: &Path, private: &mut Vec<String>) -> Value {
 
 /// Reads a file of the configuration as the agent does: no more than it takes, and none that others could have written.
 fn table(file: &Path) -> Result<toml::Table, &'static str> {
+    if reach::answers(file, LOOK).is_err() {
+        return Err("does not answer; left out");
+    }
     let content = match Disk.read(file, config::MAX_BYTES) {
         Ok(content) if content.bytes.len() <= config::MAX_BYTES => content,
         Ok(_) => return Err("too large; left out"),

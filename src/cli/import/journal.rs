@@ -8,6 +8,7 @@ use crate::aws_files::import::change::{Change, Removed};
 use crate::domain::report::{Kind, Report};
 use crate::files::{self, StateFile};
 use crate::paths::Paths;
+use crate::reach;
 use serde::{Deserialize, Serialize};
 use std::fs;
 use std::io;
@@ -72,6 +73,7 @@ impl Journal {
     /// Reads what there is.
     pub(super) fn open(paths: &Paths) -> Result<Self, Report> {
         let dir = paths.state.join("imports");
+        reach::ensure_answers(&dir)?;
         let mut entries = Vec::new();
         let names = match fs::read_dir(&dir) {
             Ok(found) => found.filter_map(|entry| entry.ok()?.file_name().into_string().ok()).collect(),

@@ -19,6 +19,7 @@ use crate::domain::report::{Kind, Report};
 use crate::paths::Paths;
 use crate::protocol::message::{Context, EndpointForm, EndpointOwner};
 use crate::protocol::process_output;
+use crate::reach;
 use program::Program;
 use std::ffi::{OsStr, OsString};
 use std::fs;
@@ -128,6 +129,7 @@ fn profile_instead_of_default(paths: &Paths, name: &str, instead: &str) -> Resul
 /// Reads a file of AWS's. One that we do not read, as a pipe or one that is too large, SDKs may: nobody knows who a program
 /// would be then.
 fn read(file: &Path, instead: &str) -> Result<Zeroizing<Vec<u8>>, Report> {
+    reach::ensure_answers(file)?;
     // The way to have none, which every tool reads as empty.
     if fs::canonicalize(file).is_ok_and(|file| file == Path::new("/dev/null")) {
         return Ok(Zeroizing::default());

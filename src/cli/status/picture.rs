@@ -11,6 +11,7 @@ use crate::domain::question::{UNNAMED, allow_for_good};
 use crate::domain::report::{Report, printable};
 use crate::protocol::message::EndpointForm;
 use crate::protocol::status::{Counts, GrantStatus, QuestionStatus, SocketStatus, Status, VaultStatus};
+use crate::reach;
 use chrono::{DateTime, Local, Utc};
 use std::fmt::Write;
 use std::path::Path;
@@ -50,7 +51,7 @@ pub(super) fn lines(seen: &Seen, screen: Screen) -> Vec<Line> {
 }
 
 fn shown(config: &Path) -> String {
-    let missing = if config.exists() { "" } else { " (does not exist yet)" };
+    let missing = if reach::is_missing(config) { " (does not exist yet)" } else { "" };
     format!("{}{missing}", config.display())
 }
 
