@@ -12,7 +12,7 @@
 
 use crate::domain::report::{Kind, Report};
 use crate::process;
-use rustix::fs::{Mode, OFlags};
+use rustix::fs::{FileType, Mode, OFlags};
 use std::ffi::{CStr, CString};
 use std::fs;
 use std::os::unix::ffi::OsStrExt;
@@ -75,10 +75,7 @@ pub fn look(path: &Path, follow: Follow, deadline: Duration) -> Result<Option<Fo
     }
     let Some(name) = name_of(path) else { return Ok(None) };
     child(deadline, || {
-        let _ = match follow {
-            Follow::No => rustix::fs::lstat(&*name),
-            Follow::Yes => rustix::fs::stat(&*name),
-        };
+        let _ = type_of(&name, follow);
     })?;
     let meta = match follow {
         Follow::No => fs::symlink_metadata(path),
@@ -128,17 +125,32 @@ fn child(deadline: Duration, job: impl FnOnce()) -> Result<(), NoAnswer> {
     }
 }
 
+/// Returns the type of an entry as statx(2) does, which mounts what is mounted on demand. stat(2) does not.
+#[cfg(target_os = "linux")]
+fn type_of(name: &CStr, follow: Follow) -> Option<FileType> {
+    use rustix::fs::{AtFlags, CWD, StatxFlags, statx};
+    let flags = if follow == Follow::No { AtFlags::SYMLINK_NOFOLLOW } else { AtFlags::empty() };
+    let stat = statx(CWD, name, flags, StatxFlags::BASIC_STATS).ok()?;
+    Some(FileType::from_raw_mode(stat.stx_mode.into()))
+}
+
+#[cfg(not(target_os = "linux"))]
+fn type_of(name: &CStr, follow: Follow) -> Option<FileType> {
+    let stat = if follow == Follow::No { rustix::fs::lstat(name) } else { rustix::fs::stat(name) };
+    Some(FileType::from_raw_mode(stat.ok()?.st_mode))
+}
+
 /// Opens a file or directory and reads a part of it. Allocates nothing: it runs in a forked child.
 fn read_a_bit(name: &CStr) {
-    let Ok(stat) = rustix::fs::stat(name) else { return };
-    let kind = rustix::fs::FileType::from_raw_mode(stat.st_mode);
     // To open a pipe or a device has effects.
-    if !matches!(kind, rustix::fs::FileType::RegularFile | rustix::fs::FileType::Directory) {
+    let Some(kind) =
+        type_of(name, Follow::Yes).filter(|kind| matches!(kind, FileType::RegularFile | FileType::Directory))
+    else {
         return;
-    }
+    };
     let flags = OFlags::RDONLY | OFlags::CLOEXEC | OFlags::NONBLOCK | OFlags::NOCTTY;
     let Ok(file) = rustix::fs::open(name, flags, Mode::empty()) else { return };
-    if kind == rustix::fs::FileType::RegularFile {
+    if kind == FileType::RegularFile {
         let _ = rustix::io::read(&file, &mut [0_u8]);
         return;
     }
@@ -209,7 +221,7 @@ mod tests {
         let blocked = process::ends_in_child(Duration::from_millis(20), || {
             let _ = rustix::thread::nanosleep(&rustix::time::Timespec { tv_sec: 3600, tv_nsec: 0 });
         });
-        assert_eq!(blocked.expect("forked"), false);
+        assert!(!blocked.expect("forked"));
         assert!(process::ends_in_child(DEADLINE, || ()).expect("forked"));
     }
 }
