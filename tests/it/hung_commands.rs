@@ -6,6 +6,7 @@ use crate::harness::home::{CHAIN, Home, text};
 use crate::harness::inside::{TUTORIAL, until};
 use crate::harness::process::{Running, stat};
 use crate::harness::programs::ROLECALLD;
+use rustix::net::{AddressFamily, SocketAddrUnix, SocketFlags, SocketType, connect, socket_with};
 use rustix::process::Signal;
 use std::cell::RefCell;
 use std::fs;
@@ -160,7 +161,7 @@ fn agent_that_cannot_end_leaves_its_place() {
 }
 
 #[test]
-fn full_queue_of_a_stopped_agent_is_an_error_and_restart_mends_it() {
+fn full_queue_of_a_stopped_agent_is_an_error() {
     let home = Home::ready(TUTORIAL);
     assert!(home.run(["get", "prod"]).status.success());
     let pid = home.agent_pid();
@@ -169,7 +170,6 @@ fn full_queue_of_a_stopped_agent_is_an_error_and_restart_mends_it() {
     // Connections that nobody accepts, until the queue is full.
     let mut waiting = Vec::new();
     loop {
-        use rustix::net::{AddressFamily, SocketAddrUnix, SocketFlags, SocketType, connect, socket_with};
         let flags = SocketFlags::NONBLOCK | SocketFlags::CLOEXEC;
         let socket = socket_with(AddressFamily::UNIX, SocketType::STREAM, flags, None).unwrap();
         match connect(&socket, &SocketAddrUnix::new(home.socket()).unwrap()) {
