@@ -21,14 +21,36 @@ fn older_vault_file_is_served_with_a_warning_until_accepted() {
     let opened = home.run_with_input(["unlock", "--vault"], PASSPHRASE);
     assert!(opened.status.success(), "{}", text(&opened.stderr));
     let said = text(&opened.stdout);
-    assert!(said.contains("is older than the last one that was opened"), "{said}");
+    assert!(said.contains("was older than the last one that was opened"), "{said}");
     assert!(said.contains("rolecall unlock --vault --accept-restored"), "{said}");
-    assert!(status(&home).contains("is older than the last one that was opened"), "{}", status(&home));
+    assert!(status(&home).contains("was older than the last one that was opened"), "{}", status(&home));
     assert!(home.run(["get", "prod"]).status.success(), "it is served");
 
     let accepted = home.run_with_input(["unlock", "--vault", "--accept-restored"], PASSPHRASE);
     assert_eq!(text(&accepted.stdout), "the vault is open\n", "{}", text(&accepted.stderr));
     assert!(!status(&home).contains("older"), "{}", status(&home));
+    assert!(home.run(["agent", "restart"]).status.success());
+    assert_eq!(text(&home.run_with_input(["unlock", "--vault"], PASSPHRASE).stdout), "the vault is open\n");
+}
+
+#[test]
+fn newer_vault_file_put_back_ends_the_warning() {
+    let home = Home::ready(TUTORIAL);
+    let vault = home.path(".local/share/rolecall/vault.rolecall");
+    let old = fs::read(&vault).unwrap();
+    assert!(home.add_key().status.success(), "a newer vault");
+    let new = fs::read(&vault).unwrap();
+    fs::write(&vault, &old).unwrap();
+    assert!(home.run(["get", "prod"]).status.success(), "it is served");
+    assert!(home.add_key().status.success(), "and written");
+    assert!(status(&home).contains("UTC the vault file"), "it has a time: {}", status(&home));
+
+    fs::write(&vault, &new).unwrap();
+    home.run(["lock"]);
+    let opened = home.run_with_input(["unlock", "--vault"], PASSPHRASE);
+    assert_eq!(text(&opened.stdout), "the vault is open\n", "{}", text(&opened.stderr));
+    assert!(!status(&home).contains("older"), "{}", status(&home));
+    assert!(home.add_key().status.success());
     assert!(home.run(["agent", "restart"]).status.success());
     assert_eq!(text(&home.run_with_input(["unlock", "--vault"], PASSPHRASE).stdout), "the vault is open\n");
 }

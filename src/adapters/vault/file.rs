@@ -291,7 +291,7 @@ impl Inner {
     /// Seals and writes the next generation of what was read.
     fn save(&self, key: &Key, Contents { generation, keys }: Contents) -> Result<(), Report> {
         let newest = self.rollback.newest();
-        let generation = generation.saturating_add(1);
+        let generation = RollbackGuard::next(newest.as_ref(), &key.vault(), generation);
         let items = keys.iter().map(|(name, stored)| (name.as_str(), Item::of(stored))).collect();
         let content = Content { v: CONTENT_VERSION, generation, keys: items };
         // A name has at most 128 characters; the rest is punctuation.

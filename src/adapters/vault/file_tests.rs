@@ -262,7 +262,7 @@ async fn older_vault_file_is_warned_of_until_it_is_accepted() {
     // While it is open, and the next agent, which opens it from the start.
     fs::write(&path, &old).expect("rolled back");
     assert_eq!(id_of(&vault, "auth").await.as_deref(), Some("AKIAAUTH"), "it is served");
-    assert!(vault.warning().expect("noticed").message.contains("is older than the last one"));
+    assert!(vault.warning().expect("noticed").message.contains("was older than the last one"));
     let next = vault_at(&path);
     assert_eq!(next.warning(), None, "nothing is known of a file that was not opened");
     next.unlock(words(PASSPHRASE)).await.expect("opened");
@@ -287,6 +287,38 @@ async fn older_vault_file_is_warned_of_until_it_is_accepted() {
     fs::copy(&other, &path).expect("exchanged");
     third.unlock(words(PASSPHRASE)).await.expect("opened");
     assert!(third.warning().expect("noticed").message.contains("another one"));
+}
+
+#[tokio::test]
+async fn newer_vault_file_that_is_put_back_ends_the_warning() {
+    let (_top, path) = place();
+    let vault = filled(&path).await;
+    let old = fs::read(&path).expect("read");
+    vault.write(&name("auth"), &key("AKIANEW")).await.expect("written");
+    let new = fs::read(&path).expect("read");
+
+    fs::write(&path, &old).expect("rolled back");
+    assert_eq!(id_of(&vault, "auth").await.as_deref(), Some("AKIAAUTH"));
+    // As often as the old file needs to reach the number of the new one, and further.
+    let mut fork = Vec::new();
+    for id in ["AKIAONE", "AKIATWO"] {
+        vault.write(&name("auth"), &key(id)).await.expect("written");
+        fork = fs::read(&path).expect("read");
+        assert_eq!(id_of(&vault, "auth").await.as_deref(), Some(id));
+        assert!(vault.warning().is_some(), "{id}");
+    }
+    fs::write(&path, &new).expect("put back");
+    assert_eq!(id_of(&vault, "auth").await.as_deref(), Some("AKIANEW"));
+    assert_eq!(vault.warning(), None);
+    fs::write(&path, &fork).expect("exchanged again");
+    assert_eq!(id_of(&vault, "auth").await.as_deref(), Some("AKIATWO"));
+    assert!(vault.warning().expect("noticed").message.contains("another one"), "it does not follow the newer file");
+    fs::write(&path, &new).expect("put back");
+    vault.write(&name("auth"), &key("AKIALAST")).await.expect("written");
+    assert_eq!(vault.warning(), None);
+    let next = vault_at(&path);
+    next.unlock(words(PASSPHRASE)).await.expect("opened");
+    assert_eq!(next.warning(), None);
 }
 
 #[tokio::test]

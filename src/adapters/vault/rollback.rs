@@ -2,11 +2,17 @@
 //!
 //! Each write of the vault counts up a number in the sealed text, the generation. The state directory remembers the newest
 //! generation that was opened here. A smaller one, or another vault, is a restored backup, or somebody's old copy with keys
-//! that were replaced since: the agent serves it with a warning, until a person accepts it. Whoever can write both files is
-//! not noticed.
+//! that were replaced since: the agent serves it with a warning, until a person accepts it or puts the newer file back.
+//! Whoever can write both files is not noticed.
+//!
+//! A write after a rollback takes a number that no file had before. So the newest generation is the number of one file
+//! only, and that file ends the warning.
 
+use crate::adapters::clock::SystemClock;
 use crate::domain::report::{Kind, Report};
 use crate::files::StateFile;
+use crate::ports::Clock;
+use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -14,7 +20,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 /// The form of the record.
 const VERSION: u32 = 1;
 
-/// The record has some 100 bytes.
+/// The record has some 200 bytes.
 const FILE_MAX: u64 = 4096;
 
 /// The newest vault that was opened here.
@@ -24,9 +30,33 @@ pub(super) struct Record {
     /// The salt, which a vault keeps for life.
     vault: String,
     generation: u64,
-    /// Whether an older file, or another vault, was opened since and not accepted.
+    /// The largest generation of this vault that was seen, which a write after a rollback may have made.
     #[serde(default)]
-    rolled_back: bool,
+    highest: u64,
+    /// The rollback that was neither accepted nor undone.
+    #[serde(default)]
+    replaced: Option<Replaced>,
+}
+
+/// An older file, or another vault, in the place of the newest one.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+struct Replaced {
+    /// When it was opened first.
+    at: DateTime<Utc>,
+    /// Whether it was an older file of the same vault.
+    is_older: bool,
+}
+
+impl Record {
+    fn new(vault: String, generation: u64) -> Self {
+        Self { v: VERSION, vault, generation, highest: generation, replaced: None }
+    }
+
+    /// Whether a file is the newest one, or one that followed it.
+    fn is_followed_by(&self, vault: &str, generation: u64) -> bool {
+        let is_later = self.replaced.is_none() && generation > self.highest.max(self.generation);
+        self.vault == vault && (generation == self.generation || is_later)
+    }
 }
 
 /// Compares each vault that is opened with the newest one.
@@ -41,8 +71,6 @@ struct Known {
     /// Whether the record may be written: one that cannot be read may be of a later version.
     is_writable: bool,
     newest: Option<Record>,
-    /// The vault that was opened last.
-    current: Option<Record>,
     /// Why the record cannot be kept.
     problem: Option<String>,
 }
@@ -73,16 +101,22 @@ impl RollbackGuard {
 
     /// Compares a vault that was read with the newest one before it was read.
     pub(super) fn opened(&self, newest: Option<&Record>, vault: String, generation: u64) {
-        let is_older = newest.is_some_and(|newest| newest.vault != vault || newest.generation > generation);
+        let is_expected = newest.is_none_or(|newest| newest.is_followed_by(&vault, generation));
         let mut known = self.known();
-        let opened = Record { v: VERSION, vault, generation, rolled_back: false };
-        known.current = Some(opened.clone());
         let kept = match known.newest.clone() {
-            None => opened,
-            Some(newest) if is_older => Record { rolled_back: true, ..newest },
-            Some(newest) if newest.vault == opened.vault && newest.generation < opened.generation => {
-                Record { rolled_back: newest.rolled_back, ..opened }
+            None => Record::new(vault, generation),
+            Some(newest) if !is_expected => {
+                let is_same = newest.vault == vault;
+                let highest = if is_same { newest.highest.max(generation) } else { newest.highest };
+                let now =
+                    || Replaced { at: SystemClock.now().wall, is_older: is_same && generation < newest.generation };
+                Record { highest, replaced: newest.replaced.clone().or_else(|| Some(now())), ..newest }
             }
+            Some(newest) if newest.vault == vault && newest.generation == generation => {
+                Record { replaced: None, ..newest }
+            }
+            Some(newest) if newest.is_followed_by(&vault, generation) => Record::new(vault, generation),
+            // Another thread has written since this file was read.
             Some(newest) => newest,
         };
         self.keep(&mut known, kept);
@@ -90,10 +124,13 @@ impl RollbackGuard {
 
     /// Makes a vault the newest one: a person has made or accepted it.
     pub(super) fn begin(&self, vault: String, generation: u64) {
-        let mut known = self.known();
-        let record = Record { v: VERSION, vault, generation, rolled_back: false };
-        known.current = Some(record.clone());
-        self.keep(&mut known, record);
+        self.keep(&mut self.known(), Record::new(vault, generation));
+    }
+
+    /// Returns the generation of the next write of a vault: a number that no file of this vault had before.
+    pub(super) fn next(newest: Option<&Record>, vault: &str, generation: u64) -> u64 {
+        let seen = newest.filter(|newest| newest.vault == vault).map(|newest| newest.highest.max(newest.generation));
+        seen.unwrap_or(0).max(generation).saturating_add(1)
     }
 
     fn keep(&self, known: &mut Known, record: Record) {
@@ -111,9 +148,10 @@ impl RollbackGuard {
         // Not loaded here: this is asked on the way of every `status`, and before an unlock there is nothing to compare.
         let known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
         let path = vault_file.display();
-        if let (Some(newest), Some(current)) = (known.newest.as_ref().filter(|it| it.rolled_back), &known.current) {
-            let which = if newest.vault == current.vault { "is older than" } else { "is another one than" };
-            let message = format!("the vault file {path} {which} the last one that was opened");
+        if let Some(Replaced { at, is_older }) = known.newest.as_ref().and_then(|newest| newest.replaced.as_ref()) {
+            let which = if *is_older { "older than" } else { "another one than" };
+            let at = at.format("%Y-%m-%d %H:%M UTC");
+            let message = format!("at {at} the vault file {path} was {which} the last one that was opened");
             return Some(Report::new(Kind::Failed, message).hint(
                 "if you restored a backup, accept it: `rolecall unlock --vault --accept-restored`; \
                  if not, put the newer file back: keys in this one may have been replaced",
