@@ -92,14 +92,15 @@ impl Agent {
         context: &Context,
         connection: &mut Connection,
     ) -> Result<(SigninUrl, HandOut), Failure> {
+        let mut watch = self.locks.watch();
         let given = self.session(plan, caller, context, connection).await?;
         let session = process_output::parse(&given.held.line)
             .ok_or_else(|| Failure::transient(Report::new(Kind::Failed, "a session in memory cannot be read back")))?;
         let federation = self.ports.tokens.federation();
-        let url = federation
-            .sign_in(&catalogue.aws, &prepared.region, &session, prepared.duration, &prepared.destination)
-            .await
-            .map_err(|error| Failure::of_aws(plan, &error))?;
+        let signing_in =
+            federation.sign_in(&catalogue.aws, &prepared.region, &session, prepared.duration, &prepared.destination);
+        // The call has the session in memory.
+        let url = watch.run(signing_in).await?.map_err(|error| Failure::of_aws(plan, &error))?;
         // A lock that came meanwhile has forgotten the session; what it was traded for is forgotten with it.
         let given = self.sessions.still_holds(given)?;
         Ok((url, given))

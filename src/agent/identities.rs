@@ -5,6 +5,8 @@
 use super::Agent;
 use super::audit::{Event, Line};
 use super::caller::Caller;
+use super::failure::Failure;
+use super::lock_watch::LockWatch;
 use super::requests::Response;
 use super::unknown_key::accepted_by;
 use crate::domain::arn;
@@ -48,6 +50,7 @@ impl Agent {
         (region, arns): (Option<String>, &[String]),
         whence: Whence,
         caller: &Caller,
+        mut watch: LockWatch,
     ) -> Result<Response, Report> {
         let usage = |why: &str| Report::new(Kind::Usage, why);
         let name = Name::new(name).map_err(usage)?;
@@ -79,7 +82,8 @@ impl Agent {
             .hint("`--replace` stores the new one in its place"));
         }
         // Tried before it is stored: a key with a typing error is found now, not at the first `get`.
-        let (who, elsewhere) = self.try_key(&name, &key, region, arns).await?;
+        let locked = |failure: Failure| failure.report.also("nothing was stored");
+        let (who, elsewhere) = watch.run(self.try_key(&name, &key, region, arns)).await.map_err(locked)??;
         if who.arn.ends_with(":root") {
             return Err(Report::new(
                 Kind::Refused,
@@ -97,6 +101,7 @@ impl Agent {
         let imported = whence == Whence::File;
         let arn = who.arn.clone();
         let stored = StoredKey { key, arn, stored: now, totp, created: None, next: None, imported, first: None };
+        watch.check().map_err(locked)?;
         self.ports.vault.write(&name, &stored).await?;
         if imported {
             // The file is cleared next: only what the vault gives back is in the vault.

@@ -9,7 +9,9 @@ use super::Agent;
 use super::access::named;
 use super::audit::{Event, Line};
 use super::caller::Caller;
+use super::failure::Failure;
 use super::identities::Whence;
+use super::lock_watch::LockWatch;
 use super::patience::Patience;
 use super::questions::{NoAnswer, Subject};
 use super::requests::Response;
@@ -61,8 +63,11 @@ impl Agent {
         place: (Option<String>, &[String]),
         caller: &Caller,
     ) -> Result<Response, Report> {
-        let key = self.foreign()?.read(&Entry { collection: collection(tool), name: entry }).await?;
-        self.add_identity(name, key, place, Whence::Keyring, caller).await
+        let mut watch = self.locks.watch();
+        let entry = Entry { collection: collection(tool), name: entry };
+        let read = watch.run(self.foreign()?.read(&entry)).await;
+        let key = read.unwrap_or_else(|failure| Err(failure.report))?;
+        self.add_identity(name, key, place, Whence::Keyring, caller, watch).await
     }
 
     /// Gives a key back that came out of a file, after a person's yes.
@@ -75,18 +80,14 @@ impl Agent {
         connection: &mut Connection,
     ) -> Result<Answer, Report> {
         let name = Name::new(name).map_err(|why| Report::new(Kind::Usage, why))?;
+        let mut watch = self.locks.watch();
         let taken = {
             // A key in the middle of a rotation is not what it was; and one question at a time is about it.
             let _turn = self.rotations.begin(&name)?;
-            match self.going_back(&name, access_key_id).await {
-                Ok(_) => match self.ask_to_give(&name, access_key_id, caller, context, connection).await {
-                    // The question may have been open for long.
-                    Ok(()) => self.going_back(&name, access_key_id).await,
-                    Err(report) => Err(report),
-                },
-                Err(report) => Err(report),
-            }
+            self.taken_back(&name, access_key_id, caller, context, connection, &mut watch).await
         };
+        // A lock takes the question away too: that nobody could be asked is not the reason then.
+        let taken = watch.check().map_err(|failure| failure.report).and(taken);
         let result = if taken.is_ok() { "ok" } else { "refused" };
         let mut line = Line::new(self.ports.clock.now().wall, Event::Identity, result);
         line.name = Some(name.to_string());
@@ -95,11 +96,30 @@ impl Agent {
         line.caller = Some(caller.clone());
         match &taken {
             Ok(_) => {
-                self.log_hand_out(line).await.map_err(|failure| failure.report)?;
+                let logged = self.log_hand_out(line).await;
+                // A lock may have come while the line was written.
+                logged.and_then(|()| watch.check()).map_err(|failure| failure.report)?;
             }
             Err(_) => self.audit.write(line),
         }
         taken.map(|key| Answer::AccessKey { access_key_id: key.id, secret_access_key: key.secret })
+    }
+
+    /// Reads the key, asks the person, and reads it again: the question may have been open for long.
+    async fn taken_back(
+        &self,
+        name: &Name,
+        id: &str,
+        caller: &Caller,
+        context: &Context,
+        connection: &mut Connection,
+        watch: &mut LockWatch,
+    ) -> Result<AccessKey, Report> {
+        let locked = |failure: Failure| failure.report;
+        watch.run(self.going_back(name, id)).await.map_err(locked)??;
+        // Not through the watch: what the question has drawn on a terminal is cleared first. A lock ends the question.
+        self.ask_to_give(name, id, caller, context, connection).await?;
+        watch.run(self.going_back(name, id)).await.map_err(locked)?
     }
 
     /// Asks the person in front of the caller. Not the face's to ask: whoever reaches the socket needs no face.

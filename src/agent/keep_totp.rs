@@ -31,6 +31,7 @@ impl Agent {
         };
         drop(stored);
         self.touch();
+        let mut watch = self.locks.watch();
         let plan = self.plan(name.as_str()).await?;
         let first = &plan.keys[0];
         let serial = match first.step() {
@@ -44,9 +45,13 @@ impl Agent {
         // A secret with a typing error is found now, and not at the first `get`. What is proven is of use at once: the
         // session that the code opened.
         let codes = &self.sessions.questions.codes;
-        let code = codes.of_secret(serial, &secret).await;
-        let tried = self.sessions.unlock(&plan, 0, code).await;
-        tried.map_err(|failure| not_this_secret(failure, serial))?;
+        let trying = async {
+            // It may wait for the next code, for half a minute.
+            let code = codes.of_secret(serial, &secret).await;
+            self.sessions.unlock(&plan, 0, code).await
+        };
+        let tried = watch.run(trying).await.and_then(|tried| tried);
+        tried.and_then(|_| watch.check()).map_err(|failure| not_this_secret(failure, serial))?;
         // Read again, as it was not kept in memory meanwhile.
         let stored = self.ports.vault.read(&name).await?;
         self.ports.vault.write(&name, &StoredKey { totp: Some(secret), ..stored }).await?;

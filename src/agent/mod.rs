@@ -18,6 +18,7 @@ mod imports;
 mod keep_totp;
 mod key_age;
 pub mod lifecycle;
+mod lock_watch;
 mod locked;
 pub mod log;
 mod notices;
@@ -55,6 +56,7 @@ pub use endpoint::fuzzing as endpoint_fuzzing;
 use extra::ExtraSockets;
 use failure::Failure;
 use key_age::{KeyFacts, Watched};
+use lock_watch::Locks;
 use rotation::Rotations;
 use sessions::{CalledOff, Sessions};
 use std::collections::HashMap;
@@ -121,8 +123,8 @@ pub struct Agent {
     reloading: Mutex<()>,
     /// Held while everything is forgotten for lack of use: who comes just then is served after that, and not before.
     idleness: Mutex<Idleness>,
-    /// Told with each lock: whoever has a key in memory lets go of it.
-    locked: tokio::sync::watch::Sender<()>,
+    /// Ends requests that have a secret in memory at each lock.
+    locks: Locks,
     /// Told by a `stop` request.
     stop: Notify,
     /// Set when the agent is at its end: who has not said what it wants by then is not waited for.
@@ -157,7 +159,7 @@ impl Agent {
             started: now.wall,
             reloading: Mutex::default(),
             idleness: Mutex::new(Idleness { last_use: now.boot, is_locked: false }),
-            locked: tokio::sync::watch::Sender::new(()),
+            locks: Locks::default(),
             stop: Notify::new(),
             closing: tokio::sync::watch::Sender::new(false),
         });
@@ -219,8 +221,8 @@ impl Agent {
         self.ports.vault.lock();
         let called_off = self.sessions.lock();
         self.ports.tokens.close();
-        let called_off = called_off.and(self.endpoint.lock());
-        self.locked.send_replace(());
+        // Last: a request that begins while this runs is ended too.
+        let called_off = called_off.and([self.endpoint.lock(), self.locks.lock()]);
         let mut line = Line::new(self.ports.clock.now().wall, Event::Lock, "ok");
         line.message = Some(reason.to_owned());
         line.caller = caller;

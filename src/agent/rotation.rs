@@ -90,14 +90,12 @@ impl Agent {
         self.touch();
         let _turn = self.rotations.begin(&name)?;
         let aws = self.configuration.catalogue().aws.clone();
-        let mut locked = self.locked.subscribe();
-        locked.mark_unchanged();
+        // It has two long-term keys in memory, and may wait for AWS for a minute and a half.
+        let mut watch = self.locks.watch();
         let mut rotation = Rotation::new(self, plan, aws, caller, context, connection);
-        let result = tokio::select! {
-            result = rotation.run(delete) => result,
-            // It has two long-term keys in memory, and may wait for AWS for a minute and a half.
-            _ = locked.changed() => Err(broken_off(&name)),
-        };
+        let result = watch.run(rotation.run(delete)).await.unwrap_or_else(|_| Err(broken_off(&name)));
+        // Its last steps are lines of the audit log, which a lock need not wait for.
+        drop(watch);
         match &result {
             Ok(done) => self.audit_rotation(&name, "done", Some(&done.access_key_id), caller),
             Err(report) => {

@@ -34,6 +34,7 @@ mod import;
 mod layers;
 mod lifecycle;
 mod limits;
+mod lock_under_way;
 mod looks;
 mod many;
 mod memory;

@@ -24,7 +24,7 @@ mod start;
 use super::Agent;
 use super::audit::{Event, Line};
 use super::caller::Caller;
-use super::failure::{Failure, class};
+use super::failure::class;
 use super::server::Connection;
 use crate::domain::catalogue::{AwsSettings, IdentityKind};
 use crate::domain::credential::Signer;
@@ -60,8 +60,8 @@ impl Agent {
                 Report::new(Kind::Failed, "another diagnosis is under way").hint("wait for its end and run it again")
             );
         };
-        let mut locked = self.locked.subscribe();
-        locked.mark_unchanged();
+        // It has keys and sessions in memory.
+        let mut watch = self.locks.watch();
         let aws = self.configuration.catalogue().aws.clone();
         let mut walk = Walk {
             agent: self,
@@ -72,11 +72,9 @@ impl Agent {
             connection,
             found: Diagnosis { name: Some(name.to_owned()), ..Diagnosis::default() },
         };
-        tokio::select! {
-            () = walk.walk() => {}
-            // It has keys and sessions in memory.
-            _ = locked.changed() => return Err(Failure::locked().report),
-        }
+        watch.run(walk.walk()).await.map_err(|failure| failure.report)?;
+        // The caller may be slow to read; a lock need not wait for that.
+        drop(watch);
         walk.say("").await;
         Ok(Answer::Diagnosis(Box::new(walk.found)))
     }

@@ -16,19 +16,19 @@ const GONE: Duration = Duration::from_secs(1);
 /// Connections that are closed end on threads of their own, which tell nobody; each needs microseconds.
 const CLOSING: Duration = Duration::from_millis(5);
 
-/// Flights that were called off, and connections that were cut: a task ends when its thread gets to it, and only then is
+/// Flights that were called off, requests that were ended and connections that were cut: a task ends when its thread gets to it, and only then is
 /// what it held wiped.
 #[must_use = "who says that everything is wiped waits for it first"]
 pub(in crate::agent) struct CalledOff {
     flights: Vec<Waiting>,
-    /// Closed when the last of the connections is gone.
-    connections: watch::Sender<()>,
+    /// Each closes when the last of its connections or requests is gone.
+    others: [watch::Sender<()>; 2],
 }
 
 impl CalledOff {
-    /// Adds connections, which hold what they carry until they are gone.
-    pub(in crate::agent) fn and(self, connections: watch::Sender<()>) -> Self {
-        Self { connections, ..self }
+    /// Adds connections and requests, which hold what they carry until they are gone.
+    pub(in crate::agent) fn and(self, others: [watch::Sender<()>; 2]) -> Self {
+        Self { others, ..self }
     }
 
     /// Waits until the last of them is gone; not for ever, should one of them never yield.
@@ -37,7 +37,9 @@ impl CalledOff {
             for flight in self.flights {
                 drop(flight.outcome().await);
             }
-            self.connections.closed().await;
+            for others in &self.others {
+                others.closed().await;
+            }
             sleep(CLOSING).await;
         })
         .await;
@@ -61,7 +63,7 @@ impl Sessions {
             task.abort();
             Waiting { outcome }
         });
-        CalledOff { flights: called_off.collect(), connections: watch::Sender::new(()) }
+        CalledOff { flights: called_off.collect(), others: Default::default() }
     }
 
     /// Fails when everything has been forgotten since a session was chosen, which stays where it is.
