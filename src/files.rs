@@ -110,6 +110,22 @@ pub fn write_private(path: &Path, content: &[u8]) -> Result<(), Report> {
     write_replacing(path, content, true)
 }
 
+/// The longest text that [`keep_note`] compares; a longer one is written again.
+const NOTE_MAX: u64 = 16 * 1024;
+
+/// Has a private file contain a text, or not be there if there is none. Nothing is written if that holds already.
+pub fn keep_note(path: &Path, text: Option<&str>) -> Result<(), Report> {
+    let found = read_private(path, NOTE_MAX);
+    match text {
+        _ if found.as_ref().is_ok_and(|found| found.as_deref() == text.map(str::as_bytes)) => Ok(()),
+        Some(text) => {
+            path.parent().map_or(Ok(()), ensure_private_dir)?;
+            write_private(path, text.as_bytes())
+        }
+        None => fs::remove_file(path).map_err(|e| failed("cannot remove", path, &e)),
+    }
+}
+
 /// Does the same, and waits for the disk only if the file `lasts` beyond a restart of the machine.
 fn write_replacing(path: &Path, content: &[u8], lasts: bool) -> Result<(), Report> {
     // Made with mode 0600; never wider for an instant.

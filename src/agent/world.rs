@@ -21,9 +21,6 @@ use std::time::Duration;
 /// How long a look at one of the agent's own files may take.
 const LOOK: Duration = Duration::from_secs(1);
 
-/// A note holds a few paths.
-const NOTE_MAX: u64 = 64 * 1024;
-
 /// The longest path in a message.
 const PATH_SHOWN: usize = 512;
 
@@ -57,15 +54,7 @@ impl Agent {
     /// Notes directories that are not the standard ones for callers without the XDG variables.
     pub(super) fn note_places(&self) {
         let Some((file, text)) = self.paths.note() else { return };
-        let noted = files::read_private(file, NOTE_MAX).ok().flatten().and_then(|text| String::from_utf8(text).ok());
-        if noted == text {
-            return;
-        }
-        let written = match &text {
-            Some(text) => files::write_private(file, text.as_bytes()),
-            None => fs::remove_file(file).map_err(|e| Report::new(Kind::Failed, e.to_string())),
-        };
-        if let Err(report) = written {
+        if let Err(report) = files::keep_note(file, text.as_deref()) {
             tracing::warn!(file = %file.display(), problem = %report.message, "the directories in use are not noted");
         }
     }
@@ -84,7 +73,9 @@ impl Agent {
                     Kind::Config,
                     format!("this command sees the vault {theirs}, the running agent uses {ours}"),
                 )
-                .hint("keep one of the files, then run `rolecall agent restart`"))
+                .hint(
+                    "to use the first one, run `rolecall agent restart` here; to use the second one, move the first away",
+                ))
             }
             _ => Ok(()),
         }

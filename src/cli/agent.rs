@@ -10,12 +10,13 @@ mod systemd;
 
 use super::args::AgentCommand;
 use super::output::{self, Failure};
-use super::{status, waiting};
+use super::{config_file, quote, status, waiting};
 use crate::client::{self, Autostart};
 use crate::domain::report::{Kind, Report};
-use crate::paths::Paths;
+use crate::files;
+use crate::paths::{Paths, file_id};
 use std::os::unix::process::CommandExt;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use stop::stop;
 
 /// Does what was typed.
@@ -44,6 +45,10 @@ pub(super) fn run(paths: &Paths, command: &AgentCommand) -> Result<(), Failure> 
         AgentCommand::Restart => {
             // Before the one that runs is ended: the next one would refuse to start.
             paths.conflict.clone().map_or(Ok(()), Err)?;
+            if let Err(report) = note_places(paths) {
+                // On a full disk; an agent that this command starts itself gets the variables.
+                output::complain(None, &report);
+            }
             let was_running = stop(paths)?;
             systemd::reread(paths);
             start(paths, if was_running { "restarted" } else { "started" })
@@ -53,7 +58,37 @@ pub(super) fn run(paths: &Paths, command: &AgentCommand) -> Result<(), Failure> 
 
 fn start(paths: &Paths, what: &str) -> Result<(), Failure> {
     waiting::meanwhile("waiting for the agent to start", || client::start_agent(paths))?;
+    check_configuration(paths)?;
     output::print(&format!("the agent has {what}{}\n", pid(paths)))
+}
+
+/// Notes the directories that this caller uses, if they are not the standard ones. An agent that a service manager starts
+/// has none of the variables of a shell, and reads the note.
+fn note_places(paths: &Paths) -> Result<(), Report> {
+    paths.note().map_or(Ok(()), |(file, text)| files::keep_note(file, text.as_deref()))
+}
+
+/// Fails if the agent uses another configuration than ROLECALL_CONFIG names: a service manager has started it, without this
+/// variable. The variable is not noted, since it is the choice of one caller.
+fn check_configuration(paths: &Paths) -> Result<(), Report> {
+    let Some(status) = status::fetch(&paths.looked_up_again(), Autostart::No).ok().filter(|_| paths.config_is_named)
+    else {
+        return Ok(());
+    };
+    let used = &status.agent.config;
+    let here = file_id(&paths.config);
+    if Path::new(used) == paths.config || (here.is_some() && here == file_id(Path::new(used))) {
+        return Ok(());
+    }
+    let manager = if cfg!(target_os = "macos") { "launchctl setenv" } else { "systemctl --user set-environment" };
+    let separator = if cfg!(target_os = "macos") { ' ' } else { '=' };
+    let named = quote::word(&paths.config.display().to_string());
+    let (used, here) = (config_file::shown(Path::new(used)), config_file::shown(&paths.config));
+    let message = format!("the service manager has started the agent with {used}, not with ROLECALL_CONFIG={here}");
+    Err(Report::new(Kind::Config, message).hint(format!(
+        "`{manager} ROLECALL_CONFIG{separator}{named}`, then `rolecall agent restart`; to use the other file, unset \
+         ROLECALL_CONFIG"
+    )))
 }
 
 /// A remark only: an agent that is just ending does not make `start` a failure.

@@ -96,6 +96,7 @@ fn place_of_an_extra_socket(paths: &Paths) -> Report {
 
 /// Starts an agent and waits until it answers; returns as well when somebody else's start came first.
 pub fn start_agent(paths: &Paths) -> Result<(), Report> {
+    refuse_without_home(paths)?;
     ensure_places_answer(paths)?;
     refuse_place_of_extra_socket(paths)?;
     // A caller's umask may be so strict that a directory could not be entered by its owner.
@@ -149,6 +150,15 @@ fn ensure_places_answer(paths: &Paths) -> Result<(), Report> {
     }
     let log = paths.agent_log();
     [start_lock, log].iter().try_for_each(|file| reach::ensure_seen(file).map(drop))
+}
+
+/// Refuses to start an agent that would have no place for its files: only an agent that is there already can be used.
+fn refuse_without_home(paths: &Paths) -> Result<(), Report> {
+    let Some(why) = &paths.homeless else { return Ok(()) };
+    let socket = paths.socket.display();
+    Err(Report::new(Kind::Agent, format!("no agent listens at {socket}, and none is started without a home"))
+        .hint("start the agent whose socket ROLECALL_SOCKET names: `rolecall agent start` as its user")
+        .also(&why.message))
 }
 
 /// Opens the lock of a start. On a disk that takes no file the one beside the socket has to do.

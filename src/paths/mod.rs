@@ -86,7 +86,7 @@ impl Paths {
 
     fn choose(var: impl Fn(&str) -> Option<OsString>, uid: u32, disk: &impl Disk) -> Result<Self, Report> {
         let world = match world::choose(&var, uid, disk) {
-            Err(why) if needs_no_home(&var) => {
+            Err(why) if is_elsewhere(&var) => {
                 let paths = Self::at_home(PathBuf::from(NOWHERE), None, None, &var, disk)?;
                 // They are only read: what writes them needs the configuration.
                 let home = absolute(&var, "HOME").unwrap_or_else(|| PathBuf::from("/"));
@@ -202,7 +202,8 @@ impl Paths {
             world: separate,
             conflict,
             places,
-            note_file: Some(note),
+            // An agent of its own says nothing about the one that all callers share.
+            note_file: named.is_none().then_some(note),
             home,
             ..Self::default()
         })
@@ -304,10 +305,9 @@ const VAULT: &str = ".local/share/rolecall/vault.rolecall";
 const NOWHERE: &str = "/dev/null";
 
 /// In a container with a socket mounted, or at the end of a tunnel, the user may have no home: the agent is that of another
-/// machine, and none is started here.
-fn needs_no_home(var: &impl Fn(&str) -> Option<OsString>) -> bool {
-    let Elsewhere { socket_is_named, never_started } = Elsewhere::from_vars(var);
-    socket_is_named && never_started && var(world::ROLECALL_HOME).is_none_or(|dir| dir.is_empty())
+/// machine, and none can be started here.
+fn is_elsewhere(var: &impl Fn(&str) -> Option<OsString>) -> bool {
+    Elsewhere::from_vars(var).socket_is_named && var(world::ROLECALL_HOME).is_none_or(|dir| dir.is_empty())
 }
 
 /// A home may be mounted on several machines, each with an agent of its own.

@@ -21,7 +21,7 @@ const GETENT: &str = "/usr/bin/getent";
 const GETENT_DEADLINE: Timespec = Timespec { tv_sec: 5, tv_nsec: 0 };
 
 /// The longest answer of `getent` that is read.
-const ENTRY_MAX: u64 = 64 * 1024;
+const ENTRY_MAX: usize = 64 * 1024;
 
 /// A user as the user database describes it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -44,14 +44,15 @@ pub(super) fn in_directory_service(uid: u32) -> Option<UserEntry> {
     let mut child = command.stdout(Stdio::piped()).spawn().ok()?;
     let mut stdout = child.stdout.take()?;
     let ready = poll(&mut [PollFd::new(&stdout, PollFlags::IN)], Some(&GETENT_DEADLINE));
-    let mut answer = Vec::new();
-    if matches!(ready, Ok(1..)) {
-        // `getent` writes its line at once and ends.
-        let _ = stdout.by_ref().take(ENTRY_MAX).read_to_end(&mut answer);
-    }
+    let mut answer = vec![0; ENTRY_MAX];
+    let length = match ready {
+        // `getent` writes its line at once. Its end is not waited for: a module of a directory service may hang there.
+        Ok(1..) => stdout.read(&mut answer).unwrap_or_default(),
+        _ => 0,
+    };
     let _ = child.kill();
     let _ = child.wait();
-    parse(&answer, uid)
+    parse(&answer[..length], uid)
 }
 
 /// Finds the line of a uid (passwd(5)). A home that is not an absolute path is no home.

@@ -42,7 +42,10 @@ pub(super) fn choose(var: &impl Fn(&str) -> Option<OsString>, uid: u32, disk: &i
                 return Ok(if is_own { World::Own(home) } else { World::Home(home) });
             }
             Some(found) if set("SUDO_UID").is_some() => return Err(kept_by_sudo(&home, found.uid)),
-            Some(found) if uid == 0 => return Err(foreign_to_root(&home, found.uid)),
+            Some(found) if uid == 0 => {
+                let is_own = |dir: &PathBuf| disk.directory(dir).is_some_and(|found| found.uid == uid);
+                return Err(foreign_to_root(&home, found.uid, database.filter(is_own)));
+            }
             // `su -m`, a service without a home of its own: HOME says nothing about this user.
             Some(_) | None => {}
         }
@@ -84,11 +87,12 @@ fn kept_by_sudo(home: &Path, owner: u32) -> Report {
         .hint("run it without sudo; to use the home of the other user, run it with `sudo -H`")
 }
 
-fn foreign_to_root(home: &Path, owner: u32) -> Report {
+fn foreign_to_root(home: &Path, owner: u32, own: Option<PathBuf>) -> Report {
     let message = format!("HOME={} belongs to uid {owner}, and this is root: nothing was created", home.display());
-    Report::new(Kind::Failed, message).hint(
-        "set HOME to /root, or keep everything of rolecall in one directory: `export ROLECALL_HOME=/root/rolecall`",
-    )
+    // Not a plain name: a checkout of rolecall has it.
+    let dir = own.map_or_else(|| TEMPORARY.to_owned(), |own| own.join(".rolecall").display().to_string());
+    Report::new(Kind::Failed, message)
+        .hint(format!("keep everything of rolecall in one directory: `export {ROLECALL_HOME}={dir}`"))
 }
 
 fn no_home(database: Option<&Path>, uid: u32) -> Report {
@@ -97,5 +101,8 @@ fn no_home(database: Option<&Path>, uid: u32) -> Report {
         |home| format!("{} of the user database is not a directory of this user", home.display()),
     );
     Report::new(Kind::Failed, format!("uid {uid} has no home directory: HOME is not one, and {why}"))
-        .hint("set HOME to a directory of your own, or ROLECALL_HOME for rolecall alone: `export ROLECALL_HOME=DIR`")
+        .hint(format!("keep everything of rolecall in one directory: `export {ROLECALL_HOME}={TEMPORARY}`"))
 }
+
+/// In a shell, a new directory that only this user can enter, whichever user that is.
+const TEMPORARY: &str = "\"$(mktemp -d)\"";

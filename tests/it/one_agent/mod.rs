@@ -1,6 +1,7 @@
 //! One agent for each user, from every caller: whatever the variables of a snap terminal, cron, a service or `su` say.
 
 mod bus;
+mod places;
 mod separate;
 mod start;
 
@@ -51,6 +52,13 @@ impl Login {
 
     /// Makes a command of a caller. `is_logged_in`: whether there is a /run/user/0.
     fn command(&self, caller: Caller, is_logged_in: bool, args: &[&str]) -> Command {
+        let mut command = self.program(caller, is_logged_in, ROLECALL);
+        command.args(args);
+        command
+    }
+
+    /// Makes a command of a caller that is another program.
+    fn program(&self, caller: Caller, is_logged_in: bool, program: &str) -> Command {
         let mount = "mount --make-rprivate / && mount --bind \"$1\" /etc/passwd && mount -t tmpfs tmpfs /run && \
                      if [ -n \"$2\" ]; then mkdir -p /run/user/0 && mount --bind \"$2\" /run/user/0; fi && \
                      shift 2 && exec \"$@\"";
@@ -61,7 +69,7 @@ impl Login {
         command.args(["--mount", "sh", "-c", mount, "sh"]).arg(self.home.path("passwd")).arg(run);
         command.args(["env", "-i"]);
         command.args(caller.1.iter().map(|(name, value)| format!("{name}={}", value.replace('@', home))));
-        command.arg(ROLECALL).args(args);
+        command.arg(program);
         command
     }
 

@@ -90,3 +90,103 @@ fn root_creates_nothing_in_the_home_of_another_user() {
     assert!(run(&world, &["agent", "stop"]).status.success());
     assert_eq!(below(&foreign), Vec::<String>::new());
 }
+
+/// Takes the command out of a hint.
+fn pasted(refused: &Output) -> String {
+    let said = text(&refused.stderr);
+    let hint = said.lines().find(|line| line.starts_with("hint: ")).unwrap_or_else(|| panic!("{said}"));
+    let parts: Vec<&str> = hint.split('`').collect();
+    assert_eq!(parts.len(), 3, "one command: {hint}");
+    assert!(parts[1].starts_with("export ROLECALL_HOME="), "{hint}");
+    parts[1].to_owned()
+}
+
+/// Runs a day in one shell, after a hint was pasted into it.
+fn day_after(hint: &str) -> String {
+    format!(
+        "{hint}\n{ROLECALL} agent start && {ROLECALL} status && printf '%s' '{PASSPHRASE}' | {ROLECALL} unlock --vault && \
+         {ROLECALL} profiles sync && {ROLECALL} lock && {ROLECALL} agent stop && echo \"done in $ROLECALL_HOME\""
+    )
+}
+
+#[test]
+fn pasted_hint_serves_root_with_a_foreign_home() {
+    const CI: Caller = ("a container of a CI service", &[("HOME", "@/github"), ("PATH", "/usr/bin:/bin")]);
+    needs!("root");
+    let login = Login::new(&file_vault());
+    let foreign = login.home.path("github");
+    fs::create_dir(&foreign).unwrap();
+    std::os::unix::fs::chown(&foreign, Some(NOBODY), Some(NOBODY)).unwrap();
+    let before = below(&login.home.path(""));
+    let hint = pasted(&login.run(CI, &["status"]));
+    let world = login.home.path(".rolecall");
+    assert_eq!(hint, format!("export ROLECALL_HOME={}", world.display()));
+    // A configuration, as the job would bring one: without it there is no vault to open.
+    let config = format!("mkdir -p {0} && cp {1} {0}/config.toml", world.display(), login.home.config().display());
+    let day = format!("{config} && chmod 700 {} && {}", world.display(), day_after(&hint));
+    let output = login.program(CI, false, "sh").args(["-c", &day]).output().unwrap();
+    let said = format!("{}{}", text(&output.stdout), text(&output.stderr));
+    assert!(said.ends_with(&format!("done in {}\n", world.display())), "{said}");
+    let outside = |path: &String| !path.starts_with(world.to_str().unwrap());
+    let after: Vec<String> = below(&login.home.path("")).into_iter().filter(outside).collect();
+    assert_eq!(after, before, "nothing outside");
+}
+
+#[test]
+fn pasted_hint_serves_a_uid_without_an_entry() {
+    needs!("root");
+    let login = Login::new("");
+    let temporary = login.home.path("tmp");
+    fs::create_dir(&temporary).unwrap();
+    set_mode(&login.home.path(""), 0o755);
+    set_mode(&temporary, 0o1777);
+    let run = |script: &str| {
+        let mut command = login.home.command("setpriv");
+        command.args(["--reuid=4711", "--regid=4711", "--clear-groups", "sh", "-c", script]);
+        command.env_remove("XDG_RUNTIME_DIR").env("TMPDIR", &temporary).output().unwrap()
+    };
+    let before = below(&login.home.path(""));
+    let refused = run(&format!("{ROLECALL} status"));
+    assert!(text(&refused.stderr).contains("uid 4711 has no home directory"), "{}", text(&refused.stderr));
+    let hint = pasted(&refused);
+    let config = "printf '[agent]\\nvault = \"file\"\\n' > $ROLECALL_HOME/config.toml";
+    let output = run(&day_after(&format!("{hint}\n{config}")));
+    let said = format!("{}{}", text(&output.stdout), text(&output.stderr));
+    assert!(said.contains(&format!("done in {}/", temporary.display())), "{said}");
+    let outside =
+        |path: &String| !path.starts_with(temporary.to_str().unwrap()) || *path == temporary.to_str().unwrap();
+    let after: Vec<String> = below(&login.home.path("")).into_iter().filter(outside).collect();
+    assert_eq!(after, before, "nothing outside");
+}
+
+#[test]
+fn named_socket_needs_no_home_of_its_own() {
+    const CI: Caller = (
+        "a container of a CI service",
+        &[("HOME", "@/github"), ("PATH", "/usr/bin:/bin"), ("ROLECALL_SOCKET", "/run/user/0/rolecall/agent.sock")],
+    );
+    needs!("root");
+    let login = Login::new(&file_vault());
+    let foreign = login.home.path("github");
+    fs::create_dir(&foreign).unwrap();
+    std::os::unix::fs::chown(&foreign, Some(NOBODY), Some(NOBODY)).unwrap();
+    login.first(SHELL, true);
+    let agent = login.pid(SHELL, true);
+    let got = login.gets(CI);
+    assert!(got.status.success(), "{}", text(&got.stderr));
+    login.home.canaries.add(&text(&got.stdout));
+    assert_eq!(login.pid(CI, true), agent);
+    let locked = login.run(CI, &["lock"]);
+    assert!(locked.status.success(), "{}", text(&locked.stderr));
+    assert_eq!(login.gets(SHELL).status.code(), Some(4), "it is the agent of all");
+    assert!(login.run(SHELL, &["agent", "stop"]).status.success());
+
+    for args in [&["get", "prod"][..], &["agent", "start"], &["unlock", "--vault"]] {
+        let refused = login.feed(CI, true, args, PASSPHRASE);
+        let said = text(&refused.stderr);
+        assert_eq!(refused.status.code(), Some(7), "{args:?}: {said}");
+        assert!(said.contains("no agent listens at /run/user/0/rolecall/agent.sock"), "{args:?}: {said}");
+        assert!(said.contains("belongs to uid 65534"), "{args:?}: {said}");
+    }
+    assert_eq!(below(&foreign), Vec::<String>::new());
+}
