@@ -321,6 +321,8 @@ pub struct Office {
 /// nobody knows whether AWS acted.
 #[async_trait]
 pub trait Accounts: Send + Sync {
+    /// Takes the password of the configuration's proxy user, which no vault has that is open here.
+    fn use_proxy_password(&self, password: SecretKey);
     /// Says who a profile of the AWS files is.
     async fn profile(&self, aws: &Arc<AwsSettings>, profile: &str) -> Result<(Office, CallerIdentity), TokenError>;
     /// Changes one thing. What makes something is sent once only.

@@ -34,8 +34,12 @@ const WHOLE: Duration = Duration::from_mins(2);
 /// A session without an end is taken for one of an hour; it is used for this command only.
 const UNSAID: Duration = Duration::from_hours(1);
 
-/// Gives what a profile's calls are signed by, and its region.
-pub(super) async fn resolve(aws: &Arc<AwsSettings>, profile: &str) -> Result<(Signer, String), Report> {
+/// Gives what a profile's calls are signed by, and its region; `password` is the proxy's.
+pub(super) async fn resolve(
+    aws: &Arc<AwsSettings>,
+    profile: &str,
+    password: Option<SecretKey>,
+) -> Result<(Signer, String), Report> {
     let shown = printable(profile, 128);
     let files = usual_files();
     let sections = aws_config::profile::load(&Fs::real(), &Env::real(), &files, None)
@@ -66,7 +70,7 @@ pub(super) async fn resolve(aws: &Arc<AwsSettings>, profile: &str) -> Result<(Si
     let client = trust::reading(aws.ca_bundle.as_deref(), move || {
         // Any of AWS's hosts may be asked on the way: STS, SSO, the console's sign-in.
         let anywhere = Endpoint::sts(&AwsSettings { sts_endpoint: None, ..(*settings).clone() }, "us-east-1")?;
-        connector::client(&settings, &anywhere, None)
+        connector::client(&settings, &anywhere, password.as_ref())
     });
     let client = client.await?;
     let config = ProviderConfig::without_region().with_http_client(client);

@@ -12,8 +12,10 @@ use rolecall::agent::server::connections;
 use rolecall::agent::socket::{BindError, Socket};
 use rolecall::agent::{Agent, Ports};
 use rolecall::client;
+use rolecall::domain::catalogue::VaultKind;
 use rolecall::domain::report::{Kind, Report, printable};
 use rolecall::paths::Paths;
+use rolecall::ports::Vault;
 use rolecall::protocol::message::{Context, Startup};
 use rolecall::{config_disk, files, oneshot, panics, process, reach};
 use std::env;
@@ -143,12 +145,20 @@ async fn note_interrupts(interrupted: Arc<AtomicBool>) {
 
 fn world(interrupted: Arc<AtomicBool>) -> Result<oneshot::World, Report> {
     let paths = Paths::from_env()?;
+    paths.homeless.clone().map_or(Ok(()), Err)?;
     reach::ensure_seen(&paths.state)?;
     files::ensure_private_dir(&paths.state)?;
     let catalogue = config_disk::load(&paths.config).map_err(|e| e.report())?.catalogue;
     let clock = Arc::new(SystemClock);
+    // The keyring, for the password of the proxy. The encrypted file is open in the agent only: the face asks a person.
+    let vault = (catalogue.agent.vault == VaultKind::Os).then(|| {
+        let bus = SessionBus::new(variable("DBUS_SESSION_BUS_ADDRESS"));
+        let vaults = Vaults::new(paths.vault_file.clone(), &paths.state, &paths.keyring_service(), bus);
+        vaults.select(VaultKind::Os);
+        Arc::new(vaults) as Arc<dyn Vault>
+    });
     Ok(oneshot::World {
-        accounts: Arc::new(Sts::new(clock.clone(), Ambient::from_vars(|_| None), None)),
+        accounts: Arc::new(Sts::new(clock.clone(), Ambient::from_vars(|_| None), vault)),
         clock,
         aws: catalogue.aws,
         state: paths.state.clone(),
@@ -167,6 +177,9 @@ fn start(activated: listenfd::ListenFd) -> Result<(Paths, Socket), BindError> {
     // Not to keep a file system busy, or hang on one, for being started there.
     env::set_current_dir("/").map_err(|e| cannot_start("cannot leave the working directory", &e))?;
     let mut paths = Paths::from_env().map_err(BindError::Failed)?;
+    if let Some(why) = &paths.homeless {
+        return Err(BindError::Failed(why.clone()));
+    }
     // Whichever it took, callers who mean the other one would be served by this one.
     if let Some(conflict) = &paths.conflict {
         return Err(BindError::Failed(conflict.clone()));

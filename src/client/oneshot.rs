@@ -52,7 +52,9 @@ impl OneShot {
 
     /// Asks for one thing and waits for its end.
     pub fn ask(&mut self, errand: &Errand, watcher: &mut dyn Watcher) -> Result<Outcome, Report> {
-        let payload = serde_json::to_vec(errand).map_err(|_| odd())?;
+        // It may have the password of a proxy: large enough not to be copied while it grows.
+        let mut payload = Zeroizing::new(Vec::with_capacity(4096));
+        serde_json::to_writer(&mut *payload, errand).map_err(|_| odd())?;
         let stream = self.stream.as_mut().expect("open until it is dropped");
         frame::write_request(stream, &payload).map_err(|e| match e.kind() {
             io::ErrorKind::InvalidInput => Report::new(Kind::Usage, "the documents are longer than 60 KB in all")

@@ -22,6 +22,7 @@ const ROLE_ARN: &str = "^arn:aws[a-z-]*:iam::[0-9]{12}:role/[!-~]+$";
 const POLICY_ARN: &str = "^arn:aws[a-z-]*:iam::(aws|[0-9]{12}):policy/.+$";
 const REGION: &str = "^[a-z0-9]+(-[a-z0-9]+){1,3}-[0-9]+$";
 const URL: &str = "^https?://[^/@?#]+(/[^?#]*)?$";
+const PROXY: &str = "^http://[^/@?#]+/?$";
 const PROXY_USER: &str = "^[!-9;-~]([ -9;-~]{0,126}[!-9;-~])?$";
 const NO_PROXY: &str = "^(\\*|[A-Za-z0-9._:/\\[\\]-]{1,253})$";
 const SESSION_WORD: &str = "^[A-Za-z0-9_+=,.@-]{2,64}$";
@@ -140,7 +141,7 @@ pub struct AwsSection {
     pub ca_bundle: Option<String>,
     /// The HTTP proxy for calls to AWS, as http://proxy:3128; without user and password.
     #[serde(skip_serializing_if = "Option::is_none")]
-    #[schemars(regex(pattern = URL))]
+    #[schemars(regex(pattern = PROXY))]
     pub https_proxy: Option<String>,
     /// The user at the proxy. `rolecall unlock --proxy` stores the password in the vault.
     #[serde(skip_serializing_if = "Option::is_none")]

@@ -72,7 +72,10 @@ pub async fn serve(stream: UnixStream, world: World) {
     let mut desk: Option<Desk> = None;
     while let Some(errand) = line.next().await {
         let outcome = match (errand, &mut desk) {
-            (Ok(Errand::Look { setup, auth_profile, workload_profile }), _) => {
+            (Ok(Errand::Look { setup, auth_profile, workload_profile, proxy_password }), _) => {
+                if let Some(password) = proxy_password {
+                    world.accounts.use_proxy_password(password);
+                }
                 let opened = Desk::open(&world, &mut line, &setup, [&auth_profile, &workload_profile]).await;
                 opened.map(|(opened, looked)| {
                     desk = Some(opened);

@@ -1,11 +1,11 @@
 //! What the face and the one-shot that carries a setup out say to each other.
 //!
 //! One conversation per command: first [`Errand::Look`], which opens the two profiles, then what is to be done with them. The
-//! frames are those of every request. No secret of AWS's administrators crosses; the one that does is a new device's, on
-//! its way to the screen.
+//! frames are those of every request. No secret of AWS's administrators crosses. A new device's does, on its way to the
+//! screen, and the password of a proxy, on its way to the one-shot.
 
-use super::message::secrets::{expose, totp};
-use crate::domain::secret::MfaCode;
+use super::message::secrets::{expose, expose_option, optional_secret_key, totp};
+use crate::domain::secret::{MfaCode, SecretKey};
 use crate::domain::totp::TotpSecret;
 use crate::setup::call::{Side, Step};
 use chrono::{DateTime, Utc};
@@ -42,6 +42,9 @@ pub enum Errand {
         auth_profile: String,
         /// The profile for the workload account.
         workload_profile: String,
+        /// The password of the configuration's proxy user, if a person was asked for it.
+        #[serde(default, serialize_with = "expose_option", deserialize_with = "optional_secret_key")]
+        proxy_password: Option<SecretKey>,
     },
     /// Looks for what the steps would make; answered by [`Outcome::Surveyed`].
     Survey {

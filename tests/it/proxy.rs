@@ -1,25 +1,25 @@
 //! Proxies: the agent uses the configuration's, never a caller's; the caller's is proposed; a password is in the vault.
 
 use crate::doctor::doctor;
-use crate::harness::home::{Home, text};
+use crate::harness::home::{Home, PASSPHRASE, text};
 use crate::harness::inside::TUTORIAL;
 use crate::harness::tls::{TlsFront, certificate};
 use std::io::{self, Read, Write};
 use std::net::{TcpListener, TcpStream};
 use std::sync::{Arc, Mutex};
 
-const PASSWORD: &str = "pass\"word \\ of 1 proxy";
+pub(crate) const PASSWORD: &str = "pass\"word \\ of 1 proxy";
 /// `richard` and the password, as RFC 7617 writes them.
 const AUTHORIZATION: &str = "proxy-authorization: Basic cmljaGFyZDpwYXNzIndvcmQgXCBvZiAxIHByb3h5";
 
 /// A proxy that leads every CONNECT to one server, whatever its name.
-struct Proxy {
-    url: String,
+pub(crate) struct Proxy {
+    pub(crate) url: String,
     heads: Arc<Mutex<Vec<String>>>,
 }
 
 impl Proxy {
-    fn start(port: u16, wants_password: bool) -> Self {
+    pub(crate) fn start(port: u16, wants_password: bool) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let url = format!("http://{}", listener.local_addr().unwrap());
         let heads = Arc::new(Mutex::new(Vec::new()));
@@ -33,7 +33,7 @@ impl Proxy {
         Self { url, heads }
     }
 
-    fn heads(&self) -> Vec<String> {
+    pub(crate) fn heads(&self) -> Vec<String> {
         self.heads.lock().unwrap().clone()
     }
 }
@@ -140,4 +140,30 @@ fn excepted_host_is_not_asked_of_the_proxy() {
     assert_eq!(output.status.code(), Some(6), "{stderr}");
     assert!(stderr.contains("sts.example.com"), "{stderr}");
     assert!(proxy.heads().is_empty(), "{:?}", proxy.heads());
+}
+
+#[test]
+fn proxy_with_https_is_refused_before_any_call() {
+    let (home, proxy) = start(true);
+    home.canaries.add(PASSWORD);
+    far_away(&home, &format!("https_proxy = \"{}\"\nhttps_proxy_user = \"richard\"", proxy.url));
+    assert!(home.run_with_input(["unlock", "--proxy"], PASSWORD).status.success());
+
+    let with_tls = proxy.url.replace("http://", "https://");
+    let config = std::fs::read_to_string(home.config()).unwrap();
+    std::fs::write(home.config(), config.replace(&proxy.url, &with_tls)).unwrap();
+    home.run(["agent", "restart"]);
+    home.run_with_input(["unlock", "--vault"], PASSPHRASE);
+    let output = home.run(["get", "prod"]);
+    let stderr = text(&output.stderr);
+    assert_eq!(output.status.code(), Some(3), "{stderr}");
+    assert!(stderr.contains("https_proxy") && stderr.contains("TLS to the proxy itself is not supported"), "{stderr}");
+    assert!(stderr.contains("http://proxy:3128"), "{stderr}");
+    assert!(proxy.heads().is_empty(), "no byte to it: {:?}", proxy.heads());
+
+    far_away(&home, "");
+    let output = home.rolecall(["get", "prod"]).env("HTTPS_PROXY", &with_tls).output().unwrap();
+    let stderr = text(&output.stderr);
+    assert!(stderr.contains(&format!("set `https_proxy = \"{}\"`", proxy.url)), "{stderr}");
+    assert!(stderr.contains("your variable names https"), "{stderr}");
 }

@@ -8,6 +8,7 @@ mod applications;
 mod broken_off;
 mod devices;
 mod ill;
+mod proxied;
 mod refused;
 mod stage;
 mod whose;

@@ -11,28 +11,38 @@ use hyper::Uri;
 use hyper::header::HeaderValue;
 use hyper_util::client::proxy::matcher::Matcher;
 use std::fmt;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use zeroize::Zeroizing;
 
 /// This machine, and the services of the place where it runs (instance metadata, container credentials): no proxy leads
 /// there.
 const NEVER: &str = "localhost,127.0.0.0/8,::1,169.254.0.0/16,fe80::/10,fd00:ec2::/32";
 
-/// Where the password of the proxy rests: the vault, if there is one.
+/// Where the password of the proxy comes from: the vault, if there is one, or a person who has typed it.
 #[derive(Clone, Default)]
-pub(in crate::adapters) struct Passwords(Option<Arc<dyn Vault>>);
+pub(in crate::adapters) struct Passwords {
+    vault: Option<Arc<dyn Vault>>,
+    typed: Arc<OnceLock<SecretKey>>,
+}
 
 impl Passwords {
     /// Reads passwords from a vault.
     pub(in crate::adapters) fn of_vault(vault: Arc<dyn Vault>) -> Self {
-        Self(Some(vault))
+        Self { vault: Some(vault), typed: Arc::default() }
+    }
+
+    /// Takes a password that was typed, for as long as this process runs. The first one counts.
+    pub(in crate::adapters) fn take(&self, password: SecretKey) {
+        let _ = self.typed.set(password);
     }
 
     /// Reads the password of the configuration's proxy user; `None` if there is no user, or no password of this user.
     pub(in crate::adapters) async fn of(&self, aws: &AwsSettings) -> Result<Option<SecretKey>, TokenError> {
-        let (Some(_), Some(user), Some(vault)) = (&aws.https_proxy, &aws.https_proxy_user, &self.0) else {
-            return Ok(None);
-        };
+        let (Some(_), Some(user)) = (&aws.https_proxy, &aws.https_proxy_user) else { return Ok(None) };
+        if let Some(typed) = self.typed.get() {
+            return Ok(Some(typed.clone()));
+        }
+        let Some(vault) = &self.vault else { return Ok(None) };
         match vault.read(&Name::https_proxy()).await {
             Ok(stored) if stored.key.id == *user => Ok(decoded(&stored.key.secret)),
             // It is the password of another user.
@@ -70,7 +80,8 @@ impl Proxy {
                 .hint("set it under `[aws]` to one like http://proxy.example.com:3128")
         };
         let uri: Uri = url.parse().map_err(|_| bad())?;
-        if uri.host().is_none() {
+        // The connection to the proxy is not TLS: with https in its address, the password would go in the clear.
+        if uri.host().is_none() || uri.scheme_str() != Some("http") {
             return Err(bad());
         }
         let authorization = match (&aws.https_proxy_user, password) {
@@ -150,6 +161,12 @@ mod tests {
             assert_eq!(is_proxied(&of(rules), address), is_through, "{rules:?} {address}");
         }
         assert!(!is_proxied(&AwsSettings::default(), "https://sts.eu-west-1.amazonaws.com"));
+    }
+
+    #[test]
+    fn proxy_with_tls_of_its_own_is_refused() {
+        let aws = AwsSettings { https_proxy: Some("https://proxy.example.com".to_owned()), ..AwsSettings::default() };
+        assert_eq!(Proxy::of(&aws, None).expect_err("refused").kind, Kind::Config);
     }
 
     #[test]

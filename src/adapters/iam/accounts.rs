@@ -11,7 +11,7 @@ use crate::domain::catalogue::AwsSettings;
 use crate::domain::diagnosis::key::is_unknown_key;
 use crate::domain::regions;
 use crate::domain::report::{Kind, Report};
-use crate::domain::secret::MfaCode;
+use crate::domain::secret::{MfaCode, SecretKey};
 use crate::ports::{
     AccessKeys, Accounts, CallerIdentity, Changed, Hanging, Held, Listing, Office, Outlook, Thing, TokenError,
 };
@@ -164,8 +164,13 @@ fn of_profile(mut error: TokenError, profile: &str, region: &str) -> TokenError 
 
 #[async_trait]
 impl Accounts for Sts {
+    fn use_proxy_password(&self, password: SecretKey) {
+        self.passwords.take(password);
+    }
+
     async fn profile(&self, aws: &Arc<AwsSettings>, profile: &str) -> Result<(Office, CallerIdentity), TokenError> {
-        let (signer, region) = profiles::resolve(aws, profile).await.map_err(|report| TokenError {
+        let password = self.passwords.of(aws).await?;
+        let (signer, region) = profiles::resolve(aws, profile, password).await.map_err(|report| TokenError {
             report,
             outlook: Outlook::Permanent,
             code: None,

@@ -45,7 +45,7 @@ pub struct Sts {
     pub(super) iam: Iam,
     signin: Signin,
     sources: Sources,
-    passwords: Passwords,
+    pub(super) passwords: Passwords,
 }
 
 impl Sts {

@@ -90,7 +90,7 @@ pub(super) fn run(paths: &Paths, args: &SetupChangeArgs) -> Result<(), Failure> 
     if has_key {
         unlock::ready_vault(paths)?;
     }
-    let mut carrier = Carrier::start(args.json)?;
+    let mut carrier = Carrier::start(paths, args.json)?;
     let done = go(paths, args, &wish, &text, &mut carrier);
     done.map_err(|failure| match failure {
         Failure::Report(report) => carrier.failure(report),

@@ -4,7 +4,8 @@ use crate::cli::ask;
 use crate::cli::output::{self, Cell, Failure, Screen, Style, table};
 use crate::client::oneshot::{OneShot, Watcher};
 use crate::domain::report::{Kind, Report, printable};
-use crate::domain::secret::{MfaCode, is_mfa_code};
+use crate::domain::secret::{MfaCode, SecretKey, is_mfa_code};
+use crate::paths::Paths;
 use crate::protocol::message::Progress;
 use crate::protocol::setup::{Code, Errand, FirstCodes, Looked, NewDevice, Outcome};
 use crate::setup::call::Side;
@@ -21,13 +22,15 @@ const INTERRUPTED: u8 = 130;
 pub(super) struct Carrier {
     shot: OneShot,
     teller: Teller,
+    proxy_password: Option<SecretKey>,
     interrupted: Arc<AtomicBool>,
     asking: Arc<AtomicBool>,
 }
 
 impl Carrier {
     /// Starts the one-shot. From here on an interrupt lets what is under way be finished; a second one ends at once.
-    pub(super) fn start(silent: bool) -> Result<Self, Report> {
+    pub(super) fn start(paths: &Paths, silent: bool) -> Result<Self, Report> {
+        let proxy_password = super::proxy_password(paths)?;
         let shot = OneShot::start()?;
         let interrupted = Arc::new(AtomicBool::new(false));
         // At a question nothing is under way, and the one who is asked has answered by it.
@@ -37,7 +40,7 @@ impl Carrier {
         let _ = flag::register_conditional_shutdown(SIGINT, INTERRUPTED.into(), Arc::clone(&interrupted));
         let _ = flag::register(SIGINT, Arc::clone(&interrupted));
         let teller = Teller { silent, screen: Screen::stdout(), asking: Arc::clone(&asking) };
-        Ok(Self { shot, teller, interrupted, asking })
+        Ok(Self { shot, teller, proxy_password, interrupted, asking })
     }
 
     /// Asks for consent; an interrupt ends the command there.
@@ -62,6 +65,7 @@ impl Carrier {
             setup: setup.to_owned(),
             auth_profile: auth.to_owned(),
             workload_profile: workload.to_owned(),
+            proxy_password: self.proxy_password.take(),
         };
         match self.ask(&errand)? {
             Outcome::Looked(looked) => Ok(*looked),

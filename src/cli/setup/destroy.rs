@@ -62,7 +62,7 @@ pub(super) fn run(paths: &Paths, args: &SetupChangeArgs) -> Result<(), Failure> 
             .hint("if that is meant, add `--yes`")
             .into());
     }
-    let mut carrier = Carrier::start(args.json)?;
+    let mut carrier = Carrier::start(paths, args.json)?;
     let done = go(paths, args, &mut carrier);
     done.map_err(|failure| match failure {
         Failure::Report(report) => carrier.failure(report),

@@ -11,8 +11,11 @@ pub(super) mod plan;
 use super::args::{SetupCommand, SetupService, SetupTrust, WishArgs};
 use super::config_file::shown;
 use super::output::Failure;
+use super::{ask, config_file};
 use crate::config::parse_duration;
+use crate::domain::catalogue::VaultKind;
 use crate::domain::report::{Kind, Report, printable};
+use crate::domain::secret::SecretKey;
 use crate::paths::Paths;
 use crate::setup::wish::{Typed, Wish};
 use crate::setup::{Device, Service, Trust};
@@ -76,6 +79,24 @@ pub(super) fn wish(args: &WishArgs) -> Result<Wish, Report> {
         path: args.path.clone(),
         tags: args.tags.clone(),
     })
+}
+
+/// Takes the password of the proxy, if the one-shot cannot read it: the agent alone has the encrypted file open, and hands
+/// no password out.
+pub(super) fn proxy_password(paths: &Paths) -> Result<Option<SecretKey>, Report> {
+    let catalogue = config_file::load(paths)?;
+    let is_needed = catalogue.aws.https_proxy.is_some() && catalogue.agent.vault == VaultKind::File;
+    let Some(user) = catalogue.aws.https_proxy_user.as_deref().filter(|_| is_needed) else { return Ok(None) };
+    let typed = if ask::is_possible() {
+        ask::hidden(&format!("Password of {user} at the proxy (not shown): "))?
+    } else {
+        ask::line_of_stdin()?
+    };
+    if typed.is_empty() {
+        return Err(Report::new(Kind::Locked, format!("no password of {user} at the proxy was given"))
+            .hint("run it on a terminal and type the password, or give it on stdin"));
+    }
+    Ok(Some(SecretKey::new(typed.to_string())))
 }
 
 /// Checks the name of a profile: what goes into a script's comment cannot begin a line of its own.

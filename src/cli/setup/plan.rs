@@ -45,7 +45,7 @@ pub(super) fn run(paths: &Paths, args: &SetupPlanArgs) -> Result<(), Failure> {
             .hint("add `--as cloudformation`, or leave `--only` away")
             .into());
     }
-    let seen = see(args, &wish)?;
+    let seen = see(paths, args, &wish)?;
     let setup = &seen.setup;
     if args.json {
         return output::print_json(&Shown::new(paths, &seen, profiles)?);
@@ -78,7 +78,7 @@ struct Seen {
     looked: Option<Looked>,
 }
 
-fn see(args: &SetupPlanArgs, wish: &Wish) -> Result<Seen, Report> {
+fn see(paths: &Paths, args: &SetupPlanArgs, wish: &Wish) -> Result<Seen, Report> {
     let is_text = args.form == PlanForm::Calls;
     // A template or script is to be used as it is.
     let fresh = if wish.generate_external_id && !is_text { random_id()? } else { STAND_IN.to_owned() };
@@ -89,11 +89,13 @@ fn see(args: &SetupPlanArgs, wish: &Wish) -> Result<Seen, Report> {
         let setup = wish.for_accounts(partition, auth, workload, Some(&fresh))?;
         return Ok(Seen { setup, stand_in: wish.generate_external_id && is_text, findings: None, looked: None });
     }
+    let proxy_password = super::proxy_password(paths)?;
     let mut one_shot = OneShot::start()?;
     let look = Errand::Look {
         setup: wish.name.to_string(),
         auth_profile: args.auth_profile.clone().unwrap_or_default(),
         workload_profile: args.workload_profile.clone().unwrap_or_default(),
+        proxy_password,
     };
     let Outcome::Looked(mut looked) = one_shot.ask(&look, &mut Quiet)? else { return Err(crate::client::odd_answer()) };
     let known = looked.state.as_ref().map(|state| state.external_id.clone()).filter(|id| !id.is_empty());

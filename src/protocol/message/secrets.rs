@@ -47,6 +47,12 @@ impl Expose for TotpSecret {
     }
 }
 
+pub(in crate::protocol) fn optional_secret_key<'de, D: Deserializer<'de>>(
+    from: D,
+) -> Result<Option<SecretKey>, D::Error> {
+    Ok(Option::<String>::deserialize(from)?.map(SecretKey::new))
+}
+
 pub(in crate::protocol) fn totp_secret<'de, D: Deserializer<'de>>(from: D) -> Result<Option<TotpSecret>, D::Error> {
     let text = Option::<String>::deserialize(from)?.map(Zeroizing::new);
     text.map(|text| TotpSecret::parse(&text)).transpose().map_err(serde::de::Error::custom)
