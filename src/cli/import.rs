@@ -23,7 +23,7 @@ use crate::paths::Paths;
 use crate::protocol::message::{Answer, ForeignTool, Request};
 use journal::{Entry, FileChange, Journal};
 pub(super) use shown::Shown;
-use shown::{Step, finished, nothing, said};
+use shown::{ShownWarning, Step, finished, nothing, said};
 use survey::Survey;
 
 /// Does what was typed.
@@ -69,8 +69,10 @@ pub(super) fn run(paths: &Paths, args: &ImportArgs) -> Result<(), Failure> {
     if ask::is_possible() && plan.identities.iter().any(needs_vault) {
         unlock::ready_vault(paths)?;
     }
-    let (plan, text) = apply(paths, args, &mut survey, &mut journal, (plan, text))?;
+    let mut warnings = Vec::new();
+    let (plan, text) = apply(paths, args, &mut survey, &mut journal, (plan, text), &mut warnings)?;
     let mut done = shown::shown(paths, &survey, &plan, &text);
+    done.warnings = warnings;
     if plan.is_empty() {
         // No key worked. Whoever reads the exit code alone must not take that for done.
         let why = plan.left.first().map_or("", |left| left.reason.as_str());
@@ -102,13 +104,14 @@ fn needs_vault(identity: &NewIdentity) -> bool {
     matches!(identity.origin, Origin::Key(_) | Origin::Keyring(..))
 }
 
-/// Does it all; gives the plan as it was done, without what failed.
+/// Does it all; gives the plan as it was done, without what failed, and adds what a person should know of the keys.
 fn apply(
     paths: &Paths,
     args: &ImportArgs,
     survey: &mut Survey,
     journal: &mut Journal,
     (mut plan, mut text): (Plan, String),
+    warnings: &mut Vec<ShownWarning>,
 ) -> Result<(Plan, String), Failure> {
     survey.still_holds(paths)?;
     for (path, changes) in [(&paths.aws_config, &plan.config), (&paths.aws_credentials, &plan.credentials)] {
@@ -122,7 +125,8 @@ fn apply(
     if !args.config_only {
         // Whoever stands on a key that does not work stays; then others may have other names.
         loop {
-            let failed = store_keys(paths, &plan)?;
+            warnings.clear();
+            let failed = store_keys(paths, &plan, warnings)?;
             if failed.is_empty() {
                 break;
             }
@@ -155,8 +159,9 @@ fn continues(journal: &Journal, number: u32) -> bool {
     journal.entries.iter().any(|(n, entry)| *n == number && entry.continues)
 }
 
-/// Stores every key; gives the profiles whose key is left where it is, and why. Fails where nobody can tell.
-fn store_keys(paths: &Paths, plan: &Plan) -> Result<Vec<(String, String)>, Report> {
+/// Stores every key; gives the profiles whose key is left where it is, and why. Fails where nobody can tell. A key that
+/// is stored can have warnings.
+fn store_keys(paths: &Paths, plan: &Plan, warnings: &mut Vec<ShownWarning>) -> Result<Vec<(String, String)>, Report> {
     let mut failed = Vec::new();
     for identity in &plan.identities {
         let name = identity.name.to_string();
@@ -183,7 +188,9 @@ fn store_keys(paths: &Paths, plan: &Plan) -> Result<Vec<(String, String)>, Repor
             Origin::Machine(_) | Origin::Process(_) | Origin::WebIdentity { .. } => continue,
         };
         match waiting::ask(paths, request, Autostart::Yes) {
-            Ok(Answer::Key(_)) => {}
+            Ok(Answer::Key(key)) => {
+                warnings.extend(key.warnings.iter().map(|warning| ShownWarning::new(&identity.profile, warning)));
+            }
             Ok(_) => return Err(client::odd_answer()),
             // AWS's word about this key, or the vault's about this name: the others may go on.
             Err(report) if matches!(report.kind, Kind::Refused | Kind::Usage) => {

@@ -5,6 +5,7 @@
 //! them; `killed` kills the command at many moments, whatever they are.
 
 mod killed;
+mod sessions;
 
 use crate::harness::home::{Home, text};
 use crate::harness::inside::until;

@@ -151,3 +151,35 @@ fn key_is_stored_with_a_warning_if_only_its_region_is_wrong() {
     let said = text(&added.stdout).split_whitespace().collect::<Vec<_>>().join(" ");
     assert!(said.contains(&format!("Region {OPT_IN} is not enabled in account {AUTH_ACCOUNT}")), "{said}");
 }
+
+#[test]
+fn import_warns_of_a_region_that_is_not_enabled() {
+    let home = Home::bare("[agent]\nvault = \"file\"\n[aws]\nendpoint_url_sts = \"ENDPOINT\"\n");
+    home.open_vault();
+    let key = home.aws.access_key(USER_ARN);
+    std::fs::create_dir_all(home.path(".aws")).unwrap();
+    let put = |credentials: &str| std::fs::write(home.path(".aws/credentials"), credentials).unwrap();
+    put(&format!("[far]\naws_access_key_id = {}\naws_secret_access_key = {}\n", key.id, key.secret));
+    std::fs::write(home.path(".aws/config"), format!("[profile far]\nregion = {OPT_IN}\n")).unwrap();
+    let imported = home.run(["import", "--yes", "--json"]);
+    assert!(imported.status.success(), "{}", text(&imported.stderr));
+    let shown: Value = serde_json::from_slice(&imported.stdout).unwrap();
+    let warning = &shown["warnings"][0];
+    assert_eq!(warning["profile"], "far");
+    let named = format!("Region {OPT_IN} is not enabled in account {AUTH_ACCOUNT}");
+    assert!(warning["message"].as_str().unwrap().contains(&named), "{shown}");
+
+    // The same for a person, after an undo on the same files.
+    assert!(home.run(["identity", "remove", "far", "--yes"]).status.success());
+    let config = std::fs::read_to_string(home.config()).unwrap();
+    let config = config.split("[identities.far]").next().unwrap();
+    std::fs::write(home.config(), config).unwrap();
+    put(&format!("[far]\naws_access_key_id = {}\naws_secret_access_key = {}\n", key.id, key.secret));
+    std::fs::write(home.path(".aws/config"), format!("[profile far]\nregion = {OPT_IN}\n")).unwrap();
+    let imported = home.run(["import", "--yes"]);
+    assert!(imported.status.success(), "{}", text(&imported.stderr));
+    // Output is broken to the width of the screen.
+    let said = text(&imported.stdout).split_whitespace().collect::<Vec<_>>().join(" ");
+    assert!(said.contains("far: ") && said.contains(&named), "{said}");
+    assert!(said.contains("set `region = \"us-east-1\"` in [identities.far]"), "a Region that works: {said}");
+}

@@ -1,4 +1,5 @@
-//! Tools that renew one profile with the long-term key of another one, which an import would take away from them.
+//! Other tools that write sessions into the AWS files: which tool it was, and tools that renew one profile with the
+//! long-term key of another one, which an import would take away from them.
 //!
 //! aws-mfa (broamski/aws-mfa) reads the key and `aws_mfa_device` of `[NAME-long-term]` in the credentials file and writes
 //! the session to `[NAME]`. Other tools and scripts have the same pattern under other names (`[NAME-mfa]`,
@@ -15,6 +16,22 @@ const DEVICE: &str = "aws_mfa_device";
 
 /// The longest name that a reason or a note repeats.
 const SHOWN: usize = 128;
+
+/// Returns which tool writes the session of a profile, as far as the keys or the name tell.
+///
+/// awsume gives the profile a name with `autoawsume-`. saml2aws (Versent/saml2aws, pkg/awsconfig) writes `x_principal_arn`
+/// and `x_security_token_expires`; okta-aws-cli writes only the latter.
+pub(super) fn writer_of_session(profile: &Profile<'_, '_>) -> Option<&'static str> {
+    if profile.has("autoawsume") || profile.name.starts_with("autoawsume-") {
+        Some("awsume")
+    } else if profile.has("x_principal_arn") {
+        Some("a tool like saml2aws")
+    } else if profile.has("x_security_token_expires") {
+        Some("a tool like okta-aws-cli")
+    } else {
+        None
+    }
+}
 
 /// Returns why the key of a profile must stay, if aws-mfa renews another profile with it.
 pub(super) fn by_aws_mfa(profile: &Profile<'_, '_>, profiles: &Profiles<'_, '_>) -> Option<String> {

@@ -7,7 +7,7 @@ use crate::aws_files::document::FileKind;
 use crate::aws_files::import::{NewIdentity, Origin, Plan, Tool};
 use crate::cli::config_file;
 use crate::cli::output::{Cell, Screen, Style, remark, table};
-use crate::domain::report::printable;
+use crate::domain::report::{Report, printable};
 use crate::paths::Paths;
 use schemars::JsonSchema;
 use serde::Serialize;
@@ -46,6 +46,9 @@ pub(in crate::cli) struct Shown {
     left: Vec<ShownLeft>,
     /// What is worth knowing of profiles that are taken over.
     notes: Vec<ShownLeft>,
+    /// What was found of keys that are now in the vault.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub(super) warnings: Vec<ShownWarning>,
     /// The change of each file as a unified diff, without secrets.
     pub(super) diffs: Vec<String>,
     /// Names that an undo left in config.toml, since they were changed or are in use.
@@ -102,6 +105,24 @@ pub(super) struct ShownLeft {
     /// File and line of its header.
     #[serde(skip_serializing_if = "Option::is_none")]
     at: Option<String>,
+}
+
+/// A key that is in the vault, and what is wrong around it.
+#[derive(Debug, Serialize, JsonSchema)]
+pub(super) struct ShownWarning {
+    /// The profile that the key was found in.
+    profile: String,
+    /// What is wrong.
+    message: String,
+    /// What corrects it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    hint: Option<String>,
+}
+
+impl ShownWarning {
+    pub(super) fn new(profile: &str, warning: &Report) -> Self {
+        Self { profile: printable(profile, 256), message: warning.message.clone(), hint: warning.hint.clone() }
+    }
 }
 
 pub(super) fn from(paths: &Paths, origin: &Origin) -> (String, Option<String>) {
@@ -168,6 +189,7 @@ pub(super) fn shown(paths: &Paths, survey: &Survey, plan: &Plan, text: &str) -> 
             .iter()
             .map(|(profile, note)| ShownLeft { profile: safe(profile), reason: printable(note, 512), at: None })
             .collect(),
+        warnings: Vec::new(),
         diffs,
         kept: Vec::new(),
     }
@@ -239,6 +261,9 @@ pub(super) fn nothing(paths: &Paths, plan: &Plan, shown: &Shown) -> String {
 
 pub(super) fn finished(paths: &Paths, args: &ImportArgs, plan: &Plan, shown: &Shown, screen: Screen) -> String {
     let mut out = remarks(shown, screen);
+    for ShownWarning { profile, message, hint } in &shown.warnings {
+        out.push_str(&remark(screen, (Style::Warning, "!"), &format!("{profile}: {message}"), hint.as_deref()));
+    }
     let moved = plan.identities.iter().filter(|identity| needs_vault(identity)).count();
     let file = config_file::shown(&paths.config);
     if args.config_only {

@@ -1,6 +1,7 @@
 //! Single values of a profile, checked as rolecall's configuration would check them.
 
 use super::super::profile::Profile;
+use super::super::renewal;
 use super::Resolver;
 use crate::domain::arn::MfaSerial;
 use crate::domain::credential::AccessKey;
@@ -75,7 +76,8 @@ pub(super) fn key_of(profile: &Profile<'_, '_>) -> Result<Option<AccessKey>, Str
         || profile.has("aws_security_token")
         || id.is_some_and(|id| id.starts_with("ASIA"))
     {
-        return Err("its key is that of a temporary session (ASIA…), which ends by itself".to_owned());
+        let by = renewal::writer_of_session(profile).map(|tool| format!(", which {tool} writes")).unwrap_or_default();
+        return Err(format!("it holds a temporary session (ASIA…){by}, and no long-term key that could be taken over"));
     }
     match (id, secret) {
         (Some(id), Some(secret)) => {

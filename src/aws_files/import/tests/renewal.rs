@@ -37,3 +37,30 @@ fn sessions_named_after_a_key_are_noted() {
         );
     }
 }
+
+#[test]
+fn session_of_another_tool_stays_and_the_tool_is_named() {
+    for (name, more, by) in [
+        (
+            "saml",
+            "aws_session_token = t\naws_security_token = t\nx_principal_arn = arn:aws:sts::1:x\n",
+            "like saml2aws",
+        ),
+        ("okta", "aws_session_token = t\nx_security_token_expires = 2030-01-02T00:47:31Z\n", "like okta-aws-cli"),
+        ("autoawsume-prod", "aws_session_token = t\nexpiration = 2030-01-02 00:47:31\n", "awsume"),
+        ("old", "aws_security_token = t\n", ""),
+    ] {
+        for id in [ID, "ASIAIOSFODNN7EXAMPLE"] {
+            let credentials = format!("{}{more}", key(name, id, SECRET));
+            let role = format!("[profile r]\nrole_arn = {}\nsource_profile = {name}\n", arn("R"));
+            let files = files(role.clone(), credentials.clone());
+            let reasons = files.reasons();
+            let found = reasons.iter().find(|(left, _)| left == name).map(|(_, reason)| reason.as_str());
+            let found = found.unwrap_or_else(|| panic!("{credentials}: {reasons:?}"));
+            assert!(found.contains("it holds a temporary session") && found.contains(by), "{found}");
+            assert!(reasons.iter().any(|(left, reason)| left == "r" && reason.contains(name)), "{reasons:?}");
+            let after = files.after();
+            assert_eq!((after.0.as_str(), after.1), (role.as_str(), credentials), "untouched");
+        }
+    }
+}
