@@ -92,7 +92,7 @@ impl Agent {
         context: &Context,
         connection: &mut Connection,
     ) -> Result<(SigninUrl, HandOut), Failure> {
-        let mut watch = self.locks.watch();
+        let watch = self.locks.watch();
         let given = self.session(plan, caller, context, connection).await?;
         let session = process_output::parse(&given.held.line)
             .ok_or_else(|| Failure::transient(Report::new(Kind::Failed, "a session in memory cannot be read back")))?;

@@ -63,7 +63,7 @@ impl Agent {
         place: (Option<String>, &[String]),
         caller: &Caller,
     ) -> Result<Response, Report> {
-        let mut watch = self.locks.watch();
+        let watch = self.locks.watch();
         let entry = Entry { collection: collection(tool), name: entry };
         let read = watch.run(self.foreign()?.read(&entry)).await;
         let key = read.unwrap_or_else(|failure| Err(failure.report))?;
@@ -80,11 +80,11 @@ impl Agent {
         connection: &mut Connection,
     ) -> Result<Answer, Report> {
         let name = Name::new(name).map_err(|why| Report::new(Kind::Usage, why))?;
-        let mut watch = self.locks.watch();
+        let watch = self.locks.watch();
         let taken = {
             // A key in the middle of a rotation is not what it was; and one question at a time is about it.
             let _turn = self.rotations.begin(&name)?;
-            self.taken_back(&name, access_key_id, caller, context, connection, &mut watch).await
+            self.taken_back(&name, access_key_id, caller, context, connection, &watch).await
         };
         // A lock takes the question away too: that nobody could be asked is not the reason then.
         let taken = watch.check().map_err(|failure| failure.report).and(taken);
@@ -113,7 +113,7 @@ impl Agent {
         caller: &Caller,
         context: &Context,
         connection: &mut Connection,
-        watch: &mut LockWatch,
+        watch: &LockWatch,
     ) -> Result<AccessKey, Report> {
         let locked = |failure: Failure| failure.report;
         watch.run(self.going_back(name, id)).await.map_err(locked)??;

@@ -31,7 +31,7 @@ impl Agent {
         };
         drop(stored);
         self.touch();
-        let mut watch = self.locks.watch();
+        let watch = self.locks.watch();
         let plan = self.plan(name.as_str()).await?;
         let first = &plan.keys[0];
         let serial = match first.step() {

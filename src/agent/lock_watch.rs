@@ -34,11 +34,13 @@ impl LockWatch {
     /// Does work; a lock drops it where it stands. Work that is done counts as done, also in the moment of a lock.
     ///
     /// Errors: a lock has come.
-    pub(super) async fn run<T>(&mut self, work: impl Future<Output = T>) -> Result<T, Failure> {
+    pub(super) async fn run<T>(&self, work: impl Future<Output = T>) -> Result<T, Failure> {
+        // A copy: a lock that it has seen must be seen by `check` as well.
+        let mut lock = self.0.clone();
         tokio::select! {
             biased;
             done = work => Ok(done),
-            _ = self.0.changed() => Err(Failure::locked()),
+            _ = lock.changed() => Err(Failure::locked()),
         }
     }
 
@@ -57,10 +59,10 @@ mod tests {
     #[tokio::test]
     async fn lock_ends_what_watched_before_and_nothing_after() {
         let locks = Locks::default();
-        let mut before = locks.watch();
+        let before = locks.watch();
         assert_eq!(before.run(async { 1 }).await.expect("no lock yet"), 1);
         let ended = locks.lock();
-        let mut after = locks.watch();
+        let after = locks.watch();
         assert!(before.check().is_err());
         assert!(before.run(pending::<()>()).await.is_err());
         assert!(before.run(async {}).await.is_ok() && before.check().is_err(), "what is done is done");

@@ -91,7 +91,7 @@ impl Agent {
         let _turn = self.rotations.begin(&name)?;
         let aws = self.configuration.catalogue().aws.clone();
         // It has two long-term keys in memory, and may wait for AWS for a minute and a half.
-        let mut watch = self.locks.watch();
+        let watch = self.locks.watch();
         let mut rotation = Rotation::new(self, plan, aws, caller, context, connection);
         let result = watch.run(rotation.run(delete)).await.unwrap_or_else(|_| Err(broken_off(&name)));
         // Its last steps are lines of the audit log, which a lock need not wait for.

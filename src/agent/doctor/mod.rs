@@ -61,7 +61,7 @@ impl Agent {
             );
         };
         // It has keys and sessions in memory.
-        let mut watch = self.locks.watch();
+        let watch = self.locks.watch();
         let aws = self.configuration.catalogue().aws.clone();
         let mut walk = Walk {
             agent: self,

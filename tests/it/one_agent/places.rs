@@ -127,6 +127,8 @@ fn restart_names_a_configuration_the_manager_does_not_know() {
 #[test]
 fn agent_of_its_own_leads_no_other_caller_to_its_directories() {
     let home = Home::bare(&file_vault());
+    // Where the note would be.
+    rolecall::files::ensure_private_dir(&home.path(".local/state/rolecall")).unwrap();
     for (dir, file) in [("c", "config.toml"), ("s", "audit.jsonl")] {
         fs::create_dir_all(home.path(dir).join("rolecall")).unwrap();
         set_mode(&home.path(dir).join("rolecall"), 0o700);
