@@ -50,7 +50,7 @@ impl Agent {
         (region, arns): (Option<String>, &[String]),
         whence: Whence,
         caller: &Caller,
-        watch: LockWatch,
+        watch: &LockWatch,
     ) -> Result<Response, Report> {
         let usage = |why: &str| Report::new(Kind::Usage, why);
         let name = Name::new(name).map_err(usage)?;

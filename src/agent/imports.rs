@@ -67,7 +67,7 @@ impl Agent {
         let entry = Entry { collection: collection(tool), name: entry };
         let read = watch.run(self.foreign()?.read(&entry)).await;
         let key = read.unwrap_or_else(|failure| Err(failure.report))?;
-        self.add_identity(name, key, place, Whence::Keyring, caller, watch).await
+        self.add_identity(name, key, place, Whence::Keyring, caller, &watch).await
     }
 
     /// Gives a key back that came out of a file, after a person's yes.

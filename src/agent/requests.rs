@@ -83,7 +83,7 @@ impl Agent {
             Request::IdentityAdd { name, access_key_id, secret_access_key, region, arns, replace, imported } => {
                 let key = AccessKey { id: access_key_id, secret: secret_access_key };
                 let whence = if imported { Whence::File } else { Whence::Person { replace } };
-                self.add_identity(&name, key, (region, &arns), whence, caller, self.locks.watch()).await
+                self.add_identity(&name, key, (region, &arns), whence, caller, &self.locks.watch()).await
             }
             Request::IdentityAdopt { name, tool, entry, region, arns } => {
                 self.adopt_identity(&name, tool, entry, (region, &arns), caller).await
