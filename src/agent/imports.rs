@@ -98,7 +98,7 @@ impl Agent {
             Ok(_) => {
                 let logged = self.log_hand_out(line).await;
                 // A lock may have come while the line was written.
-                logged.and_then(|()| watch.check()).map_err(|failure| failure.report)?;
+                logged.and_then(|_| watch.check()).map_err(|failure| failure.report)?;
             }
             Err(_) => self.audit.write(line),
         }
