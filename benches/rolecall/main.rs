@@ -7,6 +7,7 @@
 mod clients;
 mod crowd;
 mod endpoint;
+mod faults;
 mod launch;
 mod many;
 mod measure;
@@ -39,10 +40,11 @@ pub(crate) struct Programs {
 type Section = fn(&Programs, &mut Sheet);
 
 /// The sections, by the names that `--only` takes.
-const SECTIONS: [(&str, Section); 8] = [
+const SECTIONS: [(&str, Section); 9] = [
     ("clients", clients::run),
     ("crowd", crowd::run),
     ("endpoint", endpoint::run),
+    ("faults", faults::run),
     ("launch", launch::run),
     ("many", many::run),
     ("idle", size::idle),

@@ -36,6 +36,10 @@ impl Times {
     pub(crate) fn min(&self) -> f64 {
         self.0.iter().copied().fold(f64::INFINITY, f64::min)
     }
+
+    pub(crate) fn max(&self) -> f64 {
+        self.0.iter().copied().fold(0.0, f64::max)
+    }
 }
 
 /// Runs candidates in turn, so many rounds; the first tenth warms up and is not counted.

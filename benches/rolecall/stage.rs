@@ -27,11 +27,13 @@ pub(crate) struct Stage {
 impl Stage {
     /// Starts an agent with a file vault that holds the key, and so many roles `r0`, `r1`, ….
     pub(crate) fn start(programs: &Programs, roles: usize) -> Self {
-        let stage = Self::with(&mut Command::new(&programs.agent), "file", roles);
-        stage.ask(Request::UnlockVault {
-            accept_restored: false,
-            passphrase: Some(Passphrase::new(PASSPHRASE.to_owned())),
-        });
+        Self::start_by(&mut Command::new(&programs.agent), roles, |_| {})
+    }
+
+    /// Does the same by a command that runs the agent, in a home that has been prepared.
+    pub(crate) fn start_by(command: &mut Command, roles: usize, prepare: impl FnOnce(&Paths)) -> Self {
+        let stage = Self::with(command, "file", roles, prepare);
+        stage.unlock();
         stage.add_key();
         stage
     }
@@ -45,12 +47,12 @@ impl Stage {
         let script = "printf pass | gnome-keyring-daemon --unlock --components=secrets >/dev/null && exec \"$0\"";
         let mut command = Command::new("dbus-run-session");
         command.args(["--", "sh", "-c", script]).arg(&programs.agent);
-        let stage = Self::with(&mut command, "os", 1);
+        let stage = Self::with(&mut command, "os", 1, |_| {});
         stage.add_key();
         Some(stage)
     }
 
-    fn with(command: &mut Command, vault: &str, roles: usize) -> Self {
+    fn with(command: &mut Command, vault: &str, roles: usize, prepare: impl FnOnce(&Paths)) -> Self {
         let aws = Sandbox::start(World::tutorials(), Clock::system());
         let dir = tempfile::Builder::new().prefix("rolecall-").tempdir().expect("a directory");
         let home = dir.path();
@@ -67,6 +69,7 @@ impl Stage {
             rolecall::files::ensure_private_dir(private).expect("made");
         }
         write(&paths.config, &config(vault, &aws.url(), roles));
+        prepare(&paths);
         environment(command, home);
         let mut child =
             command.stdout(Stdio::piped()).stderr(Stdio::null()).spawn().expect("the agent's program can be run");
@@ -77,6 +80,14 @@ impl Stage {
         let mut stage = Self { aws, paths, pid: 0, child, dir };
         stage.pid = stage.status().agent.pid;
         stage
+    }
+
+    /// Unlocks the file vault.
+    pub(crate) fn unlock(&self) {
+        self.ask(Request::UnlockVault {
+            accept_restored: false,
+            passphrase: Some(Passphrase::new(PASSPHRASE.to_owned())),
+        });
     }
 
     fn add_key(&self) {
@@ -127,6 +138,11 @@ impl Stage {
         write(&self.paths.config, &format!("# {round}\n{}", config("file", &self.aws.url(), roles)));
     }
 
+    /// Replaces the configuration of one role by the same with more text before it and after it.
+    pub(crate) fn surround_config(&self, before: &str, after: &str) {
+        write(&self.paths.config, &format!("{before}{}{after}", config("file", &self.aws.url(), 1)));
+    }
+
     /// Adds 20 templates for 500 accounts, in files of their own that differ in a comment each time.
     pub(crate) fn use_templates(&self, round: usize) {
         let mut accounts = format!("# {round}\n[accounts]\n");
@@ -148,8 +164,7 @@ impl Stage {
         }
         write(&self.paths.config.with_file_name("accounts.toml"), &accounts);
         write(&self.paths.config.with_file_name("templates.toml"), &templates);
-        let main = config("file", &self.aws.url(), 1);
-        write(&self.paths.config, &format!("include = [\"accounts.toml\", \"templates.toml\"]\n{main}"));
+        self.surround_config("include = [\"accounts.toml\", \"templates.toml\"]\n", "");
     }
 }
 

@@ -1,11 +1,11 @@
 //! Channels that are best effort: the agent's log, the audit log, the state directory. When one fails, the lines are
 //! counted and the agent serves on; with `audit = "required"` it serves nothing.
 
-use crate::disk::TinyDisk;
 use crate::harness::home::{Home, set_mode, text};
 use crate::harness::inside::{TUTORIAL, until};
 use crate::harness::process::Running;
 use crate::harness::programs::ROLECALLD;
+use crate::harness::tiny_disk::TinyDisk;
 use crate::harness::wire::{NOBODY, give_to_nobody};
 use rustix::process::Signal;
 use std::fs;

@@ -2,15 +2,13 @@
 
 use crate::harness::home::{Home, set_mode, text};
 use crate::harness::inside::{Inside, TUTORIAL, until};
-use crate::harness::needs::require;
 use crate::harness::process::{Running, signal};
 use crate::harness::programs::ROLECALLD;
+use crate::harness::tiny_disk::TinyDisk;
 use crate::harness::wire::{NOBODY, give_to_nobody};
 use rustix::process::Signal;
 use std::fs;
 use std::os::unix::process::CommandExt;
-use std::path::{Path, PathBuf};
-use std::process::Command;
 
 /// Waits until lost lines are counted and told, then sees that credentials are served.
 fn loses_lines_and_serves(agent: &Inside) {
@@ -57,45 +55,11 @@ fn a_state_directory_that_cannot_be_written_costs_lines_and_no_session() {
     drop(agent);
 }
 
-/// A file system of 64 KiB in a directory; gone with the value.
-pub(crate) struct TinyDisk(PathBuf);
-
-impl TinyDisk {
-    fn at(dir: &Path) -> Self {
-        Self::with(dir, "mode=700")
-    }
-
-    /// Mounts one with further options of `tmpfs`.
-    pub(crate) fn with(dir: &Path, options: &str) -> Self {
-        require("root");
-        let options = format!("size=64k,{options}");
-        let mount = Command::new("mount").args(["-t", "tmpfs", "-o", &options, "tmpfs"]).arg(dir).status();
-        assert!(mount.unwrap().success(), "a tiny file system can be mounted");
-        Self(dir.to_owned())
-    }
-
-    /// Fills what is left of it.
-    pub(crate) fn fill(&self) {
-        fs::write(self.0.join("filler"), vec![0; 128 * 1024]).expect_err("the disk is full now");
-    }
-
-    /// Frees what was filled.
-    pub(crate) fn free(&self) {
-        fs::remove_file(self.0.join("filler")).unwrap();
-    }
-}
-
-impl Drop for TinyDisk {
-    fn drop(&mut self) {
-        let _ = Command::new("umount").arg("--lazy").arg(&self.0).status();
-    }
-}
-
 #[test]
 fn a_full_disk_costs_lines_and_no_session_and_leaves_whole_lines_behind() {
     needs!("root");
     let mut disk = None;
-    let agent = Inside::start_after(TUTORIAL, |paths| disk = Some(TinyDisk::at(&paths.state)));
+    let agent = Inside::start_after(TUTORIAL, |paths| disk = Some(TinyDisk::with(&paths.state, "mode=700")));
     agent.get("prod").expect("served");
     until("the log is there", || !agent.audit("get").is_empty());
     // What is left of the last page is too little for a line, so that one is cut where the disk ends.

@@ -4,7 +4,7 @@
 //! Out of reach here: a network file system whose server is gone (its threads cannot even be killed), and a shell whose
 //! arguments lie on a dead mount (the pool's own tests hold what happens then).
 
-use crate::harness::dead_mount::DeadMount;
+use crate::harness::dead_mount::{DeadMount, below_dead_pts};
 use crate::harness::home::{CHAIN, Home, PASSPHRASE, text};
 use crate::harness::inside::until;
 use crate::harness::process::{Running, of};
@@ -149,24 +149,6 @@ fn hung_token_file_costs_its_own_identity_only() {
     assert_eq!(agent.end().code(), Some(0));
 }
 
-/// Asks through a socket, as a process whose terminal is below a `/dev/pts` that never answers.
-const IN_A_CONTAINER: &str = r#"
-import ctypes, os, pty, subprocess, sys
-libc = ctypes.CDLL(None, use_errno=True)
-pid, terminal = pty.fork()
-if pid == 0:
-    assert libc.unshare(0x20000) == 0
-    assert libc.mount(b"none", b"/", None, 0x44000, None) == 0
-    fd = os.open("/dev/fuse", os.O_RDWR)
-    options = f"fd={fd},rootmode=40000,user_id=0,group_id=0,allow_other".encode()
-    assert libc.mount(b"dead", b"/dev/pts", b"fuse", 0, options) == 0
-    with open(sys.argv[1], "w") as out, open("/dev/null") as null:
-        asked = subprocess.run(sys.argv[2:], stdin=null, stdout=out, stderr=out)
-    os._exit(asked.returncode)
-_, status = os.waitpid(pid, 0)
-sys.exit(os.waitstatus_to_exitcode(status))
-"#;
-
 #[test]
 fn hung_pts_behind_a_restricted_socket_stops_nobody() {
     needs!("root");
@@ -176,9 +158,8 @@ fn hung_pts_behind_a_restricted_socket_stops_nobody() {
     until("the socket is open", || socket.exists());
     let said = home.path("said");
     for _ in 0..3 {
-        let mut container = home.command("python3");
-        container.args(["-c", IN_A_CONTAINER]).arg(&said).args([ROLECALL, "get", "prod"]);
-        let mut asked = Running::start(container.env("ROLECALL_SOCKET", &socket));
+        let mut container = below_dead_pts(home.command("python3"), &said);
+        let mut asked = Running::start(container.args([ROLECALL, "get", "prod"]).env("ROLECALL_SOCKET", &socket));
         let code = asked.end().code();
         assert_eq!(code, Some(0), "{}", fs::read_to_string(&said).unwrap());
         fs::remove_file(&said).unwrap();

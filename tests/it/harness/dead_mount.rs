@@ -1,4 +1,5 @@
 //! A mount that never answers: a FUSE file system whose server reads no request, or reads every request and answers none.
+//! The benchmarks use it as well.
 //!
 //! The two differ in what ends a process that waits. SIGKILL ends the wait for a request that was not read. Nothing ends the
 //! wait for one that was read, as of an sshfs whose network is gone: the process stays until the mount is gone.
@@ -45,6 +46,32 @@ libc.umount2(path, 2)
 os._exit(0)
 "#;
 
+/// Runs a program on a terminal below a `/dev/pts` that never answers; its output goes into the file of the first argument.
+const BELOW_DEAD_PTS: &str = r#"
+import ctypes, os, pty, subprocess, sys
+libc = ctypes.CDLL(None, use_errno=True)
+pid, terminal = pty.fork()
+if pid == 0:
+    assert libc.unshare(0x20000) == 0
+    assert libc.mount(b"none", b"/", None, 0x44000, None) == 0
+    fd = os.open("/dev/fuse", os.O_RDWR)
+    options = f"fd={fd},rootmode=40000,user_id=0,group_id=0,allow_other".encode()
+    assert libc.mount(b"dead", b"/dev/pts", b"fuse", 0, options) == 0
+    with open(sys.argv[1], "w") as out, open("/dev/null") as null:
+        asked = subprocess.run(sys.argv[2:], stdin=null, stdout=out, stderr=out)
+    os._exit(asked.returncode)
+_, status = os.waitpid(pid, 0)
+sys.exit(os.waitstatus_to_exitcode(status))
+"#;
+
+/// Makes a command of Python's run the program that is appended to its arguments, in a mount namespace whose `/dev/pts` never
+/// answers and with a terminal there. The output of the program goes into a file.
+pub(crate) fn below_dead_pts(mut python: Command, output: &Path) -> Command {
+    require("root");
+    python.args(["-c", BELOW_DEAD_PTS]).arg(output);
+    python
+}
+
 pub(crate) struct DeadMount {
     holder: Child,
     dir: TempDir,
@@ -82,6 +109,11 @@ impl DeadMount {
     /// Gives a path on it.
     pub(crate) fn path(&self, name: &str) -> PathBuf {
         self.dir.path().join("mount").join(name)
+    }
+
+    /// Whether the process that holds it lives.
+    pub(crate) fn is_held(&mut self) -> bool {
+        matches!(self.holder.try_wait(), Ok(None))
     }
 
     /// Unmounts it: what waits fails, and its directory is an ordinary one again.

@@ -17,6 +17,7 @@ pub(crate) mod process;
 pub(crate) mod programs;
 pub(crate) mod prompter;
 pub(crate) mod remote;
+pub(crate) mod tiny_disk;
 pub(crate) mod tls;
 pub(crate) mod window;
 pub(crate) mod wire;
