@@ -124,7 +124,7 @@ impl CertificateFault {
     /// Says what to do about it.
     pub(in crate::adapters) fn hint(&self) -> String {
         let issuer = &self.issuer;
-        let anew = |what: &str| format!("whoever runs {issuer} must issue it again {what}");
+        let reissue = |what: &str| format!("ask the operator of {issuer} to reissue the certificate {what}");
         match &self.fault {
             Fault::UnknownIssuer(missing) if self.has_intermediates || *missing == self.subject => {
                 format!(
@@ -136,23 +136,23 @@ impl CertificateFault {
                  or proxy must send it"
             ),
             Fault::WrongName(_) => "look at the network; behind a proxy, set `https_proxy` under `[aws]`".to_owned(),
-            Fault::CommonNameOnly => anew("with the host as a subject alternative name"),
+            Fault::CommonNameOnly => reissue("with the host as a subject alternative name"),
             Fault::Expired(_) | Fault::NotYetValid(_) => {
                 format!(
                     "compare the date with this machine's clock: `timedatectl`; if the clock is right, {}",
-                    anew("with valid dates")
+                    reissue("with valid dates")
                 )
             }
-            Fault::CriticalExtension(oid) => anew(&format!("without extension {oid}, or with it not critical")),
-            Fault::ExplicitPolicy => anew("without requireExplicitPolicy"),
-            Fault::Version(_) => anew("as version 3"),
-            Fault::WeakDigest(_) => anew("with SHA-256"),
-            Fault::WeakKey(_) => anew(&format!("for a key of at least RSA {RSA_MIN} or ECDSA P-256")),
-            Fault::AuthorityAsServer => anew("as a server certificate, without CA:TRUE"),
-            Fault::NotAnAuthority => anew("with CA:TRUE"),
-            Fault::NameConstraints => anew("by a CA whose name constraints allow the host"),
-            Fault::Purpose => anew("with the extended key usage serverAuth"),
-            Fault::Unreadable | Fault::Other(_) => anew("as RFC 5280 describes"),
+            Fault::CriticalExtension(oid) => reissue(&format!("without extension {oid}, or with it not critical")),
+            Fault::ExplicitPolicy => reissue("without requireExplicitPolicy"),
+            Fault::Version(_) => reissue("as version 3"),
+            Fault::WeakDigest(_) => reissue("with SHA-256"),
+            Fault::WeakKey(_) => reissue(&format!("for a key of at least RSA {RSA_MIN} or ECDSA P-256")),
+            Fault::AuthorityAsServer => reissue("as a server certificate, without CA:TRUE"),
+            Fault::NotAnAuthority => reissue("with CA:TRUE"),
+            Fault::NameConstraints => reissue("by a CA whose name constraints allow the host"),
+            Fault::Purpose => reissue("with the extended key usage serverAuth"),
+            Fault::Unreadable | Fault::Other(_) => reissue("as RFC 5280 describes"),
         }
     }
 }
@@ -173,7 +173,7 @@ impl fmt::Display for CertificateFault {
             Fault::Version(version) => write!(f, "is of version {version}; only version 3 is accepted"),
             Fault::WeakDigest(digest) => write!(f, "is signed with {digest}, which is not accepted"),
             Fault::WeakKey(bits) => write!(f, "has an RSA key of {bits} bits; at least {RSA_MIN} are required"),
-            Fault::AuthorityAsServer => f.write_str("is a CA certificate, not a server's"),
+            Fault::AuthorityAsServer => f.write_str("is a CA certificate, not a server certificate"),
             Fault::NotAnAuthority => f.write_str("issued another certificate, but is not a CA"),
             Fault::NameConstraints => f.write_str("is for a name that the name constraints of its CA forbid"),
             Fault::Purpose => f.write_str("is not for TLS servers (extended key usage)"),

@@ -266,7 +266,7 @@ fn what_is_on_the_way_is_named() {
         (C::NoListener, None, true, "at the proxy's address", "`https_proxy`"),
         (C::NoRoute, None, false, "no way to", "network"),
         (C::Cut, None, false, "closed the connection", "network"),
-        (C::Tls, None, true, "no TLS connection", "network"),
+        (C::Tls, None, true, "the TLS handshake with sts.eu", "network"),
         (C::ProxyPassword, None, true, "asks for a user and a password", "`https_proxy_user`"),
         (C::Proxy, None, true, "proxy does not connect", "proxy"),
         (C::Network, None, false, "failed on the way", "network"),

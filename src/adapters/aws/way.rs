@@ -57,9 +57,9 @@ fn of_tls(tls: Option<&Tls>, host: &str, through: &str, place: &str) -> (String,
     match tls {
         Some(Tls::Certificate(fault)) => (fault.why(host), Some(fault.hint())),
         Some(Tls::Handshake(words)) => {
-            (format!("no TLS connection to {host}{through}: {words}"), Some(place.to_owned()))
+            (format!("the TLS handshake with {host}{through} failed: {words}"), Some(place.to_owned()))
         }
-        None => (format!("no TLS connection to {host}{through}"), Some(place.to_owned())),
+        None => (format!("the TLS handshake with {host}{through} failed"), Some(place.to_owned())),
     }
 }
 

@@ -125,7 +125,7 @@ async fn a_certificate_file_that_does_not_serve_is_a_matter_of_the_configuration
 async fn a_server_without_tls_is_not_spoken_to() {
     let (address, _requests) = serve(REFUSED, false);
     let error = ask(trusting(at(format!("https://localhost:{}", address.port())))).await;
-    assert!(error.report.message.contains("no TLS connection to localhost"), "{error:?}");
+    assert!(error.report.message.contains("the TLS handshake with localhost"), "{error:?}");
 }
 
 #[tokio::test]
