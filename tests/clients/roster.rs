@@ -88,7 +88,7 @@ impl Tool {
     /// so often that it takes ten seconds to start.
     pub(crate) fn has_a_movable_clock(&self) -> bool {
         // `object_store` measures the life of a session with the monotonic clock.
-        !["go", "java", "rclone", "s5cmd", "terraform", "obstore"].contains(&self.slug)
+        !["go", "java", "rclone", "s5cmd", "terraform", "obstore", "polars"].contains(&self.slug)
     }
 
     /// How many calls it makes after the first.
@@ -156,7 +156,7 @@ impl Case {
             Way::Container => true,
             Way::Process => self.tool.slug == "java",
             // 5 minutes (`ExpiryWindow`) in the older version of Go's.
-            Way::Imds => ["rclone", "s5cmd", "obstore"].contains(&self.tool.slug),
+            Way::Imds => ["rclone", "s5cmd", "obstore", "polars"].contains(&self.tool.slug),
             Way::Environment => false,
         };
         // With sessions of seconds, each step at the start of Terraform's base can need one: keys, account, client.

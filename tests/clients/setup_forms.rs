@@ -5,13 +5,14 @@
 
 use crate::harness::home::{Home, set_mode, text};
 use crate::moto::Moto;
-use crate::peers::{Client, installed, program};
+use crate::peers::{Client, installed, program, python};
 use crate::person::Cloud;
 use rolecall_sandbox::tutorials::{AUTH_ACCOUNT, WORKLOAD_ACCOUNT};
 use rolecall_sandbox::{AccessKey, User};
 use serde_json::{Value, json};
 use std::fs;
-use std::process::Output;
+use std::io::{BufRead, BufReader, Write};
+use std::process::{Child, ChildStdout, Output, Stdio};
 
 const ACCOUNTS: [&str; 4] = ["--auth-account", AUTH_ACCOUNT, "--workload-account", WORKLOAD_ACCOUNT];
 
@@ -69,56 +70,84 @@ fn sh(home: &Home, script: &str) -> Output {
     home.command("/bin/sh").env("PATH", path).args(["-c", script]).output().unwrap()
 }
 
-fn aws(home: &Home, side: &Value, words: &str) -> Value {
-    let profile = if side == "auth" { "the admin's" } else { "w" };
-    let output = sh(home, &format!("aws iam {words} --profile \"{profile}\" --output json"));
-    assert!(output.status.success(), "{words}: {}", text(&output.stderr));
-    serde_json::from_slice(&output.stdout).unwrap()
+/// Reads IAM for a test, in one process: a command of the AWS CLI takes most of a second to start.
+struct Reader<'a> {
+    clouds: [&'a Cloud; 2],
+    process: Child,
+    answers: BufReader<ChildStdout>,
+}
+
+impl<'a> Reader<'a> {
+    fn start(home: &Home, clouds: [&'a Cloud; 2]) -> Self {
+        let mut command = home.command(python());
+        command.arg(program("read_iam.py")).arg(&clouds[0].url).stdin(Stdio::piped()).stdout(Stdio::piped());
+        let mut process = command.spawn().unwrap();
+        let answers = BufReader::new(process.stdout.take().unwrap());
+        Self { clouds, process, answers }
+    }
+
+    /// Returns what IAM answers in the account of a side.
+    fn read(&mut self, side: &Value, operation: &str, parameters: &Value) -> Value {
+        let cloud = self.clouds[usize::from(side != "auth")];
+        let call = json!([cloud.key_id, cloud.secret, operation, parameters]);
+        writeln!(self.process.stdin.as_mut().unwrap(), "{call}").unwrap();
+        let mut answer = String::new();
+        self.answers.read_line(&mut answer).unwrap();
+        serde_json::from_str(&answer).unwrap_or_else(|_| panic!("no answer to {operation} {parameters}"))
+    }
+}
+
+impl Drop for Reader<'_> {
+    fn drop(&mut self) {
+        // It ends with its input.
+        drop(self.process.stdin.take());
+        let _ = self.process.wait();
+    }
 }
 
 /// Fails unless what a step makes is there, with its path, documents and tags.
-fn is_there(home: &Home, step: &Value) {
+fn is_there(iam: &mut Reader<'_>, step: &Value) {
     let (side, call) = (&step["side"], &step["call"]);
-    let word = |name: &str| call[name].as_str().unwrap_or_default();
-    let quoted = |name: &str| format!("'{}'", word(name));
+    let mut read = |operation: &str, parameters: Value| iam.read(side, operation, &parameters);
     let json = |text: &Value| serde_json::from_str::<Value>(text.as_str().unwrap()).unwrap();
     let tags = |thing: &Value| -> Value {
         let tags = thing["Tags"].as_array().cloned().unwrap_or_default();
         tags.iter().map(|tag| (tag["Key"].as_str().unwrap().to_owned(), tag["Value"].clone())).collect()
     };
-    match word("action") {
+    match call["action"].as_str().unwrap_or_default() {
         "CreatePolicy" => {
-            let arn = format!("'arn:aws:iam::{AUTH_ACCOUNT}:policy{}{}'", word("path"), word("name"));
-            let policy = aws(home, side, &format!("get-policy --policy-arn {arn}"));
-            let version = aws(home, side, &format!("get-policy-version --policy-arn {arn} --version-id v1"));
+            let word = |name: &str| call[name].as_str().unwrap_or_default();
+            let arn = format!("arn:aws:iam::{AUTH_ACCOUNT}:policy{}{}", word("path"), word("name"));
+            let policy = read("get_policy", json!({"PolicyArn": arn}));
+            let version = read("get_policy_version", json!({"PolicyArn": arn, "VersionId": "v1"}));
             assert_eq!(version["PolicyVersion"]["Document"], json(&call["document"]));
             assert_eq!(tags(&policy["Policy"]), call["tags"]);
         }
         "CreateUser" => {
-            let user = aws(home, side, &format!("get-user --user-name={}", quoted("name")));
+            let user = read("get_user", json!({"UserName": call["name"]}));
             assert_eq!((&user["User"]["Path"], tags(&user["User"])), (&call["path"], call["tags"].clone()));
         }
         "CreateRole" => {
-            let role = &aws(home, side, &format!("get-role --role-name={}", quoted("name")))["Role"];
+            let role = &read("get_role", json!({"RoleName": call["name"]}))["Role"];
             assert_eq!(role["AssumeRolePolicyDocument"], json(&call["trust"]));
             assert_eq!((&role["Path"], &role["Description"]), (&call["path"], &call["description"]));
             assert_eq!((&role["MaxSessionDuration"], tags(role)), (&call["max_session_seconds"], call["tags"].clone()));
         }
         "AttachUserPolicy" | "AttachRolePolicy" => {
-            let (kind, name) =
-                if call["user"].is_string() { ("user", quoted("user")) } else { ("role", quoted("role")) };
-            let attached = aws(home, side, &format!("list-attached-{kind}-policies --{kind}-name={name}"));
+            let attached = if call["user"].is_string() {
+                read("list_attached_user_policies", json!({"UserName": call["user"]}))
+            } else {
+                read("list_attached_role_policies", json!({"RoleName": call["role"]}))
+            };
             let all = attached["AttachedPolicies"].as_array().unwrap();
             assert!(all.iter().any(|policy| policy["PolicyArn"] == call["arn"]), "{attached}");
         }
         "PutRolePolicy" => {
-            let name = format!("--role-name={} --policy-name={}", quoted("role"), quoted("name"));
-            let policy = aws(home, side, &format!("get-role-policy {name}"));
+            let policy = read("get_role_policy", json!({"RoleName": call["role"], "PolicyName": call["name"]}));
             assert_eq!(policy["PolicyDocument"], serde_json::from_str::<Value>(POLICY).unwrap());
         }
         "AddRoleToInstanceProfile" => {
-            let name = quoted("profile");
-            let profile = aws(home, side, &format!("get-instance-profile --instance-profile-name={name}"));
+            let profile = read("get_instance_profile", json!({"InstanceProfileName": call["profile"]}));
             assert_eq!(profile["InstanceProfile"]["Roles"][0]["RoleName"], call["role"]);
         }
         "CreateInstanceProfile" | "CreateAccessKey" => {}
@@ -129,6 +158,7 @@ fn is_there(home: &Home, step: &Value) {
 /// Runs the script of each wish and looks at what it made.
 fn what_is_planned_is_made(home: &Home, client: Client, auth: &Cloud, workload: &Cloud, wishes: &[&[&str]]) {
     with_aws(home, client, auth, workload);
+    let mut iam = Reader::start(home, [auth, workload]);
     for (at, wish) in wishes.iter().enumerate() {
         let flags = flags(home, at, wish);
         let steps: Value = serde_json::from_str(&planned(home, &flags, &["--json"])).unwrap();
@@ -138,7 +168,7 @@ fn what_is_planned_is_made(home: &Home, client: Client, auth: &Cloud, workload: 
         assert!(output.status.success(), "{client:?}: {}\n{script}", text(&output.stderr));
         assert!(output.stdout.is_empty() && output.stderr.is_empty(), "{}", text(&output.stderr));
         for step in steps["steps"].as_array().unwrap() {
-            is_there(home, step);
+            is_there(&mut iam, step);
         }
     }
 }
@@ -168,44 +198,43 @@ fn in_the_sandbox_it_does_by_the_older_cli_too() {
 #[test]
 fn cfn_lint_finds_no_flaw_in_a_template_and_reads_the_documents_as_they_are() {
     let home = Home::bare("");
+    let mut forms = Vec::new();
     for (at, wish) in WISHES.into_iter().enumerate() {
         let flags = flags(&home, at, wish);
         let plan: Value = serde_json::from_str(&planned(&home, &flags, &["--json"])).unwrap();
-        let mut documents = 0;
         for side in ["auth", "workload"] {
             let template = planned(&home, &flags, &["--as", "cloudformation", "--only", side]);
-            let file = home.path(&format!("{side}.yaml"));
+            let file = home.path(&format!("{at}-{side}.yaml"));
             fs::write(&file, &template).unwrap();
-            let read = home
-                .command(installed("cfn-lint/bin/python"))
-                .arg(program("read_template.py"))
-                .arg(&file)
-                .output()
-                .unwrap();
-            assert!(read.status.success(), "{}\n{template}", text(&read.stderr));
-            let read: Value = serde_json::from_slice(&read.stdout).unwrap();
-            let all: Vec<&Value> = read["Resources"].as_object().unwrap().values().map(|r| &r["Properties"]).collect();
-            let steps = plan["steps"].as_array().unwrap().iter().filter(|step| step["side"] == *side);
-            for call in steps.map(|step| &step["call"]) {
-                let of = |key: &str, name: &Value| {
-                    *all.iter().find(|thing| thing[key] == *name).unwrap_or_else(|| panic!("{name} in {template}"))
-                };
-                let json = |text: &Value| serde_json::from_str::<Value>(text.as_str().unwrap()).unwrap();
-                let (found, wanted) = match call["action"].as_str().unwrap() {
-                    "CreatePolicy" => {
-                        (&of("ManagedPolicyName", &call["name"])["PolicyDocument"], json(&call["document"]))
-                    }
-                    "CreateRole" => (&of("RoleName", &call["name"])["AssumeRolePolicyDocument"], json(&call["trust"])),
-                    "PutRolePolicy" => {
-                        (&of("RoleName", &call["role"])["Policies"][0]["PolicyDocument"], json(&call["document"]))
-                    }
-                    "CreateUser" => (&of("UserName", &call["name"])["Path"], json!(call["path"])),
-                    _ => continue,
-                };
-                assert_eq!(found, &wanted);
-                documents += 1;
-            }
+            forms.push((at, side, plan.clone(), template, file));
         }
-        assert!(documents >= 3, "the documents were found: {documents}");
     }
+    // One process for all: it takes seconds to start.
+    let mut cfn_lint = home.command(installed("cfn-lint/bin/python"));
+    let read = cfn_lint.arg(program("read_template.py")).args(forms.iter().map(|form| &form.4)).output().unwrap();
+    assert!(read.status.success(), "{}", text(&read.stderr));
+    let read: Vec<Value> = serde_json::from_slice(&read.stdout).unwrap();
+    let mut documents = [0; WISHES.len()];
+    for ((at, side, plan, template, _), read) in forms.iter().zip(&read) {
+        let all: Vec<&Value> = read["Resources"].as_object().unwrap().values().map(|r| &r["Properties"]).collect();
+        let steps = plan["steps"].as_array().unwrap().iter().filter(|step| step["side"] == *side);
+        for call in steps.map(|step| &step["call"]) {
+            let of = |key: &str, name: &Value| {
+                *all.iter().find(|thing| thing[key] == *name).unwrap_or_else(|| panic!("{name} in {template}"))
+            };
+            let json = |text: &Value| serde_json::from_str::<Value>(text.as_str().unwrap()).unwrap();
+            let (found, wanted) = match call["action"].as_str().unwrap() {
+                "CreatePolicy" => (&of("ManagedPolicyName", &call["name"])["PolicyDocument"], json(&call["document"])),
+                "CreateRole" => (&of("RoleName", &call["name"])["AssumeRolePolicyDocument"], json(&call["trust"])),
+                "PutRolePolicy" => {
+                    (&of("RoleName", &call["role"])["Policies"][0]["PolicyDocument"], json(&call["document"]))
+                }
+                "CreateUser" => (&of("UserName", &call["name"])["Path"], json!(call["path"])),
+                _ => continue,
+            };
+            assert_eq!(found, &wanted);
+            documents[*at] += 1;
+        }
+    }
+    assert!(documents.iter().all(|count| *count >= 3), "the documents were found: {documents:?}");
 }

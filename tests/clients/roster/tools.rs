@@ -11,7 +11,7 @@ fn of_system(kind: &str, path: PathBuf) -> Vec<PathBuf> {
 
 const ALL: &[Way] = &[Way::Process, Way::Container, Way::Imds, Way::Environment];
 
-pub(crate) const TOOLS: [Tool; 18] = [
+pub(crate) const TOOLS: [Tool; 20] = [
     Tool {
         name: "AWS CLI v2",
         slug: "cli2",
@@ -152,6 +152,27 @@ pub(crate) const TOOLS: [Tool; 18] = [
         kind: Kind::Program,
         shows: None,
         about: include_str!("about/obstore.md"),
+    },
+    Tool {
+        name: "polars (Rust `object_store`)",
+        slug: "polars",
+        // Without boto3 it reads no profile.
+        ways: &[Way::Container, Way::Imds, Way::Environment],
+        runs: || vec![installed("frames/bin/python"), program("lister_polars.py")],
+        first_asks: 1,
+        kind: Kind::Program,
+        shows: None,
+        about: include_str!("about/polars.md"),
+    },
+    Tool {
+        name: "deltalake (delta-rs)",
+        slug: "deltalake",
+        ways: ALL,
+        runs: || vec![installed("frames/bin/python"), program("lister_deltalake.py")],
+        first_asks: 1,
+        kind: Kind::Program,
+        shows: Some("part-0.parquet"),
+        about: include_str!("about/deltalake.md"),
     },
     Tool {
         name: "pyarrow (SDK for C++)",
