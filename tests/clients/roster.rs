@@ -161,6 +161,8 @@ impl Case {
         };
         // With sessions of seconds, each step at the start of Terraform's base can need one: keys, account, client.
         let at_start = if self.tool.slug == "terraform" { 4 } else { 0 };
+        // A read of polars is a listing and a request for each object. The crate asks at most every 100 ms.
+        let calls = if self.tool.slug == "polars" { 4 * calls } else { calls };
         at_start + if has_a_window { self.first_asks() + calls } else { sessions + 1 }
     }
 
