@@ -29,5 +29,7 @@ for line in map(str.strip, sys.stdin):
                 table.update_incremental()
         print("ok " + "|".join(uri.rsplit("/", 1)[-1] for uri in table.file_uris()), flush=True)
     except Exception as error:
+        # It breaks its messages at each colon, and shows the parts as a tree in colours.
         said = re.sub("\x1b\\[[0-9;]*m", "", f"{type(error).__name__}: {error}")
+        said = re.sub(r"\s*↳\s*", ": ", said)
         print("error " + " ".join(said.split()), flush=True)
