@@ -4,8 +4,8 @@
 //! Only unix sockets are connected to, and never by zbus itself: an address such as `unixexec:` names a program to run, and
 //! `tcp:` a machine. zbus gets a socket that is open already.
 
-use crate::blocking::STATE;
-use crate::domain::report::printable;
+use rolecall_core::domain::report::printable;
+use rolecall_platform::blocking::STATE;
 use rustix::net::{AddressFamily, SocketAddrUnix, SocketFlags, SocketType, connect, socket_with};
 use std::io;
 use std::os::unix::ffi::OsStrExt;

@@ -2,10 +2,10 @@
 //!
 //! It knows nothing of sessions. The one place that reads the time: everything else is told it, so that tests can move it.
 
-use crate::domain::credential::Now;
-use crate::ports::Clock;
 use async_trait::async_trait;
 use chrono::{DateTime, Utc};
+use rolecall_core::domain::credential::Now;
+use rolecall_ports::Clock;
 use rustix::time::{ClockId, clock_gettime};
 use std::time::{Duration, SystemTime};
 

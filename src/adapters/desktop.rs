@@ -4,9 +4,9 @@
 
 use super::bus::SessionBus;
 use super::pinentry;
-use crate::domain::question::{Notice, Question, Surroundings};
-use crate::ports::{Prompted, Prompter};
 use async_trait::async_trait;
+use rolecall_core::domain::question::{Notice, Question, Surroundings};
+use rolecall_ports::{Prompted, Prompter};
 use std::ffi::OsString;
 use std::path::Path;
 use std::sync::Arc;

@@ -3,7 +3,7 @@
 //! It is the same whoever has started the agent. A program that is found in the PATH of one caller and not in that of
 //! another would work today and fail tomorrow.
 
-use crate::paths::{Paths, UserEntry};
+use rolecall_platform::paths::{Paths, UserEntry};
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 

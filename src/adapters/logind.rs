@@ -5,9 +5,9 @@
 //! names `org.freedesktop.login1` as the sender is checked by the bus for broadcasts only: anybody may send us a signal directly.
 
 use super::bus::Bus;
-use crate::ports::DeskEvent;
 use futures_util::StreamExt;
 use futures_util::stream::{SelectAll, select_all};
+use rolecall_ports::DeskEvent;
 use rustix::process::geteuid;
 use std::collections::HashMap;
 use std::time::Duration;

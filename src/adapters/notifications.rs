@@ -4,8 +4,8 @@
 //! name from a configuration or a path must not be able to be any.
 
 use super::bus::{Bus, SessionBus};
-use crate::domain::question::Notice;
-use crate::domain::report::printable;
+use rolecall_core::domain::question::Notice;
+use rolecall_core::domain::report::printable;
 use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;

@@ -8,12 +8,12 @@
 pub mod fuzzing;
 pub(super) mod program;
 
-use crate::blocking::SOURCES;
-use crate::domain::question::{Question, Surroundings, Wanted};
-use crate::domain::secret::MfaCode;
-use crate::ports::Prompted;
 use chrono::Local;
 use program::{Program, Screen};
+use rolecall_core::domain::question::{Question, Surroundings, Wanted};
+use rolecall_core::domain::secret::MfaCode;
+use rolecall_platform::blocking::SOURCES;
+use rolecall_ports::Prompted;
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 use std::process::Stdio;

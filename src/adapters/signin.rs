@@ -12,17 +12,17 @@ use super::aws::errors::{self, Asked, Call, Odd};
 use super::aws::failure::{Class, Failure};
 use super::aws::proxy::{Passwords, is_proxied};
 use super::aws::trust;
-use crate::domain::catalogue::AwsSettings;
-use crate::domain::console::{encode, login_url};
-use crate::domain::credential::Session;
-use crate::domain::report::{Kind, Report};
-use crate::domain::secret::SigninUrl;
-use crate::ports::{Federation, Outlook, TokenError};
 use async_trait::async_trait;
 use aws_smithy_runtime_api::client::http::{HttpConnector, SharedHttpConnector};
 use aws_smithy_runtime_api::client::orchestrator::{HttpRequest, HttpResponse};
 use aws_smithy_types::body::SdkBody;
 use bytes::Bytes;
+use rolecall_core::domain::catalogue::AwsSettings;
+use rolecall_core::domain::console::{encode, login_url};
+use rolecall_core::domain::credential::Session;
+use rolecall_core::domain::report::{Kind, Report};
+use rolecall_core::domain::secret::SigninUrl;
+use rolecall_ports::{Federation, Outlook, TokenError};
 use serde::Deserialize;
 use std::fmt::Write;
 use std::sync::Arc;
@@ -228,7 +228,7 @@ fn never(report: Report) -> TokenError {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::domain::secret::{SecretKey, SessionToken};
+    use rolecall_core::domain::secret::{SecretKey, SessionToken};
 
     #[test]
     fn the_form_has_the_session_as_json_and_a_duration_only_where_there_is_one() {

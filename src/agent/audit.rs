@@ -6,10 +6,10 @@
 mod throttle;
 
 use super::caller::Caller;
-use crate::domain::report::{Kind, Report};
-use crate::files;
-use crate::ports::Clock;
 use chrono::{DateTime, Utc};
+use rolecall_core::domain::report::{Kind, Report};
+use rolecall_platform::files;
+use rolecall_ports::Clock;
 use schemars::JsonSchema;
 use schemars::generate::SchemaSettings;
 use serde::Serialize;

@@ -1,6 +1,6 @@
 use super::*;
-use crate::domain::credential::Now;
 use async_trait::async_trait;
+use rolecall_core::domain::credential::Now;
 use std::os::unix::fs::PermissionsExt;
 
 /// A clock that stands still.

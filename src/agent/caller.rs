@@ -9,10 +9,10 @@
 
 use super::proc::{Stat, has_our_mounts, has_our_root, process};
 use super::terminal;
-use crate::blocking::CALLERS;
-use crate::domain::question::Device;
-use crate::domain::report::printable;
-use crate::process::Pinned;
+use rolecall_core::domain::question::Device;
+use rolecall_core::domain::report::printable;
+use rolecall_platform::blocking::CALLERS;
+use rolecall_platform::process::Pinned;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use std::fs::{self, File};

@@ -3,11 +3,11 @@
 //! Each access to a file has a deadline: a file that does not answer is a file that cannot be read, and the configuration
 //! that was read last stays in use.
 
-use crate::config;
-use crate::config_disk::{Look, Seen};
-use crate::domain::catalogue::Catalogue;
-use crate::domain::plan::Plan;
-use crate::domain::report::{Kind, Report};
+use rolecall_core::config;
+use rolecall_core::domain::catalogue::Catalogue;
+use rolecall_core::domain::plan::Plan;
+use rolecall_core::domain::report::{Kind, Report};
+use rolecall_platform::config_disk::{Look, Seen};
 use std::collections::{BTreeSet, HashMap};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};

@@ -5,8 +5,8 @@
 
 use super::caller::TerminalSession;
 use super::questions::{NoAnswer, Questions, Subject};
-use crate::domain::names::Name;
-use crate::domain::question::Question;
+use rolecall_core::domain::names::Name;
+use rolecall_core::domain::question::Question;
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;

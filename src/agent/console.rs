@@ -12,14 +12,14 @@ use super::failure::Failure;
 use super::flight;
 use super::server::Connection;
 use super::sessions::HandOut;
-use crate::domain::catalogue::{Catalogue, HOUR};
-use crate::domain::console::{TOKEN_LIFE, check_destination, page, reached, session_duration};
-use crate::domain::plan::{Plan, Step};
-use crate::domain::report::{Kind, Report};
-use crate::domain::secret::SigninUrl;
-use crate::domain::source::Source;
-use crate::protocol::message::{Answer, Context};
-use crate::protocol::process_output;
+use rolecall_core::domain::catalogue::{Catalogue, HOUR};
+use rolecall_core::domain::console::{TOKEN_LIFE, check_destination, page, reached, session_duration};
+use rolecall_core::domain::plan::{Plan, Step};
+use rolecall_core::domain::report::{Kind, Report};
+use rolecall_core::domain::secret::SigninUrl;
+use rolecall_core::domain::source::Source;
+use rolecall_ipc::protocol::message::{Answer, Context};
+use rolecall_ipc::protocol::process_output;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -135,7 +135,7 @@ fn prepare(catalogue: &Catalogue, plan: &Plan, order: &Order) -> Result<Prepared
     let duration = session_duration(reached, asked, own)?;
     let destination = match &order.destination {
         Some(destination) => {
-            check_destination(crate::domain::arn::Partition::of_region(&region), destination)?;
+            check_destination(rolecall_core::domain::arn::Partition::of_region(&region), destination)?;
             destination.clone()
         }
         None => page(&region, None)?,

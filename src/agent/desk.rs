@@ -4,8 +4,8 @@
 //! waking up is always looked at: sessions and the idle time may have run out meanwhile.
 
 use super::Agent;
-use crate::domain::catalogue::LockEvent;
-use crate::ports::DeskEvent;
+use rolecall_core::domain::catalogue::LockEvent;
+use rolecall_ports::DeskEvent;
 use tokio::sync::mpsc;
 
 /// Does what each event asks for. Never returns.

@@ -1,10 +1,10 @@
 //! Why there is no session, and how long to rest before the next try.
 
-use crate::domain::diagnosis::key::is_unknown_key;
-use crate::domain::names::Name;
-use crate::domain::plan::{Plan, SessionKey, Step};
-use crate::domain::report::{Kind, Report};
-use crate::ports::{Outlook, TokenError};
+use rolecall_core::domain::diagnosis::key::is_unknown_key;
+use rolecall_core::domain::names::Name;
+use rolecall_core::domain::plan::{Plan, SessionKey, Step};
+use rolecall_core::domain::report::{Kind, Report};
+use rolecall_ports::{Outlook, TokenError};
 use std::time::Duration;
 
 /// A permanent failure is answered from memory for this long, so that a loop of tools does not become a loop of STS calls.

@@ -8,15 +8,15 @@ use super::locked::LockedBytes;
 use super::questions::{NoAnswer, unanswered};
 use super::renewal::{Pace, Urgency};
 use super::sessions::Sessions;
-use crate::domain::arn;
-use crate::domain::catalogue::AwsSettings;
-use crate::domain::credential::{FLOOR, Freshness, LAST_CALL, Lifetime, Now, Signer, freshness};
-use crate::domain::plan::{Plan, SessionKey, Step};
-use crate::domain::report::{Kind, Report};
-use crate::domain::secret::MfaCode;
-use crate::domain::totp::TotpSecret;
-use crate::ports::{Issued, Outlook};
-use crate::protocol::process_output;
+use rolecall_core::domain::arn;
+use rolecall_core::domain::catalogue::AwsSettings;
+use rolecall_core::domain::credential::{FLOOR, Freshness, LAST_CALL, Lifetime, Now, Signer, freshness};
+use rolecall_core::domain::plan::{Plan, SessionKey, Step};
+use rolecall_core::domain::report::{Kind, Report};
+use rolecall_core::domain::secret::MfaCode;
+use rolecall_core::domain::totp::TotpSecret;
+use rolecall_ipc::protocol::process_output;
+use rolecall_ports::{Issued, Outlook};
 use std::future::Future;
 use std::pin::Pin;
 use std::sync::atomic::Ordering;
@@ -356,7 +356,7 @@ mod tests {
         assert_ne!(name, session_name("richard"), "the tag differs");
         for user in ["", "ünïcode", &"x".repeat(200), "a b/c"] {
             let name = session_name(user);
-            assert!(crate::domain::names::check_session_word(&name).is_ok(), "{name}");
+            assert!(rolecall_core::domain::names::check_session_word(&name).is_ok(), "{name}");
         }
     }
 }

@@ -9,16 +9,16 @@ use super::failure::Failure;
 use super::lock_watch::LockWatch;
 use super::requests::Response;
 use super::unknown_key::accepted_by;
-use crate::domain::arn;
-use crate::domain::catalogue::IdentityKind;
-use crate::domain::credential::{AccessKey, Signer};
-use crate::domain::diagnosis::key::is_unknown_key;
-use crate::domain::names::Name;
-use crate::domain::regions::{self, Rejected};
-use crate::domain::report::{Kind, Report};
-use crate::ports::{CallerIdentity, StoredKey};
-use crate::protocol::message::Answer;
-use crate::protocol::status::KeyStatus;
+use rolecall_core::domain::arn;
+use rolecall_core::domain::catalogue::IdentityKind;
+use rolecall_core::domain::credential::{AccessKey, Signer};
+use rolecall_core::domain::diagnosis::key::is_unknown_key;
+use rolecall_core::domain::names::Name;
+use rolecall_core::domain::regions::{self, Rejected};
+use rolecall_core::domain::report::{Kind, Report};
+use rolecall_ipc::protocol::message::Answer;
+use rolecall_ipc::protocol::status::KeyStatus;
+use rolecall_ports::{CallerIdentity, StoredKey};
 
 /// Says that a secret went with its user.
 fn dropped(arn: &str, name: &Name) -> Report {
@@ -146,7 +146,7 @@ impl Agent {
         let roles = catalogue.roles.values().filter(|role| role.source == *name).map(|role| role.role_arn.as_str());
         let arns: Vec<&str> = arns.iter().map(String::as_str).chain(device).chain(roles).collect();
         let asked = regions::first(region.or_else(|| known.clone()), arns.iter().copied());
-        crate::domain::names::check_region(&asked).map_err(|why| Report::new(Kind::Usage, why))?;
+        rolecall_core::domain::names::check_region(&asked).map_err(|why| Report::new(Kind::Usage, why))?;
         let error = match self.ports.tokens.caller_identity(&catalogue.aws, key, &asked).await {
             Ok(who) => return Ok((who, None)),
             Err(error) => error,

@@ -16,13 +16,13 @@ use super::patience::Patience;
 use super::questions::{NoAnswer, Subject};
 use super::requests::Response;
 use super::server::Connection;
-use crate::domain::credential::AccessKey;
-use crate::domain::names::Name;
-use crate::domain::question::{Question, Wanted};
-use crate::domain::report::{Kind, Report, printable};
-use crate::ports::{ForeignEntry as Entry, ForeignKeys};
-use crate::protocol::message::{Answer, Context, ForeignEntry, ForeignTool};
 use chrono::TimeDelta;
+use rolecall_core::domain::credential::AccessKey;
+use rolecall_core::domain::names::Name;
+use rolecall_core::domain::question::{Question, Wanted};
+use rolecall_core::domain::report::{Kind, Report, printable};
+use rolecall_ipc::protocol::message::{Answer, Context, ForeignEntry, ForeignTool};
+use rolecall_ports::{ForeignEntry as Entry, ForeignKeys};
 
 /// How long after an import its keys may go back: a month shows which tool cannot do without the file.
 const UNDO: TimeDelta = TimeDelta::days(30);

@@ -3,12 +3,12 @@
 use super::Agent;
 use super::caller::Caller;
 use super::failure::Failure;
-use crate::domain::arn::MfaSerial;
-use crate::domain::names::Name;
-use crate::domain::plan::Step;
-use crate::domain::report::{Kind, Report};
-use crate::domain::totp::TotpSecret;
-use crate::ports::{Outlook, StoredKey};
+use rolecall_core::domain::arn::MfaSerial;
+use rolecall_core::domain::names::Name;
+use rolecall_core::domain::plan::Step;
+use rolecall_core::domain::report::{Kind, Report};
+use rolecall_core::domain::totp::TotpSecret;
+use rolecall_ports::{Outlook, StoredKey};
 
 impl Agent {
     /// Keeps a secret, or removes it; gives what there is to say.

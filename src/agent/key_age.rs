@@ -4,14 +4,14 @@
 //! widgets ask every second, need not read the vault each time. A key that has not passed by yet is read once.
 
 use super::Agent;
-use crate::domain::catalogue::{Identity, IdentityKind, VaultKind};
-use crate::domain::names::Name;
-use crate::domain::report::{Kind, Report};
-use crate::domain::secret::Passphrase;
-use crate::ports::{ForeignKeys, StoredKey, Vault, VaultState};
-use crate::protocol::status::{KeyAge, KeyStatus};
 use async_trait::async_trait;
 use chrono::{DateTime, TimeDelta, Utc};
+use rolecall_core::domain::catalogue::{Identity, IdentityKind, VaultKind};
+use rolecall_core::domain::names::Name;
+use rolecall_core::domain::report::{Kind, Report};
+use rolecall_core::domain::secret::Passphrase;
+use rolecall_ipc::protocol::status::{KeyAge, KeyStatus};
+use rolecall_ports::{ForeignKeys, StoredKey, Vault, VaultState};
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;

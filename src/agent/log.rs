@@ -4,8 +4,8 @@
 //! room because the disk or the reader hangs, is counted, and `status` shows the count. A disk that is full, a pipe
 //! without a reader and a closed descriptor are everyday, and can be another user's doing.
 
-use crate::domain::report::printable;
-use crate::panics;
+use rolecall_core::domain::report::printable;
+use rolecall_platform::panics;
 use std::io::{self, Write};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};

@@ -9,12 +9,12 @@ use super::access::NO_DISPLAY;
 use super::consent::Grant;
 use super::renewal::IN_USE;
 use super::sessions::Sessions;
-use crate::domain::arn::MfaSerial;
-use crate::domain::names::Name;
-use crate::domain::plan::SessionKey;
-use crate::domain::question::{Notice, UNNAMED, allow_for_good};
-use crate::domain::report::{Kind, Report};
 use chrono::{DateTime, Utc};
+use rolecall_core::domain::arn::MfaSerial;
+use rolecall_core::domain::names::Name;
+use rolecall_core::domain::plan::SessionKey;
+use rolecall_core::domain::question::{Notice, UNNAMED, allow_for_good};
+use rolecall_core::domain::report::{Kind, Report};
 use std::collections::{HashMap, HashSet};
 use std::mem;
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -223,7 +223,7 @@ impl Coded {
     }
 
     fn warning(&self) -> Report {
-        let end = crate::protocol::process_output::timestamp(self.expiration);
+        let end = rolecall_ipc::protocol::process_output::timestamp(self.expiration);
         let left = self.left.as_secs().div_ceil(60);
         Report::new(Kind::Locked, format!("the MFA session of {} ends at {end}, in {left} min", self.whom))
             .hint(format!("run `rolecall unlock {}`", self.whom))

@@ -7,10 +7,10 @@
 
 use super::Agent;
 use super::caller::named;
-use crate::blocking::PROGRAMS;
-use crate::domain::catalogue::Role;
-use crate::domain::report::{Kind, Report};
 use futures_util::future::join_all;
+use rolecall_core::domain::catalogue::Role;
+use rolecall_core::domain::report::{Kind, Report};
+use rolecall_platform::blocking::PROGRAMS;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs::{self, File};
 use std::io::{self, Read};

@@ -3,13 +3,13 @@
 use super::Agent;
 use super::audit::{Event, Line};
 use super::caller::Caller;
-use crate::domain::credential::AccessKey;
-use crate::domain::names::Name;
-use crate::domain::report::{Kind, Report};
-use crate::domain::secret::SecretKey;
-use crate::ports::StoredKey;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
+use rolecall_core::domain::credential::AccessKey;
+use rolecall_core::domain::names::Name;
+use rolecall_core::domain::report::{Kind, Report};
+use rolecall_core::domain::secret::SecretKey;
+use rolecall_ports::StoredKey;
 
 /// The vault's texts have room for two kilobytes.
 const PASSWORD_MAX: usize = 1024;

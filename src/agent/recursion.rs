@@ -5,7 +5,7 @@
 
 use super::caller::Caller;
 use super::proc::Stat;
-use crate::domain::report::{Kind, Report};
+use rolecall_core::domain::report::{Kind, Report};
 
 /// More generations than any shell of shells has; a loop cannot be, but nothing rests on it.
 const GENERATIONS: usize = 64;

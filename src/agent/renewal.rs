@@ -1,7 +1,7 @@
 //! Renewal ahead: what is in use is renewed before anybody waits, a few calls at a time, and without asking anybody.
 
 use super::sessions::Sessions;
-use crate::domain::credential::{FLOOR, renewal_at};
+use rolecall_core::domain::credential::{FLOOR, renewal_at};
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::{Notify, SemaphorePermit};

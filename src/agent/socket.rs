@@ -1,10 +1,10 @@
 //! The agent's socket: taken by binding it or from systemd, and known to be the one that callers find.
 
 use super::world;
-use crate::blocking::STATE;
-use crate::domain::report::{Kind, Report};
-use crate::files;
-use crate::paths::Paths;
+use rolecall_core::domain::report::{Kind, Report};
+use rolecall_platform::blocking::STATE;
+use rolecall_platform::files;
+use rolecall_platform::paths::Paths;
 use rustix::fs::{FlockOperation, Mode};
 use rustix::net;
 use rustix::process::geteuid;

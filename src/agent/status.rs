@@ -2,16 +2,18 @@
 
 use super::sessions::Glance;
 use super::{Agent, flight, log};
-use crate::blocking::{self, STATE};
-use crate::domain::catalogue::{IdentityKind, VaultKind};
-use crate::domain::credential::{Freshness, Now};
-use crate::domain::plan::{Plan, SessionKey};
-use crate::domain::report::{Kind, Report, printable};
-use crate::files;
-use crate::ports::{VaultState, no_key};
-use crate::protocol::message::Answer;
-use crate::protocol::status::{AgentStatus, Counts, IdentityStatus, RoleStatus, SessionStatus, Status, VaultStatus};
 use chrono::TimeDelta;
+use rolecall_core::domain::catalogue::{IdentityKind, VaultKind};
+use rolecall_core::domain::credential::{Freshness, Now};
+use rolecall_core::domain::plan::{Plan, SessionKey};
+use rolecall_core::domain::report::{Kind, Report, printable};
+use rolecall_ipc::protocol::message::Answer;
+use rolecall_ipc::protocol::status::{
+    AgentStatus, Counts, IdentityStatus, RoleStatus, SessionStatus, Status, VaultStatus,
+};
+use rolecall_platform::blocking::{self, STATE};
+use rolecall_platform::files;
+use rolecall_ports::{VaultState, no_key};
 use std::collections::BTreeSet;
 use std::path::PathBuf;
 use std::sync::PoisonError;

@@ -5,7 +5,7 @@
 //! where the caller has our mounts and our root: a container has a `/dev/pts/0` of its own, and the question would appear
 //! on somebody else's.
 
-use crate::domain::question::Device;
+use rolecall_core::domain::question::Device;
 
 /// Gives the device of a terminal number; `None` where there is none, or none with a path.
 pub(super) fn of(tty: i32) -> Option<Device> {

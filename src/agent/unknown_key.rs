@@ -8,12 +8,12 @@ use super::Ports;
 use super::audit::{Event, Line};
 use super::failure::Failure;
 use super::sessions::Sessions;
-use crate::domain::catalogue::AwsSettings;
-use crate::domain::credential::Signer;
-use crate::domain::plan::Plan;
-use crate::domain::regions::{Reason, Rejected};
-use crate::domain::report::Report;
-use crate::ports::{CallerIdentity, Outlook, TokenError};
+use rolecall_core::domain::catalogue::AwsSettings;
+use rolecall_core::domain::credential::Signer;
+use rolecall_core::domain::plan::Plan;
+use rolecall_core::domain::regions::{Reason, Rejected};
+use rolecall_core::domain::report::Report;
+use rolecall_ports::{CallerIdentity, Outlook, TokenError};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 

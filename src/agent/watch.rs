@@ -8,9 +8,9 @@
 //! Looking at directories blocks where their file system does not answer, so each path is walked on a thread that is left
 //! behind at its deadline. As long as a path does not answer, the others are watched and all are read at short intervals.
 
-use crate::blocking::{CONFIGURATION, STATE};
 use futures_util::future::join_all;
 use notify::{EventKind, RecommendedWatcher, RecursiveMode, Watcher};
+use rolecall_platform::blocking::{CONFIGURATION, STATE};
 use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Component, Path, PathBuf};

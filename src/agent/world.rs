@@ -5,12 +5,12 @@
 
 use super::Agent;
 use super::socket::{BindError, failed};
-use crate::blocking::STATE;
-use crate::domain::catalogue::VaultKind;
-use crate::domain::report::{Kind, Report, printable};
-use crate::files;
-use crate::paths::Paths;
-use crate::protocol::message::{Request, SeenFile, View};
+use rolecall_core::domain::catalogue::VaultKind;
+use rolecall_core::domain::report::{Kind, Report, printable};
+use rolecall_ipc::protocol::message::{Request, SeenFile, View};
+use rolecall_platform::blocking::STATE;
+use rolecall_platform::files;
+use rolecall_platform::paths::Paths;
 use rustix::fs::FlockOperation;
 use std::fs::{self, File};
 use std::io::Write;

@@ -1,8 +1,10 @@
 //! The face: the fast paths of `get` and `prompt`, and the command line behind them.
 
-use rolecall::paths::Paths;
-use rolecall::protocol::message::Context;
-use rolecall::{cli, client, panics};
+use rolecall_cli as cli;
+use rolecall_ipc::client;
+use rolecall_ipc::protocol::message::Context;
+use rolecall_platform::panics;
+use rolecall_platform::paths::Paths;
 use std::env;
 use std::process::ExitCode;
 

@@ -29,9 +29,9 @@ pub(super) use setup::{
 pub(super) use socket::{SocketAddArgs, SocketCommand};
 pub(super) use source::SourceArgs;
 
-use crate::domain::names::Name;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use clap_complete::Shell;
+use rolecall_core::domain::names::Name;
 use std::path::PathBuf;
 
 /// One key in the keyring, one MFA prompt a day, every AWS role in every tool, instantly.

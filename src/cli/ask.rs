@@ -3,8 +3,8 @@
 //! It knows no command. A person is asked only when stdin is a terminal, so that nothing in a script ever waits; what is
 //! typed goes from `/dev/tty` into memory that is wiped.
 
-use crate::domain::report::{Kind, Report};
-use crate::domain::text::{escaped, wide};
+use rolecall_core::domain::report::{Kind, Report};
+use rolecall_core::domain::text::{escaped, wide};
 use std::fs::OpenOptions;
 use std::io::{self, IsTerminal, Read, Write};
 use zeroize::Zeroizing;

@@ -4,7 +4,7 @@
 //! nobody may give it one that is a secret.
 
 use super::var;
-use crate::domain::report::{Kind, Report, printable};
+use rolecall_core::domain::report::{Kind, Report, printable};
 use std::io;
 use std::os::unix::process::CommandExt;
 use std::path::Path;

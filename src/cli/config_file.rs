@@ -4,16 +4,16 @@
 //! makes it.
 
 use super::tell;
-use crate::client::{self, Autostart};
-use crate::config::{Files, Loaded, MAX_BYTES, Origin, Part, Unread};
-use crate::config_disk::{self, Disk};
-use crate::domain::catalogue::{Catalogue, Identity};
-use crate::domain::names::nearest;
-use crate::domain::report::{Kind, Report, printable};
-use crate::domain::text::{narrowing, wide};
-use crate::files;
-use crate::paths::Paths;
-use crate::protocol::message::Request;
+use rolecall_core::config::{Files, Loaded, MAX_BYTES, Origin, Part, Unread};
+use rolecall_core::domain::catalogue::{Catalogue, Identity};
+use rolecall_core::domain::names::nearest;
+use rolecall_core::domain::report::{Kind, Report, printable};
+use rolecall_core::domain::text::{narrowing, wide};
+use rolecall_ipc::client::{self, Autostart};
+use rolecall_ipc::protocol::message::Request;
+use rolecall_platform::config_disk::{self, Disk};
+use rolecall_platform::files;
+use rolecall_platform::paths::Paths;
 use std::path::{Path, PathBuf};
 
 /// Reads and checks the configuration.
@@ -200,7 +200,7 @@ pub(super) fn unknown<'a>(what: &str, name: &str, known: impl Iterator<Item = &'
 #[cfg(test)]
 pub(super) mod tests {
     use super::*;
-    use crate::config;
+    use rolecall_core::config;
     use std::fs;
 
     const TEXT: &str = r#"
@@ -216,7 +216,7 @@ pub(super) mod tests {
         region = "eu-central-1"
     "#;
 
-    pub(in crate::cli) fn paths(dir: &Path) -> Paths {
+    pub(crate) fn paths(dir: &Path) -> Paths {
         let at = |name: &str| -> PathBuf { dir.join(name) };
         Paths {
             config: at("c/config.toml"),

@@ -7,15 +7,15 @@ use super::args::{ConsoleArgs, SwitchLinkArgs};
 use super::browser::Browser;
 use super::config_file;
 use super::output::{self, Failure, complain_text, secret_buffer, span};
-use crate::client::{self, Autostart};
-use crate::config::parse_duration;
-use crate::domain::arn::Partition;
-use crate::domain::console::page;
-use crate::domain::names::Name;
-use crate::domain::report::{Kind, Report};
-use crate::domain::switch_role;
-use crate::paths::Paths;
-use crate::protocol::message::{Answer, Context, Request};
+use rolecall_core::config::parse_duration;
+use rolecall_core::domain::arn::Partition;
+use rolecall_core::domain::console::page;
+use rolecall_core::domain::names::Name;
+use rolecall_core::domain::report::{Kind, Report};
+use rolecall_core::domain::switch_role;
+use rolecall_ipc::client::{self, Autostart};
+use rolecall_ipc::protocol::message::{Answer, Context, Request};
+use rolecall_platform::paths::Paths;
 use std::io::{self, IsTerminal};
 
 /// Signs the browser in, or prints the address that does.

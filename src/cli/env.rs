@@ -10,12 +10,12 @@ use super::launch::variables::{METADATA, REGIONS, ROLE};
 use super::output::{Failure, print, print_data, secret_buffer};
 use super::shadowing::SHADOWING;
 use super::{config_file, quote, var};
-use crate::client;
-use crate::domain::credential::Session;
-use crate::domain::report::{Kind, Report, printable};
-use crate::paths::Paths;
-use crate::protocol::message::Context;
-use crate::protocol::process_output::{self, timestamp};
+use rolecall_core::domain::credential::Session;
+use rolecall_core::domain::report::{Kind, Report, printable};
+use rolecall_ipc::client;
+use rolecall_ipc::protocol::message::Context;
+use rolecall_ipc::protocol::process_output::{self, timestamp};
+use rolecall_platform::paths::Paths;
 use std::collections::BTreeMap;
 use std::path::Path;
 use zeroize::Zeroizing;
@@ -30,8 +30,8 @@ struct Place<'a> {
 }
 
 /// What is said of a variable that fish keeps for all its shells.
-const FISH_UNIVERSAL: &str = "  set -qU $rolecall_name; and echo \"rolecall: $rolecall_name is universal in fish and stays set; \
-                              remove it: set -eU $rolecall_name\" >&2\n";
+const FISH_UNIVERSAL: &str = "  set -qU rolecall_name; and echo \"rolecall: rolecall_name is universal in fish and stays set; \
+                              remove it: set -eU rolecall_name\" >&2\n";
 
 /// Prints the variables, writes them into a file, or prints what unsets them.
 pub(super) fn run(paths: impl Fn() -> Result<Paths, Report>, args: &EnvArgs) -> Result<(), Failure> {
@@ -187,7 +187,7 @@ fn push_unset(out: &mut String, names: &[&str], format: Format) {
             // A universal variable is every shell's and outlives them all, and no other one hides it from programs: its owner
             // is told, and removes it or not. Without the last word the look for it would be the whole script's outcome.
             let names = names.join(" ");
-            push_all(out, &["for rolecall_name in ", &names, "\n  set -eg $rolecall_name\n", FISH_UNIVERSAL]);
+            push_all(out, &["for rolecall_name in ", &names, "\n  set -eg rolecall_name\n", FISH_UNIVERSAL]);
             out.push_str("end\nset -e rolecall_name\ntrue\n");
         }
         // A statement each, with its own end: in `eval` the lines become one.

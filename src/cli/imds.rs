@@ -5,10 +5,10 @@
 
 use super::args::ImdsArgs;
 use super::output::{self, Failure, complain_text};
-use crate::client;
-use crate::domain::report::printable;
-use crate::paths::Paths;
-use crate::protocol::message::{EndpointForm, EndpointOwner};
+use rolecall_core::domain::report::printable;
+use rolecall_ipc::client;
+use rolecall_ipc::protocol::message::{EndpointForm, EndpointOwner};
+use rolecall_platform::paths::Paths;
 use std::thread;
 use std::time::Duration;
 

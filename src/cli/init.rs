@@ -6,13 +6,13 @@
 use super::output::{self, Failure, Screen, Style};
 use super::standing::{Standing, count, has_command};
 use super::{ask, config_file, run_words};
-use crate::client;
-use crate::domain::arn::RoleArn;
-use crate::domain::names::Name;
-use crate::domain::report::{Kind, Report, printable};
-use crate::paths::Paths;
-use crate::protocol::message::Context;
-use crate::protocol::process_output;
+use rolecall_core::domain::arn::RoleArn;
+use rolecall_core::domain::names::Name;
+use rolecall_core::domain::report::{Kind, Report, printable};
+use rolecall_ipc::client;
+use rolecall_ipc::protocol::message::Context;
+use rolecall_ipc::protocol::process_output;
+use rolecall_platform::paths::Paths;
 
 /// How often a value that does not fit is asked for.
 const TRIES: usize = 3;

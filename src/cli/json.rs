@@ -4,7 +4,7 @@
 //! `--json` to one of them. Nothing here is part of a run.
 
 use super::{doctor, identity, import, profiles, role, setup, status};
-use crate::protocol::status::{KeyStatus, Rotated, SocketStatus};
+use rolecall_ipc::protocol::status::{KeyStatus, Rotated, SocketStatus};
 use schemars::JsonSchema;
 use schemars::generate::SchemaSettings;
 use serde_json::Value;

@@ -3,8 +3,8 @@
 //! A reader of its own, some fifty lines, because every buffer it fills must be wiped; it knows RFC 4180 and the two
 //! column names, and nothing of where the text comes from. No message repeats a field: it could be the secret.
 
-use crate::domain::credential::AccessKey;
-use crate::domain::secret::SecretKey;
+use rolecall_core::domain::credential::AccessKey;
+use rolecall_core::domain::secret::SecretKey;
 use zeroize::Zeroizing;
 
 /// A console's file has one row; more than this is something else.

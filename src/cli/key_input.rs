@@ -4,11 +4,11 @@
 //! every buffer is wiped, and no message repeats what was read.
 
 use super::{ask, key_csv};
-use crate::domain::credential::AccessKey;
-use crate::domain::report::{Kind, Report, printable};
-use crate::domain::secret::SecretKey;
-use crate::domain::text::{narrowing, wide};
-use crate::domain::totp::TotpSecret;
+use rolecall_core::domain::credential::AccessKey;
+use rolecall_core::domain::report::{Kind, Report, printable};
+use rolecall_core::domain::secret::SecretKey;
+use rolecall_core::domain::text::{narrowing, wide};
+use rolecall_core::domain::totp::TotpSecret;
 use serde::{Deserialize, Deserializer};
 use std::fs::File;
 use std::io::{self, Read};

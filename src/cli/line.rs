@@ -4,7 +4,7 @@
 //! shows the other shows too. Widths are those of a terminal, where a Chinese character takes two cells.
 
 use super::output::{Screen, Style};
-use crate::domain::text::{is_hidden, printable};
+use rolecall_core::domain::text::{is_hidden, printable};
 use std::borrow::Cow;
 use unicode_width::{UnicodeWidthChar, UnicodeWidthStr};
 

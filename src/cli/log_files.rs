@@ -3,7 +3,7 @@
 //! It gives whole lines as bytes and does not know what is in them. A file is known by its inode, not its name, since the
 //! agent renames it while somebody reads.
 
-use crate::files;
+use rolecall_platform::files;
 use std::fs::{self, File};
 use std::io::{self, BufRead, BufReader, Read, Seek, SeekFrom};
 use std::os::unix::fs::MetadataExt;

@@ -6,8 +6,8 @@
 
 use super::line::{self, Line, cut, wrap};
 use super::var;
-use crate::domain::report::{Kind, Report};
-use crate::domain::text::{escaped, escaped_json, printable};
+use rolecall_core::domain::report::{Kind, Report};
+use rolecall_core::domain::text::{escaped, escaped_json, printable};
 use rustix::termios;
 use serde::Serialize;
 use std::borrow::Cow;

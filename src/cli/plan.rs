@@ -1,9 +1,9 @@
 //! What a role's plan will do, for `role show`: nothing is called, nobody is asked.
 
 use super::output::span;
-use crate::domain::catalogue::{Access, Catalogue, Identity, PromptKind, Role};
-use crate::domain::outline::{Asked, PlannedCall, SOURCE};
-use crate::domain::plan::Plan;
+use rolecall_core::domain::catalogue::{Access, Catalogue, Identity, PromptKind, Role};
+use rolecall_core::domain::outline::{Asked, PlannedCall, SOURCE};
+use rolecall_core::domain::plan::Plan;
 use schemars::JsonSchema;
 use serde::Serialize;
 use std::collections::BTreeMap;

@@ -1,8 +1,8 @@
 //! From the configuration to the block in the AWS file.
 
 use super::*;
-use crate::cli::config_file::tests::paths;
-use crate::config;
+use crate::config_file::tests::paths;
+use rolecall_core::config;
 use std::fs;
 use std::os::unix::fs::symlink;
 

@@ -1,16 +1,16 @@
 //! Roles from flags to text and back to a screen.
 
 use super::*;
-use crate::cli::args::Cli;
-use crate::files::write_atomically;
+use crate::args::Cli;
 use clap::Parser;
+use rolecall_platform::files::write_atomically;
 
 const BEFORE: &str = "# mine\n[identities.auth]\ntype = \"iam-user\" # the key\nregion = \"eu-west-1\"\n";
 
 fn flags(line: &str) -> (String, RoleFlags) {
     let cli = Cli::try_parse_from(line.split_whitespace()).unwrap_or_else(|e| panic!("{line}: {e}"));
     match cli.command {
-        crate::cli::args::Command::Role(RoleCommand::Add(args)) => (args.name.to_string(), args.flags),
+        crate::args::Command::Role(RoleCommand::Add(args)) => (args.name.to_string(), args.flags),
         other => panic!("{other:?}"),
     }
 }

@@ -12,8 +12,8 @@ use super::args::RolesArgs;
 use super::config_file;
 use super::output::{self, Cell, Failure, Screen, Style, headings, leave_out, table};
 use super::role::{AccountNames, Shown};
-use crate::domain::catalogue::{Catalogue, Role};
-use crate::paths::Paths;
+use rolecall_core::domain::catalogue::{Catalogue, Role};
+use rolecall_platform::paths::Paths;
 use search::Search;
 use std::fmt::Write;
 

@@ -4,10 +4,10 @@
 
 use super::output::{self, Failure};
 use super::{config_file, shells, usage};
-use crate::domain::report::{Kind, Report};
 use clap::{Command, CommandFactory};
 use clap_complete::Shell;
 use clap_mangen::Man;
+use rolecall_core::domain::report::{Kind, Report};
 use std::io::{self, Write};
 use std::path::Path;
 

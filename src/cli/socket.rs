@@ -4,15 +4,15 @@ use super::args::{SocketAddArgs, SocketCommand};
 use super::config_file::Edited;
 use super::output::{self, Cell, Failure, Screen, Style, headings, table};
 use super::{config_file, status};
-use crate::client::{self, Autostart};
-use crate::config::raw::SocketSection;
-use crate::config::{self, IfPresent};
-use crate::domain::extra_socket::ExtraSocket;
-use crate::domain::names::Name;
-use crate::domain::report::{Kind, Report, printable};
-use crate::paths::Paths;
-use crate::protocol::process_output::timestamp;
-use crate::protocol::status::SocketStatus;
+use rolecall_core::config::raw::SocketSection;
+use rolecall_core::config::{self, IfPresent};
+use rolecall_core::domain::extra_socket::ExtraSocket;
+use rolecall_core::domain::names::Name;
+use rolecall_core::domain::report::{Kind, Report, printable};
+use rolecall_ipc::client::{self, Autostart};
+use rolecall_ipc::protocol::process_output::timestamp;
+use rolecall_ipc::protocol::status::SocketStatus;
+use rolecall_platform::paths::Paths;
 
 /// Does what was typed.
 pub(super) fn run(paths: &Paths, command: &SocketCommand) -> Result<(), Failure> {

@@ -6,14 +6,14 @@
 use super::config_file;
 use super::output::{self, Failure, Screen, Style, labelled};
 use super::{line, usage};
-use crate::aws_files::census::{Census, census};
-use crate::aws_files::sync;
-use crate::client::{Brief, ask_briefly};
-use crate::domain::catalogue::Catalogue;
-use crate::domain::names::Name;
-use crate::domain::report::Report;
-use crate::paths::{Paths, file_id};
-use crate::protocol::message::Request;
+use rolecall_awsfiles::census::{Census, census};
+use rolecall_awsfiles::sync;
+use rolecall_core::domain::catalogue::Catalogue;
+use rolecall_core::domain::names::Name;
+use rolecall_core::domain::report::Report;
+use rolecall_ipc::client::{Brief, ask_briefly};
+use rolecall_ipc::protocol::message::Request;
+use rolecall_platform::paths::{Paths, file_id};
 use std::time::Duration;
 
 /// How long the agent may take to say that it is there.

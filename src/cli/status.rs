@@ -20,12 +20,12 @@ use super::config_file;
 use super::line;
 use super::output::{self, Failure, Screen};
 use super::waiting;
-use crate::client::{self, Autostart};
-use crate::domain::catalogue::Catalogue;
-use crate::domain::report::Report;
-use crate::paths::Paths;
-use crate::protocol::message::{Answer, Context, Request};
-use crate::protocol::status::{IdentityStatus, RoleStatus, Status};
+use rolecall_core::domain::catalogue::Catalogue;
+use rolecall_core::domain::report::Report;
+use rolecall_ipc::client::{self, Autostart};
+use rolecall_ipc::protocol::message::{Answer, Context, Request};
+use rolecall_ipc::protocol::status::{IdentityStatus, RoleStatus, Status};
+use rolecall_platform::paths::Paths;
 use schemars::JsonSchema;
 use serde::Serialize;
 

@@ -6,13 +6,13 @@
 use super::args::UnlockArgs;
 use super::output::{self, Failure};
 use super::{ask, status, tell, waiting};
-use crate::client::{self, Autostart};
-use crate::domain::names::Name;
-use crate::domain::report::{Kind, Report};
-use crate::domain::secret::{MfaCode, Passphrase, SecretKey};
-use crate::paths::Paths;
-use crate::protocol::message::{Answer, Request};
-use crate::reach;
+use rolecall_core::domain::names::Name;
+use rolecall_core::domain::report::{Kind, Report};
+use rolecall_core::domain::secret::{MfaCode, Passphrase, SecretKey};
+use rolecall_ipc::client::{self, Autostart};
+use rolecall_ipc::protocol::message::{Answer, Request};
+use rolecall_platform::paths::Paths;
+use rolecall_platform::reach;
 
 /// Gives a code or a passphrase ahead of time.
 pub(super) fn unlock(paths: &Paths, args: &UnlockArgs) -> Result<(), Failure> {

@@ -5,9 +5,9 @@
 
 use super::args::{Cli, GROUPS};
 use super::output::{self, Failure, Screen};
-use crate::domain::report::{Kind, Report, printable};
 use clap::error::ErrorKind;
 use clap::{Command, CommandFactory};
+use rolecall_core::domain::report::{Kind, Report, printable};
 use std::ffi::OsString;
 use std::fmt::Write;
 

@@ -5,10 +5,10 @@
 
 use super::line;
 use super::output::{Screen, complain_over, complain_text, is_dumb};
-use crate::client::{self, Autostart};
-use crate::domain::report::Report;
-use crate::paths::Paths;
-use crate::protocol::message::{Answer, Context, Request};
+use rolecall_core::domain::report::Report;
+use rolecall_ipc::client::{self, Autostart};
+use rolecall_ipc::protocol::message::{Answer, Context, Request};
+use rolecall_platform::paths::Paths;
 use std::io::{self, IsTerminal};
 use std::sync::mpsc::{RecvTimeoutError, Sender, channel};
 use std::thread::{self, JoinHandle};

@@ -1,7 +1,7 @@
 //! The forms of `setup plan` as those take them whom they are for: the script is run by both AWS CLIs against moto, an IAM
 //! that others wrote, and against the sandbox; the templates are read and judged by cfn-lint.
 //!
-//! Out of its reach: CloudFormation and Terraform themselves. The Terraform is parsed in src/setup/render/tests.rs.
+//! Out of its reach: CloudFormation and Terraform themselves. The Terraform is parsed in src/core/setup/render/tests.rs.
 
 use crate::harness::home::{Home, set_mode, text};
 use crate::moto::Moto;

@@ -198,8 +198,8 @@ fn every_source_file_that_is_named_is_there() {
         for (file, item) in files_named(&text) {
             named += 1;
             // Beside the whole path: as seen from `src`, and the siblings in a list of steps.
-            let places =
-                ["", "src/", "src/config/", "tests/it/", "src/adapters/aws/"].map(|place| format!("{place}{file}"));
+            let places = ["", "src/", "src/core/config/", "tests/it/", "src/adapters/aws/"]
+                .map(|place| format!("{place}{file}"));
             match places.iter().find(|place| root().join(place).is_file()) {
                 None => wrong.push(format!("{document}: there is no {file}")),
                 Some(place) => {

@@ -14,6 +14,7 @@ mod asking;
 mod aws_files;
 mod certificates;
 mod channels;
+mod client_binary;
 mod console;
 mod env;
 
@@ -31,7 +32,6 @@ mod hung_commands;
 mod hung_files;
 mod iam_sdk;
 mod import;
-mod layers;
 mod lifecycle;
 mod limits;
 mod lock_under_way;

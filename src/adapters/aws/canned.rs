@@ -11,12 +11,12 @@ use std::sync::{Mutex, PoisonError};
 static ANSWER: Mutex<(u16, Vec<u8>)> = Mutex::new((200, Vec::new()));
 
 /// Sets the status and the body of every answer from now on.
-pub(in crate::adapters) fn set(status: u16, body: &[u8]) {
+pub(crate) fn set(status: u16, body: &[u8]) {
     *ANSWER.lock().unwrap_or_else(PoisonError::into_inner) = (status, body.to_vec());
 }
 
 /// Returns a client that sends nothing.
-pub(in crate::adapters) fn client() -> SharedHttpClient {
+pub(crate) fn client() -> SharedHttpClient {
     http_client_fn(|_, _| SharedHttpConnector::new(Canned))
 }
 

@@ -4,8 +4,8 @@
 //! decides whether a certificate is trusted.
 
 use super::policies::{element, has_critical_policy, requires_explicit_policy};
-use crate::domain::report::printable;
 use chrono::DateTime;
+use rolecall_core::domain::report::printable;
 use rustls::pki_types::CertificateDer;
 use rustls::{CertificateError, Error};
 use std::fmt;
@@ -40,7 +40,7 @@ const RSA_MIN: usize = 2048;
 
 /// What is wrong.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(in crate::adapters) enum Fault {
+pub(crate) enum Fault {
     /// No trusted authority issued the chain; the issuer that is missing.
     UnknownIssuer(String),
     /// It is for other names.
@@ -77,15 +77,15 @@ pub(in crate::adapters) enum Fault {
 
 /// A certificate that was rejected.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(in crate::adapters) struct CertificateFault {
+pub(crate) struct CertificateFault {
     /// What is wrong.
-    pub(in crate::adapters) fault: Fault,
+    pub(crate) fault: Fault,
     /// Whose it is.
-    pub(in crate::adapters) subject: String,
+    pub(crate) subject: String,
     /// Who issued it.
-    pub(in crate::adapters) issuer: String,
+    pub(crate) issuer: String,
     /// Whether it is the server's own, and not an authority's.
-    pub(in crate::adapters) is_leaf: bool,
+    pub(crate) is_leaf: bool,
     /// Whether the server sent an authority's certificate with its own.
     has_intermediates: bool,
 }
@@ -112,7 +112,7 @@ impl CertificateFault {
     }
 
     /// Words it as the reason why a call to a host was not made.
-    pub(in crate::adapters) fn why(&self, host: &str) -> String {
+    pub(crate) fn why(&self, host: &str) -> String {
         let (subject, issuer) = (&self.subject, &self.issuer);
         if self.is_leaf {
             format!("the certificate of {host} ({subject}, issued by {issuer}) {self}")
@@ -122,7 +122,7 @@ impl CertificateFault {
     }
 
     /// Says what to do about it.
-    pub(in crate::adapters) fn hint(&self) -> String {
+    pub(crate) fn hint(&self) -> String {
         let issuer = &self.issuer;
         let reissue = |what: &str| format!("ask the operator of {issuer} to reissue the certificate {what}");
         match &self.fault {

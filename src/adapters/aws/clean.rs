@@ -3,7 +3,7 @@
 //! Threat: SignatureDoesNotMatch echoes the canonical request with its session token, and ValidationError the value that
 //! it dislikes, which may be the MFA code.
 
-use crate::domain::report::printable;
+use rolecall_core::domain::report::printable;
 use std::borrow::Cow;
 use std::fmt::Write;
 
@@ -14,7 +14,7 @@ const WORD_MAX: usize = 100;
 const GONE: &str = "[removed]";
 
 /// Cleans a text and cuts it.
-pub(in crate::adapters) fn clean(text: &str, secrets: &[&str], max: usize) -> String {
+pub(crate) fn clean(text: &str, secrets: &[&str], max: usize) -> String {
     let lower = text.to_ascii_lowercase();
     let end = ECHOES.iter().filter_map(|echo| lower.find(echo)).min().unwrap_or(text.len());
     let mut text = Cow::Borrowed(&text[..end]);

@@ -10,11 +10,6 @@ use super::failure::{Class, Failure};
 use super::probe::ClockErrors;
 use super::proxy::{Passwords, is_proxied};
 use super::trust;
-use crate::domain::catalogue::AwsSettings;
-use crate::domain::credential::Signer;
-use crate::domain::report::{Kind, Report};
-use crate::domain::secret::{MfaCode, SecretKey};
-use crate::ports::{Clock, Outlook, TokenError};
 use aws_credential_types::Credentials;
 use aws_sdk_sts::config::retry::RetryConfig;
 use aws_sdk_sts::config::timeout::TimeoutConfig;
@@ -24,6 +19,11 @@ use aws_smithy_async::rt::sleep::TokioSleep;
 use aws_smithy_async::time::TimeSource;
 use aws_smithy_runtime_api::client::orchestrator::HttpResponse;
 use aws_types::SdkConfig;
+use rolecall_core::domain::catalogue::AwsSettings;
+use rolecall_core::domain::credential::Signer;
+use rolecall_core::domain::report::{Kind, Report};
+use rolecall_core::domain::secret::{MfaCode, SecretKey};
+use rolecall_ports::{Clock, Outlook, TokenError};
 use std::error::Error;
 use std::fmt;
 use std::future::Future;
@@ -33,9 +33,9 @@ use tracing::instrument::WithSubscriber;
 use tracing::subscriber::NoSubscriber;
 
 /// The port's promise, reading of certificates included.
-pub(in crate::adapters) const WHOLE: Duration = Duration::from_secs(10);
+pub(crate) const WHOLE: Duration = Duration::from_secs(10);
 /// One per region in use, and a few from before the last change of the configuration.
-pub(in crate::adapters) const CLIENTS: usize = 8;
+pub(crate) const CLIENTS: usize = 8;
 /// All attempts together, as the SDK counts them.
 const OPERATION: Duration = Duration::from_millis(9_500);
 /// One attempt: two that hang still fit. A connection that died while the machine slept is found out this way.
@@ -47,7 +47,7 @@ const ATTEMPTS: u32 = 3;
 type Place = fn(&AwsSettings, &str) -> Result<(Endpoint, String), Report>;
 
 /// The clients of one service.
-pub(in crate::adapters) struct Clients<C> {
+pub(crate) struct Clients<C> {
     clock: Arc<dyn Clock>,
     passwords: Passwords,
     place: Place,
@@ -57,7 +57,7 @@ pub(in crate::adapters) struct Clients<C> {
 
 impl<C: Send + Sync + 'static> Clients<C> {
     /// Makes a pool that has no connections yet.
-    pub(in crate::adapters) fn new(
+    pub(crate) fn new(
         clock: Arc<dyn Clock>,
         passwords: Passwords,
         place: Place,
@@ -67,11 +67,7 @@ impl<C: Send + Sync + 'static> Clients<C> {
     }
 
     /// Gives the client for these settings and this region.
-    pub(in crate::adapters) async fn reach(
-        &self,
-        aws: &Arc<AwsSettings>,
-        region: &str,
-    ) -> Result<Arc<Reached<C>>, TokenError> {
+    pub(crate) async fn reach(&self, aws: &Arc<AwsSettings>, region: &str) -> Result<Arc<Reached<C>>, TokenError> {
         if let Some(held) = self.find(aws, region) {
             return Ok(held);
         }
@@ -103,7 +99,7 @@ impl<C: Send + Sync + 'static> Clients<C> {
     }
 
     /// Drops every client; a call that is under way keeps its own to its end.
-    pub(in crate::adapters) fn close(&self) {
+    pub(crate) fn close(&self) {
         self.lock().clear();
     }
 
@@ -112,17 +108,17 @@ impl<C: Send + Sync + 'static> Clients<C> {
     }
 
     /// Tells how many there are.
-    pub(in crate::adapters) fn count(&self) -> usize {
+    pub(crate) fn count(&self) -> usize {
         self.lock().len()
     }
 
     /// Gives the clock that they live by.
-    pub(in crate::adapters) fn clock(&self) -> &Arc<dyn Clock> {
+    pub(crate) fn clock(&self) -> &Arc<dyn Clock> {
         &self.clock
     }
 
     /// Waits for one call of the SDK and tells its failure.
-    pub(in crate::adapters) async fn answer<O, E>(
+    pub(crate) async fn answer<O, E>(
         &self,
         reached: &Arc<Reached<C>>,
         asked: &Asked<'_>,
@@ -145,11 +141,11 @@ impl<C: Send + Sync + 'static> Clients<C> {
 }
 
 /// A client for one region under one configuration.
-pub(in crate::adapters) struct Reached<C> {
+pub(crate) struct Reached<C> {
     aws: Arc<AwsSettings>,
     region: String,
     endpoint: Endpoint,
-    pub(in crate::adapters) client: C,
+    pub(crate) client: C,
 }
 
 impl<C> Reached<C> {
@@ -191,12 +187,7 @@ impl<C> Reached<C> {
     }
 
     /// Describes a call for the message of its failure.
-    pub(in crate::adapters) fn asked<'a>(
-        &'a self,
-        call: Call<'a>,
-        signer: &'a Signer,
-        secrets: &'a [&'a str],
-    ) -> Asked<'a> {
+    pub(crate) fn asked<'a>(&'a self, call: Call<'a>, signer: &'a Signer, secrets: &'a [&'a str]) -> Asked<'a> {
         let (key_id, by_session) = match signer {
             Signer::Key(key) => (&key.id, false),
             Signer::Session(session) => (&session.access_key_id, true),
@@ -205,7 +196,7 @@ impl<C> Reached<C> {
     }
 
     /// Describes a call that nothing signs.
-    pub(in crate::adapters) fn asked_unsigned<'a>(&'a self, call: Call<'a>, secrets: &'a [&'a str]) -> Asked<'a> {
+    pub(crate) fn asked_unsigned<'a>(&'a self, call: Call<'a>, secrets: &'a [&'a str]) -> Asked<'a> {
         let proxied = is_proxied(&self.aws, &self.endpoint.url);
         let proxy_user = self.aws.https_proxy_user.as_deref();
         let (host, region) = (self.endpoint.host.as_str(), self.region.as_str());
@@ -214,7 +205,7 @@ impl<C> Reached<C> {
 }
 
 /// Keeps the port's promise of time.
-pub(in crate::adapters) async fn in_time<T>(
+pub(crate) async fn in_time<T>(
     call: Call<'_>,
     key_id: &str,
     answer: impl Future<Output = Result<T, TokenError>>,
@@ -234,7 +225,7 @@ fn unsent(report: Report) -> TokenError {
 }
 
 /// The credentials of one call; the SDK wipes its copy.
-pub(in crate::adapters) fn credentials(signer: &Signer) -> Credentials {
+pub(crate) fn credentials(signer: &Signer) -> Credentials {
     const SOURCE: &str = "rolecall";
     match signer {
         Signer::Key(key) => Credentials::new(&key.id, key.secret.expose(), None, None, SOURCE),
@@ -246,7 +237,7 @@ pub(in crate::adapters) fn credentials(signer: &Signer) -> Credentials {
 }
 
 /// What of a call must not be repeated to anybody.
-pub(in crate::adapters) fn secrets<'a>(signer: &'a Signer, code: Option<&'a MfaCode>) -> Vec<&'a str> {
+pub(crate) fn secrets<'a>(signer: &'a Signer, code: Option<&'a MfaCode>) -> Vec<&'a str> {
     let mut secrets = match signer {
         Signer::Key(key) => vec![key.secret.expose()],
         Signer::Session(session) => vec![session.secret.expose(), session.token.expose()],

@@ -7,9 +7,6 @@ use super::endpoint::Endpoint;
 use super::http::{Limits, Sender};
 use super::proxy::Proxy;
 use super::{trust, verifier};
-use crate::domain::catalogue::AwsSettings;
-use crate::domain::report::{Kind, Report};
-use crate::domain::secret::SecretKey;
 use aws_smithy_runtime_api::client::http::{
     HttpConnector, HttpConnectorFuture, SharedHttpClient, SharedHttpConnector, http_client_fn,
 };
@@ -18,6 +15,9 @@ use aws_smithy_runtime_api::client::result::ConnectorError;
 use aws_smithy_types::body::SdkBody;
 use aws_smithy_types::byte_stream::ByteStream;
 use bytes::Bytes;
+use rolecall_core::domain::catalogue::AwsSettings;
+use rolecall_core::domain::report::{Kind, Report};
+use rolecall_core::domain::secret::SecretKey;
 use rustls::RootCertStore;
 use std::fmt;
 use std::path::Path;
@@ -25,7 +25,7 @@ use std::time::Duration;
 use zeroize::Zeroizing;
 
 /// Name, TCP, proxy and TLS together.
-pub(in crate::adapters) const CONNECT: Duration = Duration::from_secs(3);
+pub(crate) const CONNECT: Duration = Duration::from_secs(3);
 /// From the request to the head of its answer.
 const READ: Duration = Duration::from_secs(4);
 /// An answer of STS or IAM has a few KiB. Without a cap a hostile or broken proxy could fill the agent's memory.
@@ -33,7 +33,7 @@ const ANSWER_MAX: usize = 256 * 1024;
 
 /// The answer was larger than any of AWS's.
 #[derive(Debug)]
-pub(in crate::adapters) struct TooLarge;
+pub(crate) struct TooLarge;
 
 impl fmt::Display for TooLarge {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -44,7 +44,7 @@ impl fmt::Display for TooLarge {
 impl std::error::Error for TooLarge {}
 
 /// Builds the client for one endpoint. Reads certificate files, so it may take a moment.
-pub(in crate::adapters) fn client(
+pub(crate) fn client(
     aws: &AwsSettings,
     endpoint: &Endpoint,
     password: Option<&SecretKey>,
@@ -56,7 +56,7 @@ pub(in crate::adapters) fn client(
 
 /// Builds what sends requests to one endpoint, without the SDK between; `password` is the proxy's. Reads certificate files,
 /// so it may take a moment.
-pub(in crate::adapters) fn sender(
+pub(crate) fn sender(
     aws: &AwsSettings,
     endpoint: &Endpoint,
     password: Option<&SecretKey>,
@@ -66,7 +66,7 @@ pub(in crate::adapters) fn sender(
 }
 
 /// Builds what sends one request and reads its answer up to the cap. Reads certificate files if there is TLS.
-pub(in crate::adapters) fn connector(
+pub(crate) fn connector(
     tls: bool,
     ca_bundle: Option<&Path>,
     limits: Limits,

@@ -4,28 +4,28 @@
 //! (`SMITHY_CLIENT_SDK_CUSTOM_PARTITION`), and then any host would issue our sessions. A test holds this table against
 //! theirs.
 
-use crate::domain::arn::Partition;
-use crate::domain::catalogue::AwsSettings;
-use crate::domain::console;
-use crate::domain::report::{Kind, Report, printable};
+use rolecall_core::domain::arn::Partition;
+use rolecall_core::domain::catalogue::AwsSettings;
+use rolecall_core::domain::console;
+use rolecall_core::domain::report::{Kind, Report, printable};
 use std::net::IpAddr;
 
 /// Where calls go.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(in crate::adapters) struct Endpoint {
+pub(crate) struct Endpoint {
     /// The whole address.
-    pub(in crate::adapters) url: String,
+    pub(crate) url: String,
     /// Its host, with the port where there is one; for messages.
-    pub(in crate::adapters) host: String,
+    pub(crate) host: String,
     /// Whether it is spoken to over TLS.
-    pub(in crate::adapters) tls: bool,
+    pub(crate) tls: bool,
     /// Whether it is this machine, which no proxy leads to.
-    pub(in crate::adapters) loopback: bool,
+    pub(crate) loopback: bool,
 }
 
 impl Endpoint {
     /// Finds the STS of a region.
-    pub(in crate::adapters) fn sts(aws: &AwsSettings, region: &str) -> Result<Self, Report> {
+    pub(crate) fn sts(aws: &AwsSettings, region: &str) -> Result<Self, Report> {
         check_region(region)?;
         match &aws.sts_endpoint {
             Some(url) => custom(aws, url, "endpoint_url_sts"),
@@ -34,7 +34,7 @@ impl Endpoint {
     }
 
     /// Finds the IAM of a region's partition.
-    pub(in crate::adapters) fn iam(aws: &AwsSettings, region: &str) -> Result<Self, Report> {
+    pub(crate) fn iam(aws: &AwsSettings, region: &str) -> Result<Self, Report> {
         check_region(region)?;
         match &aws.iam_endpoint {
             Some(url) => custom(aws, url, "endpoint_url_iam"),
@@ -43,7 +43,7 @@ impl Endpoint {
     }
 
     /// Finds the S3 of a region: where STS and IAM are at one address, S3 is there too.
-    pub(in crate::adapters) fn s3(aws: &AwsSettings, region: &str) -> Result<Self, Report> {
+    pub(crate) fn s3(aws: &AwsSettings, region: &str) -> Result<Self, Report> {
         check_region(region)?;
         match (&aws.sts_endpoint, &aws.iam_endpoint) {
             (Some(sts), Some(iam)) if sts == iam => custom(aws, sts, "endpoint_url"),
@@ -52,7 +52,7 @@ impl Endpoint {
     }
 
     /// Finds the console's sign-in of a region.
-    pub(in crate::adapters) fn signin(aws: &AwsSettings, region: &str) -> Result<Self, Report> {
+    pub(crate) fn signin(aws: &AwsSettings, region: &str) -> Result<Self, Report> {
         check_region(region)?;
         match &aws.signin_endpoint {
             Some(url) => custom(aws, url, "endpoint_url_signin"),

@@ -5,14 +5,14 @@
 use super::clean::clean;
 use super::failure::{Class, Failure};
 use super::way::{may_need_proxy, on_the_way};
-use crate::domain::arn::RoleArn;
-use crate::domain::regions;
-use crate::domain::report::{Kind, Report, printable};
-use crate::ports::{Outlook, TokenError};
+use rolecall_core::domain::arn::RoleArn;
+use rolecall_core::domain::regions;
+use rolecall_core::domain::report::{Kind, Report, printable};
+use rolecall_ports::{Outlook, TokenError};
 
 /// A service of AWS.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(in crate::adapters) enum Service {
+pub(crate) enum Service {
     /// Identity and Access Management.
     Iam,
     /// The console's sign-in.
@@ -25,7 +25,7 @@ pub(in crate::adapters) enum Service {
 
 impl Service {
     /// Gives the name that people know.
-    pub(in crate::adapters) fn name(self) -> &'static str {
+    pub(crate) fn name(self) -> &'static str {
         match self {
             Self::Iam => "IAM",
             Self::Signin => "the console's sign-in",
@@ -47,7 +47,7 @@ impl Service {
 
 /// What was asked.
 #[derive(Clone, Copy, Debug)]
-pub(in crate::adapters) enum Call<'a> {
+pub(crate) enum Call<'a> {
     /// A change that an administrator makes, or a look before it, in words.
     Admin(&'a str),
     /// Becoming a role.
@@ -76,7 +76,7 @@ pub(in crate::adapters) enum Call<'a> {
 
 impl Call<'_> {
     /// Tells whom it is asked of.
-    pub(in crate::adapters) fn service(self) -> Service {
+    pub(crate) fn service(self) -> Service {
         match self {
             Self::AssumeRole(_) | Self::SessionToken | Self::CallerIdentity | Self::WebIdentity(_) => Service::Sts,
             Self::SignIn => Service::Signin,
@@ -93,28 +93,28 @@ impl Call<'_> {
 
 /// A call as its failure is told.
 #[derive(Clone, Copy, Debug)]
-pub(in crate::adapters) struct Asked<'a> {
+pub(crate) struct Asked<'a> {
     /// What was asked.
-    pub(in crate::adapters) call: Call<'a>,
+    pub(crate) call: Call<'a>,
     /// The host that was asked.
-    pub(in crate::adapters) host: &'a str,
+    pub(crate) host: &'a str,
     /// Its region.
-    pub(in crate::adapters) region: &'a str,
+    pub(crate) region: &'a str,
     /// The id of what signed.
-    pub(in crate::adapters) key_id: &'a str,
+    pub(crate) key_id: &'a str,
     /// Whether a session signed, not a long-term key.
-    pub(in crate::adapters) by_session: bool,
+    pub(crate) by_session: bool,
     /// Whether a proxy is between.
-    pub(in crate::adapters) proxied: bool,
+    pub(crate) proxied: bool,
     /// The user at the proxy, if the configuration names one.
-    pub(in crate::adapters) proxy_user: Option<&'a str>,
+    pub(crate) proxy_user: Option<&'a str>,
     /// What must not be repeated: secret key, token, code.
-    pub(in crate::adapters) secrets: &'a [&'a str],
+    pub(crate) secrets: &'a [&'a str],
 }
 
 /// What was odd about an answer, as the end of "the answer …".
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(in crate::adapters) struct Odd(pub(in crate::adapters) &'static str, pub(in crate::adapters) Outlook);
+pub(crate) struct Odd(pub(crate) &'static str, pub(crate) Outlook);
 
 struct Verdict {
     kind: Kind,
@@ -123,7 +123,7 @@ struct Verdict {
 }
 
 /// Tells a failure.
-pub(in crate::adapters) fn told(failure: &Failure, asked: &Asked<'_>) -> TokenError {
+pub(crate) fn told(failure: &Failure, asked: &Asked<'_>) -> TokenError {
     let request_id = failure.request_id.as_deref().map(|id| printable(id, 64));
     let code = failure.code.as_deref().map(|code| clean(code, asked.secrets, 64));
     let (message, verdict) = match (failure.class, &code) {
@@ -155,7 +155,7 @@ pub(in crate::adapters) fn told(failure: &Failure, asked: &Asked<'_>) -> TokenEr
 }
 
 /// Tells an answer that is not what was asked for.
-pub(in crate::adapters) fn odd(odd: Odd, request_id: Option<String>, asked: &Asked<'_>) -> TokenError {
+pub(crate) fn odd(odd: Odd, request_id: Option<String>, asked: &Asked<'_>) -> TokenError {
     let message = format!("cannot {}: the answer of {} {}", what(asked), asked.host, odd.0);
     let tail = request_id.as_deref().map(|id| format!(" (request {id})")).unwrap_or_default();
     let report = Report::new(Kind::Unreachable, message + &tail).hint(format!(
@@ -170,7 +170,7 @@ fn what(asked: &Asked<'_>) -> String {
 }
 
 /// Names a call as what it is for.
-pub(in crate::adapters) fn name(call: Call<'_>, key_id: &str) -> String {
+pub(crate) fn name(call: Call<'_>, key_id: &str) -> String {
     match call {
         Call::Admin(what) => printable(what, 300),
         Call::AssumeRole(role) => format!("assume {role}"),
@@ -202,7 +202,7 @@ fn of_code(code: &str, words: &str, status: Option<u16>, asked: &Asked<'_>) -> V
     use Outlook::{Permanent, SignerExpired, Transient};
     let code = code.strip_suffix("Exception").unwrap_or(code);
     let no = |outlook, hint: String| Verdict { kind: Kind::Refused, outlook, hint: Some(hint) };
-    if let Some((kind, outlook, hint)) = crate::adapters::sts::web_identity::verdict(code, words, asked) {
+    if let Some((kind, outlook, hint)) = crate::sts::web_identity::verdict(code, words, asked) {
         return Verdict { kind, outlook, hint: Some(hint) };
     }
     let later = |hint: &str| Verdict { kind: Kind::Unreachable, outlook: Transient, hint: Some(hint.to_owned()) };
@@ -317,7 +317,7 @@ fn denied(words: &str, asked: &Asked<'_>) -> Verdict {
 }
 
 /// Says how one looks at a role's trust policy: with credentials of its own account, which nobody here may have.
-pub(in crate::adapters) fn trust_policy(role: &RoleArn) -> String {
+pub(crate) fn trust_policy(role: &RoleArn) -> String {
     format!("`aws iam get-role --role-name {}` with credentials of account {}", role.name(), role.account())
 }
 

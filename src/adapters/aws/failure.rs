@@ -5,11 +5,11 @@
 use super::certificate::CertificateFault;
 use super::connector::TooLarge;
 use super::http::TimedOut;
-use crate::domain::report::printable;
 use aws_sdk_sts::error::{ProvideErrorMetadata, SdkError};
 use aws_sdk_sts::operation::RequestId;
 use aws_smithy_runtime_api::client::orchestrator::HttpResponse;
 use aws_smithy_runtime_api::client::result::ConnectorError;
+use rolecall_core::domain::report::printable;
 use std::error::Error;
 use std::io;
 
@@ -18,7 +18,7 @@ const WORDS_MAX: usize = 120;
 
 /// How far a call came.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(in crate::adapters) enum Class {
+pub(crate) enum Class {
     /// AWS said no, with a code.
     Refused,
     /// Something answered, but not as AWS does.
@@ -53,24 +53,24 @@ pub(in crate::adapters) enum Class {
 
 /// One failed call.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(in crate::adapters) struct Failure {
+pub(crate) struct Failure {
     /// How far it came.
-    pub(in crate::adapters) class: Class,
+    pub(crate) class: Class,
     /// AWS's code.
-    pub(in crate::adapters) code: Option<String>,
+    pub(crate) code: Option<String>,
     /// AWS's own words, unchecked.
-    pub(in crate::adapters) message: Option<String>,
+    pub(crate) message: Option<String>,
     /// The HTTP status.
-    pub(in crate::adapters) status: Option<u16>,
+    pub(crate) status: Option<u16>,
     /// AWS's id of the call.
-    pub(in crate::adapters) request_id: Option<String>,
+    pub(crate) request_id: Option<String>,
     /// What TLS failed on.
-    pub(in crate::adapters) tls: Option<Tls>,
+    pub(crate) tls: Option<Tls>,
 }
 
 /// What TLS failed on.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(in crate::adapters) enum Tls {
+pub(crate) enum Tls {
     /// A certificate.
     Certificate(Box<CertificateFault>),
     /// The handshake, in the library's words.
@@ -79,12 +79,12 @@ pub(in crate::adapters) enum Tls {
 
 impl Failure {
     /// Makes one without an answer.
-    pub(in crate::adapters) const fn without_answer(class: Class) -> Self {
+    pub(crate) const fn without_answer(class: Class) -> Self {
         Self { class, code: None, message: None, status: None, request_id: None, tls: None }
     }
 
     /// Takes the SDK's error apart.
-    pub(in crate::adapters) fn of<E>(error: &SdkError<E, HttpResponse>) -> Self
+    pub(crate) fn of<E>(error: &SdkError<E, HttpResponse>) -> Self
     where
         E: ProvideErrorMetadata + Error + 'static,
     {
@@ -112,7 +112,7 @@ impl Failure {
 
 impl Failure {
     /// Takes the error of a request apart that was sent without the SDK.
-    pub(in crate::adapters) fn of_sending(error: &ConnectorError) -> Self {
+    pub(crate) fn of_sending(error: &ConnectorError) -> Self {
         Self { tls: of_tls(error), ..Self::without_answer(of_connector(error)) }
     }
 }

@@ -30,16 +30,16 @@ const IDLE_MAX: usize = 4;
 
 /// How long the parts of an exchange may take.
 #[derive(Clone, Copy, Debug)]
-pub(in crate::adapters) struct Limits {
+pub(crate) struct Limits {
     /// Name, TCP, proxy and TLS together.
-    pub(in crate::adapters) connect: Duration,
+    pub(crate) connect: Duration,
     /// From the request to the head of its answer, the connection included.
-    pub(in crate::adapters) read: Duration,
+    pub(crate) read: Duration,
 }
 
 /// A limit was reached.
 #[derive(Clone, Copy, Debug)]
-pub(in crate::adapters) enum TimedOut {
+pub(crate) enum TimedOut {
     /// There was no connection in time.
     Connect,
     /// There was no answer in time.

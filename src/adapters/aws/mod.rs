@@ -7,7 +7,7 @@
 #[cfg(fuzzing)]
 pub(super) mod canned;
 mod certificate;
-pub(in crate::adapters) mod clean;
+pub(crate) mod clean;
 pub(super) mod clients;
 pub(super) mod connector;
 pub(super) mod endpoint;

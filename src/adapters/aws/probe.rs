@@ -1,7 +1,6 @@
 //! What rides along with one call: it notes the server's clock and whether the answer is whole, says who we are, and has
 //! the SDK retry every clock error.
 
-use crate::ports::Clock;
 use aws_smithy_runtime_api::box_error::BoxError;
 use aws_smithy_runtime_api::client::interceptors::context::{
     BeforeDeserializationInterceptorContextRef, BeforeTransmitInterceptorContextMut, InterceptorContext,
@@ -11,6 +10,7 @@ use aws_smithy_runtime_api::client::retries::classifiers::{ClassifyRetry, RetryA
 use aws_smithy_runtime_api::client::runtime_components::RuntimeComponents;
 use aws_smithy_types::config_bag::ConfigBag;
 use chrono::{DateTime, TimeDelta, Utc};
+use rolecall_ports::Clock;
 use std::fmt;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -27,7 +27,7 @@ const ABSURD: TimeDelta = TimeDelta::days(20 * 366);
 
 /// Notes, for one call, what the SDK does not tell about its answer.
 #[derive(Clone)]
-pub(in crate::adapters) struct Probe {
+pub(crate) struct Probe {
     clock: Arc<dyn Clock>,
     since: Duration,
     seen: Arc<Mutex<Seen>>,
@@ -41,18 +41,18 @@ struct Seen {
 
 impl Probe {
     /// Makes one that has seen nothing.
-    pub(in crate::adapters) fn new(clock: Arc<dyn Clock>) -> Self {
+    pub(crate) fn new(clock: Arc<dyn Clock>) -> Self {
         Self { since: clock.now().boot, clock, seen: Arc::default() }
     }
 
     /// Tells how far the server's clock is ahead.
-    pub(in crate::adapters) fn skew(&self) -> TimeDelta {
+    pub(crate) fn skew(&self) -> TimeDelta {
         self.seen().skew
     }
 
     /// Tells whether the answer reached its end. The SDK takes an XML that breaks off as one whose last elements are
     /// empty, and a token that breaks off as the token.
-    pub(in crate::adapters) fn whole(&self) -> bool {
+    pub(crate) fn whole(&self) -> bool {
         self.seen().whole
     }
 
@@ -101,7 +101,7 @@ impl Intercept for Probe {
 
 /// Tells by the Date header of an answer how far the server's clock is ahead. `since` is when the call began, by the
 /// boot-time clock.
-pub(in crate::adapters) fn skew(date: Option<&str>, since: Duration, clock: &dyn Clock) -> TimeDelta {
+pub(crate) fn skew(date: Option<&str>, since: Duration, clock: &dyn Clock) -> TimeDelta {
     let now = clock.now();
     let date = date.filter(|_| now.boot.saturating_sub(since) <= AWAKE).and_then(read);
     date.map_or(TimeDelta::zero(), |theirs| noticeable(theirs - now.wall))
@@ -117,7 +117,7 @@ fn noticeable(skew: TimeDelta) -> TimeDelta {
 
 /// Retries the clock errors that the SDK does not know as such; it corrects its clock from any answer.
 #[derive(Debug)]
-pub(in crate::adapters) struct ClockErrors;
+pub(crate) struct ClockErrors;
 
 impl ClassifyRetry for ClockErrors {
     fn classify_retry(&self, context: &InterceptorContext) -> RetryAction {
@@ -149,8 +149,8 @@ fn contains(body: &[u8], part: &[u8]) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::domain::credential::Now;
     use async_trait::async_trait;
+    use rolecall_core::domain::credential::Now;
 
     struct Still(Now);
 

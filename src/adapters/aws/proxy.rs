@@ -1,15 +1,15 @@
 //! The proxy of the configuration, and which hosts it is for. Never the proxy of a caller.
 
-use crate::domain::catalogue::AwsSettings;
-use crate::domain::names::Name;
-use crate::domain::report::{Kind, Report};
-use crate::domain::secret::SecretKey;
-use crate::ports::{Outlook, TokenError, Vault};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use hyper::Uri;
 use hyper::header::HeaderValue;
 use hyper_util::client::proxy::matcher::Matcher;
+use rolecall_core::domain::catalogue::AwsSettings;
+use rolecall_core::domain::names::Name;
+use rolecall_core::domain::report::{Kind, Report};
+use rolecall_core::domain::secret::SecretKey;
+use rolecall_ports::{Outlook, TokenError, Vault};
 use std::fmt;
 use std::sync::{Arc, OnceLock};
 use zeroize::Zeroizing;
@@ -20,24 +20,24 @@ const NEVER: &str = "localhost,127.0.0.0/8,::1,169.254.0.0/16,fe80::/10,fd00:ec2
 
 /// Where the password of the proxy comes from: the vault, if there is one, or a person who has typed it.
 #[derive(Clone, Default)]
-pub(in crate::adapters) struct Passwords {
+pub(crate) struct Passwords {
     vault: Option<Arc<dyn Vault>>,
     typed: Arc<OnceLock<SecretKey>>,
 }
 
 impl Passwords {
     /// Reads passwords from a vault.
-    pub(in crate::adapters) fn of_vault(vault: Arc<dyn Vault>) -> Self {
+    pub(crate) fn of_vault(vault: Arc<dyn Vault>) -> Self {
         Self { vault: Some(vault), typed: Arc::default() }
     }
 
     /// Takes a password that was typed, for as long as this process runs. The first one counts.
-    pub(in crate::adapters) fn take(&self, password: SecretKey) {
+    pub(crate) fn take(&self, password: SecretKey) {
         let _ = self.typed.set(password);
     }
 
     /// Reads the password of the configuration's proxy user; `None` if there is no user, or no password of this user.
-    pub(in crate::adapters) async fn of(&self, aws: &AwsSettings) -> Result<Option<SecretKey>, TokenError> {
+    pub(crate) async fn of(&self, aws: &AwsSettings) -> Result<Option<SecretKey>, TokenError> {
         let (Some(_), Some(user)) = (&aws.https_proxy, &aws.https_proxy_user) else { return Ok(None) };
         if let Some(typed) = self.typed.get() {
             return Ok(Some(typed.clone()));
@@ -64,7 +64,7 @@ impl fmt::Debug for Passwords {
 
 /// A proxy.
 #[derive(Clone)]
-pub(in crate::adapters) struct Proxy {
+pub(crate) struct Proxy {
     pub(super) uri: Uri,
     pub(super) authorization: Option<HeaderValue>,
     rules: Arc<Matcher>,
@@ -72,7 +72,7 @@ pub(in crate::adapters) struct Proxy {
 
 impl Proxy {
     /// Reads the proxy of a configuration, if it has one.
-    pub(in crate::adapters) fn of(aws: &AwsSettings, password: Option<&str>) -> Result<Option<Self>, Report> {
+    pub(crate) fn of(aws: &AwsSettings, password: Option<&str>) -> Result<Option<Self>, Report> {
         let Some(url) = &aws.https_proxy else { return Ok(None) };
         let bad = || {
             // The address is not shown: it may hold a password.
@@ -98,7 +98,7 @@ impl Proxy {
 }
 
 /// Returns whether calls to an address go through the proxy of a configuration.
-pub(in crate::adapters) fn is_proxied(aws: &AwsSettings, address: &str) -> bool {
+pub(crate) fn is_proxied(aws: &AwsSettings, address: &str) -> bool {
     aws.https_proxy.is_some() && address.parse::<Uri>().is_ok_and(|address| rules(aws).intercept(&address).is_some())
 }
 

@@ -3,8 +3,8 @@
 //! The environment is not asked (`SSL_CERT_FILE` would let whoever starts the agent choose), except on macOS, whose
 //! keychain is reached through a library that looks there first.
 
-use crate::blocking::SOURCES;
-use crate::domain::report::{Kind, Report};
+use rolecall_core::domain::report::{Kind, Report};
+use rolecall_platform::blocking::SOURCES;
 use rustls::RootCertStore;
 use rustls::pki_types::CertificateDer;
 use rustls::pki_types::pem::PemObject;
@@ -32,7 +32,7 @@ const SYSTEM_BUNDLES: [&str; 7] = [
 const DEADLINE: Duration = Duration::from_secs(4);
 
 /// Runs a job that reads the certificates to believe: on a thread that is left behind where their file does not answer.
-pub(in crate::adapters) async fn reading<T: Send + 'static>(
+pub(crate) async fn reading<T: Send + 'static>(
     ca_bundle: Option<&Path>,
     job: impl FnOnce() -> Result<T, Report> + Send + 'static,
 ) -> Result<T, Report> {
@@ -47,7 +47,7 @@ pub(in crate::adapters) async fn reading<T: Send + 'static>(
 }
 
 /// Reads the certificates to believe.
-pub(in crate::adapters) fn store(ca_bundle: Option<&Path>) -> Result<RootCertStore, Report> {
+pub(crate) fn store(ca_bundle: Option<&Path>) -> Result<RootCertStore, Report> {
     match ca_bundle {
         Some(path) => bundle(path).map_err(|why| {
             Report::new(Kind::Config, format!("`ca_bundle` {}: {why}", path.display()))
@@ -109,7 +109,7 @@ mod tests {
         let dir = tempfile::tempdir().expect("tempdir");
         let file = |name: &str, content: &str| {
             let path = dir.path().join(name);
-            crate::files::write_atomically(&path, content.as_bytes()).expect("written");
+            rolecall_platform::files::write_atomically(&path, content.as_bytes()).expect("written");
             path
         };
         let broken = "-----BEGIN CERTIFICATE-----\n!!!\n-----END CERTIFICATE-----\n";

@@ -2,23 +2,23 @@
 
 use super::changes::send;
 use super::{Iam, signed_by, time};
-use crate::adapters::aws::clients::in_time;
-use crate::adapters::aws::errors::Call as Asking;
-use crate::adapters::profiles;
-use crate::adapters::sts::Sts;
-use crate::domain::arn::{IamUser, Partition};
-use crate::domain::catalogue::AwsSettings;
-use crate::domain::diagnosis::key::is_unknown_key;
-use crate::domain::regions;
-use crate::domain::report::{Kind, Report};
-use crate::domain::secret::{MfaCode, SecretKey};
-use crate::ports::{
-    AccessKeys, Accounts, CallerIdentity, Changed, Hanging, Held, Listing, Office, Outlook, Thing, TokenError,
-};
-use crate::setup::call::{Call, Tags};
+use crate::aws::clients::in_time;
+use crate::aws::errors::Call as Asking;
+use crate::profiles;
+use crate::sts::Sts;
 use async_trait::async_trait;
 use aws_sdk_iam::Client;
 use aws_sdk_iam::types::Tag;
+use rolecall_core::domain::arn::{IamUser, Partition};
+use rolecall_core::domain::catalogue::AwsSettings;
+use rolecall_core::domain::diagnosis::key::is_unknown_key;
+use rolecall_core::domain::regions;
+use rolecall_core::domain::report::{Kind, Report};
+use rolecall_core::domain::secret::{MfaCode, SecretKey};
+use rolecall_core::setup::call::{Call, Tags};
+use rolecall_ports::{
+    AccessKeys, Accounts, CallerIdentity, Changed, Hanging, Held, Listing, Office, Outlook, Thing, TokenError,
+};
 use std::sync::Arc;
 
 /// A list that goes on for more pages is none of a thing that a setup made.

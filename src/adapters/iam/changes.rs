@@ -3,18 +3,18 @@
 //! What makes a thing is sent once: a try whose answer is lost may have made it, and whoever asked looks before it asks again.
 
 use super::{Iam, signed_by, time};
-use crate::adapters::aws::clients::secrets;
-use crate::adapters::aws::errors::{self, Call as Asking, Odd};
-use crate::domain::catalogue::AwsSettings;
-use crate::domain::credential::AccessKey;
-use crate::domain::secret::{MfaCode, SecretKey};
-use crate::domain::totp::TotpSecret;
-use crate::ports::{Changed, NewKey, Office, Outlook, TokenError};
-use crate::setup::call::{Call, Tags};
+use crate::aws::clients::secrets;
+use crate::aws::errors::{self, Call as Asking, Odd};
 use aws_sdk_iam::config::Builder;
 use aws_sdk_iam::config::retry::RetryConfig;
 use aws_sdk_iam::operation::RequestId;
 use aws_sdk_iam::types::Tag;
+use rolecall_core::domain::catalogue::AwsSettings;
+use rolecall_core::domain::credential::AccessKey;
+use rolecall_core::domain::secret::{MfaCode, SecretKey};
+use rolecall_core::domain::totp::TotpSecret;
+use rolecall_core::setup::call::{Call, Tags};
+use rolecall_ports::{Changed, NewKey, Office, Outlook, TokenError};
 use std::sync::Arc;
 use zeroize::Zeroizing;
 
@@ -25,16 +25,16 @@ const DONE: Result<Changed, TokenError> = Ok(Changed::Done(None));
 macro_rules! send {
     ($iam:expr, $aws:expr, $office:expr, $what:expr, $config:expr, $request:expr) => {{
         let reached = $iam.clients.reach($aws, $office.partition.default_region()).await?;
-        let secrets = $crate::adapters::aws::clients::secrets(&$office.signer, None);
-        let asked = reached.asked($crate::adapters::aws::errors::Call::Admin($what), &$office.signer, &secrets);
+        let secrets = $crate::aws::clients::secrets(&$office.signer, None);
+        let asked = reached.asked($crate::aws::errors::Call::Admin($what), &$office.signer, &secrets);
         let probe = $iam.probe();
         let request = $request(&reached.client);
         let sent = request.customize().interceptor(probe.clone()).config_override($config).send();
         let output = $iam.clients.answer(&reached, &asked, sent).await?;
         if !probe.whole() {
             let id = aws_sdk_iam::operation::RequestId::request_id(&output).map(str::to_owned);
-            let odd = $crate::adapters::aws::errors::Odd("ends too early", $crate::ports::Outlook::Transient);
-            return Err($crate::adapters::aws::errors::odd(odd, id, &asked));
+            let odd = $crate::aws::errors::Odd("ends too early", rolecall_ports::Outlook::Transient);
+            return Err($crate::aws::errors::odd(odd, id, &asked));
         }
         output
     }};

@@ -4,13 +4,13 @@
 //! GetRole: "compliant with RFC 3986").
 
 use super::{Iam, signed_by};
-use crate::adapters::aws::clients::secrets;
-use crate::adapters::aws::errors::{self, Call, Odd};
-use crate::domain::arn::{Partition, RoleArn};
-use crate::domain::catalogue::AwsSettings;
-use crate::domain::credential::Signer;
-use crate::ports::{Outlook, RoleRead, Simulated, TokenError};
+use crate::aws::clients::secrets;
+use crate::aws::errors::{self, Call, Odd};
 use aws_sdk_iam::types::{ContextEntry, ContextKeyTypeEnum, PolicyEvaluationDecisionType};
+use rolecall_core::domain::arn::{Partition, RoleArn};
+use rolecall_core::domain::catalogue::AwsSettings;
+use rolecall_core::domain::credential::Signer;
+use rolecall_ports::{Outlook, RoleRead, Simulated, TokenError};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -19,7 +19,7 @@ const DOCUMENT_MAX: usize = 64 * 1024;
 
 impl Iam {
     /// Reads a role.
-    pub(in crate::adapters) async fn read_role(
+    pub(crate) async fn read_role(
         &self,
         aws: &Arc<AwsSettings>,
         signer: &Signer,
@@ -46,7 +46,7 @@ impl Iam {
     }
 
     /// Asks the simulator.
-    pub(in crate::adapters) async fn simulate(
+    pub(crate) async fn simulate(
         &self,
         aws: &Arc<AwsSettings>,
         signer: &Signer,
@@ -90,7 +90,7 @@ impl Iam {
     }
 
     /// Reads an inline policy.
-    pub(in crate::adapters) async fn read_inline_policy(
+    pub(crate) async fn read_inline_policy(
         &self,
         aws: &Arc<AwsSettings>,
         signer: &Signer,

@@ -2,8 +2,8 @@
 //! the same.
 
 use super::*;
-use crate::domain::credential::Now;
-use crate::domain::report::Kind;
+use rolecall_core::domain::credential::Now;
+use rolecall_core::domain::report::Kind;
 use rolecall_sandbox::tutorials::USER_ARN;
 use rolecall_sandbox::{Clock as SandboxClock, Fault, FaultKind, Sandbox, World};
 use serde_json::json;

@@ -1,8 +1,8 @@
 //! Entry point of `fuzz/` into what a pinentry program writes. Compiled for cargo-fuzz only.
 
 use super::Dialog;
-use crate::domain::question::{Question, Surroundings};
-use crate::ports::Prompted;
+use rolecall_core::domain::question::{Question, Surroundings};
+use rolecall_ports::Prompted;
 use tokio::io::{BufReader, sink};
 
 /// Holds the whole conversation with a program that writes these bytes and reads everything.

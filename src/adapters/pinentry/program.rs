@@ -3,7 +3,7 @@
 //! It knows nothing of questions. A pinentry that is killed leaves its terminal without echo and showing the wrong page, and
 //! one that ignores a request to end has to be killed: so what was there before is put back by us, not by it.
 
-use crate::domain::question::Terminal;
+use rolecall_core::domain::question::Terminal;
 use rustix::process::{Pid, Signal, kill_process_group};
 use rustix::termios::{OptionalActions, Termios, tcgetattr, tcsetattr};
 use std::fs::{File, Metadata, OpenOptions};
@@ -30,7 +30,7 @@ const LEAVE: &[u8] = b"\x1b[?1049l\x1b[?25h\x1b[0m";
 static ENDING: LazyLock<watch::Sender<usize>> = LazyLock::new(|| watch::Sender::new(0));
 
 /// Returns when no pinentry is being ended any more, or after two seconds.
-pub(in crate::adapters) async fn settled() {
+pub(crate) async fn settled() {
     let mut ending = ENDING.subscribe();
     let _ = timeout(SETTLED, ending.wait_for(|count| *count == 0)).await;
 }
@@ -150,7 +150,7 @@ fn modes(of: &Termios) -> [u32; 4] {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::domain::question::Device;
+    use rolecall_core::domain::question::Device;
     use std::io::{BufRead, BufReader};
 
     #[test]

@@ -3,8 +3,8 @@
 //! Threat: an agent's environment that could be set by a caller would decide for everybody who they are. A tool that starts
 //! the agent passes none of these on (`client::INHERITED`); `rolecall agent run` and systemd do, because a person said so.
 
-use crate::adapters::bus::SessionBus;
-use crate::domain::secret::{SecretKey, SessionToken, WebToken};
+use crate::bus::SessionBus;
+use rolecall_core::domain::secret::{SecretKey, SessionToken, WebToken};
 use std::ffi::OsString;
 use std::fmt;
 use std::sync::Arc;

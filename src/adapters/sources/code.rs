@@ -1,8 +1,8 @@
 //! A code of an MFA device from a program of the configuration's (`mfa_process`), run as any credential program is.
 
 use super::process::{self, Running};
-use crate::domain::report::printable;
-use crate::domain::secret::MfaCode;
+use rolecall_core::domain::report::printable;
+use rolecall_core::domain::secret::MfaCode;
 use std::ffi::OsString;
 use std::sync::Arc;
 

@@ -1,9 +1,9 @@
 //! Whether what a source gave are credentials at all. Pure; nothing of it is echoed.
 
-use crate::domain::credential::AccessKey;
-use crate::domain::secret::{SecretKey, SessionToken};
-use crate::ports::Given;
 use chrono::{DateTime, Utc};
+use rolecall_core::domain::credential::AccessKey;
+use rolecall_core::domain::secret::{SecretKey, SessionToken};
+use rolecall_ports::Given;
 
 /// With its JSON around it the token still fits the 8 KiB that callers of `credential_process` read.
 const TOKEN_MAX: usize = 7 * 1024;

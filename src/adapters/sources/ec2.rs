@@ -5,9 +5,9 @@
 
 use super::http::{Reply, Service};
 use super::never;
-use crate::domain::report::{Kind, Report};
-use crate::domain::secret::SessionToken;
-use crate::ports::{Clock, Outlook, Sourced, TokenError};
+use rolecall_core::domain::report::{Kind, Report};
+use rolecall_core::domain::secret::SessionToken;
+use rolecall_ports::{Clock, Outlook, Sourced, TokenError};
 
 const TOKEN: &str = "/latest/api/token";
 const ROLES: &str = "/latest/meta-data/iam/security-credentials/";

@@ -3,13 +3,13 @@
 use super::ambient::Container;
 use super::http::Service;
 use super::{never, token_file};
-use crate::adapters::aws::trust;
-use crate::domain::catalogue::AwsSettings;
-use crate::domain::report::{Kind, Report, printable};
-use crate::domain::secret::WebToken;
-use crate::domain::source::ContainerUri;
-use crate::domain::urls::{check_container_path, check_container_uri};
-use crate::ports::{Clock, Outlook, Sourced, TokenError};
+use crate::aws::trust;
+use rolecall_core::domain::catalogue::AwsSettings;
+use rolecall_core::domain::report::{Kind, Report, printable};
+use rolecall_core::domain::secret::WebToken;
+use rolecall_core::domain::source::ContainerUri;
+use rolecall_core::domain::urls::{check_container_path, check_container_uri};
+use rolecall_ports::{Clock, Outlook, Sourced, TokenError};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 

@@ -3,11 +3,11 @@
 use super::ambient::Captured;
 use super::credentials::{Raw, check};
 use super::never;
-use crate::domain::arn::AccountId;
-use crate::domain::credential::LONGEST_SESSION;
-use crate::domain::report::{Kind, Report};
-use crate::ports::{Given, Sourced, TokenError};
 use chrono::TimeDelta;
+use rolecall_core::domain::arn::AccountId;
+use rolecall_core::domain::credential::LONGEST_SESSION;
+use rolecall_core::domain::report::{Kind, Report};
+use rolecall_ports::{Given, Sourced, TokenError};
 use std::time::Duration;
 
 const START: &str =

@@ -1,7 +1,7 @@
 //! Entry point of `fuzz/` into what credential programs print. Compiled for cargo-fuzz only.
 
 use super::process;
-use crate::ports::Sourced;
+use rolecall_ports::Sourced;
 
 /// Reads what a program printed as its `credential_process` JSON.
 pub fn read(printed: &[u8]) -> Result<Sourced, String> {

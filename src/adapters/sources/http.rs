@@ -2,17 +2,17 @@
 
 use super::credentials::{Raw, check};
 use super::{later, never};
-use crate::adapters::aws::connector;
-use crate::adapters::aws::failure::{Class, Failure, Tls};
-use crate::adapters::aws::http::Limits;
-use crate::adapters::aws::probe;
-use crate::domain::arn::{self, AccountId};
-use crate::domain::report::{Kind, Report, printable};
-use crate::domain::secret::{SecretKey, SessionToken};
-use crate::ports::{Clock, Given, Sourced, TokenError};
+use crate::aws::connector;
+use crate::aws::failure::{Class, Failure, Tls};
+use crate::aws::http::Limits;
+use crate::aws::probe;
 use aws_smithy_runtime_api::client::http::{HttpConnector, SharedHttpConnector};
 use aws_smithy_runtime_api::client::orchestrator::{HttpRequest, HttpResponse};
 use chrono::TimeDelta;
+use rolecall_core::domain::arn::{self, AccountId};
+use rolecall_core::domain::report::{Kind, Report, printable};
+use rolecall_core::domain::secret::{SecretKey, SessionToken};
+use rolecall_ports::{Clock, Given, Sourced, TokenError};
 use serde::Deserialize;
 use std::path::Path;
 use std::time::Duration;

@@ -22,15 +22,15 @@ mod token_file;
 
 pub use ambient::Ambient;
 
-use crate::domain::catalogue::AwsSettings;
-use crate::domain::report::{Kind, Report};
-use crate::domain::secret::MfaCode;
-use crate::domain::source::Source;
-use crate::ports::{self, Clock, Given, Outlook, Sourced, TokenError};
 use ambient::Captured;
 use async_trait::async_trait;
 use chrono::TimeDelta;
 use process::Running;
+use rolecall_core::domain::catalogue::AwsSettings;
+use rolecall_core::domain::report::{Kind, Report};
+use rolecall_core::domain::secret::MfaCode;
+use rolecall_core::domain::source::Source;
+use rolecall_ports::{self as ports, Clock, Given, Outlook, Sourced, TokenError};
 use std::fmt;
 use std::future::Future;
 use std::sync::Arc;

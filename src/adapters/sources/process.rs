@@ -6,12 +6,12 @@
 
 use super::credentials::{Raw, check};
 use super::never;
-use crate::blocking::SOURCES;
-use crate::domain::arn::AccountId;
-use crate::domain::report::{Kind, Report, printable};
-use crate::domain::secret::{SecretKey, SessionToken};
-use crate::ports::{Sourced, TokenError};
 use chrono::TimeDelta;
+use rolecall_core::domain::arn::AccountId;
+use rolecall_core::domain::report::{Kind, Report, printable};
+use rolecall_core::domain::secret::{SecretKey, SessionToken};
+use rolecall_platform::blocking::SOURCES;
+use rolecall_ports::{Sourced, TokenError};
 use rustix::process::{Pid, Signal, kill_process_group};
 use serde::Deserialize;
 use std::ffi::OsString;

@@ -1,5 +1,5 @@
 use super::*;
-use crate::ports::Given;
+use rolecall_ports::Given;
 use std::time::Duration;
 
 const GOOD: &str = r#"{"Version":1,"AccessKeyId":"ASIAIOSFODNN7EXAMPLE","SecretAccessKey":"wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY","SessionToken":"IQoJb3","Expiration":"2026-11-22T08:00:00Z","AccountId":"222222222222"}"#;

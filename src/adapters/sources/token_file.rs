@@ -1,11 +1,11 @@
 //! A token in a file that somebody else renews: read anew each time, never kept.
 
 use super::{later, never};
-use crate::blocking::{self, SOURCES};
-use crate::domain::report::{Kind, Report};
-use crate::domain::secret::WebToken;
-use crate::domain::text::{narrowing, wide};
-use crate::ports::TokenError;
+use rolecall_core::domain::report::{Kind, Report};
+use rolecall_core::domain::secret::WebToken;
+use rolecall_core::domain::text::{narrowing, wide};
+use rolecall_platform::blocking::{self, SOURCES};
+use rolecall_ports::TokenError;
 use rustix::fs::OFlags;
 use std::fs::OpenOptions;
 use std::io::{self, Read};

@@ -3,12 +3,12 @@
 //! Threat: a broken or hostile endpoint whose answer would replace a good session, as happened to
 //! rolesanywhere-credential-helper. Nothing of the answer is echoed.
 
-use crate::adapters::aws::errors::Odd;
-use crate::domain::arn::{RoleArn, account_of};
-use crate::domain::credential::{LONGEST_SESSION, Session};
-use crate::domain::secret::{SecretKey, SessionToken};
-use crate::ports::Outlook;
+use crate::aws::errors::Odd;
 use chrono::{DateTime, Utc};
+use rolecall_core::domain::arn::{RoleArn, account_of};
+use rolecall_core::domain::credential::{LONGEST_SESSION, Session};
+use rolecall_core::domain::secret::{SecretKey, SessionToken};
+use rolecall_ports::Outlook;
 use std::time::Duration;
 
 /// With its JSON around it the token still fits the 8 KiB that callers of `credential_process` read.

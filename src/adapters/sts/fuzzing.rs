@@ -3,18 +3,18 @@
 //! Every operation runs as in the agent, the SDK and its XML parser included; only the HTTP client is replaced.
 
 use super::Sts;
-use crate::adapters::aws::canned;
-use crate::adapters::aws::clients::Clients;
-use crate::adapters::aws::endpoint::Endpoint;
-use crate::adapters::aws::proxy::Passwords;
-use crate::adapters::iam::Iam;
-use crate::adapters::signin::Signin;
-use crate::adapters::sources::{Ambient, Sources};
-use crate::domain::catalogue::AwsSettings;
-use crate::ports::Clock;
+use crate::aws::canned;
+use crate::aws::clients::Clients;
+use crate::aws::endpoint::Endpoint;
+use crate::aws::proxy::Passwords;
+use crate::iam::Iam;
+use crate::signin::Signin;
+use crate::sources::{Ambient, Sources};
 use aws_sdk_sts::Client;
 use aws_sdk_sts::config::Builder;
 use aws_sdk_sts::config::retry::RetryConfig;
+use rolecall_core::domain::catalogue::AwsSettings;
+use rolecall_ports::Clock;
 use std::sync::Arc;
 
 impl Sts {

@@ -18,15 +18,6 @@ use super::aws::proxy::Passwords;
 use super::iam::Iam;
 use super::signin::Signin;
 use super::sources::{Ambient, Sources};
-use crate::domain::arn::{AccountId, RoleArn};
-use crate::domain::catalogue::AwsSettings;
-use crate::domain::credential::{AccessKey, Signer};
-use crate::domain::plan::{AssumeRole, SessionTokenCall};
-use crate::domain::secret::{MfaCode, SecretKey, SessionToken, WebToken};
-use crate::domain::source::WebIdentity;
-use crate::ports::{
-    self, AccessKeys, CallerIdentity, Clock, Federation, Issued, Outlook, TokenError, TokenService, Vault,
-};
 use answer::{Answer, Expected};
 use async_trait::async_trait;
 use aws_sdk_sts::Client;
@@ -34,6 +25,15 @@ use aws_sdk_sts::config::{Builder, Config, IdentityCache};
 use aws_sdk_sts::operation::RequestId;
 use aws_sdk_sts::types::{PolicyDescriptorType, Tag};
 use chrono::DateTime;
+use rolecall_core::domain::arn::{AccountId, RoleArn};
+use rolecall_core::domain::catalogue::AwsSettings;
+use rolecall_core::domain::credential::{AccessKey, Signer};
+use rolecall_core::domain::plan::{AssumeRole, SessionTokenCall};
+use rolecall_core::domain::secret::{MfaCode, SecretKey, SessionToken, WebToken};
+use rolecall_core::domain::source::WebIdentity;
+use rolecall_ports::{
+    self as ports, AccessKeys, CallerIdentity, Clock, Federation, Issued, Outlook, TokenError, TokenService, Vault,
+};
 use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
@@ -175,7 +175,7 @@ impl Sts {
         let account = output.account.and_then(|account| AccountId::new(&account).ok());
         match (account, sane(output.arn), sane(output.user_id)) {
             (Some(account), Some(arn), Some(user_id))
-                if crate::domain::arn::account_of(&arn).as_ref() == Some(&account) =>
+                if rolecall_core::domain::arn::account_of(&arn).as_ref() == Some(&account) =>
             {
                 Ok(CallerIdentity { account, arn, user_id })
             }

@@ -4,19 +4,19 @@
 //! answer here, and told as one.
 
 use super::Sts;
-use crate::adapters::aws::clients::{in_time, secrets};
-use crate::adapters::aws::errors::{self, Call, Odd};
-use crate::adapters::aws::failure::{Class, Failure};
-use crate::adapters::aws::probe::Probe;
-use crate::adapters::s3;
-use crate::domain::arn::{AccountId, RoleArn, account_of};
-use crate::domain::catalogue::AwsSettings;
-use crate::domain::credential::{Session, Signer};
-use crate::domain::diagnosis::key::Obstacle;
-use crate::ports::{CallerIdentity, Outlook, Probes, RoleRead, Seen, Simulated, TokenError};
+use crate::aws::clients::{in_time, secrets};
+use crate::aws::errors::{self, Call, Odd};
+use crate::aws::failure::{Class, Failure};
+use crate::aws::probe::Probe;
+use crate::s3;
 use async_trait::async_trait;
 use aws_sdk_sts::operation::RequestId;
 use chrono::TimeDelta;
+use rolecall_core::domain::arn::{AccountId, RoleArn, account_of};
+use rolecall_core::domain::catalogue::AwsSettings;
+use rolecall_core::domain::credential::{Session, Signer};
+use rolecall_core::domain::diagnosis::key::Obstacle;
+use rolecall_ports::{CallerIdentity, Outlook, Probes, RoleRead, Seen, Simulated, TokenError};
 use std::sync::{Arc, Mutex};
 use tracing::instrument::WithSubscriber;
 use tracing::subscriber::NoSubscriber;

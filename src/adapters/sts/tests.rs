@@ -4,11 +4,11 @@ mod faults;
 mod wire;
 
 use super::*;
-use crate::adapters::aws::clients::CLIENTS;
-use crate::domain::arn::{MfaSerial, RoleArn};
-use crate::domain::credential::Now;
-use crate::domain::report::Kind;
+use crate::aws::clients::CLIENTS;
 use chrono::TimeDelta;
+use rolecall_core::domain::arn::{MfaSerial, RoleArn};
+use rolecall_core::domain::credential::Now;
+use rolecall_core::domain::report::Kind;
 use rolecall_sandbox::tutorials::{ROLE_ARN, USER_ARN};
 use rolecall_sandbox::{Clock as SandboxClock, KeyStatus, Role, Sandbox, World};
 use serde_json::json;

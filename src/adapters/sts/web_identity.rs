@@ -2,14 +2,14 @@
 //! what says who asks.
 
 use super::{Sts, seconds, taken};
-use crate::adapters::aws::errors::{Asked, Call, trust_policy};
-use crate::adapters::aws::probe::Probe;
-use crate::domain::catalogue::AwsSettings;
-use crate::domain::report::Kind;
-use crate::domain::secret::WebToken;
-use crate::domain::source::WebIdentity;
-use crate::ports::{Issued, Outlook, TokenError};
+use crate::aws::errors::{Asked, Call, trust_policy};
+use crate::aws::probe::Probe;
 use aws_sdk_sts::operation::RequestId;
+use rolecall_core::domain::catalogue::AwsSettings;
+use rolecall_core::domain::report::Kind;
+use rolecall_core::domain::secret::WebToken;
+use rolecall_core::domain::source::WebIdentity;
+use rolecall_ports::{Issued, Outlook, TokenError};
 use std::sync::Arc;
 
 impl Sts {
@@ -45,7 +45,7 @@ impl Sts {
 }
 
 /// Tells what a refusal means that only this call meets (STS API reference, AssumeRoleWithWebIdentity, "Errors").
-pub(in crate::adapters) fn verdict(code: &str, words: &str, asked: &Asked<'_>) -> Option<(Kind, Outlook, String)> {
+pub(crate) fn verdict(code: &str, words: &str, asked: &Asked<'_>) -> Option<(Kind, Outlook, String)> {
     let Call::WebIdentity(role) = asked.call else { return None };
     let trust = format!(
         "compare the role's trust policy with the token's issuer, audience and subject: {}",

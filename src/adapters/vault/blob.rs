@@ -2,11 +2,11 @@
 //!
 //! It knows no vault. Short and UTF-8, because Windows' Credential Manager takes 2560 bytes and KWallet takes only text.
 
-use crate::domain::credential::AccessKey;
-use crate::domain::secret::SecretKey;
-use crate::domain::totp::TotpSecret;
-use crate::ports::{NewKey, StoredKey};
 use chrono::{DateTime, Utc};
+use rolecall_core::domain::credential::AccessKey;
+use rolecall_core::domain::secret::SecretKey;
+use rolecall_core::domain::totp::TotpSecret;
+use rolecall_ports::{NewKey, StoredKey};
 use serde::{Deserialize, Serialize};
 use std::borrow::Cow;
 use zeroize::Zeroizing;

@@ -3,9 +3,9 @@
 #![expect(clippy::disallowed_methods, reason = "the tests damage files as no part of rolecall would")]
 
 use super::*;
-use crate::domain::credential::AccessKey;
-use crate::domain::secret::SecretKey;
 use chrono::DateTime;
+use rolecall_core::domain::credential::AccessKey;
+use rolecall_core::domain::secret::SecretKey;
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
 

@@ -2,7 +2,7 @@
 
 use super::file::names_in;
 use super::sealed::{Cost, Flaw, Key};
-use crate::domain::secret::Passphrase;
+use rolecall_core::domain::secret::Passphrase;
 use zeroize::Zeroizing;
 
 /// The passphrase of every file in the corpus.

@@ -19,16 +19,16 @@ mod secret_service;
 mod worker;
 
 use super::bus::SessionBus;
-use crate::domain::catalogue::VaultKind;
-use crate::domain::names::Name;
-use crate::domain::report::{Kind, Report};
-use crate::domain::secret::Passphrase;
-use crate::ports::{StoredKey, Vault, VaultState, no_key};
 use async_trait::async_trait;
 use file::FileVault;
 #[cfg(not(target_os = "linux"))]
 use native::Place;
 use os::OsVault;
+use rolecall_core::domain::catalogue::VaultKind;
+use rolecall_core::domain::names::Name;
+use rolecall_core::domain::report::{Kind, Report};
+use rolecall_core::domain::secret::Passphrase;
+use rolecall_ports::{StoredKey, Vault, VaultState, no_key};
 #[cfg(target_os = "linux")]
 use secret_service::Place;
 use std::path::{Path, PathBuf};
@@ -108,7 +108,7 @@ impl Vault for Vaults {
     }
 
     #[cfg(target_os = "linux")]
-    fn foreign(&self) -> Option<&dyn crate::ports::ForeignKeys> {
+    fn foreign(&self) -> Option<&dyn rolecall_ports::ForeignKeys> {
         Some(&self.foreign)
     }
 

@@ -4,9 +4,9 @@
 //! by themselves, and their stores hold no connection that could break.
 
 use super::os::{REASON_MAX, Trouble};
-use crate::adapters::bus::SessionBus;
-use crate::domain::names::Name;
-use crate::domain::report::printable;
+use crate::bus::SessionBus;
+use rolecall_core::domain::names::Name;
+use rolecall_core::domain::report::printable;
 use std::sync::Arc;
 use zeroize::{Zeroize, Zeroizing};
 

@@ -10,9 +10,9 @@ use super::native as system;
 #[cfg(target_os = "linux")]
 use super::secret_service as system;
 use super::worker::{Fault, Worker};
-use crate::domain::names::Name;
-use crate::domain::report::{Kind, Report};
-use crate::ports::{StoredKey, VaultState};
+use rolecall_core::domain::names::Name;
+use rolecall_core::domain::report::{Kind, Report};
+use rolecall_ports::{StoredKey, VaultState};
 use std::time::Duration;
 use system::{Keyring, Place};
 

@@ -8,11 +8,11 @@
 //! A write after a rollback takes a number that no file had before. So the newest generation is the number of one file
 //! only, and that file ends the warning.
 
-use crate::adapters::clock::SystemClock;
-use crate::domain::report::{Kind, Report};
-use crate::files::StateFile;
-use crate::ports::Clock;
+use crate::clock::SystemClock;
 use chrono::{DateTime, Utc};
+use rolecall_core::domain::report::{Kind, Report};
+use rolecall_platform::files::StateFile;
+use rolecall_ports::Clock;
 use serde::{Deserialize, Serialize};
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, MutexGuard, PoisonError};

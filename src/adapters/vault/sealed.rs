@@ -17,10 +17,10 @@
 //! Each write takes a fresh nonce; 24 random bytes never repeat in practice. The salt is as old as the file: a fresh one
 //! would need the passphrase again, and keeping that in memory is worse than keeping the key it makes.
 
-use crate::domain::secret::Passphrase;
 use argon2::{Algorithm, Argon2, Block, Params, Version};
 use chacha20poly1305::aead::{AeadInOut, KeyInit};
 use chacha20poly1305::{XChaCha20Poly1305, XNonce};
+use rolecall_core::domain::secret::Passphrase;
 use zeroize::Zeroizing;
 
 const MAGIC: &[u8; 8] = b"rolecall";

@@ -12,9 +12,9 @@
 //! This runs on a thread of its own, with a runtime of its own for its deadlines.
 
 use super::os::{DIALOG, REASON_MAX, Trouble};
-use crate::adapters::bus::SessionBus;
-use crate::domain::names::Name;
-use crate::domain::report::printable;
+use crate::bus::SessionBus;
+use rolecall_core::domain::names::Name;
+use rolecall_core::domain::report::printable;
 use secret_service::{EncryptionType, Error, Item, SecretService};
 use std::collections::HashMap;
 use std::future::Future;

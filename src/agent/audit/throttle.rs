@@ -8,8 +8,8 @@
 //! With `audit = "required"` only a line that is known to be in the file stands for the ones like it ([`Written`]).
 
 use super::{ALLOWED, BAD_TOKEN, Event, FOREIGN_UID, Line, REFUSED};
-use crate::domain::credential::Now;
 use chrono::{DateTime, Utc};
+use rolecall_core::domain::credential::Now;
 use std::collections::{BTreeMap, HashMap};
 use std::time::Duration;
 
@@ -149,7 +149,7 @@ impl Window {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::agent::caller::Caller;
+    use crate::caller::Caller;
 
     fn at(second: u64) -> Now {
         let wall = DateTime::from_timestamp(1_795_305_600 + i64::try_from(second).expect("small"), 0);

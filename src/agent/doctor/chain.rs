@@ -1,15 +1,17 @@
 //! AssumeRole, role after role; and where one is refused, the same call varied in one thing at a time.
 
 use super::{CALLS_MAX, Standing, Walk};
-use crate::agent::flight::session_name;
-use crate::domain::credential::{Session, Signer};
-use crate::domain::diagnosis::attempt::{Attempt, Own, Party, Target, Variation};
-use crate::domain::diagnosis::key::{is_unknown_key, unreachable};
-use crate::domain::diagnosis::refusal::{self, PolicyKind, Refusal};
-use crate::domain::diagnosis::{Cause, Certainty, Finding, Link, LinkKind, State, explain, narrow_session_policy};
-use crate::domain::plan::{AssumeRole, Step};
-use crate::domain::report::{Kind, Report};
-use crate::ports::{Issued, Outlook, TokenError};
+use crate::flight::session_name;
+use rolecall_core::domain::credential::{Session, Signer};
+use rolecall_core::domain::diagnosis::attempt::{Attempt, Own, Party, Target, Variation};
+use rolecall_core::domain::diagnosis::key::{is_unknown_key, unreachable};
+use rolecall_core::domain::diagnosis::refusal::{self, PolicyKind, Refusal};
+use rolecall_core::domain::diagnosis::{
+    Cause, Certainty, Finding, Link, LinkKind, State, explain, narrow_session_policy,
+};
+use rolecall_core::domain::plan::{AssumeRole, Step};
+use rolecall_core::domain::report::{Kind, Report};
+use rolecall_ports::{Issued, Outlook, TokenError};
 use std::collections::BTreeMap;
 use std::time::Duration;
 
@@ -113,7 +115,7 @@ impl Walk<'_> {
         error: &TokenError,
     ) -> Option<Standing> {
         let (Some(code), Kind::Refused) = (&error.code, error.report.kind) else {
-            let obstacle = crate::domain::diagnosis::key::Obstacle::Answer;
+            let obstacle = rolecall_core::domain::diagnosis::key::Obstacle::Answer;
             let text = error.report.message.clone();
             let finding = unreachable(obstacle, &error.report).kind(error.report.kind).of(name);
             self.breaks(finding, &text);

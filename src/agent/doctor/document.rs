@@ -2,7 +2,7 @@
 //!
 //! What IAM stores is well-formed; what is not is no document here, and then nothing is said of it.
 
-use crate::domain::diagnosis::document::{Condition, Document, Set, Statement};
+use rolecall_core::domain::diagnosis::document::{Condition, Document, Set, Statement};
 use serde_json::Value;
 
 /// Reads a document.

@@ -5,17 +5,17 @@
 
 use super::document::parse;
 use super::{Standing, Walk};
-use crate::domain::arn::{AccountId, IamUser, RoleArn, account_of};
-use crate::domain::catalogue::IdentityKind;
-use crate::domain::credential::Signer;
-use crate::domain::diagnosis::attempt::{Attempt, Own, Target};
-use crate::domain::diagnosis::key::Listed;
-use crate::domain::diagnosis::refusal::{PolicyKind, Refusal};
-use crate::domain::names::Name;
-use crate::domain::plan::{Plan, Step};
-use crate::domain::report::printable;
-use crate::ports::Simulated;
-use crate::protocol::process_output;
+use rolecall_core::domain::arn::{AccountId, IamUser, RoleArn, account_of};
+use rolecall_core::domain::catalogue::IdentityKind;
+use rolecall_core::domain::credential::Signer;
+use rolecall_core::domain::diagnosis::attempt::{Attempt, Own, Target};
+use rolecall_core::domain::diagnosis::key::Listed;
+use rolecall_core::domain::diagnosis::refusal::{PolicyKind, Refusal};
+use rolecall_core::domain::names::Name;
+use rolecall_core::domain::plan::{Plan, Step};
+use rolecall_core::domain::report::printable;
+use rolecall_ipc::protocol::process_output;
+use rolecall_ports::Simulated;
 
 /// How many others of the configuration are tried as readers of an account.
 const READERS_MAX: usize = 2;
@@ -175,9 +175,13 @@ impl Walk<'_> {
     }
 }
 
-impl crate::agent::Agent {
+impl crate::Agent {
     /// Reads the key of an identity, if it is of an account.
-    async fn key_of_account(&self, name: &Name, account: &AccountId) -> Option<crate::domain::credential::AccessKey> {
+    async fn key_of_account(
+        &self,
+        name: &Name,
+        account: &AccountId,
+    ) -> Option<rolecall_core::domain::credential::AccessKey> {
         let stored = self.ports.vault.read(name).await.ok()?;
         (account_of(&stored.arn).as_ref() == Some(account)).then_some(stored.key)
     }

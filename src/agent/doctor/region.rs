@@ -1,10 +1,10 @@
 //! A key or session that STS of one Region rejects as unknown: whether another Region accepts it.
 
 use super::{Standing, Walk};
-use crate::agent::unknown_key::{accepted_by, id_of};
-use crate::domain::diagnosis::Finding;
-use crate::domain::diagnosis::key::wrong_region;
-use crate::domain::regions::{self, Rejected};
+use crate::unknown_key::{accepted_by, id_of};
+use rolecall_core::domain::diagnosis::Finding;
+use rolecall_core::domain::diagnosis::key::wrong_region;
+use rolecall_core::domain::regions::{self, Rejected};
 
 impl Walk<'_> {
     /// Asks other Regions of the configuration; returns what is wrong with the Region, if one of them accepts the signer.

@@ -3,21 +3,21 @@
 
 use super::chain::OF_ROLE;
 use super::{Standing, Walk};
-use crate::agent::failure::Failure;
-use crate::agent::questions::Subject;
-use crate::agent::renewal::Urgency;
-use crate::domain::arn::account_of;
-use crate::domain::credential::{Session, Signer};
-use crate::domain::diagnosis::attempt::Party;
-use crate::domain::diagnosis::key::{
+use crate::failure::Failure;
+use crate::questions::Subject;
+use crate::renewal::Urgency;
+use chrono::TimeDelta;
+use rolecall_core::domain::arn::account_of;
+use rolecall_core::domain::credential::{Session, Signer};
+use rolecall_core::domain::diagnosis::attempt::Party;
+use rolecall_core::domain::diagnosis::key::{
     CLOCK_LIMIT, KeyFacts, Listed, clock, is_unknown_key, minutes, rejected, unreachable,
 };
-use crate::domain::diagnosis::{Cause, Certainty, Finding, Link, LinkKind, State};
-use crate::domain::plan::{AssumeRole, Step};
-use crate::domain::report::{Kind, Report};
-use crate::ports::{CallerIdentity, StoredKey, TokenError, VaultState};
-use crate::protocol::process_output;
-use chrono::TimeDelta;
+use rolecall_core::domain::diagnosis::{Cause, Certainty, Finding, Link, LinkKind, State};
+use rolecall_core::domain::plan::{AssumeRole, Step};
+use rolecall_core::domain::report::{Kind, Report};
+use rolecall_ipc::protocol::process_output;
+use rolecall_ports::{CallerIdentity, StoredKey, TokenError, VaultState};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 

@@ -1,19 +1,19 @@
 //! The two bodies that a session is served in: made once, then kept beside its line, in locked pages.
 
-use crate::agent::flight::{Held, target};
-use crate::agent::locked::LockedBytes;
-use crate::domain::arn::AccountId;
-use crate::domain::plan::Plan;
-use crate::protocol::process_output::{self, OUTPUT_MAX, timestamp};
+use crate::flight::{Held, target};
+use crate::locked::LockedBytes;
 use bytes::Bytes;
 use chrono::TimeDelta;
+use rolecall_core::domain::arn::AccountId;
+use rolecall_core::domain::plan::Plan;
+use rolecall_ipc::protocol::process_output::{self, OUTPUT_MAX, timestamp};
 use serde::Serialize;
 use std::sync::{Arc, OnceLock};
 use zeroize::Zeroizing;
 
 /// What was made of a session so far.
 #[derive(Debug, Default)]
-pub(in crate::agent) struct Bodies {
+pub(crate) struct Bodies {
     container: OnceLock<Option<LockedBytes>>,
     imds: OnceLock<Option<LockedBytes>>,
 }

@@ -6,10 +6,10 @@
 
 use super::http::{Answer, Problem, check, json, single};
 use super::{body, imds, peer, visits};
-use crate::agent::Agent;
-use crate::domain::credential::FLOOR;
-use crate::protocol::endpoint::{METADATA_PATH, ROLE_PATH};
+use crate::Agent;
 use hyper::{Method, Request, StatusCode};
+use rolecall_core::domain::credential::FLOOR;
+use rolecall_ipc::protocol::endpoint::{METADATA_PATH, ROLE_PATH};
 
 /// Answers one request.
 pub(super) async fn answer<B>(agent: &Agent, request: &Request<B>, port: u16) -> Result<Answer, Problem> {

@@ -1,7 +1,7 @@
 //! Entry point of `fuzz/` into the shared HTTP port. Compiled for cargo-fuzz only.
 
 use super::serve::{HEAD_MAX, Service, answer};
-use crate::agent::Agent;
+use crate::Agent;
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::TokioIo;

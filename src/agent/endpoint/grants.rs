@@ -5,22 +5,22 @@ use super::imds::Tokens;
 use super::owner::Owner;
 use super::serve::{self, Listening, Service};
 use super::{Digest, Endpoint, closed, digest, new_token, peer};
-use crate::agent::Agent;
-use crate::agent::audit::{Event, Line};
-use crate::agent::caller::Caller;
-use crate::agent::failure::Failure;
-use crate::agent::flight::target;
-use crate::agent::requests::{NAME_SHOWN, Response};
-use crate::agent::server::Connection;
-use crate::agent::sessions::HandOut;
-use crate::domain::catalogue::AuditMode;
-use crate::domain::plan::Plan;
-use crate::domain::report::{Kind, Report, printable};
-use crate::domain::secret::EndpointToken;
-use crate::protocol::endpoint::ROLE_PATH;
-use crate::protocol::message::{Answer, Context, EndpointForm, EndpointOwner};
-use crate::protocol::status::GrantStatus;
+use crate::Agent;
+use crate::audit::{Event, Line};
+use crate::caller::Caller;
+use crate::failure::Failure;
+use crate::flight::target;
+use crate::requests::{NAME_SHOWN, Response};
+use crate::server::Connection;
+use crate::sessions::HandOut;
 use chrono::{DateTime, Utc};
+use rolecall_core::domain::catalogue::AuditMode;
+use rolecall_core::domain::plan::Plan;
+use rolecall_core::domain::report::{Kind, Report, printable};
+use rolecall_core::domain::secret::EndpointToken;
+use rolecall_ipc::protocol::endpoint::ROLE_PATH;
+use rolecall_ipc::protocol::message::{Answer, Context, EndpointForm, EndpointOwner};
+use rolecall_ipc::protocol::status::GrantStatus;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -71,11 +71,11 @@ impl Told {
 }
 
 /// What is asked for.
-pub(in crate::agent) struct WantedGrant<'a> {
-    pub(in crate::agent) name: &'a str,
-    pub(in crate::agent) form: EndpointForm,
-    pub(in crate::agent) owner: EndpointOwner,
-    pub(in crate::agent) port: Option<u16>,
+pub(crate) struct WantedGrant<'a> {
+    pub(crate) name: &'a str,
+    pub(crate) form: EndpointForm,
+    pub(crate) owner: EndpointOwner,
+    pub(crate) port: Option<u16>,
 }
 
 impl Grant {
@@ -137,7 +137,7 @@ impl Grant {
 
 impl Agent {
     /// Gives a place that serves a name to one process; what is wrong with the name is said now, to the person.
-    pub(in crate::agent) async fn grant(
+    pub(crate) async fn grant(
         &self,
         wanted: WantedGrant<'_>,
         caller: &Caller,

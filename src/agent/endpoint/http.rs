@@ -5,8 +5,7 @@
 //! and anything that two readers could understand differently (a body, a transfer encoding, two hosts, a whole URL). No
 //! answer has a CORS header, so that no page can read one.
 
-use crate::agent::failure::Failure;
-use crate::domain::report::{Kind, Report};
+use crate::failure::Failure;
 use bytes::Bytes;
 use http_body_util::Full;
 use hyper::header::{
@@ -14,6 +13,7 @@ use hyper::header::{
     TRANSFER_ENCODING, UPGRADE,
 };
 use hyper::{Method, Request, Response, StatusCode, Version};
+use rolecall_core::domain::report::{Kind, Report};
 
 /// What goes back.
 pub(super) type Answer = Response<Full<Bytes>>;

@@ -6,12 +6,12 @@
 
 use super::grants::Grant;
 use super::owner::Owner;
-use crate::agent::caller::Caller;
-use crate::agent::caller::TerminalSession;
-use crate::domain::report::Report;
-use crate::files::StateFile;
-use crate::protocol::message::EndpointForm;
+use crate::caller::Caller;
+use crate::caller::TerminalSession;
 use chrono::{DateTime, Utc};
+use rolecall_core::domain::report::Report;
+use rolecall_ipc::protocol::message::EndpointForm;
+use rolecall_platform::files::StateFile;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 use std::fmt::Write as _;

@@ -27,15 +27,15 @@ pub(super) use peer::can_be_told;
 use super::Agent;
 use super::audit::{Event, Line};
 use super::failure::Failure;
-use crate::blocking::STATE;
-use crate::domain::report::{Kind, Report};
-use crate::domain::secret::{EndpointToken, SigninUrl};
-use crate::protocol::message::EndpointForm;
-use crate::protocol::status::{EndpointStatus, GrantStatus};
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use grants::Grant;
 use kept::Kept;
+use rolecall_core::domain::report::{Kind, Report};
+use rolecall_core::domain::secret::{EndpointToken, SigninUrl};
+use rolecall_ipc::protocol::message::EndpointForm;
+use rolecall_ipc::protocol::status::{EndpointStatus, GrantStatus};
+use rolecall_platform::blocking::STATE;
 use serve::{Listening, Service};
 use sha2::{Digest as _, Sha256};
 use std::collections::HashMap;
@@ -127,7 +127,7 @@ impl Endpoint {
     /// Gives an address of this machine that leads a browser of this user to a secret one: once, and within a minute.
     ///
     /// What `holds` then says decides whether the address is good: a lock that came before it was kept has not seen it.
-    pub(in crate::agent) fn visit_once(
+    pub(crate) fn visit_once(
         &self,
         url: SigninUrl,
         holds: impl FnOnce() -> Result<(), Failure>,

@@ -1,9 +1,9 @@
 //! The process with whose end a grant ends: held, so that no later process is taken for it.
 
-use crate::agent::caller::Caller;
-use crate::agent::proc::{Stat, process};
-use crate::domain::report::{Kind, Report};
-use crate::process::Pinned;
+use crate::caller::Caller;
+use crate::proc::{Stat, process};
+use rolecall_core::domain::report::{Kind, Report};
+use rolecall_platform::process::Pinned;
 use std::fs;
 use std::os::unix::fs::MetadataExt;
 use std::path::Path;
@@ -110,7 +110,7 @@ impl Owner {
 
     /// Names what runs as it now: the command, once the client has become it.
     pub(super) fn program(&self) -> Option<String> {
-        let (program, _) = crate::agent::caller::program(&process(self.pid)?);
+        let (program, _) = crate::caller::program(&process(self.pid)?);
         program.filter(|_| self.is_alive())
     }
 }

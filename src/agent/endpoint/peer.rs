@@ -4,11 +4,11 @@
 //! connection is looked up before a byte of it is read: the socket with exactly our peer's two addresses, by `sock_diag(7)`,
 //! or in `/proc/net/tcp` where that is not to be had (a container's filter, gVisor). What cannot be told is a stranger.
 
-use crate::domain::report::{Kind, Report};
+use rolecall_core::domain::report::{Kind, Report};
 use std::net::SocketAddrV4;
 
 /// Refuses what has no other protection, where the system does not say who is at the other end.
-pub(in crate::agent) fn can_be_told(instead: &str) -> Result<(), Report> {
+pub(crate) fn can_be_told(instead: &str) -> Result<(), Report> {
     if cfg!(target_os = "linux") {
         return Ok(());
     }

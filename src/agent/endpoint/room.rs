@@ -6,7 +6,7 @@
 use super::Digest;
 use super::grants::Grant;
 use super::owner::Owner;
-use crate::domain::report::{Kind, Report};
+use rolecall_core::domain::report::{Kind, Report};
 use std::collections::HashMap;
 use std::sync::Arc;
 
@@ -44,9 +44,9 @@ pub(super) fn make(grants: &mut HashMap<Digest, Arc<Grant>>, owner: &Owner) -> R
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::agent::caller::Caller;
-    use crate::protocol::message::EndpointForm;
+    use crate::caller::Caller;
     use chrono::DateTime;
+    use rolecall_ipc::protocol::message::EndpointForm;
     use std::time::Duration;
 
     /// Gives so many grants to one owner, each a second later than the one before.

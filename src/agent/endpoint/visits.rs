@@ -3,14 +3,14 @@
 
 use super::Digest;
 use super::http::{Answer, text};
-use crate::domain::secret::SigninUrl;
 use hyper::StatusCode;
 use hyper::header::{HeaderName, HeaderValue, LOCATION};
+use rolecall_core::domain::secret::SigninUrl;
 use std::collections::HashMap;
 use std::time::Duration;
 
 /// A browser that is started for it is there within seconds, a cold one on a slow disk within half a minute.
-pub(in crate::agent) const WAITS: Duration = Duration::from_mins(1);
+pub(crate) const WAITS: Duration = Duration::from_mins(1);
 
 /// Below this path.
 pub(super) const PATH: &str = "/console/";

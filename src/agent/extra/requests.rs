@@ -8,11 +8,11 @@ use super::super::audit::{Event, Line};
 use super::super::caller::Caller;
 use super::super::requests::{NAME_SHOWN, Response, unreadable};
 use super::super::server::Connection;
-use crate::domain::extra_socket::ExtraSocket;
-use crate::domain::names::Name;
-use crate::domain::report::{Kind, Report, printable};
-use crate::protocol::message::{Answer, Call, Context, Request};
-use crate::protocol::{VERSION, other_version};
+use rolecall_core::domain::extra_socket::ExtraSocket;
+use rolecall_core::domain::names::Name;
+use rolecall_core::domain::report::{Kind, Report, printable};
+use rolecall_ipc::protocol::message::{Answer, Call, Context, Request};
+use rolecall_ipc::protocol::{VERSION, other_version};
 
 /// What the log says of a request that no extra socket takes, or not this one.
 const OUT_OF_REACH: &str = "out-of-reach";
@@ -22,7 +22,7 @@ const BOTH_ENDS: &str = "install the same version of rolecall at both ends";
 
 impl Agent {
     /// Does what a request by an extra socket asks, if it is for that.
-    pub(in crate::agent) async fn handle_extra(
+    pub(crate) async fn handle_extra(
         &self,
         payload: &[u8],
         caller: Caller,

@@ -4,8 +4,8 @@
 //! caller's terminal does not: the terminal is a shell's again by then.
 
 use super::{NoAnswer, Place, Questions, Said, Showing, State, Subject};
-use crate::domain::question::{Device, Surroundings};
-use crate::ports::Prompted;
+use rolecall_core::domain::question::{Device, Surroundings};
+use rolecall_ports::Prompted;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::Mutex as Turn;
@@ -73,7 +73,7 @@ impl Questions {
     }
 
     /// Returns when nothing is drawn on a terminal any more that was drawn for somebody who has left.
-    pub(in crate::agent) async fn terminal_given_back(&self, terminal: Option<&Device>) {
+    pub(crate) async fn terminal_given_back(&self, terminal: Option<&Device>) {
         let turn = terminal.and_then(|device| self.state().terminals.get(&device.path).map(Arc::clone));
         if let Some(turn) = turn {
             let free = async {

@@ -1,13 +1,13 @@
 //! What is wanted of the person: the questions that are open, and for a while those that nobody answered, for `status`.
 
 use super::{NoAnswer, Place, Questions, Said, Subject};
-use crate::agent::flight::Outcome;
-use crate::domain::arn::MfaSerial;
-use crate::domain::names::Name;
-use crate::domain::question::{Question, Wanted};
-use crate::domain::secret::MfaCode;
-use crate::protocol::status::QuestionStatus;
+use crate::flight::Outcome;
 use chrono::{DateTime, Utc};
+use rolecall_core::domain::arn::MfaSerial;
+use rolecall_core::domain::names::Name;
+use rolecall_core::domain::question::{Question, Wanted};
+use rolecall_core::domain::secret::MfaCode;
+use rolecall_ipc::protocol::status::QuestionStatus;
 use std::time::Duration;
 use tokio::sync::{mpsc, oneshot};
 
@@ -26,8 +26,8 @@ pub(super) struct Wish {
 }
 
 /// A code that was taken for its one use, and who waits to hear what becomes of it.
-pub(in crate::agent) struct Given {
-    pub(in crate::agent) code: MfaCode,
+pub(crate) struct Given {
+    pub(crate) code: MfaCode,
     heard: Option<oneshot::Sender<Outcome>>,
 }
 
@@ -38,7 +38,7 @@ impl Given {
     }
 
     /// Tells who gave it what became of it.
-    pub(in crate::agent) fn tell(self, outcome: &Outcome) {
+    pub(crate) fn tell(self, outcome: &Outcome) {
         if let Some(heard) = self.heard {
             let _ = heard.send(outcome.clone());
         }
@@ -46,22 +46,22 @@ impl Given {
 }
 
 /// An open question that was given a code.
-pub(in crate::agent) struct Answered {
+pub(crate) struct Answered {
     /// What it opens, by the name that `unlock` takes.
-    pub(in crate::agent) unlocks: Name,
+    pub(crate) unlocks: Name,
     /// What becomes of the code; nothing where the question has ended in the same moment.
-    pub(in crate::agent) outcome: oneshot::Receiver<Outcome>,
+    pub(crate) outcome: oneshot::Receiver<Outcome>,
 }
 
 impl Questions {
     /// Tells whether a person is being asked for a device's code, or its next one is waited for.
-    pub(in crate::agent) fn is_open(&self, serial: &MfaSerial) -> bool {
+    pub(crate) fn is_open(&self, serial: &MfaSerial) -> bool {
         let is_asked = || self.state().wanted.get(&Subject::Device(serial.clone())).is_some_and(Wish::is_open);
         self.codes.is_awaited(serial) || is_asked()
     }
 
     /// Takes note that a device's code has come, whoever gave it: what could not be asked is wanted no longer.
-    pub(in crate::agent) fn settle(&self, serial: &MfaSerial) {
+    pub(crate) fn settle(&self, serial: &MfaSerial) {
         let subject = Subject::Device(serial.clone());
         let mut state = self.state();
         if state.wanted.get(&subject).is_some_and(|wish| !wish.is_open()) {
@@ -70,7 +70,7 @@ impl Questions {
     }
 
     /// Gives a code, which was taken, to an open question; gives it back if there is none.
-    pub(in crate::agent) fn answer(&self, serial: &MfaSerial, code: MfaCode) -> Result<Answered, MfaCode> {
+    pub(crate) fn answer(&self, serial: &MfaSerial, code: MfaCode) -> Result<Answered, MfaCode> {
         let state = self.state();
         let wish = state.wanted.get(&Subject::Device(serial.clone()));
         let Some((given, unlocks)) = wish.and_then(|wish| Some((wish.given.as_ref()?, wish.unlock.clone()?))) else {
@@ -89,7 +89,7 @@ impl Questions {
     }
 
     /// Gives what `status` shows.
-    pub(in crate::agent) fn status(&self) -> Vec<QuestionStatus> {
+    pub(crate) fn status(&self) -> Vec<QuestionStatus> {
         let now = self.clock.now().boot;
         let mut state = self.state();
         state.wanted.retain(|_, wish| wish.is_remembered(now));

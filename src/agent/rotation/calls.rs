@@ -6,14 +6,14 @@
 
 use super::steps::Rotation;
 use super::{Entry, progress};
-use crate::agent::failure::Failure;
-use crate::agent::patience::Patience;
-use crate::agent::questions::Subject;
-use crate::domain::credential::{AccessKey, Signer};
-use crate::domain::regions;
-use crate::domain::report::{Kind, Report};
-use crate::ports::{Listing, NewKey, Outlook, TokenError};
-use crate::protocol::process_output;
+use crate::failure::Failure;
+use crate::patience::Patience;
+use crate::questions::Subject;
+use rolecall_core::domain::credential::{AccessKey, Signer};
+use rolecall_core::domain::regions;
+use rolecall_core::domain::report::{Kind, Report};
+use rolecall_ipc::protocol::process_output;
+use rolecall_ports::{Listing, NewKey, Outlook, TokenError};
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
@@ -303,9 +303,9 @@ pub(super) fn orphans(entry: &Entry, listing: &Listing) -> Vec<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::agent::rotation::journal::Step;
-    use crate::ports::ListedKey;
+    use crate::rotation::journal::Step;
     use chrono::{DateTime, Utc};
+    use rolecall_ports::ListedKey;
 
     fn at(seconds: i64) -> DateTime<Utc> {
         DateTime::from_timestamp(1_000_000 + seconds, 0).expect("in range")

@@ -4,11 +4,11 @@
 //! replaced whole at each step. What it says is a promise about access keys: only those that it names as ours are ever
 //! switched off or deleted.
 
-use crate::blocking::STATE;
-use crate::domain::names::Name;
-use crate::domain::report::{Kind, Report};
-use crate::files::StateFile;
 use chrono::{DateTime, Utc};
+use rolecall_core::domain::names::Name;
+use rolecall_core::domain::report::{Kind, Report};
+use rolecall_platform::blocking::STATE;
+use rolecall_platform::files::StateFile;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -27,7 +27,7 @@ const DEADLINE: Duration = Duration::from_secs(5);
 /// Where a rotation stands: what is being done, or was when it was broken off.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
-pub(in crate::agent) enum Step {
+pub(crate) enum Step {
     /// A new key is being made; whether AWS has is not known.
     Create,
     /// The new key is made; whether the vault has it is not known.
@@ -46,7 +46,7 @@ pub(in crate::agent) enum Step {
 
 impl Step {
     /// Gives the word for it.
-    pub(in crate::agent) const fn as_str(self) -> &'static str {
+    pub(crate) const fn as_str(self) -> &'static str {
         match self {
             Self::Create => "create",
             Self::Store => "store",
@@ -61,22 +61,22 @@ impl Step {
 
 /// One rotation.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub(in crate::agent) struct Entry {
+pub(crate) struct Entry {
     /// Where it stands.
-    pub(in crate::agent) step: Step,
+    pub(crate) step: Step,
     /// Whose keys they are.
-    pub(in crate::agent) user: String,
+    pub(crate) user: String,
     /// The key that is replaced.
-    pub(in crate::agent) old: String,
+    pub(crate) old: String,
     /// The key that replaces it, once AWS has named it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub(in crate::agent) new: Option<String>,
+    pub(crate) new: Option<String>,
     /// The user's keys before a new one was made: none of them is ours to delete but the old one.
-    pub(in crate::agent) before: Vec<String>,
+    pub(crate) before: Vec<String>,
     /// When, by AWS's clock, we may have made a key.
-    pub(in crate::agent) since: DateTime<Utc>,
+    pub(crate) since: DateTime<Utc>,
     /// The end of that time.
-    pub(in crate::agent) until: DateTime<Utc>,
+    pub(crate) until: DateTime<Utc>,
 }
 
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
@@ -87,7 +87,7 @@ struct Content {
 
 /// The journal at one path.
 #[derive(Clone, Debug)]
-pub(in crate::agent) struct Journal {
+pub(crate) struct Journal {
     file: StateFile<Content>,
     /// One writer at a time: each writes the whole file.
     writing: Arc<Mutex<()>>,
@@ -95,22 +95,22 @@ pub(in crate::agent) struct Journal {
 
 impl Journal {
     /// Names the file; nothing is read yet.
-    pub(in crate::agent) fn new(state: &Path) -> Self {
+    pub(crate) fn new(state: &Path) -> Self {
         Self { file: StateFile::new(state.join("rotations.json"), FILE_MAX, VERSION), writing: Arc::default() }
     }
 
     /// Reads every rotation that was begun and not finished.
-    pub(in crate::agent) async fn all(&self) -> Result<BTreeMap<String, Entry>, Report> {
+    pub(crate) async fn all(&self) -> Result<BTreeMap<String, Entry>, Report> {
         self.run(|journal| Ok(journal.load()?.rotations)).await
     }
 
     /// Reads how far an identity's rotation came.
-    pub(in crate::agent) async fn entry(&self, identity: &Name) -> Result<Option<Entry>, Report> {
+    pub(crate) async fn entry(&self, identity: &Name) -> Result<Option<Entry>, Report> {
         Ok(self.all().await?.remove(identity.as_str()))
     }
 
     /// Writes down where an identity's rotation stands; `None` when it is over.
-    pub(in crate::agent) async fn record(&self, identity: &Name, entry: Option<&Entry>) -> Result<(), Report> {
+    pub(crate) async fn record(&self, identity: &Name, entry: Option<&Entry>) -> Result<(), Report> {
         let (identity, entry) = (identity.to_string(), entry.cloned());
         self.run(move |journal| {
             let _one_at_a_time = journal.writing.lock().unwrap_or_else(PoisonError::into_inner);
@@ -193,7 +193,8 @@ mod tests {
         let journal = Journal::new(dir.path());
         let name = Name::new("auth").expect("valid");
         for broken in ["", "{", "[]", r#"{"v":2,"rotations":{}}"#, r#"{"v":1,"rotations":{"auth":{"step":"fly"}}}"#] {
-            crate::files::write_atomically(&dir.path().join("rotations.json"), broken.as_bytes()).expect("written");
+            rolecall_platform::files::write_atomically(&dir.path().join("rotations.json"), broken.as_bytes())
+                .expect("written");
             assert!(journal.entry(&name).await.expect_err(broken).message.contains("rotations.json"), "{broken}");
             assert!(journal.record(&name, None).await.is_err(), "nor is it written over: {broken}");
         }

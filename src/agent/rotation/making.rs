@@ -6,9 +6,9 @@
 use super::calls::{Ask, Told, is_quota, may_have_acted, orphans};
 use super::journal::{Entry, Step};
 use super::steps::Rotation;
-use crate::domain::report::{Kind, Report, printable};
-use crate::ports::{ListedKey, Listing, NewKey, TokenError};
 use chrono::TimeDelta;
+use rolecall_core::domain::report::{Kind, Report, printable};
+use rolecall_ports::{ListedKey, Listing, NewKey, TokenError};
 use std::time::Duration;
 
 /// Around our call to CreateAccessKey, a key that is made is ours: the call ends within 10 seconds, AWS takes a signature

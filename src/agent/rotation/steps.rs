@@ -9,16 +9,16 @@
 use super::calls::orphans;
 use super::journal::{Entry, Step};
 use super::progress;
-use crate::agent::Agent;
-use crate::agent::caller::Caller;
-use crate::agent::server::Connection;
-use crate::domain::arn::IamUser;
-use crate::domain::catalogue::{AwsSettings, IdentityKind};
-use crate::domain::plan::Plan;
-use crate::domain::report::{Kind, Report};
-use crate::ports::{Outlook, StoredKey, TokenError};
-use crate::protocol::message::{Context, Progress};
-use crate::protocol::status::Rotated;
+use crate::Agent;
+use crate::caller::Caller;
+use crate::server::Connection;
+use rolecall_core::domain::arn::IamUser;
+use rolecall_core::domain::catalogue::{AwsSettings, IdentityKind};
+use rolecall_core::domain::plan::Plan;
+use rolecall_core::domain::report::{Kind, Report};
+use rolecall_ipc::protocol::message::{Context, Progress};
+use rolecall_ipc::protocol::status::Rotated;
+use rolecall_ports::{Outlook, StoredKey, TokenError};
 use std::sync::Arc;
 
 /// The most regions in which a key is tried out; more would make a rotation take minutes.

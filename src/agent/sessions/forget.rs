@@ -1,10 +1,10 @@
 //! Forgetting: everything at a lock, what an edit has made another meaning, and the sessions of a key that is another now.
 
 use super::{Entries, HandOut, Sessions, Stray, Waiting};
-use crate::agent::failure::Failure;
-use crate::domain::catalogue::AwsSettings;
-use crate::domain::names::Name;
-use crate::domain::plan::Plan;
+use crate::failure::Failure;
+use rolecall_core::domain::catalogue::AwsSettings;
+use rolecall_core::domain::names::Name;
+use rolecall_core::domain::plan::Plan;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::watch;
@@ -19,7 +19,7 @@ const CLOSING: Duration = Duration::from_millis(5);
 /// Flights that were called off, requests that were ended and connections that were cut: a task ends when its thread gets to it, and only then is
 /// what it held wiped.
 #[must_use = "who says that everything is wiped waits for it first"]
-pub(in crate::agent) struct CalledOff {
+pub(crate) struct CalledOff {
     flights: Vec<Waiting>,
     /// Each closes when the last of its connections or requests is gone.
     others: [watch::Sender<()>; 2],
@@ -27,12 +27,12 @@ pub(in crate::agent) struct CalledOff {
 
 impl CalledOff {
     /// Adds connections and requests, which hold what they carry until they are gone.
-    pub(in crate::agent) fn and(self, others: [watch::Sender<()>; 2]) -> Self {
+    pub(crate) fn and(self, others: [watch::Sender<()>; 2]) -> Self {
         Self { others, ..self }
     }
 
     /// Waits until the last of them is gone; not for ever, should one of them never yield.
-    pub(in crate::agent) async fn are_gone(self) {
+    pub(crate) async fn are_gone(self) {
         let _ = timeout(GONE, async {
             for flight in self.flights {
                 drop(flight.outcome().await);
@@ -48,7 +48,7 @@ impl CalledOff {
 
 impl Sessions {
     /// Forgets everything and hands nothing out that is under way.
-    pub(in crate::agent) fn lock(&self) -> CalledOff {
+    pub(crate) fn lock(&self) -> CalledOff {
         self.questions.lock();
         self.notices.lock();
         let (forgotten, strays) = {
@@ -67,18 +67,18 @@ impl Sessions {
     }
 
     /// Fails when everything has been forgotten since a session was chosen, which stays where it is.
-    pub(in crate::agent) fn check(&self, given: &HandOut) -> Result<(), Failure> {
+    pub(crate) fn check(&self, given: &HandOut) -> Result<(), Failure> {
         self.called_off_since(given.locks)
     }
 
     /// Does the same for good: who waits is told that the agent ends.
-    pub(in crate::agent) fn end(&self) -> CalledOff {
+    pub(crate) fn end(&self) -> CalledOff {
         self.entries().is_ending = true;
         self.lock()
     }
 
     /// Takes a new configuration over: what means the same keeps its session.
-    pub(in crate::agent) fn retain(&self, aws: &Arc<AwsSettings>, plan_of: impl Fn(&Name) -> Option<Plan>) {
+    pub(crate) fn retain(&self, aws: &Arc<AwsSettings>, plan_of: impl Fn(&Name) -> Option<Plan>) {
         let mut entries = self.entries();
         let Entries { map, strays, aws: used, .. } = &mut *entries;
         let moved = used != aws;
@@ -99,7 +99,7 @@ impl Sessions {
     }
 
     /// Forgets the sessions of one identity, as its key is another now.
-    pub(in crate::agent) fn forget(&self, identity: &Name) {
+    pub(crate) fn forget(&self, identity: &Name) {
         let mut entries = self.entries();
         entries.map.retain(|key, entry| {
             let keep = key.identity() != identity;

@@ -1,22 +1,22 @@
 //! What can be seen of the sessions without using them.
 
 use super::Sessions;
-use crate::agent::flight::Held;
-use crate::domain::plan::SessionKey;
-use crate::domain::report::Report;
+use crate::flight::Held;
+use rolecall_core::domain::plan::SessionKey;
+use rolecall_core::domain::report::Report;
 use std::sync::Arc;
 use std::time::Duration;
 
 /// What `status` shows of one session.
-pub(in crate::agent) struct Glance {
-    pub(in crate::agent) held: Option<Arc<Held>>,
-    pub(in crate::agent) failure: Option<Report>,
-    pub(in crate::agent) last_used: Option<Duration>,
+pub(crate) struct Glance {
+    pub(crate) held: Option<Arc<Held>>,
+    pub(crate) failure: Option<Report>,
+    pub(crate) last_used: Option<Duration>,
 }
 
 impl Sessions {
     /// Gives what `status` shows of one session.
-    pub(in crate::agent) fn glance(&self, key: &SessionKey) -> Option<Glance> {
+    pub(crate) fn glance(&self, key: &SessionKey) -> Option<Glance> {
         let entries = self.entries();
         let entry = entries.map.get(key)?;
         Some(Glance {
@@ -27,13 +27,13 @@ impl Sessions {
     }
 
     /// Notes that the vault is open.
-    pub(in crate::agent) fn note_open(&self) {
+    pub(crate) fn note_open(&self) {
         let now = self.ports.clock.now().boot;
         self.entries().opened.get_or_insert(now);
     }
 
     /// Returns since when a session or the vault has been open, by the boot clock; `None` after a lock.
-    pub(in crate::agent) fn opened_since(&self) -> Option<Duration> {
+    pub(crate) fn opened_since(&self) -> Option<Duration> {
         self.entries().opened
     }
 }

@@ -1,10 +1,10 @@
 //! Sessions for who cannot wait: an HTTP client of an SDK gives up after a second and knows nobody to ask.
 
 use super::{Decision, HandOut, Sessions};
-use crate::agent::failure::{Failure, being_asked, being_fetched};
-use crate::agent::renewal::Urgency;
-use crate::domain::credential::Freshness;
-use crate::domain::plan::Plan;
+use crate::failure::{Failure, being_asked, being_fetched};
+use crate::renewal::Urgency;
+use rolecall_core::domain::credential::Freshness;
+use rolecall_core::domain::plan::Plan;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::time::timeout;
@@ -16,11 +16,7 @@ const PATIENCE: Duration = Duration::from_millis(350);
 impl Sessions {
     /// Gives the session of a plan with this much left if that can be, or the one that there is; or says that it is being
     /// fetched, which goes on.
-    pub(in crate::agent) async fn quickly(
-        self: &Arc<Self>,
-        plan: &Arc<Plan>,
-        floor: Duration,
-    ) -> Result<HandOut, Failure> {
+    pub(crate) async fn quickly(self: &Arc<Self>, plan: &Arc<Plan>, floor: Duration) -> Result<HandOut, Failure> {
         let (flight, fallback, locks) = match self.decide(plan, plan.keys.len() - 1, Urgency::Foreground, floor) {
             Decision::Serve { held, locks } => return Ok(HandOut { held, cached: true, locks }),
             Decision::Fail(failure) => return Err(failure),

@@ -2,8 +2,8 @@
 
 use super::install::{self, File, MARK, Plan, Undo};
 use super::program::Step;
-use crate::domain::report::{Kind, Report};
-use crate::paths::Paths;
+use rolecall_core::domain::report::{Kind, Report};
+use rolecall_platform::paths::Paths;
 use std::path::{Path, PathBuf};
 
 /// What packages install, and what is written here with another program.

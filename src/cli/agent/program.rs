@@ -1,6 +1,6 @@
 //! Running a service manager's command, with a deadline: one that hangs must not hang the person.
 
-use crate::domain::report::{Kind, Report, printable};
+use rolecall_core::domain::report::{Kind, Report, printable};
 use std::io::Read;
 use std::process::{Child, Command, Stdio};
 use std::thread;

@@ -6,10 +6,10 @@
 
 use super::super::{status, waiting};
 use super::systemd;
-use crate::client::{self, Autostart, Brief, NotStopped, ask_briefly};
-use crate::domain::report::{Kind, Report};
-use crate::paths::Paths;
-use crate::protocol::message::Request;
+use rolecall_core::domain::report::{Kind, Report};
+use rolecall_ipc::client::{self, Autostart, Brief, NotStopped, ask_briefly};
+use rolecall_ipc::protocol::message::Request;
+use rolecall_platform::paths::Paths;
 use rustix::process::{Pid, Signal};
 use std::thread;
 use std::time::Duration;

@@ -5,9 +5,9 @@
 
 use super::install::{self, File, MARK, NOT_NEEDED, Plan, Undo};
 use super::program::Step;
-use crate::cli::args::InstallArgs;
-use crate::domain::report::{Kind, Report};
-use crate::paths::Paths;
+use crate::args::InstallArgs;
+use rolecall_core::domain::report::{Kind, Report};
+use rolecall_platform::paths::Paths;
 use std::fs;
 use std::path::{Path, PathBuf};
 

@@ -4,7 +4,7 @@ use super::SocketCommand;
 use clap::{Args, Subcommand};
 
 #[derive(Debug, Subcommand)]
-pub(in crate::cli) enum AgentCommand {
+pub(crate) enum AgentCommand {
     /// Run the agent in the foreground
     #[command(after_help = "\
 Example:
@@ -51,18 +51,18 @@ Example:
 }
 
 #[derive(Debug, Args)]
-pub(in crate::cli) struct InstallArgs {
+pub(crate) struct InstallArgs {
     /// Let the agent write nothing but its own files (systemd's ProtectSystem=strict); it cannot see then which program asks
     #[arg(long)]
-    pub(in crate::cli) confined: bool,
+    pub(crate) confined: bool,
     /// Show what would be written and run
     #[arg(long)]
-    pub(in crate::cli) dry_run: bool,
+    pub(crate) dry_run: bool,
 }
 
 #[derive(Debug, Args)]
-pub(in crate::cli) struct UninstallArgs {
+pub(crate) struct UninstallArgs {
     /// Show what would be removed and run
     #[arg(long)]
-    pub(in crate::cli) dry_run: bool,
+    pub(crate) dry_run: bool,
 }

@@ -1,54 +1,54 @@
 //! The arguments of what has to do with the web console.
 
-use crate::domain::names::Name;
 use clap::Args;
+use rolecall_core::domain::names::Name;
 
 #[derive(Debug, Args)]
-pub(in super::super) struct ConsoleArgs {
+pub(crate) struct ConsoleArgs {
     /// A role, or an identity of another type than iam-user
-    pub(in super::super) name: String,
+    pub(crate) name: String,
     /// Print the address instead of opening the browser; whoever has it is signed in
     #[arg(long)]
-    pub(in super::super) print: bool,
+    pub(crate) print: bool,
     /// The service to land on, by the name that the AWS CLI has for it
     #[arg(long, short, value_name = "SERVICE")]
-    pub(in super::super) service: Option<String>,
+    pub(crate) service: Option<String>,
     /// The region to land in [default: the role's]
     #[arg(long, short, value_name = "REGION")]
-    pub(in super::super) region: Option<String>,
+    pub(crate) region: Option<String>,
     /// The page to land on, an https address of the console
     #[arg(long, value_name = "URL", conflicts_with_all = ["service", "region"])]
-    pub(in super::super) destination: Option<String>,
+    pub(crate) destination: Option<String>,
     /// How long the console's session lasts, 15m to 12h; not for a role that another session assumes
     #[arg(long, value_name = "DURATION")]
-    pub(in super::super) duration: Option<String>,
+    pub(crate) duration: Option<String>,
 }
 
 #[derive(Debug, Args)]
-pub(in super::super) struct SwitchLinkArgs {
+pub(crate) struct SwitchLinkArgs {
     /// A role that an IAM user assumes
     #[arg(value_parser = super::name)]
-    pub(in super::super) name: Name,
+    pub(crate) name: Name,
 }
 
 #[derive(Debug, Args)]
-pub(in super::super) struct RolesArgs {
+pub(crate) struct RolesArgs {
     /// Only roles with all of these words in their name, ARN, account's name, display name or tags
     #[arg(value_name = "SEARCH")]
-    pub(in super::super) search: Vec<String>,
+    pub(crate) search: Vec<String>,
     /// Only roles with this tag; given more than once, with all of them
     #[arg(long, value_name = "TAG")]
-    pub(in super::super) tag: Vec<String>,
+    pub(crate) tag: Vec<String>,
     /// Only roles in this account, by its number or its name in [accounts]; may be repeated
     #[arg(long, value_name = "ACCOUNT")]
-    pub(in super::super) account: Vec<String>,
+    pub(crate) account: Vec<String>,
     /// Draw each identity with the roles that are assumed from it, and from those
     #[arg(long, conflicts_with = "json")]
-    pub(in super::super) tree: bool,
+    pub(crate) tree: bool,
     /// Print JSON
     #[arg(long, conflicts_with = "aesr")]
-    pub(in super::super) json: bool,
+    pub(crate) json: bool,
     /// Print the configuration of the browser extension AWS Extend Switch Roles, with all roles
     #[arg(long, conflicts_with_all = ["search", "tag", "account", "tree"])]
-    pub(in super::super) aesr: bool,
+    pub(crate) aesr: bool,
 }

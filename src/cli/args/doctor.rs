@@ -4,12 +4,12 @@ use clap::Args;
 use std::path::PathBuf;
 
 #[derive(Debug, Args)]
-pub(in super::super) struct DoctorArgs {
+pub(crate) struct DoctorArgs {
     /// A role or an identity [default: every role that no other starts from, and every identity without roles]
-    pub(in super::super) name: Option<String>,
+    pub(crate) name: Option<String>,
     /// Print JSON
     #[arg(long)]
-    pub(in super::super) json: bool,
+    pub(crate) json: bool,
     /// Write a report to send to somebody, without secrets and external ids; it is shown first
     #[arg(
         long,
@@ -19,8 +19,8 @@ pub(in super::super) struct DoctorArgs {
         default_missing_value = "rolecall-doctor.json",
         conflicts_with = "json"
     )]
-    pub(in super::super) bundle: Option<PathBuf>,
+    pub(crate) bundle: Option<PathBuf>,
     /// Write the report without a question
     #[arg(long, requires = "bundle")]
-    pub(in super::super) yes: bool,
+    pub(crate) yes: bool,
 }

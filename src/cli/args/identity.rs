@@ -1,13 +1,13 @@
 //! `identity` as it is typed.
 
 use super::{JsonArgs, ShowArgs, SourceArgs, name};
-use crate::domain::catalogue::IdentityKind;
-use crate::domain::names::Name;
 use clap::{Args, Subcommand};
+use rolecall_core::domain::catalogue::IdentityKind;
+use rolecall_core::domain::names::Name;
 use std::path::PathBuf;
 
 #[derive(Debug, Subcommand)]
-pub(in super::super) enum IdentityCommand {
+pub(crate) enum IdentityCommand {
     /// Store an access key and write its section; asks AWS whose key it is
     #[command(after_help = "\
 The key is asked for on a terminal, else read from standard input: as JSON, also as `aws iam create-access-key` prints it, or as the CSV of the console. It is never taken from the command line or the environment.
@@ -57,44 +57,44 @@ Examples:
 
 #[expect(clippy::struct_excessive_bools, reason = "flags as they are typed, which clap gives as bools")]
 #[derive(Debug, Args)]
-pub(in super::super) struct IdentityAddArgs {
+pub(crate) struct IdentityAddArgs {
     /// What to call it
     #[arg(value_parser = name)]
-    pub(in super::super) name: Name,
+    pub(crate) name: Name,
     /// Read the key from the CSV file that the console offers
     #[arg(long, value_name = "FILE")]
-    pub(in super::super) csv: Option<PathBuf>,
+    pub(crate) csv: Option<PathBuf>,
     /// Where the credentials come from
     #[arg(long = "type", value_name = "TYPE", value_parser = KINDS.map(IdentityKind::as_str), default_value = "iam-user")]
-    pub(in super::super) kind: String,
+    pub(crate) kind: String,
     /// The MFA device
     #[arg(long, value_name = "ARN")]
-    pub(in super::super) mfa_serial: Option<String>,
+    pub(crate) mfa_serial: Option<String>,
     /// How long one MFA code lasts, 15m to 36h
     #[arg(long, value_name = "DURATION")]
-    pub(in super::super) mfa_session: Option<String>,
+    pub(crate) mfa_session: Option<String>,
     /// The region whose STS is asked, and that tools get
     #[arg(long)]
-    pub(in super::super) region: Option<String>,
+    pub(crate) region: Option<String>,
     /// How old the key may become before `status` warns, as 90d
     #[arg(long, value_name = "DURATION")]
-    pub(in super::super) rotate_after: Option<String>,
+    pub(crate) rotate_after: Option<String>,
     /// Take the place of a key that is there already
     #[arg(long)]
-    pub(in super::super) replace: bool,
+    pub(crate) replace: bool,
     /// Keep the secret of the MFA device beside the key, so that nobody is asked for codes
     #[arg(long)]
-    pub(in super::super) totp: bool,
+    pub(crate) totp: bool,
     /// Remove that secret again; the key stays
     #[arg(long, conflicts_with_all = [
         "totp", "csv", "kind", "mfa_serial", "mfa_session", "region", "rotate_after", "replace", "SourceArgs",
     ])]
-    pub(in super::super) no_totp: bool,
+    pub(crate) no_totp: bool,
     /// Do not ask whether both factors may lie in one place
     #[arg(long, short, requires = "totp")]
-    pub(in super::super) yes: bool,
+    pub(crate) yes: bool,
     #[command(flatten)]
-    pub(in super::super) source: SourceArgs,
+    pub(crate) source: SourceArgs,
 }
 
 const KINDS: [IdentityKind; 6] = [
@@ -107,27 +107,27 @@ const KINDS: [IdentityKind; 6] = [
 ];
 
 #[derive(Debug, Args)]
-pub(in super::super) struct IdentityRotateArgs {
+pub(crate) struct IdentityRotateArgs {
     /// Which one
     #[arg(value_parser = name)]
-    pub(in super::super) name: Name,
+    pub(crate) name: Name,
     /// Delete this second key of the user first: AWS allows two
     #[arg(long, value_name = "KEYID")]
-    pub(in super::super) delete: Option<String>,
+    pub(crate) delete: Option<String>,
     /// Do not ask
     #[arg(long, short)]
-    pub(in super::super) yes: bool,
+    pub(crate) yes: bool,
     /// Print JSON
     #[arg(long)]
-    pub(in super::super) json: bool,
+    pub(crate) json: bool,
 }
 
 #[derive(Debug, Args)]
-pub(in super::super) struct IdentityRemoveArgs {
+pub(crate) struct IdentityRemoveArgs {
     /// Which one
     #[arg(value_parser = name)]
-    pub(in super::super) name: Name,
+    pub(crate) name: Name,
     /// Do not ask
     #[arg(long, short)]
-    pub(in super::super) yes: bool,
+    pub(crate) yes: bool,
 }

@@ -4,64 +4,64 @@ use clap::{Args, Parser, ValueEnum};
 use std::ffi::{OsStr, OsString};
 
 #[derive(Debug, Args)]
-pub(in crate::cli) struct ExecArgs {
+pub(crate) struct ExecArgs {
     /// A role or an identity
-    pub(in crate::cli) name: String,
+    pub(crate) name: String,
     #[command(flatten)]
-    pub(in crate::cli) way: WayArgs,
+    pub(crate) way: WayArgs,
     /// The command and its arguments
     #[arg(required = true, trailing_var_arg = true, value_name = "CMD", value_hint = clap::ValueHint::CommandWithArguments)]
-    pub(in crate::cli) command: Vec<OsString>,
+    pub(crate) command: Vec<OsString>,
 }
 
 #[derive(Debug, Args)]
-pub(in crate::cli) struct SubshellArgs {
+pub(crate) struct SubshellArgs {
     /// A role or an identity
-    pub(in crate::cli) name: String,
+    pub(crate) name: String,
     #[command(flatten)]
-    pub(in crate::cli) way: WayArgs,
+    pub(crate) way: WayArgs,
 }
 
 /// How credentials reach what is started; the container endpoint where nothing is said.
 #[derive(Clone, Copy, Debug, Default, Args)]
-pub(in crate::cli) struct WayArgs {
+pub(crate) struct WayArgs {
     /// Set plain variables, which end with the session and are not renewed
     #[arg(long = "static", conflicts_with = "imds")]
-    pub(in crate::cli) fixed: bool,
+    pub(crate) fixed: bool,
     /// Serve an instance metadata service (IMDSv2), for tools that know nothing else
     #[arg(long)]
-    pub(in crate::cli) imds: bool,
+    pub(crate) imds: bool,
 }
 
 #[derive(Debug, Args)]
-pub(in crate::cli) struct ImdsArgs {
+pub(crate) struct ImdsArgs {
     /// A role or an identity
-    pub(in crate::cli) name: String,
+    pub(crate) name: String,
     /// Listen on this port of 127.0.0.1 [default: one that is free]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..))]
-    pub(in crate::cli) port: Option<u16>,
+    pub(crate) port: Option<u16>,
 }
 
 #[derive(Debug, Args)]
-pub(in crate::cli) struct PromptArgs {
+pub(crate) struct PromptArgs {
     /// Print this instead, with `{}` for what is to say
     #[arg(long, value_name = "TEXT", conflicts_with = "long")]
-    pub(in crate::cli) format: Option<String>,
+    pub(crate) format: Option<String>,
     /// Say it in a sentence, outside of a role too, with what to do
     #[arg(long)]
-    pub(in crate::cli) long: bool,
+    pub(crate) long: bool,
 }
 
 #[derive(Debug, Args)]
-pub(in crate::cli) struct InitArgs {
+pub(crate) struct InitArgs {
     /// Print what this shell reads at its start
     #[arg(value_enum)]
-    pub(in crate::cli) shell: Option<InitShell>,
+    pub(crate) shell: Option<InitShell>,
 }
 
 /// A shell that can be switched.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub(in crate::cli) enum InitShell {
+pub(crate) enum InitShell {
     /// sh, dash, ksh
     Sh,
     /// bash
@@ -75,7 +75,7 @@ pub(in crate::cli) enum InitShell {
 /// What only our own shell functions call. A command line of its own, since clap puts hidden commands into completions.
 #[derive(Debug, Parser)]
 #[command(name = "rolecall", bin_name = "rolecall", disable_help_subcommand = true)]
-pub(in crate::cli) enum Inner {
+pub(crate) enum Inner {
     /// Print what the function `role` evaluates
     ShellVariables(VariablesArgs),
     /// Print the names that a word of a command line can be
@@ -84,25 +84,25 @@ pub(in crate::cli) enum Inner {
 
 impl Inner {
     /// Tells whether a word is one of these commands.
-    pub(in crate::cli) fn has(word: &OsStr) -> bool {
+    pub(crate) fn has(word: &OsStr) -> bool {
         word == "shell-variables" || word == "complete-names"
     }
 }
 
 /// What the function `role` evaluates.
 #[derive(Debug, Args)]
-pub(in crate::cli) struct VariablesArgs {
+pub(crate) struct VariablesArgs {
     /// A role or an identity
-    pub(in crate::cli) name: String,
+    pub(crate) name: String,
     /// What to write it for
     #[arg(long, value_enum)]
-    pub(in crate::cli) shell: InitShell,
+    pub(crate) shell: InitShell,
 }
 
 /// What a completion function asks.
 #[derive(Debug, Args)]
-pub(in crate::cli) struct NamesArgs {
+pub(crate) struct NamesArgs {
     /// What is typed after `rolecall`, up to the cursor
     #[arg(trailing_var_arg = true, allow_hyphen_values = true, value_name = "WORD")]
-    pub(in crate::cli) words: Vec<OsString>,
+    pub(crate) words: Vec<OsString>,
 }

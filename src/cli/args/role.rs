@@ -1,11 +1,11 @@
 //! The flags of `role`: one for each key of `[roles.NAME]`, dashes for underscores.
 
 use super::{RolesArgs, ShowArgs, name};
-use crate::domain::names::Name;
 use clap::{Args, Subcommand};
+use rolecall_core::domain::names::Name;
 
 #[derive(Debug, Subcommand)]
-pub(in super::super) enum RoleCommand {
+pub(crate) enum RoleCommand {
     /// Write a role into config.toml; its comments stay
     #[command(after_help = "\
 Examples:
@@ -36,80 +36,80 @@ Example:
 }
 
 #[derive(Debug, Args)]
-pub(in super::super) struct RoleAddArgs {
+pub(crate) struct RoleAddArgs {
     /// What to call it; also the AWS profile's name
     #[arg(value_parser = name)]
-    pub(in super::super) name: Name,
+    pub(crate) name: Name,
     #[command(flatten)]
-    pub(in super::super) flags: RoleFlags,
+    pub(crate) flags: RoleFlags,
     /// Write the section anew if the role is there already
     #[arg(long)]
-    pub(in super::super) replace: bool,
+    pub(crate) replace: bool,
 }
 
 #[derive(Debug, Args)]
-pub(in super::super) struct RoleFlags {
+pub(crate) struct RoleFlags {
     /// The role's ARN
     #[arg(long, value_name = "ARN")]
-    pub(in super::super) role_arn: String,
+    pub(crate) role_arn: String,
     /// The identity or role that assumes it
     #[arg(long, value_name = "NAME")]
-    pub(in super::super) source: String,
+    pub(crate) source: String,
     /// What the role's trust policy asks for
     #[arg(long, value_name = "ID")]
-    pub(in super::super) external_id: Option<String>,
+    pub(crate) external_id: Option<String>,
     /// How long a session lasts, 15m to 12h; AWS allows 1h behind an MFA session or another role
     #[arg(long)]
-    pub(in super::super) duration: Option<String>,
+    pub(crate) duration: Option<String>,
     /// How sessions are called in CloudTrail
     #[arg(long, value_name = "WORD")]
-    pub(in super::super) role_session_name: Option<String>,
+    pub(crate) role_session_name: Option<String>,
     /// The SourceIdentity to set
     #[arg(long, value_name = "WORD")]
-    pub(in super::super) source_identity: Option<String>,
+    pub(crate) source_identity: Option<String>,
     /// A session tag; may be repeated
     #[arg(long = "session-tag", visible_alias = "session-tags", value_name = "KEY=VALUE", value_parser = tag)]
-    pub(in super::super) session_tags: Vec<(String, String)>,
+    pub(crate) session_tags: Vec<(String, String)>,
     /// The key of a tag that passes on along the chain; may be repeated
     #[arg(long = "transitive-tag-key", visible_alias = "transitive-tag-keys", value_name = "KEY")]
-    pub(in super::super) transitive_tag_keys: Vec<String>,
+    pub(crate) transitive_tag_keys: Vec<String>,
     /// A session policy, as JSON or as file://PATH
     #[arg(long, value_name = "JSON")]
-    pub(in super::super) policy: Option<String>,
+    pub(crate) policy: Option<String>,
     /// The ARN of a managed session policy; may be repeated
     #[arg(long = "policy-arn", visible_alias = "policy-arns", value_name = "ARN")]
-    pub(in super::super) policy_arns: Vec<String>,
+    pub(crate) policy_arns: Vec<String>,
     /// The region whose STS is asked, and that tools get
     #[arg(long)]
-    pub(in super::super) region: Option<String>,
+    pub(crate) region: Option<String>,
     /// One code for all roles, a code for each session, or none
     #[arg(long, value_parser = ["session", "direct", "none"])]
-    pub(in super::super) mfa: Option<String>,
+    pub(crate) mfa: Option<String>,
     /// The MFA device for this role, where it is not the identity's
     #[arg(long, value_name = "ARN")]
-    pub(in super::super) mfa_serial: Option<String>,
+    pub(crate) mfa_serial: Option<String>,
     /// Whether programs may have its sessions; `ask` asks a person first
     #[arg(long, value_parser = ["allow", "ask", "deny"])]
-    pub(in super::super) access: Option<String>,
+    pub(crate) access: Option<String>,
     /// The same for one program, by the absolute path of its file or of a link to it; may be repeated
     #[arg(long, value_name = "PROGRAM=ACCESS", value_parser = program_access)]
-    pub(in super::super) access_by_program: Vec<(String, String)>,
+    pub(crate) access_by_program: Vec<(String, String)>,
     /// How the console shows it
     #[arg(long, value_name = "TEXT")]
-    pub(in super::super) display_name: Option<String>,
+    pub(crate) display_name: Option<String>,
     /// In which colour the console shows it: red, orange, yellow, green, blue or six hexadecimal digits
     #[arg(long)]
-    pub(in super::super) color: Option<String>,
+    pub(crate) color: Option<String>,
     /// What it is found by, as in `rolecall roles --tag`; may be repeated
     #[arg(long = "tag", visible_alias = "tags", value_name = "TAG")]
-    pub(in super::super) tags: Vec<String>,
+    pub(crate) tags: Vec<String>,
 }
 
 #[derive(Debug, Args)]
-pub(in super::super) struct RoleRemoveArgs {
+pub(crate) struct RoleRemoveArgs {
     /// Which one
     #[arg(value_parser = name)]
-    pub(in super::super) name: Name,
+    pub(crate) name: Name,
 }
 
 fn program_access(text: &str) -> Result<(String, String), &'static str> {

@@ -1,13 +1,13 @@
 //! `setup` as it is typed.
 
 use super::name;
-use crate::domain::names::Name;
 use clap::{Args, Subcommand, ValueEnum};
+use rolecall_core::domain::names::Name;
 use std::path::PathBuf;
 
 /// One group for the three, so that `plan` in a line may be changed into `apply` and `destroy`.
 #[derive(Debug, Subcommand)]
-pub(in super::super) enum SetupCommand {
+pub(crate) enum SetupCommand {
     /// Show every call and every document, and change nothing
     #[command(after_help = "\
 Examples:
@@ -41,37 +41,37 @@ It takes the flags of `apply`, so that the same line can be used; of those only 
 }
 
 #[derive(Debug, Args)]
-pub(in super::super) struct SetupPlanArgs {
+pub(crate) struct SetupPlanArgs {
     /// A profile of ~/.aws with admin rights in the authentication account
     #[arg(long, value_name = "PROFILE", required_unless_present = "auth_account")]
-    pub(in super::super) auth_profile: Option<String>,
+    pub(crate) auth_profile: Option<String>,
     /// A profile of ~/.aws with admin rights in the workload account
     #[arg(long, value_name = "PROFILE", required_unless_present = "workload_account")]
-    pub(in super::super) workload_profile: Option<String>,
+    pub(crate) workload_profile: Option<String>,
     /// The number of the authentication account, to plan without asking AWS
     #[arg(long, value_name = "ACCOUNT", requires = "workload_account")]
-    pub(in super::super) auth_account: Option<String>,
+    pub(crate) auth_account: Option<String>,
     /// The number of the workload account, to plan without asking AWS
     #[arg(long, value_name = "ACCOUNT", requires = "auth_account")]
-    pub(in super::super) workload_account: Option<String>,
+    pub(crate) workload_account: Option<String>,
     #[command(flatten)]
-    pub(in super::super) wish: WishArgs,
+    pub(crate) wish: WishArgs,
     /// In which form
     #[arg(long = "as", value_enum, value_name = "FORM", default_value = "calls")]
-    pub(in super::super) form: PlanForm,
+    pub(crate) form: PlanForm,
     /// Of the two CloudFormation templates, print this account's alone
     #[arg(long, value_enum, value_name = "ACCOUNT")]
-    pub(in super::super) only: Option<PlanSide>,
+    pub(crate) only: Option<PlanSide>,
     /// Print JSON
     #[arg(long, conflicts_with = "form")]
-    pub(in super::super) json: bool,
+    pub(crate) json: bool,
     /// Accepted, as for `apply`; a plan asks nothing
     #[arg(long, short)]
-    pub(in super::super) yes: bool,
+    pub(crate) yes: bool,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub(in super::super) enum PlanForm {
+pub(crate) enum PlanForm {
     /// Each call with its reason, each document, and what is written on this machine
     Calls,
     /// Two CloudFormation templates, one per account
@@ -83,7 +83,7 @@ pub(in super::super) enum PlanForm {
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub(in super::super) enum PlanSide {
+pub(crate) enum PlanSide {
     /// The authentication account
     Auth,
     /// The workload account
@@ -91,120 +91,120 @@ pub(in super::super) enum PlanSide {
 }
 
 #[derive(Debug, Args)]
-pub(in super::super) struct SetupChangeArgs {
+pub(crate) struct SetupChangeArgs {
     #[command(flatten)]
-    pub(in super::super) profiles: SetupProfileArgs,
+    pub(crate) profiles: SetupProfileArgs,
     #[command(flatten)]
-    pub(in super::super) wish: WishArgs,
+    pub(crate) wish: WishArgs,
     /// Do not ask before the first change
     #[arg(long, short)]
-    pub(in super::super) yes: bool,
+    pub(crate) yes: bool,
     /// Print JSON
     #[arg(long)]
-    pub(in super::super) json: bool,
+    pub(crate) json: bool,
 }
 
 /// The admin credentials; they are used for the one command and stored nowhere.
 #[derive(Debug, Args)]
-pub(in super::super) struct SetupProfileArgs {
+pub(crate) struct SetupProfileArgs {
     /// A profile of ~/.aws with admin rights in the authentication account
     #[arg(long, value_name = "PROFILE")]
-    pub(in super::super) auth_profile: String,
+    pub(crate) auth_profile: String,
     /// A profile of ~/.aws with admin rights in the workload account
     #[arg(long, value_name = "PROFILE")]
-    pub(in super::super) workload_profile: String,
+    pub(crate) workload_profile: String,
 }
 
 /// What is wanted, of a person or of an application.
 #[expect(clippy::struct_excessive_bools, reason = "flags as they are typed, which clap gives as bools")]
 #[derive(Clone, Debug, Default, Args)]
-pub(in super::super) struct WishArgs {
+pub(crate) struct WishArgs {
     /// What to call the role in config.toml and as an AWS profile; also the setup's name [default: the role's name]
     #[arg(long, value_parser = name)]
-    pub(in super::super) name: Option<Name>,
+    pub(crate) name: Option<Name>,
     /// What to call the identity in config.toml [default: the user's or assuming role's name]
     #[arg(long, value_name = "NAME", value_parser = name)]
-    pub(in super::super) identity: Option<Name>,
+    pub(crate) identity: Option<Name>,
     /// Take over what has this setup's tag and no state here names, once it was looked at: the state was lost
     #[arg(long)]
-    pub(in super::super) adopt: bool,
+    pub(crate) adopt: bool,
     /// The region that tools get with the role
     #[arg(long)]
-    pub(in super::super) region: Option<String>,
+    pub(crate) region: Option<String>,
 
     /// The IAM user in the authentication account [default: rolecall]
     #[arg(long, conflicts_with = "application", help_heading = "The person")]
-    pub(in super::super) user: Option<String>,
+    pub(crate) user: Option<String>,
     /// The user is there already: it is given the policy and a key, and stays when the setup goes
     #[arg(long, conflicts_with = "application", help_heading = "The person")]
-    pub(in super::super) existing_user: bool,
+    pub(crate) existing_user: bool,
     /// Make no access key: the vault has one of the user's already, as --identity
     #[arg(long, requires = "existing_user", help_heading = "The person")]
-    pub(in super::super) no_access_key: bool,
+    pub(crate) no_access_key: bool,
     /// The user's path
     #[arg(long, value_name = "PATH", conflicts_with = "application", help_heading = "The person")]
-    pub(in super::super) user_path: Option<String>,
+    pub(crate) user_path: Option<String>,
     /// Let the user assume every role that trusts it, not the one only
     #[arg(long, conflicts_with = "application", help_heading = "The person")]
-    pub(in super::super) any_role: bool,
+    pub(crate) any_role: bool,
     /// Give the user a virtual MFA device: a QR code for your phone, then two codes of it
     #[arg(long, conflicts_with = "application", help_heading = "The person")]
-    pub(in super::super) mfa_device: bool,
+    pub(crate) mfa_device: bool,
     /// Keep the device's secret in the vault beside the key, so that nobody is asked for codes
     #[arg(long, requires = "mfa_device", help_heading = "The person")]
-    pub(in super::super) keep_totp: bool,
+    pub(crate) keep_totp: bool,
     /// The MFA device that the user has already
     #[arg(long, value_name = "ARN", conflicts_with_all = ["application", "mfa_device"], help_heading = "The person")]
-    pub(in super::super) mfa_serial: Option<String>,
+    pub(crate) mfa_serial: Option<String>,
 
     /// What runs the application, instead of a person
     #[arg(long, value_enum, help_heading = "The application")]
-    pub(in super::super) application: Option<SetupService>,
+    pub(crate) application: Option<SetupService>,
     /// The application's own role in the authentication account [default: AssumingRole]
     #[arg(long, value_name = "ROLE", requires = "application", help_heading = "The application")]
-    pub(in super::super) assuming_role: Option<String>,
+    pub(crate) assuming_role: Option<String>,
     /// The assuming role's path
     #[arg(long, value_name = "PATH", requires = "application", help_heading = "The application")]
-    pub(in super::super) assuming_role_path: Option<String>,
+    pub(crate) assuming_role_path: Option<String>,
 
     /// The role in the workload account [default: AssumedRole]
     #[arg(long, help_heading = "The role")]
-    pub(in super::super) role: Option<String>,
+    pub(crate) role: Option<String>,
     /// Its path
     #[arg(long, value_name = "PATH", help_heading = "The role")]
-    pub(in super::super) role_path: Option<String>,
+    pub(crate) role_path: Option<String>,
     /// A managed policy that it gets, by ARN or as AmazonS3ReadOnlyAccess; may be repeated
     #[arg(long = "policy-arn", value_name = "ARN", help_heading = "The role")]
-    pub(in super::super) policy_arns: Vec<String>,
+    pub(crate) policy_arns: Vec<String>,
     /// A file with a policy document that it gets; may be repeated
     #[arg(long = "policy-file", value_name = "FILE", help_heading = "The role")]
-    pub(in super::super) policy_files: Vec<PathBuf>,
+    pub(crate) policy_files: Vec<PathBuf>,
     /// Whom it trusts [default: account; role for an application]
     #[arg(long, value_enum, help_heading = "The role")]
-    pub(in super::super) trust: Option<SetupTrust>,
+    pub(crate) trust: Option<SetupTrust>,
     /// It trusts them with MFA only
     #[arg(long, conflicts_with = "application", help_heading = "The role")]
-    pub(in super::super) require_mfa: bool,
+    pub(crate) require_mfa: bool,
     /// The ExternalId that it wants to hear; `auto` makes one of 128 random bits
     #[arg(long, value_name = "ID|auto", help_heading = "The role")]
-    pub(in super::super) external_id: Option<String>,
+    pub(crate) external_id: Option<String>,
     /// The longest session that it gives, 1h to 12h
     #[arg(long, value_name = "DURATION", help_heading = "The role")]
-    pub(in super::super) max_session_duration: Option<String>,
+    pub(crate) max_session_duration: Option<String>,
 
     /// A further managed policy for the user or the assuming role; may be repeated
     #[arg(long = "attach-policy", value_name = "ARN", help_heading = "All that is made")]
-    pub(in super::super) attach_policies: Vec<String>,
+    pub(crate) attach_policies: Vec<String>,
     /// The path of all that is made, where it has none of its own
     #[arg(long, value_name = "PATH", help_heading = "All that is made")]
-    pub(in super::super) path: Option<String>,
+    pub(crate) path: Option<String>,
     /// A tag for all that is made, beside rolecall:setup; may be repeated
     #[arg(long = "tag", value_name = "KEY=VALUE", value_parser = super::role::tag, help_heading = "All that is made")]
-    pub(in super::super) tags: Vec<(String, String)>,
+    pub(crate) tags: Vec<(String, String)>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub(in super::super) enum SetupService {
+pub(crate) enum SetupService {
     /// An instance
     Ec2,
     /// A function
@@ -214,7 +214,7 @@ pub(in super::super) enum SetupService {
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub(in super::super) enum SetupTrust {
+pub(crate) enum SetupTrust {
     /// The authentication account, whose own policies decide who
     Account,
     /// The one user

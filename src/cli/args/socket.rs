@@ -1,11 +1,11 @@
 //! The flags of `agent socket`.
 
 use super::{JsonArgs, name};
-use crate::domain::names::Name;
 use clap::{Args, Subcommand};
+use rolecall_core::domain::names::Name;
 
 #[derive(Debug, Subcommand)]
-pub(in super::super) enum SocketCommand {
+pub(crate) enum SocketCommand {
     /// Open a socket that serves some roles' sessions and nothing else
     #[command(after_help = "\
 For a container or, by `ssh -R`, a remote machine: what has the socket can get these roles' sessions and nothing else.
@@ -30,24 +30,24 @@ Example:
 }
 
 #[derive(Debug, Args)]
-pub(in super::super) struct SocketAddArgs {
+pub(crate) struct SocketAddArgs {
     /// What to call it
     #[arg(value_parser = name)]
-    pub(in super::super) name: Name,
+    pub(crate) name: Name,
     /// Whose sessions it serves
     #[arg(long, value_name = "NAME,NAME", value_delimiter = ',', required = true)]
-    pub(in super::super) roles: Vec<String>,
+    pub(crate) roles: Vec<String>,
     /// Ask a person at this machine before a use
     #[arg(long)]
-    pub(in super::super) ask: bool,
+    pub(crate) ask: bool,
     /// Write the section anew if the socket is there already
     #[arg(long)]
-    pub(in super::super) replace: bool,
+    pub(crate) replace: bool,
 }
 
 #[derive(Debug, Args)]
-pub(in super::super) struct SocketRemoveArgs {
+pub(crate) struct SocketRemoveArgs {
     /// Which one
     #[arg(value_parser = name)]
-    pub(in super::super) name: Name,
+    pub(crate) name: Name,
 }

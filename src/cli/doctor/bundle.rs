@@ -5,15 +5,15 @@
 //! comes along, and of the audit log only what happened and when.
 
 use super::Shown;
-use crate::cli::output::{self, Failure};
-use crate::cli::{ask, config_file, status, var, variables};
-use crate::client::Autostart;
-use crate::config::{self, Files, Unread};
-use crate::config_disk::{Disk, Look};
-use crate::domain::report::{Kind, Report};
-use crate::files;
-use crate::paths::Paths;
-use crate::reach;
+use crate::output::{self, Failure};
+use crate::{ask, config_file, status, var, variables};
+use rolecall_core::config::{self, Files, Unread};
+use rolecall_core::domain::report::{Kind, Report};
+use rolecall_ipc::client::Autostart;
+use rolecall_platform::config_disk::{Disk, Look};
+use rolecall_platform::files;
+use rolecall_platform::paths::Paths;
+use rolecall_platform::reach;
 use serde_json::{Map, Value, json};
 use std::io::{Read, Seek, SeekFrom};
 use std::path::Path;

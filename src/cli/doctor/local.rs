@@ -1,19 +1,19 @@
 //! The links that are on this machine: the configuration, what keeps tools from asking rolecall, the agent.
 
 use super::of_report;
-use crate::aws_files::shadow::{self, Scene, Severity};
-use crate::aws_files::stand_in::{Standing, standing};
-use crate::aws_files::sync;
-use crate::cli::shadowing::SHADOWING;
-use crate::cli::{config_file, status, var, variables};
-use crate::client::{self, Autostart};
-use crate::domain::catalogue::Catalogue;
-use crate::domain::diagnosis::{Cause, Certainty, Edit, Finding, Link, LinkKind, State};
-use crate::domain::names::Name;
-use crate::domain::report::{Kind, printable};
-use crate::paths::Paths;
-use crate::protocol::diagnosis::Diagnosis;
-use crate::protocol::is_of_another_version;
+use crate::shadowing::SHADOWING;
+use crate::{config_file, status, var, variables};
+use rolecall_awsfiles::shadow::{self, Scene, Severity};
+use rolecall_awsfiles::stand_in::{Standing, standing};
+use rolecall_awsfiles::sync;
+use rolecall_core::domain::catalogue::Catalogue;
+use rolecall_core::domain::diagnosis::{Cause, Certainty, Edit, Finding, Link, LinkKind, State};
+use rolecall_core::domain::names::Name;
+use rolecall_core::domain::report::{Kind, printable};
+use rolecall_ipc::client::{self, Autostart};
+use rolecall_ipc::protocol::diagnosis::Diagnosis;
+use rolecall_ipc::protocol::is_of_another_version;
+use rolecall_platform::paths::Paths;
 
 /// Set in what `rolecall exec` and `rolecall shell` start: what is there then is rolecall's own.
 const IN_A_ROLE: &str = "ROLECALL_ROLE";
@@ -41,15 +41,16 @@ pub(super) fn config(paths: &Paths, name: Option<&str>) -> (Option<Catalogue>, D
     };
     let unknown = name.filter(|name| !catalogue.names().any(|known| known == *name));
     if let Some(name) = unknown {
-        let report = crate::domain::plan::Plan::of(&catalogue, name).err();
+        let report = rolecall_core::domain::plan::Plan::of(&catalogue, name).err();
         let report = report.unwrap_or_else(|| config_file::unknown("role", name, catalogue.names()));
         let findings = vec![of_report(Cause::Config, LinkKind::Config, &report)];
         breaks(&mut found, report.message, findings);
         return (None, found);
     }
     if catalogue.is_empty() {
-        let report = crate::domain::report::Report::new(Kind::Config, format!("{file} names no identity and no role"))
-            .hint("rolecall init leads through the first steps: an import of ~/.aws, a setup, or a key of yours");
+        let report =
+            rolecall_core::domain::report::Report::new(Kind::Config, format!("{file} names no identity and no role"))
+                .hint("rolecall init leads through the first steps: an import of ~/.aws, a setup, or a key of yours");
         let findings = vec![of_report(Cause::Config, LinkKind::Config, &report)];
         breaks(&mut found, report.message, findings);
         return (None, found);

@@ -16,13 +16,13 @@ mod picture;
 use super::args::DoctorArgs;
 use super::line;
 use super::output::{self, Failure, Screen, complain_over};
-use crate::client;
-use crate::domain::catalogue::Catalogue;
-use crate::domain::diagnosis::{Cause, Certainty, Finding, Link, LinkKind, State, verdict};
-use crate::domain::report::{Kind, Report, printable};
-use crate::paths::Paths;
-use crate::protocol::diagnosis::Diagnosis;
-use crate::protocol::message::{Answer, Context, Progress, Request};
+use rolecall_core::domain::catalogue::Catalogue;
+use rolecall_core::domain::diagnosis::{Cause, Certainty, Finding, Link, LinkKind, State, verdict};
+use rolecall_core::domain::report::{Kind, Report, printable};
+use rolecall_ipc::client;
+use rolecall_ipc::protocol::diagnosis::Diagnosis;
+use rolecall_ipc::protocol::message::{Answer, Context, Progress, Request};
+use rolecall_platform::paths::Paths;
 use schemars::JsonSchema;
 use serde::Serialize;
 use std::collections::BTreeSet;
@@ -190,14 +190,14 @@ mod tests {
             source = "prod"
             role_arn = "arn:aws:iam::333333333333:role/DataReader"
         "#;
-        let catalogue = crate::config::parse(text, Path::new("config.toml")).expect("valid");
+        let catalogue = rolecall_core::config::parse(text, Path::new("config.toml")).expect("valid");
         assert_eq!(every_name(&catalogue), (vec!["data".to_owned(), "lone".to_owned()], 0));
         let mut many = String::from("[identities.auth]\ntype = \"iam-user\"\n");
         for n in 0..20 {
             let _ =
                 write!(many, "[roles.r{n}]\nsource = \"auth\"\nrole_arn = \"arn:aws:iam::222222222222:role/R{n}\"\n");
         }
-        let catalogue = crate::config::parse(&many, Path::new("c")).expect("valid");
+        let catalogue = rolecall_core::config::parse(&many, Path::new("c")).expect("valid");
         let (names, left_out) = every_name(&catalogue);
         assert_eq!((names.len(), left_out), (NAMES_MAX, 4));
     }

@@ -1,11 +1,11 @@
 //! A diagnosis as lines: a line per link, then what is wrong, each with its fix.
 
 use super::Shown;
-use crate::cli::line::Line;
-use crate::cli::output::{Screen, Style, labelled};
-use crate::domain::diagnosis::{Certainty, Finding, Link, State};
-use crate::domain::report::printable;
-use crate::protocol::diagnosis::Diagnosis;
+use crate::line::Line;
+use crate::output::{Screen, Style, labelled};
+use rolecall_core::domain::diagnosis::{Certainty, Finding, Link, State};
+use rolecall_core::domain::report::printable;
+use rolecall_ipc::protocol::diagnosis::Diagnosis;
 
 /// The column of a link's text.
 const TEXT_AT: usize = 20;
@@ -162,8 +162,8 @@ fn summary(shown: &Shown) -> Line {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::cli::line::paint;
-    use crate::domain::diagnosis::{Cause, Edit, LinkKind};
+    use crate::line::paint;
+    use rolecall_core::domain::diagnosis::{Cause, Edit, LinkKind};
 
     fn shown() -> Shown {
         let finding = Finding::new(

@@ -5,9 +5,9 @@
 //! own settings say, which somebody else may have written (programs for lazy fetching, pipes to wait for).
 
 use super::super::args::Format;
-use crate::domain::report::{Kind, Report, printable};
-use crate::files;
-use crate::files::ownership::{self, Exposed};
+use rolecall_core::domain::report::{Kind, Report, printable};
+use rolecall_platform::files;
+use rolecall_platform::files::ownership::{self, Exposed};
 use std::fs;
 use std::path::{Path, PathBuf};
 use zeroize::Zeroizing;

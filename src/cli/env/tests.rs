@@ -1,6 +1,6 @@
 use super::*;
-use crate::domain::secret::{SecretKey, SessionToken};
 use chrono::DateTime;
+use rolecall_core::domain::secret::{SecretKey, SessionToken};
 use std::process::Command;
 
 const HOSTILE: [&str; 6] = [

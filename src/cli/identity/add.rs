@@ -4,19 +4,19 @@
 //! asks AWS about the key and stores it; then the file is written. What is said on failure names what has happened so far.
 
 use super::totp;
-use crate::cli::args::IdentityAddArgs;
-use crate::cli::config_file::Edited;
-use crate::cli::output::{self, Failure, Screen, Style, remark};
-use crate::cli::{ask, config_file, key_input, quote, unlock, waiting};
-use crate::client::{self, Autostart};
-use crate::config::raw::IdentitySection;
-use crate::config::{self, IfPresent};
-use crate::domain::catalogue::IdentityKind;
-use crate::domain::credential::AccessKey;
-use crate::domain::report::{Kind, Report, printable};
-use crate::paths::Paths;
-use crate::protocol::message::{Answer, Request};
-use crate::protocol::status::KeyStatus;
+use crate::args::IdentityAddArgs;
+use crate::config_file::Edited;
+use crate::output::{self, Failure, Screen, Style, remark};
+use crate::{ask, config_file, key_input, quote, unlock, waiting};
+use rolecall_core::config::raw::IdentitySection;
+use rolecall_core::config::{self, IfPresent};
+use rolecall_core::domain::catalogue::IdentityKind;
+use rolecall_core::domain::credential::AccessKey;
+use rolecall_core::domain::report::{Kind, Report, printable};
+use rolecall_ipc::client::{self, Autostart};
+use rolecall_ipc::protocol::message::{Answer, Request};
+use rolecall_ipc::protocol::status::KeyStatus;
+use rolecall_platform::paths::Paths;
 use std::fmt::Write;
 use std::path::Path;
 
@@ -243,8 +243,8 @@ fn next(name: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::cli::args::SourceArgs;
-    use crate::domain::names::Name;
+    use crate::args::SourceArgs;
+    use rolecall_core::domain::names::Name;
 
     fn args(kind: &str, mfa: Option<&str>, replace: bool) -> IdentityAddArgs {
         IdentityAddArgs {

@@ -2,15 +2,15 @@
 //!
 //! It does nothing itself: the agent has the keys, and finishes what it has begun when this command is long gone.
 
-use crate::cli::args::IdentityRotateArgs;
-use crate::cli::output::{self, Cell, Failure, Screen, Style, table};
-use crate::cli::{ask, config_file};
-use crate::client;
-use crate::domain::catalogue::IdentityKind;
-use crate::domain::report::{Kind, Report, printable};
-use crate::paths::Paths;
-use crate::protocol::message::{Answer, Context, Progress, Request};
-use crate::protocol::status::Rotated;
+use crate::args::IdentityRotateArgs;
+use crate::output::{self, Cell, Failure, Screen, Style, table};
+use crate::{ask, config_file};
+use rolecall_core::domain::catalogue::IdentityKind;
+use rolecall_core::domain::report::{Kind, Report, printable};
+use rolecall_ipc::client;
+use rolecall_ipc::protocol::message::{Answer, Context, Progress, Request};
+use rolecall_ipc::protocol::status::Rotated;
+use rolecall_platform::paths::Paths;
 use std::fmt::Write;
 
 /// Rotates an identity's key.

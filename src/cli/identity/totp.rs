@@ -2,15 +2,15 @@
 //!
 //! What it costs is said before anything is typed. Whether the secret is right is for the agent to find out, by using it.
 
-use crate::cli::args::IdentityAddArgs;
-use crate::cli::output::{self, Failure};
-use crate::cli::{ask, key_input, tell, unlock};
-use crate::client::Autostart;
-use crate::domain::credential::AccessKey;
-use crate::domain::report::{Kind, Report};
-use crate::domain::totp::TotpSecret;
-use crate::paths::Paths;
-use crate::protocol::message::Request;
+use crate::args::IdentityAddArgs;
+use crate::output::{self, Failure};
+use crate::{ask, key_input, tell, unlock};
+use rolecall_core::domain::credential::AccessKey;
+use rolecall_core::domain::report::{Kind, Report};
+use rolecall_core::domain::totp::TotpSecret;
+use rolecall_ipc::client::Autostart;
+use rolecall_ipc::protocol::message::Request;
+use rolecall_platform::paths::Paths;
 
 const RISK: &str = "with the TOTP secret beside the access key both factors lie in one place: \
                     whoever can read the vault needs no device any more";

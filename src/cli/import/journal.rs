@@ -4,11 +4,11 @@
 //! A file for each import, written before the first change. Of a line with a secret it has what stands around it; the
 //! secret is in the vault.
 
-use crate::aws_files::import::change::{Change, Removed};
-use crate::domain::report::{Kind, Report};
-use crate::files::{self, StateFile};
-use crate::paths::Paths;
-use crate::reach;
+use rolecall_awsfiles::import::change::{Change, Removed};
+use rolecall_core::domain::report::{Kind, Report};
+use rolecall_platform::files::{self, StateFile};
+use rolecall_platform::paths::Paths;
+use rolecall_platform::reach;
 use serde::{Deserialize, Serialize};
 use std::fs;
 use std::io;

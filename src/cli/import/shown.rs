@@ -2,13 +2,13 @@
 
 use super::survey::Survey;
 use super::{ImportArgs, needs_vault};
-use crate::aws_files::diff;
-use crate::aws_files::document::FileKind;
-use crate::aws_files::import::{NewIdentity, Origin, Plan, Tool};
-use crate::cli::config_file;
-use crate::cli::output::{Cell, Screen, Style, remark, table};
-use crate::domain::report::{Report, printable};
-use crate::paths::Paths;
+use crate::config_file;
+use crate::output::{Cell, Screen, Style, remark, table};
+use rolecall_awsfiles::diff;
+use rolecall_awsfiles::document::FileKind;
+use rolecall_awsfiles::import::{NewIdentity, Origin, Plan, Tool};
+use rolecall_core::domain::report::{Report, printable};
+use rolecall_platform::paths::Paths;
 use schemars::JsonSchema;
 use serde::Serialize;
 use std::fmt::Write;
@@ -33,7 +33,7 @@ pub(super) enum Step {
 
 /// What `--json` prints.
 #[derive(Debug, Default, Serialize, JsonSchema)]
-pub(in crate::cli) struct Shown {
+pub(crate) struct Shown {
     /// Whether it is a plan, done, or undone.
     pub(super) step: Step,
     /// The identities, new or there already.
@@ -282,7 +282,7 @@ pub(super) fn finished(paths: &Paths, args: &ImportArgs, plan: &Plan, shown: &Sh
     );
     for identity in &plan.identities {
         if let Origin::Keyring(tool, entry) = &identity.origin {
-            let entry = crate::cli::quote::word(entry);
+            let entry = crate::quote::word(entry);
             let command = match tool {
                 Tool::AwsVault => format!("aws-vault remove {entry}"),
                 Tool::Granted => format!("granted credentials remove {entry}"),
@@ -292,7 +292,7 @@ pub(super) fn finished(paths: &Paths, args: &ImportArgs, plan: &Plan, shown: &Sh
     }
     let example = plan.roles.first().map(|role| role.profile.as_str());
     if let Some(profile) = example.or_else(|| plan.served.first().map(|served| served.profile.as_str())) {
-        let _ = writeln!(out, "next: `aws s3 ls --profile {}`", printable(&crate::cli::quote::word(profile), 256));
+        let _ = writeln!(out, "next: `aws s3 ls --profile {}`", printable(&crate::quote::word(profile), 256));
     }
     let _ = writeln!(out, "back: `rolecall import --undo`");
     out

@@ -3,19 +3,19 @@
 //! A profile that config.toml would refuse is left out with the configuration's own words, and the plan made again, until
 //! all that is in it fits.
 
-use crate::aws_files::document::{Document, FileKind, SectionKind};
-use crate::aws_files::import::{self, NewIdentity, NewRole, Origin, Plan, Scene, Tool};
-use crate::aws_files::sync;
-use crate::cli::args::ImportArgs;
-use crate::cli::{config_file, profiles, waiting};
-use crate::client::Autostart;
-use crate::config::raw::{IdentitySection, RoleSection};
-use crate::config::{self, NewEntries};
-use crate::domain::catalogue::{Catalogue, IdentityKind};
-use crate::domain::names::{Name, nearest};
-use crate::domain::report::{Kind, Report, printable};
-use crate::paths::Paths;
-use crate::protocol::message::{Answer, ForeignTool, Request};
+use crate::args::ImportArgs;
+use crate::{config_file, profiles, waiting};
+use rolecall_awsfiles::document::{Document, FileKind, SectionKind};
+use rolecall_awsfiles::import::{self, NewIdentity, NewRole, Origin, Plan, Scene, Tool};
+use rolecall_awsfiles::sync;
+use rolecall_core::config::raw::{IdentitySection, RoleSection};
+use rolecall_core::config::{self, NewEntries};
+use rolecall_core::domain::catalogue::{Catalogue, IdentityKind};
+use rolecall_core::domain::names::{Name, nearest};
+use rolecall_core::domain::report::{Kind, Report, printable};
+use rolecall_ipc::client::Autostart;
+use rolecall_ipc::protocol::message::{Answer, ForeignTool, Request};
+use rolecall_platform::paths::Paths;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::path::PathBuf;
 use zeroize::Zeroizing;

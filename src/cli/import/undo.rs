@@ -6,17 +6,17 @@
 
 use super::journal::{Entry, Journal};
 use super::shown::{self, Shown, Step};
-use crate::aws_files::fingerprint::fingerprint;
-use crate::aws_files::import::change::{self, Change};
-use crate::aws_files::{diff, sync};
-use crate::cli::args::ImportArgs;
-use crate::cli::output::{self, Failure};
-use crate::cli::{ask, config_file, tell};
-use crate::client::{self, Autostart};
-use crate::config::{self, Site as _};
-use crate::domain::report::{Kind, Report, printable};
-use crate::paths::Paths;
-use crate::protocol::message::{Answer, Context, Request};
+use crate::args::ImportArgs;
+use crate::output::{self, Failure};
+use crate::{ask, config_file, tell};
+use rolecall_awsfiles::fingerprint::fingerprint;
+use rolecall_awsfiles::import::change::{self, Change};
+use rolecall_awsfiles::{diff, sync};
+use rolecall_core::config::{self, Site as _};
+use rolecall_core::domain::report::{Kind, Report, printable};
+use rolecall_ipc::client::{self, Autostart};
+use rolecall_ipc::protocol::message::{Answer, Context, Request};
+use rolecall_platform::paths::Paths;
 use std::collections::BTreeMap;
 use std::fmt::Write;
 use zeroize::Zeroizing;
@@ -65,7 +65,7 @@ pub(super) fn run(paths: &Paths, args: &ImportArgs) -> Result<(), Failure> {
         if keys.is_empty() && !ask::consent("Undo the import?")? {
             return output::print("nothing was changed\n");
         }
-        crate::cli::unlock::ready_vault(paths)?;
+        crate::unlock::ready_vault(paths)?;
     }
     for (path, ..) in files.0.iter().filter(|(path, ..)| !sync::is_null_device(path)) {
         sync::verify(path)?;

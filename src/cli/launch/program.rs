@@ -4,9 +4,9 @@
 //! the command's own, with nothing between it and whoever started us.
 
 use super::variables::Change;
-use crate::cli::output::{Failure, complain};
-use crate::cli::quote;
-use crate::domain::report::{Kind, Report, printable};
+use crate::output::{Failure, complain};
+use crate::quote;
+use rolecall_core::domain::report::{Kind, Report, printable};
 use rustix::fs::{Access, access};
 use std::ffi::{OsStr, OsString};
 use std::io;

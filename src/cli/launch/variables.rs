@@ -4,18 +4,18 @@
 //! of the same plan. What could lead a tool to somebody else's credentials goes, even if today's tools read
 //! it after ours: which of two wins differs by SDK and by version.
 
-use crate::cli::shadowing::SHADOWING;
-use crate::domain::credential::Session;
-use crate::domain::secret::EndpointToken;
-use crate::protocol::endpoint::{METADATA_PATH, ROLE_PATH};
-use crate::protocol::process_output::timestamp;
+use crate::shadowing::SHADOWING;
+use rolecall_core::domain::credential::Session;
+use rolecall_core::domain::secret::EndpointToken;
+use rolecall_ipc::protocol::endpoint::{METADATA_PATH, ROLE_PATH};
+use rolecall_ipc::protocol::process_output::timestamp;
 use zeroize::Zeroizing;
 
 /// The role of a shell.
-pub(in crate::cli) const ROLE: &str = "ROLECALL_ROLE";
+pub(crate) const ROLE: &str = "ROLECALL_ROLE";
 
 /// What leads some tool to the metadata service, or away from it.
-pub(in crate::cli) const METADATA: [&str; 5] = [
+pub(crate) const METADATA: [&str; 5] = [
     "AWS_METADATA_ENDPOINT",
     "AWS_EC2_METADATA_DISABLED",
     "AWS_EC2_METADATA_SERVICE_ENDPOINT",
@@ -29,7 +29,7 @@ fn misleading() -> impl Iterator<Item = &'static str> {
 }
 
 /// Where a role's region is: boto3 reads only the second, most others only the first.
-pub(in crate::cli) const REGIONS: [&str; 2] = ["AWS_REGION", "AWS_DEFAULT_REGION"];
+pub(crate) const REGIONS: [&str; 2] = ["AWS_REGION", "AWS_DEFAULT_REGION"];
 
 /// What is set besides, in some case or another.
 const BESIDES: [&str; 5] = [REGIONS[0], REGIONS[1], "NO_PROXY", "no_proxy", ROLE];
@@ -38,7 +38,7 @@ const BESIDES: [&str; 5] = [REGIONS[0], REGIONS[1], "NO_PROXY", "no_proxy", ROLE
 const OWN_HOSTS: [&str; 2] = ["127.0.0.1", "localhost"];
 
 /// How credentials come.
-pub(in crate::cli) enum Way<'a> {
+pub(crate) enum Way<'a> {
     /// From the container endpoint.
     Container {
         /// Its address.
@@ -53,24 +53,24 @@ pub(in crate::cli) enum Way<'a> {
 }
 
 /// What a plan is made of.
-pub(in crate::cli) struct Role<'a> {
-    pub(in crate::cli) name: &'a str,
-    pub(in crate::cli) way: Way<'a>,
-    pub(in crate::cli) region: Option<&'a str>,
+pub(crate) struct Role<'a> {
+    pub(crate) name: &'a str,
+    pub(crate) way: Way<'a>,
+    pub(crate) region: Option<&'a str>,
     /// The profile that stands in for a `[default]` which would come before an endpoint.
-    pub(in crate::cli) profile: Option<&'a str>,
+    pub(crate) profile: Option<&'a str>,
 }
 
 /// A variable and what it is to be; nothing where it is to be gone.
-pub(in crate::cli) type Change = (&'static str, Option<Zeroizing<String>>);
+pub(crate) type Change = (&'static str, Option<Zeroizing<String>>);
 
 /// Every variable that a plan may touch.
-pub(in crate::cli) fn touched() -> impl Iterator<Item = &'static str> {
+pub(crate) fn touched() -> impl Iterator<Item = &'static str> {
     misleading().chain(BESIDES)
 }
 
 /// Makes the plan; `var` gives what is there now. No name comes twice.
-pub(in crate::cli) fn plan(role: &Role<'_>, var: impl Fn(&str) -> Option<String>) -> Vec<Change> {
+pub(crate) fn plan(role: &Role<'_>, var: impl Fn(&str) -> Option<String>) -> Vec<Change> {
     let mut set: Vec<(&'static str, String)> = vec![(ROLE, role.name.to_owned())];
     match &role.way {
         Way::Container { url, token } => {

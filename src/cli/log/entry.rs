@@ -4,12 +4,12 @@
 //! it is understood, and a damaged one is shown as damaged. Nothing is lost on a narrow screen: what does not fit goes on
 //! below.
 
-use crate::cli::line::{self, Line, width, wrap};
-use crate::cli::output::{Screen, Style};
-use crate::cli::status::tree::base_name;
-use crate::domain::report::printable;
-use crate::protocol::process_output::timestamp;
+use crate::line::{self, Line, width, wrap};
+use crate::output::{Screen, Style};
+use crate::status::tree::base_name;
 use chrono::DateTime;
+use rolecall_core::domain::report::printable;
+use rolecall_ipc::protocol::process_output::timestamp;
 use serde_json::{Map, Value};
 use std::fmt::Write;
 

@@ -1,11 +1,11 @@
 //! The roles for the browser extension AWS Extend Switch Roles.
 
 use super::by_name;
-use crate::cli::config_file;
-use crate::domain::arn;
-use crate::domain::catalogue::{Catalogue, Identity, Role};
-use crate::domain::palette;
-use crate::domain::switch_role::{path_and_name, refusal, shown_name};
+use crate::config_file;
+use rolecall_core::domain::arn;
+use rolecall_core::domain::catalogue::{Catalogue, Identity, Role};
+use rolecall_core::domain::palette;
+use rolecall_core::domain::switch_role::{path_and_name, refusal, shown_name};
 use std::collections::BTreeSet;
 use std::fmt::Write;
 

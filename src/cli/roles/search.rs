@@ -1,10 +1,10 @@
 //! Which roles are looked for: by words, tags and accounts.
 
-use crate::cli::args::RolesArgs;
-use crate::cli::role::AccountNames;
-use crate::domain::catalogue::{Catalogue, Role};
-use crate::domain::names::{Name, nearest};
-use crate::domain::report::{Kind, Report, printable};
+use crate::args::RolesArgs;
+use crate::role::AccountNames;
+use rolecall_core::domain::catalogue::{Catalogue, Role};
+use rolecall_core::domain::names::{Name, nearest};
+use rolecall_core::domain::report::{Kind, Report, printable};
 
 /// What is looked for: all of it has to fit.
 pub(super) struct Search<'a> {

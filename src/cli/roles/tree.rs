@@ -1,8 +1,8 @@
 //! The roles as a tree: identity, role, and the roles that are assumed from it.
 
-use crate::cli::output::{Cell, Screen, Style, leave_out, table};
-use crate::cli::role::AccountNames;
-use crate::domain::catalogue::{Catalogue, Identity, Role};
+use crate::output::{Cell, Screen, Style, leave_out, table};
+use crate::role::AccountNames;
+use rolecall_core::domain::catalogue::{Catalogue, Identity, Role};
 use std::collections::{HashMap, HashSet};
 
 /// The lines of a tree: beside what others follow, before the last one, and what stands below each.

@@ -5,19 +5,19 @@
 
 use super::carry::{Carrier, account, odd};
 use super::machine;
-use crate::cli::args::SetupChangeArgs;
-use crate::cli::output::{self, Failure, Screen, Style, remark};
-use crate::cli::{ask, config_file, profiles, quote, status, tell, unlock};
-use crate::client::{self, Autostart};
-use crate::config::{self, IfPresent};
-use crate::domain::arn::{AccountId, MfaSerial, Partition};
-use crate::domain::catalogue::{Catalogue, IdentityKind};
-use crate::domain::report::{Kind, Report, printable};
-use crate::paths::Paths;
-use crate::protocol::message::{Context, Request};
-use crate::protocol::setup::{Applied, Apply, Errand, Finding, Found, Local, Looked, Outcome, State};
-use crate::setup::call::Step;
-use crate::setup::{Device, Setup, Who};
+use crate::args::SetupChangeArgs;
+use crate::output::{self, Failure, Screen, Style, remark};
+use crate::{ask, config_file, profiles, quote, status, tell, unlock};
+use rolecall_core::config::{self, IfPresent};
+use rolecall_core::domain::arn::{AccountId, MfaSerial, Partition};
+use rolecall_core::domain::catalogue::{Catalogue, IdentityKind};
+use rolecall_core::domain::report::{Kind, Report, printable};
+use rolecall_core::setup::call::Step;
+use rolecall_core::setup::{Device, Setup, Who};
+use rolecall_ipc::client::{self, Autostart};
+use rolecall_ipc::protocol::message::{Context, Request};
+use rolecall_ipc::protocol::setup::{Applied, Apply, Errand, Finding, Found, Local, Looked, Outcome, State};
+use rolecall_platform::paths::Paths;
 use schemars::JsonSchema;
 use serde::Serialize;
 use std::fmt::Write;
@@ -30,7 +30,7 @@ const PAUSES: [u64; 20] = [4, 4, 5, 5, 8, 8, 10, 10, 10, 10, 10, 10, 10, 10, 10,
 
 /// What `--json` prints.
 #[derive(Serialize, JsonSchema)]
-pub(in crate::cli) struct Shown {
+pub(crate) struct Shown {
     /// The setup's name, and the role's in config.toml.
     setup: String,
     /// The identity in config.toml.
@@ -86,7 +86,7 @@ pub(super) fn run(paths: &Paths, args: &SetupChangeArgs) -> Result<(), Failure> 
     }
     // Before anything is made: a file that cannot be edited is found out now.
     let text = config_file::read(paths)?;
-    crate::aws_files::sync::verify(&paths.aws_config)?;
+    rolecall_awsfiles::sync::verify(&paths.aws_config)?;
     if has_key {
         unlock::ready_vault(paths)?;
     }
@@ -101,7 +101,7 @@ pub(super) fn run(paths: &Paths, args: &SetupChangeArgs) -> Result<(), Failure> 
 fn go(
     paths: &Paths,
     args: &SetupChangeArgs,
-    wish: &crate::setup::wish::Wish,
+    wish: &rolecall_core::setup::wish::Wish,
     text: &str,
     carrier: &mut Carrier,
 ) -> Result<(), Failure> {
@@ -139,7 +139,7 @@ fn go(
 }
 
 /// Makes the wish a setup between the two accounts that the profiles are of.
-pub(super) fn between(wish: &crate::setup::wish::Wish, looked: &Looked) -> Result<Setup, Report> {
+pub(super) fn between(wish: &rolecall_core::setup::wish::Wish, looked: &Looked) -> Result<Setup, Report> {
     let partition = Partition::of_arn(&looked.auth.arn).ok_or_else(odd)?;
     let other = Partition::of_arn(&looked.workload.arn).ok_or_else(odd)?;
     if partition != other {
@@ -387,7 +387,7 @@ impl Shown {
             let _ = write!(out, "\nOn the application's machine, in ~/.config/rolecall/config.toml:\n\n{config}\n");
             let _ = writeln!(out, "then `rolecall profiles sync` there; `rolecall get {name}` proves it");
             if let Who::Application(application) = &setup.who
-                && application.service == crate::setup::Service::Ec2
+                && application.service == rolecall_core::setup::Service::Ec2
             {
                 let _ = writeln!(out, "start the instance with the instance profile {}", application.role);
             }

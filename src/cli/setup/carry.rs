@@ -1,14 +1,14 @@
 //! What `apply` and `destroy` have in common: a one-shot that does it, a person who is told and asked, and interruptions.
 
-use crate::cli::ask;
-use crate::cli::output::{self, Cell, Failure, Screen, Style, table};
-use crate::client::oneshot::{OneShot, Watcher};
-use crate::domain::report::{Kind, Report, printable};
-use crate::domain::secret::{MfaCode, SecretKey, is_mfa_code};
-use crate::paths::Paths;
-use crate::protocol::message::Progress;
-use crate::protocol::setup::{Code, Errand, FirstCodes, Looked, NewDevice, Outcome};
-use crate::setup::call::Side;
+use crate::ask;
+use crate::output::{self, Cell, Failure, Screen, Style, table};
+use rolecall_core::domain::report::{Kind, Report, printable};
+use rolecall_core::domain::secret::{MfaCode, SecretKey, is_mfa_code};
+use rolecall_core::setup::call::Side;
+use rolecall_ipc::client::oneshot::{OneShot, Watcher};
+use rolecall_ipc::protocol::message::Progress;
+use rolecall_ipc::protocol::setup::{Code, Errand, FirstCodes, Looked, NewDevice, Outcome};
+use rolecall_platform::paths::Paths;
 use signal_hook::consts::SIGINT;
 use signal_hook::flag;
 use std::sync::Arc;

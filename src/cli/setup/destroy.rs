@@ -4,23 +4,23 @@
 //! file is the last to go.
 
 use super::carry::{Carrier, account, odd};
-use crate::cli::args::SetupChangeArgs;
-use crate::cli::output::{self, Failure, Screen, Style, remark};
-use crate::cli::{ask, config_file, profiles, tell, unlock};
-use crate::client::{self, Autostart};
-use crate::config;
-use crate::domain::names::Name;
-use crate::domain::report::{Kind, Report, printable};
-use crate::paths::Paths;
-use crate::protocol::message::{Answer, Context, Request};
-use crate::protocol::setup::{Destroyed, Doomed, Errand, Local, Looked, Outcome, Stays};
+use crate::args::SetupChangeArgs;
+use crate::output::{self, Failure, Screen, Style, remark};
+use crate::{ask, config_file, profiles, tell, unlock};
+use rolecall_core::config;
+use rolecall_core::domain::names::Name;
+use rolecall_core::domain::report::{Kind, Report, printable};
+use rolecall_ipc::client::{self, Autostart};
+use rolecall_ipc::protocol::message::{Answer, Context, Request};
+use rolecall_ipc::protocol::setup::{Destroyed, Doomed, Errand, Local, Looked, Outcome, Stays};
+use rolecall_platform::paths::Paths;
 use schemars::JsonSchema;
 use serde::Serialize;
 use std::fmt::Write;
 
 /// What `--json` prints.
 #[derive(Serialize, JsonSchema)]
-pub(in crate::cli) struct Shown {
+pub(crate) struct Shown {
     /// The setup's name.
     setup: String,
     /// What was removed in the accounts, newest first.

@@ -1,18 +1,18 @@
 //! What a setup writes on this machine: the two sections of config.toml and the profile.
 
 use super::super::{config_file, profiles};
-use crate::aws_files::entry::Entry;
-use crate::config::raw::{Configuration, IdentitySection, RoleSection};
-use crate::domain::report::Report;
-use crate::paths::Paths;
-use crate::setup::{Setup, Who};
+use rolecall_awsfiles::entry::Entry;
+use rolecall_core::config::raw::{Configuration, IdentitySection, RoleSection};
+use rolecall_core::domain::report::Report;
+use rolecall_core::setup::{Setup, Who};
+use rolecall_platform::paths::Paths;
 use std::time::Duration;
 
 /// What IAM gives where nobody asks for more; also the most behind another role.
 const HOUR: Duration = Duration::from_hours(1);
 
 /// Gives the identity's section.
-pub(in crate::cli) fn identity(setup: &Setup) -> IdentitySection {
+pub(crate) fn identity(setup: &Setup) -> IdentitySection {
     let kind = match &setup.who {
         Who::Person(_) => "iam-user",
         Who::Application(application) => application.service.source(),
@@ -22,7 +22,7 @@ pub(in crate::cli) fn identity(setup: &Setup) -> IdentitySection {
 }
 
 /// Gives the role's section.
-pub(in crate::cli) fn role(setup: &Setup) -> RoleSection {
+pub(crate) fn role(setup: &Setup) -> RoleSection {
     // With a device the role is assumed behind an MFA session, and from a role it is a chain: one hour is the most then.
     let direct = matches!(&setup.who, Who::Person(_)) && setup.mfa_serial().is_none();
     let longest = setup.role.max_session;
@@ -37,7 +37,7 @@ pub(in crate::cli) fn role(setup: &Setup) -> RoleSection {
 }
 
 /// Writes both sections as config.toml has them.
-pub(in crate::cli) fn config_text(setup: &Setup) -> String {
+pub(crate) fn config_text(setup: &Setup) -> String {
     let configuration = Configuration {
         identities: [(setup.who.identity().to_string(), identity(setup))].into(),
         roles: [(setup.name.to_string(), role(setup))].into(),
@@ -47,7 +47,7 @@ pub(in crate::cli) fn config_text(setup: &Setup) -> String {
 }
 
 /// Writes the profile as ~/.aws/config has it.
-pub(in crate::cli) fn profile_text(setup: &Setup) -> Result<String, Report> {
+pub(crate) fn profile_text(setup: &Setup) -> Result<String, Report> {
     let entry = Entry::new(setup.name.clone(), &profiles::program()?, setup.region.as_deref())?;
     Ok(entry.section())
 }

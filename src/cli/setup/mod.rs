@@ -1,6 +1,6 @@
 //! `setup`: a user or an application, a role and their trust, planned, made and removed again.
 //!
-//! What is made is for `crate::setup` to say; here the flags become a wish, and the policy files are read.
+//! What is made is for `rolecall_core::setup` to say; here the flags become a wish, and the policy files are read.
 
 pub(super) mod apply;
 mod carry;
@@ -12,13 +12,13 @@ use super::args::{SetupCommand, SetupService, SetupTrust, WishArgs};
 use super::config_file::shown;
 use super::output::Failure;
 use super::{ask, config_file};
-use crate::config::parse_duration;
-use crate::domain::catalogue::VaultKind;
-use crate::domain::report::{Kind, Report, printable};
-use crate::domain::secret::SecretKey;
-use crate::paths::Paths;
-use crate::setup::wish::{Typed, Wish};
-use crate::setup::{Device, Service, Trust};
+use rolecall_core::config::parse_duration;
+use rolecall_core::domain::catalogue::VaultKind;
+use rolecall_core::domain::report::{Kind, Report, printable};
+use rolecall_core::domain::secret::SecretKey;
+use rolecall_core::setup::wish::{Typed, Wish};
+use rolecall_core::setup::{Device, Service, Trust};
+use rolecall_platform::paths::Paths;
 use rustix::fs::{Mode, OFlags};
 use std::fs::File;
 use std::io::Read;

@@ -3,19 +3,19 @@
 //! With profiles the one-shot says whose they are and what is there already; with the accounts' numbers nobody is asked.
 
 use super::machine;
-use crate::cli::args::{PlanForm, PlanSide, SetupPlanArgs};
-use crate::cli::output::{self, Failure};
-use crate::cli::quote;
-use crate::client::oneshot::{OneShot, Watcher};
-use crate::domain::arn::{AccountId, Partition};
-use crate::domain::report::{Kind, Report, printable};
-use crate::paths::Paths;
-use crate::protocol::message::Progress;
-use crate::protocol::setup::{Errand, Finding, FirstCodes, Found, Looked, NewDevice, Outcome};
-use crate::setup::call::{Call, Side, Step};
-use crate::setup::render::{self, Profiles, calls};
-use crate::setup::wish::Wish;
-use crate::setup::{Permission, Setup, Who};
+use crate::args::{PlanForm, PlanSide, SetupPlanArgs};
+use crate::output::{self, Failure};
+use crate::quote;
+use rolecall_core::domain::arn::{AccountId, Partition};
+use rolecall_core::domain::report::{Kind, Report, printable};
+use rolecall_core::setup::call::{Call, Side, Step};
+use rolecall_core::setup::render::{self, Profiles, calls};
+use rolecall_core::setup::wish::Wish;
+use rolecall_core::setup::{Permission, Setup, Who};
+use rolecall_ipc::client::oneshot::{OneShot, Watcher};
+use rolecall_ipc::protocol::message::Progress;
+use rolecall_ipc::protocol::setup::{Errand, Finding, FirstCodes, Found, Looked, NewDevice, Outcome};
+use rolecall_platform::paths::Paths;
 use schemars::JsonSchema;
 use serde::Serialize;
 use std::collections::BTreeMap;
@@ -97,14 +97,16 @@ fn see(paths: &Paths, args: &SetupPlanArgs, wish: &Wish) -> Result<Seen, Report>
         workload_profile: args.workload_profile.clone().unwrap_or_default(),
         proxy_password,
     };
-    let Outcome::Looked(mut looked) = one_shot.ask(&look, &mut Quiet)? else { return Err(crate::client::odd_answer()) };
+    let Outcome::Looked(mut looked) = one_shot.ask(&look, &mut Quiet)? else {
+        return Err(rolecall_ipc::client::odd_answer());
+    };
     let known = looked.state.as_ref().map(|state| state.external_id.clone()).filter(|id| !id.is_empty());
     let stand_in = wish.generate_external_id && known.is_none() && is_text;
     looked.external_id = known.unwrap_or(fresh);
     let setup = super::apply::between(wish, &looked)?;
     let survey = Errand::Survey { steps: setup.steps(), adopt: args.wish.adopt };
     let Outcome::Surveyed { findings } = one_shot.ask(&survey, &mut Quiet)? else {
-        return Err(crate::client::odd_answer());
+        return Err(rolecall_ipc::client::odd_answer());
     };
     Ok(Seen { setup, stand_in, findings: Some(findings), looked: Some(*looked) })
 }
@@ -155,7 +157,7 @@ fn text(paths: &Paths, seen: &Seen) -> Result<String, Report> {
         Who::Person(person) => {
             let vault = match (person.key, person.device) {
                 (false, _) => "nothing new",
-                (true, Some(crate::setup::Device::Kept)) => "the access key and the MFA device's secret",
+                (true, Some(rolecall_core::setup::Device::Kept)) => "the access key and the MFA device's secret",
                 (true, _) => "the access key",
             };
             let profile = machine::profile_text(setup)?;
@@ -276,7 +278,7 @@ impl Count {
 
 /// What `--json` prints.
 #[derive(Serialize, JsonSchema)]
-pub(in crate::cli) struct Shown {
+pub(crate) struct Shown {
     /// The setup's name.
     setup: String,
     /// The authentication account.

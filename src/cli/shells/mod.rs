@@ -12,9 +12,9 @@ use super::launch::variables::{Change, touched};
 use super::output::{self, Failure};
 use super::shell_files;
 use super::{quote, var};
-use crate::paths::Paths;
-use crate::protocol::message::EndpointOwner;
 use clap_complete::Shell;
+use rolecall_ipc::protocol::message::EndpointOwner;
+use rolecall_platform::paths::Paths;
 use zeroize::Zeroizing;
 
 /// What makes completions know the names, for the shells that can be taught.

@@ -3,21 +3,21 @@
 //! Where a name can stand is read off the command line's own definition, so that a new command with a NAME is completed
 //! without a word here. Asks the agent that runs, if one does, and starts none: a Tab is no reason to.
 
-use crate::cli::args::NamesArgs;
-use crate::cli::output::{self, Failure};
-use crate::cli::usage;
-use crate::client::{Brief, ask_briefly};
-use crate::domain::report::Kind;
-use crate::paths::Paths;
-use crate::protocol::message::{Answer, Request};
+use crate::args::NamesArgs;
+use crate::output::{self, Failure};
+use crate::usage;
 use clap::{Arg, Command};
+use rolecall_core::domain::report::Kind;
+use rolecall_ipc::client::{Brief, ask_briefly};
+use rolecall_ipc::protocol::message::{Answer, Request};
+use rolecall_platform::paths::Paths;
 use std::time::Duration;
 
 /// How long a Tab may take.
 const DEADLINE: Duration = Duration::from_millis(500);
 
 /// Prints the names; ends with an error, and silently, where no name is wanted.
-pub(in crate::cli) fn run(args: &NamesArgs) -> Result<(), Failure> {
+pub(crate) fn run(args: &NamesArgs) -> Result<(), Failure> {
     let words: Option<Vec<&str>> = args.words.iter().map(|word| word.to_str()).collect();
     let Some((before, start)) = words.and_then(|words| wanted(&usage::command(), &words)) else {
         return Err(Failure::Told(Kind::Failed));

@@ -5,14 +5,14 @@
 
 use super::tree::{self, base_name};
 use super::{Configured, Seen, State};
-use crate::cli::line::Line;
-use crate::cli::output::{Screen, Style, labelled, remark_lines, span};
-use crate::domain::question::{UNNAMED, allow_for_good};
-use crate::domain::report::{Report, printable};
-use crate::protocol::message::EndpointForm;
-use crate::protocol::status::{Counts, GrantStatus, QuestionStatus, SocketStatus, Status, VaultStatus};
-use crate::reach;
+use crate::line::Line;
+use crate::output::{Screen, Style, labelled, remark_lines, span};
 use chrono::{DateTime, Local, Utc};
+use rolecall_core::domain::question::{UNNAMED, allow_for_good};
+use rolecall_core::domain::report::{Report, printable};
+use rolecall_ipc::protocol::message::EndpointForm;
+use rolecall_ipc::protocol::status::{Counts, GrantStatus, QuestionStatus, SocketStatus, Status, VaultStatus};
+use rolecall_platform::reach;
 use std::fmt::Write;
 use std::path::Path;
 
@@ -215,4 +215,4 @@ fn clock(at: DateTime<Utc>, now: DateTime<Utc>) -> String {
 
 #[cfg(test)]
 #[path = "picture_tests.rs"]
-pub(in crate::cli) mod tests;
+pub(crate) mod tests;

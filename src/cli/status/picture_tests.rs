@@ -1,10 +1,10 @@
 //! The drawing of a status, at fixed widths.
 
 use super::*;
-use crate::cli::line;
-use crate::cli::status::{identities, roles};
-use crate::domain::report::Kind;
-use crate::protocol::status::{KeyAge, RoleStatus};
+use crate::line;
+use crate::status::{identities, roles};
+use rolecall_core::domain::report::Kind;
+use rolecall_ipc::protocol::status::{KeyAge, RoleStatus};
 
 /// Draws what an agent has said.
 fn render(status: &Status, screen: Screen) -> String {
@@ -16,7 +16,7 @@ fn render_with(problems: &[String], status: &Status, screen: Screen) -> String {
     line::paint(&lines(&seen, screen), screen)
 }
 
-pub(in crate::cli) fn example() -> Status {
+pub(crate) fn example() -> Status {
     serde_json::from_str(
         r#"{
         "agent": {"version": "0.1.0", "pid": 4242, "started": "2026-11-22T00:00:00Z", "now": "2026-11-22T02:05:00Z",
@@ -231,7 +231,7 @@ fn a_role_whose_source_is_gone_or_turns_in_a_circle_is_still_shown_once() {
 
 #[test]
 fn no_agent_shows_the_names_that_are_configured() {
-    let catalogue = crate::config::parse(
+    let catalogue = rolecall_core::config::parse(
         "identities.auth.type = \"iam-user\"\n\
          roles.prod = { source = \"auth\", role_arn = \"arn:aws:iam::222222222222:role/R\" }\n",
         Path::new("c"),

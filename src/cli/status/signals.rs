@@ -3,7 +3,7 @@
 //! A handler only sets a flag and writes a byte into a pipe, which wakes whoever waits for keys. A second signal that ends
 //! the program does so at once: the first may have come while the terminal takes no output.
 
-use crate::domain::report::{Kind, Report};
+use rolecall_core::domain::report::{Kind, Report};
 use rustix::process::Signal;
 use signal_hook::{flag, low_level};
 use std::io::{self, Read};

@@ -3,11 +3,11 @@
 //! Nothing is measured but text. Where the screen is narrow it gives up, in this order, the long bar, the account, the
 //! role's ARN, words around the number, the caller's name and the bar: the name and the number stay.
 
-use crate::cli::line::{Line, cut, width, wrap};
-use crate::cli::output::{Screen, Style, remark_lines, span};
-use crate::domain::report::{Report, printable};
-use crate::protocol::status::{IdentityStatus, KeyAge, RoleStatus, SessionStatus};
+use crate::line::{Line, cut, width, wrap};
+use crate::output::{Screen, Style, remark_lines, span};
 use chrono::{DateTime, Utc};
+use rolecall_core::domain::report::{Report, printable};
+use rolecall_ipc::protocol::status::{IdentityStatus, KeyAge, RoleStatus, SessionStatus};
 use std::collections::{BTreeMap, HashMap, HashSet};
 
 /// The cells of a bar, where there is room and where there is little.
@@ -58,7 +58,7 @@ pub(super) fn lines(
 }
 
 /// Gives account and role name, which is what tells one role from another.
-pub(in crate::cli) fn short_arn(arn: &str) -> String {
+pub(crate) fn short_arn(arn: &str) -> String {
     let (account, name) = account_and_name(arn);
     if account.is_empty() { name.to_owned() } else { format!("{account} {name}") }
 }
@@ -71,7 +71,7 @@ fn account_and_name(arn: &str) -> (&str, &str) {
 }
 
 /// Gives a program's name without its directory.
-pub(in crate::cli) fn base_name(path: &str) -> &str {
+pub(crate) fn base_name(path: &str) -> &str {
     path.rsplit('/').next().filter(|name| !name.is_empty()).unwrap_or(path)
 }
 

@@ -7,13 +7,13 @@
 use super::keys::{self, Key};
 use super::signals::{self, Signals};
 use super::{Seen, picture};
-use crate::cli::line::Line;
-use crate::cli::output::{Failure, Screen, Style, is_dumb, span};
-use crate::domain::report::{Kind, Report, printable};
-use crate::paths::Paths;
+use crate::line::Line;
+use crate::output::{Failure, Screen, Style, is_dumb, span};
 use ratatui::DefaultTerminal;
 use ratatui::buffer::Buffer;
 use ratatui::style::{Color, Modifier, Style as Look};
+use rolecall_core::domain::report::{Kind, Report, printable};
+use rolecall_platform::paths::Paths;
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::process::Signal;
 use rustix::time::{ClockId, clock_gettime};
@@ -303,12 +303,9 @@ impl View {
     fn picture(&self, screen: Screen) -> Vec<Line> {
         match &self.seen {
             Some(Ok(seen)) => picture::lines(seen, screen),
-            Some(Err(report)) => crate::cli::output::remark_lines(
-                screen,
-                (Style::Bad, "error:"),
-                &report.message,
-                report.hint.as_deref(),
-            ),
+            Some(Err(report)) => {
+                crate::output::remark_lines(screen, (Style::Bad, "error:"), &report.message, report.hint.as_deref())
+            }
             None => Vec::new(),
         }
     }

@@ -1,8 +1,8 @@
 //! The live screen as text, without a terminal.
 
 use super::*;
-use crate::cli::status::State;
-use crate::cli::status::picture::tests::example;
+use crate::status::State;
+use crate::status::picture::tests::example;
 use ratatui::layout::Rect;
 
 const SCREEN: Screen = Screen { colour: false, unicode: true, width: None };
@@ -26,7 +26,7 @@ fn it_shows_the_same_lines_as_the_plain_status() {
     let rows = drawn(&mut view, 100, 20);
     let Some(Ok(seen)) = &view.seen else { panic!("it was seen") };
     let screen = Screen { width: Some(100), ..SCREEN };
-    let plain = crate::cli::line::paint(&picture::lines(seen, screen), screen);
+    let plain = crate::line::paint(&picture::lines(seen, screen), screen);
     for (row, line) in rows.iter().zip(plain.lines()) {
         assert_eq!(row, line);
     }

@@ -59,7 +59,7 @@ fn at(endpoint: String) -> AwsSettings {
 }
 
 fn trusting(aws: AwsSettings) -> AwsSettings {
-    let ca = PathBuf::from(concat!(env!("CARGO_MANIFEST_DIR"), "/src/adapters/sts/testdata/ca.pem"));
+    let ca = PathBuf::from(concat!(env!("CARGO_MANIFEST_DIR"), "/sts/testdata/ca.pem"));
     AwsSettings { ca_bundle: Some(ca), ..aws }
 }
 

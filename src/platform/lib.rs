@@ -1,0 +1,21 @@
+//! The operating system: files, directories, processes, the user database, calls that block.
+//!
+//! | module | owns |
+//! |---|---|
+//! | [`files`] | private files: who owns a path, atomic writes, state files |
+//! | [`paths`] | where the files of a user are |
+//! | [`process`] | this process and its memory; a handle on another process |
+//! | [`blocking`] | blocking calls on a bounded pool of threads, each with a deadline |
+//! | [`config_disk`] | the files of a configuration on disk, for both programs |
+//! | [`reach`] | looks at paths that may never answer |
+//! | [`panics`] | what a panic prints |
+
+#![cfg_attr(test, allow(clippy::disallowed_methods, reason = "tests prepare files of their own"))]
+
+pub mod blocking;
+pub mod config_disk;
+pub mod files;
+pub mod panics;
+pub mod paths;
+pub mod process;
+pub mod reach;

@@ -1,0 +1,227 @@
+//! Looks at paths that may never answer, in a program that must end all the same.
+//!
+//! A thread that waits for a dead file system cannot always be ended: once a FUSE server has read a request, not even
+//! SIGKILL ends the wait, and the process stays until the last of its threads is gone. So a command of a person, and the
+//! start of the agent, first send a child process to a path. If the child does not return before the deadline it is
+//! abandoned, and the path is not touched. What the child has reached is then used directly.
+//!
+//! Most paths need no child: Linux resolves a path without asking any file system if the kernel has all of it in memory
+//! (`RESOLVE_CACHED` in openat2(2), since 5.12). Older kernels and other systems look directly, without a deadline.
+//!
+//! Not covered: a file system that stops answering between the look and the use.
+
+use crate::process;
+use rolecall_core::domain::report::{Kind, Report};
+use rustix::fs::{FileType, Mode, OFlags};
+use std::ffi::{CStr, CString};
+use std::fs;
+use std::os::unix::ffi::OsStrExt;
+use std::os::unix::fs::MetadataExt;
+use std::path::Path;
+use std::time::Duration;
+
+/// How long a path may take. A local disk needs microseconds; an automounter may need seconds.
+pub const DEADLINE: Duration = Duration::from_secs(3);
+
+/// A path that has not answered before the deadline.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct NoAnswer;
+
+/// What is at a path.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Found {
+    /// Device and inode.
+    pub id: (u64, u64),
+    /// The owner.
+    pub uid: u32,
+    /// Type and permissions (inode(7)).
+    pub mode: u32,
+}
+
+impl Found {
+    /// Returns whether it is a directory.
+    pub fn is_dir(&self) -> bool {
+        self.is_type(0o040_000)
+    }
+
+    /// Returns whether it is a regular file.
+    pub fn is_file(&self) -> bool {
+        self.is_type(0o100_000)
+    }
+
+    /// Returns whether it is a symlink.
+    pub fn is_symlink(&self) -> bool {
+        self.is_type(0o120_000)
+    }
+
+    fn is_type(&self, kind: u32) -> bool {
+        self.mode & 0o170_000 == kind
+    }
+}
+
+/// Whether a symlink in the last place is followed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Follow {
+    /// It is what is looked at.
+    No,
+    /// Its target is.
+    Yes,
+}
+
+/// Looks at what is at a path; returns `None` if nothing can be seen there.
+pub fn look(path: &Path, follow: Follow, deadline: Duration) -> Result<Option<Found>, NoAnswer> {
+    if let Some(found) = in_memory(path, follow) {
+        return Ok(found);
+    }
+    let Some(name) = name_of(path) else { return Ok(None) };
+    child(deadline, || {
+        let _ = type_of(&name, follow);
+    })?;
+    let meta = match follow {
+        Follow::No => fs::symlink_metadata(path),
+        Follow::Yes => fs::metadata(path),
+    };
+    Ok(meta.ok().map(|meta| Found { id: (meta.dev(), meta.ino()), uid: meta.uid(), mode: meta.mode() }))
+}
+
+/// Returns whether nothing is at a path. A path that does not answer is not known to be missing.
+pub fn is_missing(path: &Path) -> bool {
+    look(path, Follow::Yes, DEADLINE) == Ok(None)
+}
+
+/// Returns when a path can be used without waiting: the file, or the directory, was opened and read from.
+///
+/// A missing path can be used too. The path may be a symlink.
+pub fn answers(path: &Path, deadline: Duration) -> Result<(), NoAnswer> {
+    let Some(name) = name_of(path) else { return Ok(()) };
+    child(deadline, || read_a_bit(&name))
+}
+
+/// Does the same with the usual deadline, for a command that cannot do without the path.
+pub fn ensure_answers(path: &Path) -> Result<(), Report> {
+    answers(path, DEADLINE).map_err(|NoAnswer| no_answer(path))
+}
+
+/// Does the same for a directory that may be missing, or be any kind of entry: it is looked at and not opened.
+pub fn ensure_seen(path: &Path) -> Result<Option<Found>, Report> {
+    look(path, Follow::Yes, DEADLINE).map_err(|NoAnswer| no_answer(path))
+}
+
+/// Says that a path does not answer.
+pub fn no_answer(path: &Path) -> Report {
+    Report::new(Kind::Failed, format!("{} does not answer", path.display()))
+        .hint("its file system hangs: mount it again, or unmount it (`umount -l`)")
+}
+
+fn name_of(path: &Path) -> Option<CString> {
+    CString::new(path.as_os_str().as_bytes()).ok()
+}
+
+/// Runs a job in a child. A child that cannot be started, as at a limit of processes, is done without.
+fn child(deadline: Duration, job: impl FnOnce()) -> Result<(), NoAnswer> {
+    match process::ends_in_child(deadline, job) {
+        Ok(false) => Err(NoAnswer),
+        Ok(true) | Err(_) => Ok(()),
+    }
+}
+
+/// Returns the type of an entry as statx(2) does, which mounts what is mounted on demand. stat(2) does not.
+#[cfg(target_os = "linux")]
+fn type_of(name: &CStr, follow: Follow) -> Option<FileType> {
+    use rustix::fs::{AtFlags, CWD, StatxFlags, statx};
+    let flags = if follow == Follow::No { AtFlags::SYMLINK_NOFOLLOW } else { AtFlags::empty() };
+    let stat = statx(CWD, name, flags, StatxFlags::BASIC_STATS).ok()?;
+    Some(FileType::from_raw_mode(stat.stx_mode.into()))
+}
+
+#[cfg(not(target_os = "linux"))]
+fn type_of(name: &CStr, follow: Follow) -> Option<FileType> {
+    let stat = if follow == Follow::No { rustix::fs::lstat(name) } else { rustix::fs::stat(name) };
+    Some(FileType::from_raw_mode(stat.ok()?.st_mode))
+}
+
+/// Opens a file or directory and reads a part of it. Allocates nothing: it runs in a forked child.
+fn read_a_bit(name: &CStr) {
+    // To open a pipe or a device has effects.
+    let Some(kind) =
+        type_of(name, Follow::Yes).filter(|kind| matches!(kind, FileType::RegularFile | FileType::Directory))
+    else {
+        return;
+    };
+    let flags = OFlags::RDONLY | OFlags::CLOEXEC | OFlags::NONBLOCK | OFlags::NOCTTY;
+    let Ok(file) = rustix::fs::open(name, flags, Mode::empty()) else { return };
+    if kind == FileType::RegularFile {
+        let _ = rustix::io::read(&file, &mut [0_u8]);
+        return;
+    }
+    #[cfg(target_os = "linux")]
+    {
+        let mut entries = [std::mem::MaybeUninit::uninit(); 1024];
+        let _ = rustix::fs::RawDir::new(&file, &mut entries).next();
+    }
+}
+
+/// Looks at a path without asking its file system; returns `None` if that is not possible.
+#[cfg(target_os = "linux")]
+fn in_memory(path: &Path, follow: Follow) -> Option<Option<Found>> {
+    use rustix::fs::{AtFlags, CWD, ResolveFlags, StatxFlags, makedev, openat2, statx};
+    use rustix::io::Errno;
+    let follow = if follow == Follow::No { OFlags::NOFOLLOW } else { OFlags::empty() };
+    let flags = OFlags::PATH | OFlags::CLOEXEC | follow;
+    let file = match openat2(CWD, path, flags, Mode::empty(), ResolveFlags::CACHED) {
+        Ok(file) => file,
+        Err(Errno::AGAIN) => return None,
+        // A kernel without the flag, or a filter of system calls.
+        Err(Errno::INVAL | Errno::NOSYS | Errno::PERM) => return Some(directly(path, follow.is_empty())),
+        Err(_) => return Some(None),
+    };
+    let dont_sync = AtFlags::EMPTY_PATH | AtFlags::STATX_DONT_SYNC;
+    let stat = statx(&file, c"", dont_sync, StatxFlags::BASIC_STATS).ok();
+    Some(stat.map(|stat| Found {
+        id: (makedev(stat.stx_dev_major, stat.stx_dev_minor), stat.stx_ino),
+        uid: stat.stx_uid,
+        mode: stat.stx_mode.into(),
+    }))
+}
+
+#[cfg(not(target_os = "linux"))]
+fn in_memory(path: &Path, follow: Follow) -> Option<Option<Found>> {
+    Some(directly(path, follow == Follow::Yes))
+}
+
+fn directly(path: &Path, follow: bool) -> Option<Found> {
+    let meta = if follow { fs::metadata(path) } else { fs::symlink_metadata(path) };
+    meta.ok().map(|meta| Found { id: (meta.dev(), meta.ino()), uid: meta.uid(), mode: meta.mode() })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn look_returns_what_stat_returns() {
+        let dir = tempfile::tempdir().expect("tempdir");
+        let (file, link) = (dir.path().join("file"), dir.path().join("link"));
+        fs::write(&file, "x").expect("written");
+        std::os::unix::fs::symlink(&file, &link).expect("linked");
+        for path in [dir.path(), &file, &link, &dir.path().join("missing"), &file.join("below")] {
+            for follow in [Follow::No, Follow::Yes] {
+                assert_eq!(
+                    look(path, follow, DEADLINE),
+                    Ok(directly(path, follow == Follow::Yes)),
+                    "{path:?} {follow:?}"
+                );
+            }
+            assert_eq!(answers(path, DEADLINE), Ok(()), "{path:?}");
+        }
+    }
+
+    #[test]
+    fn child_that_does_not_return_is_abandoned() {
+        let blocked = process::ends_in_child(Duration::from_millis(20), || {
+            let _ = rustix::thread::nanosleep(&rustix::time::Timespec { tv_sec: 3600, tv_nsec: 0 });
+        });
+        assert!(!blocked.expect("forked"));
+        assert!(process::ends_in_child(DEADLINE, || ()).expect("forked"));
+    }
+}
