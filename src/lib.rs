@@ -9,4 +9,4 @@ pub use rolecall_awsfiles as aws_files;
 pub use rolecall_cli as cli;
 pub use rolecall_core::{config, domain, setup};
 pub use rolecall_ipc::{client, protocol};
-pub use rolecall_platform::{blocking, config_disk, files, panics, paths, process, reach};
+pub use rolecall_platform::{blocking, config_loader, files, panics, paths, process, reach};

@@ -5,14 +5,14 @@
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
-use rolecall::aws_files::census::census;
+use rolecall::aws_files::inventory::census;
 use rolecall::aws_files::diff;
 use rolecall::aws_files::document::{Document, FileKind};
 use rolecall::aws_files::entry::Entry;
-use rolecall::aws_files::import::{self, Origin, Plan, Scene, change};
-use rolecall::aws_files::managed;
-use rolecall::aws_files::stand_in;
-use rolecall::domain::catalogue::Catalogue;
+use rolecall::aws_files::import::{self, Origin, Plan, ImportInput, change};
+use rolecall::aws_files::managed_block;
+use rolecall::aws_files::default_profile;
+use rolecall::domain::catalogue::Config;
 use rolecall::domain::names::Name;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::path::Path;
@@ -33,7 +33,7 @@ fuzz_target!(|bytes: &[u8]| {
     }
     census(Path::new(CONFIG), config, credentials);
     let name = Name::new("prod").expect("a name");
-    stand_in::standing((Path::new(CONFIG), config), (Path::new(CREDENTIALS), credentials), &name);
+    default_profile::standing((Path::new(CONFIG), config), (Path::new(CREDENTIALS), credentials), &name);
     block(config);
     imported(config, credentials);
 });
@@ -44,22 +44,22 @@ fn block(text: &[u8]) {
     let entries: Vec<Entry> = ["prod", "dev"]
         .map(|name| Entry::new(Name::new(name).expect("a name"), Path::new(PROGRAM), Some("eu-west-1")).expect("an entry"))
         .into();
-    let rendered = managed::render(&entries);
-    let Ok(with) = managed::replace(file, text, &rendered) else { return };
+    let rendered = managed_block::render(&entries);
+    let Ok(with) = managed_block::replace(file, text, &rendered) else { return };
     diff::unified(file, text, &with);
-    assert_eq!(managed::replace(file, &with, &rendered).expect("a block of ours"), with, "a second time changes nothing");
-    let without = managed::replace(file, &with, "").expect("a block of ours");
-    if managed::find(file, text).expect("the markers were sound").is_none() {
+    assert_eq!(managed_block::replace(file, &with, &rendered).expect("a block of ours"), with, "a second time changes nothing");
+    let without = managed_block::replace(file, &with, "").expect("a block of ours");
+    if managed_block::find(file, text).expect("the markers were sound").is_none() {
         assert_eq!(without, text, "what is around the block stays");
     }
 }
 
 /// What an import changes can be undone to the byte.
 fn imported(config: &[u8], credentials: &[u8]) {
-    let plan = import::plan(&Scene {
+    let plan = import::plan(&ImportInput {
         config: (Path::new(CONFIG), config),
         credentials: (Path::new(CREDENTIALS), credentials),
-        catalogue: &Catalogue::default(),
+        catalogue: &Config::default(),
         stored: &HashMap::new(),
         entries: &BTreeSet::new(),
         only: None,

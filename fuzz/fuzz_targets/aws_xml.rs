@@ -13,7 +13,7 @@ use rolecall::domain::credential::{AccessKey, Signer};
 use rolecall::domain::plan::{AssumeRole, SessionTokenCall};
 use rolecall::domain::secret::{SecretKey, WebToken};
 use rolecall::domain::source::WebIdentity;
-use rolecall::ports::{Accounts, Office, Thing, TokenError, TokenService};
+use rolecall::ports::{Accounts, AccountSession, Resource, TokenError, TokenService};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
@@ -48,7 +48,7 @@ impl Stage {
         let signer = Signer::Key(self.key.clone());
         let role = RoleArn::new(ROLE).expect("a role");
         let user = IamUser::new(USER).expect("a user");
-        let office = Office { signer: signer.clone(), partition: Partition::of_region(REGION) };
+        let office = AccountSession { signer: signer.clone(), partition: Partition::of_region(REGION) };
         let duration = Duration::from_hours(1);
         match operation % 16 {
             0 => {
@@ -85,12 +85,12 @@ impl Stage {
             7 => drop(sts.probes().role(aws, &signer, &role).await?),
             8 => drop(sts.probes().simulate(aws, &signer, USER, &role, true).await?),
             9 => drop(sts.probes().inline_policy(aws, &signer, USER, "AssumeRoles").await?),
-            10 => drop(sts.read(aws, &office, &Thing::Role("AssumedRole".into())).await?),
-            11 => drop(sts.read(aws, &office, &Thing::Policy("arn:aws:iam::111111111111:policy/P".into())).await?),
-            12 => drop(sts.read(aws, &office, &Thing::InstanceProfile("P".into())).await?),
-            13 => drop(sts.read(aws, &office, &Thing::MfaDevice("arn:aws:iam::111111111111:mfa/me".into())).await?),
+            10 => drop(sts.read(aws, &office, &Resource::Role("AssumedRole".into())).await?),
+            11 => drop(sts.read(aws, &office, &Resource::Policy("arn:aws:iam::111111111111:policy/P".into())).await?),
+            12 => drop(sts.read(aws, &office, &Resource::InstanceProfile("P".into())).await?),
+            13 => drop(sts.read(aws, &office, &Resource::MfaDevice("arn:aws:iam::111111111111:mfa/me".into())).await?),
             14 => drop(sts.document(aws, &office, ("arn:aws:iam::111111111111:policy/P", "v1")).await?),
-            _ => drop(sts.hanging(aws, &office, &Thing::User("me".into())).await?),
+            _ => drop(sts.hanging(aws, &office, &Resource::User("me".into())).await?),
         }
         Ok(())
     }

@@ -5,7 +5,7 @@
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
-use rolecall::config::raw::RoleSection;
+use rolecall::config::schema_types::RoleSection;
 use rolecall::config::{self, Content, Files, IfPresent, Overlay, Unread};
 use std::collections::BTreeMap;
 use std::ffi::{OsStr, OsString};

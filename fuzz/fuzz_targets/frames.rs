@@ -6,11 +6,11 @@
 
 use libfuzzer_sys::fuzz_target;
 use rolecall::domain::question::{Device, Question};
-use rolecall::domain::report::Report;
+use rolecall::domain::error::UserError;
 use rolecall::protocol::frame::{self, Tag};
 use rolecall::protocol::message::{Answer, Call, Progress, Reply, Startup};
 use rolecall::protocol::process_output;
-use rolecall::protocol::setup::{Errand, FirstCodes, NewDevice, Outcome};
+use rolecall::protocol::setup::{WorkerRequest, FirstCodes, NewDevice, Outcome};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use std::io::{self, Read};
@@ -52,7 +52,7 @@ fn answer(bytes: &[u8]) {
             Tag::Answer => drop(stable::<Answer>(&payload)),
             Tag::Progress => drop(stable::<Progress>(&payload)),
             Tag::Question => drop(stable::<Question>(&payload)),
-            Tag::Refusal => drop(stable::<Report>(&payload)),
+            Tag::Refusal => drop(stable::<UserError>(&payload)),
             Tag::Session => drop(process_output::parse(&payload)),
         }
     }
@@ -60,7 +60,7 @@ fn answer(bytes: &[u8]) {
 }
 
 fn setup(bytes: &[u8]) {
-    stable::<Errand>(bytes);
+    stable::<WorkerRequest>(bytes);
     stable::<Outcome>(bytes);
     stable::<NewDevice>(bytes);
     stable::<FirstCodes>(bytes);

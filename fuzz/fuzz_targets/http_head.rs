@@ -3,10 +3,10 @@
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
-use rolecall::adapters::bus::SessionBus;
+use rolecall::adapters::dbus::SessionBus;
 use rolecall::adapters::clock::SystemClock;
 use rolecall::adapters::desktop::Desktop;
-use rolecall::adapters::sources::Ambient;
+use rolecall::adapters::sources::StartupEnv;
 use rolecall::adapters::sts::Sts;
 use rolecall::adapters::vault::Vaults;
 use rolecall::agent::endpoint_fuzzing::serve;
@@ -37,7 +37,7 @@ impl Stage {
             let vault = Vaults::new(paths.vault_file.clone(), &paths.state, "rolecall-fuzz", Arc::clone(&bus));
             let ports = Ports {
                 vault: Arc::new(vault),
-                tokens: Arc::new(Sts::new(clock.clone(), Ambient::default(), None)),
+                tokens: Arc::new(Sts::new(clock.clone(), StartupEnv::default(), None)),
                 prompter: Arc::new(Desktop::new(Vec::new(), bus)),
                 clock,
             };

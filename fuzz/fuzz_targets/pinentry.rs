@@ -7,7 +7,7 @@
 use libfuzzer_sys::fuzz_target;
 use rolecall::adapters::pinentry::fuzzing::converse;
 use rolecall::domain::question::{Question, Wanted};
-use rolecall::ports::Prompted;
+use rolecall::ports::PromptResult;
 use tokio::runtime::{Builder, Runtime};
 
 thread_local! {
@@ -24,8 +24,8 @@ fuzz_target!(|bytes: &[u8]| {
     };
     let question = Question { wanted, name: "prod".into(), program: Some("aws".into()), since: None, reason: None };
     match RUNTIME.with(|runtime| runtime.block_on(converse(written, &question))) {
-        Some(Prompted::Code(_)) => assert!(asks_for_code, "consent is not a code"),
-        Some(Prompted::Allowed) => assert!(!asks_for_code, "a code is not consent"),
+        Some(PromptResult::Code(_)) => assert!(asks_for_code, "consent is not a code"),
+        Some(PromptResult::Allowed) => assert!(!asks_for_code, "a code is not consent"),
         Some(_) | None => {}
     }
 });

@@ -2,11 +2,11 @@
 //!
 //! Questions on the caller's terminal that need no program go another way: by the caller itself, over its connection.
 
-use super::bus::SessionBus;
+use super::dbus::SessionBus;
 use super::pinentry;
 use async_trait::async_trait;
 use rolecall_core::domain::question::{Notice, Question, Surroundings};
-use rolecall_ports::{Prompted, Prompter};
+use rolecall_ports::{PromptResult, Prompter};
 use std::ffi::OsString;
 use std::path::Path;
 use std::sync::Arc;
@@ -35,7 +35,7 @@ impl Prompter for Desktop {
         question: &Question,
         surroundings: &Surroundings,
         start: Duration,
-    ) -> Prompted {
+    ) -> PromptResult {
         let mut environment = self.environment.clone();
         // By it a pinentry finds the desktop: that of the login there is now.
         environment.extend(self.bus.usable_address().await.map(|bus| ("DBUS_SESSION_BUS_ADDRESS".into(), bus.into())));

@@ -5,11 +5,10 @@
 #![cfg_attr(test, allow(clippy::disallowed_methods, reason = "tests prepare files of their own"))]
 
 mod aws;
-#[cfg_attr(not(target_os = "linux"), path = "no_bus.rs")]
-pub mod bus;
 pub mod clock;
+#[cfg_attr(not(target_os = "linux"), path = "no_bus.rs")]
+pub mod dbus;
 pub mod desktop;
-pub mod environment;
 mod iam;
 #[cfg(target_os = "linux")]
 pub mod logind;
@@ -20,6 +19,7 @@ mod pinentry;
 #[cfg(fuzzing)]
 pub mod pinentry;
 mod profiles;
+pub mod program_environment;
 mod s3;
 mod signin;
 pub mod sources;

@@ -4,10 +4,10 @@
 //! or no logind it waits for one to appear. It follows the *owner* of logind's name by its unique name, because a rule that
 //! names `org.freedesktop.login1` as the sender is checked by the bus for broadcasts only: anybody may send us a signal directly.
 
-use super::bus::Bus;
+use super::dbus::Bus;
 use futures_util::StreamExt;
 use futures_util::stream::{SelectAll, select_all};
-use rolecall_ports::DeskEvent;
+use rolecall_ports::DesktopEvent;
 use rustix::process::geteuid;
 use std::collections::HashMap;
 use std::time::Duration;
@@ -36,13 +36,13 @@ const TOP: &str = "/org/freedesktop/login1";
 const SESSIONS: &str = "/org/freedesktop/login1/session";
 
 /// Tells what happens on the desktop, for as long as somebody listens; on the system bus at an address, or at the standard one.
-pub async fn follow(address: Option<String>, events: mpsc::Sender<DeskEvent>) {
+pub async fn follow(address: Option<String>, events: mpsc::Sender<DesktopEvent>) {
     let mut pause = PAUSE_MIN;
     let mut missed = false;
     while !events.is_closed() {
         if let Some(bus) = Bus::system(address.as_deref()).await {
             pause = PAUSE_MIN;
-            let mut desk = Desk { bus: &bus.connection, events: &events, missed };
+            let mut desk = LogindMonitor { bus: &bus.connection, events: &events, missed };
             if let Err(error) = desk.watch().await {
                 tracing::debug!(%error, "the system bus is left");
             }
@@ -55,14 +55,14 @@ pub async fn follow(address: Option<String>, events: mpsc::Sender<DeskEvent>) {
     }
 }
 
-struct Desk<'a> {
+struct LogindMonitor<'a> {
     bus: &'a Connection,
-    events: &'a mpsc::Sender<DeskEvent>,
+    events: &'a mpsc::Sender<DesktopEvent>,
     /// Whether there was a time when nothing could be heard.
     missed: bool,
 }
 
-impl Desk<'_> {
+impl LogindMonitor<'_> {
     /// Follows logind from one owner of its name to the next; returns when the bus is gone.
     async fn watch(&mut self) -> zbus::Result<()> {
         let owners = MatchRule::builder()
@@ -102,7 +102,7 @@ impl Desk<'_> {
         let mut signals = self.signals(owner).await?;
         let mut awake = self.stay_awake().await;
         if self.missed && self.is_a_screen_locked().await {
-            self.tell(DeskEvent::ScreenLocked).await;
+            self.tell(DesktopEvent::ScreenLocked).await;
         }
         while let Some(signal) = signals.next().await {
             let signal = signal?;
@@ -111,13 +111,13 @@ impl Desk<'_> {
             match member.as_str() {
                 "PrepareForSleep" if signal.body().deserialize::<bool>()? => {
                     let (done, wiped) = oneshot::channel();
-                    self.tell(DeskEvent::Sleep(done)).await;
+                    self.tell(DesktopEvent::Sleep(done)).await;
                     let _ = timeout(WIPE, wiped).await;
                     // Closing it is what lets the machine sleep.
                     awake = None;
                 }
                 "PrepareForSleep" => {
-                    self.tell(DeskEvent::Wake).await;
+                    self.tell(DesktopEvent::Wake).await;
                     awake = self.stay_awake().await;
                 }
                 "Lock" | "PropertiesChanged" => {
@@ -125,7 +125,7 @@ impl Desk<'_> {
                         && says_locked(&signal)
                         && self.is_ours(path).await
                     {
-                        self.tell(DeskEvent::ScreenLocked).await;
+                        self.tell(DesktopEvent::ScreenLocked).await;
                     }
                 }
                 _ => {}
@@ -194,7 +194,7 @@ impl Desk<'_> {
         false
     }
 
-    async fn tell(&self, event: DeskEvent) {
+    async fn tell(&self, event: DesktopEvent) {
         // The agent that does not listen any more is at its end, where everything is wiped.
         let _ = self.events.send(event).await;
     }

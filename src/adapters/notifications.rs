@@ -3,9 +3,9 @@
 //! It knows nothing of what is told. Servers read the body as markup (Desktop Notifications Specification, "Markup"), so a
 //! name from a configuration or a path must not be able to be any.
 
-use super::bus::{Bus, SessionBus};
+use super::dbus::{Bus, SessionBus};
+use rolecall_core::domain::error::printable;
 use rolecall_core::domain::question::Notice;
-use rolecall_core::domain::report::printable;
 use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;

@@ -13,7 +13,7 @@ use program::{Program, Screen};
 use rolecall_core::domain::question::{Question, Surroundings, Wanted};
 use rolecall_core::domain::secret::MfaCode;
 use rolecall_platform::blocking::SOURCES;
-use rolecall_ports::Prompted;
+use rolecall_ports::PromptResult;
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
@@ -51,7 +51,7 @@ pub(super) async fn prompt(
     question: &Question,
     surroundings: &Surroundings,
     start: Duration,
-) -> Prompted {
+) -> PromptResult {
     let found = async || {
         let look = || PROGRAMS.iter().map(PathBuf::from).find(|program| program.is_file());
         SOURCES.run("the system's pinentry", start, look).await.ok().flatten()
@@ -60,10 +60,10 @@ pub(super) async fn prompt(
         Some(program) => Some(program.to_path_buf()),
         None => found().await,
     };
-    let Some(program) = program else { return Prompted::Nobody };
+    let Some(program) = program else { return PromptResult::Nobody };
     ask(environment, &program, question, surroundings, start).await.unwrap_or_else(|| {
         tracing::warn!(program = %program.display(), "pinentry did not do its part");
-        Prompted::Nobody
+        PromptResult::Nobody
     })
 }
 
@@ -85,7 +85,7 @@ async fn ask(
     question: &Question,
     surroundings: &Surroundings,
     start: Duration,
-) -> Option<Prompted> {
+) -> Option<PromptResult> {
     let terminal = surroundings.terminal.as_ref();
     let mut command = Command::new(program);
     command.env_clear().envs(environment.iter().map(|(name, value)| (name, value)));
@@ -165,13 +165,13 @@ impl<W: AsyncWrite + Unpin, R: AsyncRead + Unpin> Dialog<W, R> {
     }
 
     /// Sends the question and reads the answer.
-    async fn put(&mut self, question: &Question) -> Option<Prompted> {
+    async fn put(&mut self, question: &Question) -> Option<PromptResult> {
         let is_consent = matches!(question.wanted, Wanted::Consent { .. } | Wanted::Key { .. });
         match timeout(PATIENCE, self.say(if is_consent { "CONFIRM" } else { "GETPIN" })).await.ok()?? {
-            Said::Ok(_) if is_consent => Some(Prompted::Allowed),
-            Said::Ok(Some(code)) => Some(Prompted::Code(MfaCode::typed(&code))),
-            Said::Ok(None) => Some(Prompted::Cancelled),
-            Said::Err(code) if SAID_NO.contains(&(code & 0xffff)) => Some(Prompted::Cancelled),
+            Said::Ok(_) if is_consent => Some(PromptResult::Allowed),
+            Said::Ok(Some(code)) => Some(PromptResult::Code(MfaCode::typed(&code))),
+            Said::Ok(None) => Some(PromptResult::Cancelled),
+            Said::Err(code) if SAID_NO.contains(&(code & 0xffff)) => Some(PromptResult::Cancelled),
             Said::Err(_) => None,
         }
     }
@@ -224,12 +224,12 @@ mod tests {
         Question { wanted, ..question() }
     }
 
-    async fn with(script: &str) -> Prompted {
+    async fn with(script: &str) -> PromptResult {
         asking(script, &question()).await
     }
 
     /// Runs a shell script as the pinentry.
-    async fn asking(script: &str, question: &Question) -> Prompted {
+    async fn asking(script: &str, question: &Question) -> PromptResult {
         let dir = tempfile::tempdir().expect("tempdir");
         let program = dir.path().join("pinentry");
         std::fs::write(&program, format!("#!/bin/sh\n{script}\n")).expect("written");
@@ -247,7 +247,7 @@ mod tests {
         let answer =
             with(&format!("{POLITE} echo 'S PASSWORD_FROM_CACHE'; echo 'D 123456'; echo OK;; *) echo OK;; esac; done"))
                 .await;
-        assert!(matches!(answer, Prompted::Code(code) if code.expose() == "123456"));
+        assert!(matches!(answer, PromptResult::Code(code) if code.expose() == "123456"));
     }
 
     #[tokio::test]
@@ -255,7 +255,7 @@ mod tests {
         let answer =
             with(&format!("{POLITE} echo 'ERR 83886179 Operation cancelled <Pinentry>';; *) echo OK;; esac; done"))
                 .await;
-        assert!(matches!(answer, Prompted::Cancelled), "{answer:?}");
+        assert!(matches!(answer, PromptResult::Cancelled), "{answer:?}");
     }
 
     #[tokio::test]
@@ -263,13 +263,13 @@ mod tests {
         let confirm = |said: &str| {
             format!("echo OK; while read -r verb rest; do case $verb in CONFIRM) {said};; *) echo OK;; esac; done")
         };
-        assert!(matches!(asking(&confirm("echo OK"), &consent()).await, Prompted::Allowed));
+        assert!(matches!(asking(&confirm("echo OK"), &consent()).await, PromptResult::Allowed));
         let refused = asking(&confirm("echo 'ERR 83886194 Not confirmed <Pinentry>'"), &consent()).await;
-        assert!(matches!(refused, Prompted::Cancelled), "{refused:?}");
+        assert!(matches!(refused, PromptResult::Cancelled), "{refused:?}");
         let died = asking(&confirm("exit 0"), &consent()).await;
-        assert!(matches!(died, Prompted::Nobody), "{died:?}");
+        assert!(matches!(died, PromptResult::Nobody), "{died:?}");
         let asked_for_a_code = with(&confirm("echo OK")).await;
-        assert!(matches!(asked_for_a_code, Prompted::Cancelled), "an OK alone is no code: {asked_for_a_code:?}");
+        assert!(matches!(asked_for_a_code, PromptResult::Cancelled), "an OK alone is no code: {asked_for_a_code:?}");
     }
 
     #[tokio::test]
@@ -278,7 +278,7 @@ mod tests {
             "{POLITE} echo 'D 654321'; echo OK;; SETTIMEOUT) echo 'ERR 536871187 Unknown';; *) echo OK;; esac; done"
         ))
         .await;
-        assert!(matches!(answer, Prompted::Code(_)), "{answer:?}");
+        assert!(matches!(answer, PromptResult::Code(_)), "{answer:?}");
     }
 
     #[tokio::test]
@@ -292,10 +292,10 @@ mod tests {
             "echo ERR no number",
         ] {
             let answer = with(script).await;
-            assert!(matches!(answer, Prompted::Nobody), "{script}: {answer:?}");
+            assert!(matches!(answer, PromptResult::Nobody), "{script}: {answer:?}");
         }
         let missing = prompt(&[], Some(Path::new("/nowhere")), &question(), &Surroundings::default(), START).await;
-        assert!(matches!(missing, Prompted::Nobody));
+        assert!(matches!(missing, PromptResult::Nobody));
     }
 
     #[tokio::test]
@@ -309,7 +309,7 @@ mod tests {
             let (question, nowhere) = (question(), Surroundings::default());
             let asked = prompt(&[], Some(&program), &question, &nowhere, start);
             let answer = timeout(PATIENCE / 2, asked).await.expect("given up before a person would be");
-            assert!(matches!(answer, Prompted::Nobody), "{script}: {answer:?}");
+            assert!(matches!(answer, PromptResult::Nobody), "{script}: {answer:?}");
         }
     }
 

@@ -5,7 +5,7 @@
 
 use super::aws::connector;
 use super::aws::endpoint::Endpoint;
-use super::aws::trust;
+use super::aws::tls_roots;
 use aws_config::Region;
 use aws_config::meta::region::ProvideRegion;
 use aws_config::profile::ProfileSet;
@@ -19,7 +19,7 @@ use chrono::{DateTime, Utc};
 use rolecall_core::domain::arn::Partition;
 use rolecall_core::domain::catalogue::AwsSettings;
 use rolecall_core::domain::credential::{AccessKey, Session, Signer};
-use rolecall_core::domain::report::{Kind, Report, printable};
+use rolecall_core::domain::error::{Kind, UserError, printable};
 use rolecall_core::domain::secret::{SecretKey, SessionToken};
 use rolecall_core::domain::urls::check_endpoint;
 use std::ffi::OsString;
@@ -39,7 +39,7 @@ pub(super) async fn resolve(
     aws: &Arc<AwsSettings>,
     profile: &str,
     password: Option<SecretKey>,
-) -> Result<(Signer, String), Report> {
+) -> Result<(Signer, String), UserError> {
     let shown = printable(profile, 128);
     let files = usual_files();
     let sections = aws_config::profile::load(&Fs::real(), &Env::real(), &files, None)
@@ -47,7 +47,7 @@ pub(super) async fn resolve(
         .await
         .map_err(|e| {
             let why = printable(&DisplayErrorContext(&e).to_string(), 300);
-            Report::new(Kind::Config, format!("the AWS files cannot be read: {why}"))
+            UserError::new(Kind::Config, format!("the AWS files cannot be read: {why}"))
                 .hint("correct the line that is named")
         })?;
     if sections.get_profile(profile).is_none() {
@@ -57,7 +57,7 @@ pub(super) async fn resolve(
     if let Some(asking) = asks_for_a_code(&sections, profile) {
         let of =
             if asking == profile { String::new() } else { format!(", by way of profile {}", printable(&asking, 128)) };
-        return Err(Report::new(
+        return Err(UserError::new(
             Kind::Config,
             format!("profile {shown} wants an MFA code{of} (mfa_serial), and the SDK for Rust asks nobody for one"),
         )
@@ -67,7 +67,7 @@ pub(super) async fn resolve(
         )));
     }
     let settings = Arc::clone(aws);
-    let client = trust::reading(aws.ca_bundle.as_deref(), move || {
+    let client = tls_roots::reading(aws.ca_bundle.as_deref(), move || {
         // Any of AWS's hosts may be asked on the way: STS, SSO, the console's sign-in.
         let anywhere = Endpoint::sts(&AwsSettings { sts_endpoint: None, ..(*settings).clone() }, "us-east-1")?;
         connector::client(&settings, &anywhere, password.as_ref())
@@ -82,12 +82,12 @@ pub(super) async fn resolve(
     // At its finer levels the SDK logs what a program printed.
     let given = tokio::time::timeout(WHOLE, provider.provide_credentials()).with_subscriber(NoSubscriber::default());
     let given = given.await.map_err(|_| {
-        Report::new(Kind::Unreachable, format!("profile {shown} gave no credentials within two minutes"))
+        UserError::new(Kind::Unreachable, format!("profile {shown} gave no credentials within two minutes"))
             .hint(format!("try it: `aws sts get-caller-identity --profile {shown}`"))
     })?;
     let given = given.map_err(|e| {
         let why = printable(&DisplayErrorContext(&e).to_string(), 300);
-        Report::new(Kind::Config, format!("profile {shown} gives no credentials: {why}")).hint(format!(
+        UserError::new(Kind::Config, format!("profile {shown} gives no credentials: {why}")).hint(format!(
             "try it: `aws sts get-caller-identity --profile {shown}`; for SSO `aws sso login --profile {shown}`"
         ))
     })?;
@@ -111,14 +111,14 @@ fn usual_files() -> aws_config::profile::profile_file::ProfileFiles {
     aws_config::profile::profile_file::ProfileFiles::default()
 }
 
-fn unknown(shown: &str, sections: &ProfileSet) -> Report {
+fn unknown(shown: &str, sections: &ProfileSet) -> UserError {
     let mut names: Vec<&str> = sections.profiles().collect();
     names.sort_unstable();
     let there = match names.as_slice() {
         [] => "there are no profiles".to_owned(),
         names => format!("there are {}", printable(&names.join(", "), 300)),
     };
-    Report::new(Kind::Config, format!("the AWS files have no profile {shown}"))
+    UserError::new(Kind::Config, format!("the AWS files have no profile {shown}"))
         .hint(format!("{there}: `aws configure list-profiles`; `aws configure --profile {shown}` makes one"))
 }
 
@@ -136,9 +136,9 @@ fn check_endpoints(
     sections: &ProfileSet,
     profile: &str,
     environment: impl Iterator<Item = (OsString, OsString)>,
-) -> Result<(), Report> {
+) -> Result<(), UserError> {
     let refuse = |whence: &str, why: &str| {
-        Report::new(Kind::Config, format!("{}: {why}", printable(whence, 200)))
+        UserError::new(Kind::Config, format!("{}: {why}", printable(whence, 200)))
             .hint("the credentials of an administrator would be used there: take it away, or make it https")
     };
     let variables = environment.filter_map(|(name, value)| {

@@ -3,13 +3,13 @@
 //! One signed GET by the HTTP client under the SDK and the SDK's own signer; the whole SDK for S3 would be 100,000 lines
 //! for it. The answer's body is looked at only for the code and words of a refusal.
 
-use super::aws::clean::clean;
 use super::aws::connector;
 use super::aws::endpoint::Endpoint;
-use super::aws::errors::{self, Asked, Call};
+use super::aws::errors::{self, Call, CallContext};
 use super::aws::failure::{Class, Failure};
 use super::aws::proxy::{Passwords, is_proxied};
-use super::aws::trust;
+use super::aws::redact::redact;
+use super::aws::tls_roots;
 use aws_sigv4::http_request::{SignableBody, SignableRequest, SigningSettings, sign};
 use aws_sigv4::sign::v4;
 use aws_smithy_runtime_api::client::http::HttpConnector;
@@ -19,8 +19,8 @@ use aws_smithy_types::body::SdkBody;
 use chrono::{DateTime, Utc};
 use rolecall_core::domain::catalogue::AwsSettings;
 use rolecall_core::domain::credential::{Session, Signer};
-use rolecall_core::domain::report::Report;
-use rolecall_ports::{Outlook, TokenError};
+use rolecall_core::domain::error::UserError;
+use rolecall_ports::{Retryability, TokenError};
 use std::sync::Arc;
 use tracing::instrument::WithSubscriber;
 use tracing::subscriber::NoSubscriber;
@@ -40,10 +40,10 @@ pub(super) async fn list_buckets(
     let settings = (Arc::clone(aws), endpoint.clone());
     let password = passwords.of(aws).await?;
     let job = move || connector::sender(&settings.0, &settings.1, password.as_ref());
-    let built = trust::reading(aws.ca_bundle.as_deref(), job);
+    let built = tls_roots::reading(aws.ca_bundle.as_deref(), job);
     let connector = built.await.map_err(never)?;
     let secrets = [session.secret.expose(), session.token.expose()];
-    let asked = Asked {
+    let asked = CallContext {
         call: Call::ListBuckets,
         host: &endpoint.host,
         region,
@@ -53,13 +53,13 @@ pub(super) async fn list_buckets(
         proxy_user: aws.https_proxy_user.as_deref(),
         secrets: &secrets,
     };
-    let told = |class| errors::told(&Failure::without_answer(class), &asked);
+    let told = |class| errors::classify(&Failure::without_answer(class), &asked);
     let request = request(&endpoint, session, region, now).ok_or_else(|| told(Class::Unsent))?;
     let answer = connector.call(request).with_subscriber(NoSubscriber::default()).await;
-    let answer = answer.map_err(|error| errors::told(&Failure::of_sending(&error), &asked))?;
+    let answer = answer.map_err(|error| errors::classify(&Failure::of_sending(&error), &asked))?;
     match answer.status().as_u16() {
         200 => Ok(()),
-        _ => Err(errors::told(&refusal(&answer, &secrets), &asked)),
+        _ => Err(errors::classify(&refusal(&answer, &secrets), &asked)),
     }
 }
 
@@ -97,7 +97,7 @@ fn refusal(answer: &HttpResponse, secrets: &[&str]) -> Failure {
     let element = |name: &str| {
         let (_, rest) = body.split_once(&format!("<{name}>"))?;
         let (text, _) = rest.split_once(&format!("</{name}>"))?;
-        Some(clean(&text.replace("&quot;", "\"").replace("&amp;", "&"), secrets, 600))
+        Some(redact(&text.replace("&quot;", "\"").replace("&amp;", "&"), secrets, 600))
     };
     let code = element("Code");
     Failure {
@@ -110,6 +110,6 @@ fn refusal(answer: &HttpResponse, secrets: &[&str]) -> Failure {
     }
 }
 
-fn never(report: Report) -> TokenError {
-    TokenError { report, outlook: Outlook::Permanent, code: None, request_id: None }
+fn never(report: UserError) -> TokenError {
+    TokenError { report, outlook: Retryability::Permanent, code: None, request_id: None }
 }

@@ -4,14 +4,14 @@
 //! cap. The session goes in the body of a POST: AWS takes it in a URL as well, and a URL is what proxies and error texts
 //! repeat. Each call has a connection of its own, which ends with it, since its buffers hold a session.
 
-use super::aws::clean::clean;
 use super::aws::clients::in_time;
 use super::aws::connector;
 use super::aws::endpoint::Endpoint;
-use super::aws::errors::{self, Asked, Call, Odd};
+use super::aws::errors::{self, Call, CallContext, MalformedResponse};
 use super::aws::failure::{Class, Failure};
 use super::aws::proxy::{Passwords, is_proxied};
-use super::aws::trust;
+use super::aws::redact::redact;
+use super::aws::tls_roots;
 use async_trait::async_trait;
 use aws_smithy_runtime_api::client::http::{HttpConnector, SharedHttpConnector};
 use aws_smithy_runtime_api::client::orchestrator::{HttpRequest, HttpResponse};
@@ -20,9 +20,9 @@ use bytes::Bytes;
 use rolecall_core::domain::catalogue::AwsSettings;
 use rolecall_core::domain::console::{encode, login_url};
 use rolecall_core::domain::credential::Session;
-use rolecall_core::domain::report::{Kind, Report};
+use rolecall_core::domain::error::{Kind, UserError};
 use rolecall_core::domain::secret::SigninUrl;
-use rolecall_ports::{Federation, Outlook, TokenError};
+use rolecall_ports::{Federation, Retryability, TokenError};
 use serde::Deserialize;
 use std::fmt::Write;
 use std::sync::Arc;
@@ -71,10 +71,10 @@ async fn sign_in(
     let settings = (Arc::clone(aws), endpoint.clone());
     let password = passwords.of(aws).await?;
     let job = move || connector::sender(&settings.0, &settings.1, password.as_ref());
-    let built = trust::reading(aws.ca_bundle.as_deref(), job);
+    let built = tls_roots::reading(aws.ca_bundle.as_deref(), job);
     let connector = built.await.map_err(never)?;
     let secrets = [session.secret.expose(), session.token.expose()];
-    let asked = Asked {
+    let asked = CallContext {
         call: Call::SignIn,
         host: &endpoint.host,
         region,
@@ -96,7 +96,7 @@ async fn sign_in(
             Err(failure) => failure,
         };
         if attempt == ATTEMPTS {
-            return Err(errors::told(&failure, &asked));
+            return Err(errors::classify(&failure, &asked));
         }
         attempt += 1;
     }
@@ -164,25 +164,29 @@ struct Body {
 }
 
 /// Reads the token out of an answer.
-fn read(reply: &HttpResponse, with_duration: bool, asked: &Asked<'_>) -> Result<Zeroizing<String>, TokenError> {
+fn read(reply: &HttpResponse, with_duration: bool, asked: &CallContext<'_>) -> Result<Zeroizing<String>, TokenError> {
     let status = reply.status().as_u16();
     let body = reply.body().bytes().unwrap_or_default();
     match status {
         200 => {}
         429 => {
             let cause = format!("{} is asked too often (HTTP 429)", asked.host);
-            let report = Report::new(Kind::Unreachable, cause).hint("run it again in a moment");
-            return Err(TokenError { report, outlook: Outlook::Transient, code: None, request_id: None });
+            let report = UserError::new(Kind::Unreachable, cause).hint("run it again in a moment");
+            return Err(TokenError { report, outlook: Retryability::Transient, code: None, request_id: None });
         }
         400 | 401 | 403 => return Err(refused(status, body, with_duration, asked)),
         // Never followed: a redirect would take the session elsewhere.
-        _ => return Err(errors::told(&ill(status), asked)),
+        _ => return Err(errors::classify(&ill(status), asked)),
     }
     match serde_json::from_slice::<Body>(body) {
         Ok(Body { token }) if is_token(&token) => Ok(Zeroizing::new(token)),
-        Ok(_) => Err(errors::odd(Odd("has a token that is none", Outlook::Transient), None, asked)),
+        Ok(_) => Err(errors::malformed_response(
+            MalformedResponse("has a token that is none", Retryability::Transient),
+            None,
+            asked,
+        )),
         // A web page, as of a network that wants one to sign in first.
-        Err(_) => Err(errors::told(&ill(status), asked)),
+        Err(_) => Err(errors::classify(&ill(status), asked)),
     }
 }
 
@@ -191,8 +195,8 @@ fn is_token(token: &str) -> bool {
 }
 
 /// Tells a refusal. AWS answers with a web page; of that only the words are shown, without what we sent.
-fn refused(status: u16, body: &[u8], with_duration: bool, asked: &Asked<'_>) -> TokenError {
-    let words = clean(&without_tags(&String::from_utf8_lossy(body)), asked.secrets, 160);
+fn refused(status: u16, body: &[u8], with_duration: bool, asked: &CallContext<'_>) -> TokenError {
+    let words = redact(&without_tags(&String::from_utf8_lossy(body)), asked.secrets, 160);
     let said = if words.is_empty() { String::new() } else { format!(": {words}") };
     let what = errors::name(asked.call, asked.key_id);
     let hint = if with_duration {
@@ -200,8 +204,8 @@ fn refused(status: u16, body: &[u8], with_duration: bool, asked: &Asked<'_>) -> 
     } else {
         "AWS takes the sessions of roles only; `rolecall lock` and run it again, in case the session was revoked"
     };
-    let report = Report::new(Kind::Refused, format!("AWS refused to {what}{said} (HTTP {status})")).hint(hint);
-    TokenError { report, outlook: Outlook::Permanent, code: Some(format!("HTTP{status}")), request_id: None }
+    let report = UserError::new(Kind::Refused, format!("AWS refused to {what}{said} (HTTP {status})")).hint(hint);
+    TokenError { report, outlook: Retryability::Permanent, code: Some(format!("HTTP{status}")), request_id: None }
 }
 
 fn without_tags(page: &str) -> String {
@@ -221,8 +225,8 @@ fn without_tags(page: &str) -> String {
     out
 }
 
-fn never(report: Report) -> TokenError {
-    TokenError { report, outlook: Outlook::Permanent, code: None, request_id: None }
+fn never(report: UserError) -> TokenError {
+    TokenError { report, outlook: Retryability::Permanent, code: None, request_id: None }
 }
 
 #[cfg(test)]
@@ -249,7 +253,7 @@ mod tests {
 
     #[test]
     fn of_a_page_that_refuses_only_words_without_our_secrets_are_shown() {
-        let asked = Asked {
+        let asked = CallContext {
             call: Call::SignIn,
             host: "signin.aws.amazon.com",
             region: "eu-west-1",

@@ -7,7 +7,7 @@ mod throttle;
 
 use super::caller::Caller;
 use chrono::{DateTime, Utc};
-use rolecall_core::domain::report::{Kind, Report};
+use rolecall_core::domain::error::{Kind, UserError};
 use rolecall_platform::files;
 use rolecall_ports::Clock;
 use schemars::JsonSchema;
@@ -87,7 +87,7 @@ pub(super) enum Event {
 
 /// One line.
 #[derive(Clone, Debug, Serialize, JsonSchema)]
-pub(super) struct Line {
+pub(super) struct AuditLine {
     /// The version of this form.
     pub v: u8,
     /// When, by the wall clock.
@@ -129,12 +129,13 @@ pub(super) struct Line {
 
 /// Gives the schema of a line, which is what `rolecall log --json` prints; for the documents, no part of a run.
 pub fn log_schema() -> serde_json::Value {
-    let mut schema = SchemaSettings::draft2020_12().for_serialize().into_generator().into_root_schema_for::<Line>();
+    let mut schema =
+        SchemaSettings::draft2020_12().for_serialize().into_generator().into_root_schema_for::<AuditLine>();
     schema.insert("title".to_owned(), "a line of rolecall log --json".into());
     schema.to_value()
 }
 
-impl Line {
+impl AuditLine {
     /// Makes a line of an event; the log fills in its number.
     pub(super) fn new(time: DateTime<Utc>, event: Event, result: impl Into<String>) -> Self {
         Self {
@@ -160,7 +161,7 @@ impl Line {
 #[derive(Debug)]
 enum Item {
     /// A line, and who waits for it to be in the file.
-    Line(Box<Line>, Option<oneshot::Sender<Result<(), String>>>),
+    Line(Box<AuditLine>, Option<oneshot::Sender<Result<(), String>>>),
     /// Asks for a sign when everything before it is written.
     Flush(SyncSender<()>),
 }
@@ -193,7 +194,7 @@ impl Audit {
     }
 
     /// Writes a line soon. Of the lines that outsiders cause, repeated ones are counted instead.
-    pub(super) fn write(&self, line: Line) {
+    pub(super) fn write(&self, line: AuditLine) {
         let is_admitted = {
             let mut throttle = self.throttle();
             let is_admitted = throttle.admits(&line, Written::Queued, self.clock.now());
@@ -208,7 +209,7 @@ impl Audit {
     }
 
     /// Writes a line like [`Self::write`] and returns when it is in the file; an error if it is not within two seconds.
-    pub(super) async fn write_through(&self, line: Line) -> Result<(), Report> {
+    pub(super) async fn write_through(&self, line: AuditLine) -> Result<(), UserError> {
         if !self.throttle().admits(&line, Written::Durable, self.clock.now()) {
             // The line that this one repeats is in the file.
             return Ok(());
@@ -226,7 +227,7 @@ impl Audit {
             Err(_) => format!("the disk does not answer within {} seconds", WRITTEN_WITHIN.as_secs()),
         };
         let what = format!("the audit log cannot be written, so nothing is served: {why}");
-        Err(Report::new(Kind::Failed, what).hint(format!(
+        Err(UserError::new(Kind::Failed, what).hint(format!(
             "look at `{}` and the space on its disk; `audit = \"best-effort\"` in [agent] serves without a line",
             self.path.display()
         )))
@@ -241,7 +242,7 @@ impl Audit {
     }
 
     /// Hands a line to the writer; returns `false` if the line is lost.
-    fn enqueue(&self, mut line: Line, waits: Option<oneshot::Sender<Result<(), String>>>) -> bool {
+    fn enqueue(&self, mut line: AuditLine, waits: Option<oneshot::Sender<Result<(), String>>>) -> bool {
         line.seq = self.seq.fetch_add(1, Ordering::Relaxed);
         let item = Item::Line(Box::new(line), waits);
         let sent = self.queue.try_send(item).is_ok();
@@ -299,7 +300,7 @@ fn write_all(items: &Receiver<Item>, mut log: LogFile, lost: &AtomicU64) {
 }
 
 impl LogFile {
-    fn write(&mut self, line: &Line) -> std::io::Result<()> {
+    fn write(&mut self, line: &AuditLine) -> std::io::Result<()> {
         let mut bytes = serde_json::to_vec(line)?;
         bytes.push(b'\n');
         if self.file.is_some() && self.size + bytes.len() as u64 > FILE_MAX {

@@ -21,9 +21,9 @@ fn open(path: &Path) -> Audit {
     Audit::open(path, Arc::new(Still))
 }
 
-fn line(message: &str) -> Line {
+fn line(message: &str) -> AuditLine {
     let time = DateTime::from_timestamp(1_795_305_600, 0).expect("in range");
-    Line { message: Some(message.into()), ..Line::new(time, Event::Get, "ok") }
+    AuditLine { message: Some(message.into()), ..AuditLine::new(time, Event::Get, "ok") }
 }
 
 #[test]

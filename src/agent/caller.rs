@@ -9,10 +9,10 @@
 
 use super::proc::{Stat, has_our_mounts, has_our_root, process};
 use super::terminal;
+use rolecall_core::domain::error::printable;
 use rolecall_core::domain::question::Device;
-use rolecall_core::domain::report::printable;
 use rolecall_platform::blocking::CALLERS;
-use rolecall_platform::process::Pinned;
+use rolecall_platform::process::ProcessHandle;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use std::fs::{self, File};
@@ -32,7 +32,7 @@ const ARGUMENTS_MAX: u64 = 8 * 1024;
 
 /// By which socket a caller came.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Door {
+pub(super) enum CallerSocket {
     /// The agent's own.
     Own,
     /// A restricted one: its caller is named by the socket.
@@ -42,7 +42,7 @@ pub(super) enum Door {
 /// Why the program of a caller is not known.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
-pub(super) enum Unnamed {
+pub(super) enum UnknownProgram {
     /// It, or what started it, has other mounts than the agent: a path of its may mean another file.
     OtherMountNamespace,
     /// It cannot be seen from here.
@@ -69,7 +69,7 @@ pub(super) struct Caller {
     pub parent: Option<String>,
     /// Why the program is not known: rules of access take it for one that cannot be named.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub unnamed: Option<Unnamed>,
+    pub unnamed: Option<UnknownProgram>,
     /// Whether it has a terminal, where a person could be asked.
     #[serde(skip)]
     pub terminal: bool,
@@ -99,26 +99,26 @@ pub(super) struct TerminalSession {
 }
 
 /// A program as it is recorded, and why that is not its path if it is not.
-type Program = (Option<String>, Option<Unnamed>);
+type Program = (Option<String>, Option<UnknownProgram>);
 
 impl Caller {
     /// Looks up who connected a socket. Must be done before the caller is answered: afterwards it is gone.
-    pub(super) async fn behind(socket: impl AsFd, pid: Option<i32>, door: Door) -> Self {
+    pub(super) async fn behind(socket: impl AsFd, pid: Option<i32>, door: CallerSocket) -> Self {
         // Pid 0 is a process of another pid namespace: nothing can be said of it, least of all from /proc/0.
         let Some(pid) = pid.filter(|pid| *pid > 0) else {
-            return Self { unnamed: Some(Unnamed::OtherPidNamespace), ..Self::default() };
+            return Self { unnamed: Some(UnknownProgram::OtherPidNamespace), ..Self::default() };
         };
-        let pinned = Pinned::peer(socket, pid);
+        let pinned = ProcessHandle::peer(socket, pid);
         let caller = Self::of(pid, door).await;
         // Looked at after the look-up: as long as it had not ended by then, its number was nobody else's.
         match pinned {
             Some(pinned) if pinned.is_alive() => caller,
             None if cfg!(not(target_os = "linux")) => caller,
-            _ => Self::unnamed(pid, Unnamed::Ended),
+            _ => Self::unnamed(pid, UnknownProgram::Ended),
         }
     }
 
-    fn unnamed(pid: i32, why: Unnamed) -> Self {
+    fn unnamed(pid: i32, why: UnknownProgram) -> Self {
         Self { pid: Some(pid), unnamed: Some(why), ..Self::default() }
     }
 
@@ -135,19 +135,19 @@ impl Caller {
         }
     }
 
-    async fn of(pid: i32, door: Door) -> Self {
-        let Some(proc) = process(pid) else { return Self::unnamed(pid, Unnamed::OtherPidNamespace) };
-        let Some(stat) = Stat::read(&proc) else { return Self::unnamed(pid, Unnamed::Ended) };
+    async fn of(pid: i32, door: CallerSocket) -> Self {
+        let Some(proc) = process(pid) else { return Self::unnamed(pid, UnknownProgram::OtherPidNamespace) };
+        let Some(stat) = Stat::read(&proc) else { return Self::unnamed(pid, UnknownProgram::Ended) };
         let (exe, own) = program(&proc);
         let (parent, above) = match stat.parent {
             Some(parent) => tool(parent, door).await,
-            None => (None, Some(Unnamed::OtherPidNamespace)),
+            None => (None, Some(UnknownProgram::OtherPidNamespace)),
         };
         // Still its parent after the look-up: so it had not ended, and its number was nobody else's.
         let is_still = Stat::read(&proc).is_some_and(|now| now.parent == stat.parent);
-        let (parent, above) = if is_still { (parent, above) } else { (None, Some(Unnamed::Ended)) };
+        let (parent, above) = if is_still { (parent, above) } else { (None, Some(UnknownProgram::Ended)) };
         let unnamed = own.or(above);
-        let has_device = door == Door::Own && own.is_none() && stat.tty != 0 && has_our_root(&proc);
+        let has_device = door == CallerSocket::Own && own.is_none() && stat.tty != 0 && has_our_root(&proc);
         Self {
             pid: Some(pid),
             exe,
@@ -185,10 +185,10 @@ impl Caller {
 
 /// Names the program of a process that started another one. Most SDKs run `credential_process` through `sh -c`, and not
 /// every shell makes way for its command: such a shell is passed over, or half of all callers would be called `dash`.
-async fn tool(pid: i32, door: Door) -> Program {
-    let Some(parent) = process(pid) else { return (None, Some(Unnamed::OtherPidNamespace)) };
+async fn tool(pid: i32, door: CallerSocket) -> Program {
+    let Some(parent) = process(pid) else { return (None, Some(UnknownProgram::OtherPidNamespace)) };
     let (shell, why) = program(&parent);
-    if door == Door::Restricted || !shell.as_deref().is_some_and(is_shell) {
+    if door == CallerSocket::Restricted || !shell.as_deref().is_some_and(is_shell) {
         return (shell, why);
     }
     let arguments = parent.join("cmdline");
@@ -196,7 +196,7 @@ async fn tool(pid: i32, door: Door) -> Program {
     match CALLERS.run(subject, ARGUMENTS, move || start_of(&arguments)).await {
         Ok(Ok(line)) if has_command(&line) => {}
         Ok(_) => return (shell, why),
-        Err(_) => return (shell, Some(Unnamed::NoAnswer)),
+        Err(_) => return (shell, Some(UnknownProgram::NoAnswer)),
     }
     match Stat::read(&parent).and_then(|stat| process(stat.parent?)).map(|proc| program(&proc)) {
         Some((Some(tool), above)) => (Some(tool), why.or(above)),
@@ -237,15 +237,15 @@ pub(super) fn program(proc: &Path) -> Program {
             Ok(path) => return (Some(named(&path)), None),
             Err(error) => unseen(&error),
         },
-        Ok(false) => Unnamed::OtherMountNamespace,
+        Ok(false) => UnknownProgram::OtherMountNamespace,
         Err(error) => unseen(&error),
     };
-    let name = fs::read(proc.join("comm")).ok().filter(|_| why != Unnamed::Ended);
+    let name = fs::read(proc.join("comm")).ok().filter(|_| why != UnknownProgram::Ended);
     (name.map(|name| in_brackets(String::from_utf8_lossy(&name).trim_end())), Some(why))
 }
 
-fn unseen(error: &io::Error) -> Unnamed {
-    if error.kind() == io::ErrorKind::PermissionDenied { Unnamed::Unreadable } else { Unnamed::Ended }
+fn unseen(error: &io::Error) -> UnknownProgram {
+    if error.kind() == io::ErrorKind::PermissionDenied { UnknownProgram::Unreadable } else { UnknownProgram::Ended }
 }
 
 /// Writes a program's name that is no path.
@@ -285,7 +285,7 @@ mod tests {
         let mut child = shell.stdout(std::process::Stdio::piped()).spawn().expect("sh runs");
         let mut line = String::new();
         BufReader::new(child.stdout.take().expect("piped")).read_line(&mut line).expect("a line");
-        let inner = Caller::of(line.trim().parse().expect("a pid"), Door::Own).await;
+        let inner = Caller::of(line.trim().parse().expect("a pid"), CallerSocket::Own).await;
         drop(child.stdin.take());
         child.wait().expect("it ends");
         let own = std::env::current_exe().expect("this program");
@@ -305,10 +305,10 @@ mod tests {
     async fn this_process_is_found_and_pid_zero_is_nobody() {
         let (own, _other) = std::os::unix::net::UnixStream::pair().expect("a pair");
         let pid = i32::try_from(std::process::id()).expect("a pid");
-        let caller = Caller::behind(&own, Some(pid), Door::Own).await;
+        let caller = Caller::behind(&own, Some(pid), CallerSocket::Own).await;
         assert!(caller.exe.is_some() && caller.parent.is_some() && caller.unnamed.is_none(), "{caller:?}");
-        let unseen = Caller { unnamed: Some(Unnamed::OtherPidNamespace), ..Caller::default() };
-        assert_eq!(Caller::behind(&own, Some(0), Door::Own).await, unseen);
+        let unseen = Caller { unnamed: Some(UnknownProgram::OtherPidNamespace), ..Caller::default() };
+        assert_eq!(Caller::behind(&own, Some(0), CallerSocket::Own).await, unseen);
     }
 
     /// The caller connects, asks, and ends; its number could be anybody's by the time it is looked up.
@@ -325,6 +325,9 @@ mod tests {
         child.wait().expect("it ends");
         // As if its number had been given to this process meanwhile.
         let pid = i32::try_from(std::process::id()).expect("a pid");
-        assert_eq!(Caller::behind(&gone, Some(pid), Door::Own).await, Caller::unnamed(pid, Unnamed::Ended));
+        assert_eq!(
+            Caller::behind(&gone, Some(pid), CallerSocket::Own).await,
+            Caller::unnamed(pid, UnknownProgram::Ended)
+        );
     }
 }

@@ -4,7 +4,7 @@
 //! agent's own task: a caller that dies or has no patience changes nothing for the others.
 
 use super::caller::TerminalSession;
-use super::questions::{NoAnswer, Questions, Subject};
+use super::prompts::{Prompts, Subject, Unanswered};
 use rolecall_core::domain::names::Name;
 use rolecall_core::domain::question::Question;
 use std::collections::HashMap;
@@ -18,7 +18,7 @@ const NO_HOLDS: Duration = Duration::from_secs(10);
 
 /// Who wants what: the reach of one yes.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub(super) struct Grant {
+pub(super) struct GivenConsent {
     /// The role.
     pub(super) role: Name,
     /// The program's path; `None` is every program that cannot be named.
@@ -29,7 +29,7 @@ pub(super) struct Grant {
     pub(super) socket: Option<String>,
 }
 
-type Outcome = Result<(), NoAnswer>;
+type Outcome = Result<(), Unanswered>;
 
 enum Consent {
     Asking { outcome: watch::Receiver<Option<Outcome>>, task: AbortHandle },
@@ -39,10 +39,10 @@ enum Consent {
 
 /// Every answer that still holds, and every question under way.
 #[derive(Default)]
-pub(super) struct Consents(Mutex<HashMap<Grant, Consent>>);
+pub(super) struct Consents(Mutex<HashMap<GivenConsent, Consent>>);
 
 impl Consents {
-    fn all(&self) -> MutexGuard<'_, HashMap<Grant, Consent>> {
+    fn all(&self) -> MutexGuard<'_, HashMap<GivenConsent, Consent>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -67,9 +67,9 @@ impl Consents {
     }
 }
 
-impl Questions {
+impl Prompts {
     /// Tells whether there is a consent that holds.
-    pub(super) fn has_consent(&self, grant: &Grant) -> bool {
+    pub(super) fn has_consent(&self, grant: &GivenConsent) -> bool {
         let now = self.clock.now().boot;
         matches!(self.consents.all().get(grant), Some(Consent::Yes { until }) if now < *until)
     }
@@ -78,7 +78,7 @@ impl Questions {
     /// asks, the answer of the person is passed to `log`.
     pub(super) async fn consent(
         self: &Arc<Self>,
-        grant: Grant,
+        grant: GivenConsent,
         question: Question,
         holds: Duration,
         log: impl FnOnce(bool) + Send + 'static,
@@ -89,12 +89,12 @@ impl Questions {
         };
         let said = outcome.wait_for(Option::is_some).await.map(|said| *said);
         // Without an answer the question was called off.
-        said.ok().flatten().unwrap_or(Err(NoAnswer::CalledOff))
+        said.ok().flatten().unwrap_or(Err(Unanswered::CalledOff))
     }
 
     fn join_or_ask(
         self: &Arc<Self>,
-        grant: Grant,
+        grant: GivenConsent,
         question: Question,
         holds: Duration,
         log: impl FnOnce(bool) + Send + 'static,
@@ -107,7 +107,7 @@ impl Questions {
         });
         match all.get(&grant) {
             Some(Consent::Yes { .. }) => return Err(Ok(())),
-            Some(Consent::No { .. }) => return Err(Err(NoAnswer::Cancelled)),
+            Some(Consent::No { .. }) => return Err(Err(Unanswered::Cancelled)),
             Some(Consent::Asking { outcome, .. }) => return Ok(outcome.clone()),
             None => {}
         }
@@ -123,11 +123,11 @@ impl Questions {
             }
             match said {
                 Ok(()) => drop(all.insert(key, Consent::Yes { until: now + holds })),
-                Err(NoAnswer::Cancelled) => drop(all.insert(key, Consent::No { until: now + NO_HOLDS })),
+                Err(Unanswered::Cancelled) => drop(all.insert(key, Consent::No { until: now + NO_HOLDS })),
                 Err(_) => drop(all.remove(&key)),
             }
             drop(all);
-            if let Ok(()) | Err(NoAnswer::Cancelled) = said {
+            if let Ok(()) | Err(Unanswered::Cancelled) = said {
                 log(said.is_ok());
             }
             let _ = send.send(Some(said));

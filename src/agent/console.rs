@@ -5,17 +5,17 @@
 //! an address of this machine that is none: what stands in a browser's command line, every user of the machine can read.
 
 use super::Agent;
-use super::audit::{Event, Line};
+use super::audit::{AuditLine, Event};
 use super::caller::Caller;
 use super::endpoint::can_be_told;
 use super::failure::Failure;
-use super::flight;
+use super::refresh;
 use super::server::Connection;
-use super::sessions::HandOut;
-use rolecall_core::domain::catalogue::{Catalogue, HOUR};
+use super::sessions::ServedSession;
+use rolecall_core::domain::catalogue::{Config, HOUR};
 use rolecall_core::domain::console::{TOKEN_LIFE, check_destination, page, reached, session_duration};
+use rolecall_core::domain::error::{Kind, UserError};
 use rolecall_core::domain::plan::{Plan, Step};
-use rolecall_core::domain::report::{Kind, Report};
 use rolecall_core::domain::secret::SigninUrl;
 use rolecall_core::domain::source::Source;
 use rolecall_ipc::protocol::message::{Answer, Context};
@@ -25,7 +25,7 @@ use std::time::Duration;
 
 /// What a caller says of the console that it wants.
 #[derive(Debug)]
-pub(super) struct Order {
+pub(super) struct ConsoleRequest {
     /// The page to land on.
     pub(super) destination: Option<String>,
     /// How long the console's session shall last.
@@ -46,11 +46,11 @@ impl Agent {
     pub(super) async fn console(
         &self,
         name: &str,
-        order: Order,
+        order: ConsoleRequest,
         caller: &Caller,
         context: &Context,
         connection: &mut Connection,
-    ) -> Result<Answer, Report> {
+    ) -> Result<Answer, UserError> {
         self.touch();
         let plan = self.plan_for(name, Event::Console, caller).await?;
         // What cannot be is said before anybody is asked for a code.
@@ -60,9 +60,9 @@ impl Agent {
             Err(report) => Err(Failure::permanent(report)),
         };
         let result = result.and_then(|(url, given)| self.answer(url, order.by_browser, given));
-        let mut line = Line::new(self.ports.clock.now().wall, Event::Console, "ok");
+        let mut line = AuditLine::new(self.ports.clock.now().wall, Event::Console, "ok");
         line.name = Some(plan.name.to_string());
-        line.role_arn = flight::target(plan.key().step());
+        line.role_arn = refresh::target(plan.key().step());
         line.caller = Some(caller.clone());
         let result = match result {
             Ok((answer, given)) => {
@@ -85,17 +85,18 @@ impl Agent {
 
     async fn sign_in(
         &self,
-        catalogue: &Catalogue,
+        catalogue: &Config,
         plan: &Arc<Plan>,
         prepared: &Prepared,
         caller: &Caller,
         context: &Context,
         connection: &mut Connection,
-    ) -> Result<(SigninUrl, HandOut), Failure> {
+    ) -> Result<(SigninUrl, ServedSession), Failure> {
         let watch = self.locks.watch();
         let given = self.session(plan, caller, context, connection).await?;
-        let session = process_output::parse(&given.held.line)
-            .ok_or_else(|| Failure::transient(Report::new(Kind::Failed, "a session in memory cannot be read back")))?;
+        let session = process_output::parse(&given.held.line).ok_or_else(|| {
+            Failure::transient(UserError::new(Kind::Failed, "a session in memory cannot be read back"))
+        })?;
         let federation = self.ports.tokens.federation();
         let signing_in =
             federation.sign_in(&catalogue.aws, &prepared.region, &session, prepared.duration, &prepared.destination);
@@ -106,7 +107,12 @@ impl Agent {
         Ok((url, given))
     }
 
-    fn answer(&self, url: SigninUrl, by_browser: bool, given: HandOut) -> Result<(Answer, HandOut), Failure> {
+    fn answer(
+        &self,
+        url: SigninUrl,
+        by_browser: bool,
+        given: ServedSession,
+    ) -> Result<(Answer, ServedSession), Failure> {
         if by_browser {
             let (url, valid) = self.endpoint.visit_once(url, || self.sessions.check(&given))?;
             return Ok((Answer::Console { url, valid_seconds: valid.as_secs() }, given));
@@ -118,7 +124,7 @@ impl Agent {
 }
 
 /// Looks at what is wanted; nothing is asked of anybody.
-fn prepare(catalogue: &Catalogue, plan: &Plan, order: &Order) -> Result<Prepared, Report> {
+fn prepare(catalogue: &Config, plan: &Plan, order: &ConsoleRequest) -> Result<Prepared, UserError> {
     if order.by_browser {
         // Every user of the machine can read the address in the browser's command line.
         can_be_told("use `--print`, and open what it prints")?;

@@ -1,10 +1,10 @@
 //! Why there is no session, and how long to rest before the next try.
 
 use rolecall_core::domain::diagnosis::key::is_unknown_key;
+use rolecall_core::domain::error::{Kind, UserError};
 use rolecall_core::domain::names::Name;
 use rolecall_core::domain::plan::{Plan, SessionKey, Step};
-use rolecall_core::domain::report::{Kind, Report};
-use rolecall_ports::{Outlook, TokenError};
+use rolecall_ports::{Retryability, TokenError};
 use std::time::Duration;
 
 /// A permanent failure is answered from memory for this long, so that a loop of tools does not become a loop of STS calls.
@@ -14,18 +14,18 @@ const PERMANENT_PAUSE: Duration = Duration::from_secs(3);
 #[derive(Clone, Debug)]
 pub(super) struct Failure {
     /// What the caller is told.
-    pub(super) report: Report,
+    pub(super) report: UserError,
     /// What it means for the next try.
-    pub(super) outlook: Outlook,
+    pub(super) outlook: Retryability,
     /// What the audit log says.
     pub(super) code: String,
 }
 
 impl Failure {
     /// Makes a failure that the same request would meet again.
-    pub(super) fn permanent(report: Report) -> Self {
+    pub(super) fn permanent(report: UserError) -> Self {
         let code = class(report.kind);
-        Self { report, outlook: Outlook::Permanent, code }
+        Self { report, outlook: Retryability::Permanent, code }
     }
 
     /// Makes the failure of a call that AWS, or a source, did not grant.
@@ -52,8 +52,8 @@ impl Failure {
     }
 
     /// Makes a failure that may be over next time.
-    pub(super) fn transient(report: Report) -> Self {
-        Self { outlook: Outlook::Transient, ..Self::permanent(report) }
+    pub(super) fn transient(report: UserError) -> Self {
+        Self { outlook: Retryability::Transient, ..Self::permanent(report) }
     }
 
     /// Tells that AWS does not know the key that signed.
@@ -63,13 +63,15 @@ impl Failure {
 
     /// Makes the failure of those who waited while everything was forgotten.
     pub(super) fn locked() -> Self {
-        Self::transient(Report::new(Kind::Locked, "rolecall was locked while this was under way").hint("run it again"))
+        Self::transient(
+            UserError::new(Kind::Locked, "rolecall was locked while this was under way").hint("run it again"),
+        )
     }
 
     /// Makes the failure of those whom the agent's end has left waiting.
     pub(super) fn ending() -> Self {
         Self::transient(
-            Report::new(Kind::Agent, "the agent ended while this was under way")
+            UserError::new(Kind::Agent, "the agent ended while this was under way")
                 .hint("run it again: that starts a new agent"),
         )
     }
@@ -77,15 +79,15 @@ impl Failure {
     /// Makes the failure of those whose flight is gone for another reason.
     pub(super) fn called_off() -> Self {
         Self::transient(
-            Report::new(Kind::Failed, "this was called off before its end")
+            UserError::new(Kind::Failed, "this was called off before its end")
                 .hint("run it again; `rolecall log` shows whether the identity's key was changed meanwhile"),
         )
     }
 }
 
 /// Makes the report of a request that has met a panic.
-pub(super) fn internal_error() -> Report {
-    Report::new(Kind::Failed, "an internal error in the agent ended this request")
+pub(super) fn internal_error() -> UserError {
+    UserError::new(Kind::Failed, "an internal error in the agent ended this request")
         .hint("run it again; the place of the error is in the agent's log, please report it")
 }
 
@@ -106,7 +108,7 @@ fn caller_of(plan: &Plan, message: &str) -> String {
 /// Makes the failure of a caller that cannot wait longer for a person.
 pub(super) fn still_asking(plan: &Plan) -> Failure {
     Failure::transient(
-        Report::new(Kind::Locked, "nobody has answered the question for an MFA code within 55 seconds")
+        UserError::new(Kind::Locked, "nobody has answered the question for an MFA code within 55 seconds")
             .hint(format!("answer it and run it again, or run `rolecall unlock {}`", plan.unlock_name())),
     )
 }
@@ -114,7 +116,7 @@ pub(super) fn still_asking(plan: &Plan) -> Failure {
 /// Makes the failure of a caller that cannot wait longer for a person's consent.
 pub(super) fn still_asking_consent(program: &str, name: &Name) -> Failure {
     Failure::transient(
-        Report::new(Kind::Locked, format!("nobody has said within 55 seconds whether {program} may use `{name}`"))
+        UserError::new(Kind::Locked, format!("nobody has said within 55 seconds whether {program} may use `{name}`"))
             .hint("answer the question and run it again"),
     )
 }
@@ -122,7 +124,7 @@ pub(super) fn still_asking_consent(program: &str, name: &Name) -> Failure {
 /// Makes the failure of a caller that cannot wait at all while a person is being asked.
 pub(super) fn being_asked(plan: &Plan) -> Failure {
     Failure::transient(
-        Report::new(Kind::Locked, format!("`{}` needs an MFA code, for which a person is being asked", plan.name))
+        UserError::new(Kind::Locked, format!("`{}` needs an MFA code, for which a person is being asked", plan.name))
             .hint(format!("answer the question, or run `rolecall unlock {}`", plan.unlock_name())),
     )
 }
@@ -130,7 +132,7 @@ pub(super) fn being_asked(plan: &Plan) -> Failure {
 /// Makes the failure of a caller that cannot wait at all.
 pub(super) fn being_fetched(plan: &Plan) -> Failure {
     Failure::transient(
-        Report::new(Kind::Unreachable, format!("the session of `{}` is being fetched", plan.name))
+        UserError::new(Kind::Unreachable, format!("the session of `{}` is being fetched", plan.name))
             .hint("ask again in a moment; `rolecall status` shows how it ends"),
     )
 }
@@ -138,7 +140,7 @@ pub(super) fn being_fetched(plan: &Plan) -> Failure {
 /// Makes the failure of a caller that cannot wait longer for STS.
 pub(super) fn too_slow() -> Failure {
     Failure::transient(
-        Report::new(Kind::Unreachable, "no session within 20 seconds")
+        UserError::new(Kind::Unreachable, "no session within 20 seconds")
             .hint("run it again: the request goes on meanwhile; `rolecall status` shows its end"),
     )
 }
@@ -152,7 +154,7 @@ pub(super) fn class(kind: Kind) -> String {
 pub(super) fn pause(failure: &Failure, failures: u32, has_session: bool, jitter: f64) -> Duration {
     let range = |from: u64, to: u64| Duration::from_secs(from) + Duration::from_secs(to - from).mul_f64(jitter);
     match (failure.outlook, has_session, failures) {
-        (Outlook::Permanent, false, _) => PERMANENT_PAUSE,
+        (Retryability::Permanent, false, _) => PERMANENT_PAUSE,
         // A caller without a session tries at once each time; single flight bounds it.
         (_, false, _) => Duration::ZERO,
         (_, true, 0..=2) => range(60, 120),

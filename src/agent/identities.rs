@@ -3,7 +3,7 @@
 //! It knows no session but to forget those of a key that is another now.
 
 use super::Agent;
-use super::audit::{Event, Line};
+use super::audit::{AuditLine, Event};
 use super::caller::Caller;
 use super::failure::Failure;
 use super::lock_watch::LockWatch;
@@ -13,23 +13,23 @@ use rolecall_core::domain::arn;
 use rolecall_core::domain::catalogue::IdentityKind;
 use rolecall_core::domain::credential::{AccessKey, Signer};
 use rolecall_core::domain::diagnosis::key::is_unknown_key;
+use rolecall_core::domain::error::{Kind, UserError};
 use rolecall_core::domain::names::Name;
 use rolecall_core::domain::regions::{self, Rejected};
-use rolecall_core::domain::report::{Kind, Report};
 use rolecall_ipc::protocol::message::Answer;
 use rolecall_ipc::protocol::status::KeyStatus;
 use rolecall_ports::{CallerIdentity, StoredKey};
 
 /// Says that a secret went with its user.
-fn dropped(arn: &str, name: &Name) -> Report {
-    Report::new(Kind::Failed, format!("the TOTP secret of {arn} was deleted with its key")).hint(format!(
+fn dropped(arn: &str, name: &Name) -> UserError {
+    UserError::new(Kind::Failed, format!("the TOTP secret of {arn} was deleted with its key")).hint(format!(
         "set `mfa_serial` to the new user's device; `rolecall identity add {name} --totp` keeps its secret"
     ))
 }
 
 /// Where a key comes from, which decides what may become of one that is there already.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Whence {
+pub(super) enum KeyOrigin {
     /// A file, by an import: the same key may be there, from a try that was broken off, and may go back.
     File,
     /// Another tool's keyring: the same key may be there.
@@ -48,44 +48,44 @@ impl Agent {
         name: &str,
         key: AccessKey,
         (region, arns): (Option<String>, &[String]),
-        whence: Whence,
+        whence: KeyOrigin,
         caller: &Caller,
         watch: &LockWatch,
-    ) -> Result<Response, Report> {
-        let usage = |why: &str| Report::new(Kind::Usage, why);
+    ) -> Result<Response, UserError> {
+        let usage = |why: &str| UserError::new(Kind::Usage, why);
         let name = Name::new(name).map_err(usage)?;
         key.check().map_err(usage)?;
         let _turn = self.rotations.begin(&name)?;
         let catalogue = self.configuration.catalogue();
         if catalogue.roles.contains_key(&name) {
-            return Err(Report::new(Kind::Usage, format!("`{name}` is the name of a role"))
+            return Err(UserError::new(Kind::Usage, format!("`{name}` is the name of a role"))
                 .hint("identities and roles share one namespace: choose another name"));
         }
         let there = match self.ports.vault.read(&name).await {
             Ok(there) => Some(there),
             Err(report) if report.kind == Kind::Config => None,
             // A vault that cannot tell what it holds is not written over.
-            Err(report) => return Err(report.also("nothing was stored")),
+            Err(report) => return Err(report.with_note("nothing was stored")),
         };
         let is_same = |there: &StoredKey| {
             there.key.id == key.id && there.next.is_none() && there.key.secret.expose() == key.secret.expose()
         };
-        let is_there = there.as_ref().is_some_and(is_same) && matches!(whence, Whence::File | Whence::Keyring);
-        if whence != (Whence::Person { replace: true })
+        let is_there = there.as_ref().is_some_and(is_same) && matches!(whence, KeyOrigin::File | KeyOrigin::Keyring);
+        if whence != (KeyOrigin::Person { replace: true })
             && !is_there
             && let Some(there) = there
         {
-            return Err(Report::new(
+            return Err(UserError::new(
                 Kind::Usage,
                 format!("the vault has a key of identity `{name}` already: {}", there.key.id),
             )
             .hint("`--replace` stores the new one in its place"));
         }
         // Tried before it is stored: a key with a typing error is found now, not at the first `get`.
-        let locked = |failure: Failure| failure.report.also("nothing was stored");
+        let locked = |failure: Failure| failure.report.with_note("nothing was stored");
         let (who, elsewhere) = watch.run(self.try_key(&name, &key, region, arns)).await.map_err(locked)??;
         if who.arn.ends_with(":root") {
-            return Err(Report::new(
+            return Err(UserError::new(
                 Kind::Refused,
                 format!("this key belongs to the root user of account {}", who.account),
             )
@@ -98,7 +98,7 @@ impl Agent {
             None => (None, None),
         };
         let now = self.ports.clock.now().wall;
-        let imported = whence == Whence::File;
+        let imported = whence == KeyOrigin::File;
         let arn = who.arn.clone();
         let stored = StoredKey { key, arn, stored: now, totp, created: None, next: None, imported, first: None };
         watch.check().map_err(locked)?;
@@ -106,9 +106,9 @@ impl Agent {
         if imported {
             // The file is cleared next: only what the vault gives back is in the vault.
             let back =
-                self.ports.vault.read(&name).await.map_err(|report| report.also("the file still has the key"))?;
+                self.ports.vault.read(&name).await.map_err(|report| report.with_note("the file still has the key"))?;
             if back.key.id != stored.key.id || back.key.secret.expose() != stored.key.secret.expose() {
-                return Err(Report::new(Kind::Failed, format!("the vault does not give back the key of {name}"))
+                return Err(UserError::new(Kind::Failed, format!("the vault does not give back the key of {name}"))
                     .hint("the file still has it; look at the vault: `rolecall identity list`"));
             }
         }
@@ -138,7 +138,7 @@ impl Agent {
         key: &AccessKey,
         region: Option<String>,
         arns: &[String],
-    ) -> Result<(CallerIdentity, Option<Report>), Report> {
+    ) -> Result<(CallerIdentity, Option<UserError>), UserError> {
         let catalogue = self.configuration.catalogue();
         let identity = catalogue.identities.get(name);
         let known = identity.and_then(|identity| identity.region.clone());
@@ -146,7 +146,7 @@ impl Agent {
         let roles = catalogue.roles.values().filter(|role| role.source == *name).map(|role| role.role_arn.as_str());
         let arns: Vec<&str> = arns.iter().map(String::as_str).chain(device).chain(roles).collect();
         let asked = regions::first(region.or_else(|| known.clone()), arns.iter().copied());
-        rolecall_core::domain::names::check_region(&asked).map_err(|why| Report::new(Kind::Usage, why))?;
+        rolecall_core::domain::names::check_region(&asked).map_err(|why| UserError::new(Kind::Usage, why))?;
         let error = match self.ports.tokens.caller_identity(&catalogue.aws, key, &asked).await {
             Ok(who) => return Ok((who, None)),
             Err(error) => error,
@@ -175,12 +175,12 @@ impl Agent {
         } else {
             report.hint.map(|hint| hint.replace("IDENTITY", name.as_str()))
         };
-        Err(report.also("nothing was stored"))
+        Err(report.with_note("nothing was stored"))
     }
 
     /// Deletes a key and its sessions; says if there was none.
-    pub(super) async fn remove_identity(&self, name: &str, caller: &Caller) -> Result<Option<String>, Report> {
-        let name = Name::new(name).map_err(|why| Report::new(Kind::Usage, why))?;
+    pub(super) async fn remove_identity(&self, name: &str, caller: &Caller) -> Result<Option<String>, UserError> {
+        let name = Name::new(name).map_err(|why| UserError::new(Kind::Usage, why))?;
         let _turn = self.rotations.begin(&name)?;
         let there = self.ports.vault.delete(&name).await?;
         self.sessions.forget(&name);
@@ -191,7 +191,7 @@ impl Agent {
     }
 
     pub(super) fn audit_identity(&self, name: &Name, what: &str, access_key_id: &str, caller: &Caller) {
-        let mut line = Line::new(self.ports.clock.now().wall, Event::Identity, "ok");
+        let mut line = AuditLine::new(self.ports.clock.now().wall, Event::Identity, "ok");
         line.name = Some(name.to_string());
         line.message = Some(what.to_owned());
         line.access_key_id = Some(access_key_id.to_owned()).filter(|id| !id.is_empty());
@@ -204,7 +204,7 @@ impl Agent {
         let catalogue = self.configuration.catalogue();
         let mut keys = Vec::new();
         // A vault that does not answer is asked once, not once for each identity: every question takes seconds.
-        let mut silent: Option<Report> = None;
+        let mut silent: Option<UserError> = None;
         for identity in catalogue.identities.values() {
             let mut key = KeyStatus {
                 identity: identity.name.to_string(),

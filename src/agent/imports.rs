@@ -6,21 +6,21 @@
 //! the undo: one that was broken off can still be finished.
 
 use super::Agent;
-use super::access::named;
-use super::audit::{Event, Line};
+use super::audit::{AuditLine, Event};
+use super::authorization::named;
 use super::caller::Caller;
+use super::deadline::Deadline;
 use super::failure::Failure;
-use super::identities::Whence;
+use super::identities::KeyOrigin;
 use super::lock_watch::LockWatch;
-use super::patience::Patience;
-use super::questions::{NoAnswer, Subject};
+use super::prompts::{Subject, Unanswered};
 use super::requests::Response;
 use super::server::Connection;
 use chrono::TimeDelta;
 use rolecall_core::domain::credential::AccessKey;
+use rolecall_core::domain::error::{Kind, UserError, printable};
 use rolecall_core::domain::names::Name;
 use rolecall_core::domain::question::{Question, Wanted};
-use rolecall_core::domain::report::{Kind, Report, printable};
 use rolecall_ipc::protocol::message::{Answer, Context, ForeignEntry, ForeignTool};
 use rolecall_ports::{ForeignEntry as Entry, ForeignKeys};
 
@@ -40,13 +40,13 @@ const fn collection(tool: ForeignTool) -> &'static str {
 const TOOLS: [ForeignTool; 2] = [ForeignTool::AwsVault, ForeignTool::Granted];
 
 impl Agent {
-    fn foreign(&self) -> Result<&dyn ForeignKeys, Report> {
+    fn foreign(&self) -> Result<&dyn ForeignKeys, UserError> {
         let foreign = self.ports.vault.foreign();
-        foreign.ok_or_else(|| Report::new(Kind::Failed, "on this system no keyring of other tools can be read"))
+        foreign.ok_or_else(|| UserError::new(Kind::Failed, "on this system no keyring of other tools can be read"))
     }
 
     /// Names the entries of other tools.
-    pub(super) async fn foreign_entries(&self) -> Result<Answer, Report> {
+    pub(super) async fn foreign_entries(&self) -> Result<Answer, UserError> {
         let found = self.foreign()?.list(&TOOLS.map(collection)).await?;
         let tool = |entry: &Entry| TOOLS.into_iter().find(|tool| collection(*tool) == entry.collection);
         let entries =
@@ -62,12 +62,12 @@ impl Agent {
         entry: String,
         place: (Option<String>, &[String]),
         caller: &Caller,
-    ) -> Result<Response, Report> {
+    ) -> Result<Response, UserError> {
         let watch = self.locks.watch();
         let entry = Entry { collection: collection(tool), name: entry };
         let read = watch.run(self.foreign()?.read(&entry)).await;
         let key = read.unwrap_or_else(|failure| Err(failure.report))?;
-        self.add_identity(name, key, place, Whence::Keyring, caller, &watch).await
+        self.add_identity(name, key, place, KeyOrigin::Keyring, caller, &watch).await
     }
 
     /// Gives a key back that came out of a file, after a person's yes.
@@ -78,8 +78,8 @@ impl Agent {
         caller: &Caller,
         context: &Context,
         connection: &mut Connection,
-    ) -> Result<Answer, Report> {
-        let name = Name::new(name).map_err(|why| Report::new(Kind::Usage, why))?;
+    ) -> Result<Answer, UserError> {
+        let name = Name::new(name).map_err(|why| UserError::new(Kind::Usage, why))?;
         let watch = self.locks.watch();
         let taken = {
             // A key in the middle of a rotation is not what it was; and one question at a time is about it.
@@ -89,7 +89,7 @@ impl Agent {
         // A lock takes the question away too: that nobody could be asked is not the reason then.
         let taken = watch.check().map_err(|failure| failure.report).and(taken);
         let result = if taken.is_ok() { "ok" } else { "refused" };
-        let mut line = Line::new(self.ports.clock.now().wall, Event::Identity, result);
+        let mut line = AuditLine::new(self.ports.clock.now().wall, Event::Identity, result);
         line.name = Some(name.to_string());
         line.access_key_id = Some(printable(access_key_id, 128));
         line.message = Some("given back to a file".to_owned());
@@ -114,7 +114,7 @@ impl Agent {
         context: &Context,
         connection: &mut Connection,
         watch: &LockWatch,
-    ) -> Result<AccessKey, Report> {
+    ) -> Result<AccessKey, UserError> {
         let locked = |failure: Failure| failure.report;
         watch.run(self.going_back(name, id)).await.map_err(locked)??;
         // Not through the watch: what the question has drawn on a terminal is cleared first. A lock ends the question.
@@ -130,7 +130,7 @@ impl Agent {
         caller: &Caller,
         context: &Context,
         connection: &mut Connection,
-    ) -> Result<(), Report> {
+    ) -> Result<(), UserError> {
         let question = Question {
             wanted: Wanted::Key { access_key_id: id.to_owned() },
             name: name.to_string(),
@@ -143,29 +143,29 @@ impl Agent {
         let seat = self.seat(subject.clone(), name, caller, context);
         // A yes is for this once.
         let asked = self.asking(questions.ask_consent(&subject, &question), seat, connection);
-        let said = Patience::new().with_a_person(asked).await;
+        let said = Deadline::new().with_a_person(asked).await;
         questions.forget(&subject);
         questions.terminal_given_back(caller.device.as_ref()).await;
         let program = named(caller);
-        let (what, hint) = match said.unwrap_or(Err(NoAnswer::Patience)) {
+        let (what, hint) = match said.unwrap_or(Err(Unanswered::Patience)) {
             Ok(()) => return Ok(()),
-            Err(NoAnswer::Cancelled) => ("and that was refused", "run it again to be asked again"),
-            Err(NoAnswer::Patience) => ("and nobody answered in time", "run it again to be asked again"),
-            Err(NoAnswer::CalledOff | NoAnswer::NoCode | NoAnswer::Nobody) => (
+            Err(Unanswered::Cancelled) => ("and that was refused", "run it again to be asked again"),
+            Err(Unanswered::Patience) => ("and nobody answered in time", "run it again to be asked again"),
+            Err(Unanswered::CalledOff | Unanswered::NoCode | Unanswered::Nobody) => (
                 "and nobody could be asked",
                 "run `rolecall import --undo` in a terminal or in your desktop session; `--yes` does not answer for it",
             ),
         };
         let id = printable(id, 128);
-        Err(Report::new(Kind::Locked, format!("{program} wants the secret access key {id} of {name}, {what}"))
+        Err(UserError::new(Kind::Locked, format!("{program} wants the secret access key {id} of {name}, {what}"))
             .hint(hint))
     }
 
-    async fn going_back(&self, name: &Name, id: &str) -> Result<AccessKey, Report> {
+    async fn going_back(&self, name: &Name, id: &str) -> Result<AccessKey, UserError> {
         let stored = self.ports.vault.read(name).await?;
         let refuse = |why: &str| {
             let id = printable(id, 128);
-            Err(Report::new(Kind::Refused, format!("{id} of {name} stays in the vault: {why}"))
+            Err(UserError::new(Kind::Refused, format!("{id} of {name} stays in the vault: {why}"))
                 .hint("make a new key for the file: `aws iam create-access-key`, or leave the profile with rolecall"))
         };
         if !stored.imported {

@@ -7,8 +7,8 @@ use super::Agent;
 use async_trait::async_trait;
 use chrono::{DateTime, TimeDelta, Utc};
 use rolecall_core::domain::catalogue::{Identity, IdentityKind, VaultKind};
+use rolecall_core::domain::error::{Kind, UserError};
 use rolecall_core::domain::names::Name;
-use rolecall_core::domain::report::{Kind, Report};
 use rolecall_core::domain::secret::Passphrase;
 use rolecall_ipc::protocol::status::{KeyAge, KeyStatus};
 use rolecall_ports::{ForeignKeys, StoredKey, Vault, VaultState};
@@ -21,7 +21,7 @@ const READ_AT_ONCE: usize = 8;
 
 /// What is known of a key.
 #[derive(Clone, Debug, PartialEq, Eq)]
-struct Fact {
+struct KnownKey {
     access_key_id: String,
     since: DateTime<Utc>,
     /// Whether the secret of its user's MFA device lies beside it.
@@ -31,14 +31,14 @@ struct Fact {
 /// What a look at the vault has shown of an identity.
 #[derive(Clone, Debug, PartialEq, Eq)]
 enum Seen {
-    Key(Fact),
+    Key(KnownKey),
     NoKey,
     Unreadable,
 }
 
 /// What has been seen of the keys.
 #[derive(Debug, Default)]
-struct Facts {
+struct KeyMetadata {
     kind: Option<VaultKind>,
     /// Whether the vault was locked when it was last heard of.
     locked: bool,
@@ -46,14 +46,14 @@ struct Facts {
 }
 
 /// The vault, with a look at what passes by.
-pub(super) struct Watched {
+pub(super) struct CachingVault {
     vault: Arc<dyn Vault>,
     facts: Arc<KeyFacts>,
 }
 
 /// What is known of the keys, shared with whoever tells it.
 #[derive(Debug, Default)]
-pub(super) struct KeyFacts(Mutex<Facts>);
+pub(super) struct KeyFacts(Mutex<KeyMetadata>);
 
 /// A key that is older than its identity's `rotate_after`.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -70,9 +70,9 @@ pub(super) struct OverdueKey {
 
 impl OverdueKey {
     /// Says it, and what to do.
-    pub(super) fn report(&self) -> Report {
+    pub(super) fn report(&self) -> UserError {
         let days = |time: Duration| time.as_secs() / (24 * 60 * 60);
-        Report::new(
+        UserError::new(
             Kind::Failed,
             format!(
                 "{}: access key {} is {} days old, `rotate_after` is {}",
@@ -87,18 +87,21 @@ impl OverdueKey {
 }
 
 impl KeyFacts {
-    fn lock(&self) -> MutexGuard<'_, Facts> {
+    fn lock(&self) -> MutexGuard<'_, KeyMetadata> {
         // Nothing under this lock can be half done.
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn note(&self, identity: &Name, key: Option<&StoredKey>) {
-        let fact =
-            key.map(|key| Fact { access_key_id: key.key.id.clone(), since: key.since(), has_totp: key.totp.is_some() });
+        let fact = key.map(|key| KnownKey {
+            access_key_id: key.key.id.clone(),
+            since: key.since(),
+            has_totp: key.totp.is_some(),
+        });
         self.lock().seen.insert(identity.clone(), fact.map_or(Seen::NoKey, Seen::Key));
     }
 
-    fn of(&self, identity: &Name) -> Option<Fact> {
+    fn of(&self, identity: &Name) -> Option<KnownKey> {
         match self.lock().seen.get(identity) {
             Some(Seen::Key(fact)) => Some(fact.clone()),
             _ => None,
@@ -120,14 +123,14 @@ impl KeyFacts {
     }
 }
 
-impl Watched {
+impl CachingVault {
     pub(super) fn new(vault: Arc<dyn Vault>, facts: Arc<KeyFacts>) -> Self {
         Self { vault, facts }
     }
 }
 
 #[async_trait]
-impl Vault for Watched {
+impl Vault for CachingVault {
     fn select(&self, kind: VaultKind) {
         let mut facts = self.facts.lock();
         if facts.kind.replace(kind) != Some(kind) {
@@ -145,7 +148,7 @@ impl Vault for Watched {
         state
     }
 
-    async fn read(&self, identity: &Name) -> Result<StoredKey, Report> {
+    async fn read(&self, identity: &Name) -> Result<StoredKey, UserError> {
         let read = self.vault.read(identity).await;
         self.facts.lock().locked = read.as_ref().is_err_and(|report| report.kind == Kind::Locked);
         match &read {
@@ -157,13 +160,13 @@ impl Vault for Watched {
         read
     }
 
-    async fn write(&self, identity: &Name, key: &StoredKey) -> Result<(), Report> {
+    async fn write(&self, identity: &Name, key: &StoredKey) -> Result<(), UserError> {
         self.vault.write(identity, key).await?;
         self.facts.note(identity, Some(key));
         Ok(())
     }
 
-    async fn delete(&self, identity: &Name) -> Result<bool, Report> {
+    async fn delete(&self, identity: &Name) -> Result<bool, UserError> {
         let found = self.vault.delete(identity).await?;
         self.facts.note(identity, None);
         Ok(found)
@@ -173,7 +176,7 @@ impl Vault for Watched {
         self.vault.foreign()
     }
 
-    async fn unlock(&self, passphrase: Option<Passphrase>) -> Result<(), Report> {
+    async fn unlock(&self, passphrase: Option<Passphrase>) -> Result<(), UserError> {
         self.vault.unlock(passphrase).await?;
         self.facts.lock().locked = false;
         Ok(())
@@ -191,11 +194,11 @@ impl Vault for Watched {
         self.vault.offer_bus(address);
     }
 
-    fn warning(&self) -> Option<Report> {
+    fn warning(&self) -> Option<UserError> {
         self.vault.warning()
     }
 
-    async fn accept_restored(&self) -> Result<(), Report> {
+    async fn accept_restored(&self) -> Result<(), UserError> {
         self.vault.accept_restored().await
     }
 }

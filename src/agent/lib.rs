@@ -2,60 +2,60 @@
 
 #![cfg_attr(test, allow(clippy::disallowed_methods, reason = "tests prepare files of their own"))]
 
-mod access;
+mod active_config;
 mod audit;
+mod authorization;
 mod caller;
-mod codes;
-mod configuration;
 mod consent;
 mod console;
-mod desk;
+mod deadline;
 mod doctor;
 mod endpoint;
-mod extra;
 mod failure;
-mod flight;
 mod identities;
 mod imports;
-mod keep_totp;
 mod key_age;
 pub mod lifecycle;
 mod lock_watch;
-mod locked;
+mod locked_memory;
 pub mod log;
-mod notices;
-mod patience;
+mod mfa_codes;
+mod notifications;
 mod proc;
-mod programs;
+mod program_rules;
+mod prompts;
 mod proxy_password;
-mod questions;
-mod recursion;
+mod recursion_guard;
+mod refresh;
 mod renewal;
 mod requests;
+mod restricted_socket;
 mod rotation;
 pub mod server;
+mod session_events;
 mod sessions;
 pub mod socket;
-mod sourcing;
+mod source_credentials;
 mod status;
 mod terminal;
+mod totp_enrollment;
 mod unknown_key;
 mod unlock;
 mod watch;
 mod world;
 
+use active_config::ActiveConfig;
 pub use audit::log_schema;
-use audit::{Audit, Event, Line};
+use audit::{Audit, AuditLine, Event};
 use caller::Caller;
-use configuration::Configuration;
 use endpoint::Endpoint;
 #[cfg(fuzzing)]
 pub use endpoint::fuzzing as endpoint_fuzzing;
-use extra::ExtraSockets;
 use failure::Failure;
-use key_age::{KeyFacts, Watched};
+use key_age::{CachingVault, KeyFacts};
 use lock_watch::Locks;
-use rolecall_core::domain::catalogue::{AuditMode, Catalogue};
+use restricted_socket::RestrictedSockets;
+use rolecall_core::domain::catalogue::{AuditMode, Config};
 use rolecall_platform::blocking::RELOAD;
 use rolecall_platform::paths::Paths;
 use rolecall_ports::{Clock, Prompter, TokenService, Vault};
@@ -108,7 +108,7 @@ pub struct Agent {
     this: Weak<Self>,
     ports: Ports,
     paths: Paths,
-    configuration: Configuration,
+    configuration: ActiveConfig,
     sessions: Arc<Sessions>,
     audit: Arc<Audit>,
     counters: Arc<Counters>,
@@ -117,7 +117,7 @@ pub struct Agent {
     /// Held while a diagnosis is made: each costs AWS calls, some of them refused.
     examining: tokio::sync::Mutex<()>,
     endpoint: Endpoint,
-    extra: ExtraSockets,
+    extra: RestrictedSockets,
     /// Who last asked for a name, for `status`.
     last_callers: Mutex<HashMap<String, String>>,
     started: chrono::DateTime<chrono::Utc>,
@@ -140,17 +140,17 @@ impl Agent {
         let audit = Arc::new(Audit::open(&paths.audit_log(), Arc::clone(&ports.clock)));
         let counters = Arc::new(Counters::default());
         let key_facts = Arc::new(KeyFacts::default());
-        let vault = Arc::new(Watched::new(Arc::clone(&ports.vault), Arc::clone(&key_facts)));
+        let vault = Arc::new(CachingVault::new(Arc::clone(&ports.vault), Arc::clone(&key_facts)));
         let ports = Ports { vault, ..ports };
         let sessions = Sessions::new(ports.clone(), Arc::clone(&audit), Arc::clone(&counters));
         let now = ports.clock.now();
         let agent = Arc::new_cyclic(|agent| Self {
             this: agent.clone(),
-            configuration: Configuration::new(&paths.config),
+            configuration: ActiveConfig::new(&paths.config),
             rotations: Rotations::new(&paths.state),
             examining: tokio::sync::Mutex::default(),
             endpoint: Endpoint::new(agent.clone(), &paths.state, &paths.socket),
-            extra: ExtraSockets::new(&paths),
+            extra: RestrictedSockets::new(&paths),
             key_facts,
             ports,
             paths,
@@ -190,7 +190,7 @@ impl Agent {
         let _one_at_a_time = self.reloading.lock().unwrap_or_else(PoisonError::into_inner);
         let Some(taken) = self.configuration.reload() else { return };
         let now = self.ports.clock.now();
-        let mut line = Line::new(now.wall, Event::Reload, if taken.is_ok() { "ok" } else { "config" });
+        let mut line = AuditLine::new(now.wall, Event::Reload, if taken.is_ok() { "ok" } else { "config" });
         match taken {
             Ok(catalogue) => self.take_over(&catalogue),
             Err(report) => {
@@ -202,7 +202,7 @@ impl Agent {
         self.note_places();
     }
 
-    fn take_over(&self, catalogue: &Arc<Catalogue>) {
+    fn take_over(&self, catalogue: &Arc<Config>) {
         self.ports.vault.select(catalogue.agent.vault);
         self.sessions.questions.take_over(&catalogue.agent);
         let mut callers = self.last_callers.lock().unwrap_or_else(PoisonError::into_inner);
@@ -226,7 +226,7 @@ impl Agent {
         self.ports.tokens.close();
         // Last: a request that begins while this runs is ended too.
         let called_off = called_off.and([self.endpoint.lock(), self.locks.lock()]);
-        let mut line = Line::new(self.ports.clock.now().wall, Event::Lock, "ok");
+        let mut line = AuditLine::new(self.ports.clock.now().wall, Event::Lock, "ok");
         line.message = Some(reason.to_owned());
         line.caller = caller;
         self.audit.write(line);
@@ -235,7 +235,7 @@ impl Agent {
 
     /// Logs a hand-out, before anything leaves. With `audit = "required"` it waits for the line to be in the file, and
     /// without that the hand-out must not be made. Returns the mode that the line was written in.
-    async fn log_hand_out(&self, line: Line) -> Result<AuditMode, Failure> {
+    async fn log_hand_out(&self, line: AuditLine) -> Result<AuditMode, Failure> {
         let mode = self.audit_mode();
         match mode {
             AuditMode::Required => self.audit.write_through(line).await.map_err(Failure::transient)?,

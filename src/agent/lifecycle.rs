@@ -1,12 +1,12 @@
 //! From the bound socket to the last wiped session: what the agent does by itself, and the ways it ends.
 
-use super::audit::{Event, Line};
+use super::audit::{AuditLine, Event};
 use super::server;
 use super::socket::Socket;
-use super::{Agent, desk, extra, watch};
+use super::{Agent, restricted_socket, session_events, watch};
 use futures_util::FutureExt;
 use rolecall_platform::blocking::STATE;
-use rolecall_ports::DeskEvent;
+use rolecall_ports::DesktopEvent;
 use rustix::process::Signal;
 use std::io;
 use std::panic::AssertUnwindSafe;
@@ -65,7 +65,7 @@ pub async fn run(
     agent: Arc<Agent>,
     mut socket: Socket,
     connections: usize,
-    mut events: mpsc::Receiver<DeskEvent>,
+    mut events: mpsc::Receiver<DesktopEvent>,
     ready: impl FnOnce(),
 ) -> io::Result<Ending> {
     let listener = socket.listener()?;
@@ -74,7 +74,7 @@ pub async fn run(
     let mut interrupt = signal(SignalKind::interrupt())?;
     // A closed terminal is no reason to end: the agent outlives the shell that started it.
     let mut hangup = signal(SignalKind::hangup())?;
-    agent.audit.write(Line::new(agent.ports.clock.now().wall, Event::Start, "ok"));
+    agent.audit.write(AuditLine::new(agent.ports.clock.now().wall, Event::Start, "ok"));
     agent.resume_endpoint().await;
     let look = Notify::new();
     let changed = async || {
@@ -84,14 +84,14 @@ pub async fn run(
     ready();
     let ending = tokio::select! {
         name = endless("connections", async || server::serve(&agent, &listener, &slots).await) => Ending::TaskEnded(name),
-        name = endless("extra sockets", async || extra::serve(&agent, &slots).await) => Ending::TaskEnded(name),
+        name = endless("extra sockets", async || restricted_socket::serve(&agent, &slots).await) => Ending::TaskEnded(name),
         name = endless("renewal", async || refresh(&agent).await) => Ending::TaskEnded(name),
         name = endless("configuration watch", async || {
             watch::watch(|| agent.configuration.paths(), agent.paths.runtime_dir(), changed).await;
         }) => Ending::TaskEnded(name),
         name = endless("locking by time", async || lock_by_time(&agent).await) => Ending::TaskEnded(name),
         name = endless("notifications", async || agent.tell().await) => Ending::TaskEnded(name),
-        name = endless("desktop events", async || desk::follow(&agent, &mut events).await) => Ending::TaskEnded(name),
+        name = endless("desktop events", async || session_events::follow(&agent, &mut events).await) => Ending::TaskEnded(name),
         name = endless("hangup signals", async || ignore(&mut hangup).await) => Ending::TaskEnded(name),
         _ = endless("socket check", async || displaced(&agent, &socket, &look).await) => Ending::Displaced,
         () = agent.stop.notified() => Ending::Asked,
@@ -105,7 +105,7 @@ pub async fn run(
     agent.endpoint.close().await;
     socket.unlink().await;
     agent.extra.close().await;
-    server::let_in(&agent, &socket, &slots);
+    server::accept_peer(&agent, &socket, &slots);
     drop(listener);
     // The close of a file can wait for its file system, as of the locks here.
     let _ = STATE.run("the locks of the agent", UNLOCK, move || drop(socket)).await;
@@ -119,7 +119,7 @@ pub async fn run(
     agent.lock("ending", None).are_gone().await;
     agent.audit.write_counts(true);
     let result = if let Ending::TaskEnded(_) = ending { "failed" } else { "ok" };
-    let mut line = Line::new(agent.ports.clock.now().wall, Event::Stop, result);
+    let mut line = AuditLine::new(agent.ports.clock.now().wall, Event::Stop, result);
     if let Ending::TaskEnded(name) = ending {
         line.message = Some(format!("the task {name:?} ended, which never ends"));
     }

@@ -4,7 +4,7 @@
 //! room because the disk or the reader hangs, is counted, and `status` shows the count. A disk that is full, a pipe
 //! without a reader and a closed descriptor are everyday, and can be another user's doing.
 
-use rolecall_core::domain::report::printable;
+use rolecall_core::domain::error::printable;
 use rolecall_platform::panics;
 use std::io::{self, Write};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};

@@ -13,8 +13,8 @@ fn wanted(name_asked_for: &str) -> WantedCode {
     WantedCode { whom: name("auth"), name: name(name_asked_for), serial }
 }
 
-fn session(id: &str, left: Duration, last_used: Option<Duration>) -> Coded {
-    Coded {
+fn session(id: &str, left: Duration, last_used: Option<Duration>) -> CodeNotice {
+    CodeNotice {
         whom: name("auth"),
         access_key_id: id.into(),
         expiration: DateTime::from_timestamp(1_795_305_600, 0).expect("in range"),
@@ -40,7 +40,7 @@ fn seen() -> Seen {
 
 #[test]
 fn a_wanted_code_is_told_once_however_many_ask_and_again_after_it_was_given() {
-    let mut told = Told::default();
+    let mut told = NotificationState::default();
     let many = || Seen { codes: vec![wanted("prod"), wanted("data"), wanted("prod")], ..seen() };
     let first = told.decide(&many(), NOW);
     assert_eq!(first.len(), 1);
@@ -58,7 +58,7 @@ fn a_wanted_code_is_told_once_however_many_ask_and_again_after_it_was_given() {
 
 #[test]
 fn a_session_that_ends_is_told_of_once_and_only_if_it_was_used_lately() {
-    let mut told = Told::default();
+    let mut told = NotificationState::default();
     let mut at = |left: Duration, used: Option<Duration>, before: Option<Duration>| {
         let seen = Seen { coded: vec![session("ASIA1", left, used)], warn_before: before, ..seen() };
         told.decide(&seen, NOW).len()
@@ -76,14 +76,14 @@ fn a_session_that_ends_is_told_of_once_and_only_if_it_was_used_lately() {
 
 #[test]
 fn a_session_shorter_than_the_warning_is_told_of_at_half_its_life() {
-    let short = |left| Coded { life: MINUTE * 15, ..session("ASIA1", left, Some(NOW)) };
+    let short = |left| CodeNotice { life: MINUTE * 15, ..session("ASIA1", left, Some(NOW)) };
     assert!(!short(MINUTE * 15).ends_soon(Some(MINUTE * 30), NOW), "it has only begun");
     assert!(short(MINUTE * 7).ends_soon(Some(MINUTE * 30), NOW));
 }
 
 #[test]
 fn old_keys_are_named_together_once_a_day() {
-    let mut told = Told::default();
+    let mut told = NotificationState::default();
     assert_eq!(told.old_keys(&[], NOW), None);
     let two = [name("auth"), name("ci")];
     let notice = told.old_keys(&two, NOW).expect("told");
@@ -94,8 +94,8 @@ fn old_keys_are_named_together_once_a_day() {
 
 #[test]
 fn a_wanted_consent_is_told_once_for_each_that_wants_it() {
-    let mut told = Told::default();
-    let grant = |program: Option<&str>| Grant {
+    let mut told = NotificationState::default();
+    let grant = |program: Option<&str>| GivenConsent {
         role: name("prod"),
         program: program.map(str::to_owned),
         terminal: None,

@@ -1,13 +1,13 @@
 //! The password of the proxy: it rests in the vault, under a name that no identity can have.
 
 use super::Agent;
-use super::audit::{Event, Line};
+use super::audit::{AuditLine, Event};
 use super::caller::Caller;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use rolecall_core::domain::credential::AccessKey;
+use rolecall_core::domain::error::{Kind, UserError};
 use rolecall_core::domain::names::Name;
-use rolecall_core::domain::report::{Kind, Report};
 use rolecall_core::domain::secret::SecretKey;
 use rolecall_ports::StoredKey;
 
@@ -16,15 +16,15 @@ const PASSWORD_MAX: usize = 1024;
 
 impl Agent {
     /// Stores the password of the user that the configuration names, and has the next call to AWS read it.
-    pub(super) async fn keep_proxy_password(&self, password: &SecretKey, caller: &Caller) -> Result<String, Report> {
+    pub(super) async fn keep_proxy_password(&self, password: &SecretKey, caller: &Caller) -> Result<String, UserError> {
         let aws = self.configuration.catalogue().aws.clone();
         let Some(user) = aws.https_proxy_user.clone().filter(|_| aws.https_proxy.is_some()) else {
-            return Err(Report::new(Kind::Config, "the configuration names no user of a proxy")
+            return Err(UserError::new(Kind::Config, "the configuration names no user of a proxy")
                 .hint("set `https_proxy` and `https_proxy_user` under `[aws]`, then run it again"));
         };
         let length = password.expose().len();
         if !(1..=PASSWORD_MAX).contains(&length) {
-            return Err(Report::new(Kind::Usage, format!("a proxy password has 1 to {PASSWORD_MAX} bytes")));
+            return Err(UserError::new(Kind::Usage, format!("a proxy password has 1 to {PASSWORD_MAX} bytes")));
         }
         let now = self.ports.clock.now().wall;
         // In letters that JSON writes as they are: the vault's texts hold no others in a secret.
@@ -41,7 +41,7 @@ impl Agent {
         };
         self.ports.vault.write(&Name::https_proxy(), &item).await?;
         self.ports.tokens.close();
-        let mut line = Line::new(now, Event::Unlock, "ok");
+        let mut line = AuditLine::new(now, Event::Unlock, "ok");
         line.message = Some("proxy password stored".to_owned());
         line.caller = Some(caller.clone());
         self.audit.write(line);

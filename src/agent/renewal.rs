@@ -29,7 +29,7 @@ pub(super) enum Urgency {
 }
 
 /// How soon a flight may call STS.
-pub(super) struct Pace {
+pub(super) struct RefreshPriority {
     /// Who wants it.
     pub(super) urgency: Urgency,
     /// Told when a caller has come to wait for a background flight.
@@ -39,7 +39,7 @@ pub(super) struct Pace {
 impl Sessions {
     /// Waits for a call's turn, in the order of arrival. A background call that a caller has come to wait for takes its turn
     /// among the callers. Callers have deadlines of their own; the call is made all the same, for the next one.
-    pub(super) async fn turn(&self, pace: &Pace) -> Option<SemaphorePermit<'_>> {
+    pub(super) async fn rate_limit(&self, pace: &RefreshPriority) -> Option<SemaphorePermit<'_>> {
         if pace.urgency == Urgency::Foreground {
             return self.foreground.acquire().await.ok();
         }
@@ -91,7 +91,7 @@ impl Sessions {
             }
         }
         for (plan, at) in due {
-            self.board(&mut entries, &plan, at, Urgency::Background, None);
+            self.join_or_start(&mut entries, &plan, at, Urgency::Background, None);
         }
         next
     }

@@ -1,20 +1,20 @@
 //! What each request may do.
 
-use super::audit::{Event, Line};
+use super::audit::{AuditLine, Event};
 use super::caller::Caller;
-use super::console::Order;
-use super::endpoint::WantedGrant;
+use super::console::ConsoleRequest;
+use super::deadline::Deadline;
+use super::endpoint::LeaseRequest;
 use super::failure::{Failure, class};
-use super::identities::Whence;
-use super::patience::Patience;
-use super::questions::{Asking, Said, Seat, Subject};
+use super::identities::KeyOrigin;
+use super::prompts::{PromptReply, PromptRequest, Subject, Waiter};
 use super::server::Connection;
-use super::sessions::HandOut;
-use super::{Agent, flight};
+use super::sessions::ServedSession;
+use super::{Agent, refresh};
 use rolecall_core::domain::credential::AccessKey;
+use rolecall_core::domain::error::{Kind, UserError, printable};
 use rolecall_core::domain::names::Name;
 use rolecall_core::domain::plan::Plan;
-use rolecall_core::domain::report::{Kind, Report, printable};
 use rolecall_core::domain::secret::Passphrase;
 use rolecall_ipc::protocol::message::{Answer, Call, Context, Reply, Request};
 use rolecall_ipc::protocol::{VERSION, other_version};
@@ -31,7 +31,7 @@ pub(super) enum Response {
     /// Anything that is not a session.
     Answer(Box<Answer>),
     /// A session's line, from the pages where it rests.
-    Session(Arc<flight::Held>),
+    Session(Arc<refresh::CachedCredentials>),
 }
 
 impl Agent {
@@ -41,7 +41,7 @@ impl Agent {
         payload: &[u8],
         caller: &Caller,
         connection: &mut Connection,
-    ) -> Result<Response, Report> {
+    ) -> Result<Response, UserError> {
         let call: Call = serde_json::from_slice(payload).map_err(|_| unreadable(payload))?;
         if call.version != VERSION && !call.request.is_of_every_version() {
             return Err(other_version(call.version));
@@ -66,13 +66,13 @@ impl Agent {
             }
             Request::Glance { name } => answer(self.glance(&name)),
             Request::Console { name, destination, duration_seconds, by_browser } => {
-                let wanted = Order { destination, duration_seconds, by_browser };
+                let wanted = ConsoleRequest { destination, duration_seconds, by_browser };
                 answer(self.console(&name, wanted, caller, &call.context, connection).await?)
             }
             Request::Doctor { name } => answer(self.diagnose(&name, caller, &call.context, connection).await?),
             Request::Endpoint { name, form, owner, port } => {
-                let wanted = WantedGrant { name: &name, form, owner, port };
-                self.grant(wanted, caller, &call.context, connection).await
+                let wanted = LeaseRequest { name: &name, form, owner, port };
+                self.create_lease(wanted, caller, &call.context, connection).await
             }
             Request::Device { name } => answer(self.tell_device(name.as_deref()).await?),
             Request::Forget { name } => {
@@ -82,7 +82,7 @@ impl Agent {
             Request::ForeignEntries => answer(self.foreign_entries().await?),
             Request::IdentityAdd { name, access_key_id, secret_access_key, region, arns, replace, imported } => {
                 let key = AccessKey { id: access_key_id, secret: secret_access_key };
-                let whence = if imported { Whence::File } else { Whence::Person { replace } };
+                let whence = if imported { KeyOrigin::File } else { KeyOrigin::Person { replace } };
                 self.add_identity(&name, key, (region, &arns), whence, caller, &self.locks.watch()).await
             }
             Request::IdentityAdopt { name, tool, entry, region, arns } => {
@@ -128,14 +128,14 @@ impl Agent {
         caller: &Caller,
         context: &Context,
         connection: &mut Connection,
-    ) -> Result<Response, Report> {
+    ) -> Result<Response, UserError> {
         self.counters.gets.fetch_add(1, Ordering::Relaxed);
         self.touch();
         let plan = self.plan_for(name, Event::Get, caller).await?;
         let result = self.session(&plan, caller, context, connection).await;
-        let mut line = Line::new(self.ports.clock.now().wall, Event::Get, "ok");
+        let mut line = AuditLine::new(self.ports.clock.now().wall, Event::Get, "ok");
         line.name = Some(plan.name.to_string());
-        line.role_arn = flight::target(plan.key().step());
+        line.role_arn = refresh::target(plan.key().step());
         line.caller = Some(caller.clone());
         if let Some(program) = caller.program() {
             self.last_callers
@@ -168,9 +168,9 @@ impl Agent {
     }
 
     /// Finds the plan of a name that somebody asks for; that there is none is logged.
-    pub(super) async fn plan_for(&self, name: &str, event: Event, caller: &Caller) -> Result<Arc<Plan>, Report> {
+    pub(super) async fn plan_for(&self, name: &str, event: Event, caller: &Caller) -> Result<Arc<Plan>, UserError> {
         self.plan(name).await.inspect_err(|report| {
-            let mut line = Line::new(self.ports.clock.now().wall, event, class(report.kind));
+            let mut line = AuditLine::new(self.ports.clock.now().wall, event, class(report.kind));
             line.name = Some(printable(name, NAME_SHOWN));
             line.message = Some(report.message.clone());
             line.caller = Some(caller.clone());
@@ -185,7 +185,7 @@ impl Agent {
         caller: &Caller,
         context: &Context,
         connection: &mut Connection,
-    ) -> Result<HandOut, Failure> {
+    ) -> Result<ServedSession, Failure> {
         let result = self.session_asking(plan, caller, context, connection).await;
         // What a pinentry has drawn on the caller's terminal is gone before anything else appears there; who was served
         // from memory has asked nothing and does not wait for another's question.
@@ -202,12 +202,12 @@ impl Agent {
         caller: &Caller,
         context: &Context,
         connection: &mut Connection,
-    ) -> Result<HandOut, Failure> {
-        if let Some(report) = super::recursion::refuse(caller, &self.ports.tokens.sources().running().await) {
+    ) -> Result<ServedSession, Failure> {
+        if let Some(report) = super::recursion_guard::refuse(caller, &self.ports.tokens.sources().running().await) {
             return Err(Failure::permanent(report));
         }
-        let patience = Patience::new();
-        self.admit(plan, caller, context, connection, patience).await?;
+        let patience = Deadline::new();
+        self.authorize(plan, caller, context, connection, patience).await?;
         match plan.mfa_serial() {
             None => self.sessions.get(plan, patience).await,
             Some(serial) => {
@@ -218,7 +218,7 @@ impl Agent {
     }
 
     /// Gives a caller a seat, where the person in front of it can be asked.
-    pub(super) fn seat(&self, subject: Subject, name: &Name, caller: &Caller, context: &Context) -> Seat {
+    pub(super) fn seat(&self, subject: Subject, name: &Name, caller: &Caller, context: &Context) -> Waiter {
         let program = caller.program().map(str::to_owned);
         // The far end of a socket must not answer its own question: it appears where the agent is, or nowhere.
         let surroundings = match &caller.socket {
@@ -232,7 +232,7 @@ impl Agent {
     pub(super) async fn asking<T>(
         &self,
         work: impl Future<Output = T>,
-        mut seat: Seat,
+        mut seat: Waiter,
         connection: &mut Connection,
     ) -> T {
         let mut work = pin!(work);
@@ -251,7 +251,7 @@ impl Agent {
                     return work.await;
                 }
             };
-            let Asking { question, mut answer } = asking;
+            let PromptRequest { question, mut answer } = asking;
             // The answer may come from elsewhere while this person is still typing. Where it was none the next question
             // takes the place of this one.
             let reply = tokio::select! {
@@ -269,8 +269,8 @@ impl Agent {
                 },
             };
             match reply {
-                Some(Reply::Allowed) => drop(answer.send(Some(Said::Allowed))),
-                Some(Reply::Code { code }) => drop(answer.send(Some(Said::Code(code)))),
+                Some(Reply::Allowed) => drop(answer.send(Some(PromptReply::Allowed))),
+                Some(Reply::Code { code }) => drop(answer.send(Some(PromptReply::Code(code)))),
                 Some(Reply::Cancelled) => drop(answer.send(None)),
                 // No terminal after all: the question moves on.
                 Some(Reply::NoTerminal) => drop(answer),
@@ -284,7 +284,7 @@ impl Agent {
     }
 
     /// Finds the plan of a name; one that is unknown may have been written to the file a moment ago.
-    pub(super) async fn plan(&self, name: &str) -> Result<Arc<Plan>, Report> {
+    pub(super) async fn plan(&self, name: &str) -> Result<Arc<Plan>, UserError> {
         if let Ok(plan) = self.configuration.plan(name) {
             return Ok(plan);
         }
@@ -297,9 +297,9 @@ impl Agent {
     }
 
     /// Adds to a failure that the file on disk is not what is in use: it may be the reason.
-    pub(super) fn with_remark(&self, report: Report) -> Report {
+    pub(super) fn with_remark(&self, report: UserError) -> UserError {
         match self.configuration.problem() {
-            Some(problem) => report.also(&format!("the configuration on disk is not in use: {}", problem.message)),
+            Some(problem) => report.with_note(&format!("the configuration on disk is not in use: {}", problem.message)),
             None => report,
         }
     }
@@ -309,7 +309,7 @@ impl Agent {
         passphrase: Option<Passphrase>,
         accept_restored: bool,
         caller: &Caller,
-    ) -> Result<Option<String>, Report> {
+    ) -> Result<Option<String>, UserError> {
         self.touch();
         let mut result = self.ports.vault.unlock(passphrase).await;
         if accept_restored && result.is_ok() {
@@ -319,13 +319,13 @@ impl Agent {
             self.sessions.note_open();
         }
         let outcome = result.as_ref().map_or_else(|report| class(report.kind), |()| "ok".to_owned());
-        let mut line = Line::new(self.ports.clock.now().wall, Event::Unlock, outcome);
+        let mut line = AuditLine::new(self.ports.clock.now().wall, Event::Unlock, outcome);
         line.message = Some("vault".into());
         line.caller = Some(caller.clone());
         self.audit.write(line);
         result?;
         Ok(Some(match self.ports.vault.warning() {
-            Some(Report { message, hint, .. }) => {
+            Some(UserError { message, hint, .. }) => {
                 format!("the vault is open, but {message}\nhint: {}", hint.unwrap_or_default())
             }
             None => "the vault is open".into(),
@@ -340,11 +340,10 @@ struct AnyCall {
 }
 
 /// Says why a request cannot be read. Not what the parser says: it quotes the input, and the input may be a secret.
-pub(super) fn unreadable(payload: &[u8]) -> Report {
+pub(super) fn unreadable(payload: &[u8]) -> UserError {
     match serde_json::from_slice::<AnyCall>(payload) {
         Ok(call) if call.version != VERSION => other_version(call.version),
-        _ => {
-            Report::new(Kind::Agent, "the request cannot be read").hint("run `rolecall agent restart` after an upgrade")
-        }
+        _ => UserError::new(Kind::Agent, "the request cannot be read")
+            .hint("run `rolecall agent restart` after an upgrade"),
     }
 }

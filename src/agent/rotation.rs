@@ -9,14 +9,14 @@ mod making;
 mod steps;
 
 use super::Agent;
-use super::audit::{Event, Line};
+use super::audit::{AuditLine, Event};
 use super::caller::Caller;
 use super::requests::Response;
 use super::server::Connection;
 use journal::{Entry, Journal};
 use rolecall_core::domain::catalogue::IdentityKind;
+use rolecall_core::domain::error::{Kind, UserError};
 use rolecall_core::domain::names::Name;
-use rolecall_core::domain::report::{Kind, Report};
 use rolecall_ipc::protocol::message::{Answer, Context, Progress};
 use std::collections::HashSet;
 use std::path::Path;
@@ -52,9 +52,9 @@ impl Rotations {
 
     /// Begins to change an identity's key, by a rotation or by hand; fails while somebody else does. A change reads the
     /// vault, asks AWS and writes the vault again: two at once would undo each other, and a secret with them.
-    pub(super) fn begin(&self, name: &Name) -> Result<KeyTurn<'_>, Report> {
+    pub(super) fn begin(&self, name: &Name) -> Result<KeyTurn<'_>, UserError> {
         if !self.running().insert(name.clone()) {
-            return Err(Report::new(
+            return Err(UserError::new(
                 Kind::Failed,
                 format!("the access key of {name} is being changed or rotated right now"),
             )
@@ -73,18 +73,17 @@ impl Agent {
         caller: &Caller,
         context: &Context,
         connection: &mut Connection,
-    ) -> Result<Response, Report> {
-        let name = Name::new(name).map_err(|why| Report::new(Kind::Usage, why))?;
+    ) -> Result<Response, UserError> {
+        let name = Name::new(name).map_err(|why| UserError::new(Kind::Usage, why))?;
         let plan = self.plan(name.as_str()).await?;
         if plan.identity.name != name {
-            return Err(Report::new(Kind::Usage, format!("`{name}` is a role, and roles have no key")).hint(format!(
-                "rotate the key that it starts from: `rolecall identity rotate {}`",
-                plan.identity.name
-            )));
+            return Err(UserError::new(Kind::Usage, format!("`{name}` is a role, and roles have no key")).hint(
+                format!("rotate the key that it starts from: `rolecall identity rotate {}`", plan.identity.name),
+            ));
         }
         if plan.identity.kind != IdentityKind::IamUser {
             let kind = plan.identity.kind.as_str();
-            return Err(Report::new(Kind::Usage, format!("an identity of type {kind} has no key in the vault"))
+            return Err(UserError::new(Kind::Usage, format!("an identity of type {kind} has no key in the vault"))
                 .hint("only identities of type iam-user have one: `rolecall identity list`"));
         }
         self.touch();
@@ -115,15 +114,15 @@ impl Agent {
         self.audit.write(line);
     }
 
-    fn rotation_line(&self, name: &Name, caller: &Caller) -> Line {
-        let mut line = Line::new(self.ports.clock.now().wall, Event::Rotate, "ok");
+    fn rotation_line(&self, name: &Name, caller: &Caller) -> AuditLine {
+        let mut line = AuditLine::new(self.ports.clock.now().wall, Event::Rotate, "ok");
         line.name = Some(name.to_string());
         line.caller = Some(caller.clone());
         line
     }
 
     /// Says which rotations were broken off and what finishes them; by name.
-    pub(super) async fn unfinished_rotations(&self) -> Vec<(String, Report)> {
+    pub(super) async fn unfinished_rotations(&self) -> Vec<(String, UserError)> {
         let catalogue = self.configuration.catalogue();
         let entries = match self.rotations.journal.all().await {
             Ok(entries) => entries,
@@ -142,14 +141,14 @@ impl Agent {
     }
 }
 
-fn broken_off(name: &Name) -> Report {
-    Report::new(Kind::Locked, format!("rolecall was locked while the access key of {name} was being rotated"))
+fn broken_off(name: &Name) -> UserError {
+    UserError::new(Kind::Locked, format!("rolecall was locked while the access key of {name} was being rotated"))
         .hint(format!("nothing is lost: `rolecall identity rotate {name}` goes on where it stands"))
 }
 
-fn unfinished(name: &str, entry: &Entry) -> Report {
+fn unfinished(name: &str, entry: &Entry) -> UserError {
     let new = entry.new.as_deref().map(|new| format!(" by {new}")).unwrap_or_default();
-    Report::new(
+    UserError::new(
         Kind::Failed,
         format!(
             "{name}: the rotation of access key {}{new} is not finished, it stands at `{}`",

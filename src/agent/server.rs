@@ -4,18 +4,18 @@
 //! writer is cut, a caller of another user is closed without a byte.
 
 use super::Agent;
-use super::audit::{Event, FOREIGN_UID, Line};
-use super::caller::{Caller, Door};
-use super::extra::{Entry, Gate};
+use super::audit::{AuditLine, Event, FOREIGN_UID};
+use super::caller::{Caller, CallerSocket};
 use super::failure::internal_error;
 use super::requests::Response;
+use super::restricted_socket::{ConnectionGuard, SocketListener};
 use super::socket::Socket;
 use futures_util::FutureExt;
+use rolecall_core::domain::error::{Kind, UserError};
 use rolecall_core::domain::question::Question;
-use rolecall_core::domain::report::{Kind, Report};
 use rolecall_ipc::protocol::frame::{self, Tag};
 use rolecall_ipc::protocol::message::{Progress, Reply};
-use rolecall_platform::process::Pinned;
+use rolecall_platform::process::ProcessHandle;
 use rustix::net::{RecvFlags, recv};
 use rustix::process::geteuid;
 use std::io;
@@ -56,7 +56,7 @@ pub fn connections(descriptors: u64) -> usize {
 
 /// Accepts connections for ever; cancelled by dropping. Each is served by a task that holds one of `slots`.
 pub(super) async fn serve(agent: &Arc<Agent>, listener: &UnixListener, slots: &Arc<Semaphore>) {
-    accept(listener, |stream| welcome(agent, stream, slots, None)).await;
+    accept(listener, |stream| drain_backlog(agent, stream, slots, None)).await;
 }
 
 /// Takes connections for ever, one after the other; cancelled by dropping.
@@ -81,20 +81,25 @@ pub(super) async fn accept(listener: &UnixListener, take: impl Fn(UnixStream)) {
 }
 
 /// Lets those in who have connected already, and waits for nobody. At systemd's socket the next agent does it.
-pub(super) fn let_in(agent: &Arc<Agent>, socket: &Socket, slots: &Arc<Semaphore>) {
+pub(super) fn accept_peer(agent: &Arc<Agent>, socket: &Socket, slots: &Arc<Semaphore>) {
     if socket.is_kept_by_systemd() {
         return;
     }
     // Not by tokio: a connection that its event queue has not told of yet is one all the same.
     while let Ok(stream) = socket.accept() {
         if let Ok(stream) = stream.set_nonblocking(true).and_then(|()| UnixStream::from_std(stream)) {
-            welcome(agent, stream, slots, None);
+            drain_backlog(agent, stream, slots, None);
         }
     }
 }
 
 /// Serves who may connect, by the agent's own socket or by the gate of an extra one.
-pub(super) fn welcome(agent: &Arc<Agent>, stream: UnixStream, slots: &Arc<Semaphore>, gate: Option<&Gate>) {
+pub(super) fn drain_backlog(
+    agent: &Arc<Agent>,
+    stream: UnixStream,
+    slots: &Arc<Semaphore>,
+    gate: Option<&SocketListener>,
+) {
     // The kernel's word, before anything else: a stranger takes no room and learns nothing, not even that there is none.
     // Root is refused like any other uid: a container with our socket mounted would come as root.
     let peer = match stream.peer_cred() {
@@ -104,7 +109,7 @@ pub(super) fn welcome(agent: &Arc<Agent>, stream: UnixStream, slots: &Arc<Semaph
             return;
         }
     };
-    let entry = gate.map(Gate::enter);
+    let entry = gate.map(SocketListener::enter);
     match (Arc::clone(slots).try_acquire_owned(), entry) {
         (Ok(slot), None) => drop(tokio::spawn(connection(Arc::clone(agent), stream, peer.pid(), slot, None))),
         (Ok(slot), Some(Some(entry))) => {
@@ -124,7 +129,8 @@ pub(super) fn welcome(agent: &Arc<Agent>, stream: UnixStream, slots: &Arc<Semaph
 /// Says that there are too many callers; without waiting, as that would be one more to serve.
 fn busy(agent: &Agent, stream: &UnixStream) {
     agent.counters.turned_away.fetch_add(1, Ordering::Relaxed);
-    let report = Report::new(Kind::Agent, "the agent is busy: too many requests at once").hint("try again in a moment");
+    let report =
+        UserError::new(Kind::Agent, "the agent is busy: too many requests at once").hint("try again in a moment");
     let payload = serde_json::to_vec(&report).unwrap_or_default();
     let mut answer = frame::answer_head(Tag::Refusal, payload.len()).to_vec();
     answer.extend_from_slice(&payload);
@@ -136,8 +142,8 @@ pub(super) struct Connection(UnixStream);
 
 impl Connection {
     /// Takes hold of the process that connected; `None` where that is not to be had.
-    pub(super) fn pinned(&self, pid: i32) -> Option<Pinned> {
-        Pinned::peer(&self.0, pid)
+    pub(super) fn pinned(&self, pid: i32) -> Option<ProcessHandle> {
+        ProcessHandle::peer(&self.0, pid)
     }
 
     /// Tells the client how far its request is; a client that is gone or does not read costs the request nothing.
@@ -183,7 +189,7 @@ async fn connection(
     mut stream: UnixStream,
     pid: Option<i32>,
     slot: OwnedSemaphorePermit,
-    entry: Option<Entry>,
+    entry: Option<ConnectionGuard>,
 ) {
     let payload = tokio::select! {
         payload = timeout(READ_DEADLINE, read_request(&mut stream)) => payload,
@@ -192,11 +198,11 @@ async fn connection(
     let Ok(Some(payload)) = payload else { return };
     let mut connection = Connection(stream);
     let response = async {
-        let door = if entry.is_some() { Door::Restricted } else { Door::Own };
+        let door = if entry.is_some() { CallerSocket::Restricted } else { CallerSocket::Own };
         let caller = Caller::behind(&connection.0, pid, door).await;
         match &entry {
             None => agent.handle(&payload, &caller, &mut connection).await,
-            Some(entry) => agent.handle_extra(&payload, caller.by_socket(entry.socket()), &mut connection).await,
+            Some(entry) => agent.handle_restricted(&payload, caller.by_socket(entry.socket()), &mut connection).await,
         }
     };
     // A panic costs this request only. What it held is released by unwinding; poisoned locks are taken all the same.
@@ -219,7 +225,7 @@ async fn closed(agent: &Agent) {
 
 fn refuse(agent: &Agent, uid: Option<u32>) {
     agent.counters.turned_away.fetch_add(1, Ordering::Relaxed);
-    let mut line = Line::new(agent.ports.clock.now().wall, Event::Refuse, FOREIGN_UID);
+    let mut line = AuditLine::new(agent.ports.clock.now().wall, Event::Refuse, FOREIGN_UID);
     line.message = uid.map(|uid| format!("a connection of uid {uid} was closed"));
     agent.audit.write(line);
 }
@@ -232,7 +238,7 @@ async fn read_request(stream: &mut UnixStream) -> Option<Zeroizing<Vec<u8>>> {
     Some(payload)
 }
 
-async fn write_response(stream: &mut UnixStream, response: Result<Response, Report>) -> io::Result<()> {
+async fn write_response(stream: &mut UnixStream, response: Result<Response, UserError>) -> io::Result<()> {
     let (tag, payload) = match &response {
         Ok(Response::Session(held)) => {
             // One write, so that the caller's one read has it all.

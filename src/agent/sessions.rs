@@ -5,19 +5,19 @@
 //! session that is still good, and no failure is ever answered with another identity's session.
 
 mod forget;
-mod glance;
+mod peek;
 mod quick;
 
 pub(super) use forget::CalledOff;
-pub(super) use glance::Glance;
+pub(super) use peek::SessionPeek;
 
-use super::audit::{Audit, Line};
+use super::audit::{Audit, AuditLine};
+use super::deadline::{DEADLINE, Deadline, DeadlineExceeded};
 use super::failure::{Failure, internal_error, pause, still_asking, too_slow};
-use super::flight::{Held, Outcome};
-use super::notices::Notices;
-use super::patience::{DEADLINE, InVain, Patience};
-use super::questions::Questions;
-use super::renewal::{BACKGROUND_FLIGHTS, FOREGROUND_FLIGHTS, IN_USE, Pace, Urgency};
+use super::notifications::Notifications;
+use super::prompts::Prompts;
+use super::refresh::{CachedCredentials, Outcome};
+use super::renewal::{BACKGROUND_FLIGHTS, FOREGROUND_FLIGHTS, IN_USE, RefreshPriority, Urgency};
 use super::{Counters, Ports};
 use futures_util::FutureExt;
 use rolecall_core::domain::catalogue::AwsSettings;
@@ -25,7 +25,7 @@ use rolecall_core::domain::credential::{FLOOR, Freshness, Now};
 use rolecall_core::domain::names::Name;
 use rolecall_core::domain::plan::{Plan, SessionKey};
 use rolecall_core::domain::secret::MfaCode;
-use rolecall_ports::Outlook;
+use rolecall_ports::Retryability;
 use std::collections::{BTreeSet, HashMap};
 use std::panic::AssertUnwindSafe;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -41,8 +41,8 @@ const LOW_PATIENCE: Duration = Duration::from_millis(2500);
 /// What is known of one session: of one key, that is one identity and one series of calls.
 #[derive(Default)]
 pub(super) struct Entry {
-    pub(super) held: Option<Arc<Held>>,
-    pub(super) flight: Option<Flight>,
+    pub(super) held: Option<Arc<CachedCredentials>>,
+    pub(super) flight: Option<Refresh>,
     failure: Option<Failure>,
     failures: u32,
     /// No background renewal before this, and no answer but `failure` if that was permanent.
@@ -55,7 +55,7 @@ pub(super) struct Entry {
     names: BTreeSet<Name>,
 }
 
-pub(super) struct Flight {
+pub(super) struct Refresh {
     id: u64,
     outcome: watch::Receiver<Option<Outcome>>,
     urgency: Urgency,
@@ -71,8 +71,8 @@ pub(super) struct Sessions {
     pub(super) ports: Ports,
     pub(super) audit: Arc<Audit>,
     pub(super) counters: Arc<Counters>,
-    pub(super) questions: Arc<Questions>,
-    pub(super) notices: Notices,
+    pub(super) questions: Arc<Prompts>,
+    pub(super) notices: Notifications,
     pub(super) foreground: Semaphore,
     pub(super) background: Semaphore,
 }
@@ -82,7 +82,7 @@ pub(super) struct Entries {
     pub(super) map: HashMap<SessionKey, Entry>,
     flights: u64,
     /// Flights that no entry has any more, as an edit or a code came between; somebody may wait for them.
-    strays: Vec<Stray>,
+    strays: Vec<Superseded>,
     /// How often everything was forgotten: what was asked for before is not handed out after.
     locks: u64,
     /// Why there is nothing more to come, where the agent is at its end.
@@ -93,25 +93,25 @@ pub(super) struct Entries {
     aws: Arc<AwsSettings>,
 }
 
-struct Stray {
+struct Superseded {
     identity: Name,
     task: AbortHandle,
     outcome: watch::Receiver<Option<Outcome>>,
 }
 
 /// A session to hand out.
-pub(super) struct HandOut {
+pub(super) struct ServedSession {
     /// The session.
-    pub(super) held: Arc<Held>,
+    pub(super) held: Arc<CachedCredentials>,
     /// Whether it was there already.
     pub(super) cached: bool,
     /// How often everything had been forgotten when it was asked for.
     locks: u64,
 }
 
-impl HandOut {
+impl ServedSession {
     /// Writes into a line of the audit log what is handed out.
-    pub(super) fn tell(&self, line: &mut Line) {
+    pub(super) fn tell(&self, line: &mut AuditLine) {
         line.role_arn = self.held.arn.clone().or_else(|| line.role_arn.take());
         line.access_key_id = Some(self.held.access_key_id.clone());
         line.expiration = Some(self.held.lifetime.expiration);
@@ -120,9 +120,9 @@ impl HandOut {
 }
 
 enum Decision {
-    Serve { held: Arc<Held>, locks: u64 },
+    Serve { held: Arc<CachedCredentials>, locks: u64 },
     Fail(Failure),
-    Wait { flight: Waiting, fallback: Option<Arc<Held>>, locks: u64 },
+    Wait { flight: Waiting, fallback: Option<Arc<CachedCredentials>>, locks: u64 },
 }
 
 pub(super) struct Waiting {
@@ -131,7 +131,7 @@ pub(super) struct Waiting {
 
 impl Sessions {
     pub(super) fn new(ports: Ports, audit: Arc<Audit>, counters: Arc<Counters>) -> Arc<Self> {
-        let questions = Questions::new(Arc::clone(&ports.clock), Arc::clone(&ports.prompter));
+        let questions = Prompts::new(Arc::clone(&ports.clock), Arc::clone(&ports.prompter));
         Arc::new(Self {
             entries: Mutex::default(),
             changed: Notify::new(),
@@ -139,7 +139,7 @@ impl Sessions {
             audit,
             counters,
             questions,
-            notices: Notices::default(),
+            notices: Notifications::default(),
             foreground: Semaphore::new(FOREGROUND_FLIGHTS),
             background: Semaphore::new(BACKGROUND_FLIGHTS),
         })
@@ -151,7 +151,7 @@ impl Sessions {
     }
 
     /// Gives the session of a plan, fetched or renewed as the freshness rule says.
-    pub(super) async fn get(self: &Arc<Self>, plan: &Arc<Plan>, patience: Patience) -> Result<HandOut, Failure> {
+    pub(super) async fn get(self: &Arc<Self>, plan: &Arc<Plan>, patience: Deadline) -> Result<ServedSession, Failure> {
         self.step_within(plan, plan.keys.len() - 1, Urgency::Foreground, patience).await
     }
 
@@ -161,8 +161,8 @@ impl Sessions {
         plan: &Arc<Plan>,
         at: usize,
         urgency: Urgency,
-    ) -> Result<HandOut, Failure> {
-        self.step_within(plan, at, urgency, Patience::new()).await
+    ) -> Result<ServedSession, Failure> {
+        self.step_within(plan, at, urgency, Deadline::new()).await
     }
 
     async fn step_within(
@@ -170,10 +170,10 @@ impl Sessions {
         plan: &Arc<Plan>,
         at: usize,
         urgency: Urgency,
-        patience: Patience,
-    ) -> Result<HandOut, Failure> {
+        patience: Deadline,
+    ) -> Result<ServedSession, Failure> {
         match self.decide(plan, at, urgency, FLOOR) {
-            Decision::Serve { held, locks } => Ok(HandOut { held, cached: true, locks }),
+            Decision::Serve { held, locks } => Ok(ServedSession { held, cached: true, locks }),
             Decision::Fail(failure) => Err(failure),
             Decision::Wait { flight, fallback, locks } => {
                 let outcome = match (&fallback, urgency) {
@@ -189,8 +189,8 @@ impl Sessions {
                     (Ok(held), _) if held.freshness(self.ports.clock.now()) == Freshness::Expired => {
                         Err(Failure::called_off())
                     }
-                    (Ok(held), _) => Ok(HandOut { held, cached: false, locks }),
-                    (Err(_), Some(held)) => Ok(HandOut { held, cached: true, locks }),
+                    (Ok(held), _) => Ok(ServedSession { held, cached: false, locks }),
+                    (Err(_), Some(held)) => Ok(ServedSession { held, cached: true, locks }),
                     (Err(failure), None) => Err(failure),
                 }
             }
@@ -198,16 +198,16 @@ impl Sessions {
     }
 
     /// Waits for a flight as long as a caller can; longer while a person is being asked.
-    async fn patiently(&self, plan: &Plan, flight: Waiting, patience: Patience) -> Outcome {
+    async fn patiently(&self, plan: &Plan, flight: Waiting, patience: Deadline) -> Outcome {
         let is_person_asked = || plan.mfa_serial().is_some_and(|serial| self.questions.is_open(serial));
         patience.with(flight.outcome(), is_person_asked).await.unwrap_or_else(|in_vain| match in_vain {
-            InVain::Person => Err(still_asking(plan)),
-            InVain::Machine => Err(too_slow()),
+            DeadlineExceeded::Person => Err(still_asking(plan)),
+            DeadlineExceeded::Machine => Err(too_slow()),
         })
     }
 
     /// Fails when everything has been forgotten since a session was chosen to be handed out: for whom waits in between.
-    pub(super) fn still_holds(&self, given: HandOut) -> Result<HandOut, Failure> {
+    pub(super) fn still_holds(&self, given: ServedSession) -> Result<ServedSession, Failure> {
         self.called_off_since(given.locks).map(|()| given)
     }
 
@@ -243,7 +243,7 @@ impl Sessions {
             (Freshness::Due | Freshness::Low, Some(held)) if !renewable => return serve(held),
             (Freshness::Due, Some(held)) => {
                 if !resting {
-                    self.board(&mut entries, plan, at, Urgency::Background, None);
+                    self.join_or_start(&mut entries, plan, at, Urgency::Background, None);
                 }
                 return serve(held);
             }
@@ -258,11 +258,11 @@ impl Sessions {
         };
         if wait.is_none()
             && resting
-            && let Some(failure) = entry.failure.clone().filter(|f| f.outlook == Outlook::Permanent)
+            && let Some(failure) = entry.failure.clone().filter(|f| f.outlook == Retryability::Permanent)
         {
             return Decision::Fail(failure);
         }
-        let flight = self.board(&mut entries, plan, at, urgency, None);
+        let flight = self.join_or_start(&mut entries, plan, at, urgency, None);
         Decision::Wait { flight, fallback: wait, locks }
     }
 
@@ -270,7 +270,7 @@ impl Sessions {
     pub(super) async fn unlock(self: &Arc<Self>, plan: &Arc<Plan>, at: usize, code: MfaCode) -> Outcome {
         let (flight, locks) = {
             let mut entries = self.entries();
-            (self.board(&mut entries, plan, at, Urgency::Foreground, Some(code)), entries.locks)
+            (self.join_or_start(&mut entries, plan, at, Urgency::Foreground, Some(code)), entries.locks)
         };
         let outcome = timeout(DEADLINE, flight.outcome()).await.unwrap_or_else(|_| Err(too_slow()));
         self.called_off_since(locks)?;
@@ -278,7 +278,7 @@ impl Sessions {
     }
 
     /// Joins the flight for a key, or starts it.
-    pub(super) fn board(
+    pub(super) fn join_or_start(
         self: &Arc<Self>,
         entries: &mut Entries,
         plan: &Arc<Plan>,
@@ -293,7 +293,7 @@ impl Sessions {
         let entry = entries.map.entry(key.clone()).or_default();
         entry.remember(plan, at);
         // A flight that asks nobody must not keep a caller from being asked.
-        let asks_nobody = |flight: &Flight| {
+        let asks_nobody = |flight: &Refresh| {
             urgency == Urgency::Foreground
                 && flight.urgency == Urgency::Background
                 && plan.keys[at].step().mfa_serial().is_some()
@@ -309,19 +309,19 @@ impl Sessions {
         let (send, outcome) = watch::channel(None);
         let hurry = Arc::new(Notify::new());
         let (sessions, plan, identity) = (Arc::clone(self), Arc::clone(plan), &plan.identity.name);
-        let pace = Pace { urgency, hurry: Arc::clone(&hurry) };
+        let pace = RefreshPriority { urgency, hurry: Arc::clone(&hurry) };
         let task = tokio::spawn(async move {
             // A panic is a failure like others: whoever waits has an answer, and the next try makes another flight.
-            let flown = AssertUnwindSafe(sessions.fly(&aws, &plan, at, &pace, code)).catch_unwind().await;
+            let flown = AssertUnwindSafe(sessions.start_refresh(&aws, &plan, at, &pace, code)).catch_unwind().await;
             let outcome = flown.unwrap_or_else(|_| Err(Failure::transient(internal_error())));
             sessions.land(&key, id, &outcome);
             // Nobody waits any more: the result is in the cache all the same.
             let _ = send.send(Some(outcome));
         });
-        let flight = Flight { id, outcome: outcome.clone(), urgency, hurry, task: task.abort_handle() };
+        let flight = Refresh { id, outcome: outcome.clone(), urgency, hurry, task: task.abort_handle() };
         if let Some(replaced) = entry.flight.replace(flight) {
-            let Flight { task, outcome, .. } = replaced;
-            entries.strays.push(Stray { identity: identity.clone(), task, outcome });
+            let Refresh { task, outcome, .. } = replaced;
+            entries.strays.push(Superseded { identity: identity.clone(), task, outcome });
         }
         entries.strays.retain(|stray| !stray.task.is_finished());
         Waiting { outcome }

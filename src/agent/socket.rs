@@ -1,7 +1,7 @@
 //! The agent's socket: taken by binding it or from systemd, and known to be the one that callers find.
 
 use super::world;
-use rolecall_core::domain::report::{Kind, Report};
+use rolecall_core::domain::error::{Kind, UserError};
 use rolecall_platform::blocking::STATE;
 use rolecall_platform::files;
 use rolecall_platform::paths::Paths;
@@ -48,7 +48,7 @@ pub enum BindError {
     /// Another agent serves it.
     AlreadyRunning,
     /// It cannot be had.
-    Failed(Report),
+    Failed(UserError),
 }
 
 impl Socket {
@@ -83,7 +83,7 @@ impl Socket {
         files::verify_private_dir(paths.runtime_dir()).map_err(BindError::Failed)?;
         let refuse = |why: &str| {
             BindError::Failed(
-                Report::new(Kind::Agent, format!("socket activation: {} {why}", path.display()))
+                UserError::new(Kind::Agent, format!("socket activation: {} {why}", path.display()))
                     .hint("make the socket anew: `systemctl --user restart rolecall.socket`"),
             )
         };
@@ -169,7 +169,7 @@ fn wait_for_lock(paths: &Paths) -> Result<File, BindError> {
         std::thread::sleep(LOCK_STEP);
     }
     let path = paths.runtime_dir().join("agent.lock");
-    let report = Report::new(Kind::Agent, format!("socket activation: another agent holds {}", path.display()));
+    let report = UserError::new(Kind::Agent, format!("socket activation: another agent holds {}", path.display()));
     Err(BindError::Failed(report.hint(format!("`fuser -v {}` names it; end it", path.display()))))
 }
 
@@ -219,16 +219,16 @@ pub(super) fn inode(path: &Path) -> io::Result<(u64, u64)> {
 }
 
 /// Removes the socket of an agent that is gone; we hold the lock, so no living one owns it. Anything else is left alone.
-pub(super) fn remove_stale(path: &Path) -> Result<(), Report> {
+pub(super) fn remove_stale(path: &Path) -> Result<(), UserError> {
     match fs::symlink_metadata(path) {
         Ok(meta) if meta.file_type().is_socket() => fs::remove_file(path).map_err(|e| failed(path, &e)),
-        Ok(_) => Err(Report::new(Kind::Agent, format!("{} is in the way and is no socket", path.display()))
+        Ok(_) => Err(UserError::new(Kind::Agent, format!("{} is in the way and is no socket", path.display()))
             .hint(format!("move it away: `mv {0} {0}.old`", path.display()))),
         Err(e) if e.kind() == io::ErrorKind::NotFound => Ok(()),
         Err(e) => Err(failed(path, &e)),
     }
 }
 
-pub(super) fn failed(path: &Path, error: &io::Error) -> Report {
-    Report::new(Kind::Agent, format!("cannot take the socket: {}: {error}", path.display()))
+pub(super) fn failed(path: &Path, error: &io::Error) -> UserError {
+    UserError::new(Kind::Agent, format!("cannot take the socket: {}: {error}", path.display()))
 }

@@ -1,12 +1,12 @@
 //! What `status` shows.
 
-use super::sessions::Glance;
-use super::{Agent, flight, log};
+use super::sessions::SessionPeek;
+use super::{Agent, log, refresh};
 use chrono::TimeDelta;
 use rolecall_core::domain::catalogue::{IdentityKind, VaultKind};
 use rolecall_core::domain::credential::{Freshness, Now};
+use rolecall_core::domain::error::{Kind, UserError, printable};
 use rolecall_core::domain::plan::{Plan, SessionKey};
-use rolecall_core::domain::report::{Kind, Report, printable};
 use rolecall_ipc::protocol::message::Answer;
 use rolecall_ipc::protocol::status::{
     AgentStatus, Counts, IdentityStatus, RoleStatus, SessionStatus, Status, VaultStatus,
@@ -38,7 +38,7 @@ impl Agent {
         }
         let kind = if catalogue.agent.vault == VaultKind::Os { "os" } else { "file" };
         let callers = self.last_callers.lock().unwrap_or_else(PoisonError::into_inner).clone();
-        let mut warnings: Vec<Report> = self.configuration.problem().into_iter().collect();
+        let mut warnings: Vec<UserError> = self.configuration.problem().into_iter().collect();
         warnings.extend(self.ports.vault.warning());
         warnings.extend(self.unfinished_rotations().await.into_iter().map(|(_, report)| report));
         warnings.extend(self.idle_rules().await);
@@ -65,7 +65,7 @@ impl Agent {
                 if let (Some(failure), Some(held)) = (&glance.failure, &shown.session) {
                     let message =
                         format!("{}: renewal fails, {}s are left: {}", role.name, held.left_seconds, failure.message);
-                    warnings.push(Report { message, ..failure.clone() });
+                    warnings.push(UserError { message, ..failure.clone() });
                 }
                 if let Some(failure) = glance.failure.as_ref().filter(|_| shown.session.is_none()) {
                     failures.add(&shown.name, failure);
@@ -127,17 +127,20 @@ impl Agent {
     }
 
     /// Says what is lost because a file of the agent could not be written, and how often the agent itself failed.
-    fn log_warnings(&self) -> Vec<Report> {
+    fn log_warnings(&self) -> Vec<UserError> {
         let mut warnings = Vec::new();
         if self.audit.lost() > 0 {
             warnings.push(
-                Report::new(Kind::Failed, format!("{} lines of the audit log could not be written", self.audit.lost()))
-                    .hint(format!("look at `{}` and the space on its disk", self.paths.audit_log().display())),
+                UserError::new(
+                    Kind::Failed,
+                    format!("{} lines of the audit log could not be written", self.audit.lost()),
+                )
+                .hint(format!("look at `{}` and the space on its disk", self.paths.audit_log().display())),
             );
         }
         if log::lost() > 0 {
             let what = format!("{} lines of the agent's log could not be written", log::lost());
-            warnings.push(Report::new(Kind::Failed, what).hint(format!(
+            warnings.push(UserError::new(Kind::Failed, what).hint(format!(
                 "look at `{}` and the space on its disk, or at what reads the agent's standard error",
                 self.paths.agent_log().display()
             )));
@@ -146,24 +149,24 @@ impl Agent {
             let path = self.paths.agent_log();
             let what = format!("the agent has no log: {} could not be opened when it started", path.display());
             let hint = "look at its directory and the space on its disk, then run `rolecall agent restart`";
-            warnings.push(Report::new(Kind::Failed, what).hint(hint));
+            warnings.push(UserError::new(Kind::Failed, what).hint(hint));
         }
         if log::panics() > 0 {
             let what = format!("{} internal errors in the agent; each ended what met it", log::panics());
-            warnings.push(Report::new(Kind::Failed, what).hint("report the places that are in the agent's log"));
+            warnings.push(UserError::new(Kind::Failed, what).hint("report the places that are in the agent's log"));
         }
         warnings.extend(self.endpoint.warning());
         warnings
     }
 
     /// Names what lies in the place of a file of ours and is not one: the agent serves without it.
-    async fn unusable_files(&self) -> Vec<Report> {
+    async fn unusable_files(&self) -> Vec<UserError> {
         let (audit, endpoint) = (self.paths.audit_log(), self.endpoint.file().to_path_buf());
         let rotated = (1..=2).map(|n| PathBuf::from(format!("{}.{n}", audit.display())));
         let files: Vec<PathBuf> = rotated.chain([audit.clone(), self.paths.agent_log(), endpoint]).collect();
         let unusable = |path: PathBuf| {
             let why = files::unusable(&path)?;
-            let report = Report::new(Kind::Failed, format!("{} cannot be used: {why}", path.display()));
+            let report = UserError::new(Kind::Failed, format!("{} cannot be used: {why}", path.display()));
             Some(report.hint(format!("move it away: `mv {0} {0}.old`", path.display())))
         };
         let look = move || files.into_iter().filter_map(unusable).collect();
@@ -208,7 +211,7 @@ impl Agent {
         Some(self.configuration.plan(name).ok()?.key().clone())
     }
 
-    fn failure_of(&self, name: &str) -> Option<Report> {
+    fn failure_of(&self, name: &str) -> Option<UserError> {
         self.sessions.glance(&self.key_of(name)?)?.failure
     }
 
@@ -229,11 +232,11 @@ impl Agent {
 }
 
 /// Warns of files that do not answer: for each, a thread waits until it does.
-fn hung(paths: &BTreeSet<String>) -> Option<Report> {
+fn hung(paths: &BTreeSet<String>) -> Option<UserError> {
     let (first, last) = (paths.first()?, paths.last()?);
     let more = if first == last { String::new() } else { format!(" and {} more", paths.len() - 1) };
     let what = format!("a file does not answer: {}{more}", printable(first, PATH_SHOWN));
-    Some(Report::new(Kind::Failed, what).hint("see what is mounted there: `cat /proc/self/mounts`"))
+    Some(UserError::new(Kind::Failed, what).hint("see what is mounted there: `cat /proc/self/mounts`"))
 }
 
 /// The longest path in a warning.
@@ -241,10 +244,10 @@ const PATH_SHOWN: usize = 80;
 
 /// Why there are no sessions: each cause once, with everybody whom it concerns.
 #[derive(Default)]
-struct Failures(Vec<(Vec<String>, Report)>);
+struct Failures(Vec<(Vec<String>, UserError)>);
 
 impl Failures {
-    fn add(&mut self, name: &str, report: &Report) {
+    fn add(&mut self, name: &str, report: &UserError) {
         // That a person is waited for is told already: with the vault, or by who waits for a code.
         if report.kind == Kind::Locked {
             return;
@@ -255,25 +258,25 @@ impl Failures {
     }
 
     /// Adds what says itself whom it concerns.
-    fn add_nameless(&mut self, report: &Report) {
+    fn add_nameless(&mut self, report: &UserError) {
         if !self.0.iter().any(|(_, known)| known == report) {
             self.0.push((Vec::new(), report.clone()));
         }
     }
 
-    fn told(self) -> impl Iterator<Item = Report> {
+    fn told(self) -> impl Iterator<Item = UserError> {
         self.0.into_iter().map(|(mut names, report)| {
             names.sort_unstable();
             match names.as_slice() {
                 [] => report,
-                names => Report { message: format!("{}: {}", names.join(", "), report.message), ..report },
+                names => UserError { message: format!("{}: {}", names.join(", "), report.message), ..report },
             }
         })
     }
 }
 
-fn session(glance: &Glance, now: Now) -> Option<SessionStatus> {
-    let held: &flight::Held = glance.held.as_deref()?;
+fn session(glance: &SessionPeek, now: Now) -> Option<SessionStatus> {
+    let held: &refresh::CachedCredentials = glance.held.as_deref()?;
     let freshness = match held.freshness(now) {
         Freshness::Fresh => "fresh",
         Freshness::Due => "due",

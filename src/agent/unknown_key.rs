@@ -5,15 +5,15 @@
 //! configuration alone: the partitions of its ARNs, and the Regions that it names.
 
 use super::Ports;
-use super::audit::{Event, Line};
+use super::audit::{AuditLine, Event};
 use super::failure::Failure;
 use super::sessions::Sessions;
 use rolecall_core::domain::catalogue::AwsSettings;
 use rolecall_core::domain::credential::Signer;
+use rolecall_core::domain::error::UserError;
 use rolecall_core::domain::plan::Plan;
 use rolecall_core::domain::regions::{Reason, Rejected};
-use rolecall_core::domain::report::Report;
-use rolecall_ports::{CallerIdentity, Outlook, TokenError};
+use rolecall_ports::{CallerIdentity, Retryability, TokenError};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
@@ -80,7 +80,7 @@ impl Sessions {
             }
             let result =
                 answer.as_ref().map_or_else(|error| error.code.clone().unwrap_or_default(), |()| "ok".to_owned());
-            let mut line = Line::new(self.ports.clock.now().wall, Event::Sts, result);
+            let mut line = AuditLine::new(self.ports.clock.now().wall, Event::Sts, result);
             line.name = Some(plan.name.to_string());
             line.message = Some(format!("sts:GetCallerIdentity in {region}, because another Region rejects the key"));
             line.request_id = answer.err().and_then(|error| error.request_id);
@@ -97,10 +97,12 @@ impl Sessions {
         let told = rejected.report();
         if rejected.reason() == Reason::NotYet {
             // The words of AWS name the call; the hint says what the answer of the other Region means.
-            let report =
-                Report { hint: Some(format!("{}: {}", told.message, told.hint.unwrap_or_default())), ..failure.report };
-            return Failure { report, outlook: Outlook::Transient, code: failure.code };
+            let report = UserError {
+                hint: Some(format!("{}: {}", told.message, told.hint.unwrap_or_default())),
+                ..failure.report
+            };
+            return Failure { report, outlook: Retryability::Transient, code: failure.code };
         }
-        Failure { report: told, outlook: Outlook::Permanent, code: failure.code }
+        Failure { report: told, outlook: Retryability::Permanent, code: failure.code }
     }
 }

@@ -5,17 +5,17 @@
 //! of the audit log.
 
 use super::Agent;
-use super::audit::{Event, Line};
+use super::audit::{AuditLine, Event};
 use super::caller::Caller;
-use super::codes::used_already;
+use super::deadline::DEADLINE;
 use super::failure::{Failure, too_slow};
-use super::flight::Held;
-use super::patience::DEADLINE;
+use super::mfa_codes::used_already;
+use super::refresh::CachedCredentials;
 use super::requests::NAME_SHOWN;
 use rolecall_core::domain::catalogue::MfaMode;
+use rolecall_core::domain::error::{Kind, UserError, printable};
 use rolecall_core::domain::names::Name;
 use rolecall_core::domain::plan::Plan;
-use rolecall_core::domain::report::{Kind, Report, printable};
 use rolecall_core::domain::secret::{MfaCode, NOT_A_CODE, is_mfa_code};
 use rolecall_ipc::protocol::message::Answer;
 use rolecall_ipc::protocol::process_output::timestamp;
@@ -27,14 +27,19 @@ use tokio::time::timeout;
 struct Opened {
     /// What it opened.
     name: Name,
-    held: Arc<Held>,
+    held: Arc<CachedCredentials>,
     /// Whether a question was open for it.
     was_asked: bool,
 }
 
 impl Agent {
     /// Takes a code; gives what there is to say.
-    pub(super) async fn unlock(&self, name: Option<String>, code: MfaCode, caller: &Caller) -> Result<String, Report> {
+    pub(super) async fn unlock(
+        &self,
+        name: Option<String>,
+        code: MfaCode,
+        caller: &Caller,
+    ) -> Result<String, UserError> {
         self.touch();
         let device = self.device(name.as_deref()).await;
         let shown = match &device {
@@ -47,7 +52,7 @@ impl Agent {
             }
             Err(report) => Err(Failure::permanent(report)),
         };
-        let mut line = Line::new(self.ports.clock.now().wall, Event::Unlock, "ok");
+        let mut line = AuditLine::new(self.ports.clock.now().wall, Event::Unlock, "ok");
         line.name = shown;
         line.caller = Some(caller.clone());
         match &result {
@@ -73,7 +78,7 @@ impl Agent {
             .expect("the plan was chosen by its device");
         let serial = plan.mfa_serial().expect("the plan was chosen by its device");
         if !is_mfa_code(code.expose()) {
-            let report = Report::new(Kind::Usage, NOT_A_CODE).hint("take the one that the device shows now");
+            let report = UserError::new(Kind::Usage, NOT_A_CODE).hint("take the one that the device shows now");
             return Err(Failure::permanent(report));
         }
         let questions = &self.sessions.questions;
@@ -95,14 +100,14 @@ impl Agent {
     }
 
     /// Says whose device a code would be for, before anybody types one.
-    pub(super) async fn tell_device(&self, name: Option<&str>) -> Result<Answer, Report> {
+    pub(super) async fn tell_device(&self, name: Option<&str>) -> Result<Answer, UserError> {
         let plan = self.device(name).await?;
         let serial = plan.mfa_serial().expect("the plan was chosen by its device").as_str().to_owned();
         Ok(Answer::Device { name: plan.name.to_string(), serial })
     }
 
     /// Finds the plan whose device is meant: that of a name, or of the only device there is.
-    async fn device(&self, name: Option<&str>) -> Result<Arc<Plan>, Report> {
+    async fn device(&self, name: Option<&str>) -> Result<Arc<Plan>, UserError> {
         let plan = match name {
             Some(name) => self.plan(name).await?,
             None => self.plan(self.only_device()?.as_str()).await?,
@@ -110,7 +115,7 @@ impl Agent {
         if plan.mfa_serial().is_some() {
             return Ok(plan);
         }
-        let report = Report::new(Kind::Usage, format!("`{}` needs no MFA code", plan.name));
+        let report = UserError::new(Kind::Usage, format!("`{}` needs no MFA code", plan.name));
         let has_none = |mode| mode == Some(MfaMode::None);
         let role_says_so = self.configuration.catalogue().roles.get(&plan.name).is_some_and(|role| has_none(role.mfa));
         Err(if role_says_so {
@@ -123,7 +128,7 @@ impl Agent {
     }
 
     /// Gives what opens the only device that the configuration names.
-    fn only_device(&self) -> Result<Name, Report> {
+    fn only_device(&self) -> Result<Name, UserError> {
         let catalogue = self.configuration.catalogue();
         let mut devices: BTreeMap<_, Name> = BTreeMap::new();
         for identity in catalogue.identities.values() {
@@ -140,11 +145,11 @@ impl Agent {
         }
         let names: Vec<&str> = devices.values().map(Name::as_str).collect();
         match names[..] {
-            [] => Err(Report::new(Kind::Config, "no identity has an MFA device")
+            [] => Err(UserError::new(Kind::Config, "no identity has an MFA device")
                 .hint("set `mfa_serial` in its section of the configuration")),
             [_] => Ok(devices.into_values().next().expect("there is one")),
             [first, ..] => {
-                Err(Report::new(Kind::Usage, format!("there is more than one MFA device: of {}", names.join(", ")))
+                Err(UserError::new(Kind::Usage, format!("there is more than one MFA device: of {}", names.join(", ")))
                     .hint(format!("say whose code it is: `rolecall unlock {first}`")))
             }
         }
@@ -154,7 +159,7 @@ impl Agent {
 /// Makes the failure of a code that came in the moment when its question ended.
 fn ended_before() -> Failure {
     Failure::transient(
-        Report::new(Kind::Locked, "the question ended before the code was used")
+        UserError::new(Kind::Locked, "the question ended before the code was used")
             .hint("see what is wanted now: `rolecall status`"),
     )
 }

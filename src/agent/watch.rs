@@ -38,7 +38,7 @@ const ROUNDS_MAX: usize = 10;
 const DEADLINE: Duration = Duration::from_secs(1);
 
 /// Directories, the watcher that watches them, and whether all are watched that should be.
-struct Watched {
+struct WatchedFiles {
     watcher: RecommendedWatcher,
     dirs: BTreeSet<PathBuf>,
     is_whole: bool,
@@ -98,14 +98,18 @@ fn watcher(woken: &Arc<Notify>) -> notify::Result<RecommendedWatcher> {
 
 /// Makes the watched directories those that are wanted. `None` where nothing can be watched; a watcher that hangs is left
 /// behind with its thread.
-async fn rewatch(watched: Option<Watched>, wanted: BTreeSet<PathBuf>, woken: &Arc<Notify>) -> Option<Watched> {
+async fn rewatch(
+    watched: Option<WatchedFiles>,
+    wanted: BTreeSet<PathBuf>,
+    woken: &Arc<Notify>,
+) -> Option<WatchedFiles> {
     let woken = Arc::clone(woken);
     let job = move || {
         let mut watched = match watched {
             Some(watched) => watched,
-            None => Watched { watcher: watcher(&woken).ok()?, dirs: BTreeSet::new(), is_whole: false },
+            None => WatchedFiles { watcher: watcher(&woken).ok()?, dirs: BTreeSet::new(), is_whole: false },
         };
-        let Watched { watcher, dirs, is_whole } = &mut watched;
+        let WatchedFiles { watcher, dirs, is_whole } = &mut watched;
         for gone in dirs.difference(&wanted) {
             let _ = watcher.unwatch(gone);
         }

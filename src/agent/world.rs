@@ -6,7 +6,7 @@
 use super::Agent;
 use super::socket::{BindError, failed};
 use rolecall_core::domain::catalogue::VaultKind;
-use rolecall_core::domain::report::{Kind, Report, printable};
+use rolecall_core::domain::error::{Kind, UserError, printable};
 use rolecall_ipc::protocol::message::{Request, SeenFile, View};
 use rolecall_platform::blocking::STATE;
 use rolecall_platform::files;
@@ -60,7 +60,7 @@ impl Agent {
     }
 
     /// Refuses a request whose caller sees another configuration or vault file than this agent uses.
-    pub(super) async fn check_view(&self, request: &Request, view: Option<&View>) -> Result<(), Report> {
+    pub(super) async fn check_view(&self, request: &Request, view: Option<&View>) -> Result<(), UserError> {
         let Some(view) = view.filter(|_| request.uses_configuration()) else { return Ok(()) };
         if let Some(report) = self.other_configuration(view).await {
             return Err(report);
@@ -69,7 +69,7 @@ impl Agent {
         match &view.vault {
             Some(vault) if is_file && vault.id.is_some() && !is_same(&self.paths.vault_file, vault).await => {
                 let (theirs, ours) = (shown(&vault.path), shown(&self.paths.vault_file.to_string_lossy()));
-                Err(Report::new(
+                Err(UserError::new(
                     Kind::Config,
                     format!("this command sees the vault {theirs}, the running agent uses {ours}"),
                 )
@@ -82,7 +82,7 @@ impl Agent {
     }
 
     /// Says that a caller sees another configuration, if that matters to it: it has named one, or there is one.
-    pub(super) async fn other_configuration(&self, view: &View) -> Option<Report> {
+    pub(super) async fn other_configuration(&self, view: &View) -> Option<UserError> {
         if is_same(&self.paths.config, &view.config).await || !(view.config_is_named || view.config.id.is_some()) {
             return None;
         }
@@ -91,7 +91,7 @@ impl Agent {
         let message = format!("this command uses {theirs}{by}, the running agent {ours}");
         let keep = if view.config_is_named { "unset ROLECALL_CONFIG" } else { "move the other file away" };
         Some(
-            Report::new(Kind::Config, message).hint(format!(
+            UserError::new(Kind::Config, message).hint(format!(
                 "to use the first one, run `rolecall agent restart` here; to use the second one, {keep}"
             )),
         )

@@ -4,7 +4,7 @@
 //! text, so that a secret in it is not copied. Where tools differ it reads as botocore does, the most tolerant of
 //! them, so that no section or key stays unseen.
 
-use super::flaw::{Flaw, FlawKind};
+use super::parse_issue::{ParseIssue, ParseIssueKind};
 use super::{BOM, split_lines};
 use std::collections::HashMap;
 use std::fmt;
@@ -106,7 +106,7 @@ pub struct Section<'a> {
 pub struct Document<'a> {
     lines: Vec<Line<'a>>,
     sections: Vec<Section<'a>>,
-    flaws: Vec<Flaw>,
+    flaws: Vec<ParseIssue>,
 }
 
 impl<'a> Document<'a> {
@@ -131,7 +131,7 @@ impl<'a> Document<'a> {
     }
 
     /// Gives what is wrong with the file, by line.
-    pub fn flaws(&self) -> &[Flaw] {
+    pub fn flaws(&self) -> &[ParseIssue] {
         &self.flaws
     }
 
@@ -208,14 +208,14 @@ impl<'a> Parser<'a> {
         if number == 1
             && let Some(rest) = text.strip_prefix(BOM)
         {
-            self.flaw(number, FlawKind::Bom);
+            self.flaw(number, ParseIssueKind::Bom);
             text = rest;
         }
         if std::str::from_utf8(text).is_err() {
-            self.flaw(number, FlawKind::NotUtf8);
+            self.flaw(number, ParseIssueKind::NotUtf8);
         }
         if text.contains(&b'\r') {
-            self.flaw(number, FlawKind::BareReturn);
+            self.flaw(number, ParseIssueKind::BareReturn);
         }
         let kind = self.line(number, text);
         self.document.lines.push(Line { raw, kind });
@@ -228,7 +228,7 @@ impl<'a> Parser<'a> {
             None => return LineKind::Blank,
             Some(b'#' | b';') => {
                 if indent > 0 {
-                    self.flaw(number, FlawKind::IndentedComment);
+                    self.flaw(number, ParseIssueKind::IndentedComment);
                 }
                 return LineKind::Comment;
             }
@@ -245,21 +245,21 @@ impl<'a> Parser<'a> {
 
     fn header(&mut self, number: usize, indent: usize, content: &[u8]) -> LineKind {
         let Some(close) = content.iter().rposition(|byte| *byte == b']') else {
-            self.flaw(number, FlawKind::NoBracket);
+            self.flaw(number, ParseIssueKind::NoBracket);
             return LineKind::Garbage;
         };
         // The specification cuts a comment first; botocore takes everything up to the last bracket.
         let before_comment = content.iter().position(|byte| matches!(byte, b'#' | b';')).unwrap_or(content.len());
         let inner = trim(&content[..before_comment]).strip_suffix(b"]").map_or(&content[1..close], |head| &head[1..]);
         if inner.is_empty() {
-            self.flaw(number, FlawKind::EmptyHeader);
+            self.flaw(number, ParseIssueKind::EmptyHeader);
             return LineKind::Garbage;
         }
         if !trim(&content[..before_comment]).ends_with(b"]") {
-            self.flaw(number, FlawKind::HeaderTail);
+            self.flaw(number, ParseIssueKind::HeaderTail);
         }
         if indent > 0 {
-            self.flaw(number, FlawKind::IndentedHeader);
+            self.flaw(number, ParseIssueKind::IndentedHeader);
         }
         let header = String::from_utf8_lossy(inner).into_owned();
         let (kind, name) = meaning(&header, self.kind);
@@ -269,16 +269,16 @@ impl<'a> Parser<'a> {
 
     fn key(&mut self, number: usize, indent: usize, content: &'a [u8]) -> LineKind {
         let Some(at) = content.iter().position(|byte| matches!(byte, b'=' | b':')) else {
-            self.flaw(number, FlawKind::NoEquals);
+            self.flaw(number, ParseIssueKind::NoEquals);
             return LineKind::Garbage;
         };
         let name = trim(&content[..at]);
         if name.is_empty() {
-            self.flaw(number, FlawKind::NoName);
+            self.flaw(number, ParseIssueKind::NoName);
             return LineKind::Garbage;
         }
         let Some(section) = self.document.sections.last_mut() else {
-            self.flaw(number, FlawKind::BeforeSection);
+            self.flaw(number, ParseIssueKind::BeforeSection);
             return LineKind::Garbage;
         };
         let name = String::from_utf8_lossy(name).to_lowercase();
@@ -287,13 +287,13 @@ impl<'a> Parser<'a> {
         section.keys.push(Key { name, line: number, last: number, written: trim(&content[at + 1..]), nested: vec![] });
         self.open = true;
         if let Some(first) = first {
-            self.flaw(number, FlawKind::DuplicateKey { first });
+            self.flaw(number, ParseIssueKind::DuplicateKey { first });
         }
         if content[at] == b':' {
-            self.flaw(number, FlawKind::Colon);
+            self.flaw(number, ParseIssueKind::Colon);
         }
         if indent > 0 {
-            self.flaw(number, FlawKind::IndentedKey);
+            self.flaw(number, ParseIssueKind::IndentedKey);
         }
         LineKind::Key
     }
@@ -306,7 +306,7 @@ impl<'a> Parser<'a> {
         if !key.written.is_empty() {
             // A whole section disappears into the value, in every tool.
             if content.starts_with(b"[") && content.ends_with(b"]") {
-                self.flaw(number, FlawKind::IndentedHeader);
+                self.flaw(number, ParseIssueKind::IndentedHeader);
             }
             return;
         }
@@ -316,12 +316,12 @@ impl<'a> Parser<'a> {
                 line: number,
                 written: trim(&content[at + 1..]),
             }),
-            None => self.flaw(number, FlawKind::NestedNoEquals),
+            None => self.flaw(number, ParseIssueKind::NestedNoEquals),
         }
     }
 
-    fn flaw(&mut self, line: usize, kind: FlawKind) {
-        self.document.flaws.push(Flaw { line, kind });
+    fn flaw(&mut self, line: usize, kind: ParseIssueKind) {
+        self.document.flaws.push(ParseIssue { line, kind });
     }
 
     fn note_duplicates(&mut self) {
@@ -331,7 +331,9 @@ impl<'a> Parser<'a> {
         // `[DEFAULT]` is Python's section of defaults for all others, the one that may come twice.
         for section in document.sections.iter().filter(|section| section.header != "DEFAULT") {
             if let Some(first) = seen.get(section.header.as_str()) {
-                document.flaws.push(Flaw { line: section.line, kind: FlawKind::DuplicateSection { first: *first } });
+                document
+                    .flaws
+                    .push(ParseIssue { line: section.line, kind: ParseIssueKind::DuplicateSection { first: *first } });
                 continue;
             }
             seen.insert(&section.header, section.line);
@@ -342,8 +344,8 @@ impl<'a> Parser<'a> {
             // `build_profile_map`).
             match profiles.get(section.name.as_str()) {
                 Some(first) => {
-                    let kind = FlawKind::SecondHeader { first: first.line };
-                    document.flaws.push(Flaw { line: section.line, kind });
+                    let kind = ParseIssueKind::SecondHeader { first: first.line };
+                    document.flaws.push(ParseIssue { line: section.line, kind });
                 }
                 None => drop(profiles.insert(&section.name, section)),
             }

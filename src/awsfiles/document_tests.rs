@@ -30,7 +30,7 @@ fn parse(text: &[u8]) -> Document<'_> {
     Document::parse(text, FileKind::Config)
 }
 
-fn flaws(text: &[u8]) -> Vec<(usize, FlawKind)> {
+fn flaws(text: &[u8]) -> Vec<(usize, ParseIssueKind)> {
     parse(text).flaws().iter().map(|flaw| (flaw.line, flaw.kind)).collect()
 }
 
@@ -105,27 +105,27 @@ fn headers_are_read_as_botocore_does() {
 // Both columns are what botocore 1.43 and aws-runtime 1.10 do when they are run.
 #[test]
 fn a_bad_line_is_noted_with_who_refuses_the_file() {
-    let table: &[(&[u8], usize, FlawKind, bool, bool)] = &[
-        (b"\xef\xbb\xbf[default]\n", 1, FlawKind::Bom, true, true),
-        (b"# a\n# caf\xe9\n", 2, FlawKind::NotUtf8, true, false),
-        (b"[profile a]\nx = 1\r[profile b]\n", 2, FlawKind::BareReturn, false, false),
-        (b"[default]\n[profile a\n", 2, FlawKind::NoBracket, true, true),
-        (b"[]\n", 1, FlawKind::EmptyHeader, true, false),
-        (b"[profile a] junk\n", 1, FlawKind::HeaderTail, false, true),
-        (b"[profile a#b]\n", 1, FlawKind::HeaderTail, false, true),
-        (b"  [profile a]\n", 1, FlawKind::IndentedHeader, false, true),
-        (b"[default]\nx = 1\n  [profile a]\n", 3, FlawKind::IndentedHeader, false, true),
-        (b"[default]\nnonsense\n", 2, FlawKind::NoEquals, true, true),
-        (b"[default]\n= x\n", 2, FlawKind::NoName, true, true),
-        (b"\nx = 1\n[default]\n", 2, FlawKind::BeforeSection, true, true),
-        (b"[default]\n  x = 1\n", 2, FlawKind::IndentedKey, false, true),
-        (b"[default]\nx: 1\n", 2, FlawKind::Colon, false, true),
-        (b"[default]\ns3 =\n  path\n", 3, FlawKind::NestedNoEquals, true, true),
-        (b"[default]\nx = 1\n  # y\n", 3, FlawKind::IndentedComment, false, true),
-        (b"[default]\nx = 1\nX = 2\n", 3, FlawKind::DuplicateKey { first: 2 }, true, false),
-        (b"[default]\n[a]\n[default]\n", 3, FlawKind::DuplicateSection { first: 1 }, true, false),
-        (b"[default]\n[profile default]\n", 2, FlawKind::SecondHeader { first: 1 }, false, false),
-        (b"[profile a]\n[profile \"a\"]\n", 2, FlawKind::SecondHeader { first: 1 }, false, false),
+    let table: &[(&[u8], usize, ParseIssueKind, bool, bool)] = &[
+        (b"\xef\xbb\xbf[default]\n", 1, ParseIssueKind::Bom, true, true),
+        (b"# a\n# caf\xe9\n", 2, ParseIssueKind::NotUtf8, true, false),
+        (b"[profile a]\nx = 1\r[profile b]\n", 2, ParseIssueKind::BareReturn, false, false),
+        (b"[default]\n[profile a\n", 2, ParseIssueKind::NoBracket, true, true),
+        (b"[]\n", 1, ParseIssueKind::EmptyHeader, true, false),
+        (b"[profile a] junk\n", 1, ParseIssueKind::HeaderTail, false, true),
+        (b"[profile a#b]\n", 1, ParseIssueKind::HeaderTail, false, true),
+        (b"  [profile a]\n", 1, ParseIssueKind::IndentedHeader, false, true),
+        (b"[default]\nx = 1\n  [profile a]\n", 3, ParseIssueKind::IndentedHeader, false, true),
+        (b"[default]\nnonsense\n", 2, ParseIssueKind::NoEquals, true, true),
+        (b"[default]\n= x\n", 2, ParseIssueKind::NoName, true, true),
+        (b"\nx = 1\n[default]\n", 2, ParseIssueKind::BeforeSection, true, true),
+        (b"[default]\n  x = 1\n", 2, ParseIssueKind::IndentedKey, false, true),
+        (b"[default]\nx: 1\n", 2, ParseIssueKind::Colon, false, true),
+        (b"[default]\ns3 =\n  path\n", 3, ParseIssueKind::NestedNoEquals, true, true),
+        (b"[default]\nx = 1\n  # y\n", 3, ParseIssueKind::IndentedComment, false, true),
+        (b"[default]\nx = 1\nX = 2\n", 3, ParseIssueKind::DuplicateKey { first: 2 }, true, false),
+        (b"[default]\n[a]\n[default]\n", 3, ParseIssueKind::DuplicateSection { first: 1 }, true, false),
+        (b"[default]\n[profile default]\n", 2, ParseIssueKind::SecondHeader { first: 1 }, false, false),
+        (b"[profile a]\n[profile \"a\"]\n", 2, ParseIssueKind::SecondHeader { first: 1 }, false, false),
     ];
     for (text, line, kind, python, rust) in table {
         assert_eq!(flaws(text), [(*line, *kind)], "{:?}", String::from_utf8_lossy(text));

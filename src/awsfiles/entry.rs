@@ -4,8 +4,8 @@
 //! profile: `role_arn`, `sso_*` or keys beside `credential_process` win over it in most tools.
 
 use super::shown;
+use rolecall_core::domain::error::{Kind, UserError};
 use rolecall_core::domain::names::{Name, check_region};
-use rolecall_core::domain::report::{Kind, Report};
 use std::path::Path;
 
 /// A profile of the managed block.
@@ -18,11 +18,11 @@ pub struct Entry {
 
 impl Entry {
     /// Makes the profile `name`, served by the `rolecall` at `program`.
-    pub fn new(name: Name, program: &Path, region: Option<&str>) -> Result<Self, Report> {
+    pub fn new(name: Name, program: &Path, region: Option<&str>) -> Result<Self, UserError> {
         if let Some(region) = region
             && let Err(why) = check_region(region)
         {
-            return Err(Report::new(Kind::Config, format!("{name}: {why}"))
+            return Err(UserError::new(Kind::Config, format!("{name}: {why}"))
                 .hint(format!("correct `region` of {name} in config.toml")));
         }
         let command = format!("{} get {name}", quoted(program)?);
@@ -62,9 +62,9 @@ impl Entry {
 /// AWS's own guide allows double quotes and nothing else. Inside them a shell still changes `"`, `$`, `` ` `` and `\`,
 /// and shlex and the shell undo a backslash differently; `%` is changed by programs that read the file with
 /// Python's interpolating parser. So these are refused, not escaped.
-fn quoted(program: &Path) -> Result<String, Report> {
+fn quoted(program: &Path) -> Result<String, UserError> {
     let refuse = |why: String| {
-        Report::new(Kind::Failed, format!("{}: {why}", shown(program)))
+        UserError::new(Kind::Failed, format!("{}: {why}", shown(program)))
             .hint("install rolecall under a plain path, or link it there: `ln -s \"$(command -v rolecall)\" ~/.local/bin/rolecall`")
     };
     let Some(text) = program.to_str() else { return Err(refuse("the path of rolecall is not UTF-8".into())) };
@@ -88,7 +88,7 @@ fn quoted(program: &Path) -> Result<String, Report> {
 mod tests {
     use super::*;
 
-    fn entry(name: &str, program: &str, region: Option<&str>) -> Result<Entry, Report> {
+    fn entry(name: &str, program: &str, region: Option<&str>) -> Result<Entry, UserError> {
         Entry::new(Name::new(name).expect("valid"), Path::new(program), region)
     }
 

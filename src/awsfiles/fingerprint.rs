@@ -1,7 +1,7 @@
 //! A number that tells one text of an AWS file from another, whatever the secrets in the text are.
 
 use super::split_lines;
-use rolecall_core::domain::report::printable;
+use rolecall_core::domain::error::printable;
 
 /// Words after which a value is a secret, in the AWS files and in JSON pasted into them.
 pub(super) const SECRET_WORDS: [&str; 5] =

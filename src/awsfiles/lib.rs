@@ -5,21 +5,21 @@
 
 #![cfg_attr(test, allow(clippy::disallowed_methods, reason = "tests prepare files of their own"))]
 
-use rolecall_core::domain::report::printable;
+use rolecall_core::domain::error::printable;
 use std::path::Path;
 
-pub mod census;
+pub mod default_profile;
 pub mod diff;
 pub mod document;
 pub mod entry;
+pub mod file_io;
 pub mod fingerprint;
-pub mod flaw;
 pub mod import;
-pub mod managed;
+pub mod inventory;
+pub mod managed_block;
 mod masking;
-pub mod shadow;
-pub mod stand_in;
-pub mod sync;
+pub mod parse_issue;
+pub mod precedence_warnings;
 
 /// The longest path shown in a message.
 const PATH_SHOWN: usize = 512;

@@ -10,7 +10,7 @@ fn block(names: &[&str]) -> String {
     render(&entries(names))
 }
 
-fn sync(text: &[u8], block: &str) -> Result<Vec<u8>, Report> {
+fn sync(text: &[u8], block: &str) -> Result<Vec<u8>, UserError> {
     replace(Path::new("/home/jo/.aws/config"), text, block)
 }
 

@@ -3,8 +3,8 @@
 //! The list names what is shown and not what is hidden. A misspelt key, a key of another tool, a comment, a line that
 //! continues a value and the arguments of a program can all hold a secret. Serves the AWS files and config.toml.
 
-use super::managed;
-use rolecall_core::domain::report::printable;
+use super::managed_block;
+use rolecall_core::domain::error::printable;
 
 /// The longest line shown.
 const LINE_SHOWN: usize = 400;
@@ -115,7 +115,7 @@ impl Masker {
             return String::new();
         }
         if let Some(sign) = content.chars().next().filter(|sign| matches!(sign, '#' | ';')) {
-            return if managed::is_own_comment(text) { visible(text) } else { format!("{sign} {MASK}") };
+            return if managed_block::is_own_comment(text) { visible(text) } else { format!("{sign} {MASK}") };
         }
         if self.key_indent.is_some_and(|of_key| indent > of_key) {
             return format!("  {MASK}");

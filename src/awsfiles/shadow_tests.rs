@@ -6,7 +6,7 @@ fn names(names: &[&str]) -> Vec<Name> {
 }
 
 fn look(config: &[u8], credentials: &[u8], served: &[&str], variables: &[&str]) -> Vec<Warning> {
-    warnings(&Scene {
+    warnings(&ProfileFiles {
         config: (Path::new("/c"), config),
         credentials: (Path::new("/k"), credentials),
         names: &names(served),
@@ -16,8 +16,8 @@ fn look(config: &[u8], credentials: &[u8], served: &[&str], variables: &[&str]) 
 
 fn synced(config: &str, served: &[&str]) -> Vec<u8> {
     let entry = |name: Name| Entry::new(name, Path::new("/usr/bin/rolecall"), Some("eu-west-1")).expect("entry");
-    let block = managed::render(&names(served).into_iter().map(entry).collect::<Vec<_>>());
-    managed::replace(Path::new("/c"), config.as_bytes(), &block).expect("written")
+    let block = managed_block::render(&names(served).into_iter().map(entry).collect::<Vec<_>>());
+    managed_block::replace(Path::new("/c"), config.as_bytes(), &block).expect("written")
 }
 
 fn messages(warnings: &[Warning]) -> String {
@@ -57,7 +57,7 @@ fn keys_that_slip_into_our_sections_are_found() {
     config.extend_from_slice(b"role_arn = x\n");
     let all = look(&config, b"", &["prod"], &[]);
     assert_eq!(all.len(), 1, "{}", messages(&all));
-    assert_eq!(all[0].trouble, Trouble::WinningKey);
+    assert_eq!(all[0].trouble, Precedence::WinningKey);
 }
 
 #[test]
@@ -91,7 +91,7 @@ fn keys_in_the_credentials_file_shadow_for_ever() {
     let all = look(&synced("", &["prod", "data"]), credentials, &["prod", "data"], &[]);
     assert_eq!(all.len(), 2, "{}", messages(&all));
     assert!(all[0].message.starts_with("/k:2: aws_access_key_id of prod wins over credential_process in the AWS CLI"));
-    assert_eq!((all[1].severity, all[1].trouble), (Severity::Note, Trouble::CredentialsSection));
+    assert_eq!((all[1].severity, all[1].trouble), (Severity::Note, Precedence::CredentialsSection));
     assert!(!messages(&all).contains("hush"));
 }
 
@@ -107,9 +107,9 @@ fn bad_neighbours_come_first() {
 
 #[test]
 fn damaged_markers_default_keys_and_odd_names_are_told() {
-    let text = format!("[DEFAULT]\nrole_arn = x\n{}\n", managed::BEGIN);
+    let text = format!("[DEFAULT]\nrole_arn = x\n{}\n", managed_block::BEGIN);
     let troubles: Vec<_> = look(text.as_bytes(), b"", &["a=b"], &[]).into_iter().map(|w| w.trouble).collect();
-    for trouble in [Trouble::Markers, Trouble::PythonDefaults, Trouble::UnreadName] {
+    for trouble in [Precedence::Markers, Precedence::PythonDefaults, Precedence::UnreadName] {
         assert!(troubles.contains(&trouble), "{troubles:?}");
     }
 }

@@ -63,7 +63,7 @@ fn the_first_change_is_backed_up_and_no_other() {
 #[test]
 fn a_file_that_has_our_block_is_not_what_it_was_before_rolecall() {
     let home = Home::new();
-    let text = format!("{}\n{}\n", managed::BEGIN, managed::END);
+    let text = format!("{}\n{}\n", managed_block::BEGIN, managed_block::END);
     let config = home.file("config", &text, 0o600);
     assert_eq!(write(&config, text.as_bytes(), b"new").expect("written"), None);
     assert_eq!(home.files(), ["config"]);

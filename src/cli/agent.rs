@@ -10,8 +10,8 @@ mod systemd;
 
 use super::args::AgentCommand;
 use super::output::{self, Failure};
-use super::{config_file, quote, status, waiting};
-use rolecall_core::domain::report::{Kind, Report};
+use super::{config_file, quote, spinner, status};
+use rolecall_core::domain::error::{Kind, UserError};
 use rolecall_ipc::client::{self, Autostart};
 use rolecall_platform::files;
 use rolecall_platform::paths::{Paths, file_id};
@@ -28,7 +28,7 @@ pub(super) fn run(paths: &Paths, command: &AgentCommand) -> Result<(), Failure> 
             let mut command = client::agent_in_sight()?;
             let program = command.get_program().to_owned();
             let error = command.exec();
-            Err(Report::new(Kind::Agent, format!("cannot run {}: {error}", program.display())).into())
+            Err(UserError::new(Kind::Agent, format!("cannot run {}: {error}", program.display())).into())
         }
         AgentCommand::Start if client::connect_running(paths)?.is_some() => {
             client::refuse_extra_socket(paths)?;
@@ -57,20 +57,20 @@ pub(super) fn run(paths: &Paths, command: &AgentCommand) -> Result<(), Failure> 
 }
 
 fn start(paths: &Paths, what: &str) -> Result<(), Failure> {
-    waiting::meanwhile("waiting for the agent to start", || client::start_agent(paths))?;
+    spinner::meanwhile("waiting for the agent to start", || client::start_agent(paths))?;
     check_configuration(paths)?;
     output::print(&format!("the agent has {what}{}\n", pid(paths)))
 }
 
 /// Notes the directories that this caller uses, if they are not the standard ones. An agent that a service manager starts
 /// has none of the variables of a shell, and reads the note.
-fn note_places(paths: &Paths) -> Result<(), Report> {
+fn note_places(paths: &Paths) -> Result<(), UserError> {
     paths.note().map_or(Ok(()), |(file, text)| files::keep_note(file, text.as_deref()))
 }
 
 /// Fails if the agent uses another configuration than ROLECALL_CONFIG names: a service manager has started it, without this
 /// variable. The variable is not noted, since it is the choice of one caller.
-fn check_configuration(paths: &Paths) -> Result<(), Report> {
+fn check_configuration(paths: &Paths) -> Result<(), UserError> {
     let Some(status) = status::fetch(&paths.looked_up_again(), Autostart::No).ok().filter(|_| paths.config_is_named)
     else {
         return Ok(());
@@ -85,7 +85,7 @@ fn check_configuration(paths: &Paths) -> Result<(), Report> {
     let named = quote::word(&paths.config.display().to_string());
     let (used, here) = (config_file::shown(Path::new(used)), config_file::shown(&paths.config));
     let message = format!("the service manager has started the agent with {used}, not with ROLECALL_CONFIG={here}");
-    Err(Report::new(Kind::Config, message).hint(format!(
+    Err(UserError::new(Kind::Config, message).hint(format!(
         "`{manager} ROLECALL_CONFIG{separator}{named}`, then `rolecall agent restart`; to use the other file, unset \
          ROLECALL_CONFIG"
     )))

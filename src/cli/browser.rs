@@ -4,7 +4,7 @@
 //! nobody may give it one that is a secret.
 
 use super::var;
-use rolecall_core::domain::report::{Kind, Report, printable};
+use rolecall_core::domain::error::{Kind, UserError, printable};
 use std::io;
 use std::os::unix::process::CommandExt;
 use std::path::Path;
@@ -26,7 +26,7 @@ pub(super) struct Browser(Vec<Program>);
 
 impl Browser {
     /// Finds out what would be started; says what to do where a browser makes no sense.
-    pub(super) fn find() -> Result<Self, Report> {
+    pub(super) fn find() -> Result<Self, UserError> {
         let is_set = |name: &str| var(name).is_some();
         Self::of(
             var("BROWSER").as_deref(),
@@ -36,7 +36,7 @@ impl Browser {
         )
     }
 
-    fn of(browser: Option<&str>, is_macos: bool, is_wsl: bool, has_display: bool) -> Result<Self, Report> {
+    fn of(browser: Option<&str>, is_macos: bool, is_wsl: bool, has_display: bool) -> Result<Self, UserError> {
         let plain = |name: &str| Program(vec![name.to_owned()]);
         // Several are separated by colons, as in xdg-open.
         let own = browser.unwrap_or_default().split(':').filter(|one| !one.trim().is_empty());
@@ -51,12 +51,12 @@ impl Browser {
             () if is_macos => Ok(Self(vec![plain("open")])),
             () if is_wsl => Ok(Self(vec![plain("wslview"), plain("xdg-open")])),
             () if has_display => Ok(Self(vec![plain("xdg-open")])),
-            () => Err(Report::new(Kind::Failed, "there is no display to open a browser on").hint(PRINT)),
+            () => Err(UserError::new(Kind::Failed, "there is no display to open a browser on").hint(PRINT)),
         }
     }
 
     /// Starts the first that is there. It lives on without us, and what it says goes nowhere.
-    pub(super) fn open(&self, url: &str) -> Result<(), Report> {
+    pub(super) fn open(&self, url: &str) -> Result<(), UserError> {
         for program in &self.0 {
             match program.start(url) {
                 Ok(child) => return program.look(child),
@@ -65,7 +65,7 @@ impl Browser {
             }
         }
         let names: Vec<String> = self.0.iter().map(Program::name).collect();
-        Err(Report::new(Kind::Failed, format!("there is no browser: {} is not installed", names.join(" and ")))
+        Err(UserError::new(Kind::Failed, format!("there is no browser: {} is not installed", names.join(" and ")))
             .hint(PRINT))
     }
 }
@@ -97,7 +97,7 @@ impl Program {
             .spawn()
     }
 
-    fn look(&self, mut child: Child) -> Result<(), Report> {
+    fn look(&self, mut child: Child) -> Result<(), UserError> {
         for _ in 0..LOOKS {
             match child.try_wait() {
                 Ok(Some(status)) if status.success() => return Ok(()),
@@ -109,8 +109,8 @@ impl Program {
         Ok(())
     }
 
-    fn failed(&self, what: &str) -> Report {
-        Report::new(Kind::Failed, format!("the browser {} {what}", self.name())).hint(PRINT)
+    fn failed(&self, what: &str) -> UserError {
+        UserError::new(Kind::Failed, format!("the browser {} {what}", self.name())).hint(PRINT)
     }
 }
 

@@ -5,41 +5,41 @@
 
 use super::tell;
 use rolecall_core::config::{Files, Loaded, MAX_BYTES, Origin, Part, Unread};
-use rolecall_core::domain::catalogue::{Catalogue, Identity};
+use rolecall_core::domain::catalogue::{Config, Identity};
+use rolecall_core::domain::error::{Kind, UserError, printable};
 use rolecall_core::domain::names::nearest;
-use rolecall_core::domain::report::{Kind, Report, printable};
 use rolecall_core::domain::text::{narrowing, wide};
 use rolecall_ipc::client::{self, Autostart};
 use rolecall_ipc::protocol::message::Request;
-use rolecall_platform::config_disk::{self, Disk};
+use rolecall_platform::config_loader::{self, Disk};
 use rolecall_platform::files;
 use rolecall_platform::paths::Paths;
 use std::path::{Path, PathBuf};
 
 /// Reads and checks the configuration.
-pub(super) fn load(paths: &Paths) -> Result<Catalogue, Report> {
+pub(super) fn load(paths: &Paths) -> Result<Config, UserError> {
     load_whole(paths).map(|loaded| loaded.catalogue)
 }
 
 /// The same, with where each entry stands.
-pub(super) fn load_whole(paths: &Paths) -> Result<Loaded, Report> {
+pub(super) fn load_whole(paths: &Paths) -> Result<Loaded, UserError> {
     if let Some(report) = paths.conflict.as_ref().or(paths.homeless.as_ref()) {
         return Err(report.clone());
     }
-    config_disk::load(&paths.config).map_err(|e| e.report())
+    config_loader::load(&paths.config).map_err(|e| e.report())
 }
 
 /// Lists everything that is wrong with the configuration, a line each.
 pub(super) fn problems(paths: &Paths) -> Vec<String> {
     let conflict = paths.conflict.iter().map(|report| report.message.clone());
-    conflict.chain(config_disk::load(&paths.config).map_or_else(|e| e.lines().collect(), |_| Vec::new())).collect()
+    conflict.chain(config_loader::load(&paths.config).map_or_else(|e| e.lines().collect(), |_| Vec::new())).collect()
 }
 
 /// Reads the text of the first file, for an edit.
-pub(super) fn read(paths: &Paths) -> Result<String, Report> {
+pub(super) fn read(paths: &Paths) -> Result<String, UserError> {
     // What does not hold is explained by the reader that explains everything else.
-    load_whole(paths).map_err(|report| report.also("nothing was changed"))?;
-    config_disk::verify_place(&paths.config)?;
+    load_whole(paths).map_err(|report| report.with_note("nothing was changed"))?;
+    config_loader::verify_place(&paths.config)?;
     text_of(&paths.config)
 }
 
@@ -56,17 +56,18 @@ pub(super) struct Edited<'a> {
     /// What it holds.
     pub(super) text: String,
     /// The configuration before.
-    pub(super) catalogue: Catalogue,
+    pub(super) catalogue: Config,
     /// What makes the entry, where it has none.
     pub(super) origin: Option<Origin>,
 }
 
 impl<'a> Edited<'a> {
     /// Opens the file that has an entry of a table, or else the first one.
-    pub(super) fn open(paths: &'a Paths, table: &str, name: &str) -> Result<Self, Report> {
-        let Loaded { catalogue, origins } = load_whole(paths).map_err(|report| report.also("nothing was changed"))?;
+    pub(super) fn open(paths: &'a Paths, table: &str, name: &str) -> Result<Self, UserError> {
+        let Loaded { catalogue, origins } =
+            load_whole(paths).map_err(|report| report.with_note("nothing was changed"))?;
         // A file that the next command refuses is not made.
-        config_disk::verify_place(&paths.config)?;
+        config_loader::verify_place(&paths.config)?;
         let origin = origins.of(table, name);
         let entry = origin.as_ref().filter(|origin| origin.made.is_none());
         let file = entry.map_or_else(|| paths.config.clone(), |origin| origin.file.clone());
@@ -85,18 +86,18 @@ impl<'a> Edited<'a> {
     }
 
     /// Writes an edited text, unless somebody else wrote the file since it was read.
-    pub(super) fn write(&self, new: &str) -> Result<(), Report> {
+    pub(super) fn write(&self, new: &str) -> Result<(), UserError> {
         write_file(&self.file, &self.text, new)
     }
 }
 
-fn text_of(path: &Path) -> Result<String, Report> {
+fn text_of(path: &Path) -> Result<String, UserError> {
     let bytes = read_bytes(path)?;
     if let Some(why) = wide(&bytes) {
-        return Err(Report::new(Kind::Config, format!("{} {why}; nothing was changed", shown(path)))
+        return Err(UserError::new(Kind::Config, format!("{} {why}; nothing was changed", shown(path)))
             .hint(narrowing(&shown(path))));
     }
-    String::from_utf8(bytes).map_err(|_| Report::new(Kind::Config, format!("{} is not UTF-8", shown(path))))
+    String::from_utf8(bytes).map_err(|_| UserError::new(Kind::Config, format!("{} is not UTF-8", shown(path))))
 }
 
 /// Names the file for a message.
@@ -104,22 +105,22 @@ pub(super) fn shown(path: &Path) -> String {
     printable(&path.display().to_string(), 512)
 }
 
-fn read_bytes(path: &Path) -> Result<Vec<u8>, Report> {
+fn read_bytes(path: &Path) -> Result<Vec<u8>, UserError> {
     match Disk.read(path, MAX_BYTES) {
         Ok(content) => Ok(content.bytes),
         Err(Unread::Missing) => Ok(Vec::new()),
         Err(Unread::Refused { why, hint }) => {
-            Err(Report::new(Kind::Config, format!("{} {why}", shown(path))).hint(hint))
+            Err(UserError::new(Kind::Config, format!("{} {why}", shown(path))).hint(hint))
         }
     }
 }
 
 /// Writes an edited text of the first file, unless somebody else wrote it since it was read.
-pub(super) fn write(paths: &Paths, old: &str, new: &str) -> Result<(), Report> {
+pub(super) fn write(paths: &Paths, old: &str, new: &str) -> Result<(), UserError> {
     write_file(&paths.config, old, new)
 }
 
-fn write_file(path: &Path, old: &str, new: &str) -> Result<(), Report> {
+fn write_file(path: &Path, old: &str, new: &str) -> Result<(), UserError> {
     if old == new {
         return Ok(());
     }
@@ -132,20 +133,20 @@ fn write_file(path: &Path, old: &str, new: &str) -> Result<(), Report> {
         if read_bytes(path)? == old.as_bytes() {
             return Ok(());
         }
-        Err(Report::new(Kind::Failed, format!("{} changed while it was being edited", shown(path)))
+        Err(UserError::new(Kind::Failed, format!("{} changed while it was being edited", shown(path)))
             .hint("run the command again; nothing was changed"))
     })
 }
 
 /// Makes a running agent take the file over now; where none runs, the next one reads it anyway.
-pub(super) fn reload(paths: &Paths) -> Result<(), Report> {
+pub(super) fn reload(paths: &Paths) -> Result<(), UserError> {
     if client::connect_running(paths)?.is_none() {
         return Ok(());
     }
     tell(paths, Request::Reload, Autostart::No).map(drop).map_err(|report| {
         let message =
             format!("{} is written, but the agent has not taken it over: {}", shown(&paths.config), report.message);
-        Report { message, ..report }
+        UserError { message, ..report }
     })
 }
 
@@ -157,13 +158,13 @@ pub(super) fn region_of(paths: &Paths, name: &str) -> Option<String> {
 }
 
 /// The same, of a catalogue that is there already.
-pub(super) fn region_in(catalogue: &Catalogue, name: &str) -> Option<String> {
+pub(super) fn region_in(catalogue: &Config, name: &str) -> Option<String> {
     let own = catalogue.roles.get(name).and_then(|role| role.region.clone());
     own.or_else(|| chain(catalogue, name).and_then(|(identity, _)| identity.region.clone()))
 }
 
 /// Gives the identity at the start of a chain, and the names from it to the role.
-pub(super) fn chain<'a>(catalogue: &'a Catalogue, name: &str) -> Option<(&'a Identity, Vec<&'a str>)> {
+pub(super) fn chain<'a>(catalogue: &'a Config, name: &str) -> Option<(&'a Identity, Vec<&'a str>)> {
     let mut names = Vec::new();
     let mut at = name;
     // A catalogue has no loops; this ends on one that has.
@@ -181,20 +182,20 @@ pub(super) fn chain<'a>(catalogue: &'a Catalogue, name: &str) -> Option<(&'a Ide
 }
 
 /// Takes away the name that stands before every message of the command anyway.
-pub(super) fn about(what: &str, name: &str, report: Report) -> Report {
+pub(super) fn about(what: &str, name: &str, report: UserError) -> UserError {
     match report.message.strip_prefix(&format!("{what} `{name}`: ")) {
-        Some(message) => Report { message: message.to_owned(), ..report },
+        Some(message) => UserError { message: message.to_owned(), ..report },
         None => report,
     }
 }
 
 /// Makes the report of a name that is not there.
-pub(super) fn unknown<'a>(what: &str, name: &str, known: impl Iterator<Item = &'a str>) -> Report {
+pub(super) fn unknown<'a>(what: &str, name: &str, known: impl Iterator<Item = &'a str>) -> UserError {
     let hint = match nearest(name, known).first() {
         Some(near) => format!("did you mean `{near}`? `rolecall {what} list` shows what there is"),
         None => format!("`rolecall {what} list` shows what there is"),
     };
-    Report::new(Kind::Config, format!("there is no {what} called `{name}`")).hint(hint)
+    UserError::new(Kind::Config, format!("there is no {what} called `{name}`")).hint(hint)
 }
 
 #[cfg(test)]

@@ -10,8 +10,8 @@ use super::output::{self, Failure, complain_text, secret_buffer, span};
 use rolecall_core::config::parse_duration;
 use rolecall_core::domain::arn::Partition;
 use rolecall_core::domain::console::page;
+use rolecall_core::domain::error::{Kind, UserError};
 use rolecall_core::domain::names::Name;
-use rolecall_core::domain::report::{Kind, Report};
 use rolecall_core::domain::switch_role;
 use rolecall_ipc::client::{self, Autostart};
 use rolecall_ipc::protocol::message::{Answer, Context, Request};
@@ -48,7 +48,7 @@ pub(super) fn run(paths: &Paths, args: &ConsoleArgs) -> Result<(), Failure> {
 }
 
 /// Makes the page to land on, where the person said anything of it.
-fn destination(paths: &Paths, args: &ConsoleArgs) -> Result<Option<String>, Report> {
+fn destination(paths: &Paths, args: &ConsoleArgs) -> Result<Option<String>, UserError> {
     if args.service.is_none() && args.region.is_none() {
         return Ok(args.destination.clone());
     }
@@ -58,7 +58,7 @@ fn destination(paths: &Paths, args: &ConsoleArgs) -> Result<Option<String>, Repo
     let own = own.or_else(|| partition.map(|partition| partition.default_region().to_owned()));
     let region = args.region.as_deref().or(own.as_deref()).unwrap_or(Partition::Aws.default_region());
     if let Some(partition) = partition.filter(|partition| Partition::of_region(region) != *partition) {
-        return Err(Report::new(
+        return Err(UserError::new(
             Kind::Usage,
             format!("{region} is not a region of partition {}, where the role is", partition.id()),
         )
@@ -67,8 +67,9 @@ fn destination(paths: &Paths, args: &ConsoleArgs) -> Result<Option<String>, Repo
     page(region, args.service.as_deref()).map(Some)
 }
 
-fn seconds(text: &str) -> Result<u32, Report> {
-    let refuse = |why: &str| Report::new(Kind::Usage, format!("`--duration`: {why}")).hint("give it as 15m, 1h or 12h");
+fn seconds(text: &str) -> Result<u32, UserError> {
+    let refuse =
+        |why: &str| UserError::new(Kind::Usage, format!("`--duration`: {why}")).hint("give it as 15m, 1h or 12h");
     let duration = parse_duration(text).map_err(refuse)?;
     u32::try_from(duration.as_secs()).map_err(|_| refuse("a session of the console lasts 15m to 12h"))
 }
@@ -80,7 +81,7 @@ pub(super) fn switch_link(paths: &Paths, args: &SwitchLinkArgs) -> Result<(), Fa
     let Some(role) = catalogue.roles.get(name) else {
         if catalogue.identities.contains_key(name) {
             let why = format!("`{name}` is an identity: people sign in as it and switch to roles");
-            return Err(Report::new(Kind::Config, why).hint("name a role; `rolecall role list` shows them").into());
+            return Err(UserError::new(Kind::Config, why).hint("name a role; `rolecall role list` shows them").into());
         }
         return Err(config_file::unknown("role", name, catalogue.roles.keys().map(Name::as_str)).into());
     };

@@ -6,12 +6,12 @@
 mod file;
 
 use super::args::{EnvArgs, Format};
-use super::launch::variables::{METADATA, REGIONS, ROLE};
+use super::credential_env::SHADOWING;
+use super::exec::variables::{METADATA, REGIONS, ROLE};
 use super::output::{Failure, print, print_data, secret_buffer};
-use super::shadowing::SHADOWING;
 use super::{config_file, quote, var};
 use rolecall_core::domain::credential::Session;
-use rolecall_core::domain::report::{Kind, Report, printable};
+use rolecall_core::domain::error::{Kind, UserError, printable};
 use rolecall_ipc::client;
 use rolecall_ipc::protocol::message::Context;
 use rolecall_ipc::protocol::process_output::{self, timestamp};
@@ -34,7 +34,7 @@ const FISH_UNIVERSAL: &str = "  set -qU rolecall_name; and echo \"rolecall: role
                               remove it: set -eU rolecall_name\" >&2\n";
 
 /// Prints the variables, writes them into a file, or prints what unsets them.
-pub(super) fn run(paths: impl Fn() -> Result<Paths, Report>, args: &EnvArgs) -> Result<(), Failure> {
+pub(super) fn run(paths: impl Fn() -> Result<Paths, UserError>, args: &EnvArgs) -> Result<(), Failure> {
     let for_shell = || args.format.map_or_else(|| of_shell(var("SHELL").as_deref()), Ok);
     let Some(name) = args.name.as_deref().filter(|_| !args.unset) else {
         return print_data(&unset(for_shell()?, var(ROLE).is_some())?);
@@ -60,7 +60,7 @@ pub(super) fn run(paths: impl Fn() -> Result<Paths, Report>, args: &EnvArgs) -> 
 }
 
 /// Chooses the format that the caller's shell reads. Without `$SHELL`, as in cron and containers, it is that of sh.
-fn of_shell(shell: Option<&str>) -> Result<Format, Report> {
+fn of_shell(shell: Option<&str>) -> Result<Format, UserError> {
     let Some(shell) = shell else { return Ok(Format::Sh) };
     Ok(match Path::new(shell).file_name().and_then(|name| name.to_str()).unwrap_or_default() {
         "sh" | "bash" | "dash" | "zsh" | "ash" | "busybox" | "ksh" | "ksh93" | "lksh" | "mksh" | "oksh" | "posh"
@@ -72,7 +72,7 @@ fn of_shell(shell: Option<&str>) -> Result<Format, Report> {
         "pwsh" | "powershell" => Format::Powershell,
         _ => {
             let message = format!("$SHELL is {}, whose syntax rolecall does not know", printable(shell, 256));
-            return Err(Report::new(Kind::Usage, message)
+            return Err(UserError::new(Kind::Usage, message)
                 .hint("choose a syntax: `--format sh`, or fish, csh, nushell, xonsh, powershell, dotenv, json"));
         }
     })
@@ -166,9 +166,9 @@ fn render(session: &Session, place: &Place<'_>, format: Format) -> Zeroizing<Str
 }
 
 /// Makes the text that unsets everything that says who one is, the region that goes with it included.
-fn unset(format: Format, in_a_role: bool) -> Result<String, Report> {
+fn unset(format: Format, in_a_role: bool) -> Result<String, UserError> {
     if matches!(format, Format::Dotenv | Format::Json) {
-        return Err(Report::new(Kind::Usage, "a list of values can set variables and not unset them")
+        return Err(UserError::new(Kind::Usage, "a list of values can set variables and not unset them")
             .hint("give `--format` as sh, fish, csh, nushell, xonsh or powershell"));
     }
     // Where a machine's own metadata service is, is the person's setting, unless a role of ours has set it.

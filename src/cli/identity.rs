@@ -10,12 +10,12 @@ mod totp;
 use super::args::{IdentityCommand, IdentityRemoveArgs, ShowArgs};
 use super::config_file::Edited;
 use super::output::{self, Cell, Failure, Screen, Style, headings, remark, span, table};
-use super::{ask, config_file, tell, waiting};
+use super::{config_file, confirm, spinner, tell};
 use chrono::{DateTime, Utc};
 use rolecall_core::config;
-use rolecall_core::domain::catalogue::{Catalogue, IdentityKind};
+use rolecall_core::domain::catalogue::{Config, IdentityKind};
+use rolecall_core::domain::error::{Kind, UserError};
 use rolecall_core::domain::names::Name;
-use rolecall_core::domain::report::{Kind, Report};
 use rolecall_core::domain::source::Source;
 use rolecall_ipc::client::{self, Autostart};
 use rolecall_ipc::protocol::message::{Answer, Request};
@@ -36,8 +36,8 @@ pub(super) fn run(paths: &Paths, command: &IdentityCommand) -> Result<(), Failur
     }
 }
 
-fn keys(paths: &Paths) -> Result<Vec<KeyStatus>, Report> {
-    match waiting::ask(paths, Request::Keys, Autostart::Yes)? {
+fn keys(paths: &Paths) -> Result<Vec<KeyStatus>, UserError> {
+    match spinner::ask(paths, Request::Keys, Autostart::Yes)? {
         Answer::Keys { keys } => Ok(keys),
         _ => Err(client::odd_answer()),
     }
@@ -113,7 +113,7 @@ fn show(paths: &Paths, args: &ShowArgs) -> Result<(), Failure> {
     let Some(identity) = catalogue.identities.get(name) else { return Err(unknown(&catalogue, name).into()) };
     let keys = keys(paths)?;
     let Some(key) = keys.iter().find(|key| key.identity == name) else {
-        return Err(Report::new(Kind::Config, "the agent does not know this identity yet")
+        return Err(UserError::new(Kind::Config, "the agent does not know this identity yet")
             .hint("see `rolecall status` for what is wrong with the configuration")
             .into());
     };
@@ -174,7 +174,7 @@ fn render_show(shown: &Shown<'_>, now: DateTime<Utc>, screen: Screen) -> String 
 }
 
 /// Names the roles that start from an identity, by way of others too.
-fn roles_of<'a>(catalogue: &'a Catalogue, identity: &str) -> Vec<&'a str> {
+fn roles_of<'a>(catalogue: &'a Config, identity: &str) -> Vec<&'a str> {
     let starts_here =
         |name: &str| config_file::chain(catalogue, name).is_some_and(|(i, _)| i.name.as_str() == identity);
     let mut roles: Vec<&str> = catalogue.roles.keys().map(Name::as_str).filter(|n| starts_here(n)).collect();
@@ -182,7 +182,7 @@ fn roles_of<'a>(catalogue: &'a Catalogue, identity: &str) -> Vec<&'a str> {
     roles
 }
 
-fn unknown(catalogue: &Catalogue, name: &str) -> Report {
+fn unknown(catalogue: &Config, name: &str) -> UserError {
     config_file::unknown("identity", name, catalogue.identities.keys().map(Name::as_str))
 }
 
@@ -196,12 +196,12 @@ fn remove(paths: &Paths, args: &IdentityRemoveArgs) -> Result<(), Failure> {
     let has_key = identity.kind == IdentityKind::IamUser;
     if !args.yes {
         let what = if has_key { "its key in the vault, its sessions and its section" } else { "its section" };
-        if !ask::is_possible() {
-            return Err(Report::new(Kind::Usage, format!("removing it deletes {what}, and there is nobody to ask"))
+        if !confirm::is_possible() {
+            return Err(UserError::new(Kind::Usage, format!("removing it deletes {what}, and there is nobody to ask"))
                 .hint(format!("if that is meant: `rolecall identity remove {name} --yes`"))
                 .into());
         }
-        if !ask::consent(&format!("Delete {name}: {what}?"))? {
+        if !confirm::consent(&format!("Delete {name}: {what}?"))? {
             return output::print("nothing was changed\n");
         }
     }
@@ -210,7 +210,7 @@ fn remove(paths: &Paths, args: &IdentityRemoveArgs) -> Result<(), Failure> {
     }
     file.write(&edited).map_err(|report| {
         let gone = if has_key { "the key is deleted from the vault, but " } else { "" };
-        Report::new(report.kind, format!("{gone}its section is still there: {}", report.message))
+        UserError::new(report.kind, format!("{gone}its section is still there: {}", report.message))
             .hint(format!("delete `[identities.{name}]` from {} by hand", file.shown()))
     })?;
     config_file::reload(paths)?;
@@ -252,7 +252,7 @@ mod tests {
         let mut broken = key();
         (broken.identity, broken.access_key_id, broken.arn, broken.account, broken.stored, broken.mfa_serial) =
             ("old".into(), None, None, None, None, None);
-        broken.error = Some(Report::new(Kind::Locked, "the vault is locked").hint("`rolecall unlock --vault`"));
+        broken.error = Some(UserError::new(Kind::Locked, "the vault is locked").hint("`rolecall unlock --vault`"));
         assert_eq!(
             render_list(&[key(), broken], now, Screen::default()),
             "\

@@ -5,7 +5,7 @@
 
 use super::args::ImdsArgs;
 use super::output::{self, Failure, complain_text};
-use rolecall_core::domain::report::printable;
+use rolecall_core::domain::error::printable;
 use rolecall_ipc::client;
 use rolecall_ipc::protocol::message::{EndpointForm, EndpointOwner};
 use rolecall_platform::paths::Paths;

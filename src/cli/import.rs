@@ -4,27 +4,27 @@
 //! asks rolecall; only then do the keys go from the credentials file. What comes next time begins by looking at what is
 //! there. What it changed rests in a journal without any secret, which `--undo` works from.
 
+mod discover;
 mod journal;
-mod shown;
-mod survey;
+mod report;
 mod undo;
 
 use super::args::ImportArgs;
 use super::output::{self, Failure, Screen};
-use super::{ask, config_file, unlock, waiting};
+use super::{config_file, confirm, spinner, unlock};
+use discover::Discovered;
 use journal::{Entry, FileChange, Journal};
+pub(super) use report::Shown;
+use report::{ShownWarning, Step, finished, nothing, said};
+use rolecall_awsfiles::file_io;
 use rolecall_awsfiles::fingerprint::fingerprint;
 use rolecall_awsfiles::import::change::{self, Change};
 use rolecall_awsfiles::import::{NewIdentity, Origin, Plan, Tool};
-use rolecall_awsfiles::sync;
-use rolecall_core::domain::report::{Kind, Report, printable};
+use rolecall_core::domain::error::{Kind, UserError, printable};
 use rolecall_ipc::client::{self, Autostart};
 use rolecall_ipc::protocol::message::{Answer, ForeignTool, Request};
 use rolecall_platform::files;
 use rolecall_platform::paths::Paths;
-pub(super) use shown::Shown;
-use shown::{ShownWarning, Step, finished, nothing, said};
-use survey::Survey;
 
 /// Does what was typed.
 pub(super) fn run(paths: &Paths, args: &ImportArgs) -> Result<(), Failure> {
@@ -32,7 +32,7 @@ pub(super) fn run(paths: &Paths, args: &ImportArgs) -> Result<(), Failure> {
         return undo::run(paths, args);
     }
     let mut journal = Journal::open(paths)?;
-    let mut survey = Survey::look(paths, args)?;
+    let mut survey = Discovered::look(paths, args)?;
     survey.know(args)?;
     let (plan, text) = planned(&mut survey, paths, args)?;
     if plan.is_empty() {
@@ -43,15 +43,15 @@ pub(super) fn run(paths: &Paths, args: &ImportArgs) -> Result<(), Failure> {
         if args.only.is_empty() && !args.config_only {
             journal.finish()?;
         }
-        let mut shown = shown::shown(paths, &survey, &plan, &text);
+        let mut shown = report::shown(paths, &survey, &plan, &text);
         shown.step = Step::Nothing;
         if args.json {
             return output::print_json(&shown);
         }
         return output::print(&nothing(paths, &plan, &shown));
     }
-    let shown = shown::shown(paths, &survey, &plan, &text);
-    let can_go_on = args.dry_run || args.yes || (!args.json && ask::is_possible());
+    let shown = report::shown(paths, &survey, &plan, &text);
+    let can_go_on = args.dry_run || args.yes || (!args.json && confirm::is_possible());
     if !args.json {
         output::print(&said(&plan, &shown, Screen::stdout()))?;
     }
@@ -59,25 +59,27 @@ pub(super) fn run(paths: &Paths, args: &ImportArgs) -> Result<(), Failure> {
         return if args.json { output::print_json(&shown) } else { output::print("nothing was changed\n") };
     }
     if !can_go_on {
-        return Err(Report::new(Kind::Usage, "an import changes files, and there is nobody to ask")
+        return Err(UserError::new(Kind::Usage, "an import changes files, and there is nobody to ask")
             .hint("do it: `rolecall import --yes`; only look: `rolecall import --dry-run`")
             .into());
     }
-    if !args.yes && !ask::consent("Take them over?")? {
+    if !args.yes && !confirm::consent("Take them over?")? {
         return output::print("nothing was changed\n");
     }
-    if ask::is_possible() && plan.identities.iter().any(needs_vault) {
+    if confirm::is_possible() && plan.identities.iter().any(needs_vault) {
         unlock::ready_vault(paths)?;
     }
     let mut warnings = Vec::new();
     let (plan, text) = apply(paths, args, &mut survey, &mut journal, (plan, text), &mut warnings)?;
-    let mut done = shown::shown(paths, &survey, &plan, &text);
+    let mut done = report::shown(paths, &survey, &plan, &text);
     done.warnings = warnings;
     if plan.is_empty() {
         // No key worked. Whoever reads the exit code alone must not take that for done.
         let why = plan.left.first().map_or("", |left| left.reason.as_str());
         let message = format!("nothing was taken over: {}", printable(why, 512));
-        return Err(Report::new(Kind::Refused, message).hint("`rolecall import --dry-run` lists every profile").into());
+        return Err(UserError::new(Kind::Refused, message)
+            .hint("`rolecall import --dry-run` lists every profile")
+            .into());
     }
     done.step = Step::Done;
     if args.json {
@@ -86,7 +88,7 @@ pub(super) fn run(paths: &Paths, args: &ImportArgs) -> Result<(), Failure> {
     output::print(&finished(paths, args, &plan, &done, Screen::stdout()))
 }
 
-fn planned(survey: &mut Survey, paths: &Paths, args: &ImportArgs) -> Result<(Plan, String), Report> {
+fn planned(survey: &mut Discovered, paths: &Paths, args: &ImportArgs) -> Result<(Plan, String), UserError> {
     let (mut plan, text) = survey.plan(paths)?;
     if args.config_only {
         (plan.config, plan.credentials) = (Vec::new(), Vec::new());
@@ -108,7 +110,7 @@ fn needs_vault(identity: &NewIdentity) -> bool {
 fn apply(
     paths: &Paths,
     args: &ImportArgs,
-    survey: &mut Survey,
+    survey: &mut Discovered,
     journal: &mut Journal,
     (mut plan, mut text): (Plan, String),
     warnings: &mut Vec<ShownWarning>,
@@ -117,7 +119,7 @@ fn apply(
     for (path, changes) in [(&paths.aws_config, &plan.config), (&paths.aws_credentials, &plan.credentials)] {
         // Before a key goes into the vault: half of an import would be the first and not the last step.
         if !changes.is_empty() {
-            sync::verify(path)?;
+            file_io::verify(path)?;
         }
     }
     clear_leftovers(paths);
@@ -141,7 +143,7 @@ fn apply(
                 .put(number, Entry { continues: continues(journal, number), ..entry(paths, survey, &plan, &text) })?;
         }
     }
-    let go_on = |report: Report| report.also("`rolecall import` again goes on where this ended");
+    let go_on = |report: UserError| report.with_note("`rolecall import` again goes on where this ended");
     survey.still_holds(paths)?;
     config_file::write(paths, &survey.text, &text)?;
     config_file::reload(paths).map_err(go_on)?;
@@ -149,7 +151,7 @@ fn apply(
         (&paths.aws_config, &survey.config, &plan.config),
         (&paths.aws_credentials, &survey.credentials, &plan.credentials),
     ] {
-        sync::write_unbacked(path, old, &change::apply(old, changes)).map_err(go_on)?;
+        file_io::write_unbacked(path, old, &change::apply(old, changes)).map_err(go_on)?;
     }
     journal.finish()?;
     Ok((plan, text))
@@ -161,7 +163,11 @@ fn continues(journal: &Journal, number: u32) -> bool {
 
 /// Stores every key; gives the profiles whose key is left where it is, and why. Fails where nobody can tell. A key that
 /// is stored can have warnings.
-fn store_keys(paths: &Paths, plan: &Plan, warnings: &mut Vec<ShownWarning>) -> Result<Vec<(String, String)>, Report> {
+fn store_keys(
+    paths: &Paths,
+    plan: &Plan,
+    warnings: &mut Vec<ShownWarning>,
+) -> Result<Vec<(String, String)>, UserError> {
     let mut failed = Vec::new();
     for identity in &plan.identities {
         let name = identity.name.to_string();
@@ -187,7 +193,7 @@ fn store_keys(paths: &Paths, plan: &Plan, warnings: &mut Vec<ShownWarning>) -> R
             },
             Origin::Machine(_) | Origin::Process(_) | Origin::WebIdentity { .. } => continue,
         };
-        match waiting::ask(paths, request, Autostart::Yes) {
+        match spinner::ask(paths, request, Autostart::Yes) {
             Ok(Answer::Key(key)) => {
                 warnings.extend(key.warnings.iter().map(|warning| ShownWarning::new(&identity.profile, warning)));
             }
@@ -199,7 +205,7 @@ fn store_keys(paths: &Paths, plan: &Plan, warnings: &mut Vec<ShownWarning>) -> R
             Err(report) => {
                 let done = "no file was changed; `rolecall import` again goes on";
                 let message = format!("{}: {}", printable(&identity.profile, 128), report.message);
-                return Err(Report { message, ..report }.also(done));
+                return Err(UserError { message, ..report }.with_note(done));
             }
         }
     }
@@ -212,7 +218,7 @@ fn arns(plan: &Plan, identity: &NewIdentity) -> Vec<String> {
     identity.mfa_serial.clone().into_iter().chain(roles.take(1)).collect()
 }
 
-fn entry(paths: &Paths, survey: &Survey, plan: &Plan, text: &str) -> Entry {
+fn entry(paths: &Paths, survey: &Discovered, plan: &Plan, text: &str) -> Entry {
     let file = |path: &std::path::Path, old: &[u8], changes: &[Change]| FileChange {
         path: path.to_path_buf(),
         was_there: path.exists(),

@@ -4,11 +4,11 @@
 //! can be done without it. Answers that make sense are there already; the end of the input is never a yes.
 
 use super::output::{self, Failure, Screen, Style};
-use super::standing::{Standing, count, has_command};
-use super::{ask, config_file, run_words};
+use super::overview::{Standing, count, has_command};
+use super::{config_file, confirm, run_words};
 use rolecall_core::domain::arn::RoleArn;
+use rolecall_core::domain::error::{Kind, UserError, printable};
 use rolecall_core::domain::names::Name;
-use rolecall_core::domain::report::{Kind, Report, printable};
 use rolecall_ipc::client;
 use rolecall_ipc::protocol::message::Context;
 use rolecall_ipc::protocol::process_output;
@@ -23,7 +23,7 @@ pub(super) fn run(paths: &Paths) -> Result<(), Failure> {
     if let Err(report) = standing.catalogue {
         return Err(report.into());
     }
-    if !ask::is_possible() {
+    if !confirm::is_possible() {
         return Err(nobody(&standing).into());
     }
     output::print(&format!("{}\n", standing.text(paths, Screen::stdout())))?;
@@ -34,7 +34,7 @@ pub(super) fn run(paths: &Paths) -> Result<(), Failure> {
             count(roles, "role profile"),
             count(keys, "access key")
         );
-        if ask::agree(&what)? {
+        if confirm::agree(&what)? {
             step(&["import"])?;
         }
     }
@@ -47,7 +47,7 @@ pub(super) fn run(paths: &Paths) -> Result<(), Failure> {
     let now = Standing::new(paths);
     let number = now.catalogue.as_ref().map_or(0, |catalogue| catalogue.roles.len());
     if now.found.as_ref().is_ok_and(|found| found.managed < number)
-        && ask::agree(&format!(
+        && confirm::agree(&format!(
             "Write profiles for {} into {}?",
             count(number, "role"),
             config_file::shown(&paths.aws_config)
@@ -59,7 +59,7 @@ pub(super) fn run(paths: &Paths) -> Result<(), Failure> {
 }
 
 /// Says what there is and which commands do it, where nobody can be asked.
-fn nobody(standing: &Standing) -> Report {
+fn nobody(standing: &Standing) -> UserError {
     let (roles, keys) = standing.foreign();
     let found = format!("{} and {} of other tools", count(roles, "role profile"), count(keys, "access key"));
     let commands = if roles + keys > 0 && has_command("import") {
@@ -69,7 +69,7 @@ fn nobody(standing: &Standing) -> Report {
     } else {
         "`rolecall role add NAME --source IDENTITY --role-arn ARN`, `rolecall profiles sync`"
     };
-    Report::new(Kind::Usage, format!("init asks on a terminal, and there is none; the AWS files have {found}"))
+    UserError::new(Kind::Usage, format!("init asks on a terminal, and there is none; the AWS files have {found}"))
         .hint(format!("run the steps yourself: {commands}; `rolecall init SHELL` prints what a shell reads"))
 }
 
@@ -84,7 +84,7 @@ fn step(words: &[&str]) -> Result<(), Failure> {
 
 /// Stores a key; tells whether there is an identity now.
 fn identity(paths: &Paths, standing: &Standing) -> Result<bool, Failure> {
-    if !ask::agree("Do you have an access key of an IAM user that may assume roles?")? {
+    if !confirm::agree("Do you have an access key of an IAM user that may assume roles?")? {
         if has_command("setup") {
             let profiles = standing.found.as_ref().map(|found| found.profiles.as_slice()).unwrap_or_default();
             let auth = profiles.first().map_or("PROFILE", String::as_str);
@@ -119,7 +119,7 @@ fn role(paths: &Paths) -> Result<bool, Failure> {
     let mut identities: Vec<&str> = catalogue.identities.keys().map(Name::as_str).collect();
     identities.sort_unstable();
     for _ in 0..TRIES {
-        let arn = ask::visible("ARN of a role that it may assume, or nothing to stop here: ")?;
+        let arn = confirm::visible("ARN of a role that it may assume, or nothing to stop here: ")?;
         let arn = arn.trim();
         if arn.is_empty() {
             output::print("later: `rolecall role add NAME --source IDENTITY --role-arn ARN`\n")?;
@@ -137,7 +137,7 @@ fn role(paths: &Paths) -> Result<bool, Failure> {
             Err(why) => output::print(&format!("that is not one: {why}\n"))?,
         }
     }
-    Err(Report::new(Kind::Usage, "no role's ARN was given")
+    Err(UserError::new(Kind::Usage, "no role's ARN was given")
         .hint("it looks like arn:aws:iam::222222222222:role/Name")
         .into())
 }
@@ -145,14 +145,14 @@ fn role(paths: &Paths) -> Result<bool, Failure> {
 /// Asks for a name; nothing is the one that is proposed.
 fn name(question: &str, proposed: &str) -> Result<String, Failure> {
     for _ in 0..TRIES {
-        let typed = ask::visible(&format!("{question} [{proposed}]: "))?;
+        let typed = confirm::visible(&format!("{question} [{proposed}]: "))?;
         let typed = if typed.trim().is_empty() { proposed } else { typed.trim() };
         match Name::new(typed) {
             Ok(name) => return Ok(name.to_string()),
             Err(why) => output::print(&format!("{why}\n"))?,
         }
     }
-    Err(Report::new(Kind::Usage, "no name was given").hint("run `rolecall init` again").into())
+    Err(UserError::new(Kind::Usage, "no name was given").hint("run `rolecall init` again").into())
 }
 
 /// Gets a session of one role, and says how to go on.
@@ -161,9 +161,9 @@ fn try_one(paths: &Paths) -> Result<(), Failure> {
     let mut roles: Vec<&str> = catalogue.roles.keys().map(Name::as_str).collect();
     roles.sort_unstable();
     let Some(role) = roles.first() else { return Ok(()) };
-    if ask::agree(&format!("Try the role {role} now?"))? {
+    if confirm::agree(&format!("Try the role {role} now?"))? {
         let line = client::get(paths, role, Context::from_env())
-            .map_err(|report| Report { message: format!("{role}: {}", report.message), ..report })?;
+            .map_err(|report| UserError { message: format!("{role}: {}", report.message), ..report })?;
         let until = process_output::parse(&line)
             .map(|session| format!(" until {}", process_output::timestamp(session.expiration)));
         output::print(&format!("{role} works: AWS gave a session{}\n", until.unwrap_or_default()))?;

@@ -3,9 +3,9 @@
 //! It knows neither agent nor configuration. Never argv and never the environment, which other processes can read;
 //! every buffer is wiped, and no message repeats what was read.
 
-use super::{ask, key_csv};
+use super::{confirm, key_csv};
 use rolecall_core::domain::credential::AccessKey;
-use rolecall_core::domain::report::{Kind, Report, printable};
+use rolecall_core::domain::error::{Kind, UserError, printable};
 use rolecall_core::domain::secret::SecretKey;
 use rolecall_core::domain::text::{narrowing, wide};
 use rolecall_core::domain::totp::TotpSecret;
@@ -27,38 +27,38 @@ const NARROW_STDIN: &str = "pipe UTF-8: in PowerShell set `$OutputEncoding = [Te
 const FORMS: &str = "give JSON as `aws iam create-access-key` prints it, the console's CSV, or run it on a terminal";
 
 /// Asks for a key on the terminal.
-pub(super) fn from_terminal() -> Result<AccessKey, Report> {
-    let id = ask::visible("Access key ID: ")?.trim().to_owned();
-    let typed = ask::hidden("Secret access key (not shown): ")?;
+pub(super) fn from_terminal() -> Result<AccessKey, UserError> {
+    let id = confirm::visible("Access key ID: ")?.trim().to_owned();
+    let typed = confirm::hidden("Secret access key (not shown): ")?;
     checked(AccessKey { id, secret: SecretKey::new(typed.trim().to_owned()) }, "what was typed")
 }
 
 /// Reads a key from stdin.
-pub(super) fn from_stdin() -> Result<AccessKey, Report> {
+pub(super) fn from_stdin() -> Result<AccessKey, UserError> {
     read(&mut io::stdin().lock(), STDIN)
 }
 
 /// Reads a TOTP secret from stdin, and the key beside it if there is one.
-pub(super) fn totp_from_stdin() -> Result<(Option<AccessKey>, TotpSecret), Report> {
+pub(super) fn totp_from_stdin() -> Result<(Option<AccessKey>, TotpSecret), UserError> {
     let bytes = bytes(&mut io::stdin().lock(), "stdin")?;
     parse_totp(&bytes)
 }
 
 /// Reads a key from a file.
-pub(super) fn from_file(path: &Path) -> Result<AccessKey, Report> {
+pub(super) fn from_file(path: &Path) -> Result<AccessKey, UserError> {
     let shown = printable(&path.display().to_string(), 512);
     let mut file = File::open(path).map_err(|e| {
-        Report::new(Kind::Failed, format!("cannot open {shown}: {e}"))
+        UserError::new(Kind::Failed, format!("cannot open {shown}: {e}"))
             .hint("give the CSV file that the console offered")
     })?;
     read(&mut file, &shown)
 }
 
-fn read(from: &mut impl Read, what: &str) -> Result<AccessKey, Report> {
+fn read(from: &mut impl Read, what: &str) -> Result<AccessKey, UserError> {
     parse(&bytes(from, what)?, what)
 }
 
-fn bytes(from: &mut impl Read, what: &str) -> Result<Zeroizing<Vec<u8>>, Report> {
+fn bytes(from: &mut impl Read, what: &str) -> Result<Zeroizing<Vec<u8>>, UserError> {
     // One byte more than fits tells a file that is too long from one that just fits.
     let mut bytes = Zeroizing::new(vec![0; INPUT_MAX + 1]);
     let mut length = 0;
@@ -67,20 +67,21 @@ fn bytes(from: &mut impl Read, what: &str) -> Result<Zeroizing<Vec<u8>>, Report>
             Ok(0) => break,
             Ok(n) => length += n,
             Err(e) if e.kind() == io::ErrorKind::Interrupted => {}
-            Err(e) => return Err(Report::new(Kind::Failed, format!("cannot read {what}: {e}"))),
+            Err(e) => return Err(UserError::new(Kind::Failed, format!("cannot read {what}: {e}"))),
         }
     }
     bytes.truncate(length);
     Ok(bytes)
 }
 
-fn parse(bytes: &[u8], what: &str) -> Result<AccessKey, Report> {
-    let refused = |why: &str| Err(Report::new(Kind::Failed, format!("{what} holds no access key: {why}")).hint(FORMS));
+fn parse(bytes: &[u8], what: &str) -> Result<AccessKey, UserError> {
+    let refused =
+        |why: &str| Err(UserError::new(Kind::Failed, format!("{what} holds no access key: {why}")).hint(FORMS));
     if bytes.len() > INPUT_MAX {
         return refused("it is longer than 64 KiB");
     }
     if let Some(why) = wide(bytes) {
-        return Err(Report::new(Kind::Failed, format!("{what} {why}: no access key was read")).hint(match what {
+        return Err(UserError::new(Kind::Failed, format!("{what} {why}: no access key was read")).hint(match what {
             STDIN => NARROW_STDIN.to_owned(),
             file => narrowing(file),
         }));
@@ -97,13 +98,13 @@ fn parse(bytes: &[u8], what: &str) -> Result<AccessKey, Report> {
     }
 }
 
-fn parse_totp(bytes: &[u8]) -> Result<(Option<AccessKey>, TotpSecret), Report> {
+fn parse_totp(bytes: &[u8]) -> Result<(Option<AccessKey>, TotpSecret), UserError> {
     let refused = |why: &str| {
-        Report::new(Kind::Failed, format!("stdin holds no TOTP secret: {why}"))
+        UserError::new(Kind::Failed, format!("stdin holds no TOTP secret: {why}"))
             .hint("give JSON: `{\"TotpSecret\": \"…\"}`, with `AccessKeyId` and `SecretAccessKey` for a new key")
     };
     if let Some(why) = wide(bytes) {
-        return Err(Report::new(Kind::Failed, format!("stdin {why}: no TOTP secret was read")).hint(NARROW_STDIN));
+        return Err(UserError::new(Kind::Failed, format!("stdin {why}: no TOTP secret was read")).hint(NARROW_STDIN));
     }
     let text = std::str::from_utf8(bytes).ok().filter(|text| text.len() <= INPUT_MAX);
     let text = text.ok_or_else(|| refused("it is no text in UTF-8 of up to 64 KiB"))?;
@@ -117,10 +118,10 @@ fn parse_totp(bytes: &[u8]) -> Result<(Option<AccessKey>, TotpSecret), Report> {
     Ok((key, secret))
 }
 
-fn checked(key: AccessKey, what: &str) -> Result<AccessKey, Report> {
+fn checked(key: AccessKey, what: &str) -> Result<AccessKey, UserError> {
     match key.check() {
         Ok(()) => Ok(key),
-        Err(why) => Err(Report::new(Kind::Failed, format!("{what} is no access key: {why}"))
+        Err(why) => Err(UserError::new(Kind::Failed, format!("{what} is no access key: {why}"))
             .hint("make one in the console or with `aws iam create-access-key`")),
     }
 }

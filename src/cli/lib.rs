@@ -26,12 +26,14 @@
 
 mod agent;
 mod args;
-mod ask;
 mod browser;
 mod config_file;
+mod confirm;
 mod console;
+mod credential_env;
 mod doctor;
 mod env;
+mod exec;
 mod identity;
 mod imds;
 mod import;
@@ -39,11 +41,11 @@ mod init;
 mod json;
 mod key_csv;
 mod key_input;
-mod launch;
 mod line;
 mod log;
 mod log_files;
 mod output;
+mod overview;
 mod plan;
 mod profiles;
 mod prompt;
@@ -51,20 +53,18 @@ mod quote;
 mod role;
 mod roles;
 mod setup;
-mod shadowing;
 mod shell_files;
 mod shells;
 mod socket;
-mod standing;
+mod spinner;
 mod status;
 mod unlock;
 mod usage;
-mod waiting;
 
 use args::{Cli, Command, Inner};
 use clap::{FromArgMatches, Parser};
 use output::Failure;
-use rolecall_core::domain::report::{Kind, Report, printable};
+use rolecall_core::domain::error::{Kind, UserError, printable};
 use rolecall_ipc::client::{self, Autostart};
 use rolecall_ipc::protocol::message::{Answer, Context, Request};
 use rolecall_platform::paths::Paths;
@@ -81,7 +81,7 @@ pub fn run() -> ExitCode {
         return run_inner(&typed);
     }
     if typed.len() <= 1 {
-        return end(None, Paths::from_env().map_err(Failure::from).and_then(|paths| standing::run(&paths)));
+        return end(None, Paths::from_env().map_err(Failure::from).and_then(|paths| overview::run(&paths)));
     }
     let cli = usage::command().try_get_matches_from(&typed).and_then(|matches| Cli::from_arg_matches(&matches));
     let (subject, done) = match cli {
@@ -118,13 +118,13 @@ fn end(subject: Option<&str>, done: Result<(), Failure>) -> ExitCode {
 }
 
 /// Writes what a `credential_process` prints: everything in one write, or an error.
-pub fn print_session(line: &Zeroizing<Vec<u8>>) -> Result<(), Report> {
+pub fn print_session(line: &Zeroizing<Vec<u8>>) -> Result<(), UserError> {
     let written = output::write_stdout(line);
-    written.map_err(|e| Report::new(Kind::Failed, format!("cannot write the credentials to stdout: {e}")))
+    written.map_err(|e| UserError::new(Kind::Failed, format!("cannot write the credentials to stdout: {e}")))
 }
 
 /// Writes a failure to stderr, cause first, and gives its exit code.
-pub fn fail(subject: Option<&str>, report: &Report) -> ExitCode {
+pub fn fail(subject: Option<&str>, report: &UserError) -> ExitCode {
     output::complain(subject, report);
     ExitCode::from(report.kind.exit_code())
 }
@@ -148,7 +148,7 @@ fn dispatch(command: Command) -> Result<(), Failure> {
         Command::Console(args) => console::run(&paths()?, &args),
         Command::Doctor(args) => doctor::run(&paths()?, &args),
         Command::Env(args) => env::run(paths, &args),
-        Command::Exec(args) => launch::exec(&paths()?, &args),
+        Command::Exec(args) => exec::exec(&paths()?, &args),
         Command::Get(args) => Ok(print_session(&client::get(&paths()?, &args.name, Context::from_env())?)?),
         Command::Identity(command) => identity::run(&paths()?, &command),
         Command::Imds(args) => imds::run(&paths()?, &args),
@@ -165,7 +165,7 @@ fn dispatch(command: Command) -> Result<(), Failure> {
         Command::Role(command) => role::run(&paths()?, &command),
         Command::Roles(args) => roles::run(&paths()?, &args),
         Command::Setup(command) => setup::run(&paths()?, &command),
-        Command::Shell(args) => launch::shell(&paths()?, &args),
+        Command::Shell(args) => exec::shell(&paths()?, &args),
         Command::Status(args) => status::run(&paths()?, &args),
         Command::SwitchLink(args) => console::switch_link(&paths()?, &args),
         Command::Unlock(args) => unlock::unlock(&paths()?, &args),
@@ -173,8 +173,8 @@ fn dispatch(command: Command) -> Result<(), Failure> {
 }
 
 /// Asks the agent for something that is done and gives its remark, if it has one.
-fn tell(paths: &Paths, request: Request, autostart: Autostart) -> Result<Option<String>, Report> {
-    match waiting::ask(paths, request, autostart)? {
+fn tell(paths: &Paths, request: Request, autostart: Autostart) -> Result<Option<String>, UserError> {
+    match spinner::ask(paths, request, autostart)? {
         Answer::Done { note } => Ok(note.map(|note| printable(&note, 2048))),
         _ => Err(client::odd_answer()),
     }

@@ -11,7 +11,7 @@ use super::output::{self, Failure, Screen};
 use chrono::{DateTime, TimeDelta, Utc};
 use entry::Painter;
 use rolecall_core::config::parse_duration;
-use rolecall_core::domain::report::{Kind, Report};
+use rolecall_core::domain::error::{Kind, UserError};
 use rolecall_platform::paths::Paths;
 use rolecall_platform::reach;
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
@@ -66,7 +66,7 @@ pub(super) fn run(paths: &Paths, args: &LogArgs) -> Result<(), Failure> {
             })
             .map_err(|stop| match stop {
                 Stop::Output(failure) => failure,
-                Stop::Input(e) => Report::new(Kind::Failed, format!("cannot read the audit log: {e}"))
+                Stop::Input(e) => UserError::new(Kind::Failed, format!("cannot read the audit log: {e}"))
                     .hint(format!("look at the files: `ls -l {}*`", path.display()))
                     .into(),
             })?;
@@ -129,7 +129,7 @@ struct Wanted<'a> {
 }
 
 impl<'a> Wanted<'a> {
-    fn new(args: &'a LogArgs) -> Result<Self, Report> {
+    fn new(args: &'a LogArgs) -> Result<Self, UserError> {
         let since = args.since.as_deref().map(since).transpose()?;
         Ok(Self { role: args.role.as_deref(), since })
     }
@@ -143,11 +143,11 @@ impl<'a> Wanted<'a> {
     }
 }
 
-fn since(typed: &str) -> Result<DateTime<Utc>, Report> {
+fn since(typed: &str) -> Result<DateTime<Utc>, UserError> {
     #[expect(clippy::disallowed_methods, reason = "which lines a person wants to see; nothing depends on it")]
     let now = Utc::now();
     let time = parse_duration(typed).map_err(|why| {
-        Report::new(Kind::Usage, format!("`--since {typed}`: {why}")).hint("give a length of time, as `--since 2h`")
+        UserError::new(Kind::Usage, format!("`--since {typed}`: {why}")).hint("give a length of time, as `--since 2h`")
     })?;
     Ok(TimeDelta::from_std(time).ok().and_then(|time| now.checked_sub_signed(time)).unwrap_or_default())
 }

@@ -6,7 +6,7 @@
 
 use super::line::{self, Line, cut, wrap};
 use super::var;
-use rolecall_core::domain::report::{Kind, Report};
+use rolecall_core::domain::error::{Kind, UserError};
 use rolecall_core::domain::text::{escaped, escaped_json, printable};
 use rustix::termios;
 use serde::Serialize;
@@ -37,11 +37,11 @@ pub(super) enum Failure {
     /// The cause is on stderr already.
     Told(Kind),
     /// Something to tell.
-    Report(Report),
+    Report(UserError),
 }
 
-impl From<Report> for Failure {
-    fn from(report: Report) -> Self {
+impl From<UserError> for Failure {
+    fn from(report: UserError) -> Self {
         Self::Report(report)
     }
 }
@@ -62,7 +62,7 @@ fn write_out(bytes: &[u8]) -> Result<(), Failure> {
     match write_stdout(bytes) {
         Ok(()) => Ok(()),
         Err(e) if e.kind() == io::ErrorKind::BrokenPipe => Err(Failure::PipeClosed),
-        Err(e) => Err(Report::new(Kind::Failed, format!("cannot write to stdout: {e}")).into()),
+        Err(e) => Err(UserError::new(Kind::Failed, format!("cannot write to stdout: {e}")).into()),
     }
 }
 
@@ -95,7 +95,7 @@ pub(super) fn print_json_text(json: &str) -> Result<(), Failure> {
 }
 
 /// Writes a failure to stderr: the cause, which must make sense alone, then the hint.
-pub(super) fn complain(subject: Option<&str>, report: &Report) {
+pub(super) fn complain(subject: Option<&str>, report: &UserError) {
     let subject = subject.map(|s| format!("{}: ", printable(s, 128))).unwrap_or_default();
     let mut text = format!("rolecall: {subject}{}\n", printable(&report.message, REPORT_SHOWN));
     if let Some(hint) = &report.hint {

@@ -1,9 +1,9 @@
 //! What a role's plan will do, for `role show`: nothing is called, nobody is asked.
 
 use super::output::span;
-use rolecall_core::domain::catalogue::{Access, Catalogue, Identity, PromptKind, Role};
-use rolecall_core::domain::outline::{Asked, PlannedCall, SOURCE};
+use rolecall_core::domain::catalogue::{Access, Config, Identity, PromptKind, Role};
 use rolecall_core::domain::plan::Plan;
+use rolecall_core::domain::plan_summary::{ExpectedPrompt, PlannedCall, SOURCE};
 use schemars::JsonSchema;
 use serde::Serialize;
 use std::collections::BTreeMap;
@@ -75,7 +75,7 @@ struct ShownAsk {
 }
 
 impl ShownPlan {
-    pub(super) fn new(catalogue: &Catalogue, plan: &Plan) -> Self {
+    pub(super) fn new(catalogue: &Config, plan: &Plan) -> Self {
         Self {
             access: catalogue.roles.get(&plan.name).and_then(|role| ShownAccess::new(catalogue, role)),
             calls: plan.calls().into_iter().map(ShownCall::new).collect(),
@@ -99,7 +99,7 @@ impl ShownPlan {
 }
 
 impl ShownAccess {
-    fn new(catalogue: &Catalogue, role: &Role) -> Option<Self> {
+    fn new(catalogue: &Config, role: &Role) -> Option<Self> {
         let unnamed = role.access(None, &BTreeMap::new());
         (unnamed != Access::Allow).then(|| Self {
             by_program: role.access_by_program.iter().map(|(path, access)| (path.clone(), access.as_str())).collect(),
@@ -163,7 +163,7 @@ impl ShownCall {
 }
 
 impl ShownAsk {
-    fn new(catalogue: &Catalogue, identity: &Identity, asked: Asked) -> Self {
+    fn new(catalogue: &Config, identity: &Identity, asked: ExpectedPrompt) -> Self {
         let prompts = catalogue.agent.prompts.iter().map(|prompt| match prompt {
             PromptKind::Pinentry => "pinentry",
             PromptKind::Tty => "tty",

@@ -9,12 +9,12 @@ use super::output::{self, Failure, Screen, Style, remark};
 use super::{config_file, var, variables};
 use rolecall_awsfiles::document::{Document, FileKind};
 use rolecall_awsfiles::entry::Entry;
-use rolecall_awsfiles::managed::{self, Taken};
-use rolecall_awsfiles::shadow::{self, Scene, Severity, Warning};
-use rolecall_awsfiles::{diff, sync};
-use rolecall_core::domain::catalogue::Catalogue;
+use rolecall_awsfiles::managed_block::{self, Taken};
+use rolecall_awsfiles::precedence_warnings::{self, ProfileFiles, Severity, Warning};
+use rolecall_awsfiles::{diff, file_io};
+use rolecall_core::domain::catalogue::Config;
+use rolecall_core::domain::error::{Kind, UserError};
 use rolecall_core::domain::names::Name;
-use rolecall_core::domain::report::{Kind, Report};
 use rolecall_platform::paths::Paths;
 use rolecall_platform::reach::{self, Follow};
 use schemars::JsonSchema;
@@ -42,8 +42,8 @@ pub(super) fn run(paths: &Paths, command: &ProfilesCommand) -> Result<(), Failur
         }
         ProfilesCommand::Sync(args) => {
             // Also where nothing is to be written: it says that the profiles are served.
-            sync::verify(&paths.aws_config)?;
-            let backup = sync::write(&paths.aws_config, &change.old, &change.new)?;
+            file_io::verify(&paths.aws_config)?;
+            let backup = file_io::write(&paths.aws_config, &change.old, &change.new)?;
             let warnings = change.warnings(paths);
             if args.json {
                 return output::print_json(&change.shown(paths, None, backup, warnings));
@@ -54,9 +54,9 @@ pub(super) fn run(paths: &Paths, command: &ProfilesCommand) -> Result<(), Failur
 }
 
 /// Brings the profiles up to date, as `profiles sync` does; gives the roles that were left out.
-pub(super) fn write(paths: &Paths) -> Result<Vec<String>, Report> {
+pub(super) fn write(paths: &Paths) -> Result<Vec<String>, UserError> {
     let change = Change::plan(&config_file::load(paths)?, &paths.aws_config, &program()?)?;
-    sync::write(&paths.aws_config, &change.old, &change.new)?;
+    file_io::write(&paths.aws_config, &change.old, &change.new)?;
     Ok(change.taken.iter().map(|taken| taken.name.to_string()).collect())
 }
 
@@ -109,17 +109,17 @@ struct ShownWarning {
 }
 
 impl Change {
-    fn plan(catalogue: &Catalogue, file: &Path, program: &Path) -> Result<Self, Report> {
+    fn plan(catalogue: &Config, file: &Path, program: &Path) -> Result<Self, UserError> {
         let mut names: Vec<Name> = catalogue.roles.keys().cloned().collect();
         names.sort();
-        let old = sync::read(file)?;
-        let taken = managed::taken(file, &old, &names)?;
+        let old = file_io::read(file)?;
+        let taken = managed_block::taken(file, &old, &names)?;
         let outside: HashSet<&Name> = taken.iter().map(|taken| &taken.name).collect();
         let free = names.iter().filter(|name| !outside.contains(name));
         let entries = free
             .map(|name| Entry::new(name.clone(), program, config_file::region_in(catalogue, name.as_str()).as_deref()))
-            .collect::<Result<Vec<Entry>, Report>>()?;
-        let new = Zeroizing::new(managed::replace(file, &old, &managed::render(&entries))?);
+            .collect::<Result<Vec<Entry>, UserError>>()?;
+        let new = Zeroizing::new(managed_block::replace(file, &old, &managed_block::render(&entries))?);
         let (before, after) = (sections(file, &old)?, sections(file, &new)?);
         let in_only = |one: &BTreeMap<String, Vec<u8>>, other: &BTreeMap<String, Vec<u8>>| -> Vec<String> {
             one.keys().filter(|name| !other.contains_key(*name)).cloned().collect()
@@ -153,10 +153,10 @@ impl Change {
     /// Looks for what is in the way, in both files and in the environment of whoever calls.
     fn warnings(&self, paths: &Paths) -> Vec<Warning> {
         // One that cannot be read is another tool's business, and that tool will say so.
-        let credentials = sync::read(&paths.aws_credentials).unwrap_or_default();
+        let credentials = file_io::read(&paths.aws_credentials).unwrap_or_default();
         let variables = variables();
         let variables: Vec<&str> = variables.iter().map(String::as_str).collect();
-        shadow::warnings(&Scene {
+        precedence_warnings::warnings(&ProfileFiles {
             config: (&paths.aws_config, &self.new),
             credentials: (&paths.aws_credentials, &credentials),
             names: &self.names,
@@ -224,8 +224,8 @@ fn profiles(count: usize) -> String {
 }
 
 /// Gives the sections of the block by name, each with its lines.
-fn sections(file: &Path, text: &[u8]) -> Result<BTreeMap<String, Vec<u8>>, Report> {
-    let block = managed::find(file, text)?.map_or(0..0, |span| span.lines);
+fn sections(file: &Path, text: &[u8]) -> Result<BTreeMap<String, Vec<u8>>, UserError> {
+    let block = managed_block::find(file, text)?.map_or(0..0, |span| span.lines);
     let document = Document::parse(text, FileKind::Config);
     let lines_of = |range: std::ops::Range<usize>| {
         let lines = document.lines().get(range.start - 1..range.end - 1).unwrap_or_default();
@@ -255,9 +255,9 @@ fn paint_diff(text: &str, screen: Screen) -> String {
 ///
 /// The kernel gives the file behind all links, as `…/Cellar/rolecall/0.1.0/bin/rolecall`, which an update deletes. The
 /// first `rolecall` in `PATH` is taken instead if it leads to the same file.
-pub(super) fn program() -> Result<PathBuf, Report> {
+pub(super) fn program() -> Result<PathBuf, UserError> {
     let own = std::env::current_exe()
-        .map_err(|e| Report::new(Kind::Failed, format!("cannot find out where rolecall itself lies: {e}")))?;
+        .map_err(|e| UserError::new(Kind::Failed, format!("cannot find out where rolecall itself lies: {e}")))?;
     let search = var("PATH").unwrap_or_default();
     Ok(stable(&own, std::env::split_paths(&search)).unwrap_or(own))
 }

@@ -18,7 +18,7 @@ const TEXT: &str = r#"
     role_arn = "arn:aws:iam::333333333333:role/DataReader"
 "#;
 
-fn catalogue(text: &str) -> Catalogue {
+fn catalogue(text: &str) -> Config {
     config::parse(text, Path::new("config.toml")).unwrap_or_else(|e| panic!("{e}"))
 }
 
@@ -35,7 +35,7 @@ fn every_role_gets_a_profile_and_identities_get_none() {
     assert!(text.contains("[profile prod]\ncredential_process = /usr/bin/rolecall get prod\nregion = eu-west-1\n"));
     assert!(!text.contains("auth"), "{text}");
     assert_eq!(change.added, ["data", "prod"]);
-    sync::write(&paths.aws_config, &change.old, &change.new).expect("written");
+    file_io::write(&paths.aws_config, &change.old, &change.new).expect("written");
 
     let again = plan(TEXT, &paths.aws_config);
     assert_eq!(*again.old, *again.new);

@@ -4,12 +4,12 @@
 //! word in the prompt and no failure: a prompt has no place for errors.
 
 use super::args::PromptArgs;
-use super::launch::role_of_this_shell;
+use super::exec::role_of_this_shell;
 use super::output::{self, Failure, span};
 use super::var;
 use chrono::DateTime;
 use rolecall_core::domain::names::Name;
-use rolecall_ipc::client::{Brief, ask_briefly};
+use rolecall_ipc::client::{QuickReply, ask_briefly};
 use rolecall_ipc::protocol::message::{Answer, Request};
 use rolecall_platform::paths::Paths;
 use rustix::time::{ClockId, clock_gettime};
@@ -87,13 +87,13 @@ impl State {
         }
         let Ok(paths) = Paths::from_env() else { return Self::Unknown };
         match ask_briefly(&paths, Request::Glance { name: role.to_string() }, DEADLINE) {
-            Brief::NoAgent => Self::NoAgent,
-            Brief::Answer(Answer::Glance { known: false, .. }) => Self::Gone,
-            Brief::Answer(Answer::Glance { .. }) if !endpoint_listens() => Self::NoEndpoint,
-            Brief::Answer(Answer::Glance { left_seconds: Some(left), .. }) => Self::Left(left),
-            Brief::Answer(Answer::Glance { unlock: Some(what), .. }) => Self::Locked(what),
-            Brief::Answer(Answer::Glance { .. }) => Self::NoSession,
-            Brief::Answer(_) | Brief::Nothing => Self::Unknown,
+            QuickReply::NoAgent => Self::NoAgent,
+            QuickReply::Answer(Answer::Glance { known: false, .. }) => Self::Gone,
+            QuickReply::Answer(Answer::Glance { .. }) if !endpoint_listens() => Self::NoEndpoint,
+            QuickReply::Answer(Answer::Glance { left_seconds: Some(left), .. }) => Self::Left(left),
+            QuickReply::Answer(Answer::Glance { unlock: Some(what), .. }) => Self::Locked(what),
+            QuickReply::Answer(Answer::Glance { .. }) => Self::NoSession,
+            QuickReply::Answer(_) | QuickReply::Nothing => Self::Unknown,
         }
     }
 
@@ -143,7 +143,9 @@ fn is_served(role: &Name, state: &State) -> bool {
     let (State::Left(_) | State::NoSession | State::Locked(_), Ok(paths)) = (state, Paths::from_env()) else {
         return true;
     };
-    let Brief::Answer(Answer::Status(status)) = ask_briefly(&paths, Request::Status, PATIENCE) else { return true };
+    let QuickReply::Answer(Answer::Status(status)) = ask_briefly(&paths, Request::Status, PATIENCE) else {
+        return true;
+    };
     let endpoint = &status.endpoint;
     endpoint.grants.iter().any(|grant| grant.name == role.as_str() && grant.port.or(endpoint.port) == Some(port))
 }

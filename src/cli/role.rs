@@ -6,13 +6,13 @@ use super::args::{RoleCommand, RoleFlags, ShowArgs};
 use super::config_file::{self, Edited};
 use super::output::{self, Cell, Failure, Screen, Style, table};
 use super::plan::ShownPlan;
-use rolecall_core::config::raw::RoleSection;
+use rolecall_core::config::schema_types::RoleSection;
 use rolecall_core::config::{self, IfPresent, Loaded, Origin};
 use rolecall_core::domain::arn::{AccountId, MfaSerial};
-use rolecall_core::domain::catalogue::{Catalogue, MfaMode, Role};
+use rolecall_core::domain::catalogue::{Config, MfaMode, Role};
+use rolecall_core::domain::error::{Kind, UserError};
 use rolecall_core::domain::names::Name;
 use rolecall_core::domain::plan::Plan;
-use rolecall_core::domain::report::{Kind, Report};
 use rolecall_platform::paths::Paths;
 use schemars::JsonSchema;
 use serde::Serialize;
@@ -53,7 +53,7 @@ fn add(paths: &Paths, name: &str, flags: &RoleFlags, replace: bool) -> Result<()
                 "choose another name, or add `--replace` to write one that goes before it",
             ),
         };
-        return Err(Report::new(Kind::Config, message)
+        return Err(UserError::new(Kind::Config, message)
             .hint(format!("{hint}; `rolecall role show {name}` shows it"))
             .into());
     }
@@ -73,11 +73,11 @@ fn add(paths: &Paths, name: &str, flags: &RoleFlags, replace: bool) -> Result<()
     ))
 }
 
-fn section(flags: &RoleFlags) -> Result<RoleSection, Report> {
+fn section(flags: &RoleFlags) -> Result<RoleSection, UserError> {
     let mut session_tags = BTreeMap::new();
     for (key, value) in &flags.session_tags {
         if session_tags.insert(key.clone(), value.clone()).is_some() {
-            return Err(Report::new(Kind::Usage, format!("the session tag `{key}` is given twice"))
+            return Err(UserError::new(Kind::Usage, format!("the session tag `{key}` is given twice"))
                 .hint("give each `--session-tag` once"));
         }
     }
@@ -104,16 +104,16 @@ fn section(flags: &RoleFlags) -> Result<RoleSection, Report> {
 }
 
 /// Takes a policy as it is typed, or reads it from `file://PATH` as the AWS CLI does.
-fn policy(typed: &str) -> Result<String, Report> {
+fn policy(typed: &str) -> Result<String, UserError> {
     let Some(path) = typed.strip_prefix("file://") else { return Ok(typed.to_owned()) };
     let shown = config_file::shown(Path::new(path));
     let mut text = String::new();
     let read = File::open(path).and_then(|file| file.take(POLICY_FILE_MAX + 1).read_to_string(&mut text));
     read.map_err(|e| {
-        Report::new(Kind::Failed, format!("cannot read the policy {shown}: {e}")).hint("give `--policy file://PATH`")
+        UserError::new(Kind::Failed, format!("cannot read the policy {shown}: {e}")).hint("give `--policy file://PATH`")
     })?;
     if text.len() as u64 > POLICY_FILE_MAX {
-        return Err(Report::new(Kind::Usage, format!("the policy {shown} is longer than 64 KiB"))
+        return Err(UserError::new(Kind::Usage, format!("the policy {shown} is longer than 64 KiB"))
             .hint("AWS takes 2048 characters; use `--policy-arn` for a larger one"));
     }
     // AWS counts white space. What is no JSON stays as it is, to be refused with the reason.
@@ -252,7 +252,7 @@ pub(super) struct AccountNames<'a>(HashMap<&'a AccountId, &'a str>);
 
 impl<'a> AccountNames<'a> {
     /// Takes them from a catalogue; of two names for one account the first.
-    pub(super) fn of_all(catalogue: &'a Catalogue) -> Self {
+    pub(super) fn of_all(catalogue: &'a Config) -> Self {
         let accounts = catalogue.accounts.iter().rev();
         Self(accounts.map(|(name, account)| (&account.id, name.as_str())).collect())
     }
@@ -264,7 +264,7 @@ impl<'a> AccountNames<'a> {
 }
 
 impl<'a> Shown<'a> {
-    pub(super) fn new(catalogue: &'a Catalogue, accounts: &AccountNames<'a>, role: &'a Role) -> Self {
+    pub(super) fn new(catalogue: &'a Config, accounts: &AccountNames<'a>, role: &'a Role) -> Self {
         let name = role.name.as_str();
         Self {
             name,

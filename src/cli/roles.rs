@@ -12,7 +12,7 @@ use super::args::RolesArgs;
 use super::config_file;
 use super::output::{self, Cell, Failure, Screen, Style, headings, leave_out, table};
 use super::role::{AccountNames, Shown};
-use rolecall_core::domain::catalogue::{Catalogue, Role};
+use rolecall_core::domain::catalogue::{Config, Role};
 use rolecall_platform::paths::Paths;
 use search::Search;
 use std::fmt::Write;
@@ -50,7 +50,7 @@ pub(super) fn run(paths: &Paths, args: &RolesArgs) -> Result<(), Failure> {
     output::print(&out)
 }
 
-fn list(catalogue: &Catalogue, accounts: &AccountNames<'_>, roles: &[&Role], screen: Screen) -> String {
+fn list(catalogue: &Config, accounts: &AccountNames<'_>, roles: &[&Role], screen: Screen) -> String {
     // A column that would be empty is left out.
     let has_names = roles.iter().any(|role| accounts.of(role.role_arn.account()).is_some());
     let has_tags = roles.iter().any(|role| !role.tags.is_empty());
@@ -77,7 +77,7 @@ fn list(catalogue: &Catalogue, accounts: &AccountNames<'_>, roles: &[&Role], scr
     table(screen, &rows)
 }
 
-fn by_name(catalogue: &Catalogue) -> Vec<&Role> {
+fn by_name(catalogue: &Config) -> Vec<&Role> {
     let mut roles: Vec<&Role> = catalogue.roles.values().collect();
     roles.sort_by(|a, b| a.name.cmp(&b.name));
     roles

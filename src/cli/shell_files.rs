@@ -7,7 +7,7 @@ use super::{config_file, shells, usage};
 use clap::{Command, CommandFactory};
 use clap_complete::Shell;
 use clap_mangen::Man;
-use rolecall_core::domain::report::{Kind, Report};
+use rolecall_core::domain::error::{Kind, UserError};
 use std::io::{self, Write};
 use std::path::Path;
 
@@ -45,11 +45,11 @@ pub(super) fn man(dir: Option<&Path>) -> Result<(), Failure> {
     let command = super::args::Cli::command();
     let Some(dir) = dir else {
         let page =
-            page(&command).map_err(|e| Report::new(Kind::Failed, format!("cannot make the manual page: {e}")))?;
+            page(&command).map_err(|e| UserError::new(Kind::Failed, format!("cannot make the manual page: {e}")))?;
         return output::print_data(&String::from_utf8_lossy(&page));
     };
     std::fs::create_dir_all(dir)
-        .map_err(|e| Report::new(Kind::Failed, format!("cannot create directory {}: {e}", dir.display())))?;
+        .map_err(|e| UserError::new(Kind::Failed, format!("cannot create directory {}: {e}", dir.display())))?;
     let mut command = command.disable_help_subcommand(true);
     command.build();
     let mut written = 0;
@@ -57,7 +57,7 @@ pub(super) fn man(dir: Option<&Path>) -> Result<(), Failure> {
     output::print(&format!("{written} pages are in {}\n", config_file::shown(dir)))
 }
 
-fn write_pages(command: &Command, dir: &Path, written: &mut usize) -> Result<(), Report> {
+fn write_pages(command: &Command, dir: &Path, written: &mut usize) -> Result<(), UserError> {
     for sub in command.get_subcommands().filter(|sub| !sub.is_hide_set()) {
         write_pages(sub, dir, written)?;
     }
@@ -65,7 +65,7 @@ fn write_pages(command: &Command, dir: &Path, written: &mut usize) -> Result<(),
     // Not as our own files are written: a page is for everybody to read.
     std::fs::File::create(&file)
         .and_then(|mut to| to.write_all(&page(command)?))
-        .map_err(|e| Report::new(Kind::Failed, format!("cannot write {}: {e}", file.display())))?;
+        .map_err(|e| UserError::new(Kind::Failed, format!("cannot write {}: {e}", file.display())))?;
     *written += 1;
     Ok(())
 }

@@ -4,11 +4,11 @@ use super::args::{SocketAddArgs, SocketCommand};
 use super::config_file::Edited;
 use super::output::{self, Cell, Failure, Screen, Style, headings, table};
 use super::{config_file, status};
-use rolecall_core::config::raw::SocketSection;
+use rolecall_core::config::schema_types::SocketSection;
 use rolecall_core::config::{self, IfPresent};
-use rolecall_core::domain::extra_socket::ExtraSocket;
+use rolecall_core::domain::error::{Kind, UserError, printable};
 use rolecall_core::domain::names::Name;
-use rolecall_core::domain::report::{Kind, Report, printable};
+use rolecall_core::domain::restricted_socket::RestrictedSocket;
 use rolecall_ipc::client::{self, Autostart};
 use rolecall_ipc::protocol::process_output::timestamp;
 use rolecall_ipc::protocol::status::SocketStatus;
@@ -28,9 +28,12 @@ fn add(paths: &Paths, args: &SocketAddArgs) -> Result<(), Failure> {
     let file = Edited::open(paths, "sockets", name)?;
     let known = file.catalogue.sockets.contains_key(name);
     if known && !args.replace {
-        return Err(Report::new(Kind::Config, format!("there is a socket of this name in {} already", file.shown()))
-            .hint("choose another name, or add `--replace` to write it anew; `rolecall agent socket list` shows it")
-            .into());
+        return Err(UserError::new(
+            Kind::Config,
+            format!("there is a socket of this name in {} already", file.shown()),
+        )
+        .hint("choose another name, or add `--replace` to write it anew; `rolecall agent socket list` shows it")
+        .into());
     }
     let present = if args.replace { IfPresent::Replace } else { IfPresent::Refuse };
     let section = SocketSection { roles: args.roles.clone(), ask: args.ask.then_some(true) };
@@ -43,7 +46,7 @@ fn add(paths: &Paths, args: &SocketAddArgs) -> Result<(), Failure> {
         return Err(client::odd_answer().into());
     };
     if let Some(report) = socket.error {
-        return Err(report.also(&format!("{} is written", file.shown())).into());
+        return Err(report.with_note(&format!("{} is written", file.shown())).into());
     }
     let what = if known { "changed" } else { "added" };
     let asks = if socket.ask { ", and a person here is asked before a use" } else { "" };
@@ -70,11 +73,11 @@ fn remove(paths: &Paths, name: &str) -> Result<(), Failure> {
 }
 
 /// Gives the sockets as a running agent has them, else as the configuration has; and whether one runs.
-fn sockets(paths: &Paths) -> Result<(Vec<SocketStatus>, bool), Report> {
+fn sockets(paths: &Paths) -> Result<(Vec<SocketStatus>, bool), UserError> {
     if client::connect_running(paths)?.is_some() {
         return Ok((status::fetch(paths, Autostart::No)?.sockets, true));
     }
-    let shown = |socket: &ExtraSocket| SocketStatus {
+    let shown = |socket: &RestrictedSocket| SocketStatus {
         name: socket.name.to_string(),
         path: paths.extra_socket(socket.name.as_str()).display().to_string(),
         roles: socket.roles.iter().map(Name::to_string).collect(),

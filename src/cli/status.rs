@@ -10,7 +10,7 @@
 //! | `watch`, `keys`, `signals` | the live screen: when it is drawn, what a key means, how it is left |
 
 mod keys;
-mod picture;
+mod render;
 mod signals;
 pub(super) mod tree;
 mod watch;
@@ -19,9 +19,9 @@ use super::args::StatusArgs;
 use super::config_file;
 use super::line;
 use super::output::{self, Failure, Screen};
-use super::waiting;
-use rolecall_core::domain::catalogue::Catalogue;
-use rolecall_core::domain::report::Report;
+use super::spinner;
+use rolecall_core::domain::catalogue::Config;
+use rolecall_core::domain::error::UserError;
 use rolecall_ipc::client::{self, Autostart};
 use rolecall_ipc::protocol::message::{Answer, Context, Request};
 use rolecall_ipc::protocol::status::{IdentityStatus, RoleStatus, Status};
@@ -34,17 +34,17 @@ pub(super) fn run(paths: &Paths, args: &StatusArgs) -> Result<(), Failure> {
     if args.watch {
         return watch::run(paths);
     }
-    let seen = waiting::meanwhile("waiting for the agent", || Seen::look(paths))?;
+    let seen = spinner::meanwhile("waiting for the agent", || StatusInput::look(paths))?;
     if args.json {
         return output::print_json(&seen.json());
     }
     let screen = Screen::stdout();
-    output::print(&line::paint(&picture::lines(&seen, screen), screen))
+    output::print(&line::paint(&render::lines(&seen, screen), screen))
 }
 
 /// Asks the agent for its state.
-pub(super) fn fetch(paths: &Paths, autostart: Autostart) -> Result<Box<Status>, Report> {
-    match waiting::ask(paths, Request::Status, autostart)? {
+pub(super) fn fetch(paths: &Paths, autostart: Autostart) -> Result<Box<Status>, UserError> {
+    match spinner::ask(paths, Request::Status, autostart)? {
         Answer::Status(status) => Ok(status),
         _ => Err(client::odd_answer()),
     }
@@ -52,7 +52,7 @@ pub(super) fn fetch(paths: &Paths, autostart: Autostart) -> Result<Box<Status>, 
 
 /// What was found, with an agent or without.
 #[derive(Debug)]
-struct Seen {
+struct StatusInput {
     /// What is wrong with the file, a line each.
     problems: Vec<String>,
     state: State,
@@ -71,7 +71,7 @@ struct Configured {
     config: String,
     /// The directory of a separate world.
     world: Option<String>,
-    warnings: Vec<Report>,
+    warnings: Vec<UserError>,
     identities: Vec<IdentityStatus>,
     roles: Vec<RoleStatus>,
 }
@@ -97,16 +97,16 @@ pub(super) struct WithoutAgent<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     world: Option<&'a str>,
     /// What a person should know, most urgent first.
-    warnings: &'a [Report],
+    warnings: &'a [UserError],
     /// By name.
     identities: &'a [IdentityStatus],
     /// By name.
     roles: &'a [RoleStatus],
 }
 
-impl Seen {
+impl StatusInput {
     /// Looks, without starting an agent.
-    fn look(paths: &Paths) -> Result<Self, Report> {
+    fn look(paths: &Paths) -> Result<Self, UserError> {
         let state = match client::connect_running(paths)? {
             None => State::NoAgent(Configured::read(paths)),
             Some(_) => match client::ask(paths, Request::Status, Context::from_env(), Autostart::No)? {
@@ -138,7 +138,7 @@ impl Configured {
     fn read(paths: &Paths) -> Self {
         let (catalogue, warnings) = match config_file::load(paths) {
             Ok(catalogue) => (catalogue, Vec::new()),
-            Err(report) => (Catalogue::default(), vec![report]),
+            Err(report) => (Config::default(), vec![report]),
         };
         let (identities, roles) = (identities(&catalogue), roles(&catalogue));
         let world = paths.world.as_ref().map(|world| world.display().to_string());
@@ -146,7 +146,7 @@ impl Configured {
     }
 }
 
-fn identities(catalogue: &Catalogue) -> Vec<IdentityStatus> {
+fn identities(catalogue: &Config) -> Vec<IdentityStatus> {
     let mut all: Vec<IdentityStatus> = catalogue
         .identities
         .values()
@@ -163,7 +163,7 @@ fn identities(catalogue: &Catalogue) -> Vec<IdentityStatus> {
     all
 }
 
-fn roles(catalogue: &Catalogue) -> Vec<RoleStatus> {
+fn roles(catalogue: &Config) -> Vec<RoleStatus> {
     let mut all: Vec<RoleStatus> = catalogue
         .roles
         .values()

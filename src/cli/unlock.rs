@@ -5,9 +5,9 @@
 
 use super::args::UnlockArgs;
 use super::output::{self, Failure};
-use super::{ask, status, tell, waiting};
+use super::{confirm, spinner, status, tell};
+use rolecall_core::domain::error::{Kind, UserError};
 use rolecall_core::domain::names::Name;
-use rolecall_core::domain::report::{Kind, Report};
 use rolecall_core::domain::secret::{MfaCode, Passphrase, SecretKey};
 use rolecall_ipc::client::{self, Autostart};
 use rolecall_ipc::protocol::message::{Answer, Request};
@@ -33,18 +33,18 @@ pub(super) fn lock(paths: &Paths) -> Result<(), Failure> {
     output::print(&format!("{}\n", note.as_deref().unwrap_or("locked: every session is forgotten")))
 }
 
-fn code(paths: &Paths, name: Option<&str>) -> Result<String, Report> {
-    let (name, code) = if ask::is_possible() {
+fn code(paths: &Paths, name: Option<&str>) -> Result<String, UserError> {
+    let (name, code) = if confirm::is_possible() {
         let (name, serial) = device(paths, name)?;
-        let code = ask::hidden(&format!("MFA code for {name} ({serial}): "))?;
+        let code = confirm::hidden(&format!("MFA code for {name} ({serial}): "))?;
         (Some(name), code)
     } else {
-        (name.map(str::to_owned), ask::line_of_stdin()?)
+        (name.map(str::to_owned), confirm::line_of_stdin()?)
     };
     let code = code.trim();
     if code.is_empty() {
         let whose = name.map(|name| format!(" {name}")).unwrap_or_default();
-        return Err(Report::new(Kind::Locked, "no MFA code was given").hint(format!(
+        return Err(UserError::new(Kind::Locked, "no MFA code was given").hint(format!(
             "run `rolecall unlock{whose}` on a terminal, or give the code on stdin: `echo 123456 | rolecall unlock{whose}`"
         )));
     }
@@ -53,9 +53,9 @@ fn code(paths: &Paths, name: Option<&str>) -> Result<String, Report> {
 }
 
 /// Has the agent say whose device is meant, and which: who is asked for a code must know which one.
-fn device(paths: &Paths, name: Option<&str>) -> Result<(String, String), Report> {
+fn device(paths: &Paths, name: Option<&str>) -> Result<(String, String), UserError> {
     let request = Request::Device { name: name.map(str::to_owned) };
-    match waiting::ask(paths, request, Autostart::Yes)? {
+    match spinner::ask(paths, request, Autostart::Yes)? {
         Answer::Device { name, serial } => Ok((name, serial)),
         _ => Err(client::odd_answer()),
     }
@@ -63,7 +63,7 @@ fn device(paths: &Paths, name: Option<&str>) -> Result<(String, String), Report>
 
 /// Makes sure that the vault can take a key, before a person types one: asks for the passphrase of a file that is not open,
 /// lets a locked keyring ask by its own dialog, and says where there is none.
-pub(super) fn ready_vault(paths: &Paths) -> Result<(), Report> {
+pub(super) fn ready_vault(paths: &Paths) -> Result<(), UserError> {
     let vault = status::fetch(paths, Autostart::Yes)?.vault;
     let passphrase = match (vault.state.as_str(), vault.kind.as_str()) {
         ("ready", _) => return Ok(()),
@@ -74,7 +74,7 @@ pub(super) fn ready_vault(paths: &Paths) -> Result<(), Report> {
     tell(paths, Request::UnlockVault { passphrase, accept_restored: false }, Autostart::Yes).map(drop)
 }
 
-fn vault(paths: &Paths, accept_restored: bool) -> Result<String, Report> {
+fn vault(paths: &Paths, accept_restored: bool) -> Result<String, UserError> {
     let status = status::fetch(paths, Autostart::Yes)?;
     // The keyring asks by its own dialog; only the encrypted file has a passphrase that we may hold.
     let passphrase = if status.vault.kind == "file" { Some(passphrase(paths)?) } else { None };
@@ -83,15 +83,15 @@ fn vault(paths: &Paths, accept_restored: bool) -> Result<String, Report> {
 }
 
 /// Takes the password of the proxy, hidden or from stdin.
-fn proxy(paths: &Paths) -> Result<String, Report> {
-    let password = if ask::is_possible() {
+fn proxy(paths: &Paths) -> Result<String, UserError> {
+    let password = if confirm::is_possible() {
         ready_vault(paths)?;
-        ask::hidden("Password at the proxy (not shown): ")?
+        confirm::hidden("Password at the proxy (not shown): ")?
     } else {
-        ask::line_of_stdin()?
+        confirm::line_of_stdin()?
     };
     if password.is_empty() {
-        return Err(Report::new(Kind::Locked, "no password was given")
+        return Err(UserError::new(Kind::Locked, "no password was given")
             .hint("run `rolecall unlock --proxy` and type it, or give it on stdin"));
     }
     let request = Request::ProxyPassword { password: SecretKey::new(password.to_string()) };
@@ -99,17 +99,17 @@ fn proxy(paths: &Paths) -> Result<String, Report> {
     Ok(note.unwrap_or_else(|| "the password is in the vault".to_owned()))
 }
 
-fn passphrase(paths: &Paths) -> Result<Passphrase, Report> {
+fn passphrase(paths: &Paths) -> Result<Passphrase, UserError> {
     let refuse = |what: &str| {
-        Err(Report::new(Kind::Locked, what).hint("run `rolecall unlock --vault` and type it, or give it on stdin"))
+        Err(UserError::new(Kind::Locked, what).hint("run `rolecall unlock --vault` and type it, or give it on stdin"))
     };
-    let typed = match (ask::is_possible(), !reach::is_missing(&paths.vault_file)) {
-        (false, _) => ask::line_of_stdin()?,
-        (true, true) => ask::hidden("Passphrase of the vault (not shown): ")?,
+    let typed = match (confirm::is_possible(), !reach::is_missing(&paths.vault_file)) {
+        (false, _) => confirm::line_of_stdin()?,
+        (true, true) => confirm::hidden("Passphrase of the vault (not shown): ")?,
         // The first time makes the vault: what was mistyped once would be lost for ever.
         (true, false) => {
-            let typed = ask::hidden("Passphrase for the new vault (not shown): ")?;
-            if *typed != *ask::hidden("Once more: ")? {
+            let typed = confirm::hidden("Passphrase for the new vault (not shown): ")?;
+            if *typed != *confirm::hidden("Once more: ")? {
                 return refuse("the two passphrases differ");
             }
             typed

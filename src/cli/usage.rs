@@ -7,7 +7,7 @@ use super::args::{Cli, GROUPS};
 use super::output::{self, Failure, Screen};
 use clap::error::ErrorKind;
 use clap::{Command, CommandFactory};
-use rolecall_core::domain::report::{Kind, Report, printable};
+use rolecall_core::domain::error::{Kind, UserError, printable};
 use std::ffi::OsString;
 use std::fmt::Write;
 
@@ -45,7 +45,7 @@ pub(super) fn answer(error: &clap::Error, typed: &[OsString]) -> Result<(), Fail
 }
 
 /// Makes a report of clap's text: a first paragraph, perhaps tips.
-fn refusal(text: &str, typed: &[OsString]) -> Report {
+fn refusal(text: &str, typed: &[OsString]) -> UserError {
     let mut paragraphs = text.split("\n\n");
     let first = paragraphs.next().unwrap_or_default();
     let mut lines = first.lines().map(str::trim);
@@ -60,7 +60,7 @@ fn refusal(text: &str, typed: &[OsString]) -> Report {
         (None, tips) => format!("{}; or run `{help} --help`", tips.join("; ").replace('\'', "`")),
     };
     // What was typed is repeated in it.
-    Report::new(Kind::Usage, printable(cause.trim(), 1024)).hint(printable(&hint, 1024))
+    UserError::new(Kind::Usage, printable(cause.trim(), 1024)).hint(printable(&hint, 1024))
 }
 
 /// Says which of `exec` and `shell` was meant, and on which side of `--` an option belongs; clap knows neither.
@@ -96,7 +96,7 @@ fn meant(typed: &[OsString]) -> String {
 mod tests {
     use super::*;
 
-    fn refused(line: &str) -> Report {
+    fn refused(line: &str) -> UserError {
         let typed: Vec<OsString> = line.split(' ').map(OsString::from).collect();
         let error = command().try_get_matches_from(&typed).expect_err(line);
         refusal(&error.render().to_string(), &typed)

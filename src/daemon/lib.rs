@@ -1,9 +1,9 @@
 //! The agent's program: hardens itself, takes the socket, then runs the agent with the real ports.
 
-use rolecall_adapters::bus::SessionBus;
 use rolecall_adapters::clock::SystemClock;
+use rolecall_adapters::dbus::SessionBus;
 use rolecall_adapters::desktop::Desktop;
-use rolecall_adapters::sources::Ambient;
+use rolecall_adapters::sources::StartupEnv;
 use rolecall_adapters::sts::Sts;
 use rolecall_adapters::vault::Vaults;
 use rolecall_agent::lifecycle::{self, Ending};
@@ -12,11 +12,11 @@ use rolecall_agent::server::connections;
 use rolecall_agent::socket::{BindError, Socket};
 use rolecall_agent::{Agent, Ports};
 use rolecall_core::domain::catalogue::VaultKind;
-use rolecall_core::domain::report::{Kind, Report, printable};
+use rolecall_core::domain::error::{Kind, UserError, printable};
 use rolecall_ipc::client;
 use rolecall_ipc::protocol::message::{Context, Startup};
 use rolecall_platform::paths::Paths;
-use rolecall_platform::{config_disk, files, panics, process, reach};
+use rolecall_platform::{config_loader, files, panics, process, reach};
 use rolecall_ports::Vault;
 use std::env;
 use std::ffi::OsString;
@@ -54,7 +54,7 @@ pub fn main() -> ExitCode {
     let meant_for_another = activation_of_another_process();
     let activated = listenfd::ListenFd::from_env();
     process::close_inherited(if meant_for_another.is_some() { 0 } else { activated.len() });
-    if env::args_os().nth(1).is_some_and(|arg| arg == client::oneshot::ONE_SHOT) {
+    if env::args_os().nth(1).is_some_and(|arg| arg == client::setup_worker::ONE_SHOT) {
         return one_shot();
     }
     let detached = env::args_os().nth(1).is_some_and(|arg| arg == "--detach");
@@ -98,7 +98,7 @@ fn answer(word: &str) -> ExitCode {
 fn one_shot() -> ExitCode {
     panics::end_the_process();
     let failed = |what: &str, e: io::Error| {
-        complain(&Report::new(Kind::Agent, format!("{what}: {e}")));
+        complain(&UserError::new(Kind::Agent, format!("{what}: {e}")));
         ExitCode::from(Kind::Agent.exit_code())
     };
     if let Err(e) = process::harden() {
@@ -149,12 +149,12 @@ async fn note_interrupts(interrupted: Arc<AtomicBool>) {
     }
 }
 
-fn world(interrupted: Arc<AtomicBool>) -> Result<oneshot::World, Report> {
+fn world(interrupted: Arc<AtomicBool>) -> Result<oneshot::SetupContext, UserError> {
     let paths = Paths::from_env()?;
     paths.homeless.clone().map_or(Ok(()), Err)?;
     reach::ensure_seen(&paths.state)?;
     files::ensure_private_dir(&paths.state)?;
-    let catalogue = config_disk::load(&paths.config).map_err(|e| e.report())?.catalogue;
+    let catalogue = config_loader::load(&paths.config).map_err(|e| e.report())?.catalogue;
     let clock = Arc::new(SystemClock);
     // The keyring, for the password of the proxy. The encrypted file is open in the agent only: the face asks a person.
     let vault = (catalogue.agent.vault == VaultKind::Os).then(|| {
@@ -163,8 +163,8 @@ fn world(interrupted: Arc<AtomicBool>) -> Result<oneshot::World, Report> {
         vaults.select(VaultKind::Os);
         Arc::new(vaults) as Arc<dyn Vault>
     });
-    Ok(oneshot::World {
-        accounts: Arc::new(Sts::new(clock.clone(), Ambient::from_vars(|_| None), vault)),
+    Ok(oneshot::SetupContext {
+        accounts: Arc::new(Sts::new(clock.clone(), StartupEnv::from_vars(|_| None), vault)),
         clock,
         aws: catalogue.aws,
         state: paths.state.clone(),
@@ -174,7 +174,7 @@ fn world(interrupted: Arc<AtomicBool>) -> Result<oneshot::World, Report> {
 }
 
 fn cannot_start(what: &str, error: &io::Error) -> BindError {
-    BindError::Failed(Report::new(Kind::Agent, format!("{what}: {error}")))
+    BindError::Failed(UserError::new(Kind::Agent, format!("{what}: {error}")))
 }
 
 fn start(activated: listenfd::ListenFd) -> Result<(Paths, Socket), BindError> {
@@ -232,7 +232,7 @@ fn take_over(listener: &UnixListener, paths: &Paths) -> Result<Socket, BindError
     let holder =
         holder.map_or_else(|| "an unknown process".to_owned(), |it| format!("process {} ({})", it.pid, it.program));
     Err(BindError::Failed(
-        Report::new(Kind::Agent, format!("another agent of this user does not end: {holder}"))
+        UserError::new(Kind::Agent, format!("another agent of this user does not end: {holder}"))
             .hint("end it: `rolecall agent stop`, or by its number"),
     ))
 }
@@ -249,14 +249,14 @@ fn activation_of_another_process() -> Option<BindError> {
     let named = if pid.is_empty() { "is not set".to_owned() } else { format!("names process {}", printable(&pid, 20)) };
     let what = format!("socket activation: LISTEN_PID {named}, and this is process {own}");
     let hint = "start the agent by its unit, or without LISTEN_FDS: `env -u LISTEN_FDS -u LISTEN_PID rolecalld`";
-    Some(BindError::Failed(Report::new(Kind::Agent, what).hint(hint)))
+    Some(BindError::Failed(UserError::new(Kind::Agent, what).hint(hint)))
 }
 
 /// Takes the one socket that systemd hands over (sd_listen_fds(3)), and its path; anything else it hands over is refused.
 fn activation(mut given: listenfd::ListenFd) -> Result<Option<(UnixListener, PathBuf)>, BindError> {
     let refuse = |what: &str| {
         BindError::Failed(
-            Report::new(Kind::Agent, format!("socket activation: {what}"))
+            UserError::new(Kind::Agent, format!("socket activation: {what}"))
                 .hint("rolecall.socket has one ListenStream= of a path"),
         )
     };
@@ -283,7 +283,7 @@ fn serve(paths: Paths, socket: Socket, detached: bool) -> ExitCode {
     let runtime = match runtime {
         Ok(runtime) => runtime,
         Err(e) => {
-            let report = Report::new(Kind::Agent, format!("cannot start the agent's threads: {e}"));
+            let report = UserError::new(Kind::Agent, format!("cannot start the agent's threads: {e}"));
             let code = report.kind.exit_code();
             tell(detached, &Startup::Failed { report });
             return ExitCode::from(code);
@@ -331,16 +331,16 @@ fn serve(paths: Paths, socket: Socket, detached: bool) -> ExitCode {
 }
 
 /// Takes what our own environment says of credentials: once, here, and nobody looks again.
-fn ambient() -> Ambient {
+fn ambient() -> StartupEnv {
     #[expect(clippy::disallowed_methods, reason = "the one place that reads the agent's environment for credentials")]
-    Ambient::from_vars(|name| env::var_os(name))
+    StartupEnv::from_vars(|name| env::var_os(name))
 }
 
 /// Makes the environment of the programs that we start.
 fn of_programs(paths: &Paths) -> Vec<(OsString, OsString)> {
     let user = rolecall_platform::paths::in_passwd(rustix::process::geteuid().as_raw());
     #[expect(clippy::disallowed_methods, reason = "a list of variables is handed on")]
-    rolecall_adapters::environment::of_programs(paths, user.as_ref(), |name| env::var_os(name))
+    rolecall_adapters::program_environment::of_programs(paths, user.as_ref(), |name| env::var_os(name))
 }
 
 /// Reads the address of a bus.
@@ -350,7 +350,7 @@ fn variable(name: &str) -> Option<String> {
 }
 
 /// Writes a failure to stderr, in the form of the client.
-fn complain(report: &Report) {
+fn complain(report: &UserError) {
     let hint = report.hint.as_deref().map(|hint| format!("\nhint: {}", printable(hint, LINE_MAX))).unwrap_or_default();
     let _ = writeln!(io::stderr(), "rolecall: {}{hint}", printable(&report.message, LINE_MAX));
 }

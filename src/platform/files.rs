@@ -7,7 +7,7 @@ pub mod ownership;
 mod state_file;
 
 use ownership::Exposed;
-use rolecall_core::domain::report::{Kind, Report};
+use rolecall_core::domain::error::{Kind, UserError};
 pub use state_file::{StateFile, open_private, open_private_append, read_private, unusable};
 use std::fs;
 use std::io::{self, Write};
@@ -20,7 +20,7 @@ const TEMPORARY: &str = ".rolecall-";
 /// Makes a directory and its missing parents with mode 0700, then checks it as [`verify_private_dir`] does.
 ///
 /// Nothing is made below a directory that another user could exchange.
-pub fn ensure_private_dir(dir: &Path) -> Result<(), Report> {
+pub fn ensure_private_dir(dir: &Path) -> Result<(), UserError> {
     look(dir)?;
     // mkdir with the mode, not chmod after: in between, others could open it.
     let made = fs::DirBuilder::new().recursive(true).mode(0o700).create(dir);
@@ -32,7 +32,7 @@ pub fn ensure_private_dir(dir: &Path) -> Result<(), Report> {
 }
 
 /// Does the same for a directory without which its owner can do: one that cannot be created, as on a full disk, is left out.
-pub fn ensure_private_dir_if_possible(dir: &Path) -> Result<(), Report> {
+pub fn ensure_private_dir_if_possible(dir: &Path) -> Result<(), UserError> {
     match ensure_private_dir(dir) {
         Err(report) if report.kind == Kind::Failed => Ok(()),
         done => done,
@@ -49,10 +49,11 @@ pub fn has_no_locks(error: rustix::io::Errno) -> bool {
 /// group and others, or a parent directory that [`ownership`] refuses.
 ///
 /// Threat: another uid pre-creates or replaces the socket's directory and answers in our place.
-pub fn verify_private_dir(dir: &Path) -> Result<(), Report> {
+pub fn verify_private_dir(dir: &Path) -> Result<(), UserError> {
     let found = look(dir)?.ok_or_else(|| io::Error::from(io::ErrorKind::NotFound));
     let meta = found.map_err(|e| failed("cannot look at directory", dir, &e))?;
-    let refuse = |why: &str, hint: String| Err(Report::new(Kind::Agent, format!("{} {why}", dir.display())).hint(hint));
+    let refuse =
+        |why: &str, hint: String| Err(UserError::new(Kind::Agent, format!("{} {why}", dir.display())).hint(hint));
     if meta.file_type().is_symlink() {
         return refuse("is a symlink, not a directory of its own", format!("remove it: `rm {}`", dir.display()));
     }
@@ -73,9 +74,9 @@ pub fn verify_private_dir(dir: &Path) -> Result<(), Report> {
 }
 
 /// Looks at a directory that no other user could exchange; returns `None` if it is missing.
-fn look(dir: &Path) -> Result<Option<fs::Metadata>, Report> {
+fn look(dir: &Path) -> Result<Option<fs::Metadata>, UserError> {
     let refused = |Exposed { why, hint }| {
-        Report::new(Kind::Agent, format!("{} is not safe where it is: {why}", dir.display())).hint(hint)
+        UserError::new(Kind::Agent, format!("{} is not safe where it is: {why}", dir.display())).hint(hint)
     };
     ownership::resolve_parents(dir).map(|place| place.meta).map_err(refused)
 }
@@ -84,7 +85,7 @@ fn look(dir: &Path) -> Result<Option<fs::Metadata>, Report> {
 ///
 /// A symlink is followed and its target replaced, so that dotfile set-ups stay as they are. The mode of an existing file
 /// is kept; a new one gets 0600.
-pub fn write_atomically(path: &Path, content: &[u8]) -> Result<(), Report> {
+pub fn write_atomically(path: &Path, content: &[u8]) -> Result<(), UserError> {
     write_atomically_if(path, content, || Ok(()))
 }
 
@@ -92,8 +93,8 @@ pub fn write_atomically(path: &Path, content: &[u8]) -> Result<(), Report> {
 pub fn write_atomically_if(
     path: &Path,
     content: &[u8],
-    still: impl FnOnce() -> Result<(), Report>,
-) -> Result<(), Report> {
+    still: impl FnOnce() -> Result<(), UserError>,
+) -> Result<(), UserError> {
     let target = &fs::canonicalize(path).unwrap_or_else(|_| path.to_path_buf());
     let temp = temporary(target, content, true)?;
     still()?;
@@ -106,7 +107,7 @@ pub fn write_atomically_if(
 
 /// Replaces a file by a whole new one that only its owner can read, whatever the mode of the old one was; a symlink is
 /// replaced, not followed.
-pub fn write_private(path: &Path, content: &[u8]) -> Result<(), Report> {
+pub fn write_private(path: &Path, content: &[u8]) -> Result<(), UserError> {
     write_replacing(path, content, true)
 }
 
@@ -114,7 +115,7 @@ pub fn write_private(path: &Path, content: &[u8]) -> Result<(), Report> {
 const NOTE_MAX: u64 = 16 * 1024;
 
 /// Has a private file contain a text, or not be there if there is none. Nothing is written if that holds already.
-pub fn keep_note(path: &Path, text: Option<&str>) -> Result<(), Report> {
+pub fn keep_note(path: &Path, text: Option<&str>) -> Result<(), UserError> {
     let found = read_private(path, NOTE_MAX);
     match text {
         _ if found.as_ref().is_ok_and(|found| found.as_deref() == text.map(str::as_bytes)) => Ok(()),
@@ -127,13 +128,13 @@ pub fn keep_note(path: &Path, text: Option<&str>) -> Result<(), Report> {
 }
 
 /// Does the same, and waits for the disk only if the file `lasts` beyond a restart of the machine.
-fn write_replacing(path: &Path, content: &[u8], lasts: bool) -> Result<(), Report> {
+fn write_replacing(path: &Path, content: &[u8], lasts: bool) -> Result<(), UserError> {
     // Made with mode 0600; never wider for an instant.
     let temp = temporary(path, content, lasts)?;
     persist(temp, path, lasts)
 }
 
-fn temporary(target: &Path, content: &[u8], lasts: bool) -> Result<tempfile::NamedTempFile, Report> {
+fn temporary(target: &Path, content: &[u8], lasts: bool) -> Result<tempfile::NamedTempFile, UserError> {
     let write = || -> io::Result<tempfile::NamedTempFile> {
         let mut temp = tempfile::Builder::new().prefix(TEMPORARY).tempfile_in(directory_of(target))?;
         temp.write_all(content)?;
@@ -145,7 +146,7 @@ fn temporary(target: &Path, content: &[u8], lasts: bool) -> Result<tempfile::Nam
     write().map_err(|e| failed("cannot write", target, &e))
 }
 
-fn persist(temp: tempfile::NamedTempFile, target: &Path, lasts: bool) -> Result<(), Report> {
+fn persist(temp: tempfile::NamedTempFile, target: &Path, lasts: bool) -> Result<(), UserError> {
     let rename = || -> io::Result<()> {
         temp.persist(target).map_err(|e| e.error)?;
         if lasts { fs::File::open(directory_of(target))?.sync_all() } else { Ok(()) }
@@ -172,14 +173,14 @@ pub fn clear_leftovers(path: &Path) {
     }
 }
 
-fn failed(what: &str, path: &Path, error: &io::Error) -> Report {
+fn failed(what: &str, path: &Path, error: &io::Error) -> UserError {
     let hint = match error.kind() {
         io::ErrorKind::PermissionDenied => format!("look at its rights: `ls -ld {}`", path.display()),
         io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => "free some space; nothing was changed".to_owned(),
         io::ErrorKind::ReadOnlyFilesystem => "the file system is read-only; nothing was changed".to_owned(),
         _ => "nothing was changed".to_owned(),
     };
-    Report::new(Kind::Failed, format!("{what} {}: {error}", path.display())).hint(hint)
+    UserError::new(Kind::Failed, format!("{what} {}: {error}", path.display())).hint(hint)
 }
 
 #[cfg(test)]
@@ -226,7 +227,7 @@ mod tests {
         let top = tempfile::tempdir().expect("tempdir");
         let file = top.path().join("file");
         fs::write(&file, "old").expect("write");
-        let off = || Err(Report::new(Kind::Failed, "called off"));
+        let off = || Err(UserError::new(Kind::Failed, "called off"));
         assert_eq!(write_atomically_if(&file, b"new", off).expect_err("off").message, "called off");
         assert_eq!(fs::read(&file).expect("read"), b"old");
         assert_eq!(fs::read_dir(top.path()).expect("dir").count(), 1, "no temporary file is left");

@@ -13,7 +13,7 @@
 #![cfg_attr(test, allow(clippy::disallowed_methods, reason = "tests prepare files of their own"))]
 
 pub mod blocking;
-pub mod config_disk;
+pub mod config_loader;
 pub mod files;
 pub mod panics;
 pub mod paths;

@@ -218,9 +218,9 @@ pub fn peer_uid(socket: impl AsFd) -> io::Result<u32> {
 
 /// A hold on another process: what is said of its number is said of this process and of no later one.
 #[derive(Debug)]
-pub struct Pinned(OwnedFd);
+pub struct ProcessHandle(OwnedFd);
 
-impl Pinned {
+impl ProcessHandle {
     /// Takes hold of the process that connected a socket; `None` when it is gone, or where the system has no such hold.
     ///
     /// The kernel's own word since Linux 6.5 (SO_PEERPIDFD). Before, the number is taken hold of: whoever has it now, so
@@ -310,7 +310,7 @@ mod tests {
         let own = i32::try_from(std::process::id()).expect("a pid");
         let _client = UnixStream::connect(&path).expect("connected");
         let (accepted, _) = listener.accept().expect("accepted");
-        assert!(Pinned::peer(&accepted, own).expect("this process lives").is_alive());
+        assert!(ProcessHandle::peer(&accepted, own).expect("this process lives").is_alive());
         let python = "import socket, sys; s = socket.socket(socket.AF_UNIX); s.connect(sys.argv[1]); sys.stdin.read()";
         let mut child = std::process::Command::new("python3")
             .args(["-c", python, path.to_str().expect("text")])
@@ -318,7 +318,7 @@ mod tests {
             .spawn()
             .expect("python3 runs");
         let (accepted, _) = listener.accept().expect("accepted");
-        let pinned = Pinned::peer(&accepted, i32::try_from(child.id()).expect("a pid")).expect("it lives");
+        let pinned = ProcessHandle::peer(&accepted, i32::try_from(child.id()).expect("a pid")).expect("it lives");
         assert!(pinned.is_alive());
         drop(child.stdin.take());
         child.wait().expect("it ends");

@@ -11,7 +11,7 @@
 //! Not covered: a file system that stops answering between the look and the use.
 
 use crate::process;
-use rolecall_core::domain::report::{Kind, Report};
+use rolecall_core::domain::error::{Kind, UserError};
 use rustix::fs::{FileType, Mode, OFlags};
 use std::ffi::{CStr, CString};
 use std::fs;
@@ -70,7 +70,7 @@ pub enum Follow {
 
 /// Looks at what is at a path; returns `None` if nothing can be seen there.
 pub fn look(path: &Path, follow: Follow, deadline: Duration) -> Result<Option<Found>, NoAnswer> {
-    if let Some(found) = in_memory(path, follow) {
+    if let Ok(found) = in_memory(path, follow) {
         return Ok(found);
     }
     let Some(name) = name_of(path) else { return Ok(None) };
@@ -98,18 +98,18 @@ pub fn answers(path: &Path, deadline: Duration) -> Result<(), NoAnswer> {
 }
 
 /// Does the same with the usual deadline, for a command that cannot do without the path.
-pub fn ensure_answers(path: &Path) -> Result<(), Report> {
+pub fn ensure_answers(path: &Path) -> Result<(), UserError> {
     answers(path, DEADLINE).map_err(|NoAnswer| no_answer(path))
 }
 
 /// Does the same for a directory that may be missing, or be any kind of entry: it is looked at and not opened.
-pub fn ensure_seen(path: &Path) -> Result<Option<Found>, Report> {
+pub fn ensure_seen(path: &Path) -> Result<Option<Found>, UserError> {
     look(path, Follow::Yes, DEADLINE).map_err(|NoAnswer| no_answer(path))
 }
 
 /// Says that a path does not answer.
-pub fn no_answer(path: &Path) -> Report {
-    Report::new(Kind::Failed, format!("{} does not answer", path.display()))
+pub fn no_answer(path: &Path) -> UserError {
+    UserError::new(Kind::Failed, format!("{} does not answer", path.display()))
         .hint("its file system hangs: mount it again, or unmount it (`umount -l`)")
 }
 
@@ -161,23 +161,26 @@ fn read_a_bit(name: &CStr) {
     }
 }
 
-/// Looks at a path without asking its file system; returns `None` if that is not possible.
+/// The kernel would have to ask a file system for the path.
+struct NotInMemory;
+
+/// Looks at a path without asking its file system.
 #[cfg(target_os = "linux")]
-fn in_memory(path: &Path, follow: Follow) -> Option<Option<Found>> {
+fn in_memory(path: &Path, follow: Follow) -> Result<Option<Found>, NotInMemory> {
     use rustix::fs::{AtFlags, CWD, ResolveFlags, StatxFlags, makedev, openat2, statx};
     use rustix::io::Errno;
     let follow = if follow == Follow::No { OFlags::NOFOLLOW } else { OFlags::empty() };
     let flags = OFlags::PATH | OFlags::CLOEXEC | follow;
     let file = match openat2(CWD, path, flags, Mode::empty(), ResolveFlags::CACHED) {
         Ok(file) => file,
-        Err(Errno::AGAIN) => return None,
+        Err(Errno::AGAIN) => return Err(NotInMemory),
         // A kernel without the flag, or a filter of system calls.
-        Err(Errno::INVAL | Errno::NOSYS | Errno::PERM) => return Some(directly(path, follow.is_empty())),
-        Err(_) => return Some(None),
+        Err(Errno::INVAL | Errno::NOSYS | Errno::PERM) => return Ok(directly(path, follow.is_empty())),
+        Err(_) => return Ok(None),
     };
     let dont_sync = AtFlags::EMPTY_PATH | AtFlags::STATX_DONT_SYNC;
     let stat = statx(&file, c"", dont_sync, StatxFlags::BASIC_STATS).ok();
-    Some(stat.map(|stat| Found {
+    Ok(stat.map(|stat| Found {
         id: (makedev(stat.stx_dev_major, stat.stx_dev_minor), stat.stx_ino),
         uid: stat.stx_uid,
         mode: stat.stx_mode.into(),
@@ -185,8 +188,8 @@ fn in_memory(path: &Path, follow: Follow) -> Option<Option<Found>> {
 }
 
 #[cfg(not(target_os = "linux"))]
-fn in_memory(path: &Path, follow: Follow) -> Option<Option<Found>> {
-    Some(directly(path, follow == Follow::Yes))
+fn in_memory(path: &Path, follow: Follow) -> Result<Option<Found>, NotInMemory> {
+    Ok(directly(path, follow == Follow::Yes))
 }
 
 fn directly(path: &Path, follow: bool) -> Option<Found> {

@@ -9,10 +9,10 @@ use rolecall_core::domain::arn::{AccountId, IamUser, Partition, RoleArn};
 use rolecall_core::domain::catalogue::{AwsSettings, VaultKind};
 use rolecall_core::domain::credential::{AccessKey, Now, Session, Signer};
 use rolecall_core::domain::diagnosis::key::Obstacle;
+use rolecall_core::domain::error::{Kind, UserError};
 use rolecall_core::domain::names::Name;
 use rolecall_core::domain::plan::{AssumeRole, SessionTokenCall};
 use rolecall_core::domain::question::{Notice, Question, Surroundings};
-use rolecall_core::domain::report::{Kind, Report};
 use rolecall_core::domain::secret::{MfaCode, Passphrase, SecretKey, SessionToken, SigninUrl, WebToken};
 use rolecall_core::domain::source::{Source, WebIdentity};
 use rolecall_core::domain::totp::TotpSecret;
@@ -72,39 +72,39 @@ pub trait Vault: Send + Sync {
     fn select(&self, kind: VaultKind);
     /// Tells whether the vault would answer. Never prompts.
     async fn state(&self) -> VaultState;
-    /// Reads a key; a missing one is a `Report` that names the identity and `rolecall identity add`.
-    async fn read(&self, identity: &Name) -> Result<StoredKey, Report>;
+    /// Reads a key; a missing one is a `UserError` that names the identity and `rolecall identity add`.
+    async fn read(&self, identity: &Name) -> Result<StoredKey, UserError>;
     /// Stores a key, replacing one of the same name.
-    async fn write(&self, identity: &Name, key: &StoredKey) -> Result<(), Report>;
+    async fn write(&self, identity: &Name, key: &StoredKey) -> Result<(), UserError>;
     /// Deletes a key; tells whether there was one.
-    async fn delete(&self, identity: &Name) -> Result<bool, Report>;
+    async fn delete(&self, identity: &Name) -> Result<bool, UserError>;
     /// Gives what other tools keep in the keyring, where this machine has one.
     fn foreign(&self) -> Option<&dyn ForeignKeys> {
         None
     }
     /// Opens the vault: the file with its passphrase (created where there is none), the keyring through its own dialog.
-    async fn unlock(&self, passphrase: Option<Passphrase>) -> Result<(), Report>;
+    async fn unlock(&self, passphrase: Option<Passphrase>) -> Result<(), UserError>;
     /// Forgets what `unlock` learned.
     fn lock(&self);
     /// Takes note of the session bus that a caller has: the agent's own may be that of a login that has ended.
     fn offer_bus(&self, _address: &str) {}
     /// Returns what a person should know of the vault that was opened last: that an older file was put in its place.
-    fn warning(&self) -> Option<Report> {
+    fn warning(&self) -> Option<UserError> {
         None
     }
     /// Accepts the vault that is open as the current one, after a person has restored a backup.
-    async fn accept_restored(&self) -> Result<(), Report> {
+    async fn accept_restored(&self) -> Result<(), UserError> {
         Ok(())
     }
 }
 
 /// Says that a vault has no key of an identity.
-pub fn no_key(kind: VaultKind, identity: &str) -> Report {
+pub fn no_key(kind: VaultKind, identity: &str) -> UserError {
     let place = match kind {
         VaultKind::Os => "the keyring",
         VaultKind::File => "the vault file",
     };
-    Report::new(Kind::Config, format!("{place} holds no key of {identity}"))
+    UserError::new(Kind::Config, format!("{place} holds no key of {identity}"))
         .hint(format!("store one: `rolecall identity add {identity}`"))
 }
 
@@ -145,14 +145,14 @@ pub struct ForeignEntry {
 #[async_trait]
 pub trait ForeignKeys: Send + Sync {
     /// Lists the entries of some collections, by name. Never prompts; a machine without a keyring has none.
-    async fn list(&self, collections: &[&'static str]) -> Result<Vec<ForeignEntry>, Report>;
+    async fn list(&self, collections: &[&'static str]) -> Result<Vec<ForeignEntry>, UserError>;
     /// Reads the key of an entry; a locked collection is said, and never unlocked.
-    async fn read(&self, entry: &ForeignEntry) -> Result<AccessKey, Report>;
+    async fn read(&self, entry: &ForeignEntry) -> Result<AccessKey, UserError>;
 }
 
 /// What a failed call means for the next one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Outlook {
+pub enum Retryability {
     /// The same call fails again until somebody changes something.
     Permanent,
     /// The signer has expired: renew it and try once more.
@@ -167,9 +167,9 @@ pub enum Outlook {
 #[derive(Clone, Debug)]
 pub struct TokenError {
     /// What a person is told; the adapter knows no names of identities, only ARNs.
-    pub report: Report,
+    pub report: UserError,
     /// What it means for the next call.
-    pub outlook: Outlook,
+    pub outlook: Retryability,
     /// AWS's error code, as `AccessDenied`.
     pub code: Option<String>,
     /// The service's own id of the call.
@@ -185,7 +185,7 @@ impl TokenError {
 
     /// Tells a call that AWS turned away before it looked at it.
     pub fn is_throttled(&self) -> bool {
-        self.outlook == Outlook::Transient
+        self.outlook == Retryability::Transient
             && self.code.as_deref().is_some_and(|code| code.contains("Throttl") || code.starts_with("TooManyRequests"))
     }
 
@@ -247,7 +247,7 @@ pub trait AccessKeys: Send + Sync {
 
 /// A thing of IAM's that has a name of its own.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub enum Thing {
+pub enum Resource {
     /// An instance profile, by name.
     InstanceProfile(String),
     /// A virtual MFA device, by serial number.
@@ -262,7 +262,7 @@ pub enum Thing {
 
 /// A thing as IAM has it.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Held {
+pub struct ResourceDetails {
     /// Its ARN; of a device its serial number.
     pub arn: String,
     /// Its tags.
@@ -284,7 +284,7 @@ pub struct Held {
 /// What hangs on a thing and keeps it from being deleted; of what is rarer (groups, passwords, signing certificates) AWS itself
 /// tells when it comes to that.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Hanging {
+pub struct Dependents {
     /// Managed policies that are attached, by ARN.
     pub attached: Vec<String>,
     /// Inline policies, by name.
@@ -310,7 +310,7 @@ pub enum Changed {
 
 /// The credentials of an account's administrator, and where they are valid.
 #[derive(Clone, Debug)]
-pub struct Office {
+pub struct AccountSession {
     /// Signs the calls.
     pub signer: Signer,
     /// Whose IAM is asked.
@@ -324,35 +324,50 @@ pub trait Accounts: Send + Sync {
     /// Takes the password of the configuration's proxy user, which no vault has that is open here.
     fn use_proxy_password(&self, password: SecretKey);
     /// Says who a profile of the AWS files is.
-    async fn profile(&self, aws: &Arc<AwsSettings>, profile: &str) -> Result<(Office, CallerIdentity), TokenError>;
+    async fn profile(
+        &self,
+        aws: &Arc<AwsSettings>,
+        profile: &str,
+    ) -> Result<(AccountSession, CallerIdentity), TokenError>;
     /// Changes one thing. What makes something is sent once only.
-    async fn change(&self, aws: &Arc<AwsSettings>, office: &Office, call: &Call) -> Result<Changed, TokenError>;
+    async fn change(&self, aws: &Arc<AwsSettings>, office: &AccountSession, call: &Call)
+    -> Result<Changed, TokenError>;
     /// Gives a new device to its user, by two codes of it that follow each other.
     async fn enable(
         &self,
         aws: &Arc<AwsSettings>,
-        office: &Office,
+        office: &AccountSession,
         device: (&str, &str),
         codes: (&MfaCode, &MfaCode),
     ) -> Result<(), TokenError>;
     /// Reads one thing; `None` where there is none.
-    async fn read(&self, aws: &Arc<AwsSettings>, office: &Office, thing: &Thing) -> Result<Option<Held>, TokenError>;
+    async fn read(
+        &self,
+        aws: &Arc<AwsSettings>,
+        office: &AccountSession,
+        thing: &Resource,
+    ) -> Result<Option<ResourceDetails>, TokenError>;
     /// Reads the document of a policy's version, as JSON.
     async fn document(
         &self,
         aws: &Arc<AwsSettings>,
-        office: &Office,
+        office: &AccountSession,
         policy: (&str, &str),
     ) -> Result<String, TokenError>;
     /// Lists what hangs on a thing, and says how many calls that took.
     async fn hanging(
         &self,
         aws: &Arc<AwsSettings>,
-        office: &Office,
-        thing: &Thing,
-    ) -> Result<(Hanging, u32), TokenError>;
+        office: &AccountSession,
+        thing: &Resource,
+    ) -> Result<(Dependents, u32), TokenError>;
     /// Lists a user's access keys.
-    async fn keys(&self, aws: &Arc<AwsSettings>, office: &Office, user: &IamUser) -> Result<Listing, TokenError>;
+    async fn keys(
+        &self,
+        aws: &Arc<AwsSettings>,
+        office: &AccountSession,
+        user: &IamUser,
+    ) -> Result<Listing, TokenError>;
 }
 
 /// Who signs browsers in to the console.
@@ -372,7 +387,7 @@ pub trait Federation: Send + Sync {
 
 /// Whether credentials are taken, and what time AWS has.
 #[derive(Clone, Debug)]
-pub struct Seen {
+pub struct ServiceCheck {
     /// Whose they are, or why that cannot be told.
     pub who: Result<CallerIdentity, TokenError>,
     /// How far AWS's clock is ahead of ours, by the last answer there was.
@@ -408,7 +423,7 @@ pub enum Simulated {
 #[async_trait]
 pub trait Probes: Send + Sync {
     /// Asks whose credentials these are; needs no permission.
-    async fn who(&self, aws: &Arc<AwsSettings>, signer: &Signer, region: &str) -> Seen;
+    async fn who(&self, aws: &Arc<AwsSettings>, signer: &Signer, region: &str) -> ServiceCheck;
     /// Lists one bucket: a call that shows whether a session can do anything at all.
     async fn list_buckets(&self, aws: &Arc<AwsSettings>, session: &Session, region: &str) -> Result<(), TokenError>;
     /// Reads a role.
@@ -482,7 +497,7 @@ pub trait TokenService: Send + Sync {
 
 /// What a source gave.
 #[derive(Clone, Debug)]
-pub enum Given {
+pub enum SourceResult {
     /// A long-term key, to be traded for a session.
     Key(AccessKey),
     /// A session.
@@ -502,9 +517,9 @@ pub enum Given {
 
 /// What a source gave, and what it said beside it.
 #[derive(Clone, Debug)]
-pub struct Sourced {
+pub struct SourceCredentials {
     /// The credentials.
-    pub given: Given,
+    pub given: SourceResult,
     /// Who they are, in a word that may begin a session's name: the role's name, where the source says it.
     pub user: Option<String>,
     /// Their account, where the source says it.
@@ -517,7 +532,7 @@ pub struct Sourced {
 #[async_trait]
 pub trait Sources: Send + Sync {
     /// Asks a source. Nothing is kept: each call asks anew.
-    async fn ask(&self, aws: &Arc<AwsSettings>, source: &Source) -> Result<Sourced, TokenError>;
+    async fn ask(&self, aws: &Arc<AwsSettings>, source: &Source) -> Result<SourceCredentials, TokenError>;
     /// Has a program print the code of an MFA device; says why there is none, the program's name first.
     async fn code(&self, argv: &[String]) -> Result<MfaCode, String>;
     /// Gives the credential programs that run now, by their process ids. Costs next to nothing while there is none.
@@ -526,7 +541,7 @@ pub trait Sources: Send + Sync {
 
 /// What became of a question.
 #[derive(Clone, Debug)]
-pub enum Prompted {
+pub enum PromptResult {
     /// The person consents.
     Allowed,
     /// The person does not want to answer, or does not consent.
@@ -548,7 +563,7 @@ pub trait Prompter: Send + Sync {
         question: &Question,
         surroundings: &Surroundings,
         start: Duration,
-    ) -> Prompted;
+    ) -> PromptResult;
     /// Returns when every terminal that was drawn on is as it was before; within 2 seconds.
     async fn settled(&self);
     /// Gives where the agent itself could show a window: for questions whose caller is on another machine.
@@ -559,7 +574,7 @@ pub trait Prompter: Send + Sync {
 
 /// What happens on the desktop. No port: nothing is asked of it, so the agent is handed a stream of these.
 #[derive(Debug)]
-pub enum DeskEvent {
+pub enum DesktopEvent {
     /// The screen of one of the user's sessions was locked.
     ScreenLocked,
     /// The machine is about to sleep, and waits until it is told that everything is wiped.

@@ -5,19 +5,19 @@
 
 use super::Work;
 use super::calls::may_have_acted;
-use super::owners::used;
-use super::survey::{Seen, refuse_taken};
-use rolecall_core::domain::report::{Kind, Report, printable};
+use super::discovery::{Discovered, refuse_taken};
+use super::ownership::used;
+use rolecall_core::domain::error::{Kind, UserError, printable};
 use rolecall_core::setup::call::{Call, Side, Step};
-use rolecall_ipc::protocol::setup::{Applied, Apply, Found, Local, Made, STATE_VERSION, Stands, State};
-use rolecall_ports::{Changed, Thing};
+use rolecall_ipc::protocol::setup::{Applied, Apply, Found, Local, Made, ResourceState, STATE_VERSION, State};
+use rolecall_ports::{Changed, Resource};
 
 /// How often a thing is made anew whose first making nobody heard the end of.
 const TRIES: u32 = 3;
 
 impl Work<'_> {
     /// Makes everything that is not there yet.
-    pub(super) async fn apply(&mut self, asked: Apply) -> Result<Applied, Report> {
+    pub(super) async fn apply(&mut self, asked: Apply) -> Result<Applied, UserError> {
         let resumed = self.desk.state.is_some();
         let seen = match self.desk.surveyed.take() {
             Some((steps, adopt, seen)) if steps == asked.steps && adopt == asked.adopt => seen,
@@ -28,7 +28,7 @@ impl Work<'_> {
         self.check_key(&asked).await?;
         let earlier = self.attached_before(&asked).await?;
         self.begin(&asked);
-        self.record().map_err(|report| report.also("nothing was made"))?;
+        self.record().map_err(|report| report.with_note("nothing was made"))?;
         let mut remarks = Vec::new();
         for (at, step) in asked.steps.iter().enumerate() {
             self.go_on()?;
@@ -89,7 +89,8 @@ impl Work<'_> {
         let made = &mut self.desk.state.as_mut().expect("begun before any step").made;
         let at = made.iter().position(|made| made.step.side == step.side && is_same(&made.step.call, &step.call));
         let at = at.unwrap_or_else(|| {
-            let entry = Made { step: step.clone(), stands: Stands::Begun, arn: None, keys: Vec::new(), window: None };
+            let entry =
+                Made { step: step.clone(), stands: ResourceState::Begun, arn: None, keys: Vec::new(), window: None };
             made.push(entry);
             made.len() - 1
         });
@@ -98,21 +99,21 @@ impl Work<'_> {
     }
 
     /// Writes down how far a step is.
-    pub(super) fn stand(&mut self, step: &Step, stands: Stands, arn: Option<String>) -> Result<(), Report> {
+    pub(super) fn stand(&mut self, step: &Step, stands: ResourceState, arn: Option<String>) -> Result<(), UserError> {
         let entry = self.entry(step);
         entry.stands = stands;
         if arn.is_some() {
             entry.arn = arn;
         }
-        self.record().map_err(|report| report.also("the same command again goes on"))
+        self.record().map_err(|report| report.with_note("the same command again goes on"))
     }
 
     /// Makes a thing, or takes the one of an earlier run.
-    async fn make(&mut self, step: &Step, seen: &Seen, remarks: &mut Vec<String>) -> Result<(), Report> {
+    async fn make(&mut self, step: &Step, seen: &Discovered, remarks: &mut Vec<String>) -> Result<(), UserError> {
         let Some((thing, name)) = self.thing(step) else { return Ok(()) };
         if let Found::Ours { arn, differs, .. } = &seen.finding.found {
             let arn = arn.clone();
-            self.stand(step, Stands::Done, Some(arn))?;
+            self.stand(step, ResourceState::Done, Some(arn))?;
             self.line.say("there", &name).await?;
             if let Call::CreateRole { name: role, trust, max_session_seconds, .. } = &step.call {
                 let (role, trust, max_session_seconds) = (role.clone(), trust.clone(), *max_session_seconds);
@@ -136,20 +137,20 @@ impl Work<'_> {
             }));
             return Ok(());
         }
-        self.stand(step, Stands::Begun, None)?;
+        self.stand(step, ResourceState::Begun, None)?;
         let arn = self.made_anew(step, &thing).await?;
-        self.stand(step, Stands::Done, arn)?;
+        self.stand(step, ResourceState::Done, arn)?;
         self.line.say("create", &name).await
     }
 
     /// Has IAM make a thing; where the answer is lost, looks whether it did.
-    async fn made_anew(&mut self, step: &Step, thing: &Thing) -> Result<Option<String>, Report> {
+    async fn made_anew(&mut self, step: &Step, thing: &Resource) -> Result<Option<String>, UserError> {
         let mut tried = 0;
         loop {
             tried += 1;
             let error = match self.change(step.side, &step.call).await {
                 Ok(Changed::Done(arn)) => return Ok(arn),
-                Ok(_) => return Err(Report::new(Kind::Failed, "IAM's answer does not fit its question")),
+                Ok(_) => return Err(UserError::new(Kind::Failed, "IAM's answer does not fit its question")),
                 Err(error) => error,
             };
             let lost = may_have_acted(&error) || (tried > 1 && error.aws_code() == "EntityAlreadyExists");
@@ -168,21 +169,21 @@ impl Work<'_> {
     }
 
     /// Joins two things. Doing it again does no harm, so that what was detached meanwhile is attached again.
-    async fn join(&mut self, step: &Step, earlier: &[String]) -> Result<(), Report> {
+    async fn join(&mut self, step: &Step, earlier: &[String]) -> Result<(), UserError> {
         if let Call::AttachUserPolicy { arn, .. } = &step.call
             && earlier.contains(arn)
         {
-            self.stand(step, Stands::Found, None)?;
+            self.stand(step, ResourceState::Found, None)?;
             return self.line.say("there", &step.call.what()).await;
         }
-        if self.entry(step).stands != Stands::Done {
-            self.stand(step, Stands::Begun, None)?;
+        if self.entry(step).stands != ResourceState::Done {
+            self.stand(step, ResourceState::Begun, None)?;
         }
         if let Call::AddRoleToInstanceProfile { profile, role } = &step.call {
             // IAM answers a second adding with a quota: a profile has one role.
-            let held = self.read(step.side, &Thing::InstanceProfile(profile.clone())).await?;
+            let held = self.read(step.side, &Resource::InstanceProfile(profile.clone())).await?;
             if held.is_some_and(|held| held.roles.contains(role)) {
-                self.stand(step, Stands::Done, None)?;
+                self.stand(step, ResourceState::Done, None)?;
                 return self.line.say("there", &step.call.what()).await;
             }
         }
@@ -193,19 +194,19 @@ impl Work<'_> {
                 return Err(self.explained(step.side, Some(&step.call), error));
             }
         }
-        self.stand(step, Stands::Done, None)?;
+        self.stand(step, ResourceState::Done, None)?;
         self.did(&step.call).await
     }
 
     /// Says that a call is done, its first word as the step's.
-    pub(super) async fn did(&mut self, call: &Call) -> Result<(), Report> {
+    pub(super) async fn did(&mut self, call: &Call) -> Result<(), UserError> {
         let what = call.what();
         let (word, rest) = what.split_once(' ').unwrap_or(("done", &what));
         self.line.say(word, rest).await
     }
 
     /// Lists what a user who was there before has attached already: it is not ours to detach.
-    async fn attached_before(&mut self, asked: &Apply) -> Result<Vec<String>, Report> {
+    async fn attached_before(&mut self, asked: &Apply) -> Result<Vec<String>, UserError> {
         if asked.steps.iter().any(|step| matches!(step.call, Call::CreateUser { .. })) {
             return Ok(Vec::new());
         }
@@ -215,9 +216,9 @@ impl Work<'_> {
         });
         let attaches: Vec<(&String, &String)> = attaches.collect();
         let Some((user, _)) = attaches.first() else { return Ok(Vec::new()) };
-        let thing = Thing::User((*user).clone());
+        let thing = Resource::User((*user).clone());
         if self.read(Side::Auth, &thing).await?.is_none() {
-            return Err(Report::new(
+            return Err(UserError::new(
                 Kind::Refused,
                 format!("there is no user {} in account {}", printable(user, 128), self.desk.auth.account),
             )
@@ -230,7 +231,7 @@ impl Work<'_> {
         let hanging = self.hanging(Side::Auth, &thing).await?;
         let ours = |arn: &String| {
             let state = self.desk.state.iter().flat_map(|state| &state.made);
-            let mut ours = state.filter(|made| made.stands != Stands::Found);
+            let mut ours = state.filter(|made| made.stands != ResourceState::Found);
             ours.any(|made| matches!(&made.step.call, Call::AttachUserPolicy { arn: made, .. } if made == arn))
         };
         Ok(hanging.attached.into_iter().filter(|arn| !ours(arn)).collect())
@@ -241,7 +242,7 @@ impl Work<'_> {
         let made = self.desk.state.iter().flat_map(|state| &state.made);
         let wanted =
             |made: &Made| steps.iter().any(|step| step.side == made.step.side && is_same(&step.call, &made.step.call));
-        made.filter(|made| made.stands != Stands::Found && !wanted(made))
+        made.filter(|made| made.stands != ResourceState::Found && !wanted(made))
             .map(|made| {
                 let what = made.step.call.what();
                 format!("an earlier run did this too, and it stays until `rolecall setup destroy`: {what}")

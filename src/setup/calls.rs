@@ -6,9 +6,9 @@
 
 use super::Work;
 use rolecall_core::domain::arn::IamUser;
-use rolecall_core::domain::report::{Kind, Report, printable};
+use rolecall_core::domain::error::{Kind, UserError, printable};
 use rolecall_core::setup::call::{Call, Side};
-use rolecall_ports::{Changed, Hanging, Held, Listing, Outlook, Thing, TokenError};
+use rolecall_ports::{Changed, Dependents, Listing, Resource, ResourceDetails, Retryability, TokenError};
 use std::time::Duration;
 
 /// How one goes on after a refusal.
@@ -47,7 +47,7 @@ impl Work<'_> {
     }
 
     /// Says what is waited for, and waits.
-    pub(super) async fn pause(&mut self, why: &str, pauses: &mut Pauses) -> Result<bool, Report> {
+    pub(super) async fn pause(&mut self, why: &str, pauses: &mut Pauses) -> Result<bool, UserError> {
         let Some(until) = pauses.until(self.now()) else { return Ok(false) };
         self.line.say("wait", why).await?;
         while self.now() < until {
@@ -77,7 +77,7 @@ impl Work<'_> {
             let why = format!("{}; trying again", error.report.message);
             if !self.pause(&why, &mut pauses).await.map_err(stopped)? {
                 let also = "it was tried for three minutes; the same command again goes on where this one stands";
-                return Err(TokenError { report: error.report.also(also), ..error });
+                return Err(TokenError { report: error.report.with_note(also), ..error });
             }
         }
     }
@@ -87,7 +87,7 @@ impl Work<'_> {
         if error.is_throttled() || is_busy(error) {
             return true;
         }
-        if error.outlook == Outlook::Transient {
+        if error.outlook == Retryability::Transient {
             return !makes_something(call);
         }
         // AWS's own words, behind ours.
@@ -117,14 +117,14 @@ impl Work<'_> {
     }
 
     /// Reads one thing; `None` where there is none.
-    pub(super) async fn read(&mut self, side: Side, thing: &Thing) -> Result<Option<Held>, Report> {
+    pub(super) async fn read(&mut self, side: Side, thing: &Resource) -> Result<Option<ResourceDetails>, UserError> {
         let mut pauses = Pauses::new(self.now());
         loop {
             self.go_on()?;
             let office = &self.desk.place(side).office;
             let given = self.world.accounts.read(&self.world.aws, office, thing).await;
             // A device is looked up in a list, then its tags.
-            self.desk.calls += if matches!((thing, &given), (Thing::MfaDevice(_), Ok(Some(_)))) { 2 } else { 1 };
+            self.desk.calls += if matches!((thing, &given), (Resource::MfaDevice(_), Ok(Some(_)))) { 2 } else { 1 };
             match given {
                 Ok(held) => return Ok(held),
                 Err(error) => self.wait_out(side, error, &mut pauses).await?,
@@ -133,7 +133,7 @@ impl Work<'_> {
     }
 
     /// Lists what hangs on a thing.
-    pub(super) async fn hanging(&mut self, side: Side, thing: &Thing) -> Result<Hanging, Report> {
+    pub(super) async fn hanging(&mut self, side: Side, thing: &Resource) -> Result<Dependents, UserError> {
         let mut pauses = Pauses::new(self.now());
         loop {
             self.go_on()?;
@@ -152,7 +152,7 @@ impl Work<'_> {
     }
 
     /// Reads the document of a policy.
-    pub(super) async fn document(&mut self, side: Side, arn: &str, version: &str) -> Result<String, Report> {
+    pub(super) async fn document(&mut self, side: Side, arn: &str, version: &str) -> Result<String, UserError> {
         let mut pauses = Pauses::new(self.now());
         loop {
             self.go_on()?;
@@ -167,7 +167,7 @@ impl Work<'_> {
     }
 
     /// Lists a user's access keys. A user who was made a moment ago may not be known yet.
-    pub(super) async fn keys(&mut self, user: &IamUser) -> Result<Listing, Report> {
+    pub(super) async fn keys(&mut self, user: &IamUser) -> Result<Listing, UserError> {
         let mut pauses = Pauses::new(self.now());
         loop {
             self.go_on()?;
@@ -187,8 +187,8 @@ impl Work<'_> {
     }
 
     /// Waits where a look may succeed later; else tells why it has failed.
-    async fn wait_out(&mut self, side: Side, error: TokenError, pauses: &mut Pauses) -> Result<(), Report> {
-        let may_succeed = error.outlook == Outlook::Transient;
+    async fn wait_out(&mut self, side: Side, error: TokenError, pauses: &mut Pauses) -> Result<(), UserError> {
+        let may_succeed = error.outlook == Retryability::Transient;
         if may_succeed && self.pause(&format!("{}; trying again", error.report.message), pauses).await? {
             return Ok(());
         }
@@ -196,7 +196,7 @@ impl Work<'_> {
     }
 
     /// Tells a refusal to the one who typed the command: whose credentials, and what to do.
-    pub(super) fn explained(&self, side: Side, call: Option<&Call>, error: TokenError) -> Report {
+    pub(super) fn explained(&self, side: Side, call: Option<&Call>, error: TokenError) -> UserError {
         let place = self.desk.place(side);
         let profile = printable(&place.profile, 128);
         let code = error.aws_code().to_owned();
@@ -236,8 +236,8 @@ impl Work<'_> {
 }
 
 /// Makes a failure of the errand into one of a call.
-fn stopped(report: Report) -> TokenError {
-    TokenError { report, outlook: Outlook::Permanent, code: Some("Stopped".to_owned()), request_id: None }
+fn stopped(report: UserError) -> TokenError {
+    TokenError { report, outlook: Retryability::Permanent, code: Some("Stopped".to_owned()), request_id: None }
 }
 
 /// Tells a thing that somebody else is changing right now: AWS has not acted.
@@ -247,7 +247,7 @@ fn is_busy(error: &TokenError) -> bool {
 
 /// Tells a failure of which nobody knows whether AWS acted: no answer, half an answer, an illness of AWS's.
 pub(super) fn may_have_acted(error: &TokenError) -> bool {
-    error.outlook == Outlook::Transient && !error.is_throttled() && !is_busy(error)
+    error.outlook == Retryability::Transient && !error.is_throttled() && !is_busy(error)
 }
 
 fn makes_something(call: &Call) -> bool {

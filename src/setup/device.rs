@@ -5,16 +5,16 @@
 
 use super::Work;
 use super::calls::{Pauses, may_have_acted};
-use super::survey::Seen;
+use super::discovery::Discovered;
 use chrono::TimeDelta;
 use qrcode::render::unicode::Dense1x2;
 use qrcode::{EcLevel, QrCode};
-use rolecall_core::domain::report::{Kind, Report, printable};
+use rolecall_core::domain::error::{Kind, UserError, printable};
 use rolecall_core::domain::secret::{MfaCode, is_mfa_code};
 use rolecall_core::domain::totp::TotpSecret;
 use rolecall_core::setup::call::{Call, Side, Step};
 use rolecall_ipc::protocol::message::{Answer, Request};
-use rolecall_ipc::protocol::setup::{Code, Found, NewDevice, Stands};
+use rolecall_ipc::protocol::setup::{Code, Found, NewDevice, ResourceState};
 use rolecall_ports::{Changed, TokenError};
 
 /// How often two codes are taken.
@@ -22,17 +22,18 @@ const TRIES: u32 = 3;
 
 impl Work<'_> {
     /// Makes the device, or takes the one of an earlier run that its user has already.
-    pub(super) async fn device(&mut self, step: &Step, seen: Option<&Seen>, keep: bool) -> Result<(), Report> {
+    pub(super) async fn device(&mut self, step: &Step, seen: Option<&Discovered>, keep: bool) -> Result<(), UserError> {
         let Some(seen) = seen else { return Ok(()) };
         let finished = {
             let made = self.desk.state.iter().flat_map(|state| &state.made);
-            made.clone()
-                .any(|made| matches!(made.step.call, Call::EnableMFADevice { .. }) && made.stands == Stands::Done)
+            made.clone().any(|made| {
+                matches!(made.step.call, Call::EnableMFADevice { .. }) && made.stands == ResourceState::Done
+            })
         };
         if let Found::Ours { arn, .. } = &seen.finding.found {
             let serial = arn.clone();
             if finished {
-                self.stand(step, Stands::Done, Some(serial))?;
+                self.stand(step, ResourceState::Done, Some(serial))?;
                 return self.line.say("there", &seen.finding.thing).await;
             }
             self.line
@@ -46,15 +47,15 @@ impl Work<'_> {
         let mut tried = 0;
         loop {
             tried += 1;
-            self.stand(step, Stands::Begun, None)?;
+            self.stand(step, ResourceState::Begun, None)?;
             let error = match self.change(step.side, &step.call).await {
                 Ok(Changed::Device(serial, secret)) => {
                     self.desk.totp = Some(secret);
-                    self.stand(step, Stands::Done, Some(serial))?;
+                    self.stand(step, ResourceState::Done, Some(serial))?;
                     let what = if keep { "its secret goes into the vault" } else { "its secret goes to your phone" };
                     return self.line.say("create", &format!("{}; {what}", seen.finding.thing)).await;
                 }
-                Ok(_) => return Err(Report::new(Kind::Failed, "IAM's answer does not fit its question")),
+                Ok(_) => return Err(UserError::new(Kind::Failed, "IAM's answer does not fit its question")),
                 Err(error) => error,
             };
             let lost = may_have_acted(&error) || (tried > 1 && error.aws_code() == "EntityAlreadyExists");
@@ -72,7 +73,7 @@ impl Work<'_> {
     }
 
     /// Takes a device from its user and deletes it; one that is gone already is no failure.
-    async fn drop_device(&mut self, serial: &str) -> Result<(), Report> {
+    async fn drop_device(&mut self, serial: &str) -> Result<(), UserError> {
         let made = self.desk.state.iter().flat_map(|state| &state.made);
         let user = made.clone().find_map(|made| match &made.step.call {
             Call::EnableMFADevice { user, .. } => Some(user.clone()),
@@ -94,18 +95,23 @@ impl Work<'_> {
     }
 
     /// Gives the device to its user, by two codes that a person types, or that are made of the secret.
-    pub(super) async fn enable(&mut self, step: &Step, (user, serial): (&str, &str), keep: bool) -> Result<(), Report> {
-        if self.entry(step).stands == Stands::Done {
+    pub(super) async fn enable(
+        &mut self,
+        step: &Step,
+        (user, serial): (&str, &str),
+        keep: bool,
+    ) -> Result<(), UserError> {
+        if self.entry(step).stands == ResourceState::Done {
             return self.line.say("there", &step.call.what()).await;
         }
         let Some(secret) = self.desk.totp.clone() else {
-            return Err(Report::new(
+            return Err(UserError::new(
                 Kind::Failed,
                 format!("nobody knows the secret of MFA device {}", printable(serial, 256)),
             )
             .hint("run it again: another device is made"));
         };
-        self.stand(step, Stands::Begun, None)?;
+        self.stand(step, ResourceState::Begun, None)?;
         let mut again = None;
         let mut pauses = Pauses::new(self.now());
         for tried in 1.. {
@@ -115,7 +121,7 @@ impl Work<'_> {
                 self.asked_codes(serial, &secret, again.take()).await?
             };
             let Some(codes) = codes else {
-                return Err(Report::new(
+                return Err(UserError::new(
                     Kind::Locked,
                     format!("MFA device {} has no codes yet", printable(serial, 256)),
                 )
@@ -143,7 +149,7 @@ impl Work<'_> {
         }
         // A secret that is to be kept is not safe before the vault has it.
         if !keep {
-            self.stand(step, Stands::Done, None)?;
+            self.stand(step, ResourceState::Done, None)?;
             self.desk.totp = None;
         }
         self.did(&step.call).await
@@ -160,7 +166,7 @@ impl Work<'_> {
         serial: &str,
         secret: &TotpSecret,
         again: Option<String>,
-    ) -> Result<Option<(MfaCode, MfaCode)>, Report> {
+    ) -> Result<Option<(MfaCode, MfaCode)>, UserError> {
         let qr = drawn(&self.desk.auth.account.to_string(), serial, secret)?;
         let device = NewDevice { serial: serial.to_owned(), secret: secret.clone(), qr, again };
         let typed = self.line.ask(&device).await?.codes;
@@ -170,7 +176,7 @@ impl Work<'_> {
     }
 
     /// Has the agent keep the secret, which tries a code of it first.
-    pub(super) async fn keep_totp(&mut self) -> Result<Option<String>, Report> {
+    pub(super) async fn keep_totp(&mut self) -> Result<Option<String>, UserError> {
         let Some(secret) = self.desk.totp.take() else { return Ok(None) };
         let Some(state) = &self.desk.state else { return Ok(None) };
         let name = state.local.identity.clone();
@@ -182,7 +188,7 @@ impl Work<'_> {
             self.desk.calls += 1;
             match self.ask_agent(request).await {
                 Ok(Answer::Done { note }) => break note,
-                Ok(_) => return Err(Report::new(Kind::Agent, "the agent gave an answer that does not fit")),
+                Ok(_) => return Err(UserError::new(Kind::Agent, "the agent gave an answer that does not fit")),
                 // The codes of this half minute are used, and AWS may not know the device everywhere yet.
                 Err(report) if matches!(report.kind, Kind::Refused | Kind::Unreachable) => {
                     if !self.pause("waiting for AWS to take the device's next code", &mut pauses).await? {
@@ -193,7 +199,7 @@ impl Work<'_> {
             }
         };
         if let Some(step) = step {
-            self.stand(&step, Stands::Done, None)?;
+            self.stand(&step, ResourceState::Done, None)?;
         }
         Ok(note)
     }
@@ -204,7 +210,7 @@ fn is_wrong_code(error: &TokenError) -> bool {
 }
 
 /// Draws what a phone scans: the URI of Google's Key Uri Format, with the label and issuer that the console uses.
-fn drawn(account: &str, serial: &str, secret: &TotpSecret) -> Result<String, Report> {
+fn drawn(account: &str, serial: &str, secret: &TotpSecret) -> Result<String, UserError> {
     let name = serial.rsplit('/').next().unwrap_or(serial);
     let label: String = format!("{name}@{account}")
         .bytes()
@@ -221,7 +227,7 @@ fn drawn(account: &str, serial: &str, secret: &TotpSecret) -> Result<String, Rep
         secret.expose()
     ));
     let code = QrCode::with_error_correction_level(uri.as_bytes(), EcLevel::L);
-    let code = code.map_err(|_| Report::new(Kind::Failed, "the device's secret does not fit into a QR code"))?;
+    let code = code.map_err(|_| UserError::new(Kind::Failed, "the device's secret does not fit into a QR code"))?;
     // Light on dark is what most terminals are; scanners take it either way round only if the quiet zone is light.
     Ok(code.render::<Dense1x2>().dark_color(Dense1x2::Light).light_color(Dense1x2::Dark).build())
 }

@@ -2,7 +2,7 @@
 //!
 //! It is a promise: only what it and the tags name is ever removed. One that cannot be read is never taken for none.
 
-use rolecall_core::domain::report::{Kind, Report, printable};
+use rolecall_core::domain::error::{Kind, UserError, printable};
 use rolecall_ipc::protocol::setup::{STATE_VERSION, State};
 use rolecall_platform::files::{self, StateFile};
 use rustix::fs::{FlockOperation, flock};
@@ -28,12 +28,12 @@ pub(super) struct Journal {
 
 impl Journal {
     /// Takes the setup for this run.
-    pub(super) fn open(dir: &Path, setup: &str) -> Result<Self, Report> {
+    pub(super) fn open(dir: &Path, setup: &str) -> Result<Self, UserError> {
         let path = dir.join(format!("setup-{}.json", encoded(setup)));
         let lock_path = path.with_extension("lock");
-        let failed = |e: io::Error| Report::new(Kind::Failed, format!("cannot open {}: {e}", lock_path.display()));
+        let failed = |e: io::Error| UserError::new(Kind::Failed, format!("cannot open {}: {e}", lock_path.display()));
         let busy = || {
-            Report::new(Kind::Failed, format!("setup {} is being applied or destroyed right now", shown(setup)))
+            UserError::new(Kind::Failed, format!("setup {} is being applied or destroyed right now", shown(setup)))
                 .hint("wait for the other command's end")
         };
         // One that was killed is not gone before its last thread is.
@@ -51,17 +51,17 @@ impl Journal {
     }
 
     /// Reads it; `None` where nothing was begun.
-    pub(super) fn load(&self) -> Result<Option<State>, Report> {
+    pub(super) fn load(&self) -> Result<Option<State>, UserError> {
         self.file.load().map_err(|why| {
-            Report::new(Kind::Failed, format!("the state of the setup, {}: {why}", self.file.path().display())).hint(
+            UserError::new(Kind::Failed, format!("the state of the setup, {}: {why}", self.file.path().display())).hint(
                 "look at the file; without it, `rolecall setup destroy` with the flags of `apply` finds what was made by its tags",
             )
         })
     }
 
     /// Replaces it.
-    pub(super) fn write(&self, state: &State) -> Result<(), Report> {
-        self.file.save(state).map_err(|report| Report {
+    pub(super) fn write(&self, state: &State) -> Result<(), UserError> {
+        self.file.save(state).map_err(|report| UserError {
             hint: report.hint.map(|hint| {
                 hint.replace("; nothing was changed", "").replace("nothing was changed", "look at the disk")
             }),
@@ -70,8 +70,8 @@ impl Journal {
     }
 
     /// Deletes it: nothing is left.
-    pub(super) fn remove(&self) -> Result<(), Report> {
-        let failed = |e| Report::new(Kind::Failed, format!("cannot delete {}: {e}", self.file.path().display()));
+    pub(super) fn remove(&self) -> Result<(), UserError> {
+        let failed = |e| UserError::new(Kind::Failed, format!("cannot delete {}: {e}", self.file.path().display()));
         self.file.remove().map_err(failed)
     }
 }

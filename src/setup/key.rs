@@ -8,10 +8,10 @@ use super::Work;
 use super::calls::{Pauses, may_have_acted};
 use chrono::TimeDelta;
 use rolecall_core::domain::arn::IamUser;
-use rolecall_core::domain::report::{Kind, Report, printable};
+use rolecall_core::domain::error::{Kind, UserError, printable};
 use rolecall_core::setup::call::{Call, Side, Step};
 use rolecall_ipc::protocol::message::{Answer, Request};
-use rolecall_ipc::protocol::setup::{Apply, Local, Stands, Window};
+use rolecall_ipc::protocol::setup::{Apply, Local, ResourceState, Window};
 use rolecall_ipc::protocol::status::KeyStatus;
 use rolecall_ports::{Changed, Listing, NewKey};
 
@@ -28,7 +28,7 @@ const KEYS_MAX: usize = 2;
 
 impl Work<'_> {
     /// Sees before anything is made that the vault can take the key, and the user another one.
-    pub(super) async fn check_key(&mut self, asked: &Apply) -> Result<(), Report> {
+    pub(super) async fn check_key(&mut self, asked: &Apply) -> Result<(), UserError> {
         let is_of_key = |step: &&Step| matches!(step.call, Call::CreateAccessKey { .. });
         let Some(step) = asked.steps.iter().find(is_of_key).cloned() else { return Ok(()) };
         let Call::CreateAccessKey { user } = &step.call else { return Ok(()) };
@@ -41,14 +41,14 @@ impl Work<'_> {
             .collect();
         if let Some(stored) = &stored {
             if let Some(error) = stored.error.clone().filter(|error| error.kind != Kind::Config) {
-                return Err(error.also("nothing was made"));
+                return Err(error.with_note("nothing was made"));
             }
             let end = format!("{}:user/", self.desk.auth.account);
             let is_theirs = stored.arn.as_deref().is_some_and(|arn| {
                 arn.contains(&end) && IamUser::new(arn).is_ok_and(|theirs| theirs.name() == user.as_str())
             });
             if let Some(id) = stored.access_key_id.as_ref().filter(|id| !ours.contains(id) && !is_theirs) {
-                return Err(Report::new(
+                return Err(UserError::new(
                     Kind::Usage,
                     format!("the vault has a key of identity {identity} already, {id}: it is another user's"),
                 )
@@ -68,14 +68,14 @@ impl Work<'_> {
     }
 
     /// Gives what the vault holds of an identity; `None` where the configuration does not know it yet.
-    pub(super) async fn stored(&mut self, identity: &str) -> Result<Option<KeyStatus>, Report> {
+    pub(super) async fn stored(&mut self, identity: &str) -> Result<Option<KeyStatus>, UserError> {
         match self.ask_agent(Request::Keys).await? {
             Answer::Keys { keys } => Ok(keys.into_iter().find(|key| key.identity == identity)),
-            _ => Err(Report::new(Kind::Agent, "the agent gave an answer that does not fit")),
+            _ => Err(UserError::new(Kind::Agent, "the agent gave an answer that does not fit")),
         }
     }
 
-    pub(super) fn iam_user(&self, name: &str) -> Result<IamUser, Report> {
+    pub(super) fn iam_user(&self, name: &str) -> Result<IamUser, UserError> {
         let (place, made) = (&self.desk.auth, self.desk.state.iter().flat_map(|state| &state.made));
         let mut users = made.filter_map(|made| match &made.step.call {
             Call::CreateUser { name: made_name, .. } if made_name == name => made.arn.clone(),
@@ -84,11 +84,11 @@ impl Work<'_> {
         let arn = users.next();
         let arn =
             arn.unwrap_or_else(|| format!("arn:{}:iam::{}:user/{name}", place.office.partition.id(), place.account));
-        IamUser::new(&arn).map_err(|why| Report::new(Kind::Usage, format!("user {}: {why}", printable(name, 128))))
+        IamUser::new(&arn).map_err(|why| UserError::new(Kind::Usage, format!("user {}: {why}", printable(name, 128))))
     }
 
     /// Makes the key and brings it into the vault, or finds it there.
-    pub(super) async fn key(&mut self, step: &Step, name: &str, local: &Local) -> Result<(), Report> {
+    pub(super) async fn key(&mut self, step: &Step, name: &str, local: &Local) -> Result<(), UserError> {
         let user = self.iam_user(name)?;
         let stored = self.stored(&local.identity).await?;
         let ours = self.entry(step).keys.clone();
@@ -99,7 +99,7 @@ impl Work<'_> {
         if let Some(id) = stored.filter(works) {
             // One of ours, or what a rotation has made of it; any other was put there by somebody else.
             let is_ours = ours.contains(&id) || is_rotated;
-            let stands = if is_ours || !ours.is_empty() { Stands::Done } else { Stands::Found };
+            let stands = if is_ours || !ours.is_empty() { ResourceState::Done } else { ResourceState::Found };
             let entry = self.entry(step);
             if is_ours && !entry.keys.contains(&id) {
                 entry.keys.push(id.clone());
@@ -115,7 +115,7 @@ impl Work<'_> {
         let id = made.key.id.clone();
         let entry = self.entry(step);
         entry.keys.push(id.clone());
-        let kept = match self.stand(step, Stands::Begun, None) {
+        let kept = match self.stand(step, ResourceState::Begun, None) {
             Ok(()) => {
                 self.line.say("create", &format!("access key {id}")).await?;
                 self.store(made, local).await
@@ -125,12 +125,12 @@ impl Work<'_> {
         if let Err(report) = kept {
             return Err(self.undo(step, &user, &id, report).await);
         }
-        self.stand(step, Stands::Done, None)?;
+        self.stand(step, ResourceState::Done, None)?;
         self.line.say("store", &format!("{id} is in the vault")).await
     }
 
     /// Deletes the keys of earlier runs whose secret nobody has.
-    async fn clear(&mut self, step: &Step, user: &IamUser, listing: Listing) -> Result<Listing, Report> {
+    async fn clear(&mut self, step: &Step, user: &IamUser, listing: Listing) -> Result<Listing, UserError> {
         let entry = self.entry(step);
         let (named, window) = (entry.keys.clone(), entry.window.clone());
         let is_lost = |key: &rolecall_ports::ListedKey| {
@@ -148,7 +148,7 @@ impl Work<'_> {
         Ok(Listing { keys, ..listing })
     }
 
-    async fn drop_key(&mut self, user: &IamUser, id: &str) -> Result<(), Report> {
+    async fn drop_key(&mut self, user: &IamUser, id: &str) -> Result<(), UserError> {
         let call = Call::DeleteAccessKey { user: user.name().to_owned(), id: id.to_owned() };
         match self.change(Side::Auth, &call).await {
             Ok(_) => Ok(()),
@@ -157,7 +157,7 @@ impl Work<'_> {
         }
     }
 
-    async fn new_key(&mut self, step: &Step, user: &IamUser, mut listing: Listing) -> Result<NewKey, Report> {
+    async fn new_key(&mut self, step: &Step, user: &IamUser, mut listing: Listing) -> Result<NewKey, UserError> {
         let mut tried = 0;
         let before: Vec<String> = listing.keys.iter().map(|key| key.id.clone()).collect();
         loop {
@@ -165,10 +165,10 @@ impl Work<'_> {
             let window =
                 Window { before: before.clone(), since: listing.now - BEFORE_CALL, until: listing.now + AFTER_CALL };
             self.entry(step).window = Some(window);
-            self.stand(step, Stands::Begun, None)?;
+            self.stand(step, ResourceState::Begun, None)?;
             let error = match self.change(Side::Auth, &step.call).await {
                 Ok(Changed::Key(key)) => return Ok(key),
-                Ok(_) => return Err(Report::new(Kind::Failed, "IAM's answer does not fit its question")),
+                Ok(_) => return Err(UserError::new(Kind::Failed, "IAM's answer does not fit its question")),
                 Err(error) => error,
             };
             listing = self.keys(user).await?;
@@ -183,7 +183,7 @@ impl Work<'_> {
     }
 
     /// Hands the key to the agent, which tries it: AWS may take some seconds to know it.
-    async fn store(&mut self, made: NewKey, local: &Local) -> Result<(), Report> {
+    async fn store(&mut self, made: NewKey, local: &Local) -> Result<(), UserError> {
         let id = made.key.id.clone();
         let mut pauses = Pauses::new(self.now());
         loop {
@@ -202,7 +202,7 @@ impl Work<'_> {
             self.desk.calls += 1;
             let report = match given {
                 Ok(Answer::Key(_)) => return Ok(()),
-                Ok(_) => return Err(Report::new(Kind::Agent, "the agent gave an answer that does not fit")),
+                Ok(_) => return Err(UserError::new(Kind::Agent, "the agent gave an answer that does not fit")),
                 Err(report) => report,
             };
             let unknown = ["InvalidClientTokenId", "UnrecognizedClient", "InvalidAccessKeyId"];
@@ -216,13 +216,13 @@ impl Work<'_> {
                 format!("{}; trying again", report.message)
             };
             if !self.pause(&why, &mut pauses).await? {
-                return Err(report.also("it was tried for three minutes"));
+                return Err(report.with_note("it was tried for three minutes"));
             }
         }
     }
 
     /// Takes a key back that could not be kept: its secret is about to be lost.
-    async fn undo(&mut self, step: &Step, user: &IamUser, id: &str, report: Report) -> Report {
+    async fn undo(&mut self, step: &Step, user: &IamUser, id: &str, report: UserError) -> UserError {
         // An interruption must not keep the key from being deleted.
         let interrupted = self.world.interrupted.swap(false, std::sync::atomic::Ordering::Relaxed);
         let dropped = self.drop_key(user, id).await;
@@ -232,10 +232,11 @@ impl Work<'_> {
                 let entry = self.entry(step);
                 entry.keys.retain(|key| key != id);
                 let _ = self.record();
-                report.also(&format!("the new access key {id} was deleted again; the same command goes on"))
+                report.with_note(&format!("the new access key {id} was deleted again; the same command goes on"))
             }
-            Err(_) => report
-                .also(&format!("the new access key {id} is left at AWS, without use; the same command deletes it")),
+            Err(_) => report.with_note(&format!(
+                "the new access key {id} is left at AWS, without use; the same command deletes it"
+            )),
         }
     }
 }
@@ -250,7 +251,7 @@ pub(super) fn is_orphan(window: &Window, key: &rolecall_ports::ListedKey) -> boo
     !window.before.contains(&key.id) && key.created.is_some_and(ours)
 }
 
-fn two_keys(user: &IamUser, listing: &Listing) -> Report {
+fn two_keys(user: &IamUser, listing: &Listing) -> UserError {
     let each: Vec<String> = listing
         .keys
         .iter()
@@ -259,7 +260,7 @@ fn two_keys(user: &IamUser, listing: &Listing) -> Report {
             format!("{} ({}{made})", printable(&key.id, 128), if key.active { "active" } else { "inactive" })
         })
         .collect();
-    Report::new(
+    UserError::new(
         Kind::Refused,
         format!("user {} has two access keys already, AWS's quota: {}", user.name(), each.join(", ")),
     )

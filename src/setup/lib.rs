@@ -23,37 +23,37 @@ mod apply;
 mod calls;
 mod destroy;
 mod device;
-mod doom;
+mod discovery;
 mod journal;
 mod key;
-mod line;
-mod owners;
-mod survey;
+mod ownership;
+mod teardown_plan;
+mod transport;
 
-use doom::Doom;
+use discovery::Discovered;
 use journal::Journal;
-use line::Line;
 use rolecall_core::domain::arn::AccountId;
 use rolecall_core::domain::catalogue::AwsSettings;
 use rolecall_core::domain::diagnosis::key::is_unknown_key;
-use rolecall_core::domain::report::{Kind, Report, printable};
+use rolecall_core::domain::error::{Kind, UserError, printable};
 use rolecall_core::domain::totp::TotpSecret;
 use rolecall_core::setup::call::{Side, Step};
 use rolecall_ipc::protocol::message::{Answer, Request};
-use rolecall_ipc::protocol::setup::{Admin, Errand, Looked, Outcome, State};
-use rolecall_ports::{Accounts, Clock, Office};
+use rolecall_ipc::protocol::setup::{Admin, Outcome, ProfilesResolved, State, WorkerRequest};
+use rolecall_ports::{AccountSession, Accounts, Clock};
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use survey::Seen;
+use teardown_plan::TeardownPlan;
 use tokio::net::UnixStream;
+use transport::Transport;
 
 /// Asks the agent of this user for something.
-pub type AskAgent = Arc<dyn Fn(Request) -> Result<Answer, Report> + Send + Sync>;
+pub type AskAgent = Arc<dyn Fn(Request) -> Result<Answer, UserError> + Send + Sync>;
 
 /// What a one-shot is told from outside.
 #[derive(Clone)]
-pub struct World {
+pub struct SetupContext {
     /// The two accounts' IAM.
     pub accounts: Arc<dyn Accounts>,
     /// The time, and waiting.
@@ -69,23 +69,23 @@ pub struct World {
 }
 
 /// Answers errands until the face is gone.
-pub async fn serve(stream: UnixStream, world: World) {
-    let mut line = Line::new(stream);
-    let mut desk: Option<Desk> = None;
+pub async fn serve(stream: UnixStream, world: SetupContext) {
+    let mut line = Transport::new(stream);
+    let mut desk: Option<SetupSession> = None;
     while let Some(errand) = line.next().await {
         let outcome = match (errand, &mut desk) {
-            (Ok(Errand::Look { setup, auth_profile, workload_profile, proxy_password }), _) => {
+            (Ok(WorkerRequest::Look { setup, auth_profile, workload_profile, proxy_password }), _) => {
                 if let Some(password) = proxy_password {
                     world.accounts.use_proxy_password(password);
                 }
-                let opened = Desk::open(&world, &mut line, &setup, [&auth_profile, &workload_profile]).await;
+                let opened = SetupSession::open(&world, &mut line, &setup, [&auth_profile, &workload_profile]).await;
                 opened.map(|(opened, looked)| {
                     desk = Some(opened);
                     Outcome::Looked(Box::new(looked))
                 })
             }
             (Ok(errand), Some(desk)) => Work { world: &world, line: &mut line, desk }.run(errand).await,
-            (Ok(_), None) => Err(Report::new(Kind::Failed, "no profile was opened")),
+            (Ok(_), None) => Err(UserError::new(Kind::Failed, "no profile was opened")),
             (Err(report), _) => Err(report),
         };
         if line.answer(outcome).await.is_err() {
@@ -95,8 +95,8 @@ pub async fn serve(stream: UnixStream, world: World) {
 }
 
 /// Says why nothing can be done.
-pub async fn refuse(stream: UnixStream, report: Report) {
-    let mut line = Line::new(stream);
+pub async fn refuse(stream: UnixStream, report: UserError) {
+    let mut line = Transport::new(stream);
     while line.next().await.is_some() {
         if line.answer(Err(report.clone())).await.is_err() {
             return;
@@ -105,7 +105,7 @@ pub async fn refuse(stream: UnixStream, report: Report) {
 }
 
 /// What a conversation has open.
-struct Desk {
+struct SetupSession {
     setup: String,
     auth: Place,
     workload: Place,
@@ -116,27 +116,32 @@ struct Desk {
     calls: u32,
     /// A new device's secret, until it is kept or this ends.
     totp: Option<TotpSecret>,
-    doom: Option<Doom>,
+    doom: Option<TeardownPlan>,
     /// What the last look has found, for which steps, and whether it took over what only its tag names.
-    surveyed: Option<(Vec<Step>, bool, Vec<Seen>)>,
+    surveyed: Option<(Vec<Step>, bool, Vec<Discovered>)>,
 }
 
 /// One of the two accounts.
 struct Place {
     profile: String,
     account: AccountId,
-    office: Office,
+    office: AccountSession,
 }
 
 /// One errand.
 struct Work<'a> {
-    world: &'a World,
-    line: &'a mut Line,
-    desk: &'a mut Desk,
+    world: &'a SetupContext,
+    line: &'a mut Transport,
+    desk: &'a mut SetupSession,
 }
 
-impl Desk {
-    async fn open(world: &World, line: &mut Line, setup: &str, profiles: [&str; 2]) -> Result<(Self, Looked), Report> {
+impl SetupSession {
+    async fn open(
+        world: &SetupContext,
+        line: &mut Transport,
+        setup: &str,
+        profiles: [&str; 2],
+    ) -> Result<(Self, ProfilesResolved), UserError> {
         let journal = Journal::open(&world.state, setup)?;
         let state = journal.load()?;
         let mut places = Vec::with_capacity(2);
@@ -151,7 +156,7 @@ impl Desk {
                         let name = printable(profile, 128);
                         let trial = || format!("try it: `aws sts get-caller-identity --profile {name}`");
                         let hint = report.hint.filter(|_| is_unknown_key(&code)).unwrap_or_else(trial);
-                        Report::new(report.kind, format!("profile {name}: {}", report.message)).hint(hint)
+                        UserError::new(report.kind, format!("profile {name}: {}", report.message)).hint(hint)
                     }
                 }
             })?;
@@ -159,19 +164,22 @@ impl Desk {
             places.push(Place { profile: profile.to_owned(), account: who.account, office });
         }
         let [Some(workload), Some(auth)] = [places.pop(), places.pop()] else {
-            return Err(Report::new(Kind::Failed, "there are two profiles"));
+            return Err(UserError::new(Kind::Failed, "there are two profiles"));
         };
         if auth.office.partition != workload.office.partition {
             let (a, w) = (auth.office.partition.id(), workload.office.partition.id());
-            return Err(Report::new(Kind::Usage, format!("the two accounts are in different partitions, {a} and {w}"))
-                .hint("no role is assumed from one partition into another: name profiles of one"));
+            return Err(UserError::new(
+                Kind::Usage,
+                format!("the two accounts are in different partitions, {a} and {w}"),
+            )
+            .hint("no role is assumed from one partition into another: name profiles of one"));
         }
         if let Some(state) = &state {
             for (side, account, place) in
                 [("authentication", &state.auth, &auth), ("workload", &state.workload, &workload)]
             {
                 if account != place.account.as_str() {
-                    return Err(Report::new(
+                    return Err(UserError::new(
                         Kind::Usage,
                         format!(
                             "setup {setup} was begun with {side} account {account}, profile {} is of {}",
@@ -188,7 +196,7 @@ impl Desk {
             _ => new_external_id()?,
         };
         let [auth_admin, workload_admin] = <[Admin; 2]>::try_from(admins).expect("one for each profile");
-        let looked = Looked {
+        let looked = ProfilesResolved {
             auth: auth_admin,
             workload: workload_admin,
             external_id: external_id.clone(),
@@ -218,23 +226,23 @@ impl Desk {
 }
 
 impl Work<'_> {
-    async fn run(&mut self, errand: Errand) -> Result<Outcome, Report> {
+    async fn run(&mut self, errand: WorkerRequest) -> Result<Outcome, UserError> {
         match errand {
-            Errand::Apply(asked) => self.apply(*asked).await.map(|done| Outcome::Applied(Box::new(done))),
-            Errand::Destroy => self.destroy().await.map(Outcome::Destroyed),
-            Errand::Doom { steps, identity } => {
+            WorkerRequest::Apply(asked) => self.apply(*asked).await.map(|done| Outcome::Applied(Box::new(done))),
+            WorkerRequest::Destroy => self.destroy().await.map(Outcome::Destroyed),
+            WorkerRequest::Doom { steps, identity } => {
                 self.doom(&steps, identity.as_deref()).await.map(|doomed| Outcome::Doomed(Box::new(doomed)))
             }
-            Errand::KeepTotp => self.keep_totp().await.map(|note| Outcome::Done { note }),
-            Errand::Look { .. } => Err(Report::new(Kind::Failed, "the profiles are open already")),
-            Errand::Proven => {
+            WorkerRequest::KeepTotp => self.keep_totp().await.map(|note| Outcome::Done { note }),
+            WorkerRequest::Look { .. } => Err(UserError::new(Kind::Failed, "the profiles are open already")),
+            WorkerRequest::Proven => {
                 if let Some(state) = &mut self.desk.state {
                     state.proven = true;
                 }
                 self.record()?;
                 Ok(Outcome::Done { note: None })
             }
-            Errand::Survey { steps, adopt } => {
+            WorkerRequest::Survey { steps, adopt } => {
                 let found = self.survey(&steps, adopt).await?;
                 let findings = found.iter().map(|seen| seen.finding.clone()).collect();
                 self.desk.surveyed = Some((steps, adopt, found));
@@ -244,7 +252,7 @@ impl Work<'_> {
     }
 
     /// Writes down where the setup stands.
-    fn record(&self) -> Result<(), Report> {
+    fn record(&self) -> Result<(), UserError> {
         match &self.desk.state {
             Some(state) => self.desk.journal.write(state),
             None => Ok(()),
@@ -252,25 +260,25 @@ impl Work<'_> {
     }
 
     /// Ends here where a person has had enough.
-    fn go_on(&self) -> Result<(), Report> {
+    fn go_on(&self) -> Result<(), UserError> {
         if self.world.interrupted.load(Ordering::Relaxed) {
-            return Err(Report::new(Kind::Failed, "interrupted")
+            return Err(UserError::new(Kind::Failed, "interrupted")
                 .hint("nothing is lost: the same command again goes on where this one stands"));
         }
         Ok(())
     }
 
     /// Asks the agent, which may have to ask a person or AWS, without holding up this conversation.
-    async fn ask_agent(&self, request: Request) -> Result<Answer, Report> {
+    async fn ask_agent(&self, request: Request) -> Result<Answer, UserError> {
         let agent = Arc::clone(&self.world.agent);
         let asked = tokio::task::spawn_blocking(move || agent(request)).await;
-        asked.unwrap_or_else(|_| Err(Report::new(Kind::Agent, "the agent could not be asked")))
+        asked.unwrap_or_else(|_| Err(UserError::new(Kind::Agent, "the agent could not be asked")))
     }
 }
 
 /// Makes an ExternalId that nobody guesses: 128 random bits.
-fn new_external_id() -> Result<String, Report> {
+fn new_external_id() -> Result<String, UserError> {
     let mut bytes = [0_u8; 16];
-    getrandom::fill(&mut bytes).map_err(|_| Report::new(Kind::Failed, "the system gives no random numbers"))?;
+    getrandom::fill(&mut bytes).map_err(|_| UserError::new(Kind::Failed, "the system gives no random numbers"))?;
     Ok(format!("{:032x}", u128::from_be_bytes(bytes)))
 }

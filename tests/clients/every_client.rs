@@ -84,7 +84,7 @@ fn table_log() -> String {
             "schemaString": schema, "partitionColumns": [], "configuration": {}, "createdTime": 0}}),
         json!({"add": {"path": "part-0.parquet", "partitionValues": {}, "size": 1, "modificationTime": 0, "dataChange": true}}),
     ];
-    actions.iter().map(|action| format!("{action}\n")).collect()
+    actions.map(|action| action.to_string()).join("\n")
 }
 
 /// What a role was asked for so far: how often, and the sessions that were given.

@@ -6,7 +6,7 @@ use crate::harness::home::{Home, text};
 use crate::harness::inside::{Inside, TUTORIAL, until};
 use crate::harness::pinentry;
 use crate::harness::window::Window;
-use rolecall::domain::report::Kind;
+use rolecall::domain::error::Kind;
 use rolecall::protocol::message::Request;
 use serde_json::Value;
 use std::os::unix::fs::symlink;

@@ -7,7 +7,7 @@ use crate::harness::programs::ROLECALL;
 use crate::harness::window::Window;
 use crate::mfa::{config, unlock};
 use rolecall::client;
-use rolecall::domain::report::{Kind, Report};
+use rolecall::domain::error::{Kind, UserError};
 use rolecall::domain::totp::TotpSecret;
 use rolecall::ports::StoredKey;
 use rolecall::protocol::message::{Answer, Context, Request};
@@ -44,7 +44,7 @@ fn pinentry(dir: &Path, script: &str) -> String {
     program.display().to_string()
 }
 
-fn get_with_display(agent: &Inside, name: &str) -> Result<(), Report> {
+fn get_with_display(agent: &Inside, name: &str) -> Result<(), UserError> {
     let context = Context { display: Some(":7".into()), ..Context::default() };
     client::get(&agent.paths, name, context).map(drop)
 }
@@ -136,7 +136,7 @@ fn a_code_that_comes_many_times_at_once_reaches_aws_once() {
     for _ in 0..5 {
         let agent = Inside::start_in(World::tutorials_with_mfa(), &config(""));
         let (code, together) = (agent.aws.mfa_code(USER_ARN), Barrier::new(PEOPLE));
-        let results: Vec<Result<(), Report>> = std::thread::scope(|scope| {
+        let results: Vec<Result<(), UserError>> = std::thread::scope(|scope| {
             let one = || {
                 together.wait();
                 unlock(&agent, "auth", &code)

@@ -7,8 +7,8 @@ use crate::harness::memory_vault::Mood;
 use crate::harness::programs::ROLECALL;
 use crate::harness::window::Window;
 use crate::mfa;
-use rolecall::domain::report::Kind;
-use rolecall::ports::DeskEvent;
+use rolecall::domain::error::Kind;
+use rolecall::ports::DesktopEvent;
 use rolecall::protocol::message::Request;
 use rolecall_sandbox::World;
 use rolecall_sandbox::tutorials::{ROLE_ARN, USER_ARN};
@@ -32,7 +32,7 @@ fn why_locked(agent: &Inside) -> Vec<String> {
 fn a_locked_screen_wipes_every_session_and_the_audit_log_says_why() {
     let agent = Inside::start(TUTORIAL);
     agent.get("prod").expect("served");
-    agent.tell(DeskEvent::ScreenLocked);
+    agent.tell(DesktopEvent::ScreenLocked);
     until("the session is gone", || !has_session(&agent));
     assert_eq!(agent.vault.locks(), 1, "what opened the vault is forgotten too");
     until("it is written down", || why_locked(&agent) == ["screen locked"]);
@@ -62,7 +62,7 @@ fn the_machine_sleeps_only_after_the_wipe_and_who_waits_gets_nothing() {
 fn what_the_configuration_does_not_name_wipes_nothing_and_holds_no_machine_up() {
     let agent = Inside::start(&with_lock_on("[\"sleep\"]"));
     agent.get("prod").expect("served");
-    agent.tell(DeskEvent::ScreenLocked);
+    agent.tell(DesktopEvent::ScreenLocked);
     agent.go_to_sleep();
     until("only the sleep is a reason", || why_locked(&agent) == ["going to sleep"]);
     agent.edit(&with_lock_on("[]")).expect("taken over");
@@ -78,7 +78,7 @@ fn what_ran_out_during_a_sleep_is_wiped_on_waking_and_not_only_not_served() {
     agent.go_to_sleep();
     // By the boot-time clock alone: the wall clock of a machine that wakes up may be wrong.
     agent.clock.advance_boot(2 * 60 * MINUTE);
-    agent.tell(DeskEvent::Wake);
+    agent.tell(DesktopEvent::Wake);
     until("it is wiped", || !has_session(&agent));
     assert_eq!(agent.aws.count("AssumeRole"), 1, "and not renewed, as nobody has used it for long");
 }
@@ -89,7 +89,7 @@ fn an_idle_time_that_ran_out_during_a_sleep_locks_on_waking() {
     agent.get("prod").expect("served");
     agent.go_to_sleep();
     agent.clock.advance_boot(40 * MINUTE);
-    agent.tell(DeskEvent::Wake);
+    agent.tell(DesktopEvent::Wake);
     until("it is locked", || why_locked(&agent) == ["idle"]);
     assert!(!has_session(&agent));
 }
@@ -110,7 +110,7 @@ fn twenty_roles_that_are_due_on_waking_are_renewed_three_a_second() {
     agent.aws.clear_calls();
     agent.go_to_sleep();
     agent.clock.advance(15 * MINUTE);
-    agent.tell(DeskEvent::Wake);
+    agent.tell(DesktopEvent::Wake);
     // All are due at once. The clock stands still, so only the first has its turn.
     until("the first is renewed", || agent.aws.count("AssumeRole") == 1);
     agent.clock.advance(Duration::from_millis(340));

@@ -3,7 +3,7 @@
 use crate::harness::home::{Home, text};
 use crate::harness::inside::{Inside, TUTORIAL, until};
 use crate::harness::process::{Running, lives};
-use rolecall::domain::report::Kind;
+use rolecall::domain::error::Kind;
 use rolecall::protocol::message::Request;
 use rolecall_sandbox::Match;
 use rustix::process::Signal;

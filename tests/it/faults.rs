@@ -2,7 +2,7 @@
 
 use crate::harness::inside::{Inside, TUTORIAL, until};
 use crate::harness::memory_vault::Mood;
-use rolecall::domain::report::Kind;
+use rolecall::domain::error::Kind;
 use rolecall::domain::secret::MfaCode;
 use rolecall::protocol::message::Request;
 use rolecall_sandbox::tutorials::{ROLE_ARN, USER_ARN};

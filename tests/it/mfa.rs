@@ -9,7 +9,7 @@ mod terminal;
 mod totp;
 
 use crate::harness::inside::{Inside, TUTORIAL};
-use rolecall::domain::report::{Kind, Report};
+use rolecall::domain::error::{Kind, UserError};
 use rolecall::domain::secret::MfaCode;
 use rolecall::protocol::message::Request;
 use rolecall_sandbox::tutorials::{AUTH_ACCOUNT, ROLE_ARN, USER_ARN};
@@ -23,7 +23,7 @@ pub(crate) fn config(role: &str) -> String {
     TUTORIAL.replace("region = \"eu-west-1\"\n", &format!("region = \"eu-west-1\"\n{serial}")) + role
 }
 
-pub(crate) fn unlock(agent: &Inside, name: &str, code: &str) -> Result<(), Report> {
+pub(crate) fn unlock(agent: &Inside, name: &str, code: &str) -> Result<(), UserError> {
     let code = MfaCode::new(code.to_owned());
     agent.ask(Request::Unlock { name: Some(name.to_owned()), code }).map(drop)
 }

@@ -14,7 +14,7 @@ use crate::harness::memory_vault::Mood;
 use crate::harness::process::Running;
 use crate::harness::programs::ROLECALLD;
 use crate::harness::wire::{NOBODY, as_user};
-use rolecall::domain::report::Kind;
+use rolecall::domain::error::Kind;
 use rustix::process::Signal;
 use std::os::unix::net::UnixStream;
 use std::path::PathBuf;
@@ -119,10 +119,14 @@ fn panicked_task_of_the_agent_starts_again() {
     assert!(home.add_key().status.success());
     let ways = [home.path(""), home.path("run"), home.path("run/rolecall"), home.socket()];
     for panics in 1..=3 {
-        ways.iter().for_each(|way| set_mode(way, 0o777));
+        for way in &ways {
+            set_mode(way, 0o777);
+        }
         // The task that accepts connections notes the time of a refusal itself.
         as_user(NOBODY, || drop(UnixStream::connect(home.socket()).unwrap()));
-        ways.iter().for_each(|way| set_mode(way, 0o700));
+        for way in &ways {
+            set_mode(way, 0o700);
+        }
         assert_eq!(home.run(["get", "prod"]).status.code(), Some(0), "the next caller is served");
         assert_eq!(home.status()["counts"]["internal_errors"], panics);
     }

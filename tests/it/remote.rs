@@ -11,7 +11,7 @@ use crate::harness::process::Running;
 use crate::harness::programs::ROLECALLD;
 use crate::harness::wire::{Heard, NOBODY, as_user, framed, listen, send};
 use rolecall::client::{self, Autostart};
-use rolecall::domain::report::{Kind, Report};
+use rolecall::domain::error::{Kind, UserError};
 use rolecall::paths::Paths;
 use rolecall::protocol::message::{Answer, Context, EndpointForm, EndpointOwner, Request};
 use rolecall::protocol::process_output;
@@ -44,7 +44,7 @@ fn through(agent: &Inside) -> Paths {
     Paths { socket: socket(&agent.paths, "vm"), ..agent.paths.clone() }
 }
 
-fn get(agent: &Inside, name: &str) -> Result<(), Report> {
+fn get(agent: &Inside, name: &str) -> Result<(), UserError> {
     let line = client::get(&through(agent), name, Context::default());
     let line = line.inspect_err(|report| agent.canaries.shown(&format!("{report:?}")))?;
     let session = process_output::parse(&line).expect("a complete line");
@@ -53,7 +53,7 @@ fn get(agent: &Inside, name: &str) -> Result<(), Report> {
     Ok(())
 }
 
-fn ask(agent: &Inside, request: Request) -> Result<Answer, Report> {
+fn ask(agent: &Inside, request: Request) -> Result<Answer, UserError> {
     client::ask(&through(agent), request, Context::default(), Autostart::No)
 }
 

@@ -8,7 +8,7 @@ use crate::harness::home::{Home, text};
 use crate::harness::inside::{Inside, TUTORIAL, until};
 use crate::harness::memory_vault::Mood;
 use rolecall::client;
-use rolecall::domain::report::{Kind, Report};
+use rolecall::domain::error::{Kind, UserError};
 use rolecall::domain::secret::SecretKey;
 use rolecall::protocol::message::{Answer, Context, Progress, Request};
 use rolecall::protocol::status::{KeyAge, Rotated};
@@ -51,7 +51,7 @@ fn start() -> Inside {
 }
 
 /// Rotates, and gives what was told on the way. Whenever the rotation waits, time passes.
-fn rotate_telling(agent: &Inside, delete: Option<&str>) -> (Result<Rotated, Report>, Vec<Progress>) {
+fn rotate_telling(agent: &Inside, delete: Option<&str>) -> (Result<Rotated, UserError>, Vec<Progress>) {
     let request = Request::IdentityRotate { name: "auth".into(), delete: delete.map(str::to_owned) };
     let mut told = Vec::new();
     let answer = client::ask_showing(&agent.paths, request, Context::default(), |progress: &Progress| {
@@ -74,7 +74,7 @@ fn rotate_telling(agent: &Inside, delete: Option<&str>) -> (Result<Rotated, Repo
     (answer, told)
 }
 
-fn rotate(agent: &Inside) -> Result<Rotated, Report> {
+fn rotate(agent: &Inside) -> Result<Rotated, UserError> {
     rotate_telling(agent, None).0
 }
 
@@ -179,7 +179,7 @@ fn get_works_and_others_keep_off_whatever_the_rotation_waits_for() {
 }
 
 /// Stores the user's key again by hand.
-fn add(agent: &Inside, name: &str) -> Result<(), Report> {
+fn add(agent: &Inside, name: &str) -> Result<(), UserError> {
     let key = agent.aws.access_key(USER_ARN);
     let request = Request::IdentityAdd {
         name: name.to_owned(),

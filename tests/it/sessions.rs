@@ -1,7 +1,7 @@
 //! Sessions: how many calls serve how many callers, when one is renewed, and what an outage costs.
 
 use crate::harness::inside::{Inside, TUTORIAL, until};
-use rolecall::domain::report::Kind;
+use rolecall::domain::error::Kind;
 use rolecall::protocol::message::Request;
 use rolecall_sandbox::tutorials::ROLE_ARN;
 use rolecall_sandbox::{Fault, FaultKind, Match};

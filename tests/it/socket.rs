@@ -5,7 +5,7 @@ use crate::harness::inside::{Inside, LIMIT, TUTORIAL, until};
 use crate::harness::process::{Running, descriptors, processor_time, resident};
 use crate::harness::programs::ROLECALLD;
 use crate::harness::wire::{Heard, framed, has_hung_up, listen, send};
-use rolecall::domain::report::Kind;
+use rolecall::domain::error::Kind;
 use rolecall::protocol::VERSION;
 use rolecall_sandbox::World;
 use rolecall_sandbox::tutorials::ROLE_ARN;

@@ -6,8 +6,8 @@ mod task;
 
 use crate::harness::home::{Home, set_mode, text};
 use crate::harness::inside::{Inside, TUTORIAL, until};
-use rolecall::adapters::sources::Ambient;
-use rolecall::domain::report::{Kind, Report};
+use rolecall::adapters::sources::StartupEnv;
+use rolecall::domain::error::{Kind, UserError};
 use rolecall_sandbox::tutorials::{AUTH_ACCOUNT, ROLE_ARN, USER_ARN};
 use rolecall_sandbox::{
     Account, Fault, FaultKind, Instance, MfaDevice, OidcProvider, Role, Sandbox, SessionCredentials, Task, World,
@@ -78,9 +78,9 @@ role_arn = "arn:aws:iam::333333333333:role/DataReader"
 
 const EC2: &str = "type = \"ec2\"\nec2_metadata_service_endpoint = \"ENDPOINT\"";
 
-fn variables<const N: usize>(variables: [(&str, String); N]) -> Ambient {
+fn variables<const N: usize>(variables: [(&str, String); N]) -> StartupEnv {
     let variables: HashMap<&str, String> = variables.into_iter().collect();
-    Ambient::from_vars(|name| variables.get(name).map(Into::into))
+    StartupEnv::from_vars(|name| variables.get(name).map(Into::into))
 }
 
 /// Gives the application's own session, as its service would put it into its environment.
@@ -104,7 +104,7 @@ fn reaches_its_chain(agent: &Inside) {
     assert!(name.starts_with("arn:aws:sts::333333333333:assumed-role/DataReader/"), "{name}");
 }
 
-fn refused(agent: &Inside, name: &str, kind: Kind, what: &str) -> Report {
+fn refused(agent: &Inside, name: &str, kind: Kind, what: &str) -> UserError {
     let report = agent.get(name).expect_err(what);
     assert!(report.kind == kind && report.message.contains(what), "{report:?}");
     assert!(report.hint.is_some(), "{report:?}");
@@ -140,7 +140,7 @@ impl Files {
     }
 }
 
-fn key_of_richard(aws: &Sandbox) -> Ambient {
+fn key_of_richard(aws: &Sandbox) -> StartupEnv {
     let key = aws.access_key(USER_ARN);
     variables([("AWS_ACCESS_KEY_ID", key.id), ("AWS_SECRET_ACCESS_KEY", key.secret)])
 }

@@ -21,13 +21,13 @@ mod logins;
 
 use chrono::DateTime;
 use desk::Desk;
-use rolecall::adapters::bus::SessionBus;
 use rolecall::adapters::clock::SystemClock;
+use rolecall::adapters::dbus::SessionBus;
 use rolecall::adapters::vault::Vaults;
 use rolecall::domain::catalogue::VaultKind;
 use rolecall::domain::credential::AccessKey;
+use rolecall::domain::error::UserError;
 use rolecall::domain::names::Name;
-use rolecall::domain::report::Report;
 use rolecall::domain::secret::{Passphrase, SecretKey};
 use rolecall::domain::totp::TotpSecret;
 use rolecall::ports::{Clock, ForeignEntry, NewKey, StoredKey, Vault};
@@ -233,7 +233,7 @@ fn the_vault_under_test() {
             let took = SystemClock.now().boot.saturating_sub(start);
             let text = match answer {
                 Ok(text) => format!("ok {text}"),
-                Err(Report { kind, message, hint, .. }) => {
+                Err(UserError { kind, message, hint, .. }) => {
                     format!("err {kind:?} {message} | {}", hint.unwrap_or_default())
                 }
             };
@@ -249,7 +249,7 @@ fn the_vault_under_test() {
     });
 }
 
-async fn obey(vault: &Vaults, command: &str, file: bool) -> Result<String, Report> {
+async fn obey(vault: &Vaults, command: &str, file: bool) -> Result<String, UserError> {
     let words: Vec<&str> = command.split(' ').collect();
     let name = |at: usize| Name::new(words[at]).expect("a name");
     match words[0] {

@@ -5,7 +5,7 @@
 
 use super::policies::{element, has_critical_policy, requires_explicit_policy};
 use chrono::DateTime;
-use rolecall_core::domain::report::printable;
+use rolecall_core::domain::error::printable;
 use rustls::pki_types::CertificateDer;
 use rustls::{CertificateError, Error};
 use std::fmt;

@@ -5,11 +5,11 @@
 
 use super::connector;
 use super::endpoint::Endpoint;
-use super::errors::{self, Asked, Call};
+use super::errors::{self, Call, CallContext};
 use super::failure::{Class, Failure};
-use super::probe::ClockErrors;
 use super::proxy::{Passwords, is_proxied};
-use super::trust;
+use super::response_interceptor::ClockErrors;
+use super::tls_roots;
 use aws_credential_types::Credentials;
 use aws_sdk_sts::config::retry::RetryConfig;
 use aws_sdk_sts::config::timeout::TimeoutConfig;
@@ -21,9 +21,9 @@ use aws_smithy_runtime_api::client::orchestrator::HttpResponse;
 use aws_types::SdkConfig;
 use rolecall_core::domain::catalogue::AwsSettings;
 use rolecall_core::domain::credential::Signer;
-use rolecall_core::domain::report::{Kind, Report};
+use rolecall_core::domain::error::{Kind, UserError};
 use rolecall_core::domain::secret::{MfaCode, SecretKey};
-use rolecall_ports::{Clock, Outlook, TokenError};
+use rolecall_ports::{Clock, Retryability, TokenError};
 use std::error::Error;
 use std::fmt;
 use std::future::Future;
@@ -44,7 +44,7 @@ const ATTEMPT: Duration = Duration::from_millis(4_500);
 const ATTEMPTS: u32 = 3;
 
 /// Where a service is: its host for a region, and the region that its signatures name.
-type Place = fn(&AwsSettings, &str) -> Result<(Endpoint, String), Report>;
+type Place = fn(&AwsSettings, &str) -> Result<(Endpoint, String), UserError>;
 
 /// The clients of one service.
 pub(crate) struct Clients<C> {
@@ -52,7 +52,7 @@ pub(crate) struct Clients<C> {
     passwords: Passwords,
     place: Place,
     make: fn(&SdkConfig, ClockErrors) -> C,
-    held: Mutex<Vec<Arc<Reached<C>>>>,
+    held: Mutex<Vec<Arc<Connection<C>>>>,
 }
 
 impl<C: Send + Sync + 'static> Clients<C> {
@@ -67,15 +67,15 @@ impl<C: Send + Sync + 'static> Clients<C> {
     }
 
     /// Gives the client for these settings and this region.
-    pub(crate) async fn reach(&self, aws: &Arc<AwsSettings>, region: &str) -> Result<Arc<Reached<C>>, TokenError> {
+    pub(crate) async fn reach(&self, aws: &Arc<AwsSettings>, region: &str) -> Result<Arc<Connection<C>>, TokenError> {
         if let Some(held) = self.find(aws, region) {
             return Ok(held);
         }
         let password = self.passwords.of(aws).await?;
         let (settings, asked, clock) = (Arc::clone(aws), region.to_owned(), Arc::clone(&self.clock));
         let (place, make) = (self.place, self.make);
-        let job = move || Reached::new(settings, asked, clock, password.as_ref(), (place, make));
-        let built = trust::reading(aws.ca_bundle.as_deref(), job).await;
+        let job = move || Connection::new(settings, asked, clock, password.as_ref(), (place, make));
+        let built = tls_roots::reading(aws.ca_bundle.as_deref(), job).await;
         let built = Arc::new(built.map_err(unsent)?);
         let mut clients = self.lock();
         // Another call may have been quicker.
@@ -89,12 +89,12 @@ impl<C: Send + Sync + 'static> Clients<C> {
         Ok(built)
     }
 
-    fn find(&self, aws: &Arc<AwsSettings>, region: &str) -> Option<Arc<Reached<C>>> {
+    fn find(&self, aws: &Arc<AwsSettings>, region: &str) -> Option<Arc<Connection<C>>> {
         self.lock().iter().find(|held| held.serves(aws, region)).cloned()
     }
 
     /// Forgets a client whose certificates or proxy password did not serve, so that corrected ones are read.
-    fn forget(&self, reached: &Arc<Reached<C>>) {
+    fn forget(&self, reached: &Arc<Connection<C>>) {
         self.lock().retain(|held| !Arc::ptr_eq(held, reached));
     }
 
@@ -103,7 +103,7 @@ impl<C: Send + Sync + 'static> Clients<C> {
         self.lock().clear();
     }
 
-    fn lock(&self) -> MutexGuard<'_, Vec<Arc<Reached<C>>>> {
+    fn lock(&self) -> MutexGuard<'_, Vec<Arc<Connection<C>>>> {
         self.held.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -120,8 +120,8 @@ impl<C: Send + Sync + 'static> Clients<C> {
     /// Waits for one call of the SDK and tells its failure.
     pub(crate) async fn answer<O, E>(
         &self,
-        reached: &Arc<Reached<C>>,
-        asked: &Asked<'_>,
+        reached: &Arc<Connection<C>>,
+        asked: &CallContext<'_>,
         sent: impl Future<Output = Result<O, SdkError<E, HttpResponse>>>,
     ) -> Result<O, TokenError>
     where
@@ -136,19 +136,19 @@ impl<C: Send + Sync + 'static> Clients<C> {
         if matches!(failure.class, Class::Certificate | Class::Tls | Class::ProxyPassword) {
             self.forget(reached);
         }
-        Err(errors::told(&failure, asked))
+        Err(errors::classify(&failure, asked))
     }
 }
 
 /// A client for one region under one configuration.
-pub(crate) struct Reached<C> {
+pub(crate) struct Connection<C> {
     aws: Arc<AwsSettings>,
     region: String,
     endpoint: Endpoint,
     pub(crate) client: C,
 }
 
-impl<C> Reached<C> {
+impl<C> Connection<C> {
     /// Builds the client. Reads certificate files.
     fn new(
         aws: Arc<AwsSettings>,
@@ -156,7 +156,7 @@ impl<C> Reached<C> {
         clock: Arc<dyn Clock>,
         password: Option<&SecretKey>,
         (place, make): (Place, fn(&SdkConfig, ClockErrors) -> C),
-    ) -> Result<Self, Report> {
+    ) -> Result<Self, UserError> {
         let (endpoint, signing_region) = place(&aws, &region)?;
         let limits = TimeoutConfig::builder()
             .connect_timeout(connector::CONNECT)
@@ -187,20 +187,20 @@ impl<C> Reached<C> {
     }
 
     /// Describes a call for the message of its failure.
-    pub(crate) fn asked<'a>(&'a self, call: Call<'a>, signer: &'a Signer, secrets: &'a [&'a str]) -> Asked<'a> {
+    pub(crate) fn asked<'a>(&'a self, call: Call<'a>, signer: &'a Signer, secrets: &'a [&'a str]) -> CallContext<'a> {
         let (key_id, by_session) = match signer {
             Signer::Key(key) => (&key.id, false),
             Signer::Session(session) => (&session.access_key_id, true),
         };
-        Asked { key_id, by_session, ..self.asked_unsigned(call, secrets) }
+        CallContext { key_id, by_session, ..self.asked_unsigned(call, secrets) }
     }
 
     /// Describes a call that nothing signs.
-    pub(crate) fn asked_unsigned<'a>(&'a self, call: Call<'a>, secrets: &'a [&'a str]) -> Asked<'a> {
+    pub(crate) fn asked_unsigned<'a>(&'a self, call: Call<'a>, secrets: &'a [&'a str]) -> CallContext<'a> {
         let proxied = is_proxied(&self.aws, &self.endpoint.url);
         let proxy_user = self.aws.https_proxy_user.as_deref();
         let (host, region) = (self.endpoint.host.as_str(), self.region.as_str());
-        Asked { call, host, region, key_id: "", by_session: false, proxied, proxy_user, secrets }
+        CallContext { call, host, region, key_id: "", by_session: false, proxied, proxy_user, secrets }
     }
 }
 
@@ -215,13 +215,13 @@ pub(crate) async fn in_time<T>(
         let cause =
             format!("cannot {}: the call to {service} was not over within 10 seconds", errors::name(call, key_id));
         let report =
-            Report::new(Kind::Unreachable, cause).hint("look at the network, and at the files that `[aws]` names");
-        Err(TokenError { report, outlook: Outlook::Transient, code: None, request_id: None })
+            UserError::new(Kind::Unreachable, cause).hint("look at the network, and at the files that `[aws]` names");
+        Err(TokenError { report, outlook: Retryability::Transient, code: None, request_id: None })
     })
 }
 
-fn unsent(report: Report) -> TokenError {
-    TokenError { report, outlook: Outlook::Permanent, code: None, request_id: None }
+fn unsent(report: UserError) -> TokenError {
+    TokenError { report, outlook: Retryability::Permanent, code: None, request_id: None }
 }
 
 /// The credentials of one call; the SDK wipes its copy.

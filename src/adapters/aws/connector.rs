@@ -6,7 +6,7 @@
 use super::endpoint::Endpoint;
 use super::http::{Limits, Sender};
 use super::proxy::Proxy;
-use super::{trust, verifier};
+use super::{tls_roots, verifier};
 use aws_smithy_runtime_api::client::http::{
     HttpConnector, HttpConnectorFuture, SharedHttpClient, SharedHttpConnector, http_client_fn,
 };
@@ -16,7 +16,7 @@ use aws_smithy_types::body::SdkBody;
 use aws_smithy_types::byte_stream::ByteStream;
 use bytes::Bytes;
 use rolecall_core::domain::catalogue::AwsSettings;
-use rolecall_core::domain::report::{Kind, Report};
+use rolecall_core::domain::error::{Kind, UserError};
 use rolecall_core::domain::secret::SecretKey;
 use rustls::RootCertStore;
 use std::fmt;
@@ -48,7 +48,7 @@ pub(crate) fn client(
     aws: &AwsSettings,
     endpoint: &Endpoint,
     password: Option<&SecretKey>,
-) -> Result<SharedHttpClient, Report> {
+) -> Result<SharedHttpClient, UserError> {
     let connector = sender(aws, endpoint, password)?;
     // The SDK asks for a connector per set of limits; ours are fixed above.
     Ok(http_client_fn(move |_, _| connector.clone()))
@@ -60,7 +60,7 @@ pub(crate) fn sender(
     aws: &AwsSettings,
     endpoint: &Endpoint,
     password: Option<&SecretKey>,
-) -> Result<SharedHttpConnector, Report> {
+) -> Result<SharedHttpConnector, UserError> {
     let proxy = Proxy::of(aws, password.map(SecretKey::expose))?;
     connector(endpoint.tls, aws.ca_bundle.as_deref(), Limits { connect: CONNECT, read: READ }, proxy)
 }
@@ -71,11 +71,11 @@ pub(crate) fn connector(
     ca_bundle: Option<&Path>,
     limits: Limits,
     proxy: Option<Proxy>,
-) -> Result<SharedHttpConnector, Report> {
+) -> Result<SharedHttpConnector, UserError> {
     // Without TLS there is nothing to verify, and a machine without authorities can still speak to itself.
-    let roots = if tls { trust::store(ca_bundle)? } else { RootCertStore::empty() };
+    let roots = if tls { tls_roots::store(ca_bundle)? } else { RootCertStore::empty() };
     let tls = verifier::client_config(roots)
-        .map_err(|_| Report::new(Kind::Failed, "TLS cannot be set up").hint("look at `ca_bundle` under `[aws]`"))?;
+        .map_err(|_| UserError::new(Kind::Failed, "TLS cannot be set up").hint("look at `ca_bundle` under `[aws]`"))?;
     Ok(SharedHttpConnector::new(Capped(SharedHttpConnector::new(Sender::new(tls, limits, proxy)))))
 }
 

@@ -7,7 +7,7 @@
 use rolecall_core::domain::arn::Partition;
 use rolecall_core::domain::catalogue::AwsSettings;
 use rolecall_core::domain::console;
-use rolecall_core::domain::report::{Kind, Report, printable};
+use rolecall_core::domain::error::{Kind, UserError, printable};
 use std::net::IpAddr;
 
 /// Where calls go.
@@ -25,7 +25,7 @@ pub(crate) struct Endpoint {
 
 impl Endpoint {
     /// Finds the STS of a region.
-    pub(crate) fn sts(aws: &AwsSettings, region: &str) -> Result<Self, Report> {
+    pub(crate) fn sts(aws: &AwsSettings, region: &str) -> Result<Self, UserError> {
         check_region(region)?;
         match &aws.sts_endpoint {
             Some(url) => custom(aws, url, "endpoint_url_sts"),
@@ -34,7 +34,7 @@ impl Endpoint {
     }
 
     /// Finds the IAM of a region's partition.
-    pub(crate) fn iam(aws: &AwsSettings, region: &str) -> Result<Self, Report> {
+    pub(crate) fn iam(aws: &AwsSettings, region: &str) -> Result<Self, UserError> {
         check_region(region)?;
         match &aws.iam_endpoint {
             Some(url) => custom(aws, url, "endpoint_url_iam"),
@@ -43,7 +43,7 @@ impl Endpoint {
     }
 
     /// Finds the S3 of a region: where STS and IAM are at one address, S3 is there too.
-    pub(crate) fn s3(aws: &AwsSettings, region: &str) -> Result<Self, Report> {
+    pub(crate) fn s3(aws: &AwsSettings, region: &str) -> Result<Self, UserError> {
         check_region(region)?;
         match (&aws.sts_endpoint, &aws.iam_endpoint) {
             (Some(sts), Some(iam)) if sts == iam => custom(aws, sts, "endpoint_url"),
@@ -52,7 +52,7 @@ impl Endpoint {
     }
 
     /// Finds the console's sign-in of a region.
-    pub(crate) fn signin(aws: &AwsSettings, region: &str) -> Result<Self, Report> {
+    pub(crate) fn signin(aws: &AwsSettings, region: &str) -> Result<Self, UserError> {
         check_region(region)?;
         match &aws.signin_endpoint {
             Some(url) => custom(aws, url, "endpoint_url_signin"),
@@ -66,12 +66,12 @@ impl Endpoint {
     }
 }
 
-fn check_region(region: &str) -> Result<(), Report> {
+fn check_region(region: &str) -> Result<(), UserError> {
     let label = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-';
     if (1..=63).contains(&region.len()) && region.bytes().all(label) {
         return Ok(());
     }
-    Err(Report::new(Kind::Config, format!("`{}` is not a region", printable(region, 64)))
+    Err(UserError::new(Kind::Config, format!("`{}` is not a region", printable(region, 64)))
         .hint("set `region` to one like eu-central-1"))
 }
 
@@ -131,14 +131,14 @@ fn s3(region: &str, fips: bool, dual_stack: bool) -> String {
     regional(region, false, false).replacen("sts", service, 1)
 }
 
-fn custom(aws: &AwsSettings, url: &str, key: &str) -> Result<Endpoint, Report> {
+fn custom(aws: &AwsSettings, url: &str, key: &str) -> Result<Endpoint, UserError> {
     if aws.fips || aws.dual_stack {
         let keys = "`use_fips_endpoint` and `use_dualstack_endpoint`";
-        return Err(Report::new(Kind::Config, format!("{keys} choose among AWS's own hosts"))
+        return Err(UserError::new(Kind::Config, format!("{keys} choose among AWS's own hosts"))
             .hint(format!("remove them, or remove `{key}`, under `[aws]`")));
     }
     let refuse = |why: &str| {
-        Err(Report::new(Kind::Config, format!("`{key}` {why}: {}", printable(url, 200)))
+        Err(UserError::new(Kind::Config, format!("`{key}` {why}: {}", printable(url, 200)))
             .hint("set it under `[aws]` to an https address, or to http on this machine"))
     };
     let (tls, rest) = match (url.strip_prefix("https://"), url.strip_prefix("http://")) {

@@ -2,13 +2,13 @@
 //!
 //! AWS's words come from outside: they are cleaned of secrets, cut and made printable before anybody sees them.
 
-use super::clean::clean;
 use super::failure::{Class, Failure};
-use super::way::{may_need_proxy, on_the_way};
+use super::proxy_route::{may_need_proxy, on_the_way};
+use super::redact::redact;
 use rolecall_core::domain::arn::RoleArn;
+use rolecall_core::domain::error::{Kind, UserError, printable};
 use rolecall_core::domain::regions;
-use rolecall_core::domain::report::{Kind, Report, printable};
-use rolecall_ports::{Outlook, TokenError};
+use rolecall_ports::{Retryability, TokenError};
 
 /// A service of AWS.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -93,7 +93,7 @@ impl Call<'_> {
 
 /// A call as its failure is told.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Asked<'a> {
+pub(crate) struct CallContext<'a> {
     /// What was asked.
     pub(crate) call: Call<'a>,
     /// The host that was asked.
@@ -114,24 +114,24 @@ pub(crate) struct Asked<'a> {
 
 /// What was odd about an answer, as the end of "the answer …".
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Odd(pub(crate) &'static str, pub(crate) Outlook);
+pub(crate) struct MalformedResponse(pub(crate) &'static str, pub(crate) Retryability);
 
-struct Verdict {
+struct Classification {
     kind: Kind,
-    outlook: Outlook,
+    outlook: Retryability,
     hint: Option<String>,
 }
 
 /// Tells a failure.
-pub(crate) fn told(failure: &Failure, asked: &Asked<'_>) -> TokenError {
+pub(crate) fn classify(failure: &Failure, asked: &CallContext<'_>) -> TokenError {
     let request_id = failure.request_id.as_deref().map(|id| printable(id, 64));
-    let code = failure.code.as_deref().map(|code| clean(code, asked.secrets, 64));
+    let code = failure.code.as_deref().map(|code| redact(code, asked.secrets, 64));
     let (message, verdict) = match (failure.class, &code) {
         (Class::Refused, Some(code)) => {
             let words = failure.message.as_deref().unwrap_or_default();
             let verdict = of_code(code, &words.to_ascii_lowercase(), failure.status, asked);
             let said = if verdict.kind == Kind::Refused { "AWS refused to" } else { "AWS could not" };
-            let words = match clean(words, asked.secrets, 300) {
+            let words = match redact(words, asked.secrets, 300) {
                 words if words.is_empty() => String::new(),
                 words => format!(": {}", words.trim_end_matches('.')),
             };
@@ -141,31 +141,35 @@ pub(crate) fn told(failure: &Failure, asked: &Asked<'_>) -> TokenError {
             let (why, hint) = on_the_way(class, failure, asked);
             let tail = request_id.as_deref().map(|id| format!(" (request {id})")).unwrap_or_default();
             let sent = class != Class::Unsent;
-            let verdict = Verdict {
+            let verdict = Classification {
                 kind: if sent { Kind::Unreachable } else { Kind::Failed },
-                outlook: if sent { Outlook::Transient } else { Outlook::Permanent },
+                outlook: if sent { Retryability::Transient } else { Retryability::Permanent },
                 hint,
             };
             (format!("cannot {}: {why}{tail}", what(asked)), verdict)
         }
     };
     let unproxied = !asked.proxied && may_need_proxy(failure.class);
-    let report = Report { kind: verdict.kind, message, hint: verdict.hint, unproxied };
+    let report = UserError { kind: verdict.kind, message, hint: verdict.hint, unproxied };
     TokenError { report, outlook: verdict.outlook, code, request_id }
 }
 
 /// Tells an answer that is not what was asked for.
-pub(crate) fn odd(odd: Odd, request_id: Option<String>, asked: &Asked<'_>) -> TokenError {
+pub(crate) fn malformed_response(
+    odd: MalformedResponse,
+    request_id: Option<String>,
+    asked: &CallContext<'_>,
+) -> TokenError {
     let message = format!("cannot {}: the answer of {} {}", what(asked), asked.host, odd.0);
     let tail = request_id.as_deref().map(|id| format!(" (request {id})")).unwrap_or_default();
-    let report = Report::new(Kind::Unreachable, message + &tail).hint(format!(
+    let report = UserError::new(Kind::Unreachable, message + &tail).hint(format!(
         "look at `{}` and `https_proxy` under `[aws]`, and at this machine's clock",
         asked.call.service().endpoint_key()
     ));
     TokenError { report, outlook: odd.1, code: None, request_id }
 }
 
-fn what(asked: &Asked<'_>) -> String {
+fn what(asked: &CallContext<'_>) -> String {
     name(asked.call, asked.key_id)
 }
 
@@ -198,14 +202,15 @@ const CLOCK: &str = if cfg!(target_os = "macos") {
 };
 
 /// The codes of IAM User Guide "AWS STS API: common errors" and of the operations' own pages.
-fn of_code(code: &str, words: &str, status: Option<u16>, asked: &Asked<'_>) -> Verdict {
-    use Outlook::{Permanent, SignerExpired, Transient};
+fn of_code(code: &str, words: &str, status: Option<u16>, asked: &CallContext<'_>) -> Classification {
+    use Retryability::{Permanent, SignerExpired, Transient};
     let code = code.strip_suffix("Exception").unwrap_or(code);
-    let no = |outlook, hint: String| Verdict { kind: Kind::Refused, outlook, hint: Some(hint) };
+    let no = |outlook, hint: String| Classification { kind: Kind::Refused, outlook, hint: Some(hint) };
     if let Some((kind, outlook, hint)) = crate::sts::web_identity::verdict(code, words, asked) {
-        return Verdict { kind, outlook, hint: Some(hint) };
+        return Classification { kind, outlook, hint: Some(hint) };
     }
-    let later = |hint: &str| Verdict { kind: Kind::Unreachable, outlook: Transient, hint: Some(hint.to_owned()) };
+    let later =
+        |hint: &str| Classification { kind: Kind::Unreachable, outlook: Transient, hint: Some(hint.to_owned()) };
     match code {
         "AccessDenied" => denied(words, asked),
         // The base session is over, whichever way AWS says it; a long-term key cannot be.
@@ -259,7 +264,7 @@ fn of_code(code: &str, words: &str, status: Option<u16>, asked: &Asked<'_>) -> V
         }
         "InternalFailure" | "InternalError" | "InternalServerError" | "ServiceUnavailable" => later(AWS_IS_ILL),
         _ if status.is_some_and(|s| s >= 500) => later(AWS_IS_ILL),
-        _ => Verdict { kind: Kind::Refused, outlook: Permanent, hint: None },
+        _ => Classification { kind: Kind::Refused, outlook: Permanent, hint: None },
     }
 }
 
@@ -279,32 +284,32 @@ const THROTTLES: [&str; 6] = [
 /// What to do about an outage.
 pub(super) const AWS_IS_ILL: &str = "try again in a moment; https://health.aws.amazon.com shows outages";
 
-fn denied(words: &str, asked: &Asked<'_>) -> Verdict {
-    let no = |outlook, hint: String| Verdict { kind: Kind::Refused, outlook, hint: Some(hint) };
+fn denied(words: &str, asked: &CallContext<'_>) -> Classification {
+    let no = |outlook, hint: String| Classification { kind: Kind::Refused, outlook, hint: Some(hint) };
     if words.contains("multifactorauthentication") {
         if words.contains("invalid mfa one time pass code") {
-            return no(Outlook::WrongCode, "wait for the device's next code: each is accepted once".into());
+            return no(Retryability::WrongCode, "wait for the device's next code: each is accepted once".into());
         }
         let hint = "if the device was replaced, set `mfa_serial` to the new one's ARN: `aws iam list-mfa-devices`";
-        return no(Outlook::Permanent, hint.into());
+        return no(Retryability::Permanent, hint.into());
     }
     if asked.call.service() == Service::Iam {
         // Which statement is missing is said by whoever knows the user.
-        return no(Outlook::Permanent, "the user's own policy must allow it".into());
+        return no(Retryability::Permanent, "the user's own policy must allow it".into());
     }
     let Call::AssumeRole(role) = asked.call else {
-        return no(Outlook::Permanent, "an administrator's policy denies this call; ask them".into());
+        return no(Retryability::Permanent, "an administrator's policy denies this call; ask them".into());
     };
     let trust = trust_policy(role);
     for (action, key) in [("sts:tagsession", "session_tags"), ("sts:setsourceidentity", "source_identity")] {
         if words.contains(action) {
             let hint = format!("the role's trust policy must allow {action} too, or remove `{key}` from the role");
-            return no(Outlook::Permanent, hint);
+            return no(Retryability::Permanent, hint);
         }
     }
     if words.contains("explicit deny") {
         let hint = format!("a policy denies it outright: look at the policies of CALLER and at {trust}");
-        return no(Outlook::Permanent, hint);
+        return no(Retryability::Permanent, hint);
     }
     // CALLER is replaced by whoever knows the plan, as IDENTITY is: here is a key without a name.
     // AWS says the same whether the role is missing, does not trust us, wants MFA or an external id, or our own policy
@@ -313,7 +318,7 @@ fn denied(words: &str, asked: &Asked<'_>) -> Verdict {
         "the role's trust policy must name CALLER, with `external_id` and `mfa` as they are set: {trust}; \
          and a policy of CALLER must allow sts:AssumeRole on it"
     );
-    no(Outlook::Permanent, hint)
+    no(Retryability::Permanent, hint)
 }
 
 /// Says how one looks at a role's trust policy: with credentials of its own account, which nobody here may have.
@@ -321,25 +326,25 @@ pub(crate) fn trust_policy(role: &RoleArn) -> String {
     format!("`aws iam get-role --role-name {}` with credentials of account {}", role.name(), role.account())
 }
 
-fn invalid(words: &str, asked: &Asked<'_>) -> Verdict {
-    let no = |outlook, hint: String| Verdict { kind: Kind::Refused, outlook, hint: Some(hint) };
+fn invalid(words: &str, asked: &CallContext<'_>) -> Classification {
+    let no = |outlook, hint: String| Classification { kind: Kind::Refused, outlook, hint: Some(hint) };
     if words.contains("tokencode") {
-        return no(Outlook::WrongCode, "type the six digits that the device shows".into());
+        return no(Retryability::WrongCode, "type the six digits that the device shows".into());
     }
     if words.contains("durationseconds") {
         return match asked.call {
             _ if words.contains("chaining") || words.contains("1 hour") => {
-                no(Outlook::Permanent, "set the role's `duration` to \"1h\", AWS's limit for chained roles".into())
+                no(Retryability::Permanent, "set the role's `duration` to \"1h\", AWS's limit for chained roles".into())
             }
             Call::AssumeRole(role) | Call::WebIdentity(role) => {
                 let role = trust_policy(role);
                 let hint = format!("set the role's `duration` to at most its MaxSessionDuration: {role}");
-                no(Outlook::Permanent, hint)
+                no(Retryability::Permanent, hint)
             }
-            _ => no(Outlook::Permanent, "set the identity's `mfa_session` between 15m and 36h".into()),
+            _ => no(Retryability::Permanent, "set the identity's `mfa_session` between 15m and 36h".into()),
         };
     }
-    no(Outlook::Permanent, "correct the setting that AWS names: `rolecall role list`".into())
+    no(Retryability::Permanent, "correct the setting that AWS names: `rolecall role list`".into())
 }
 
 #[cfg(test)]

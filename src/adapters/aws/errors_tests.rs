@@ -1,14 +1,14 @@
 //! Every error of STS's pages, and every way not to reach it: kind, outlook, and what the words must hold.
 
 use super::*;
-use Outlook::{Permanent, SignerExpired, Transient, WrongCode};
+use Retryability::{Permanent, SignerExpired, Transient, WrongCode};
 
 const ROLE: &str = "arn:aws:iam::222222222222:role/AssumedRole";
 const SECRET: &str = "wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY";
 
 fn tell(failure: &Failure, by_session: bool, proxied: bool) -> TokenError {
     let role = RoleArn::new(ROLE).expect("valid");
-    let asked = Asked {
+    let asked = CallContext {
         call: Call::AssumeRole(&role),
         host: "sts.eu-central-1.amazonaws.com",
         region: "eu-central-1",
@@ -18,7 +18,7 @@ fn tell(failure: &Failure, by_session: bool, proxied: bool) -> TokenError {
         proxy_user: None,
         secrets: &[SECRET, "123456"],
     };
-    told(failure, &asked)
+    classify(failure, &asked)
 }
 
 fn answered(status: u16, code: &str, message: &str) -> Failure {
@@ -35,7 +35,7 @@ fn answered(status: u16, code: &str, message: &str) -> Failure {
 #[test]
 fn a_refused_web_identity_token_is_told_by_what_to_do_about_it() {
     let role = RoleArn::new(ROLE).expect("valid");
-    let asked = Asked {
+    let asked = CallContext {
         call: Call::WebIdentity(&role),
         host: "sts.eu-central-1.amazonaws.com",
         region: "eu-central-1",
@@ -54,7 +54,7 @@ fn a_refused_web_identity_token_is_told_by_what_to_do_about_it() {
         (400, "IDPCommunicationError", "x", Transient, "in a moment"),
         (400, "ValidationError", "DurationSeconds exceeds the MaxSessionDuration", Permanent, "`duration`"),
     ] {
-        let told = told(&answered(status, code, words), &asked);
+        let told = classify(&answered(status, code, words), &asked);
         assert_eq!(told.outlook, outlook, "{code}");
         assert!(told.report.hint.as_deref().is_some_and(|said| said.contains(hint)), "{code}: {told:?}");
         assert!(told.report.message.contains("with a web identity token") && !format!("{told:?}").contains("canary"));
@@ -62,7 +62,7 @@ fn a_refused_web_identity_token_is_told_by_what_to_do_about_it() {
 }
 
 /// Status, code and words of AWS; whether a session signed; kind, outlook and what the hint must hold.
-type Row = (u16, &'static str, &'static str, bool, Kind, Outlook, &'static str);
+type Row = (u16, &'static str, &'static str, bool, Kind, Retryability, &'static str);
 
 const DENIED: &str =
     "User: arn:aws:iam::111111111111:user/r is not authorized to perform: sts:AssumeRole on resource: arn";

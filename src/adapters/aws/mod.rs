@@ -7,7 +7,6 @@
 #[cfg(fuzzing)]
 pub(super) mod canned;
 mod certificate;
-pub(crate) mod clean;
 pub(super) mod clients;
 pub(super) mod connector;
 pub(super) mod endpoint;
@@ -15,8 +14,9 @@ pub(super) mod errors;
 pub(super) mod failure;
 pub(super) mod http;
 mod policies;
-pub(super) mod probe;
 pub(super) mod proxy;
-pub(super) mod trust;
+mod proxy_route;
+pub(crate) mod redact;
+pub(super) mod response_interceptor;
+pub(super) mod tls_roots;
 mod verifier;
-mod way;

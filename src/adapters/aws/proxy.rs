@@ -6,10 +6,10 @@ use hyper::Uri;
 use hyper::header::HeaderValue;
 use hyper_util::client::proxy::matcher::Matcher;
 use rolecall_core::domain::catalogue::AwsSettings;
+use rolecall_core::domain::error::{Kind, UserError};
 use rolecall_core::domain::names::Name;
-use rolecall_core::domain::report::{Kind, Report};
 use rolecall_core::domain::secret::SecretKey;
-use rolecall_ports::{Outlook, TokenError, Vault};
+use rolecall_ports::{Retryability, TokenError, Vault};
 use std::fmt;
 use std::sync::{Arc, OnceLock};
 use zeroize::Zeroizing;
@@ -49,8 +49,8 @@ impl Passwords {
             Ok(_) => Ok(None),
             Err(report) if report.kind == Kind::Config => Ok(None),
             Err(report) => {
-                let report = report.also("it has the password of `https_proxy_user`");
-                Err(TokenError { report, outlook: Outlook::Transient, code: None, request_id: None })
+                let report = report.with_note("it has the password of `https_proxy_user`");
+                Err(TokenError { report, outlook: Retryability::Transient, code: None, request_id: None })
             }
         }
     }
@@ -72,11 +72,11 @@ pub(crate) struct Proxy {
 
 impl Proxy {
     /// Reads the proxy of a configuration, if it has one.
-    pub(crate) fn of(aws: &AwsSettings, password: Option<&str>) -> Result<Option<Self>, Report> {
+    pub(crate) fn of(aws: &AwsSettings, password: Option<&str>) -> Result<Option<Self>, UserError> {
         let Some(url) = &aws.https_proxy else { return Ok(None) };
         let bad = || {
             // The address is not shown: it may hold a password.
-            Report::new(Kind::Config, "`https_proxy` is not the address of a proxy")
+            UserError::new(Kind::Config, "`https_proxy` is not the address of a proxy")
                 .hint("set it under `[aws]` to one like http://proxy.example.com:3128")
         };
         let uri: Uri = url.parse().map_err(|_| bad())?;

@@ -12,12 +12,13 @@ use aws_sdk_iam::types::Tag;
 use rolecall_core::domain::arn::{IamUser, Partition};
 use rolecall_core::domain::catalogue::AwsSettings;
 use rolecall_core::domain::diagnosis::key::is_unknown_key;
+use rolecall_core::domain::error::{Kind, UserError};
 use rolecall_core::domain::regions;
-use rolecall_core::domain::report::{Kind, Report};
 use rolecall_core::domain::secret::{MfaCode, SecretKey};
 use rolecall_core::setup::call::{Call, Tags};
 use rolecall_ports::{
-    AccessKeys, Accounts, CallerIdentity, Changed, Hanging, Held, Listing, Office, Outlook, Thing, TokenError,
+    AccessKeys, AccountSession, Accounts, CallerIdentity, Changed, Dependents, Listing, Resource, ResourceDetails,
+    Retryability, TokenError,
 };
 use std::sync::Arc;
 
@@ -25,55 +26,65 @@ use std::sync::Arc;
 const PAGES: usize = 20;
 
 impl Iam {
-    async fn held(&self, aws: &Arc<AwsSettings>, office: &Office, thing: &Thing) -> Result<Held, TokenError> {
+    async fn held(
+        &self,
+        aws: &Arc<AwsSettings>,
+        office: &AccountSession,
+        thing: &Resource,
+    ) -> Result<ResourceDetails, TokenError> {
         let what = format!("read {}", named(thing));
         let config = || signed_by(&office.signer);
         let missing = || gone(&what);
         Ok(match thing {
-            Thing::User(name) => {
+            Resource::User(name) => {
                 let got = send!(self, aws, office, &what, config(), |c: &Client| c.get_user().user_name(name));
                 let user = got.user.ok_or_else(missing)?;
                 let created = time(user.create_date);
-                Held { arn: user.arn, tags: tags(user.tags.unwrap_or_default()), created, ..Held::default() }
+                ResourceDetails {
+                    arn: user.arn,
+                    tags: tags(user.tags.unwrap_or_default()),
+                    created,
+                    ..ResourceDetails::default()
+                }
             }
-            Thing::Role(name) => {
+            Resource::Role(name) => {
                 let got = send!(self, aws, office, &what, config(), |c: &Client| c.get_role().role_name(name));
                 let role = got.role.ok_or_else(missing)?;
-                Held {
+                ResourceDetails {
                     arn: role.arn,
                     tags: tags(role.tags.unwrap_or_default()),
                     created: time(role.create_date),
                     trust: role.assume_role_policy_document.as_deref().map(unescape),
                     max_session_seconds: role.max_session_duration.and_then(|seconds| seconds.try_into().ok()),
-                    ..Held::default()
+                    ..ResourceDetails::default()
                 }
             }
-            Thing::Policy(arn) => {
+            Resource::Policy(arn) => {
                 let got = send!(self, aws, office, &what, config(), |c: &Client| c.get_policy().policy_arn(arn));
                 let policy = got.policy.ok_or_else(missing)?;
-                Held {
+                ResourceDetails {
                     arn: policy.arn.unwrap_or_else(|| arn.clone()),
                     tags: tags(policy.tags.unwrap_or_default()),
                     created: policy.create_date.and_then(time),
                     version: policy.default_version_id,
                     attachments: policy.attachment_count.and_then(|count| count.try_into().ok()),
-                    ..Held::default()
+                    ..ResourceDetails::default()
                 }
             }
-            Thing::InstanceProfile(name) => {
+            Resource::InstanceProfile(name) => {
                 let got = send!(self, aws, office, &what, config(), |c: &Client| {
                     c.get_instance_profile().instance_profile_name(name)
                 });
                 let profile = got.instance_profile.ok_or_else(missing)?;
-                Held {
+                ResourceDetails {
                     arn: profile.arn,
                     tags: tags(profile.tags.unwrap_or_default()),
                     created: time(profile.create_date),
                     roles: profile.roles.into_iter().map(|role| role.role_name).collect(),
-                    ..Held::default()
+                    ..ResourceDetails::default()
                 }
             }
-            Thing::MfaDevice(serial) => self.device(aws, office, &what, serial).await?,
+            Resource::MfaDevice(serial) => self.device(aws, office, &what, serial).await?,
         })
     }
 
@@ -81,10 +92,10 @@ impl Iam {
     async fn device(
         &self,
         aws: &Arc<AwsSettings>,
-        office: &Office,
+        office: &AccountSession,
         what: &str,
         serial: &str,
-    ) -> Result<Held, TokenError> {
+    ) -> Result<ResourceDetails, TokenError> {
         let config = || signed_by(&office.signer);
         let mut marker = None;
         for _ in 0..PAGES {
@@ -95,7 +106,11 @@ impl Iam {
                 let got = send!(self, aws, office, what, config(), |c: &Client| {
                     c.list_mfa_device_tags().serial_number(serial)
                 });
-                return Ok(Held { arn: serial.to_owned(), tags: tags(got.tags), ..Held::default() });
+                return Ok(ResourceDetails {
+                    arn: serial.to_owned(),
+                    tags: tags(got.tags),
+                    ..ResourceDetails::default()
+                });
             }
             if !page.is_truncated {
                 break;
@@ -108,17 +123,17 @@ impl Iam {
     async fn what_hangs(
         &self,
         aws: &Arc<AwsSettings>,
-        office: &Office,
-        thing: &Thing,
-    ) -> Result<(Hanging, u32), TokenError> {
+        office: &AccountSession,
+        thing: &Resource,
+    ) -> Result<(Dependents, u32), TokenError> {
         let what = format!("list what hangs on {}", named(thing));
         let config = || signed_by(&office.signer);
-        let mut found = Hanging::default();
+        let mut found = Dependents::default();
         let arns = |list: Vec<aws_sdk_iam::types::AttachedPolicy>| -> Vec<String> {
             list.into_iter().filter_map(|policy| policy.policy_arn).collect()
         };
         let calls = match thing {
-            Thing::User(name) => {
+            Resource::User(name) => {
                 let list = send!(self, aws, office, &what, config(), |c: &Client| {
                     c.list_attached_user_policies().user_name(name)
                 });
@@ -132,7 +147,7 @@ impl Iam {
                 found.keys = list.access_key_metadata.into_iter().filter_map(|key| key.access_key_id).collect();
                 4
             }
-            Thing::Role(name) => {
+            Resource::Role(name) => {
                 let list = send!(self, aws, office, &what, config(), |c: &Client| {
                     c.list_attached_role_policies().role_name(name)
                 });
@@ -146,7 +161,7 @@ impl Iam {
                 found.profiles = list.instance_profiles.into_iter().map(|p| p.instance_profile_name).collect();
                 3
             }
-            Thing::Policy(_) | Thing::InstanceProfile(_) | Thing::MfaDevice(_) => 0,
+            Resource::Policy(_) | Resource::InstanceProfile(_) | Resource::MfaDevice(_) => 0,
         };
         Ok((found, calls))
     }
@@ -168,11 +183,15 @@ impl Accounts for Sts {
         self.passwords.take(password);
     }
 
-    async fn profile(&self, aws: &Arc<AwsSettings>, profile: &str) -> Result<(Office, CallerIdentity), TokenError> {
+    async fn profile(
+        &self,
+        aws: &Arc<AwsSettings>,
+        profile: &str,
+    ) -> Result<(AccountSession, CallerIdentity), TokenError> {
         let password = self.passwords.of(aws).await?;
         let (signer, region) = profiles::resolve(aws, profile, password).await.map_err(|report| TokenError {
             report,
-            outlook: Outlook::Permanent,
+            outlook: Retryability::Permanent,
             code: None,
             request_id: None,
         })?;
@@ -194,10 +213,15 @@ impl Accounts for Sts {
             answer => answer?,
         };
         let partition = Partition::of_arn(&who.arn).unwrap_or_else(|| Partition::of_region(&region));
-        Ok((Office { signer, partition }, who))
+        Ok((AccountSession { signer, partition }, who))
     }
 
-    async fn change(&self, aws: &Arc<AwsSettings>, office: &Office, call: &Call) -> Result<Changed, TokenError> {
+    async fn change(
+        &self,
+        aws: &Arc<AwsSettings>,
+        office: &AccountSession,
+        call: &Call,
+    ) -> Result<Changed, TokenError> {
         let what = call.what();
         in_time(Asking::Admin(&what), "", self.iam.change_one(aws, office, &what, call)).await
     }
@@ -205,7 +229,7 @@ impl Accounts for Sts {
     async fn enable(
         &self,
         aws: &Arc<AwsSettings>,
-        office: &Office,
+        office: &AccountSession,
         (user, serial): (&str, &str),
         codes: (&MfaCode, &MfaCode),
     ) -> Result<(), TokenError> {
@@ -213,7 +237,12 @@ impl Accounts for Sts {
         in_time(Asking::Admin(&what), "", self.iam.give_device(aws, office, &what, (user, serial), codes)).await
     }
 
-    async fn read(&self, aws: &Arc<AwsSettings>, office: &Office, thing: &Thing) -> Result<Option<Held>, TokenError> {
+    async fn read(
+        &self,
+        aws: &Arc<AwsSettings>,
+        office: &AccountSession,
+        thing: &Resource,
+    ) -> Result<Option<ResourceDetails>, TokenError> {
         let what = format!("read {}", named(thing));
         match in_time(Asking::Admin(&what), "", self.iam.held(aws, office, thing)).await {
             Ok(held) => Ok(Some(held)),
@@ -225,7 +254,7 @@ impl Accounts for Sts {
     async fn document(
         &self,
         aws: &Arc<AwsSettings>,
-        office: &Office,
+        office: &AccountSession,
         (arn, version): (&str, &str),
     ) -> Result<String, TokenError> {
         let what = format!("read version {version} of policy {arn}");
@@ -243,34 +272,39 @@ impl Accounts for Sts {
     async fn hanging(
         &self,
         aws: &Arc<AwsSettings>,
-        office: &Office,
-        thing: &Thing,
-    ) -> Result<(Hanging, u32), TokenError> {
+        office: &AccountSession,
+        thing: &Resource,
+    ) -> Result<(Dependents, u32), TokenError> {
         let what = format!("list what hangs on {}", named(thing));
         in_time(Asking::Admin(&what), "", self.iam.what_hangs(aws, office, thing)).await
     }
 
-    async fn keys(&self, aws: &Arc<AwsSettings>, office: &Office, user: &IamUser) -> Result<Listing, TokenError> {
+    async fn keys(
+        &self,
+        aws: &Arc<AwsSettings>,
+        office: &AccountSession,
+        user: &IamUser,
+    ) -> Result<Listing, TokenError> {
         self.iam.list(aws, &office.signer, user).await
     }
 }
 
 /// Names a thing as people do.
-fn named(thing: &Thing) -> String {
+fn named(thing: &Resource) -> String {
     match thing {
-        Thing::InstanceProfile(name) => format!("instance profile {name}"),
-        Thing::MfaDevice(serial) => format!("MFA device {serial}"),
-        Thing::Policy(arn) => format!("policy {arn}"),
-        Thing::Role(name) => format!("role {name}"),
-        Thing::User(name) => format!("user {name}"),
+        Resource::InstanceProfile(name) => format!("instance profile {name}"),
+        Resource::MfaDevice(serial) => format!("MFA device {serial}"),
+        Resource::Policy(arn) => format!("policy {arn}"),
+        Resource::Role(name) => format!("role {name}"),
+        Resource::User(name) => format!("user {name}"),
     }
 }
 
 /// IAM's word for a thing that is not there, where it says so without a word.
 fn gone(what: &str) -> TokenError {
     TokenError {
-        report: Report::new(Kind::Refused, format!("cannot {what}: there is none")),
-        outlook: Outlook::Permanent,
+        report: UserError::new(Kind::Refused, format!("cannot {what}: there is none")),
+        outlook: Retryability::Permanent,
         code: Some("NoSuchEntity".to_owned()),
         request_id: None,
     }

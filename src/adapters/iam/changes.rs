@@ -4,7 +4,7 @@
 
 use super::{Iam, signed_by, time};
 use crate::aws::clients::secrets;
-use crate::aws::errors::{self, Call as Asking, Odd};
+use crate::aws::errors::{self, Call as Asking, MalformedResponse};
 use aws_sdk_iam::config::Builder;
 use aws_sdk_iam::config::retry::RetryConfig;
 use aws_sdk_iam::operation::RequestId;
@@ -14,7 +14,7 @@ use rolecall_core::domain::credential::AccessKey;
 use rolecall_core::domain::secret::{MfaCode, SecretKey};
 use rolecall_core::domain::totp::TotpSecret;
 use rolecall_core::setup::call::{Call, Tags};
-use rolecall_ports::{Changed, NewKey, Office, Outlook, TokenError};
+use rolecall_ports::{AccountSession, Changed, NewKey, Retryability, TokenError};
 use std::sync::Arc;
 use zeroize::Zeroizing;
 
@@ -33,8 +33,9 @@ macro_rules! send {
         let output = $iam.clients.answer(&reached, &asked, sent).await?;
         if !probe.whole() {
             let id = aws_sdk_iam::operation::RequestId::request_id(&output).map(str::to_owned);
-            let odd = $crate::aws::errors::Odd("ends too early", rolecall_ports::Outlook::Transient);
-            return Err($crate::aws::errors::odd(odd, id, &asked));
+            let malformed =
+                $crate::aws::errors::MalformedResponse("ends too early", rolecall_ports::Retryability::Transient);
+            return Err($crate::aws::errors::malformed_response(malformed, id, &asked));
         }
         output
     }};
@@ -46,7 +47,7 @@ impl Iam {
     pub(super) async fn change_one(
         &self,
         aws: &Arc<AwsSettings>,
-        office: &Office,
+        office: &AccountSession,
         what: &str,
         call: &Call,
     ) -> Result<Changed, TokenError> {
@@ -133,7 +134,7 @@ impl Iam {
     async fn remove_one(
         &self,
         aws: &Arc<AwsSettings>,
-        office: &Office,
+        office: &AccountSession,
         what: &str,
         call: &Call,
     ) -> Result<Changed, TokenError> {
@@ -185,7 +186,7 @@ impl Iam {
     async fn new_key(
         &self,
         aws: &Arc<AwsSettings>,
-        office: &Office,
+        office: &AccountSession,
         what: &str,
         user: &str,
     ) -> Result<Changed, TokenError> {
@@ -197,11 +198,13 @@ impl Iam {
         let config = signed_by(&office.signer).retry_config(RetryConfig::disabled());
         let output = self.clients.answer(&reached, &asked, request.config_override(config).send()).await?;
         let request_id = output.request_id().map(str::to_owned);
-        let odd = |what| errors::odd(Odd(what, Outlook::Transient), request_id.clone(), &asked);
-        let made = output.access_key.ok_or_else(|| odd("has no access key"))?;
+        let malformed = |what| {
+            errors::malformed_response(MalformedResponse(what, Retryability::Transient), request_id.clone(), &asked)
+        };
+        let made = output.access_key.ok_or_else(|| malformed("has no access key"))?;
         let key = AccessKey { id: made.access_key_id, secret: SecretKey::new(made.secret_access_key) };
         if !probe.whole() || key.check().is_err() || made.user_name != user {
-            return Err(odd("is not a key of this user"));
+            return Err(malformed("is not a key of this user"));
         }
         Ok(Changed::Key(NewKey { key, created: made.create_date.and_then(time) }))
     }
@@ -209,7 +212,7 @@ impl Iam {
     async fn new_device(
         &self,
         aws: &Arc<AwsSettings>,
-        office: &Office,
+        office: &AccountSession,
         what: &str,
         call: &Call,
     ) -> Result<Changed, TokenError> {
@@ -223,14 +226,16 @@ impl Iam {
         let config = signed_by(&office.signer).retry_config(RetryConfig::disabled());
         let output = self.clients.answer(&reached, &asked, request.config_override(config).send()).await?;
         let request_id = output.request_id().map(str::to_owned);
-        let odd = |what| errors::odd(Odd(what, Outlook::Transient), request_id.clone(), &asked);
-        let device = output.virtual_mfa_device.filter(|_| probe.whole()).ok_or_else(|| odd("ends too early"))?;
+        let malformed = |what| {
+            errors::malformed_response(MalformedResponse(what, Retryability::Transient), request_id.clone(), &asked)
+        };
+        let device = output.virtual_mfa_device.filter(|_| probe.whole()).ok_or_else(|| malformed("ends too early"))?;
         // The SDK hands its own copy out; the heap wipes it when it goes.
         let seed = device.base32_string_seed().map(|seed| Zeroizing::new(seed.as_ref().to_vec()));
         let secret = seed.as_deref().and_then(|seed| std::str::from_utf8(seed).ok()).map(TotpSecret::parse);
         match secret {
             Some(Ok(secret)) => Ok(Changed::Device(device.serial_number, secret)),
-            _ => Err(odd("has no secret of a device")),
+            _ => Err(malformed("has no secret of a device")),
         }
     }
 
@@ -238,7 +243,7 @@ impl Iam {
     pub(super) async fn give_device(
         &self,
         aws: &Arc<AwsSettings>,
-        office: &Office,
+        office: &AccountSession,
         what: &str,
         (user, serial): (&str, &str),
         codes: (&MfaCode, &MfaCode),

@@ -7,11 +7,11 @@ mod accounts;
 mod changes;
 mod reads;
 
-use super::aws::clients::{Clients, Reached, credentials, in_time, secrets};
+use super::aws::clients::{Clients, Connection, credentials, in_time, secrets};
 use super::aws::endpoint::Endpoint;
-use super::aws::errors::{self, Call, Odd};
-use super::aws::probe::Probe;
+use super::aws::errors::{self, Call, MalformedResponse};
 use super::aws::proxy::Passwords;
+use super::aws::response_interceptor::ResponseInterceptor;
 use async_trait::async_trait;
 use aws_sdk_iam::Client;
 use aws_sdk_iam::config::retry::RetryConfig;
@@ -23,7 +23,7 @@ use rolecall_core::domain::arn::{IamUser, Partition};
 use rolecall_core::domain::catalogue::AwsSettings;
 use rolecall_core::domain::credential::{AccessKey, Signer};
 use rolecall_core::domain::secret::SecretKey;
-use rolecall_ports::{AccessKeys, Clock, ListedKey, Listing, NewKey, Outlook, TokenError};
+use rolecall_ports::{AccessKeys, Clock, ListedKey, Listing, NewKey, Retryability, TokenError};
 use std::fmt;
 use std::sync::Arc;
 
@@ -64,12 +64,12 @@ impl Iam {
         self.clients.close();
     }
 
-    async fn reach(&self, aws: &Arc<AwsSettings>, user: &IamUser) -> Result<Arc<Reached<Client>>, TokenError> {
+    async fn reach(&self, aws: &Arc<AwsSettings>, user: &IamUser) -> Result<Arc<Connection<Client>>, TokenError> {
         self.clients.reach(aws, user.partition().default_region()).await
     }
 
-    fn probe(&self) -> Probe {
-        Probe::new(Arc::clone(self.clients.clock()))
+    fn probe(&self) -> ResponseInterceptor {
+        ResponseInterceptor::new(Arc::clone(self.clients.clock()))
     }
 
     async fn make(&self, aws: &Arc<AwsSettings>, signer: &Signer, user: &IamUser) -> Result<NewKey, TokenError> {
@@ -88,7 +88,9 @@ impl Iam {
             .send();
         let output = self.clients.answer(&reached, &asked, sent).await?;
         let request_id = output.request_id().map(str::to_owned);
-        let odd = |what| errors::odd(Odd(what, Outlook::Transient), request_id.clone(), &asked);
+        let odd = |what| {
+            errors::malformed_response(MalformedResponse(what, Retryability::Transient), request_id.clone(), &asked)
+        };
         let made = output.access_key.ok_or_else(|| odd("has no access key"))?;
         let key = AccessKey { id: made.access_key_id, secret: SecretKey::new(made.secret_access_key) };
         if !probe.whole() {
@@ -115,7 +117,9 @@ impl Iam {
             .send();
         let output = self.clients.answer(&reached, &asked, sent).await?;
         let request_id = output.request_id().map(str::to_owned);
-        let odd = |what| errors::odd(Odd(what, Outlook::Transient), request_id.clone(), &asked);
+        let odd = |what| {
+            errors::malformed_response(MalformedResponse(what, Retryability::Transient), request_id.clone(), &asked)
+        };
         // What is not in a list that broke off would be taken for gone.
         if !probe.whole() {
             return Err(odd("ends too early"));

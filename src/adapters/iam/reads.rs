@@ -5,12 +5,12 @@
 
 use super::{Iam, signed_by};
 use crate::aws::clients::secrets;
-use crate::aws::errors::{self, Call, Odd};
+use crate::aws::errors::{self, Call, MalformedResponse};
 use aws_sdk_iam::types::{ContextEntry, ContextKeyTypeEnum, PolicyEvaluationDecisionType};
 use rolecall_core::domain::arn::{Partition, RoleArn};
 use rolecall_core::domain::catalogue::AwsSettings;
 use rolecall_core::domain::credential::Signer;
-use rolecall_ports::{Outlook, RoleRead, Simulated, TokenError};
+use rolecall_ports::{Retryability, RoleRead, Simulated, TokenError};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -37,7 +37,7 @@ impl Iam {
             .config_override(signed_by(signer))
             .send();
         let output = self.clients.answer(&reached, &asked, sent).await?;
-        let odd = |what| errors::odd(Odd(what, Outlook::Transient), None, &asked);
+        let odd = |what| errors::malformed_response(MalformedResponse(what, Retryability::Transient), None, &asked);
         let read = output.role.ok_or_else(|| odd("has no role"))?;
         let trust = read.assume_role_policy_document.as_deref().and_then(decoded);
         let trust = trust.ok_or_else(|| odd("has no trust policy"))?;
@@ -76,7 +76,11 @@ impl Iam {
         let output = self.clients.answer(&reached, &asked, sent).await?;
         let evaluations = output.evaluation_results.unwrap_or_default();
         let Some(result) = evaluations.first() else {
-            return Err(errors::odd(Odd("has no result", Outlook::Transient), None, &asked));
+            return Err(errors::malformed_response(
+                MalformedResponse("has no result", Retryability::Transient),
+                None,
+                &asked,
+            ));
         };
         Ok(match result.eval_decision() {
             PolicyEvaluationDecisionType::Allowed => Simulated::Allowed,
@@ -85,7 +89,13 @@ impl Iam {
                 Simulated::Denied(policy.map(str::to_owned))
             }
             PolicyEvaluationDecisionType::ImplicitDeny => Simulated::NotAllowed,
-            _ => return Err(errors::odd(Odd("has a result of an unknown kind", Outlook::Transient), None, &asked)),
+            _ => {
+                return Err(errors::malformed_response(
+                    MalformedResponse("has a result of an unknown kind", Retryability::Transient),
+                    None,
+                    &asked,
+                ));
+            }
         })
     }
 
@@ -112,7 +122,9 @@ impl Iam {
             let sent = call.interceptor(self.probe()).config_override(signed_by(signer)).send();
             self.clients.answer(&reached, &asked, sent).await?.policy_document
         };
-        decoded(&document).ok_or_else(|| errors::odd(Odd("has no policy", Outlook::Transient), None, &asked))
+        decoded(&document).ok_or_else(|| {
+            errors::malformed_response(MalformedResponse("has no policy", Retryability::Transient), None, &asked)
+        })
     }
 }
 

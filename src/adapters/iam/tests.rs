@@ -3,7 +3,7 @@
 
 use super::*;
 use rolecall_core::domain::credential::Now;
-use rolecall_core::domain::report::Kind;
+use rolecall_core::domain::error::Kind;
 use rolecall_sandbox::tutorials::USER_ARN;
 use rolecall_sandbox::{Clock as SandboxClock, Fault, FaultKind, Sandbox, World};
 use serde_json::json;
@@ -86,7 +86,7 @@ async fn a_key_is_made_once_whatever_becomes_of_the_answer() {
         let bench = Bench::new();
         bench.sandbox.fault(Fault::on("CreateAccessKey", fault.clone()));
         let error = bench.create().await.expect_err("no key");
-        assert_eq!((error.outlook, error.code.is_some()), (Outlook::Transient, has_code), "{fault:?}: {error:?}");
+        assert_eq!((error.outlook, error.code.is_some()), (Retryability::Transient, has_code), "{fault:?}: {error:?}");
         assert!(error.report.message.contains("make an access key for user richard"), "{error:?}");
         assert_eq!(bench.sandbox.count("CreateAccessKey"), 1, "{fault:?}: exactly one attempt");
     }
@@ -107,7 +107,7 @@ async fn the_quota_and_a_denial_are_told_as_what_they_are() {
     let bench = Bench::new();
     bench.create().await.expect("the second");
     let error = bench.create().await.expect_err("the third");
-    assert_eq!((error.outlook, error.code.as_deref()), (Outlook::Permanent, Some("LimitExceeded")));
+    assert_eq!((error.outlook, error.code.as_deref()), (Retryability::Permanent, Some("LimitExceeded")));
     bench.sandbox.world(|world| world.user(USER_ARN).permissions.inline.clear());
     let error = bench.create().await.expect_err("denied");
     assert_eq!((error.report.kind, error.code.as_deref()), (Kind::Refused, Some("AccessDenied")));

@@ -1,7 +1,7 @@
 //! A code of an MFA device from a program of the configuration's (`mfa_process`), run as any credential program is.
 
 use super::process::{self, Running};
-use rolecall_core::domain::report::printable;
+use rolecall_core::domain::error::printable;
 use rolecall_core::domain::secret::MfaCode;
 use std::ffi::OsString;
 use std::sync::Arc;

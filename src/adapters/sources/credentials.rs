@@ -3,7 +3,7 @@
 use chrono::{DateTime, Utc};
 use rolecall_core::domain::credential::AccessKey;
 use rolecall_core::domain::secret::{SecretKey, SessionToken};
-use rolecall_ports::Given;
+use rolecall_ports::SourceResult;
 
 /// With its JSON around it the token still fits the 8 KiB that callers of `credential_process` read.
 const TOKEN_MAX: usize = 7 * 1024;
@@ -18,7 +18,7 @@ pub(super) struct Raw {
 }
 
 /// Checks their form; says what is odd as the end of "… gave credentials …".
-pub(super) fn check(raw: Raw) -> Result<Given, &'static str> {
+pub(super) fn check(raw: Raw) -> Result<SourceResult, &'static str> {
     let visible = |text: &str| text.bytes().all(|b| b.is_ascii_graphic());
     let id = &raw.access_key_id;
     if !(16..=128).contains(&id.len()) || !id.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_') {
@@ -32,7 +32,7 @@ pub(super) fn check(raw: Raw) -> Result<Given, &'static str> {
         if id.starts_with("ASIA") {
             return Err("of a temporary session (ASIA…) without its session token");
         }
-        return Ok(Given::Key(AccessKey { id: raw.access_key_id, secret: raw.secret }));
+        return Ok(SourceResult::Key(AccessKey { id: raw.access_key_id, secret: raw.secret }));
     };
     if !visible(token.expose()) {
         return Err("with a session token as AWS issues none");
@@ -41,7 +41,7 @@ pub(super) fn check(raw: Raw) -> Result<Given, &'static str> {
         return Err("with a session token longer than callers can read");
     }
     let expiration = raw.expiration.filter(|text| !text.is_empty()).map(|text| time(&text)).transpose()?;
-    Ok(Given::Session { access_key_id: raw.access_key_id, secret: raw.secret, token, expiration })
+    Ok(SourceResult::Session { access_key_id: raw.access_key_id, secret: raw.secret, token, expiration })
 }
 
 fn time(text: &str) -> Result<DateTime<Utc>, &'static str> {
@@ -70,16 +70,19 @@ mod tests {
     fn a_session_and_a_long_term_key_are_told_apart_by_their_token() {
         let session = check(raw(SESSION, SECRET, Some("IQoJb3"), Some("2026-11-22T08:00:00Z")));
         assert!(
-            matches!(session, Ok(Given::Session { expiration: Some(end), .. }) if end.timestamp() == 1_795_334_400)
+            matches!(session, Ok(SourceResult::Session { expiration: Some(end), .. }) if end.timestamp() == 1_795_334_400)
         );
         assert!(matches!(
             check(raw(SESSION, SECRET, Some("IQoJb3"), None)),
-            Ok(Given::Session { expiration: None, .. })
+            Ok(SourceResult::Session { expiration: None, .. })
         ));
         let fraction = check(raw(SESSION, SECRET, Some("IQoJb3"), Some("2026-11-22T08:00:00.123+00:00")));
-        assert!(matches!(fraction, Ok(Given::Session { expiration: Some(_), .. })), "EKS's agent writes fractions");
-        assert!(matches!(check(raw("AKIAIOSFODNN7EXAMPLE", SECRET, None, None)), Ok(Given::Key(_))));
-        assert!(matches!(check(raw("AKIAIOSFODNN7EXAMPLE", SECRET, Some(""), None)), Ok(Given::Key(_))));
+        assert!(
+            matches!(fraction, Ok(SourceResult::Session { expiration: Some(_), .. })),
+            "EKS's agent writes fractions"
+        );
+        assert!(matches!(check(raw("AKIAIOSFODNN7EXAMPLE", SECRET, None, None)), Ok(SourceResult::Key(_))));
+        assert!(matches!(check(raw("AKIAIOSFODNN7EXAMPLE", SECRET, Some(""), None)), Ok(SourceResult::Key(_))));
     }
 
     #[test]

@@ -5,9 +5,9 @@
 
 use super::http::{Reply, Service};
 use super::never;
-use rolecall_core::domain::report::{Kind, Report};
+use rolecall_core::domain::error::{Kind, UserError};
 use rolecall_core::domain::secret::SessionToken;
-use rolecall_ports::{Clock, Outlook, Sourced, TokenError};
+use rolecall_ports::{Clock, Retryability, SourceCredentials, TokenError};
 
 const TOKEN: &str = "/latest/api/token";
 const ROLES: &str = "/latest/meta-data/iam/security-credentials/";
@@ -23,22 +23,22 @@ const UNREACHABLE: &str = "is this an EC2 instance? In a container on one, allow
                            modify-instance-metadata-options --http-put-response-hop-limit 2`";
 
 /// Asks for the credentials of the instance's role. What may be over at once is tried twice.
-pub(super) async fn ask(endpoint: &str, clock: &dyn Clock) -> Result<Sourced, TokenError> {
+pub(super) async fn ask(endpoint: &str, clock: &dyn Clock) -> Result<SourceCredentials, TokenError> {
     let host = endpoint.strip_prefix("http://").unwrap_or(endpoint);
     let service = Service::new(format!("the instance metadata service at {host}"), UNREACHABLE, false, None)?;
     match once(&service, endpoint, clock).await {
-        Err(error) if error.outlook != Outlook::Permanent => once(&service, endpoint, clock).await,
+        Err(error) if error.outlook != Retryability::Permanent => once(&service, endpoint, clock).await,
         result => result,
     }
 }
 
-async fn once(service: &Service, endpoint: &str, clock: &dyn Clock) -> Result<Sourced, TokenError> {
+async fn once(service: &Service, endpoint: &str, clock: &dyn Clock) -> Result<SourceCredentials, TokenError> {
     let token = token(service, endpoint, clock).await?;
     let reply = get(service, endpoint, ROLES, &token, clock).await?;
     if reply.status() == 404 {
         let cause = format!("{} knows no role: the instance has no instance profile", service.name);
         return Err(never(
-            Report::new(Kind::Refused, cause).hint("attach one: `aws ec2 associate-iam-instance-profile`"),
+            UserError::new(Kind::Refused, cause).hint("attach one: `aws ec2 associate-iam-instance-profile`"),
         ));
     }
     let reply = good(service, reply, "the name of the instance's role")?;
@@ -52,7 +52,7 @@ async fn once(service: &Service, endpoint: &str, clock: &dyn Clock) -> Result<So
     let reply = get(service, endpoint, &format!("{ROLES}{role}"), &token, clock).await?;
     let reply = good(service, reply, "the credentials of the instance's role")?;
     // The answer itself names nobody.
-    Ok(Sourced { user: Some(role.to_owned()), ..service.credentials(&reply)? })
+    Ok(SourceCredentials { user: Some(role.to_owned()), ..service.credentials(&reply)? })
 }
 
 async fn token(service: &Service, endpoint: &str, clock: &dyn Clock) -> Result<SessionToken, TokenError> {
@@ -90,7 +90,7 @@ fn good(service: &Service, reply: Reply, what: &str) -> Result<Reply, TokenError
         200 => Ok(reply),
         401 => {
             let error = service.status(&reply, what, "it took its own token for none; run it again in a moment");
-            Err(TokenError { outlook: Outlook::Transient, ..error })
+            Err(TokenError { outlook: Retryability::Transient, ..error })
         }
         _ => Err(service.status(&reply, what, "look at the instance's profile: `aws ec2 describe-instances`")),
     }

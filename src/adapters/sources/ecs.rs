@@ -1,15 +1,15 @@
 //! The container endpoint of ECS and EKS: one address, an authorization where there is one, credentials.
 
-use super::ambient::Container;
 use super::http::Service;
+use super::startup_env::Container;
 use super::{never, token_file};
-use crate::aws::trust;
+use crate::aws::tls_roots;
 use rolecall_core::domain::catalogue::AwsSettings;
-use rolecall_core::domain::report::{Kind, Report, printable};
+use rolecall_core::domain::error::{Kind, UserError, printable};
 use rolecall_core::domain::secret::WebToken;
 use rolecall_core::domain::source::ContainerUri;
 use rolecall_core::domain::urls::{check_container_path, check_container_uri};
-use rolecall_ports::{Clock, Outlook, Sourced, TokenError};
+use rolecall_ports::{Clock, Retryability, SourceCredentials, TokenError};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -42,7 +42,7 @@ impl Place {
             relative.or_else(|| ambient.full_uri.clone().map(ContainerUri::Full))
         });
         let wrong = |name: &str, why: &str| {
-            never(Report::new(Kind::Config, format!("{name} in the agent's environment: {why}")).hint(
+            never(UserError::new(Kind::Config, format!("{name} in the agent's environment: {why}")).hint(
                 "correct it where the agent is started, or set `container_credentials_full_uri` in the configuration",
             ))
         };
@@ -58,7 +58,7 @@ impl Place {
             None => {
                 let cause =
                     "neither the configuration nor the agent's own environment says where the container endpoint is";
-                return Err(never(Report::new(Kind::Config, cause).hint(
+                return Err(never(UserError::new(Kind::Config, cause).hint(
                     "set `container_credentials_full_uri`, or start the agent where the container's variables are set: \
                      `rolecall agent run`",
                 )));
@@ -84,19 +84,23 @@ impl Place {
 }
 
 /// Asks for the credentials of the task or pod. What may be over at once is tried twice.
-pub(super) async fn ask(place: &Place, aws: &Arc<AwsSettings>, clock: &dyn Clock) -> Result<Sourced, TokenError> {
+pub(super) async fn ask(
+    place: &Place,
+    aws: &Arc<AwsSettings>,
+    clock: &dyn Clock,
+) -> Result<SourceCredentials, TokenError> {
     let name = format!("the container endpoint at {}", place.host());
     let (tls, aws) = (place.url.starts_with("https://"), Arc::clone(aws));
     let certificates = aws.ca_bundle.clone();
     let job = move || Ok(Service::new(name, HINT, tls, aws.ca_bundle.as_deref()));
-    let service = trust::reading(certificates.as_deref(), job).await.map_err(never)??;
+    let service = tls_roots::reading(certificates.as_deref(), job).await.map_err(never)??;
     match once(place, &service, clock).await {
-        Err(error) if error.outlook != Outlook::Permanent => once(place, &service, clock).await,
+        Err(error) if error.outlook != Retryability::Permanent => once(place, &service, clock).await,
         result => result,
     }
 }
 
-async fn once(place: &Place, service: &Service, clock: &dyn Clock) -> Result<Sourced, TokenError> {
+async fn once(place: &Place, service: &Service, clock: &dyn Clock) -> Result<SourceCredentials, TokenError> {
     // Read for each request: EKS renews the file.
     let token = match &place.authorization {
         Some(Authorization::File(file)) => Some(token_file::authorization(file).await?),
@@ -107,7 +111,7 @@ async fn once(place: &Place, service: &Service, clock: &dyn Clock) -> Result<Sou
     if let Some(token) = &token {
         if !token.expose().bytes().all(|b| b.is_ascii_graphic() || b == b' ') {
             let cause = "AWS_CONTAINER_AUTHORIZATION_TOKEN in the agent's environment cannot be sent: it has control characters";
-            return Err(never(Report::new(Kind::Config, cause).hint("correct it where the agent is started")));
+            return Err(never(UserError::new(Kind::Config, cause).hint("correct it where the agent is started")));
         }
         headers.push(("authorization", token.expose()));
     }

@@ -5,14 +5,14 @@ use super::{later, never};
 use crate::aws::connector;
 use crate::aws::failure::{Class, Failure, Tls};
 use crate::aws::http::Limits;
-use crate::aws::probe;
+use crate::aws::response_interceptor;
 use aws_smithy_runtime_api::client::http::{HttpConnector, SharedHttpConnector};
 use aws_smithy_runtime_api::client::orchestrator::{HttpRequest, HttpResponse};
 use chrono::TimeDelta;
 use rolecall_core::domain::arn::{self, AccountId};
-use rolecall_core::domain::report::{Kind, Report, printable};
+use rolecall_core::domain::error::{Kind, UserError, printable};
 use rolecall_core::domain::secret::{SecretKey, SessionToken};
-use rolecall_ports::{Clock, Given, Sourced, TokenError};
+use rolecall_ports::{Clock, SourceCredentials, SourceResult, TokenError};
 use serde::Deserialize;
 use std::path::Path;
 use std::time::Duration;
@@ -61,7 +61,8 @@ impl Service {
         headers: &[(&'static str, &str)],
     ) -> Result<Reply, TokenError> {
         let since = clock.now().boot;
-        let unsent = || never(Report::new(Kind::Config, format!("{} cannot be asked: the request is none", self.name)));
+        let unsent =
+            || never(UserError::new(Kind::Config, format!("{} cannot be asked: the request is none", self.name)));
         let mut request = HttpRequest::get(url).map_err(|_| unsent())?;
         request.set_method(method).map_err(|_| unsent())?;
         request.headers_mut().insert("user-agent", concat!("rolecall/", env!("CARGO_PKG_VERSION")));
@@ -73,7 +74,7 @@ impl Service {
         let answer = self.connector.call(request).with_subscriber(NoSubscriber::default());
         match tokio::time::timeout(ANSWER, answer).await {
             Ok(Ok(response)) => {
-                let skew = probe::skew(response.headers().get("date"), since, clock);
+                let skew = response_interceptor::skew(response.headers().get("date"), since, clock);
                 Ok(Reply { response, skew })
             }
             Ok(Err(error)) => Err(self.unheard(&Failure::of_sending(&error))),
@@ -83,7 +84,7 @@ impl Service {
 
     fn unheard(&self, failure: &Failure) -> TokenError {
         if let Some(Tls::Certificate(fault)) = &failure.tls {
-            return later(Report::new(Kind::Unreachable, fault.why(&self.name)).hint(fault.hint()));
+            return later(UserError::new(Kind::Unreachable, fault.why(&self.name)).hint(fault.hint()));
         }
         let why = match failure.class {
             Class::Timeout => "did not answer within 2 seconds",
@@ -96,13 +97,13 @@ impl Service {
             Class::Certificate | Class::Tls => "has no certificate that is believed",
             _ => "could not be asked",
         };
-        later(Report::new(Kind::Unreachable, format!("{} {why}", self.name)).hint(self.hint))
+        later(UserError::new(Kind::Unreachable, format!("{} {why}", self.name)).hint(self.hint))
     }
 
     /// Makes the failure of an answer that is not one of this service's.
     pub(super) fn stranger(&self, what: &str) -> TokenError {
         later(
-            Report::new(Kind::Unreachable, format!("what answered as {} is something else: {what}", self.name))
+            UserError::new(Kind::Unreachable, format!("what answered as {} is something else: {what}", self.name))
                 .hint(self.hint),
         )
     }
@@ -110,10 +111,10 @@ impl Service {
     /// Makes the failure of an answer with an error status.
     pub(super) fn status(&self, reply: &Reply, doing: &str, hint: &str) -> TokenError {
         let status = reply.status();
-        let report = |kind| Report::new(kind, format!("{} refused {doing} (HTTP {status})", self.name)).hint(hint);
+        let report = |kind| UserError::new(kind, format!("{} refused {doing} (HTTP {status})", self.name)).hint(hint);
         match status {
             429 | 500.. => later(
-                Report::new(Kind::Unreachable, format!("{} is out of order (HTTP {status})", self.name))
+                UserError::new(Kind::Unreachable, format!("{} is out of order (HTTP {status})", self.name))
                     .hint("run it again in a moment"),
             ),
             _ => never(report(Kind::Refused)),
@@ -121,7 +122,7 @@ impl Service {
     }
 
     /// Reads credentials, in the form that the metadata service and the container endpoint share.
-    pub(super) fn credentials(&self, reply: &Reply) -> Result<Sourced, TokenError> {
+    pub(super) fn credentials(&self, reply: &Reply) -> Result<SourceCredentials, TokenError> {
         let Ok(body) = serde_json::from_slice::<Body>(reply.body()) else {
             return Err(self.stranger("its answer is not JSON with credentials"));
         };
@@ -130,7 +131,8 @@ impl Service {
             let message = body.message.map(|m| format!(": {}", printable(&m, 200))).unwrap_or_default();
             let cause = format!("{} has no credentials ({}){message}", self.name, printable(&code, 64));
             return Err(later(
-                Report::new(Kind::Refused, cause).hint("look at the role's trust policy, and whether it still exists"),
+                UserError::new(Kind::Refused, cause)
+                    .hint("look at the role's trust policy, and whether it still exists"),
             ));
         }
         let raw = Raw {
@@ -140,18 +142,18 @@ impl Service {
             expiration: body.expiration,
         };
         let given = check(raw).map_err(|odd| {
-            later(Report::new(Kind::Unreachable, format!("{} gave credentials {odd}", self.name)).hint(self.hint))
+            later(UserError::new(Kind::Unreachable, format!("{} gave credentials {odd}", self.name)).hint(self.hint))
         })?;
-        if !matches!(given, Given::Session { expiration: Some(_), .. }) {
+        if !matches!(given, SourceResult::Session { expiration: Some(_), .. }) {
             let cause = format!("{} gave credentials that are no session with an end", self.name);
-            return Err(later(Report::new(Kind::Unreachable, cause).hint(self.hint)));
+            return Err(later(UserError::new(Kind::Unreachable, cause).hint(self.hint)));
         }
         let role = body.role_arn.as_deref();
         // ECS names the role, EKS the account.
         let account =
             body.account_id.and_then(|id| AccountId::new(&id).ok()).or_else(|| role.and_then(arn::account_of));
         let user = role.and_then(|arn| arn.rsplit('/').next()).filter(|name| !name.is_empty()).map(str::to_owned);
-        Ok(Sourced { given, user, account, skew: reply.skew })
+        Ok(SourceCredentials { given, user, account, skew: reply.skew })
     }
 }
 

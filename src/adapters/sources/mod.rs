@@ -8,7 +8,6 @@
 //! both read the process's environment at each call; neither has a limit on what it reads; and they bring 27 crates for
 //! some three hundred lines. The HTTP client under them is the one that is used here.
 
-mod ambient;
 mod code;
 mod credentials;
 mod ec2;
@@ -18,19 +17,20 @@ mod environment;
 pub mod fuzzing;
 mod http;
 mod process;
+mod startup_env;
 mod token_file;
 
-pub use ambient::Ambient;
+pub use startup_env::StartupEnv;
 
-use ambient::Captured;
 use async_trait::async_trait;
 use chrono::TimeDelta;
 use process::Running;
 use rolecall_core::domain::catalogue::AwsSettings;
-use rolecall_core::domain::report::{Kind, Report};
+use rolecall_core::domain::error::{Kind, UserError};
 use rolecall_core::domain::secret::MfaCode;
 use rolecall_core::domain::source::Source;
-use rolecall_ports::{self as ports, Clock, Given, Outlook, Sourced, TokenError};
+use rolecall_ports::{self as ports, Clock, Retryability, SourceCredentials, SourceResult, TokenError};
+use startup_env::Captured;
 use std::fmt;
 use std::future::Future;
 use std::sync::Arc;
@@ -50,7 +50,7 @@ pub struct Sources {
 
 impl Sources {
     /// Makes them with what the agent's environment says now.
-    pub fn new(clock: Arc<dyn Clock>, ambient: Ambient) -> Self {
+    pub fn new(clock: Arc<dyn Clock>, ambient: StartupEnv) -> Self {
         let ambient = Captured { at: clock.now().boot, ambient };
         Self { clock, ambient, running: Arc::default() }
     }
@@ -64,7 +64,7 @@ impl fmt::Debug for Sources {
 
 #[async_trait]
 impl ports::Sources for Sources {
-    async fn ask(&self, aws: &Arc<AwsSettings>, source: &Source) -> Result<Sourced, TokenError> {
+    async fn ask(&self, aws: &Arc<AwsSettings>, source: &Source) -> Result<SourceCredentials, TokenError> {
         match source {
             Source::Ec2 { endpoint } => in_time(source, SERVICE, ec2::ask(endpoint, self.clock.as_ref())).await,
             Source::Ecs { uri, token_file } => {
@@ -77,7 +77,12 @@ impl ports::Sources for Sources {
             }
             Source::WebIdentity(call) => {
                 let token = in_time(source, FILE, token_file::web_identity(&call.token_file)).await?;
-                Ok(Sourced { given: Given::Token(token), user: None, account: None, skew: TimeDelta::zero() })
+                Ok(SourceCredentials {
+                    given: SourceResult::Token(token),
+                    user: None,
+                    account: None,
+                    skew: TimeDelta::zero(),
+                })
             }
         }
     }
@@ -98,16 +103,16 @@ async fn in_time<T>(
 ) -> Result<T, TokenError> {
     tokio::time::timeout(limit, answer).await.unwrap_or_else(|_| {
         let cause = format!("{source} was not done within {} seconds", limit.as_secs());
-        Err(later(Report::new(Kind::Unreachable, cause).hint("run it again in a moment")))
+        Err(later(UserError::new(Kind::Unreachable, cause).hint("run it again in a moment")))
     })
 }
 
 /// Makes a failure that may be over next time.
-fn later(report: Report) -> TokenError {
-    TokenError { report, outlook: Outlook::Transient, code: None, request_id: None }
+fn later(report: UserError) -> TokenError {
+    TokenError { report, outlook: Retryability::Transient, code: None, request_id: None }
 }
 
 /// Makes a failure that stays until somebody changes something.
-fn never(report: Report) -> TokenError {
-    TokenError { report, outlook: Outlook::Permanent, code: None, request_id: None }
+fn never(report: UserError) -> TokenError {
+    TokenError { report, outlook: Retryability::Permanent, code: None, request_id: None }
 }

@@ -8,10 +8,10 @@ use super::credentials::{Raw, check};
 use super::never;
 use chrono::TimeDelta;
 use rolecall_core::domain::arn::AccountId;
-use rolecall_core::domain::report::{Kind, Report, printable};
+use rolecall_core::domain::error::{Kind, UserError, printable};
 use rolecall_core::domain::secret::{SecretKey, SessionToken};
 use rolecall_platform::blocking::SOURCES;
-use rolecall_ports::{Sourced, TokenError};
+use rolecall_ports::{SourceCredentials, TokenError};
 use rustix::process::{Pid, Signal, kill_process_group};
 use serde::Deserialize;
 use std::ffi::OsString;
@@ -102,15 +102,15 @@ pub(super) async fn ask(
     argv: &[String],
     environment: &[(OsString, OsString)],
     running: &Arc<Running>,
-) -> Result<Sourced, TokenError> {
+) -> Result<SourceCredentials, TokenError> {
     let name = printable(argv.first().map_or("", String::as_str), 200);
     let by_hand = format!("run it by hand to see what it does: `{name}` with the arguments of `credential_process`");
     // Remembered for seconds, as what AWS refuses is: a loop of tools must not be a loop of programs.
     let failed =
-        |why: String| never(Report::new(Kind::Failed, format!("the program {name} {why}")).hint(by_hand.clone()));
+        |why: String| never(UserError::new(Kind::Failed, format!("the program {name} {why}")).hint(by_hand.clone()));
     let answer = run(argv, environment, running).await.map_err(|no| match no {
         NoAnswer::CannotRun(_) => never(
-            Report::new(Kind::Config, format!("the program {name} {no}"))
+            UserError::new(Kind::Config, format!("the program {name} {no}"))
                 .hint("correct `credential_process`, or the program's rights: `ls -l`"),
         ),
         NoAnswer::Failed(why) => failed(why),
@@ -243,7 +243,7 @@ struct Output {
 }
 
 /// Reads an answer; says what is odd as the end of "the program … printed …". Nothing of it is repeated.
-pub(super) fn read(answer: &[u8]) -> Result<Sourced, String> {
+pub(super) fn read(answer: &[u8]) -> Result<SourceCredentials, String> {
     let output: Output = serde_json::from_slice(answer)
         .map_err(|_| "something else than the JSON of a credential_process".to_owned())?;
     if output.version != 1 {
@@ -257,7 +257,7 @@ pub(super) fn read(answer: &[u8]) -> Result<Sourced, String> {
     };
     let given = check(raw).map_err(|odd| format!("credentials {odd}"))?;
     let account = output.account_id.and_then(|id| AccountId::new(&id).ok());
-    Ok(Sourced { given, user: None, account, skew: TimeDelta::zero() })
+    Ok(SourceCredentials { given, user: None, account, skew: TimeDelta::zero() })
 }
 
 #[cfg(test)]

@@ -1,11 +1,11 @@
 use super::*;
-use rolecall_ports::Given;
+use rolecall_ports::SourceResult;
 use std::time::Duration;
 
 const GOOD: &str = r#"{"Version":1,"AccessKeyId":"ASIAIOSFODNN7EXAMPLE","SecretAccessKey":"wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY","SessionToken":"IQoJb3","Expiration":"2026-11-22T08:00:00Z","AccountId":"222222222222"}"#;
 
 /// Runs a script as the program.
-async fn with(script: &str) -> Result<Sourced, TokenError> {
+async fn with(script: &str) -> Result<SourceCredentials, TokenError> {
     let argv = ["/bin/sh".to_owned(), "-c".to_owned(), script.to_owned()];
     ask(&argv, &[("PATH".into(), "/usr/bin:/bin".into())], &Arc::default()).await
 }
@@ -19,7 +19,7 @@ async fn said(script: &str) -> String {
 #[tokio::test]
 async fn what_aws_documents_is_read() {
     let sourced = with(&format!("echo '{GOOD}'")).await.expect("credentials");
-    assert!(matches!(sourced.given, Given::Session { expiration: Some(_), .. }));
+    assert!(matches!(sourced.given, SourceResult::Session { expiration: Some(_), .. }));
     assert_eq!(sourced.account.expect("an account").as_str(), "222222222222");
 }
 

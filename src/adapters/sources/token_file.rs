@@ -1,7 +1,7 @@
 //! A token in a file that somebody else renews: read anew each time, never kept.
 
 use super::{later, never};
-use rolecall_core::domain::report::{Kind, Report};
+use rolecall_core::domain::error::{Kind, UserError};
 use rolecall_core::domain::secret::WebToken;
 use rolecall_core::domain::text::{narrowing, wide};
 use rolecall_platform::blocking::{self, SOURCES};
@@ -20,7 +20,7 @@ const TOKEN_MAX: usize = 20_000;
 /// A file on a network's disk may hang; a token is read in no time.
 const DEADLINE: Duration = Duration::from_secs(4);
 
-enum Flaw {
+enum TokenFileError {
     Empty,
     Huge,
     Letters,
@@ -43,53 +43,53 @@ pub(super) async fn authorization(file: &Path) -> Result<WebToken, TokenError> {
 async fn read(file: &Path, what: &str) -> Result<WebToken, TokenError> {
     let path = file.to_owned();
     let read = SOURCES.run(file.display().to_string(), DEADLINE, move || token(&path)).await;
-    let flaw = match read.unwrap_or_else(|error| Err(Flaw::NoAnswer(error))) {
+    let flaw = match read.unwrap_or_else(|error| Err(TokenFileError::NoAnswer(error))) {
         Ok(token) => return Ok(token),
         Err(flaw) => flaw,
     };
     let shown = file.display();
-    let report = |why: String| Report::new(Kind::Config, format!("{what} {shown} {why}"));
+    let report = |why: String| UserError::new(Kind::Config, format!("{what} {shown} {why}"));
     let renewer = "see whether what writes it still runs";
     Err(match flaw {
         // What renews it may write in place: the next look may find it whole.
-        Flaw::Empty => later(report("is empty".into()).hint(renewer)),
-        Flaw::Io(error) if error.kind() == io::ErrorKind::NotFound => {
+        TokenFileError::Empty => later(report("is empty".into()).hint(renewer)),
+        TokenFileError::Io(error) if error.kind() == io::ErrorKind::NotFound => {
             later(report("is not there".into()).hint(format!("{renewer}, and whether the path is right")))
         }
-        Flaw::Io(error) => never(report(format!("cannot be read: {error}")).hint(format!("`ls -l {shown}`"))),
-        Flaw::NoAnswer(error) => {
+        TokenFileError::Io(error) => never(report(format!("cannot be read: {error}")).hint(format!("`ls -l {shown}`"))),
+        TokenFileError::NoAnswer(error) => {
             later(report(error.to_string()).hint(format!("{renewer}, and whether its file system is mounted")))
         }
-        Flaw::Huge => {
+        TokenFileError::Huge => {
             never(report(format!("has more than {TOKEN_MAX} bytes")).hint("name the file with the token alone"))
         }
-        Flaw::NoFile => never(report("is not a file".into()).hint(format!("`ls -l {shown}`"))),
-        Flaw::Wide(why) => never(report(why.to_owned()).hint(narrowing(&shown.to_string()))),
-        Flaw::Letters => never(
+        TokenFileError::NoFile => never(report("is not a file".into()).hint(format!("`ls -l {shown}`"))),
+        TokenFileError::Wide(why) => never(report(why.to_owned()).hint(narrowing(&shown.to_string()))),
+        TokenFileError::Letters => never(
             report("holds more than a token: spaces, or what is not text".into())
                 .hint("name the file with the token alone"),
         ),
     })
 }
 
-fn token(file: &Path) -> Result<WebToken, Flaw> {
+fn token(file: &Path) -> Result<WebToken, TokenFileError> {
     // A pipe would be waited for at its opening; what is no file is told apart after it.
     let flags = i32::try_from(OFlags::NONBLOCK.bits()).unwrap_or(0);
-    let opened = OpenOptions::new().read(true).custom_flags(flags).open(file).map_err(Flaw::Io)?;
-    if !opened.metadata().map_err(Flaw::Io)?.is_file() {
-        return Err(Flaw::NoFile);
+    let opened = OpenOptions::new().read(true).custom_flags(flags).open(file).map_err(TokenFileError::Io)?;
+    if !opened.metadata().map_err(TokenFileError::Io)?.is_file() {
+        return Err(TokenFileError::NoFile);
     }
     // Room for all that may come: growing would leave copies behind.
     let mut bytes = Zeroizing::new(Vec::with_capacity(TOKEN_MAX + 8));
-    opened.take(TOKEN_MAX as u64 + 2).read_to_end(&mut bytes).map_err(Flaw::Io)?;
+    opened.take(TOKEN_MAX as u64 + 2).read_to_end(&mut bytes).map_err(TokenFileError::Io)?;
     let text = bytes.trim_ascii();
     if let Some(why) = wide(&bytes) {
-        return Err(Flaw::Wide(why));
+        return Err(TokenFileError::Wide(why));
     }
     match text {
-        [] => Err(Flaw::Empty),
-        _ if text.len() > TOKEN_MAX => Err(Flaw::Huge),
-        _ if !text.iter().all(u8::is_ascii_graphic) => Err(Flaw::Letters),
+        [] => Err(TokenFileError::Empty),
+        _ if text.len() > TOKEN_MAX => Err(TokenFileError::Huge),
+        _ if !text.iter().all(u8::is_ascii_graphic) => Err(TokenFileError::Letters),
         _ => {
             let mut owned = String::from_utf8_lossy(text).into_owned();
             let token = WebToken::new(owned.clone());

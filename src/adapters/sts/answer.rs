@@ -3,12 +3,12 @@
 //! Threat: a broken or hostile endpoint whose answer would replace a good session, as happened to
 //! rolesanywhere-credential-helper. Nothing of the answer is echoed.
 
-use crate::aws::errors::Odd;
+use crate::aws::errors::MalformedResponse;
 use chrono::{DateTime, Utc};
 use rolecall_core::domain::arn::{RoleArn, account_of};
 use rolecall_core::domain::credential::{LONGEST_SESSION, Session};
 use rolecall_core::domain::secret::{SecretKey, SessionToken};
-use rolecall_ports::Outlook;
+use rolecall_ports::Retryability;
 use std::time::Duration;
 
 /// With its JSON around it the token still fits the 8 KiB that callers of `credential_process` read.
@@ -41,8 +41,8 @@ pub(super) struct Expected<'a> {
 }
 
 /// Takes the answer over as a session, or says what is odd about it.
-pub(super) fn check(answer: Answer, expected: &Expected<'_>) -> Result<Session, Odd> {
-    let odd = |what| Err(Odd(what, Outlook::Transient));
+pub(super) fn check(answer: Answer, expected: &Expected<'_>) -> Result<Session, MalformedResponse> {
+    let odd = |what| Err(MalformedResponse(what, Retryability::Transient));
     let id = &answer.access_key_id;
     if !(16..=128).contains(&id.len()) || !id.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_') {
         return odd("has no access key id");
@@ -56,7 +56,7 @@ pub(super) fn check(answer: Answer, expected: &Expected<'_>) -> Result<Session, 
         return odd("has no session token");
     }
     if token.len() > TOKEN_MAX {
-        return Err(Odd("has a session token longer than callers can read", Outlook::Permanent));
+        return Err(MalformedResponse("has a session token longer than callers can read", Retryability::Permanent));
     }
     let Some(expiration) = answer.expiration else { return odd("does not say when the session ends") };
     if expiration <= expected.now {
@@ -72,7 +72,7 @@ pub(super) fn check(answer: Answer, expected: &Expected<'_>) -> Result<Session, 
             let arn = answer.arn.as_deref().unwrap_or_default();
             let named = arn.rsplit('/').next() == Some(session_name);
             if !role.is_assumed_by(arn) || !named {
-                return Err(Odd("is a session of another role", Outlook::Permanent));
+                return Err(MalformedResponse("is a session of another role", Retryability::Permanent));
             }
             account_of(arn)
         }
@@ -88,7 +88,7 @@ pub(super) fn visible(text: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use Outlook::{Permanent, Transient};
+    use Retryability::{Permanent, Transient};
 
     const ARN: &str = "arn:aws:sts::222222222222:assumed-role/AssumedRole/me";
 
@@ -106,7 +106,7 @@ mod tests {
         }
     }
 
-    fn checked(answer: Answer) -> Result<Session, Odd> {
+    fn checked(answer: Answer) -> Result<Session, MalformedResponse> {
         let role = RoleArn::new("arn:aws:iam::222222222222:role/team/AssumedRole").expect("valid");
         let duration = Duration::from_hours(1);
         check(answer, &Expected { role: Some((&role, "me")), duration, now: at(0) })

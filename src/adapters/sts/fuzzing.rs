@@ -9,7 +9,7 @@ use crate::aws::endpoint::Endpoint;
 use crate::aws::proxy::Passwords;
 use crate::iam::Iam;
 use crate::signin::Signin;
-use crate::sources::{Ambient, Sources};
+use crate::sources::{StartupEnv, Sources};
 use aws_sdk_sts::Client;
 use aws_sdk_sts::config::Builder;
 use aws_sdk_sts::config::retry::RetryConfig;
@@ -25,7 +25,7 @@ impl Sts {
             let config = Builder::from(config).retry_config(RetryConfig::disabled());
             Client::from_conf(config.http_client(canned::client()).build())
         });
-        let ambient = Ambient::default();
+        let ambient = StartupEnv::default();
         Self {
             clients,
             iam: Iam::canned(Arc::clone(&clock)),

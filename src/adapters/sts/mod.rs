@@ -4,20 +4,20 @@
 //! environment or from AWS's own files; the call's credentials are given with each call and forgotten with it.
 
 mod answer;
+mod diagnostics;
 #[cfg(fuzzing)]
 pub mod fuzzing;
-mod probing;
 pub(super) mod web_identity;
 
 use super::aws::clients::{Clients, credentials, in_time, secrets};
 use super::aws::endpoint::Endpoint;
-use super::aws::errors::{self, Asked, Call, Odd};
+use super::aws::errors::{self, Call, CallContext, MalformedResponse};
 use super::aws::failure::{Class, Failure};
-use super::aws::probe::Probe;
 use super::aws::proxy::Passwords;
+use super::aws::response_interceptor::ResponseInterceptor;
 use super::iam::Iam;
 use super::signin::Signin;
-use super::sources::{Ambient, Sources};
+use super::sources::{Sources, StartupEnv};
 use answer::{Answer, Expected};
 use async_trait::async_trait;
 use aws_sdk_sts::Client;
@@ -32,7 +32,7 @@ use rolecall_core::domain::plan::{AssumeRole, SessionTokenCall};
 use rolecall_core::domain::secret::{MfaCode, SecretKey, SessionToken, WebToken};
 use rolecall_core::domain::source::WebIdentity;
 use rolecall_ports::{
-    self as ports, AccessKeys, CallerIdentity, Clock, Federation, Issued, Outlook, TokenError, TokenService, Vault,
+    self as ports, AccessKeys, CallerIdentity, Clock, Federation, Issued, Retryability, TokenError, TokenService, Vault,
 };
 use std::fmt;
 use std::sync::Arc;
@@ -51,7 +51,7 @@ pub struct Sts {
 impl Sts {
     /// Makes one that has no connections yet, with what the agent's environment says now; without a vault, no password is
     /// known of a proxy.
-    pub fn new(clock: Arc<dyn Clock>, ambient: Ambient, vault: Option<Arc<dyn Vault>>) -> Self {
+    pub fn new(clock: Arc<dyn Clock>, ambient: StartupEnv, vault: Option<Arc<dyn Vault>>) -> Self {
         let passwords = vault.map(Passwords::of_vault).unwrap_or_default();
         let place = |aws: &AwsSettings, region: &str| Ok((Endpoint::sts(aws, region)?, region.to_owned()));
         let clients = Clients::new(Arc::clone(&clock), passwords.clone(), place, |config, classifier| {
@@ -67,17 +67,21 @@ impl Sts {
         answer: Answer,
         role: Option<(&RoleArn, &str)>,
         duration: Duration,
-        probe: &Probe,
-        (request_id, asked): (Option<String>, &Asked<'_>),
+        probe: &ResponseInterceptor,
+        (request_id, asked): (Option<String>, &CallContext<'_>),
     ) -> Result<Issued, TokenError> {
         let (arn, skew) = (answer.arn.clone(), probe.skew());
         let now = self.clients.clock().now().wall.checked_add_signed(skew).unwrap_or_default();
         if !probe.whole() {
-            return Err(errors::odd(Odd("ends too early", Outlook::Transient), request_id, asked));
+            return Err(errors::malformed_response(
+                MalformedResponse("ends too early", Retryability::Transient),
+                request_id,
+                asked,
+            ));
         }
         match answer::check(answer, &Expected { role, duration, now }) {
             Ok(session) => Ok(Issued { session, arn, skew, request_id }),
-            Err(odd) => Err(errors::odd(odd, request_id, asked)),
+            Err(odd) => Err(errors::malformed_response(odd, request_id, asked)),
         }
     }
 
@@ -92,11 +96,11 @@ impl Sts {
         let reached = self.clients.reach(aws, &call.region).await?;
         let secrets = secrets(signer, code);
         let asked = reached.asked(Call::AssumeRole(&call.role_arn), signer, &secrets);
-        let probe = Probe::new(Arc::clone(self.clients.clock()));
+        let probe = ResponseInterceptor::new(Arc::clone(self.clients.clock()));
         let list = |items: &[String]| (!items.is_empty()).then(|| items.to_vec());
         let mut tags = Vec::with_capacity(call.tags.len());
         for (key, value) in &call.tags {
-            tags.push(Tag::builder().key(key).value(value).build().map_err(|_| errors::told(&UNSENT, &asked))?);
+            tags.push(Tag::builder().key(key).value(value).build().map_err(|_| errors::classify(&UNSENT, &asked))?);
         }
         let policies: Vec<_> =
             call.policy_arns.iter().map(|a| PolicyDescriptorType::builder().arn(a).build()).collect();
@@ -136,7 +140,7 @@ impl Sts {
         let signer = Signer::Key(key.clone());
         let secrets = secrets(&signer, code);
         let asked = reached.asked(Call::SessionToken, &signer, &secrets);
-        let probe = Probe::new(Arc::clone(self.clients.clock()));
+        let probe = ResponseInterceptor::new(Arc::clone(self.clients.clock()));
         let sent = reached
             .client
             .get_session_token()
@@ -166,7 +170,7 @@ impl Sts {
             .client
             .get_caller_identity()
             .customize()
-            .interceptor(Probe::new(Arc::clone(self.clients.clock())))
+            .interceptor(ResponseInterceptor::new(Arc::clone(self.clients.clock())))
             .config_override(signed_by(signer))
             .send();
         let output = self.clients.answer(&reached, &asked, sent).await?;
@@ -179,7 +183,11 @@ impl Sts {
             {
                 Ok(CallerIdentity { account, arn, user_id })
             }
-            _ => Err(errors::odd(Odd("does not say who it is", Outlook::Transient), request_id, &asked)),
+            _ => Err(errors::malformed_response(
+                MalformedResponse("does not say who it is", Retryability::Transient),
+                request_id,
+                &asked,
+            )),
         }
     }
 }

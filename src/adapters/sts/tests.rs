@@ -8,7 +8,7 @@ use crate::aws::clients::CLIENTS;
 use chrono::TimeDelta;
 use rolecall_core::domain::arn::{MfaSerial, RoleArn};
 use rolecall_core::domain::credential::Now;
-use rolecall_core::domain::report::Kind;
+use rolecall_core::domain::error::Kind;
 use rolecall_sandbox::tutorials::{ROLE_ARN, USER_ARN};
 use rolecall_sandbox::{Clock as SandboxClock, KeyStatus, Role, Sandbox, World};
 use serde_json::json;
@@ -48,7 +48,7 @@ impl Bench {
         let key = sandbox.access_key(USER_ARN);
         let key = AccessKey { id: key.id, secret: SecretKey::new(key.secret) };
         let aws = Arc::new(AwsSettings { sts_endpoint: Some(sandbox.url()), ..AwsSettings::default() });
-        let sts = Sts::new(Arc::new(Skewed(sandbox.clock(), ahead)), Ambient::default(), None);
+        let sts = Sts::new(Arc::new(Skewed(sandbox.clock(), ahead)), StartupEnv::default(), None);
         Self { sts, sandbox, aws, key }
     }
 
@@ -128,7 +128,7 @@ async fn every_parameter_reaches_aws_and_none_that_was_not_set() {
     let code = MfaCode::new("123456".into());
     // The sandbox denies it, for there is no such device; what counts is what it was asked.
     let denied = bench.sts.assume_role(&bench.aws, &bench.signer(), &call, "me", Some(&code)).await;
-    assert_eq!(denied.expect_err("denied").outlook, Outlook::Permanent);
+    assert_eq!(denied.expect_err("denied").outlook, Retryability::Permanent);
     let params = bench.sandbox.calls()[1].params.clone();
     for (name, value) in [
         ("RoleArn", ROLE_ARN),
@@ -166,7 +166,7 @@ async fn one_code_gives_a_session_that_assumes_the_role() {
     bench.sts.assume_role(&bench.aws, &signer, &role(), "me", None).await.expect("assumed by the session");
 
     let again = bench.sts.session_token(&bench.aws, &bench.key, &call, Some(&code)).await.expect_err("used");
-    assert_eq!(again.outlook, Outlook::WrongCode);
+    assert_eq!(again.outlook, Retryability::WrongCode);
     bench.sandbox.clock().advance(Duration::from_mins(1));
     let direct = AssumeRole { mfa_serial: Some(MfaSerial::new(&serial).expect("valid")), ..role() };
     let code = MfaCode::new(bench.sandbox.mfa_code(USER_ARN));
@@ -180,7 +180,7 @@ async fn a_session_that_is_over_asks_for_a_new_signer() {
     bench.sandbox.clock().advance(HOUR * 13);
     let signer = Signer::Session(base.session);
     let error = bench.sts.assume_role(&bench.aws, &signer, &role(), "me", None).await.expect_err("expired");
-    assert_eq!((error.outlook, error.code.as_deref()), (Outlook::SignerExpired, Some("ExpiredToken")));
+    assert_eq!((error.outlook, error.code.as_deref()), (Retryability::SignerExpired, Some("ExpiredToken")));
     assert_eq!(bench.sandbox.count("AssumeRole"), 1, "what cannot succeed is not tried again");
 }
 
@@ -193,14 +193,14 @@ async fn a_key_tells_whose_it_is_until_it_is_switched_off() {
 
     bench.sandbox.world(|world| world.user(USER_ARN).access_keys[0].status = KeyStatus::Inactive);
     let error = bench.sts.caller_identity(&bench.aws, &bench.key, REGION).await.expect_err("inactive");
-    assert_eq!((error.report.kind, error.outlook), (Kind::Refused, Outlook::Permanent));
+    assert_eq!((error.report.kind, error.outlook), (Kind::Refused, Retryability::Permanent));
     assert!(error.report.message.contains(&bench.key.id) && error.report.message.contains("InvalidClientTokenId"));
     assert!(error.report.hint.expect("a hint").contains("`rolecall doctor IDENTITY`"));
 
     let wrong = AccessKey { secret: SecretKey::new("not-the-secret-of-this-key".into()), ..bench.key.clone() };
     bench.sandbox.world(|world| world.user(USER_ARN).access_keys[0].status = KeyStatus::Active);
     let error = bench.sts.caller_identity(&bench.aws, &wrong, REGION).await.expect_err("wrong secret");
-    assert_eq!((error.code.as_deref(), error.outlook), (Some("SignatureDoesNotMatch"), Outlook::Permanent));
+    assert_eq!((error.code.as_deref(), error.outlook), (Some("SignatureDoesNotMatch"), Retryability::Permanent));
     assert!(!format!("{error:?}").contains("not-the-secret"), "{error:?}");
 }
 
@@ -209,7 +209,7 @@ async fn a_role_that_allows_less_names_what_to_change() {
     let bench = Bench::new();
     let longer = AssumeRole { duration: HOUR * 2, ..role() };
     let error = bench.assume(&longer).await.expect_err("too long");
-    assert_eq!((error.report.kind, error.outlook), (Kind::Refused, Outlook::Permanent));
+    assert_eq!((error.report.kind, error.outlook), (Kind::Refused, Retryability::Permanent));
     assert!(error.report.hint.expect("a hint").contains("`duration`"));
 
     let first = bench.assume(&role()).await.expect("assumed");

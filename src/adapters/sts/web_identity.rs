@@ -2,14 +2,14 @@
 //! what says who asks.
 
 use super::{Sts, seconds, taken};
-use crate::aws::errors::{Asked, Call, trust_policy};
-use crate::aws::probe::Probe;
+use crate::aws::errors::{Call, CallContext, trust_policy};
+use crate::aws::response_interceptor::ResponseInterceptor;
 use aws_sdk_sts::operation::RequestId;
 use rolecall_core::domain::catalogue::AwsSettings;
-use rolecall_core::domain::report::Kind;
+use rolecall_core::domain::error::Kind;
 use rolecall_core::domain::secret::WebToken;
 use rolecall_core::domain::source::WebIdentity;
-use rolecall_ports::{Issued, Outlook, TokenError};
+use rolecall_ports::{Issued, Retryability, TokenError};
 use std::sync::Arc;
 
 impl Sts {
@@ -25,7 +25,7 @@ impl Sts {
         let reached = self.clients.reach(aws, region).await?;
         let secrets = [token.expose()];
         let asked = reached.asked_unsigned(Call::WebIdentity(&call.role_arn), &secrets);
-        let probe = Probe::new(Arc::clone(self.clients.clock()));
+        let probe = ResponseInterceptor::new(Arc::clone(self.clients.clock()));
         let sent = reached
             .client
             .assume_role_with_web_identity()
@@ -45,7 +45,7 @@ impl Sts {
 }
 
 /// Tells what a refusal means that only this call meets (STS API reference, AssumeRoleWithWebIdentity, "Errors").
-pub(crate) fn verdict(code: &str, words: &str, asked: &Asked<'_>) -> Option<(Kind, Outlook, String)> {
+pub(crate) fn verdict(code: &str, words: &str, asked: &CallContext<'_>) -> Option<(Kind, Retryability, String)> {
     let Call::WebIdentity(role) = asked.call else { return None };
     let trust = format!(
         "compare the role's trust policy with the token's issuer, audience and subject: {}",
@@ -53,21 +53,21 @@ pub(crate) fn verdict(code: &str, words: &str, asked: &Asked<'_>) -> Option<(Kin
     );
     // The file is read anew each time: a token that is over now may be renewed the next moment.
     let (outlook, hint) = match code {
-        "AccessDenied" => (Outlook::Permanent, trust),
+        "AccessDenied" => (Retryability::Permanent, trust),
         "ExpiredToken" | "ExpiredTokenException" => {
-            (Outlook::Transient, "see whether what renews `web_identity_token_file` still runs".to_owned())
+            (Retryability::Transient, "see whether what renews `web_identity_token_file` still runs".to_owned())
         }
         "InvalidIdentityToken" if words.contains("provider") => (
-            Outlook::Permanent,
+            Retryability::Permanent,
             "make an identity provider for the token's issuer: `aws iam create-open-id-connect-provider`".to_owned(),
         ),
         "InvalidIdentityToken" => (
-            Outlook::Transient,
+            Retryability::Transient,
             "see what is in `web_identity_token_file`: its issuer, audience and signature must be the provider's"
                 .to_owned(),
         ),
         "IDPRejectedClaim" => {
-            (Outlook::Transient, "see whether the identity provider still takes the token".to_owned())
+            (Retryability::Transient, "see whether the identity provider still takes the token".to_owned())
         }
         _ => return None,
     };

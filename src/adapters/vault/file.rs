@@ -4,11 +4,11 @@
 //! never the passphrase and never a stored key. All of it runs on threads that may block: stretching a passphrase takes a
 //! fifth of a second, and a file can lie on a disk that hangs.
 
-use super::blob::{self, BLOB_MAX, Item};
+use super::key_record::{self, BLOB_MAX, KeyRecord};
 use super::rollback::RollbackGuard;
-use super::sealed::{COST, Cost, Flaw, Key};
+use super::vault_format::{COST, Cost, Key, VaultFormatError};
+use rolecall_core::domain::error::{Kind, UserError};
 use rolecall_core::domain::names::Name;
-use rolecall_core::domain::report::{Kind, Report};
 use rolecall_core::domain::secret::Passphrase;
 use rolecall_platform::blocking::STATE;
 use rolecall_platform::files;
@@ -51,7 +51,7 @@ struct Content<'a> {
     #[serde(default)]
     generation: u64,
     #[serde(borrow)]
-    keys: BTreeMap<&'a str, Item<'a>>,
+    keys: BTreeMap<&'a str, KeyRecord<'a>>,
 }
 
 type Keys = BTreeMap<Name, StoredKey>;
@@ -103,7 +103,7 @@ impl FileVault {
     }
 
     /// Reads one key; `None` where there is none of that name.
-    pub(super) async fn read(&self, identity: &Name) -> Result<Option<StoredKey>, Report> {
+    pub(super) async fn read(&self, identity: &Name) -> Result<Option<StoredKey>, UserError> {
         let identity = identity.clone();
         self.run(move |vault| {
             let (_, mut contents) = vault.contents()?;
@@ -113,10 +113,10 @@ impl FileVault {
     }
 
     /// Stores one key.
-    pub(super) async fn write(&self, identity: &Name, key: &StoredKey) -> Result<(), Report> {
+    pub(super) async fn write(&self, identity: &Name, key: &StoredKey) -> Result<(), UserError> {
         let (identity, new) = (identity.clone(), key.clone());
         self.run(move |vault| {
-            blob::encode(&new).map_err(|_| too_long(&identity))?;
+            key_record::encode(&new).map_err(|_| too_long(&identity))?;
             let _lock = vault.exclusive()?;
             let (key, mut contents) = vault.contents()?;
             contents.keys.insert(identity, new);
@@ -126,7 +126,7 @@ impl FileVault {
     }
 
     /// Deletes one key; tells whether there was one.
-    pub(super) async fn delete(&self, identity: &Name) -> Result<bool, Report> {
+    pub(super) async fn delete(&self, identity: &Name) -> Result<bool, UserError> {
         let identity = identity.clone();
         self.run(move |vault| {
             let _lock = vault.exclusive()?;
@@ -144,13 +144,13 @@ impl FileVault {
     }
 
     /// Opens the file with its passphrase, or makes a new one where there is none.
-    pub(super) async fn unlock(&self, passphrase: Passphrase) -> Result<(), Report> {
+    pub(super) async fn unlock(&self, passphrase: Passphrase) -> Result<(), UserError> {
         let locks = self.0.open().locks;
         self.run(move |vault| vault.unlock(&passphrase, locks)).await
     }
 
     /// Makes the open file the newest one: a person has restored it from a backup.
-    pub(super) async fn accept_restored(&self) -> Result<(), Report> {
+    pub(super) async fn accept_restored(&self) -> Result<(), UserError> {
         self.run(|vault| {
             let (key, contents) = vault.contents()?;
             vault.rollback.begin(key.vault(), contents.generation);
@@ -160,7 +160,7 @@ impl FileVault {
     }
 
     /// Returns what a person should know of the file that was opened last.
-    pub(super) fn warning(&self) -> Option<Report> {
+    pub(super) fn warning(&self) -> Option<UserError> {
         self.0.rollback.warning(&self.0.path)
     }
 
@@ -173,16 +173,16 @@ impl FileVault {
 
     async fn run<T: Send + 'static>(
         &self,
-        job: impl FnOnce(&Inner) -> Result<T, Report> + Send + 'static,
-    ) -> Result<T, Report> {
+        job: impl FnOnce(&Inner) -> Result<T, UserError> + Send + 'static,
+    ) -> Result<T, UserError> {
         self.run_within(DEADLINE, job).await
     }
 
     async fn run_within<T: Send + 'static>(
         &self,
         deadline: Duration,
-        job: impl FnOnce(&Inner) -> Result<T, Report> + Send + 'static,
-    ) -> Result<T, Report> {
+        job: impl FnOnce(&Inner) -> Result<T, UserError> + Send + 'static,
+    ) -> Result<T, UserError> {
         let inner = Arc::clone(&self.0);
         let done = STATE.run(self.0.path.display().to_string(), deadline, move || job(&inner)).await;
         done.unwrap_or_else(|error| Err(self.0.fault(&error.to_string())))
@@ -196,13 +196,13 @@ impl Inner {
     }
 
     /// Gives the key and the file that it fits.
-    fn held(&self) -> Result<(Arc<Key>, Vec<u8>), Report> {
+    fn held(&self) -> Result<(Arc<Key>, Vec<u8>), UserError> {
         let Some(bytes) = self.load()? else {
-            return Err(Report::new(Kind::Locked, format!("there is no vault file {} yet", self.path.display()))
+            return Err(UserError::new(Kind::Locked, format!("there is no vault file {} yet", self.path.display()))
                 .hint("choose its passphrase: `rolecall unlock --vault`"));
         };
         let locked = |what: &str| {
-            Report::new(Kind::Locked, format!("the vault file {} {what}", self.path.display()))
+            UserError::new(Kind::Locked, format!("the vault file {} {what}", self.path.display()))
                 .hint("give its passphrase: `rolecall unlock --vault`")
         };
         let key = self.open().key.clone();
@@ -218,12 +218,12 @@ impl Inner {
     }
 
     /// Opens the file with the key that is held.
-    fn contents(&self) -> Result<(Arc<Key>, Contents), Report> {
+    fn contents(&self) -> Result<(Arc<Key>, Contents), UserError> {
         let newest = self.rollback.newest();
         let (key, bytes) = self.held()?;
         let contents = read_contents(&key, &bytes).map_err(|flaw| match flaw {
             // The key opened this very salt before: it is not the passphrase that is wrong.
-            Flaw::Sealed => self.damaged("is damaged"),
+            VaultFormatError::Sealed => self.damaged("is damaged"),
             flaw => self.flaw(flaw),
         })?;
         self.rollback.opened(newest.as_ref(), key.vault(), contents.generation);
@@ -231,7 +231,7 @@ impl Inner {
     }
 
     /// Opens the file, unless it was locked since the given count.
-    fn unlock(&self, passphrase: &Passphrase, locks: u64) -> Result<(), Report> {
+    fn unlock(&self, passphrase: &Passphrase, locks: u64) -> Result<(), UserError> {
         let stretching = self.stretching.lock().unwrap_or_else(PoisonError::into_inner);
         let newest = self.rollback.newest();
         let key = match self.load()? {
@@ -245,7 +245,7 @@ impl Inner {
         drop(stretching);
         let mut open = self.open();
         if open.locks != locks {
-            return Err(Report::new(Kind::Locked, "the vault was locked again meanwhile")
+            return Err(UserError::new(Kind::Locked, "the vault was locked again meanwhile")
                 .hint("give its passphrase again: `rolecall unlock --vault`"));
         }
         open.key = Some(Arc::new(key));
@@ -253,16 +253,16 @@ impl Inner {
     }
 
     /// Makes the key of a file, and tells which generation the file is.
-    fn derive(&self, passphrase: &Passphrase, bytes: &[u8]) -> Result<(Key, u64), Report> {
+    fn derive(&self, passphrase: &Passphrase, bytes: &[u8]) -> Result<(Key, u64), UserError> {
         let opened = Key::derive(passphrase, bytes)
             .and_then(|key| read_contents(&key, bytes).map(|contents| (key, contents.generation)));
         opened.map_err(|flaw| self.flaw(flaw))
     }
 
-    fn create(&self, passphrase: &Passphrase) -> Result<Key, Report> {
+    fn create(&self, passphrase: &Passphrase) -> Result<Key, UserError> {
         if passphrase.expose().chars().count() < PASSPHRASE_MIN {
             let cause = format!("the passphrase of a new vault has at least {PASSPHRASE_MIN} characters");
-            return Err(Report::new(Kind::Usage, cause).hint("choose a longer one: `rolecall unlock --vault`"));
+            return Err(UserError::new(Kind::Usage, cause).hint("choose a longer one: `rolecall unlock --vault`"));
         }
         let _lock = self.exclusive()?;
         // Another process may have been first.
@@ -276,7 +276,7 @@ impl Inner {
     }
 
     /// Reads the file; `None` where there is none. A symlink to a place of this user is followed.
-    fn load(&self) -> Result<Option<Vec<u8>>, Report> {
+    fn load(&self) -> Result<Option<Vec<u8>>, UserError> {
         let place = ownership::resolve(&self.path)
             .map_err(|Exposed { why, hint }| self.fault(&format!("is not safe where it is: {why}")).hint(hint))?;
         let bytes = files::read_private(&place.path, FILE_MAX)
@@ -289,16 +289,16 @@ impl Inner {
     }
 
     /// Seals and writes the next generation of what was read.
-    fn save(&self, key: &Key, Contents { generation, keys }: Contents) -> Result<(), Report> {
+    fn save(&self, key: &Key, Contents { generation, keys }: Contents) -> Result<(), UserError> {
         let newest = self.rollback.newest();
         let generation = RollbackGuard::next(newest.as_ref(), &key.vault(), generation);
-        let items = keys.iter().map(|(name, stored)| (name.as_str(), Item::of(stored))).collect();
+        let items = keys.iter().map(|(name, stored)| (name.as_str(), KeyRecord::of(stored))).collect();
         let content = Content { v: CONTENT_VERSION, generation, keys: items };
         // A name has at most 128 characters; the rest is punctuation.
         let most = (keys.len() + 1) * (BLOB_MAX + 256);
         let full =
             || self.fault("would become too large").hint("remove what is no longer used: `rolecall identity list`");
-        let text: Zeroizing<Vec<u8>> = blob::to_json(&content, most).map_err(|_| full())?;
+        let text: Zeroizing<Vec<u8>> = key_record::to_json(&content, most).map_err(|_| full())?;
         let sealed = key.seal(text).map_err(|flaw| self.flaw(flaw))?;
         if sealed.len() as u64 > FILE_MAX {
             return Err(full());
@@ -312,7 +312,7 @@ impl Inner {
     ///
     /// The lock is on a file of its own, which is never removed: the vault itself is replaced by each write, and a lock
     /// on a replaced file holds nobody.
-    fn exclusive(&self) -> Result<File, Report> {
+    fn exclusive(&self) -> Result<File, UserError> {
         let dir = self.path.parent().unwrap_or_else(|| Path::new("/"));
         files::ensure_private_dir(dir)?;
         let mut lock_path = self.path.clone().into_os_string();
@@ -333,53 +333,55 @@ impl Inner {
         Err(self.fault("is being written by another process").hint("try again; `fuser -v` on its .lock file names it"))
     }
 
-    fn fault(&self, what: &str) -> Report {
-        Report::new(Kind::Failed, format!("the vault file {} {what}", self.path.display()))
+    fn fault(&self, what: &str) -> UserError {
+        UserError::new(Kind::Failed, format!("the vault file {} {what}", self.path.display()))
     }
 
-    fn damaged(&self, what: &str) -> Report {
+    fn damaged(&self, what: &str) -> UserError {
         let path = self.path.display();
         self.fault(what)
             .hint(format!("restore it from a backup, or move it away and begin a new one: `mv {path} {path}.old`"))
     }
 
-    fn flaw(&self, flaw: Flaw) -> Report {
+    fn flaw(&self, flaw: VaultFormatError) -> UserError {
         let path = self.path.display();
         match flaw {
-            Flaw::Empty => self.damaged("is empty"),
-            Flaw::Foreign => self.damaged("is not a vault of rolecall"),
-            Flaw::Short => self.damaged("is cut short"),
-            Flaw::Cost => self.damaged("asks for more memory or time than a vault needs"),
-            Flaw::Newer => {
+            VaultFormatError::Empty => self.damaged("is empty"),
+            VaultFormatError::Foreign => self.damaged("is not a vault of rolecall"),
+            VaultFormatError::Short => self.damaged("is cut short"),
+            VaultFormatError::Cost => self.damaged("asks for more memory or time than a vault needs"),
+            VaultFormatError::Newer => {
                 self.fault("was written by a later version").hint("upgrade: `rolecall --version` tells yours")
             }
-            Flaw::Machine => self.fault("needs more memory or random bytes than this machine gives now"),
-            Flaw::Sealed => Report::new(Kind::Locked, format!("wrong passphrase, or the vault file {path} is damaged"))
-                .hint("give the passphrase again: `rolecall unlock --vault`"),
+            VaultFormatError::Machine => self.fault("needs more memory or random bytes than this machine gives now"),
+            VaultFormatError::Sealed => {
+                UserError::new(Kind::Locked, format!("wrong passphrase, or the vault file {path} is damaged"))
+                    .hint("give the passphrase again: `rolecall unlock --vault`")
+            }
         }
     }
 }
 
-fn read_contents(key: &Key, bytes: &[u8]) -> Result<Contents, Flaw> {
+fn read_contents(key: &Key, bytes: &[u8]) -> Result<Contents, VaultFormatError> {
     let text = key.open(bytes)?;
     // Only who knows the passphrase can have sealed this, so what cannot be read is a later version's.
-    let content: Content<'_> = serde_json::from_slice(&text).map_err(|_| Flaw::Newer)?;
+    let content: Content<'_> = serde_json::from_slice(&text).map_err(|_| VaultFormatError::Newer)?;
     if content.v > CONTENT_VERSION {
-        return Err(Flaw::Newer);
+        return Err(VaultFormatError::Newer);
     }
-    let read = |(name, item): (&&str, &Item<'_>)| Some((Name::in_vault(name).ok()?, item.to_key().ok()?));
-    let keys = content.keys.iter().map(read).collect::<Option<Keys>>().ok_or(Flaw::Newer)?;
+    let read = |(name, item): (&&str, &KeyRecord<'_>)| Some((Name::in_vault(name).ok()?, item.to_key().ok()?));
+    let keys = content.keys.iter().map(read).collect::<Option<Keys>>().ok_or(VaultFormatError::Newer)?;
     Ok(Contents { generation: content.generation, keys })
 }
 
 /// Returns the names of the keys in a file.
 #[cfg(fuzzing)]
-pub(super) fn names_in(key: &Key, bytes: &[u8]) -> Result<Vec<String>, Flaw> {
+pub(super) fn names_in(key: &Key, bytes: &[u8]) -> Result<Vec<String>, VaultFormatError> {
     read_contents(key, bytes).map(|contents| contents.keys.keys().map(ToString::to_string).collect())
 }
 
-fn too_long(identity: &Name) -> Report {
-    Report::new(Kind::Failed, format!("the key of {identity} is too long to be stored"))
+fn too_long(identity: &Name) -> UserError {
+    UserError::new(Kind::Failed, format!("the key of {identity} is too long to be stored"))
 }
 
 #[cfg(test)]

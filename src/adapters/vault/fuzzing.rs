@@ -1,7 +1,7 @@
 //! Entry points of `fuzz/` into the vault file. Compiled for cargo-fuzz only.
 
 use super::file::names_in;
-use super::sealed::{Cost, Flaw, Key};
+use super::vault_format::{Cost, VaultFormatError, Key};
 use rolecall_core::domain::secret::Passphrase;
 use zeroize::Zeroizing;
 
@@ -30,12 +30,12 @@ pub fn read_content(text: &[u8]) -> Option<Vec<String>> {
 
 /// Seals a text with the passphrase of the corpus.
 pub fn seal(text: &[u8]) -> Option<Vec<u8>> {
-    let sealed: Result<Vec<u8>, Flaw> =
+    let sealed: Result<Vec<u8>, VaultFormatError> =
         Key::create(&Passphrase::new(PASSPHRASE.into()), CHEAP).and_then(|key| key.seal(Zeroizing::new(text.to_vec())));
     sealed.ok()
 }
 
-/// Whether the cost in the header is the cheapest: bytes 10 to 22, see the table of `sealed`.
+/// Whether the cost in the header is the cheapest: bytes 10 to 22, see the table of `vault_format`.
 fn is_cheap(file: &[u8]) -> bool {
     let cost = [CHEAP.memory_kib, CHEAP.passes, CHEAP.lanes].map(u32::to_le_bytes).concat();
     file.get(10..22) == Some(&cost[..])

@@ -3,30 +3,30 @@
 //! It knows no AWS and no agent. The choice is the configuration's alone: a keyring that is missing is an error and never a
 //! reason to take the file instead, because a key that changed places unseen is a key that nobody finds to revoke.
 
-mod blob;
+mod blocking_worker;
 mod file;
-#[cfg(target_os = "linux")]
-mod foreign;
 #[cfg(fuzzing)]
 pub mod fuzzing;
+mod key_record;
 #[cfg(not(target_os = "linux"))]
 mod native;
 mod os;
 mod rollback;
-mod sealed;
 #[cfg(target_os = "linux")]
 mod secret_service;
-mod worker;
+#[cfg(target_os = "linux")]
+mod third_party_keyring;
+mod vault_format;
 
-use super::bus::SessionBus;
+use super::dbus::SessionBus;
 use async_trait::async_trait;
 use file::FileVault;
 #[cfg(not(target_os = "linux"))]
 use native::Place;
 use os::OsVault;
 use rolecall_core::domain::catalogue::VaultKind;
+use rolecall_core::domain::error::{Kind, UserError};
 use rolecall_core::domain::names::Name;
-use rolecall_core::domain::report::{Kind, Report};
 use rolecall_core::domain::secret::Passphrase;
 use rolecall_ports::{StoredKey, Vault, VaultState, no_key};
 #[cfg(target_os = "linux")]
@@ -44,7 +44,7 @@ pub struct Vaults {
     file: FileVault,
     bus: Arc<SessionBus>,
     #[cfg(target_os = "linux")]
-    foreign: foreign::Foreign,
+    foreign: third_party_keyring::ThirdPartyKeyrings,
 }
 
 impl Vaults {
@@ -57,7 +57,7 @@ impl Vaults {
             os: OsVault::new(Place { bus: Arc::clone(&bus), service: service.into() }),
             file: FileVault::new(vault_file, state.join(VAULT_RECORD)),
             #[cfg(target_os = "linux")]
-            foreign: foreign::Foreign::new(Arc::clone(&bus)),
+            foreign: third_party_keyring::ThirdPartyKeyrings::new(Arc::clone(&bus)),
             bus,
         }
     }
@@ -84,7 +84,7 @@ impl Vault for Vaults {
         }
     }
 
-    async fn read(&self, identity: &Name) -> Result<StoredKey, Report> {
+    async fn read(&self, identity: &Name) -> Result<StoredKey, UserError> {
         let kind = self.kind();
         let found = match kind {
             VaultKind::Os => self.os.read(identity).await?,
@@ -93,14 +93,14 @@ impl Vault for Vaults {
         found.ok_or_else(|| no_key(kind, identity.as_str()))
     }
 
-    async fn write(&self, identity: &Name, key: &StoredKey) -> Result<(), Report> {
+    async fn write(&self, identity: &Name, key: &StoredKey) -> Result<(), UserError> {
         match self.kind() {
             VaultKind::Os => self.os.write(identity, key).await,
             VaultKind::File => self.file.write(identity, key).await,
         }
     }
 
-    async fn delete(&self, identity: &Name) -> Result<bool, Report> {
+    async fn delete(&self, identity: &Name) -> Result<bool, UserError> {
         match self.kind() {
             VaultKind::Os => self.os.delete(identity).await,
             VaultKind::File => self.file.delete(identity).await,
@@ -112,16 +112,16 @@ impl Vault for Vaults {
         Some(&self.foreign)
     }
 
-    async fn unlock(&self, passphrase: Option<Passphrase>) -> Result<(), Report> {
+    async fn unlock(&self, passphrase: Option<Passphrase>) -> Result<(), UserError> {
         match (self.kind(), passphrase) {
             (VaultKind::Os, None) => self.os.unlock().await,
             (VaultKind::File, Some(passphrase)) => self.file.unlock(passphrase).await,
-            (VaultKind::Os, Some(_)) => Err(Report::new(
+            (VaultKind::Os, Some(_)) => Err(UserError::new(
                 Kind::Usage,
                 "the keyring takes no passphrase from rolecall, it has a dialog of its own",
             )
             .hint("open it: `rolecall unlock --vault`")),
-            (VaultKind::File, None) => Err(Report::new(Kind::Locked, "the vault file opens with its passphrase")
+            (VaultKind::File, None) => Err(UserError::new(Kind::Locked, "the vault file opens with its passphrase")
                 .hint("give it: `rolecall unlock --vault`")),
         }
     }
@@ -135,17 +135,17 @@ impl Vault for Vaults {
         self.file.lock();
     }
 
-    fn warning(&self) -> Option<Report> {
+    fn warning(&self) -> Option<UserError> {
         match self.kind() {
             VaultKind::Os => None,
             VaultKind::File => self.file.warning(),
         }
     }
 
-    async fn accept_restored(&self) -> Result<(), Report> {
+    async fn accept_restored(&self) -> Result<(), UserError> {
         match self.kind() {
             VaultKind::Os => {
-                Err(Report::new(Kind::Usage, "the keys are in the keyring: there is no vault file to accept")
+                Err(UserError::new(Kind::Usage, "the keys are in the keyring: there is no vault file to accept")
                     .hint("`--accept-restored` is for `vault = \"file\"`"))
             }
             VaultKind::File => self.file.accept_restored().await,

@@ -4,14 +4,14 @@
 //! [`OsVault::unlock`], which a person asked for. What a keyring says of a failure is passed on only where it cannot hold a
 //! secret.
 
-use super::blob;
+use super::blocking_worker::{Worker, WorkerError};
+use super::key_record;
 #[cfg(not(target_os = "linux"))]
 use super::native as system;
 #[cfg(target_os = "linux")]
 use super::secret_service as system;
-use super::worker::{Fault, Worker};
+use rolecall_core::domain::error::{Kind, UserError};
 use rolecall_core::domain::names::Name;
-use rolecall_core::domain::report::{Kind, Report};
 use rolecall_ports::{StoredKey, VaultState};
 use std::time::Duration;
 use system::{Keyring, Place};
@@ -32,7 +32,7 @@ pub(super) const REASON_MAX: usize = 200;
 /// Why the keyring did not do it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[cfg_attr(not(target_os = "linux"), expect(dead_code, reason = "only the Secret Service is absent or refuses"))]
-pub(super) enum Trouble {
+pub(super) enum VaultError {
     /// It is locked, as far as this item goes.
     Locked,
     /// Nobody answered the dialog, or somebody said no.
@@ -53,44 +53,43 @@ pub(super) enum Trouble {
     Failed(String),
 }
 
-impl Trouble {
-    fn report(self, identity: Option<&Name>, service: &str) -> Report {
+impl VaultError {
+    fn report(self, identity: Option<&Name>, service: &str) -> UserError {
         let subject = subject(identity);
         let name = identity.map_or("NAME", Name::as_str);
         let to_file = "set `vault = \"file\"` under [agent] in config.toml, then `rolecall unlock --vault`";
         match self {
-            Self::Locked => Report::new(Kind::Locked, format!("{subject}: the keyring is locked"))
+            Self::Locked => UserError::new(Kind::Locked, format!("{subject}: the keyring is locked"))
                 .hint("unlock it: `rolecall unlock --vault`, or log in on the desktop"),
-            Self::Refused => {
-                Report::new(Kind::Locked, "the keyring stayed locked: nobody answered its dialog").hint(format!(
+            Self::Refused => UserError::new(Kind::Locked, "the keyring stayed locked: nobody answered its dialog")
+                .hint(format!(
                     "try again where there is a display: `rolecall unlock --vault`; on a machine without, {to_file}"
-                ))
-            }
+                )),
             Self::Absent(why) | Self::Unreached(why) => {
-                Report::new(Kind::Failed, format!("{subject}: no keyring can be used: {why}"))
+                UserError::new(Kind::Failed, format!("{subject}: no keyring can be used: {why}"))
                     .hint(format!("start one (GNOME Keyring, KWallet, KeePassXC); on a machine without, {to_file}"))
             }
             Self::Silent(after) => {
                 let cause = format!("{subject}: the keyring did not answer within {} s", after.as_secs());
-                Report::new(Kind::Failed, cause).hint(format!(
+                UserError::new(Kind::Failed, cause).hint(format!(
                     "see whether others wait as well: `secret-tool lookup service {} username {name}`",
                     quoted(service)
                 ))
             }
-            Self::Ambiguous => Report::new(
+            Self::Ambiguous => UserError::new(
                 Kind::Failed,
                 format!("{subject}: the keyring holds several items of rolecall by this name"),
             )
             .hint(format!("remove them all and store the key again: `rolecall identity remove {name}`")),
-            Self::Unreadable => Report::new(
+            Self::Unreadable => UserError::new(
                 Kind::Failed,
                 format!("{subject}: what the keyring holds there is not a key that rolecall stored"),
             )
             .hint(format!("store it again: `rolecall identity add {name}`")),
-            Self::Newer => Report::new(Kind::Failed, format!("{subject}: a later version of rolecall stored it"))
+            Self::Newer => UserError::new(Kind::Failed, format!("{subject}: a later version of rolecall stored it"))
                 .hint("upgrade: `rolecall --version` tells yours"),
             Self::Failed(why) => {
-                Report::new(Kind::Failed, format!("{subject}: the keyring failed: {why}")).hint(format!(
+                UserError::new(Kind::Failed, format!("{subject}: the keyring failed: {why}")).hint(format!(
                     "see whether others fail as well: `secret-tool lookup service {} username {name}`",
                     quoted(service)
                 ))
@@ -113,14 +112,14 @@ fn subject(identity: Option<&Name>) -> String {
 }
 
 /// Says what became of a call that brought no answer.
-fn lost(fault: Fault, identity: Option<&Name>, service: &str) -> Report {
+fn lost(fault: WorkerError, identity: Option<&Name>, service: &str) -> UserError {
     let what = match fault {
-        Fault::Busy => "the keyring is busy with other calls",
-        Fault::Late => return Trouble::Silent(DEADLINE).report(identity, service),
-        Fault::Panicked => "the keyring's client crashed",
-        Fault::Stuck => "earlier calls to the keyring never came back",
+        WorkerError::Busy => "the keyring is busy with other calls",
+        WorkerError::Late => return VaultError::Silent(DEADLINE).report(identity, service),
+        WorkerError::Panicked => "the keyring's client crashed",
+        WorkerError::Stuck => "earlier calls to the keyring never came back",
     };
-    Report::new(Kind::Failed, format!("{}: {what}", subject(identity)))
+    UserError::new(Kind::Failed, format!("{}: {what}", subject(identity)))
         .hint("see that the keyring works, then `rolecall agent restart`")
 }
 
@@ -148,20 +147,20 @@ impl OsVault {
             Err(fault) => return VaultState::Unreached(lost(fault, None, &self.place.service).message),
         };
         match trouble {
-            Trouble::Locked => VaultState::Locked,
-            Trouble::Absent(why) => VaultState::Absent(why),
-            Trouble::Unreached(why) => VaultState::Unreached(why),
+            VaultError::Locked => VaultState::Locked,
+            VaultError::Absent(why) => VaultState::Absent(why),
+            VaultError::Unreached(why) => VaultState::Unreached(why),
             other => VaultState::Unreached(other.report(None, &self.place.service).message),
         }
     }
 
     /// Reads one key; `None` where there is none of that name.
-    pub(super) async fn read(&self, identity: &Name) -> Result<Option<StoredKey>, Report> {
+    pub(super) async fn read(&self, identity: &Name) -> Result<Option<StoredKey>, UserError> {
         self.call(identity, |keyring, name| {
             let Some(blob) = keyring.read(name)? else { return Ok(None) };
-            let key = blob::decode(&blob).map_err(|flaw| match flaw {
-                blob::Flaw::Newer => Trouble::Newer,
-                blob::Flaw::Unreadable | blob::Flaw::TooLong => Trouble::Unreadable,
+            let key = key_record::decode(&blob).map_err(|flaw| match flaw {
+                key_record::KeyRecordError::Newer => VaultError::Newer,
+                key_record::KeyRecordError::Unreadable | key_record::KeyRecordError::TooLong => VaultError::Unreadable,
             })?;
             Ok(Some(key))
         })
@@ -169,23 +168,23 @@ impl OsVault {
     }
 
     /// Stores one key.
-    pub(super) async fn write(&self, identity: &Name, key: &StoredKey) -> Result<(), Report> {
-        let blob = blob::encode(key)
-            .map_err(|_| Report::new(Kind::Failed, format!("the key of {identity} is too long to be stored")))?;
+    pub(super) async fn write(&self, identity: &Name, key: &StoredKey) -> Result<(), UserError> {
+        let blob = key_record::encode(key)
+            .map_err(|_| UserError::new(Kind::Failed, format!("the key of {identity} is too long to be stored")))?;
         self.call(identity, move |keyring, name| keyring.write(name, &blob)).await
     }
 
     /// Deletes one key, and every double of it; tells whether there was one.
-    pub(super) async fn delete(&self, identity: &Name) -> Result<bool, Report> {
+    pub(super) async fn delete(&self, identity: &Name) -> Result<bool, UserError> {
         self.call(identity, Keyring::delete).await
     }
 
     /// Opens the keyring through its own dialog, because a person asked for it.
-    pub(super) async fn unlock(&self) -> Result<(), Report> {
+    pub(super) async fn unlock(&self) -> Result<(), UserError> {
         let (place, service) = (self.place.clone(), &self.place.service);
         match self.dialogs.run(DIALOG + DIALOG_MARGIN, move |()| system::unlock(&place)).await {
             Ok(answer) => answer.map_err(|trouble| trouble.report(None, service)),
-            Err(Fault::Busy) => Err(Report::new(Kind::Locked, "the keyring is being unlocked already")
+            Err(WorkerError::Busy) => Err(UserError::new(Kind::Locked, "the keyring is being unlocked already")
                 .hint("answer its dialog, on the desktop")),
             Err(fault) => Err(lost(fault, None, service)),
         }
@@ -194,8 +193,8 @@ impl OsVault {
     async fn call<T: Send + 'static>(
         &self,
         identity: &Name,
-        job: impl FnOnce(&mut Keyring, &Name) -> Result<T, Trouble> + Send + 'static,
-    ) -> Result<T, Report> {
+        job: impl FnOnce(&mut Keyring, &Name) -> Result<T, VaultError> + Send + 'static,
+    ) -> Result<T, UserError> {
         let (name, service) = (identity.clone(), &self.place.service);
         match self.items.run(DEADLINE, move |keyring| job(keyring, &name)).await {
             Ok(answer) => answer.map_err(|trouble| trouble.report(Some(identity), service)),
@@ -211,12 +210,12 @@ mod tests {
     #[test]
     fn only_what_a_person_can_unlock_is_called_locked() {
         for (trouble, kind) in [
-            (Trouble::Locked, Kind::Locked),
-            (Trouble::Refused, Kind::Locked),
-            (Trouble::Absent("no collection".into()), Kind::Failed),
-            (Trouble::Unreached("no bus".into()), Kind::Failed),
-            (Trouble::Silent(DEADLINE), Kind::Failed),
-            (Trouble::Unreadable, Kind::Failed),
+            (VaultError::Locked, Kind::Locked),
+            (VaultError::Refused, Kind::Locked),
+            (VaultError::Absent("no collection".into()), Kind::Failed),
+            (VaultError::Unreached("no bus".into()), Kind::Failed),
+            (VaultError::Silent(DEADLINE), Kind::Failed),
+            (VaultError::Unreadable, Kind::Failed),
         ] {
             let report = trouble.report(None, "rolecall");
             assert_eq!(report.kind, kind, "{report:?}");

@@ -10,7 +10,7 @@
 
 use crate::clock::SystemClock;
 use chrono::{DateTime, Utc};
-use rolecall_core::domain::report::{Kind, Report};
+use rolecall_core::domain::error::{Kind, UserError};
 use rolecall_platform::files::StateFile;
 use rolecall_ports::Clock;
 use serde::{Deserialize, Serialize};
@@ -144,7 +144,7 @@ impl RollbackGuard {
     }
 
     /// Returns what a person should know.
-    pub(super) fn warning(&self, vault_file: &Path) -> Option<Report> {
+    pub(super) fn warning(&self, vault_file: &Path) -> Option<UserError> {
         // Not loaded here: this is asked on the way of every `status`, and before an unlock there is nothing to compare.
         let known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
         let path = vault_file.display();
@@ -152,7 +152,7 @@ impl RollbackGuard {
             let which = if *is_older { "older than" } else { "another one than" };
             let at = at.format("%Y-%m-%d %H:%M UTC");
             let message = format!("at {at} the vault file {path} was {which} the last one that was opened");
-            return Some(Report::new(Kind::Failed, message).hint(
+            return Some(UserError::new(Kind::Failed, message).hint(
                 "if you restored a backup, accept it: `rolecall unlock --vault --accept-restored`; \
                  if not, put the newer file back: keys in this one may have been replaced",
             ));
@@ -160,6 +160,6 @@ impl RollbackGuard {
         let why = known.problem.as_ref()?;
         let message = format!("an older vault file would not be noticed: {}: {why}", self.file.path().display());
         let hint = format!("look at the file: `ls -l {}`", self.file.path().display());
-        Some(Report::new(Kind::Failed, message).hint(hint))
+        Some(UserError::new(Kind::Failed, message).hint(hint))
     }
 }

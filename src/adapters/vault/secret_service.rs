@@ -11,10 +11,10 @@
 //!
 //! This runs on a thread of its own, with a runtime of its own for its deadlines.
 
-use super::os::{DIALOG, REASON_MAX, Trouble};
-use crate::bus::SessionBus;
+use super::os::{DIALOG, REASON_MAX, VaultError};
+use crate::dbus::SessionBus;
+use rolecall_core::domain::error::printable;
 use rolecall_core::domain::names::Name;
-use rolecall_core::domain::report::printable;
 use secret_service::{EncryptionType, Error, Item, SecretService};
 use std::collections::HashMap;
 use std::future::Future;
@@ -47,10 +47,10 @@ impl Place {
     }
 
     /// Finds the items of a name. Refuses where one of them, or the keyring, is locked.
-    async fn find<'a>(&self, service: &'a SecretService<'_>, name: &Name) -> Result<Vec<Item<'a>>, Trouble> {
+    async fn find<'a>(&self, service: &'a SecretService<'_>, name: &Name) -> Result<Vec<Item<'a>>, VaultError> {
         is_open(service).await?;
         let found = service.search_items(self.attributes(name)).await.map_err(|e| failed(&e))?;
-        if found.locked.is_empty() { Ok(found.unlocked) } else { Err(Trouble::Locked) }
+        if found.locked.is_empty() { Ok(found.unlocked) } else { Err(VaultError::Locked) }
     }
 }
 
@@ -67,21 +67,21 @@ impl Keyring {
     }
 
     /// Finds out whether the keyring can be read without a dialog.
-    pub(super) fn look(&mut self) -> Result<(), Trouble> {
+    pub(super) fn look(&mut self) -> Result<(), VaultError> {
         self.call(&async |service, _| is_open(service).await)
     }
 
     /// Reads the item of a name; `None` if there is none.
-    pub(super) fn read(&mut self, name: &Name) -> Result<Option<Zeroizing<Vec<u8>>>, Trouble> {
+    pub(super) fn read(&mut self, name: &Name) -> Result<Option<Zeroizing<Vec<u8>>>, VaultError> {
         self.call(&async |service, place| match place.find(service, name).await?.as_slice() {
             [] => Ok(None),
             [item] => Ok(Some(Zeroizing::new(item.get_secret().await.map_err(|e| failed(&e))?))),
-            _ => Err(Trouble::Ambiguous),
+            _ => Err(VaultError::Ambiguous),
         })
     }
 
     /// Writes the item of a name, a new one if there is none.
-    pub(super) fn write(&mut self, name: &Name, secret: &[u8]) -> Result<(), Trouble> {
+    pub(super) fn write(&mut self, name: &Name, secret: &[u8]) -> Result<(), VaultError> {
         self.call(&async |service, place| match place.find(service, name).await?.as_slice() {
             [] => {
                 let label = format!("rolecall: AWS access key of {name}");
@@ -90,12 +90,12 @@ impl Keyring {
                 created.map(drop).map_err(|e| failed(&e))
             }
             [item] => item.set_secret(secret, CONTENT_TYPE).await.map_err(|e| failed(&e)),
-            _ => Err(Trouble::Ambiguous),
+            _ => Err(VaultError::Ambiguous),
         })
     }
 
     /// Deletes every item of a name; tells whether there was one.
-    pub(super) fn delete(&mut self, name: &Name) -> Result<bool, Trouble> {
+    pub(super) fn delete(&mut self, name: &Name) -> Result<bool, VaultError> {
         self.call(&async |service, place| {
             let found = place.find(service, name).await?;
             for item in &found {
@@ -111,13 +111,13 @@ impl Keyring {
     /// failure over it is taken as that, once. All calls may be made twice.
     fn call<T>(
         &mut self,
-        work: &impl AsyncFn(&SecretService<'static>, &Place) -> Result<T, Trouble>,
-    ) -> Result<T, Trouble> {
+        work: &impl AsyncFn(&SecretService<'static>, &Place) -> Result<T, VaultError>,
+    ) -> Result<T, VaultError> {
         let (held, place) = (self.held.take(), self.place.clone());
         let (service, answer) = within(CALL, async {
             if let Some(service) = held {
                 match work(&service, &place).await {
-                    Err(Trouble::Failed(_)) => {}
+                    Err(VaultError::Failed(_)) => {}
                     answer => return Ok((service, answer)),
                 }
             }
@@ -131,62 +131,62 @@ impl Keyring {
 }
 
 /// Opens the default collection through the keyring's own dialog, and waits for the person.
-pub(super) fn unlock(place: &Place) -> Result<(), Trouble> {
+pub(super) fn unlock(place: &Place) -> Result<(), VaultError> {
     within(DIALOG + CALL, async {
         let service = connect(&place.bus).await?;
         let state = is_open(&service).await;
-        if state != Err(Trouble::Locked) {
+        if state != Err(VaultError::Locked) {
             return state;
         }
         let dialog = async { service.get_default_collection().await?.unlock().await };
         match timeout(DIALOG, dialog).await {
-            Err(_) | Ok(Err(Error::Prompt | Error::PromptDisconnected)) => return Err(Trouble::Refused),
+            Err(_) | Ok(Err(Error::Prompt | Error::PromptDisconnected)) => return Err(VaultError::Refused),
             Ok(answer) => answer.map_err(|e| failed(&e))?,
         }
         // Its word is not enough: what counts is whether the next call would wait.
         match is_open(&service).await {
-            Err(Trouble::Locked) => Err(Trouble::Refused),
+            Err(VaultError::Locked) => Err(VaultError::Refused),
             state => state,
         }
     })?
 }
 
 /// Connects to the keyring: on the first bus of this user that has one.
-pub(super) async fn connect(bus: &SessionBus) -> Result<SecretService<'static>, Trouble> {
-    let mut why = Trouble::Unreached("there is no session bus".to_owned());
-    for stream in bus.streams().map_err(Trouble::Unreached)? {
+pub(super) async fn connect(bus: &SessionBus) -> Result<SecretService<'static>, VaultError> {
+    let mut why = VaultError::Unreached("there is no session bus".to_owned());
+    for stream in bus.streams().map_err(VaultError::Unreached)? {
         let service = timeout(LOOK, async {
             let connection = connection::Builder::async_io_unix_stream(stream).build().await?;
             SecretService::connect_with_existing(EncryptionType::Dh, connection).await
         });
         match service.await {
             Ok(Ok(service)) => return Ok(service),
-            Ok(Err(error)) => why = Trouble::Unreached(reason(&error)),
-            Err(_) => why = Trouble::Silent(LOOK),
+            Ok(Err(error)) => why = VaultError::Unreached(reason(&error)),
+            Err(_) => why = VaultError::Silent(LOOK),
         }
     }
     Err(why)
 }
 
 /// Tells whether the default collection is there and open.
-async fn is_open(service: &SecretService<'_>) -> Result<(), Trouble> {
+async fn is_open(service: &SecretService<'_>) -> Result<(), VaultError> {
     let look = async {
         let collection = match service.get_default_collection().await {
             Err(Error::NoResult) => {
                 let why = "it has no default collection, which the first log-in on the desktop makes";
-                return Err(Trouble::Absent(why.to_owned()));
+                return Err(VaultError::Absent(why.to_owned()));
             }
             other => other.map_err(|e| failed(&e))?,
         };
-        if collection.is_locked().await.map_err(|e| failed(&e))? { Err(Trouble::Locked) } else { Ok(()) }
+        if collection.is_locked().await.map_err(|e| failed(&e))? { Err(VaultError::Locked) } else { Ok(()) }
     };
-    timeout(LOOK, look).await.unwrap_or(Err(Trouble::Silent(LOOK)))
+    timeout(LOOK, look).await.unwrap_or(Err(VaultError::Silent(LOOK)))
 }
 
-fn failed(error: &Error) -> Trouble {
+fn failed(error: &Error) -> VaultError {
     match error {
-        Error::Locked => Trouble::Locked,
-        error => Trouble::Failed(reason(error)),
+        Error::Locked => VaultError::Locked,
+        error => VaultError::Failed(reason(error)),
     }
 }
 
@@ -195,11 +195,11 @@ pub(super) fn reason(error: &Error) -> String {
     printable(text.strip_prefix("zbus error: ").unwrap_or(&text), REASON_MAX)
 }
 
-fn within<T>(limit: Duration, work: impl Future<Output = T>) -> Result<T, Trouble> {
+fn within<T>(limit: Duration, work: impl Future<Output = T>) -> Result<T, VaultError> {
     let runtime: Runtime = Builder::new_current_thread()
         .enable_time()
         .build()
-        .map_err(|e| Trouble::Failed(format!("no timer for its deadline: {e}")))?;
+        .map_err(|e| VaultError::Failed(format!("no timer for its deadline: {e}")))?;
     // A timer can only be made inside the runtime.
-    runtime.block_on(async { timeout(limit, work).await }).map_err(|_| Trouble::Silent(limit))
+    runtime.block_on(async { timeout(limit, work).await }).map_err(|_| VaultError::Silent(limit))
 }

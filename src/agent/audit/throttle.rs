@@ -7,7 +7,7 @@
 //!
 //! With `audit = "required"` only a line that is known to be in the file stands for the ones like it ([`Written`]).
 
-use super::{ALLOWED, BAD_TOKEN, Event, FOREIGN_UID, Line, REFUSED};
+use super::{ALLOWED, AuditLine, BAD_TOKEN, Event, FOREIGN_UID, REFUSED};
 use chrono::{DateTime, Utc};
 use rolecall_core::domain::credential::Now;
 use std::collections::{BTreeMap, HashMap};
@@ -22,7 +22,7 @@ const FAILURES_WRITTEN: usize = 60;
 
 /// Who causes lines that are limited.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
-enum Source {
+enum Channel {
     /// Other users, on the socket and on every port. One source for all: a user with a range of subordinate uids has
     /// 65,536 of them.
     ForeignUid,
@@ -32,9 +32,9 @@ enum Source {
     Socket(String),
 }
 
-impl Source {
+impl Channel {
     /// Returns the source of a line; `None` if the line is not limited.
-    fn of(line: &Line) -> Option<Self> {
+    fn of(line: &AuditLine) -> Option<Self> {
         // A person answers as often as a person can.
         if line.event == Event::Consent && matches!(line.result.as_str(), ALLOWED | REFUSED) {
             return None;
@@ -53,7 +53,7 @@ impl Source {
 /// What makes a line different from the others of its source: event, result, name, access key ID, and the text of a failure.
 type Content = (Event, String, Option<String>, Option<String>, Option<String>);
 
-fn content(line: &Line) -> Content {
+fn content(line: &AuditLine) -> Content {
     let text = line.message.clone().filter(|_| line.result != "ok");
     (line.event, line.result.clone(), line.name.clone(), line.access_key_id.clone(), text)
 }
@@ -69,7 +69,7 @@ pub(super) enum Written {
 
 /// The current hour of each source.
 #[derive(Debug, Default)]
-pub(super) struct Throttle(BTreeMap<Source, Window>);
+pub(super) struct Throttle(BTreeMap<Channel, Window>);
 
 /// One hour of one source.
 #[derive(Debug)]
@@ -79,20 +79,20 @@ struct Window {
     failures: usize,
     repeated: u64,
     /// The last line that was counted instead of written.
-    last: Option<Line>,
+    last: Option<AuditLine>,
 }
 
 impl Throttle {
     /// Returns whether a line is to be written, because none like it was written as certainly as is wanted. If not, the
     /// line is counted.
-    pub(super) fn admits(&mut self, line: &Line, wanted: Written, now: Now) -> bool {
-        let Some(source) = Source::of(line) else { return true };
+    pub(super) fn admits(&mut self, line: &AuditLine, wanted: Written, now: Now) -> bool {
+        let Some(source) = Channel::of(line) else { return true };
         self.0.entry(source).or_insert_with(|| Window::from(now)).admits(line, wanted)
     }
 
     /// Notes that a line was written: the ones like it are counted from now on.
-    pub(super) fn note(&mut self, line: &Line, how: Written) {
-        let window = Source::of(line).and_then(|source| self.0.get_mut(&source));
+    pub(super) fn note(&mut self, line: &AuditLine, how: Written) {
+        let window = Channel::of(line).and_then(|source| self.0.get_mut(&source));
         let Some(window) = window else { return };
         let before = window.written.get(&content(line)).copied();
         window.written.insert(content(line), before.map_or(how, |before| before.max(how)));
@@ -102,9 +102,9 @@ impl Throttle {
     }
 
     /// Ends the hours that are over, or all of them, and returns the lines with their counts.
-    pub(super) fn counts(&mut self, now: Now, all: bool) -> Vec<Line> {
+    pub(super) fn counts(&mut self, now: Now, all: bool) -> Vec<AuditLine> {
         let is_over = |window: &Window| all || now.boot.saturating_sub(window.began.boot) >= PERIOD;
-        let over: Vec<Source> = self.0.iter().filter(|(_, w)| is_over(w)).map(|(source, _)| source.clone()).collect();
+        let over: Vec<Channel> = self.0.iter().filter(|(_, w)| is_over(w)).map(|(source, _)| source.clone()).collect();
         over.into_iter().filter_map(|source| self.0.remove(&source)?.count(&source, now.wall)).collect()
     }
 }
@@ -114,7 +114,7 @@ impl Window {
         Self { began, written: HashMap::new(), failures: 0, repeated: 0, last: None }
     }
 
-    fn admits(&mut self, line: &Line, wanted: Written) -> bool {
+    fn admits(&mut self, line: &AuditLine, wanted: Written) -> bool {
         let is_failure = line.result != "ok";
         let is_new = match self.written.get(&content(line)) {
             Some(written) => *written < wanted,
@@ -128,15 +128,15 @@ impl Window {
     }
 
     /// Returns the line that states how many lines were counted instead of written.
-    fn count(self, source: &Source, now: DateTime<Utc>) -> Option<Line> {
+    fn count(self, source: &Channel, now: DateTime<Utc>) -> Option<AuditLine> {
         let last = self.last?;
         let repeated = self.repeated;
         let what = match source {
-            Source::ForeignUid => format!("{repeated} more connections of other users were closed"),
-            Source::BadToken => format!("{repeated} more requests had no valid token"),
-            Source::Socket(name) => format!("{repeated} more requests through the socket `{name}` are not listed"),
+            Channel::ForeignUid => format!("{repeated} more connections of other users were closed"),
+            Channel::BadToken => format!("{repeated} more requests had no valid token"),
+            Channel::Socket(name) => format!("{repeated} more requests through the socket `{name}` are not listed"),
         };
-        let mut line = Line::new(now, last.event, "repeated");
+        let mut line = AuditLine::new(now, last.event, "repeated");
         let time = |at: DateTime<Utc>| at.format("%H:%M:%SZ").to_string();
         let detail = last.message.map(|message| format!(": {message}")).unwrap_or_default();
         line.message = Some(format!("{what} since {}; the last at {}{detail}", time(self.began.wall), time(last.time)));
@@ -157,7 +157,7 @@ mod tests {
     }
 
     /// Writes a line as the log does, if the throttle admits it.
-    fn is_written(throttle: &mut Throttle, line: &Line, second: u64) -> bool {
+    fn is_written(throttle: &mut Throttle, line: &AuditLine, second: u64) -> bool {
         let is_written = throttle.admits(line, Written::Queued, at(second));
         if is_written {
             throttle.note(line, Written::Queued);
@@ -165,17 +165,17 @@ mod tests {
         is_written
     }
 
-    fn of_socket(second: u64, result: &str, name: &str) -> Line {
+    fn of_socket(second: u64, result: &str, name: &str) -> AuditLine {
         let caller = Some(Caller { socket: Some("vm".to_owned()), ..Caller::default() });
-        Line { name: Some(name.to_owned()), caller, ..Line::new(at(second).wall, Event::Get, result) }
+        AuditLine { name: Some(name.to_owned()), caller, ..AuditLine::new(at(second).wall, Event::Get, result) }
     }
 
-    fn session(second: u64, key: &str) -> Line {
-        Line { access_key_id: Some(key.to_owned()), ..of_socket(second, "ok", "dev") }
+    fn session(second: u64, key: &str) -> AuditLine {
+        AuditLine { access_key_id: Some(key.to_owned()), ..of_socket(second, "ok", "dev") }
     }
 
-    fn refused(second: u64, result: &str, message: &str) -> Line {
-        Line { message: Some(message.to_owned()), ..Line::new(at(second).wall, Event::Refuse, result) }
+    fn refused(second: u64, result: &str, message: &str) -> AuditLine {
+        AuditLine { message: Some(message.to_owned()), ..AuditLine::new(at(second).wall, Event::Refuse, result) }
     }
 
     #[test]
@@ -228,7 +228,7 @@ mod tests {
     #[test]
     fn each_answer_of_a_person_is_written() {
         let mut throttle = Throttle::default();
-        let consent = |result: &str| Line { event: Event::Consent, ..of_socket(0, result, "dev") };
+        let consent = |result: &str| AuditLine { event: Event::Consent, ..of_socket(0, result, "dev") };
         for result in [ALLOWED, REFUSED] {
             assert!((0..100).all(|_| is_written(&mut throttle, &consent(result), 0)), "{result}");
         }
@@ -239,7 +239,7 @@ mod tests {
     #[test]
     fn own_callers_are_not_limited() {
         let mut throttle = Throttle::default();
-        let line = Line { name: Some("dev".to_owned()), ..Line::new(at(0).wall, Event::Get, "config") };
+        let line = AuditLine { name: Some("dev".to_owned()), ..AuditLine::new(at(0).wall, Event::Get, "config") };
         assert!((0..1000).all(|_| is_written(&mut throttle, &line, 0)));
         assert!(throttle.counts(at(9999), false).is_empty());
     }
@@ -266,7 +266,9 @@ mod tests {
         let mut admits = |wanted, noted: Option<Written>| {
             let line = session(0, "ASIA1");
             let is_admitted = throttle.admits(&line, wanted, at(0));
-            noted.into_iter().for_each(|how| throttle.note(&line, how));
+            if let Some(how) = noted {
+                throttle.note(&line, how);
+            }
             is_admitted
         };
         assert!(admits(Written::Queued, Some(Written::Queued)));

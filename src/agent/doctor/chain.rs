@@ -1,17 +1,17 @@
 //! AssumeRole, role after role; and where one is refused, the same call varied in one thing at a time.
 
-use super::{CALLS_MAX, Standing, Walk};
-use crate::flight::session_name;
+use super::{ActingPrincipal, CALLS_MAX, Diagnoser};
+use crate::refresh::session_name;
 use rolecall_core::domain::credential::{Session, Signer};
-use rolecall_core::domain::diagnosis::attempt::{Attempt, Own, Party, Target, Variation};
+use rolecall_core::domain::diagnosis::attempt::{Attempt, Own, Party, RequestVariation, Target};
 use rolecall_core::domain::diagnosis::key::{is_unknown_key, unreachable};
 use rolecall_core::domain::diagnosis::refusal::{self, PolicyKind, Refusal};
 use rolecall_core::domain::diagnosis::{
     Cause, Certainty, Finding, Link, LinkKind, State, explain, narrow_session_policy,
 };
+use rolecall_core::domain::error::{Kind, UserError};
 use rolecall_core::domain::plan::{AssumeRole, Step};
-use rolecall_core::domain::report::{Kind, Report};
-use rolecall_ports::{Issued, Outlook, TokenError};
+use rolecall_ports::{Issued, Retryability, TokenError};
 use std::collections::BTreeMap;
 use std::time::Duration;
 
@@ -22,14 +22,14 @@ const SHORTEST: Duration = Duration::from_mins(15);
 pub(super) const OF_ROLE: [LinkKind; 5] =
     [LinkKind::Permission, LinkKind::Trust, LinkKind::Conditions, LinkKind::Duration, LinkKind::SessionPolicy];
 
-impl Walk<'_> {
+impl Diagnoser<'_> {
     /// Becomes one role after the other, from the step that the start signs.
-    pub(super) async fn roles(&mut self, start: Standing, first: usize) {
+    pub(super) async fn roles(&mut self, start: ActingPrincipal, first: usize) {
         let names = self.names_of_roles();
         let mut standing = start;
         let mut at = first;
         // Who stood before the last role, and the call: to become it again without its session policy.
-        let mut before: Option<(Standing, AssumeRole)> = None;
+        let mut before: Option<(ActingPrincipal, AssumeRole)> = None;
         let plan = std::sync::Arc::clone(&self.plan);
         while let Some(key) = plan.keys.get(at) {
             match key.step() {
@@ -37,7 +37,7 @@ impl Walk<'_> {
                     let Some((session, with_mfa)) = self.session_of_step(at).await else {
                         return self.leave_out_roles();
                     };
-                    standing = Standing { signer: Signer::Session(session), with_mfa, ..standing };
+                    standing = ActingPrincipal { signer: Signer::Session(session), with_mfa, ..standing };
                 }
                 Step::SessionToken(_) | Step::Source(_) => {}
                 Step::AssumeRole(call) => {
@@ -58,12 +58,12 @@ impl Walk<'_> {
     /// Becomes one role, or says why not; gives who one is then, if the chain can go on.
     async fn role(
         &mut self,
-        from: &Standing,
+        from: &ActingPrincipal,
         call: &AssumeRole,
         name: &str,
         at: usize,
-        before: Option<&(Standing, AssumeRole)>,
-    ) -> Option<Standing> {
+        before: Option<&(ActingPrincipal, AssumeRole)>,
+    ) -> Option<ActingPrincipal> {
         if !self.may_call() {
             let text = format!("not tried: this diagnosis has made its {CALLS_MAX} calls");
             self.found.links.push(Link::new(LinkKind::Permission, State::Unproven, text).of(name));
@@ -90,9 +90,9 @@ impl Walk<'_> {
     /// Makes one call. What it gives is dropped, and wiped, by who asked for it.
     async fn assume(
         &mut self,
-        from: &Standing,
+        from: &ActingPrincipal,
         call: &AssumeRole,
-        variation: Option<Variation>,
+        variation: Option<RequestVariation>,
     ) -> Result<Issued, TokenError> {
         if !self.may_call() {
             return Err(spent());
@@ -101,19 +101,19 @@ impl Walk<'_> {
         let session = call.session_name.clone().unwrap_or_else(|| session_name(user));
         let tokens = &self.agent.ports.tokens;
         let issued = tokens.assume_role(&self.aws, &from.signer, call, &session, None).await;
-        let how = variation.map(Variation::as_str);
+        let how = variation.map(RequestVariation::as_str);
         self.made("sts:AssumeRole", call.role_arn.as_str(), how, issued.as_ref().map(|_| ()));
         issued
     }
 
     async fn refused(
         &mut self,
-        from: &Standing,
+        from: &ActingPrincipal,
         call: &AssumeRole,
         name: &str,
-        before: Option<&(Standing, AssumeRole)>,
+        before: Option<&(ActingPrincipal, AssumeRole)>,
         error: &TokenError,
-    ) -> Option<Standing> {
+    ) -> Option<ActingPrincipal> {
         let (Some(code), Kind::Refused) = (&error.code, error.report.kind) else {
             let obstacle = rolecall_core::domain::diagnosis::key::Obstacle::Answer;
             let text = error.report.message.clone();
@@ -148,7 +148,7 @@ impl Walk<'_> {
         next
     }
 
-    fn attempt(&self, from: &Standing, call: &AssumeRole, name: &str, refusal: Refusal) -> Attempt {
+    fn attempt(&self, from: &ActingPrincipal, call: &AssumeRole, name: &str, refusal: Refusal) -> Attempt {
         let catalogue = self.agent.configuration.catalogue();
         let identity = &self.plan.identity;
         let is_first = from.party.name == identity.name.as_str();
@@ -176,32 +176,36 @@ impl Walk<'_> {
     /// granted, and who one is by that: the rest of the chain can then be proven as well.
     async fn vary(
         &mut self,
-        from: &Standing,
+        from: &ActingPrincipal,
         call: &AssumeRole,
         name: &str,
-        before: Option<&(Standing, AssumeRole)>,
+        before: Option<&(ActingPrincipal, AssumeRole)>,
         attempt: &Attempt,
-    ) -> (Vec<Variation>, Option<Standing>) {
+    ) -> (Vec<RequestVariation>, Option<ActingPrincipal>) {
         let mut tried = Vec::new();
         let without_tags = || AssumeRole { tags: BTreeMap::new(), transitive_tag_keys: Vec::new(), ..call.clone() };
         let without_source_identity = || AssumeRole { source_identity: None, ..call.clone() };
         match attempt.refusal {
             Refusal::OverMaximum | Refusal::OverChain => {
-                tried.push((Variation::Short, AssumeRole { duration: SHORTEST, ..call.clone() }));
+                tried.push((RequestVariation::Short, AssumeRole { duration: SHORTEST, ..call.clone() }));
             }
-            Refusal::BadPolicy => tried
-                .push((Variation::WithoutPolicy, AssumeRole { policy: None, policy_arns: Vec::new(), ..call.clone() })),
-            Refusal::TagSession => tried.push((Variation::WithoutTags, without_tags())),
-            Refusal::SetSourceIdentity => tried.push((Variation::WithoutSourceIdentity, without_source_identity())),
+            Refusal::BadPolicy => tried.push((
+                RequestVariation::WithoutPolicy,
+                AssumeRole { policy: None, policy_arns: Vec::new(), ..call.clone() },
+            )),
+            Refusal::TagSession => tried.push((RequestVariation::WithoutTags, without_tags())),
+            Refusal::SetSourceIdentity => {
+                tried.push((RequestVariation::WithoutSourceIdentity, without_source_identity()));
+            }
             Refusal::Bare | Refusal::NotAllowed(PolicyKind::Trust | PolicyKind::Other) => {
                 if call.external_id.is_some() {
-                    tried.push((Variation::WithoutExternalId, AssumeRole { external_id: None, ..call.clone() }));
+                    tried.push((RequestVariation::WithoutExternalId, AssumeRole { external_id: None, ..call.clone() }));
                 }
                 if !call.tags.is_empty() {
-                    tried.push((Variation::WithoutTags, without_tags()));
+                    tried.push((RequestVariation::WithoutTags, without_tags()));
                 }
                 if call.source_identity.is_some() {
-                    tried.push((Variation::WithoutSourceIdentity, without_source_identity()));
+                    tried.push((RequestVariation::WithoutSourceIdentity, without_source_identity()));
                 }
             }
             _ => {}
@@ -217,24 +221,27 @@ impl Walk<'_> {
         let is_open = matches!(attempt.refusal, Refusal::Bare | Refusal::NotAllowed(_));
         if let Some((earlier, earlier_call)) = before.filter(|(_, call)| is_open && is_limited(call)) {
             let free = AssumeRole { policy: None, policy_arns: Vec::new(), ..earlier_call.clone() };
-            if let Ok(issued) = self.assume(earlier, &free, Some(Variation::WithoutPolicy)).await {
+            if let Ok(issued) = self.assume(earlier, &free, Some(RequestVariation::WithoutPolicy)).await {
                 let unlimited = standing(issued.session, &free, &from.party.name, from.with_mfa);
-                if let Ok(issued) = self.assume(&unlimited, call, Some(Variation::CallerUnlimited)).await {
-                    return (vec![Variation::CallerUnlimited], Some(standing(issued.session, call, name, false)));
+                if let Ok(issued) = self.assume(&unlimited, call, Some(RequestVariation::CallerUnlimited)).await {
+                    return (
+                        vec![RequestVariation::CallerUnlimited],
+                        Some(standing(issued.session, call, name, false)),
+                    );
                 }
             }
         }
         if attempt.refusal == Refusal::Bare
             && let Some(with_mfa) = self.with_mfa(from, attempt).await
-            && let Ok(issued) = self.assume(&with_mfa, call, Some(Variation::WithMfa)).await
+            && let Ok(issued) = self.assume(&with_mfa, call, Some(RequestVariation::WithMfa)).await
         {
-            return (vec![Variation::WithMfa], Some(standing(issued.session, call, name, true)));
+            return (vec![RequestVariation::WithMfa], Some(standing(issued.session, call, name, true)));
         }
         (Vec::new(), None)
     }
 
     /// Gets the identity's MFA session, where it has a device that this role does without.
-    async fn with_mfa(&mut self, from: &Standing, attempt: &Attempt) -> Option<Standing> {
+    async fn with_mfa(&mut self, from: &ActingPrincipal, attempt: &Attempt) -> Option<ActingPrincipal> {
         if attempt.with_mfa || !attempt.takes_mfa || attempt.device.is_none() || !self.may_call() {
             return None;
         }
@@ -250,7 +257,7 @@ impl Walk<'_> {
             self.found.findings.truncate(findings);
         }
         let (session, with_mfa) = session?;
-        Some(Standing { signer: Signer::Session(session), with_mfa, party: from.party.clone() })
+        Some(ActingPrincipal { signer: Signer::Session(session), with_mfa, party: from.party.clone() })
     }
 
     /// Writes the links of a role that was refused.
@@ -285,7 +292,7 @@ impl Walk<'_> {
     }
 
     /// Compares what a session with a session policy may do with what the role itself may.
-    async fn harmless(&mut self, from: &Standing, call: &AssumeRole, name: &str, with: &Standing) {
+    async fn harmless(&mut self, from: &ActingPrincipal, call: &AssumeRole, name: &str, with: &ActingPrincipal) {
         const ACTION: &str = "s3:ListAllMyBuckets";
         let Signer::Session(session) = &with.signer else { return };
         if !is_limited(call) || !self.may_call() {
@@ -323,15 +330,20 @@ impl Walk<'_> {
         self.found.findings.push(finding);
     }
 
-    async fn may_without_policy(&mut self, from: &Standing, call: &AssumeRole, name: &str) -> bool {
+    async fn may_without_policy(&mut self, from: &ActingPrincipal, call: &AssumeRole, name: &str) -> bool {
         let free = AssumeRole { policy: None, policy_arns: Vec::new(), ..call.clone() };
-        let Ok(issued) = self.assume(from, &free, Some(Variation::WithoutPolicy)).await else { return false };
+        let Ok(issued) = self.assume(from, &free, Some(RequestVariation::WithoutPolicy)).await else { return false };
         if !self.may_call() {
             return false;
         }
         let probes = self.agent.ports.tokens.probes();
         let listed = probes.list_buckets(&self.aws, &issued.session, &call.region).await;
-        self.made("s3:ListAllMyBuckets", name, Some(Variation::WithoutPolicy.as_str()), listed.as_ref().copied());
+        self.made(
+            "s3:ListAllMyBuckets",
+            name,
+            Some(RequestVariation::WithoutPolicy.as_str()),
+            listed.as_ref().copied(),
+        );
         listed.is_ok()
     }
 
@@ -343,7 +355,7 @@ impl Walk<'_> {
     }
 
     /// Makes a harmless call with what came of it.
-    async fn result(&mut self, standing: &Standing) {
+    async fn result(&mut self, standing: &ActingPrincipal) {
         if !self.may_call() {
             let text = format!("not tried: this diagnosis has made its {CALLS_MAX} calls");
             return self.link(LinkKind::Result, State::Unproven, text);
@@ -363,15 +375,15 @@ impl Walk<'_> {
     }
 }
 
-fn standing(session: Session, call: &AssumeRole, name: &str, with_mfa: bool) -> Standing {
+fn standing(session: Session, call: &AssumeRole, name: &str, with_mfa: bool) -> ActingPrincipal {
     let party = Party { name: name.to_owned(), arn: call.role_arn.to_string(), session_arn: None };
-    Standing { signer: Signer::Session(session), party, with_mfa }
+    ActingPrincipal { signer: Signer::Session(session), party, with_mfa }
 }
 
 /// The answer to a call that was not made.
 fn spent() -> TokenError {
-    let report = Report::new(Kind::Failed, format!("this diagnosis has made its {CALLS_MAX} calls"));
-    TokenError { report, outlook: Outlook::Permanent, code: None, request_id: None }
+    let report = UserError::new(Kind::Failed, format!("this diagnosis has made its {CALLS_MAX} calls"));
+    TokenError { report, outlook: Retryability::Permanent, code: None, request_id: None }
 }
 
 fn is_limited(call: &AssumeRole) -> bool {

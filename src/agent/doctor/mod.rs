@@ -17,12 +17,12 @@
 
 mod chain;
 mod document;
-mod reading;
+mod policy_reader;
+mod preflight;
 mod region;
-mod start;
 
 use super::Agent;
-use super::audit::{Event, Line};
+use super::audit::{AuditLine, Event};
 use super::caller::Caller;
 use super::failure::class;
 use super::server::Connection;
@@ -30,8 +30,8 @@ use rolecall_core::domain::catalogue::{AwsSettings, IdentityKind};
 use rolecall_core::domain::credential::Signer;
 use rolecall_core::domain::diagnosis::attempt::Party;
 use rolecall_core::domain::diagnosis::{Finding, Link, LinkKind, State};
+use rolecall_core::domain::error::{Kind, UserError};
 use rolecall_core::domain::plan::{Plan, Step};
-use rolecall_core::domain::report::{Kind, Report};
 use rolecall_ipc::protocol::diagnosis::{Diagnosis, Made};
 use rolecall_ipc::protocol::message::{Answer, Context, Progress};
 use rolecall_ports::TokenError;
@@ -49,21 +49,20 @@ impl Agent {
         caller: &Caller,
         context: &Context,
         connection: &mut Connection,
-    ) -> Result<Answer, Report> {
+    ) -> Result<Answer, UserError> {
         self.touch();
         let plan = self.plan_for(name, Event::Doctor, caller).await?;
-        if let Some(report) = super::recursion::refuse(caller, &self.ports.tokens.sources().running().await) {
+        if let Some(report) = super::recursion_guard::refuse(caller, &self.ports.tokens.sources().running().await) {
             return Err(report);
         }
         let Ok(_turn) = self.examining.try_lock() else {
-            return Err(
-                Report::new(Kind::Failed, "another diagnosis is under way").hint("wait for its end and run it again")
-            );
+            return Err(UserError::new(Kind::Failed, "another diagnosis is under way")
+                .hint("wait for its end and run it again"));
         };
         // It has keys and sessions in memory.
         let watch = self.locks.watch();
         let aws = self.configuration.catalogue().aws.clone();
-        let mut walk = Walk {
+        let mut walk = Diagnoser {
             agent: self,
             plan,
             aws,
@@ -81,7 +80,7 @@ impl Agent {
 }
 
 /// One diagnosis.
-struct Walk<'a> {
+struct Diagnoser<'a> {
     agent: &'a Agent,
     plan: Arc<Plan>,
     aws: Arc<AwsSettings>,
@@ -93,14 +92,14 @@ struct Walk<'a> {
 
 /// Who stands at some place of the chain.
 #[derive(Clone)]
-struct Standing {
+struct ActingPrincipal {
     signer: Signer,
     party: Party,
     /// Whether a code was given for it.
     with_mfa: bool,
 }
 
-impl Walk<'_> {
+impl Diagnoser<'_> {
     async fn walk(&mut self) {
         let start = match self.plan.identity.kind {
             IdentityKind::IamUser => self.key_in_vault().await,
@@ -174,7 +173,7 @@ impl Walk<'_> {
                 counters.sts_failures.fetch_add(1, Ordering::Relaxed);
             }
         }
-        let mut line = Line::new(self.agent.ports.clock.now().wall, Event::Doctor, result.clone());
+        let mut line = AuditLine::new(self.agent.ports.clock.now().wall, Event::Doctor, result.clone());
         line.name = Some(self.plan.name.to_string());
         line.caller = Some(self.caller.clone());
         let how = variation.map(|variation| format!(", {variation}")).unwrap_or_default();

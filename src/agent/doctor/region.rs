@@ -1,15 +1,20 @@
 //! A key or session that STS of one Region rejects as unknown: whether another Region accepts it.
 
-use super::{Standing, Walk};
+use super::{ActingPrincipal, Diagnoser};
 use crate::unknown_key::{accepted_by, id_of};
 use rolecall_core::domain::diagnosis::Finding;
 use rolecall_core::domain::diagnosis::key::wrong_region;
 use rolecall_core::domain::regions::{self, Rejected};
 
-impl Walk<'_> {
+impl Diagnoser<'_> {
     /// Asks other Regions of the configuration; returns what is wrong with the Region, if one of them accepts the signer.
     /// `role` is empty for the identity itself.
-    pub(super) async fn rejected_by_region(&mut self, standing: &Standing, asked: &str, role: &str) -> Option<Finding> {
+    pub(super) async fn rejected_by_region(
+        &mut self,
+        standing: &ActingPrincipal,
+        asked: &str,
+        role: &str,
+    ) -> Option<Finding> {
         if !self.may_call() {
             return None;
         }

@@ -5,7 +5,7 @@
 //! Never 404, which Java reads as "there is no such service" and goes on to the next provider; never 200 without a session.
 
 use super::http::{Answer, Problem, check, json, single};
-use super::{body, imds, peer, visits};
+use super::{credentials_body, imds, peer, redirect_tickets};
 use crate::Agent;
 use hyper::{Method, Request, StatusCode};
 use rolecall_core::domain::credential::FLOOR;
@@ -18,16 +18,16 @@ pub(super) async fn answer<B>(agent: &Agent, request: &Request<B>, port: u16) ->
         return metadata(agent, request, port, below).await;
     }
     check(request, port, &[Method::GET])?;
-    if let Some(nonce) = path.strip_prefix(visits::PATH) {
-        return Ok(visits::answer(agent.endpoint.visit(agent, nonce).as_ref()));
+    if let Some(nonce) = path.strip_prefix(redirect_tickets::PATH) {
+        return Ok(redirect_tickets::answer(agent.endpoint.visit(agent, nonce).as_ref()));
     }
     let name = path.strip_prefix(ROLE_PATH);
     let token = single(request, "authorization");
     // A token of one role opens no other, and an unknown path is told apart from a wrong token to nobody.
     let grant = token.and_then(|token| agent.endpoint.find(agent, token)).filter(|grant| Some(&*grant.name) == name);
     let grant = grant.ok_or_else(|| unauthorized(agent, port))?;
-    let (plan, given) = agent.serve_grant(&grant, FLOOR).await?;
-    let body = body::container(&given.held, &plan).ok_or_else(no_memory)?;
+    let (plan, given) = agent.serve_lease(&grant, FLOOR).await?;
+    let body = credentials_body::container(&given.held, &plan).ok_or_else(no_memory)?;
     Ok(json(StatusCode::OK, body))
 }
 

@@ -1,6 +1,6 @@
 //! Entry point of `fuzz/` into the shared HTTP port. Compiled for cargo-fuzz only.
 
-use super::serve::{HEAD_MAX, Service, answer};
+use super::listener::{HEAD_MAX, Service, answer};
 use crate::Agent;
 use hyper::server::conn::http1;
 use hyper::service::service_fn;

@@ -13,7 +13,7 @@ use hyper::header::{
     TRANSFER_ENCODING, UPGRADE,
 };
 use hyper::{Method, Request, Response, StatusCode, Version};
-use rolecall_core::domain::report::{Kind, Report};
+use rolecall_core::domain::error::{Kind, UserError};
 
 /// What goes back.
 pub(super) type Answer = Response<Full<Bytes>>;
@@ -47,7 +47,7 @@ impl Problem {
 
     /// Says that there is no session to give.
     pub(super) fn of(failure: &Failure) -> Self {
-        let Report { kind, message, hint, .. } = &failure.report;
+        let UserError { kind, message, hint, .. } = &failure.report;
         let (status, code) = match kind {
             Kind::Locked => (StatusCode::FORBIDDEN, "Locked"),
             Kind::Refused => (StatusCode::FORBIDDEN, "Refused"),

@@ -4,10 +4,10 @@
 //! out is the PUT with a header of its own before everything. Only what leads to credentials is served; all else is not
 //! there, as on an instance without it.
 
-use super::body;
 use super::container::no_memory;
-use super::grants::Grant;
+use super::credentials_body;
 use super::http::{Answer, Problem, check, json, single, text};
+use super::leases::EndpointLease;
 use super::{Digest, digest, new_token};
 use crate::Agent;
 use hyper::header::HeaderValue;
@@ -58,7 +58,7 @@ impl Tokens {
 }
 
 /// Answers one request.
-pub(super) async fn answer<B>(agent: &Agent, request: &Request<B>, grant: &Grant) -> Result<Answer, Problem> {
+pub(super) async fn answer<B>(agent: &Agent, request: &Request<B>, grant: &EndpointLease) -> Result<Answer, Problem> {
     let path = request.uri().path_and_query().map_or("", |path| path.as_str());
     check(request, grant.port(), &[method(path)])?;
     if !grant.holds(agent) {
@@ -76,7 +76,7 @@ pub(super) fn method(path: &str) -> Method {
 pub(super) async fn serve<B>(
     agent: &Agent,
     request: &Request<B>,
-    grant: &Grant,
+    grant: &EndpointLease,
     path: &str,
     port: u16,
 ) -> Result<Answer, Problem> {
@@ -97,14 +97,14 @@ pub(super) async fn serve<B>(
         None if !name.is_empty() => Err(nothing()),
         None | Some("") => Ok(text(StatusCode::OK, grant.name.clone())),
         Some(name) if name == grant.name => {
-            let (_, given) = agent.serve_grant(grant, FLOOR_OF_METADATA).await?;
-            Ok(json(StatusCode::OK, body::imds(&given.held).ok_or_else(no_memory)?))
+            let (_, given) = agent.serve_lease(grant, FLOOR_OF_METADATA).await?;
+            Ok(json(StatusCode::OK, credentials_body::imds(&given.held).ok_or_else(no_memory)?))
         }
         Some(_) => Err(nothing()),
     }
 }
 
-fn give_token<B>(request: &Request<B>, grant: &Grant, now: Duration) -> Result<Answer, Problem> {
+fn give_token<B>(request: &Request<B>, grant: &EndpointLease, now: Duration) -> Result<Answer, Problem> {
     let asked = single(request, TTL_HEADER).and_then(|value| std::str::from_utf8(value).ok()?.parse::<u64>().ok());
     let Some(ttl) = asked.filter(|ttl| (1..=TTL_MAX).contains(ttl)) else {
         let what = format!("{TTL_HEADER} has to say how long the token is good: 1 to {TTL_MAX} seconds");

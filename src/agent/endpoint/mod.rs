@@ -6,37 +6,38 @@
 //! grant; then the shared port stays the agent's. One that was given up after the last grant could be taken by another
 //! user, and what still asks there, as a job that has outlived its shell, would be given that user's credentials.
 
-mod body;
 mod container;
+mod credentials_body;
 #[cfg(fuzzing)]
 pub mod fuzzing;
-mod grants;
 mod http;
 mod imds;
-mod kept;
-mod owner;
+mod lease_owner;
+mod leases;
+mod limits;
+mod listener;
 mod peer;
-mod room;
-mod serve;
-mod visits;
+mod persistence;
+mod redirect_tickets;
 
-pub(super) use body::Bodies;
-pub(super) use grants::WantedGrant;
+pub(super) use credentials_body::Bodies;
+pub(super) use leases::LeaseRequest;
 pub(super) use peer::can_be_told;
 
 use super::Agent;
-use super::audit::{Event, Line};
+use super::audit::{AuditLine, Event};
 use super::failure::Failure;
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use grants::Grant;
-use kept::Kept;
-use rolecall_core::domain::report::{Kind, Report};
+use leases::EndpointLease;
+use listener::{RunningListener, Service};
+use persistence::SavedLeases;
+use redirect_tickets::RedirectTickets;
+use rolecall_core::domain::error::{Kind, UserError};
 use rolecall_core::domain::secret::{EndpointToken, SigninUrl};
 use rolecall_ipc::protocol::message::EndpointForm;
 use rolecall_ipc::protocol::status::{EndpointStatus, GrantStatus};
 use rolecall_platform::blocking::STATE;
-use serve::{Listening, Service};
 use sha2::{Digest as _, Sha256};
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
@@ -44,7 +45,6 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::Duration;
 use tokio::sync::watch;
 use tokio::time::timeout;
-use visits::Visits;
 use zeroize::Zeroizing;
 
 /// Of 256 bits no guess is worth trying.
@@ -62,10 +62,10 @@ fn digest(token: &[u8]) -> Digest {
 }
 
 /// Makes a token of letters, digits, `-` and `_`: what a header, an environment and a URL take as it is.
-fn new_token() -> Result<EndpointToken, Report> {
+fn new_token() -> Result<EndpointToken, UserError> {
     let mut bytes = Zeroizing::new([0_u8; TOKEN_BYTES]);
     getrandom::fill(&mut *bytes)
-        .map_err(|e| Report::new(Kind::Failed, format!("the system gives no random numbers: {e}")))?;
+        .map_err(|e| UserError::new(Kind::Failed, format!("the system gives no random numbers: {e}")))?;
     Ok(EndpointToken::new(URL_SAFE_NO_PAD.encode(bytes.as_slice())))
 }
 
@@ -80,17 +80,17 @@ pub(super) struct Endpoint {
     /// Which change of the grants the file has. Held while it is written, so that an older state never replaces a newer.
     written: Arc<tokio::sync::Mutex<u64>>,
     /// Why the file is not up to date.
-    unkept: Mutex<Option<Report>>,
+    unkept: Mutex<Option<UserError>>,
 }
 
 #[derive(Default)]
 struct State {
     /// The port that all containers' grants and browsers share.
-    shared: Option<Listening>,
-    grants: HashMap<Digest, Arc<Grant>>,
+    shared: Option<RunningListener>,
+    grants: HashMap<Digest, Arc<EndpointLease>>,
     /// Counts what the file has to follow.
     changes: u64,
-    visits: Visits,
+    visits: RedirectTickets,
     /// Told by a lock to the connections that were there before it.
     cut: watch::Sender<()>,
     /// At the agent's end ports are given up, while the grants wait in the file for the next agent.
@@ -99,7 +99,7 @@ struct State {
 
 impl Endpoint {
     pub(super) fn new(agent: Weak<Agent>, state: &Path, socket: &Path) -> Self {
-        let file = state.join(kept::file_name(socket));
+        let file = state.join(persistence::file_name(socket));
         Self {
             agent,
             file,
@@ -115,12 +115,12 @@ impl Endpoint {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn unkept(&self) -> MutexGuard<'_, Option<Report>> {
+    fn unkept(&self) -> MutexGuard<'_, Option<UserError>> {
         self.unkept.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Returns why open shells would lose their endpoint with this agent, if they would.
-    pub(super) fn warning(&self) -> Option<Report> {
+    pub(super) fn warning(&self) -> Option<UserError> {
         self.unkept().clone()
     }
 
@@ -143,11 +143,11 @@ impl Endpoint {
         holds().inspect_err(|_| self.state().visits.forget(&key))?;
         let later = Arc::clone(&agent);
         tokio::spawn(async move {
-            later.ports.clock.sleep_until(now + visits::WAITS).await;
+            later.ports.clock.sleep_until(now + redirect_tickets::WAITS).await;
             later.endpoint.forget_visits();
         });
-        let url = format!("http://127.0.0.1:{port}{}{}", visits::PATH, nonce.expose());
-        Ok((SigninUrl::new(url), visits::WAITS))
+        let url = format!("http://127.0.0.1:{port}{}{}", redirect_tickets::PATH, nonce.expose());
+        Ok((SigninUrl::new(url), redirect_tickets::WAITS))
     }
 
     fn visit(&self, agent: &Agent, nonce: &str) -> Option<SigninUrl> {
@@ -175,7 +175,7 @@ impl Endpoint {
     }
 
     /// Takes a grant in, if there is room, and keeps it for the next agent.
-    async fn take_in(&self, agent: &Agent, grant: Arc<Grant>) -> Result<u16, Report> {
+    async fn take_in(&self, agent: &Agent, grant: Arc<EndpointLease>) -> Result<u16, UserError> {
         let (port, superseded) = self.insert(grant)?;
         for grant in superseded {
             grant.close();
@@ -186,12 +186,12 @@ impl Endpoint {
     }
 
     /// Gives the port by which a grant is served from now on, and which grants have made room for it.
-    fn insert(&self, grant: Arc<Grant>) -> Result<(u16, Vec<Arc<Grant>>), Report> {
+    fn insert(&self, grant: Arc<EndpointLease>) -> Result<(u16, Vec<Arc<EndpointLease>>), UserError> {
         let mut state = self.state();
         if state.is_closed {
             return Err(closed());
         }
-        let superseded = room::make(&mut state.grants, &grant.owner)?;
+        let superseded = limits::make(&mut state.grants, &grant.owner)?;
         let port = match grant.form {
             EndpointForm::Container => state.share(&self.agent)?,
             EndpointForm::Imds => grant.port(),
@@ -233,7 +233,7 @@ impl Endpoint {
     }
 
     /// Finds the grant of a token, if its owner lives and its time is not over.
-    fn find(&self, agent: &Agent, token: &[u8]) -> Option<Arc<Grant>> {
+    fn find(&self, agent: &Agent, token: &[u8]) -> Option<Arc<EndpointLease>> {
         let key = digest(token);
         let grant = self.state().grants.get(&key).map(Arc::clone)?;
         (grant.form == EndpointForm::Container && grant.holds(agent)).then_some(grant)
@@ -278,13 +278,13 @@ impl Endpoint {
         let problem = problem.map(|problem| {
             tracing::warn!(%problem, "open shells and commands lose their endpoint when this agent ends");
             let what = format!("open shells and commands lose their endpoint when this agent ends: {problem}");
-            Report::new(Kind::Failed, what).hint(format!("free some space: `df -h {}`", self.file.display()))
+            UserError::new(Kind::Failed, what).hint(format!("free some space: `df -h {}`", self.file.display()))
         });
         *self.unkept() = problem;
     }
 
     /// Writes the file, if it is not up to date. Not under the state's lock: requests need that one.
-    async fn write(&self, is_last: bool) -> Result<(), Report> {
+    async fn write(&self, is_last: bool) -> Result<(), UserError> {
         let mut written = Arc::clone(&self.written).lock_owned().await;
         let kept = {
             let mut state = self.state();
@@ -294,7 +294,7 @@ impl Endpoint {
                 return Ok(());
             }
             *written = state.changes;
-            Kept::of(&self.socket, state.shared.as_ref().map(|shared| shared.port), state.grants.values())
+            SavedLeases::of(&self.socket, state.shared.as_ref().map(|shared| shared.port), state.grants.values())
         };
         let file = self.file.clone();
         let write = move || {
@@ -304,25 +304,25 @@ impl Endpoint {
             done
         };
         let done = STATE.run(self.file.display().to_string(), KEPT_WITHIN, write).await;
-        done.unwrap_or_else(|error| Err(Report::new(Kind::Failed, format!("{} {error}", self.file.display()))))
+        done.unwrap_or_else(|error| Err(UserError::new(Kind::Failed, format!("{} {error}", self.file.display()))))
     }
 }
 
 impl State {
     /// Gives the shared port; takes one at first use.
-    fn share(&mut self, agent: &Weak<Agent>) -> Result<u16, Report> {
+    fn share(&mut self, agent: &Weak<Agent>) -> Result<u16, UserError> {
         if self.is_closed {
             return Err(closed());
         }
         if self.shared.is_none() {
-            self.shared = Some(serve::listen(None, agent, &Service::Shared)?);
+            self.shared = Some(listener::listen(None, agent, &Service::Shared)?);
         }
         Ok(self.shared.as_ref().map_or(0, |shared| shared.port))
     }
 }
 
-fn closed() -> Report {
-    Report::new(Kind::Agent, "the agent is ending").hint("run it again: that starts a new agent")
+fn closed() -> UserError {
+    UserError::new(Kind::Agent, "the agent is ending").hint("run it again: that starts a new agent")
 }
 
 impl Agent {
@@ -330,20 +330,20 @@ impl Agent {
     pub(super) async fn resume_endpoint(&self) {
         let endpoint = &self.endpoint;
         let (file, socket) = (endpoint.file.clone(), endpoint.socket.clone());
-        let read = move || kept::read(&file, &socket);
+        let read = move || persistence::read(&file, &socket);
         let before = STATE.run(endpoint.file.display().to_string(), KEPT_WITHIN, read).await;
         let Some(before) = before.ok().flatten() else { return };
         let now = self.ports.clock.now();
         let port = before.port;
         let (containers, metadata): (Vec<_>, Vec<_>) = before
-            .into_grants(now.boot)
+            .into_leases(now.boot)
             .into_iter()
             .map(Arc::new)
-            .partition(|grant: &Arc<Grant>| grant.form == EndpointForm::Container);
+            .partition(|grant: &Arc<EndpointLease>| grant.form == EndpointForm::Container);
         let mut taken = Vec::new();
         let mut dropped = Vec::new();
         if let (false, Some(port)) = (containers.is_empty(), port) {
-            match serve::listen(Some(port), &endpoint.agent, &Service::Shared) {
+            match listener::listen(Some(port), &endpoint.agent, &Service::Shared) {
                 Ok(listening) => {
                     endpoint.state().shared = Some(listening);
                     taken.extend(containers);
@@ -353,7 +353,7 @@ impl Agent {
             }
         }
         for grant in metadata {
-            match serve::listen(Some(grant.port()), &endpoint.agent, &Service::Metadata(Arc::downgrade(&grant))) {
+            match listener::listen(Some(grant.port()), &endpoint.agent, &Service::Metadata(Arc::downgrade(&grant))) {
                 Ok(listening) => {
                     grant.listens(listening);
                     taken.push(grant);
@@ -375,8 +375,8 @@ impl Agent {
     }
 
     /// Writes a line of the audit log about a grant.
-    fn audit_grant(&self, grant: &Grant, result: &str, message: Option<String>) {
-        let mut line = Line::new(self.ports.clock.now().wall, Event::Grant, result);
+    fn audit_grant(&self, grant: &EndpointLease, result: &str, message: Option<String>) {
+        let mut line = AuditLine::new(self.ports.clock.now().wall, Event::Grant, result);
         line.name = Some(grant.name.clone());
         line.caller = Some(grant.caller.clone());
         line.message = message;

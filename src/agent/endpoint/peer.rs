@@ -4,17 +4,17 @@
 //! connection is looked up before a byte of it is read: the socket with exactly our peer's two addresses, by `sock_diag(7)`,
 //! or in `/proc/net/tcp` where that is not to be had (a container's filter, gVisor). What cannot be told is a stranger.
 
-use rolecall_core::domain::report::{Kind, Report};
+use rolecall_core::domain::error::{Kind, UserError};
 use std::net::SocketAddrV4;
 
 /// Refuses what has no other protection, where the system does not say who is at the other end.
-pub(crate) fn can_be_told(instead: &str) -> Result<(), Report> {
+pub(crate) fn can_be_told(instead: &str) -> Result<(), UserError> {
     if cfg!(target_os = "linux") {
         return Ok(());
     }
     let what =
         "this system does not say who is at the other end of a connection, so that every user of it would be served";
-    Err(Report::new(Kind::Failed, what).hint(instead))
+    Err(UserError::new(Kind::Failed, what).hint(instead))
 }
 
 /// Tells the user at the other end; `None` where the kernel does not say, or nobody holds that socket any more.

@@ -6,14 +6,14 @@
 
 use super::steps::Rotation;
 use super::{Entry, progress};
+use crate::deadline::Deadline;
 use crate::failure::Failure;
-use crate::patience::Patience;
-use crate::questions::Subject;
+use crate::prompts::Subject;
 use rolecall_core::domain::credential::{AccessKey, Signer};
+use rolecall_core::domain::error::{Kind, UserError};
 use rolecall_core::domain::regions;
-use rolecall_core::domain::report::{Kind, Report};
 use rolecall_ipc::protocol::process_output;
-use rolecall_ports::{Listing, NewKey, Outlook, TokenError};
+use rolecall_ports::{Listing, NewKey, Retryability, TokenError};
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
@@ -35,7 +35,7 @@ pub(super) enum Ask<'a> {
 }
 
 /// What IAM answered.
-pub(super) enum Told {
+pub(super) enum CallResult {
     Key(NewKey),
     Keys(Listing),
     Done,
@@ -74,7 +74,7 @@ impl Pauses {
 
 impl Rotation<'_> {
     /// Asks IAM and waits out what passes by itself. The error is AWS's, with a hint that names identity and policy.
-    pub(super) async fn ask(&mut self, ask: Ask<'_>) -> Result<Told, TokenError> {
+    pub(super) async fn ask(&mut self, ask: Ask<'_>) -> Result<CallResult, TokenError> {
         let mut pauses = Pauses::new(self.now());
         let mut renewed = false;
         loop {
@@ -93,7 +93,7 @@ impl Rotation<'_> {
             if denied {
                 return Err(self.denied(ask, error));
             }
-            if error.outlook == Outlook::SignerExpired && !renewed {
+            if error.outlook == Retryability::SignerExpired && !renewed {
                 renewed = true;
                 self.agent.sessions.drop_expired(self.plan.key());
                 continue;
@@ -101,9 +101,11 @@ impl Rotation<'_> {
             let is_passing = match ask {
                 // A second key would be made where the answer to the first was lost.
                 Ask::Create => error.is_throttled(),
-                Ask::List => error.outlook == Outlook::Transient,
+                Ask::List => error.outlook == Retryability::Transient,
                 // The new key signs, and IAM may hear of it later than STS did.
-                Ask::Deactivate(_) | Ask::Delete(_) => error.outlook == Outlook::Transient || is_unknown_key(&error),
+                Ask::Deactivate(_) | Ask::Delete(_) => {
+                    error.outlook == Retryability::Transient || is_unknown_key(&error)
+                }
             };
             if !is_passing {
                 return Err(self.named(error));
@@ -113,28 +115,28 @@ impl Rotation<'_> {
         }
     }
 
-    async fn call(&self, signer: &Signer, ask: Ask<'_>) -> Result<Told, TokenError> {
+    async fn call(&self, signer: &Signer, ask: Ask<'_>) -> Result<CallResult, TokenError> {
         let keys = self.agent.ports.tokens.access_keys();
         let (aws, user) = (&self.aws, self.user()?);
         match ask {
-            Ask::Create => keys.create(aws, signer, user).await.map(Told::Key),
-            Ask::List => keys.list(aws, signer, user).await.map(Told::Keys),
-            Ask::Deactivate(id) => keys.deactivate(aws, signer, user, id).await.map(|()| Told::Done),
-            Ask::Delete(id) => keys.delete(aws, signer, user, id).await.map(|()| Told::Done),
+            Ask::Create => keys.create(aws, signer, user).await.map(CallResult::Key),
+            Ask::List => keys.list(aws, signer, user).await.map(CallResult::Keys),
+            Ask::Deactivate(id) => keys.deactivate(aws, signer, user, id).await.map(|()| CallResult::Done),
+            Ask::Delete(id) => keys.delete(aws, signer, user, id).await.map(|()| CallResult::Done),
         }
     }
 
     /// Lists the user's keys.
-    pub(super) async fn list(&mut self) -> Result<Listing, Report> {
+    pub(super) async fn list(&mut self) -> Result<Listing, UserError> {
         match self.ask(Ask::List).await {
-            Ok(Told::Keys(listing)) => Ok(listing),
-            Ok(_) => Err(Report::new(Kind::Failed, "IAM's answer does not fit its question")),
+            Ok(CallResult::Keys(listing)) => Ok(listing),
+            Ok(_) => Err(UserError::new(Kind::Failed, "IAM's answer does not fit its question")),
             Err(error) => Err(error.report),
         }
     }
 
     /// Deletes a key; one that is gone already is no failure.
-    pub(super) async fn delete(&mut self, id: &str) -> Result<(), Report> {
+    pub(super) async fn delete(&mut self, id: &str) -> Result<(), UserError> {
         match self.ask(Ask::Delete(id)).await {
             Ok(_) => Ok(()),
             Err(error) if error.is_missing() => Ok(()),
@@ -143,7 +145,7 @@ impl Rotation<'_> {
     }
 
     /// Switches a key off; one that is gone already is no failure.
-    pub(super) async fn deactivate(&mut self, id: &str) -> Result<(), Report> {
+    pub(super) async fn deactivate(&mut self, id: &str) -> Result<(), UserError> {
         match self.ask(Ask::Deactivate(id)).await {
             Ok(_) => Ok(()),
             Err(error) if error.is_missing() => Ok(()),
@@ -152,7 +154,7 @@ impl Rotation<'_> {
     }
 
     /// Waits until a key works in every region where the identity's roles will use it, and is the user's.
-    pub(super) async fn try_out(&mut self, step: &str, key: &AccessKey) -> Result<(), Report> {
+    pub(super) async fn try_out(&mut self, step: &str, key: &AccessKey) -> Result<(), UserError> {
         let mut pauses = Pauses::new(self.now());
         let mut is_proven = false;
         for region in self.regions() {
@@ -165,7 +167,7 @@ impl Rotation<'_> {
                         break;
                     }
                     Ok(who) => {
-                        return Err(Report::new(
+                        return Err(UserError::new(
                             Kind::Refused,
                             format!("AWS takes the new access key {} for {}, not for {}", key.id, who.arn, self.arn()),
                         )
@@ -174,7 +176,7 @@ impl Rotation<'_> {
                     Err(error) => error,
                 };
                 self.agent.counters.sts_failures.fetch_add(1, Ordering::Relaxed);
-                if !is_unknown_key(&error) && error.outlook != Outlook::Transient {
+                if !is_unknown_key(&error) && error.outlook != Retryability::Transient {
                     return Err(self.named(error).report);
                 }
                 // A Region that rejects the key in use as well says nothing about the new one.
@@ -184,7 +186,7 @@ impl Rotation<'_> {
                 }
                 is_checked = true;
                 let Some(again) = pauses.until(self.now()) else {
-                    return Err(Report {
+                    return Err(UserError {
                         hint: Some("AWS may need a few minutes to know a new key".to_owned()),
                         kind: Kind::Unreachable,
                         ..error.report
@@ -201,7 +203,7 @@ impl Rotation<'_> {
         if is_proven {
             return Ok(());
         }
-        Err(Report::new(
+        Err(UserError::new(
             Kind::Refused,
             format!("no Region accepts access key {}, and none accepts the old key", key.id),
         )
@@ -230,18 +232,18 @@ impl Rotation<'_> {
     }
 
     /// Gives what signs the next call: the vault's key, or the session of the identity's device.
-    async fn signer(&mut self) -> Result<Signer, Report> {
+    async fn signer(&mut self) -> Result<Signer, UserError> {
         if !self.by_session {
             return Ok(Signer::Key(self.stored()?.key.clone()));
         }
         let serial = self.plan.mfa_serial().expect("a session signs only where there is a device").clone();
         let seat = self.agent.seat(Subject::Device(serial), &self.plan.name, self.caller, self.context);
-        let session = self.agent.sessions.get(&self.plan, Patience::new());
+        let session = self.agent.sessions.get(&self.plan, Deadline::new());
         let given = self.agent.asking(session, seat, self.connection).await;
         let given = given.map_err(|Failure { report, .. }| report)?;
         process_output::parse(&given.held.line)
             .map(Signer::Session)
-            .ok_or_else(|| Report::new(Kind::Failed, "a session in memory cannot be read back"))
+            .ok_or_else(|| UserError::new(Kind::Failed, "a session in memory cannot be read back"))
     }
 
     /// Says who was denied what, and which statement would allow it.
@@ -258,7 +260,7 @@ impl Rotation<'_> {
         let (name, arn, action) = (&self.plan.identity.name, self.arn(), ask.action());
         let hint =
             format!("{name} ({arn}) needs {action}; a policy of the user must have the statement {statement}{mfa}");
-        TokenError { report: Report { hint: Some(hint), ..error.report }, ..error }
+        TokenError { report: UserError { hint: Some(hint), ..error.report }, ..error }
     }
 
     /// Names the identity in the hint of a failure; the adapter knows keys only.
@@ -270,8 +272,8 @@ impl Rotation<'_> {
     }
 }
 
-fn told(report: Report) -> TokenError {
-    TokenError { report, outlook: Outlook::Permanent, code: None, request_id: None }
+fn told(report: UserError) -> TokenError {
+    TokenError { report, outlook: Retryability::Permanent, code: None, request_id: None }
 }
 
 /// Tells a key that AWS does not know: deleted, off, or too new.
@@ -281,7 +283,7 @@ fn is_unknown_key(error: &TokenError) -> bool {
 
 /// Tells a failure of which nobody knows whether a key was made: no answer, half an answer, an illness of AWS's.
 pub(super) fn may_have_acted(error: &TokenError) -> bool {
-    error.outlook == Outlook::Transient && !error.is_throttled()
+    error.outlook == Retryability::Transient && !error.is_throttled()
 }
 
 /// Tells the quota of two keys.

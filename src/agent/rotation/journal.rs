@@ -5,8 +5,8 @@
 //! switched off or deleted.
 
 use chrono::{DateTime, Utc};
+use rolecall_core::domain::error::{Kind, UserError};
 use rolecall_core::domain::names::Name;
-use rolecall_core::domain::report::{Kind, Report};
 use rolecall_platform::blocking::STATE;
 use rolecall_platform::files::StateFile;
 use serde::{Deserialize, Serialize};
@@ -100,17 +100,17 @@ impl Journal {
     }
 
     /// Reads every rotation that was begun and not finished.
-    pub(crate) async fn all(&self) -> Result<BTreeMap<String, Entry>, Report> {
+    pub(crate) async fn all(&self) -> Result<BTreeMap<String, Entry>, UserError> {
         self.run(|journal| Ok(journal.load()?.rotations)).await
     }
 
     /// Reads how far an identity's rotation came.
-    pub(crate) async fn entry(&self, identity: &Name) -> Result<Option<Entry>, Report> {
+    pub(crate) async fn entry(&self, identity: &Name) -> Result<Option<Entry>, UserError> {
         Ok(self.all().await?.remove(identity.as_str()))
     }
 
     /// Writes down where an identity's rotation stands; `None` when it is over.
-    pub(crate) async fn record(&self, identity: &Name, entry: Option<&Entry>) -> Result<(), Report> {
+    pub(crate) async fn record(&self, identity: &Name, entry: Option<&Entry>) -> Result<(), UserError> {
         let (identity, entry) = (identity.to_string(), entry.cloned());
         self.run(move |journal| {
             let _one_at_a_time = journal.writing.lock().unwrap_or_else(PoisonError::into_inner);
@@ -131,21 +131,21 @@ impl Journal {
 
     async fn run<T: Send + 'static>(
         &self,
-        job: impl FnOnce(&Self) -> Result<T, Report> + Send + 'static,
-    ) -> Result<T, Report> {
+        job: impl FnOnce(&Self) -> Result<T, UserError> + Send + 'static,
+    ) -> Result<T, UserError> {
         let journal = self.clone();
         let shown = self.file.path().display().to_string();
         let done = STATE.run(shown.as_str(), DEADLINE, move || job(&journal)).await;
         done.unwrap_or_else(|error| {
-            Err(Report::new(Kind::Failed, format!("the journal of rotations {shown} {error}"))
+            Err(UserError::new(Kind::Failed, format!("the journal of rotations {shown} {error}"))
                 .hint("see whether its file system is mounted; `rolecall identity rotate` goes on where it stopped"))
         })
     }
 
-    fn load(&self) -> Result<Content, Report> {
+    fn load(&self) -> Result<Content, UserError> {
         let failed = |why: String| {
             // A journal that is taken for empty would leave a key of ours at AWS that nobody knows of.
-            Report::new(Kind::Failed, format!("the journal of rotations {}: {why}", self.file.path().display()))
+            UserError::new(Kind::Failed, format!("the journal of rotations {}: {why}", self.file.path().display()))
                 .hint("look at the file; without it, compare `aws iam list-access-keys` with `rolecall identity list`")
         };
         Ok(self.file.load().map_err(failed)?.unwrap_or_default())

@@ -3,11 +3,11 @@
 //! Apart because this is where keys can be lost: AWS tells a secret once, and CreateAccessKey cannot be repeated. What was
 //! made without anybody hearing its secret is found by what was there before and by its time.
 
-use super::calls::{Ask, Told, is_quota, may_have_acted, orphans};
+use super::calls::{Ask, CallResult, is_quota, may_have_acted, orphans};
 use super::journal::{Entry, Step};
 use super::steps::Rotation;
 use chrono::TimeDelta;
-use rolecall_core::domain::report::{Kind, Report, printable};
+use rolecall_core::domain::error::{Kind, UserError, printable};
 use rolecall_ports::{ListedKey, Listing, NewKey, TokenError};
 use std::time::Duration;
 
@@ -24,13 +24,13 @@ const LIST_LAG: Duration = Duration::from_secs(4);
 
 impl Rotation<'_> {
     /// Makes a new key and puts it into the vault beside the old one.
-    pub(super) async fn begin(&mut self, delete: Option<&str>) -> Result<Entry, Report> {
+    pub(super) async fn begin(&mut self, delete: Option<&str>) -> Result<Entry, UserError> {
         let old = self.stored()?.key.id.clone();
         let listing = self.list().await?;
         let listing = self.make_room(&old, listing, delete).await?;
         let mut entry = self.entry(&old, listing.keys.iter().map(|key| key.id.clone()).collect());
         (entry.since, entry.until) = (listing.now - BEFORE_CALL, listing.now + AFTER_CALL);
-        self.record(&entry).await.map_err(|report| report.also("nothing was done"))?;
+        self.record(&entry).await.map_err(|report| report.with_note("nothing was done"))?;
         let made = self.create(&mut entry).await?;
         let new = made.key.id.clone();
         self.step("create", &format!("{new} is made"), Some(&new)).await;
@@ -50,14 +50,14 @@ impl Rotation<'_> {
     }
 
     /// Takes a key back that could not be kept: its secret is about to be lost.
-    async fn undo(&mut self, new: &str, report: Report) -> Report {
+    async fn undo(&mut self, new: &str, report: UserError) -> UserError {
         match self.abandon(new).await {
             Ok(()) => {
                 // Where not even this can be written down, the next rotation finds out that there is nothing to do.
                 let _ = self.forget().await;
-                report.also(&format!("the new key {new} was deleted again, the old one is in use as before"))
+                report.with_note(&format!("the new key {new} was deleted again, the old one is in use as before"))
             }
-            Err(_) => report.also(&format!(
+            Err(_) => report.with_note(&format!(
                 "the new key {new} is left at AWS, without use; the next `rolecall identity rotate {}` deletes it",
                 self.plan.identity.name
             )),
@@ -65,13 +65,13 @@ impl Rotation<'_> {
     }
 
     /// Has AWS make the key. Where the answer is lost, what was made is found and deleted first.
-    async fn create(&mut self, entry: &mut Entry) -> Result<NewKey, Report> {
+    async fn create(&mut self, entry: &mut Entry) -> Result<NewKey, UserError> {
         let mut tried = 0;
         loop {
             tried += 1;
             let error = match self.ask(Ask::Create).await {
-                Ok(Told::Key(key)) => return Ok(key),
-                Ok(_) => return Err(Report::new(Kind::Failed, "IAM's answer does not fit its question")),
+                Ok(CallResult::Key(key)) => return Ok(key),
+                Ok(_) => return Err(UserError::new(Kind::Failed, "IAM's answer does not fit its question")),
                 Err(error) => error,
             };
             // The quota may count the key whose answer was lost before.
@@ -99,15 +99,15 @@ impl Rotation<'_> {
         }
     }
 
-    fn unheard(&self, error: TokenError) -> Report {
+    fn unheard(&self, error: TokenError) -> UserError {
         let name = &self.plan.identity.name;
-        error.report.also(&format!(
+        error.report.with_note(&format!(
             "whether AWS has made a key is not known: `rolecall identity rotate {name}` finds out and goes on"
         ))
     }
 
     /// Says that AWS made no key; nothing is left to finish.
-    async fn not_made(&mut self, error: TokenError) -> Report {
+    async fn not_made(&mut self, error: TokenError) -> UserError {
         if let Err(report) = self.forget().await {
             return report;
         }
@@ -122,14 +122,17 @@ impl Rotation<'_> {
     }
 
     /// Sees that the user has room for a new key; a second one goes only where somebody has said so.
-    async fn make_room(&mut self, old: &str, listing: Listing, delete: Option<&str>) -> Result<Listing, Report> {
+    async fn make_room(&mut self, old: &str, listing: Listing, delete: Option<&str>) -> Result<Listing, UserError> {
         let name = self.plan.identity.name.clone();
         if !listing.keys.iter().any(|key| key.id == old) {
-            return Err(Report::new(Kind::Failed, format!("AWS does not list {old} among the keys of {}", self.arn()))
-                .hint("look at them: `aws iam list-access-keys`"));
+            return Err(UserError::new(
+                Kind::Failed,
+                format!("AWS does not list {old} among the keys of {}", self.arn()),
+            )
+            .hint("look at them: `aws iam list-access-keys`"));
         }
         if delete == Some(old) {
-            return Err(Report::new(Kind::Usage, format!("{old} is the key in use, and the one that is rotated"))
+            return Err(UserError::new(Kind::Usage, format!("{old} is the key in use, and the one that is rotated"))
                 .hint(format!("leave out `--delete`: `rolecall identity rotate {name}`")));
         }
         match (listing.keys.iter().find(|key| key.id != old).cloned(), delete) {
@@ -142,17 +145,17 @@ impl Rotation<'_> {
             }
             (Some(other), None) => Err(self.two_keys(&other)),
             (_, Some(id)) => {
-                Err(Report::new(Kind::Usage, format!("{} has no access key {}", self.arn(), printable(id, 128)))
+                Err(UserError::new(Kind::Usage, format!("{} has no access key {}", self.arn(), printable(id, 128)))
                     .hint("look at the keys: `aws iam list-access-keys`"))
             }
         }
     }
 
-    fn two_keys(&self, other: &ListedKey) -> Report {
+    fn two_keys(&self, other: &ListedKey) -> UserError {
         let name = &self.plan.identity.name;
         let status = if other.active { "active" } else { "inactive" };
         let made = other.created.map(|at| format!(", made {}", at.format("%Y-%m-%d"))).unwrap_or_default();
-        Report::new(
+        UserError::new(
             Kind::Refused,
             format!("{} has a second access key already, {} ({status}{made}); AWS allows two", self.arn(), other.id),
         )

@@ -14,11 +14,11 @@ use crate::caller::Caller;
 use crate::server::Connection;
 use rolecall_core::domain::arn::IamUser;
 use rolecall_core::domain::catalogue::{AwsSettings, IdentityKind};
+use rolecall_core::domain::error::{Kind, UserError};
 use rolecall_core::domain::plan::Plan;
-use rolecall_core::domain::report::{Kind, Report};
 use rolecall_ipc::protocol::message::{Context, Progress};
 use rolecall_ipc::protocol::status::Rotated;
-use rolecall_ports::{Outlook, StoredKey, TokenError};
+use rolecall_ports::{Retryability, StoredKey, TokenError};
 use std::sync::Arc;
 
 /// The most regions in which a key is tried out; more would make a rotation take minutes.
@@ -65,10 +65,10 @@ impl<'a> Rotation<'a> {
     }
 
     /// Goes from wherever the rotation stands to its end.
-    pub(super) async fn run(&mut self, delete: Option<&str>) -> Result<Rotated, Report> {
+    pub(super) async fn run(&mut self, delete: Option<&str>) -> Result<Rotated, UserError> {
         let stored = self.agent.ports.vault.read(&self.plan.identity.name).await?;
         self.user = Some(IamUser::new(&stored.arn).map_err(|why| {
-            Report::new(Kind::Refused, format!("the key of {} cannot be rotated: {why}", self.plan.identity.name))
+            UserError::new(Kind::Refused, format!("the key of {} cannot be rotated: {why}", self.plan.identity.name))
                 .hint(format!("it belongs to {}; only an IAM user's key can be", stored.arn))
         })?);
         self.check_alone(&stored).await?;
@@ -80,7 +80,7 @@ impl<'a> Rotation<'a> {
         let done = self.go_on(&mut entry).await;
         done.map_err(|report| {
             let name = &self.plan.identity.name;
-            report.also(&format!(
+            report.with_note(&format!(
                 "nothing is lost: the rotation stands at `{}`, and `rolecall identity rotate {name}` goes on",
                 entry.step.as_str()
             ))
@@ -97,14 +97,14 @@ impl<'a> Rotation<'a> {
 
     /// Fails where another identity lives by a key of the same user: a rotation would delete it, or take a key that is made
     /// for it for one of its own.
-    async fn check_alone(&self, stored: &StoredKey) -> Result<(), Report> {
+    async fn check_alone(&self, stored: &StoredKey) -> Result<(), UserError> {
         let name = &self.plan.identity.name;
         let catalogue = self.agent.configuration.catalogue();
         let others = catalogue.identities.values().filter(|other| other.kind == IdentityKind::IamUser);
         for other in others.filter(|other| other.name != *name) {
             let Ok(theirs) = self.agent.ports.vault.read(&other.name).await else { continue };
             if theirs.arn == stored.arn {
-                return Err(Report::new(
+                return Err(UserError::new(
                     Kind::Refused,
                     format!(
                         "identity `{}` has a key of the same user, {}: a rotation of `{name}` could delete it",
@@ -122,8 +122,8 @@ impl<'a> Rotation<'a> {
     }
 
     /// Does the steps from the one that the entry names.
-    async fn go_on(&mut self, entry: &mut Entry) -> Result<(), Report> {
-        let unnamed = || Report::new(Kind::Failed, "the journal names no new key");
+    async fn go_on(&mut self, entry: &mut Entry) -> Result<(), UserError> {
+        let unnamed = || UserError::new(Kind::Failed, "the journal names no new key");
         let new = entry.new.clone().ok_or_else(unnamed)?;
         if matches!(entry.step, Step::Verify | Step::Switch) {
             let next = self.stored()?.next.clone().ok_or_else(unnamed)?;
@@ -167,7 +167,7 @@ impl<'a> Rotation<'a> {
 
     /// Finds where an earlier rotation was broken off, and cleans up what cannot be gone on with; `None` where nothing is
     /// left to finish.
-    async fn stand(&mut self) -> Result<Option<Entry>, Report> {
+    async fn stand(&mut self) -> Result<Option<Entry>, UserError> {
         let name = self.plan.identity.name.clone();
         let entry = self.agent.rotations.journal.entry(&name).await?;
         let stored = self.stored()?.clone();
@@ -206,7 +206,7 @@ impl<'a> Rotation<'a> {
 
     /// Tells whether AWS has no such key (any more); then the vault forgets it. It is the one beside the key in use, so that
     /// nothing depends on it: a write that was given up on may have come through after its key was taken back.
-    async fn is_gone(&mut self, next: &str) -> Result<bool, Report> {
+    async fn is_gone(&mut self, next: &str) -> Result<bool, UserError> {
         if self.list().await?.keys.iter().any(|key| key.id == next) {
             return Ok(false);
         }
@@ -218,17 +218,17 @@ impl<'a> Rotation<'a> {
     }
 
     /// Sees that the vault gives the new key back before the old one is touched: what a keyring took it may not have kept.
-    async fn confirm(&self, new: &str) -> Result<(), Report> {
+    async fn confirm(&self, new: &str) -> Result<(), UserError> {
         let there = self.agent.ports.vault.read(&self.plan.identity.name).await?.key.id;
         if there == new {
             return Ok(());
         }
-        Err(Report::new(Kind::Failed, format!("the vault gives back {there}, where {new} was stored"))
+        Err(UserError::new(Kind::Failed, format!("the vault gives back {there}, where {new} was stored"))
             .hint("see that the vault works"))
     }
 
     /// Deletes at AWS what an earlier rotation made and the vault does not hold: its secret is lost.
-    async fn clean_up(&mut self, entry: &Entry) -> Result<(), Report> {
+    async fn clean_up(&mut self, entry: &Entry) -> Result<(), UserError> {
         let lost = match (&entry.new, entry.step) {
             (Some(new), Step::Store | Step::Verify | Step::Switch) => vec![new.clone()],
             (None, Step::Create) => {
@@ -245,7 +245,7 @@ impl<'a> Rotation<'a> {
     }
 
     /// Deletes a key of ours that nobody has the secret of.
-    pub(super) async fn abandon(&mut self, id: &str) -> Result<(), Report> {
+    pub(super) async fn abandon(&mut self, id: &str) -> Result<(), UserError> {
         // Never the key that the vault lives by, whatever the journal says.
         let stored = self.stored()?;
         if stored.key.id == id || stored.next.as_ref().is_some_and(|next| next.key.id == id) {
@@ -265,20 +265,20 @@ impl<'a> Rotation<'a> {
     }
 
     /// Writes down that the next step is about to be done.
-    pub(super) async fn reach(&self, entry: &mut Entry, step: Step) -> Result<(), Report> {
+    pub(super) async fn reach(&self, entry: &mut Entry, step: Step) -> Result<(), UserError> {
         entry.step = step;
         self.record(entry).await
     }
 
-    pub(super) async fn record(&self, entry: &Entry) -> Result<(), Report> {
+    pub(super) async fn record(&self, entry: &Entry) -> Result<(), UserError> {
         self.agent.rotations.journal.record(&self.plan.identity.name, Some(entry)).await
     }
 
-    pub(super) async fn forget(&self) -> Result<(), Report> {
+    pub(super) async fn forget(&self) -> Result<(), UserError> {
         self.agent.rotations.journal.record(&self.plan.identity.name, None).await
     }
 
-    pub(super) async fn write(&mut self, key: StoredKey) -> Result<(), Report> {
+    pub(super) async fn write(&mut self, key: StoredKey) -> Result<(), UserError> {
         self.agent.ports.vault.write(&self.plan.identity.name, &key).await?;
         self.stored = Some(key);
         Ok(())
@@ -294,14 +294,14 @@ impl<'a> Rotation<'a> {
         self.connection.tell(&progress).await;
     }
 
-    pub(super) fn stored(&self) -> Result<&StoredKey, Report> {
-        self.stored.as_ref().ok_or_else(|| Report::new(Kind::Failed, "the vault was not read"))
+    pub(super) fn stored(&self) -> Result<&StoredKey, UserError> {
+        self.stored.as_ref().ok_or_else(|| UserError::new(Kind::Failed, "the vault was not read"))
     }
 
     pub(super) fn user(&self) -> Result<&IamUser, TokenError> {
         self.user.as_ref().ok_or_else(|| TokenError {
-            report: Report::new(Kind::Failed, "the vault was not read"),
-            outlook: Outlook::Permanent,
+            report: UserError::new(Kind::Failed, "the vault was not read"),
+            outlook: Retryability::Permanent,
             code: None,
             request_id: None,
         })

@@ -1,6 +1,6 @@
 //! Forgetting: everything at a lock, what an edit has made another meaning, and the sessions of a key that is another now.
 
-use super::{Entries, HandOut, Sessions, Stray, Waiting};
+use super::{Entries, ServedSession, Sessions, Superseded, Waiting};
 use crate::failure::Failure;
 use rolecall_core::domain::catalogue::AwsSettings;
 use rolecall_core::domain::names::Name;
@@ -67,7 +67,7 @@ impl Sessions {
     }
 
     /// Fails when everything has been forgotten since a session was chosen, which stays where it is.
-    pub(crate) fn check(&self, given: &HandOut) -> Result<(), Failure> {
+    pub(crate) fn check(&self, given: &ServedSession) -> Result<(), Failure> {
         self.called_off_since(given.locks)
     }
 
@@ -92,7 +92,7 @@ impl Sessions {
             // Who waits for it asked before the edit, and is answered; but a lock must still find it.
             if let Some(flight) = entry.flight.as_ref().filter(|_| !keep) {
                 let (task, outcome) = (flight.task.clone(), flight.outcome.clone());
-                strays.push(Stray { identity: key.identity().clone(), task, outcome });
+                strays.push(Superseded { identity: key.identity().clone(), task, outcome });
             }
             keep
         });

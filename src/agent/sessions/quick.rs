@@ -1,6 +1,6 @@
 //! Sessions for who cannot wait: an HTTP client of an SDK gives up after a second and knows nobody to ask.
 
-use super::{Decision, HandOut, Sessions};
+use super::{Decision, ServedSession, Sessions};
 use crate::failure::{Failure, being_asked, being_fetched};
 use crate::renewal::Urgency;
 use rolecall_core::domain::credential::Freshness;
@@ -16,9 +16,9 @@ const PATIENCE: Duration = Duration::from_millis(350);
 impl Sessions {
     /// Gives the session of a plan with this much left if that can be, or the one that there is; or says that it is being
     /// fetched, which goes on.
-    pub(crate) async fn quickly(self: &Arc<Self>, plan: &Arc<Plan>, floor: Duration) -> Result<HandOut, Failure> {
+    pub(crate) async fn quickly(self: &Arc<Self>, plan: &Arc<Plan>, floor: Duration) -> Result<ServedSession, Failure> {
         let (flight, fallback, locks) = match self.decide(plan, plan.keys.len() - 1, Urgency::Foreground, floor) {
-            Decision::Serve { held, locks } => return Ok(HandOut { held, cached: true, locks }),
+            Decision::Serve { held, locks } => return Ok(ServedSession { held, cached: true, locks }),
             Decision::Fail(failure) => return Err(failure),
             Decision::Wait { flight, fallback, locks } => (flight, fallback, locks),
         };
@@ -28,8 +28,8 @@ impl Sessions {
             (Ok(Ok(held)), _) if held.freshness(self.ports.clock.now()) == Freshness::Expired => {
                 Err(Failure::called_off())
             }
-            (Ok(Ok(held)), _) => Ok(HandOut { held, cached: false, locks }),
-            (_, Some(held)) => Ok(HandOut { held, cached: true, locks }),
+            (Ok(Ok(held)), _) => Ok(ServedSession { held, cached: false, locks }),
+            (_, Some(held)) => Ok(ServedSession { held, cached: true, locks }),
             (Ok(Err(failure)), None) => Err(failure),
             (Err(_), None) => match plan.mfa_serial() {
                 Some(serial) if self.questions.is_open(serial) => Err(being_asked(plan)),

@@ -6,12 +6,12 @@
 
 use super::super::document::{Document, FileKind, Key, Section};
 use super::super::entry::Entry;
-use super::super::{BOM, managed};
+use super::super::{BOM, managed_block};
 use super::change::{Change, Removed};
 use super::profile::{Place, Profile, Profiles, WHO};
-use super::{Origin, Plan, Scene};
+use super::{ImportInput, Origin, Plan};
+use rolecall_core::domain::error::UserError;
 use rolecall_core::domain::names::Name;
-use rolecall_core::domain::report::Report;
 use std::collections::HashMap;
 
 /// Writes the header of a profile in the config file, or says why none can be written.
@@ -28,12 +28,12 @@ pub(super) fn header(profile: &str) -> Result<String, &'static str> {
 
 /// Puts the changes of both files into the plan.
 pub(super) fn write(
-    scene: &Scene<'_>,
+    scene: &ImportInput<'_>,
     profiles: &Profiles<'_, '_>,
     config: &Document<'_>,
     plan: &mut Plan,
-) -> Result<(), Report> {
-    let eol = managed::line_end(scene.config.1);
+) -> Result<(), UserError> {
+    let eol = managed_block::line_end(scene.config.1);
     let lines: Lines<'_> = Lines {
         config: config.lines().iter().map(|line| line.raw).collect(),
         credentials: super::super::split_lines(scene.credentials.1).collect(),

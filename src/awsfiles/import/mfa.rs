@@ -4,7 +4,7 @@
 //! agree on one it becomes the identity's, and one code opens them all; a role without a device keeps asking for none.
 
 use super::{NewIdentity, NewRole, Origin};
-use rolecall_core::domain::catalogue::{Catalogue, HOUR};
+use rolecall_core::domain::catalogue::{Config, HOUR};
 use rolecall_core::domain::names::Name;
 use std::collections::{BTreeSet, HashMap, HashSet};
 
@@ -18,7 +18,7 @@ pub(super) fn settle(
     identities: &mut [NewIdentity],
     roles: &mut [NewRole],
     served: &HashSet<Name>,
-    catalogue: &Catalogue,
+    catalogue: &Config,
     notes: &mut Vec<(String, String)>,
 ) {
     let mut wanted: HashMap<&str, BTreeSet<Option<&str>>> = HashMap::new();

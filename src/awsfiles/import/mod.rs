@@ -24,7 +24,7 @@ mod resolve;
 
 use super::document::FileKind;
 use change::Change;
-use rolecall_core::domain::catalogue::Catalogue;
+use rolecall_core::domain::catalogue::Config;
 use rolecall_core::domain::credential::AccessKey;
 use rolecall_core::domain::names::Name;
 use serde::{Deserialize, Serialize};
@@ -55,13 +55,13 @@ impl Tool {
 
 /// What is looked at.
 #[derive(Clone, Copy, Debug)]
-pub struct Scene<'a> {
+pub struct ImportInput<'a> {
     /// The config file and its text; empty text if it is missing.
     pub config: (&'a Path, &'a [u8]),
     /// The credentials file and its text.
     pub credentials: (&'a Path, &'a [u8]),
     /// What the configuration has already.
-    pub catalogue: &'a Catalogue,
+    pub catalogue: &'a Config,
     /// The keys in the vault: which identity has the key of this id.
     pub stored: &'a HashMap<String, Name>,
     /// The entries in other tools' keyrings.
@@ -150,7 +150,7 @@ pub struct NewRole {
 
 /// A profile that rolecall is to serve.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Served {
+pub struct ServedProfile {
     /// The profile.
     pub profile: String,
     /// The identity or role that it gets.
@@ -159,7 +159,7 @@ pub struct Served {
 
 /// A profile that stays as it is.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Left {
+pub struct Skipped {
     /// The profile.
     pub profile: String,
     /// The file and the line of its header; `None` for an entry of a keyring.
@@ -176,11 +176,11 @@ pub struct Plan {
     /// Roles, in the order of the files.
     pub roles: Vec<NewRole>,
     /// Profiles that rolecall is to serve and does not yet.
-    pub served: Vec<Served>,
+    pub served: Vec<ServedProfile>,
     /// Profiles that rolecall serves already.
     pub done: usize,
     /// Profiles that stay as they are.
-    pub left: Vec<Left>,
+    pub left: Vec<Skipped>,
     /// What a person should know of profiles that are taken over: the profile, the remark.
     pub notes: Vec<(String, String)>,
     /// The change of the config file.

@@ -4,8 +4,8 @@
 //! (`session.py::full_config`). What cannot be edited line by line without a guess makes the profile a broken one.
 
 use super::super::document::{Document, FileKind, Key, Section, SectionKind};
-use super::super::flaw::FlawKind;
-use rolecall_core::domain::report::printable;
+use super::super::parse_issue::ParseIssueKind;
+use rolecall_core::domain::error::printable;
 use std::collections::{HashMap, HashSet};
 use std::ops::Range;
 
@@ -146,7 +146,9 @@ impl<'s, 'a> Profiles<'s, 'a> {
 
 /// Gives the lines that tools read differently.
 fn bad_lines(document: &Document<'_>) -> HashSet<usize> {
-    let bad = |kind: FlawKind| matches!(kind, FlawKind::BareReturn | FlawKind::NotUtf8 | FlawKind::DuplicateKey { .. });
+    let bad = |kind: ParseIssueKind| {
+        matches!(kind, ParseIssueKind::BareReturn | ParseIssueKind::NotUtf8 | ParseIssueKind::DuplicateKey { .. })
+    };
     document.flaws().iter().filter(|flaw| bad(flaw.kind)).map(|flaw| flaw.line).collect()
 }
 

@@ -6,7 +6,7 @@
 //! `[autoawsume-NAME]`); of these only the session that they left can be seen.
 
 use super::profile::{Profile, Profiles};
-use rolecall_core::domain::report::printable;
+use rolecall_core::domain::error::printable;
 
 /// How aws-mfa names the profile with the key, unless it is told otherwise.
 const LONG_TERM: &str = "-long-term";

@@ -7,13 +7,13 @@ mod make;
 mod values;
 
 use super::super::document::{Document, FileKind};
-use super::super::managed;
+use super::super::managed_block;
 use super::command::{self, Command};
 use super::profile::{Profile, Profiles};
-use super::{Left, NewRole, Origin, Plan, Scene, Served, Tool, edit, mfa, renewal};
+use super::{ImportInput, NewRole, Origin, Plan, ServedProfile, Skipped, Tool, edit, mfa, renewal};
 use rolecall_core::domain::catalogue::{MAX_CHAIN, Role};
+use rolecall_core::domain::error::{UserError, printable};
 use rolecall_core::domain::names::Name;
-use rolecall_core::domain::report::{Report, printable};
 use rolecall_core::domain::secret::SecretKey;
 use std::collections::{HashMap, HashSet};
 use values::{check_secrets, key_of};
@@ -35,8 +35,8 @@ struct Known {
 type Outcome = Result<Known, String>;
 
 /// Makes the plan; fails only where the markers of rolecall's own block are damaged.
-pub fn plan(scene: &Scene<'_>) -> Result<Plan, Report> {
-    let own = managed::find(scene.config.0, scene.config.1)?.map_or(0..0, |span| span.lines);
+pub fn plan(scene: &ImportInput<'_>) -> Result<Plan, UserError> {
+    let own = managed_block::find(scene.config.0, scene.config.1)?.map_or(0..0, |span| span.lines);
     let config = Document::parse(scene.config.1, FileKind::Config);
     let credentials = Document::parse(scene.credentials.1, FileKind::Credentials);
     let profiles = Profiles::of(&config, &own, &credentials);
@@ -66,7 +66,7 @@ fn is_as(there: Option<&Role>, role: &NewRole) -> bool {
 }
 
 struct Resolver<'r, 's, 'a> {
-    scene: &'r Scene<'r>,
+    scene: &'r ImportInput<'r>,
     profiles: &'r Profiles<'s, 'a>,
     plan: Plan,
     /// What each profile is to those that name it as their source.
@@ -80,7 +80,7 @@ struct Resolver<'r, 's, 'a> {
 }
 
 impl<'r, 's, 'a> Resolver<'r, 's, 'a> {
-    fn new(scene: &'r Scene<'r>, profiles: &'r Profiles<'s, 'a>) -> Self {
+    fn new(scene: &'r ImportInput<'r>, profiles: &'r Profiles<'s, 'a>) -> Self {
         Self {
             scene,
             profiles,
@@ -104,11 +104,11 @@ impl<'r, 's, 'a> Resolver<'r, 's, 'a> {
         }
         match self.serve(profile) {
             Ok(Some(name)) => {
-                self.plan.served.push(Served { profile: profile.name.to_owned(), name });
+                self.plan.served.push(ServedProfile { profile: profile.name.to_owned(), name });
             }
             Ok(None) => self.plan.done += 1,
             Err(reason) => {
-                self.plan.left.push(Left { profile: profile.name.to_owned(), at: profile.at(), reason });
+                self.plan.left.push(Skipped { profile: profile.name.to_owned(), at: profile.at(), reason });
             }
         }
     }
@@ -342,8 +342,8 @@ impl<'r, 's, 'a> Resolver<'r, 's, 'a> {
                 continue;
             }
             match self.adopt(*tool, entry, None, None) {
-                Ok(known) => self.plan.served.push(Served { profile: entry.clone(), name: known.name }),
-                Err(reason) => self.plan.left.push(Left { profile: entry.clone(), at: None, reason }),
+                Ok(known) => self.plan.served.push(ServedProfile { profile: entry.clone(), name: known.name }),
+                Err(reason) => self.plan.left.push(Skipped { profile: entry.clone(), at: None, reason }),
             }
         }
     }

@@ -12,7 +12,7 @@ const OTHER_SECRET: &str = "je7MtGbClwBF/2Zp9Utk/h3yCo8nvbEXAMPLEKEY";
 struct Files {
     config: Vec<u8>,
     credentials: Vec<u8>,
-    catalogue: Catalogue,
+    catalogue: Config,
     stored: HashMap<String, Name>,
     entries: BTreeSet<(Tool, String)>,
     only: Option<BTreeSet<String>>,
@@ -23,7 +23,7 @@ fn files(config: impl Into<Vec<u8>>, credentials: impl Into<Vec<u8>>) -> Files {
     Files {
         config: config.into(),
         credentials: credentials.into(),
-        catalogue: Catalogue::default(),
+        catalogue: Config::default(),
         stored: HashMap::new(),
         entries: BTreeSet::new(),
         only: None,
@@ -33,7 +33,7 @@ fn files(config: impl Into<Vec<u8>>, credentials: impl Into<Vec<u8>>) -> Files {
 
 impl Files {
     fn plan(&self) -> Plan {
-        plan(&Scene {
+        plan(&ImportInput {
             config: (Path::new("/h/.aws/config"), &self.config),
             credentials: (Path::new("/h/.aws/credentials"), &self.credentials),
             catalogue: &self.catalogue,

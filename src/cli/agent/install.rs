@@ -8,7 +8,7 @@ use super::super::args::{InstallArgs, UninstallArgs};
 use super::super::config_file::shown;
 use super::super::output::{self, Failure};
 use super::{stop, systemd};
-use rolecall_core::domain::report::{Kind, Report};
+use rolecall_core::domain::error::{Kind, UserError};
 use rolecall_ipc::client;
 use rolecall_platform::files;
 use rolecall_platform::paths::Paths;
@@ -27,7 +27,7 @@ pub(super) const NOT_NEEDED: &str = "nothing has to be installed: `rolecall get 
 pub(super) fn install(paths: &Paths, args: &InstallArgs) -> Result<(), Failure> {
     let program = client::agent_program()?;
     if args.confined && cfg!(target_os = "macos") {
-        return Err(Report::new(Kind::Usage, "launchd has nothing like `--confined`")
+        return Err(UserError::new(Kind::Usage, "launchd has nothing like `--confined`")
             .hint("install it without")
             .into());
     }
@@ -76,7 +76,7 @@ pub(super) fn install(paths: &Paths, args: &InstallArgs) -> Result<(), Failure> 
     }
     // Not only said: a unit that cannot be started would be found out by the next tool.
     let status = super::status::fetch(&paths.looked_up_again(), client::Autostart::No).map_err(|report| {
-        Report::new(report.kind, format!("it is installed, but the agent does not answer: {}", report.message))
+        UserError::new(report.kind, format!("it is installed, but the agent does not answer: {}", report.message))
             .hint(plan.look.clone())
     })?;
     let _ = writeln!(said, "{}; the agent runs, pid {}", plan.done, status.agent.pid);
@@ -173,13 +173,13 @@ enum Change {
 
 impl File {
     /// Compares it with what is there; refuses one that somebody else wrote.
-    fn look(&self) -> Result<Change, Report> {
+    fn look(&self) -> Result<Change, UserError> {
         match fs::read_to_string(&self.path) {
             Ok(found) if found == self.content => Ok(Change::None),
             Ok(found) if found.contains(MARK) => Ok(Change::Write),
             Err(e) if e.kind() == io::ErrorKind::NotFound => Ok(Change::Write),
-            Err(e) => Err(Report::new(Kind::Failed, format!("cannot read {}: {e}", self.path.display()))),
-            Ok(_) => Err(Report::new(
+            Err(e) => Err(UserError::new(Kind::Failed, format!("cannot read {}: {e}", self.path.display()))),
+            Ok(_) => Err(UserError::new(
                 Kind::Failed,
                 format!("{} is not rolecall's: it lacks the line of `rolecall agent install`", self.path.display()),
             )
@@ -187,10 +187,10 @@ impl File {
         }
     }
 
-    fn write(&self) -> Result<(), Report> {
+    fn write(&self) -> Result<(), UserError> {
         if let Some(dir) = self.path.parent() {
             fs::create_dir_all(dir)
-                .map_err(|e| Report::new(Kind::Failed, format!("cannot create {}: {e}", dir.display())))?;
+                .map_err(|e| UserError::new(Kind::Failed, format!("cannot create {}: {e}", dir.display())))?;
         }
         files::write_atomically(&self.path, self.content.as_bytes())
     }
@@ -201,10 +201,10 @@ pub(super) fn is_ours(path: &Path) -> bool {
     fs::read_to_string(path).is_ok_and(|content| content.contains(MARK))
 }
 
-fn remove(path: &Path) -> Result<(), Report> {
+fn remove(path: &Path) -> Result<(), UserError> {
     match fs::remove_file(path) {
         Err(e) if e.kind() != io::ErrorKind::NotFound => {
-            Err(Report::new(Kind::Failed, format!("cannot remove {}: {e}", path.display())))
+            Err(UserError::new(Kind::Failed, format!("cannot remove {}: {e}", path.display())))
         }
         _ => Ok(()),
     }

@@ -2,7 +2,7 @@
 
 use super::install::{self, File, MARK, Plan, Undo};
 use super::program::Step;
-use rolecall_core::domain::report::{Kind, Report};
+use rolecall_core::domain::error::{Kind, UserError};
 use rolecall_platform::paths::Paths;
 use std::path::{Path, PathBuf};
 
@@ -12,7 +12,7 @@ const PACKAGED_PROGRAM: &str = "/usr/local/bin/rolecalld";
 const LABEL: &str = "rolecall.agent";
 
 /// Gives what an installation takes.
-pub(super) fn plan(paths: &Paths, program: &Path) -> Result<Plan, Report> {
+pub(super) fn plan(paths: &Paths, program: &Path) -> Result<Plan, UserError> {
     let path = path(paths);
     let active = Step::new("launchctl", &["print", &service()]).run().is_ok();
     let mut commands = Vec::new();
@@ -58,9 +58,9 @@ fn service() -> String {
     format!("{}/{LABEL}", domain())
 }
 
-fn plist(program: &Path) -> Result<String, Report> {
+fn plist(program: &Path) -> Result<String, UserError> {
     let program = program.to_str().filter(|path| !path.chars().any(char::is_control)).ok_or_else(|| {
-        Report::new(Kind::Failed, format!("a property list cannot name {}", program.display()))
+        UserError::new(Kind::Failed, format!("a property list cannot name {}", program.display()))
             .hint("install rolecall into a directory with a plain name")
     })?;
     let program = program.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;");

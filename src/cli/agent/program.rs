@@ -1,6 +1,6 @@
 //! Running a service manager's command, with a deadline: one that hangs must not hang the person.
 
-use rolecall_core::domain::report::{Kind, Report, printable};
+use rolecall_core::domain::error::{Kind, UserError, printable};
 use std::io::Read;
 use std::process::{Child, Command, Stdio};
 use std::thread;
@@ -30,8 +30,8 @@ impl Step {
     }
 
     /// Runs it and gives what it printed; its complaint is the error.
-    pub(super) fn run(&self) -> Result<String, Report> {
-        let failed = |why: String| Report::new(Kind::Failed, format!("`{}`: {why}", self.shown()));
+    pub(super) fn run(&self) -> Result<String, UserError> {
+        let failed = |why: String| UserError::new(Kind::Failed, format!("`{}`: {why}", self.shown()));
         let mut command = Command::new(self.program);
         command.args(&self.arguments).stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
         let mut child = command.spawn().map_err(|e| failed(e.to_string()))?;

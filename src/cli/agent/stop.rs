@@ -4,10 +4,10 @@
 //! that its refusals name. But what an agent refuses is not done behind its back: the end of a socket for containers and
 //! remote machines is nobody who may end it, and behind a tunnel stands a program of another machine.
 
-use super::super::{status, waiting};
+use super::super::{spinner, status};
 use super::systemd;
-use rolecall_core::domain::report::{Kind, Report};
-use rolecall_ipc::client::{self, Autostart, Brief, NotStopped, ask_briefly};
+use rolecall_core::domain::error::{Kind, UserError};
+use rolecall_ipc::client::{self, Autostart, NotStopped, QuickReply, ask_briefly};
 use rolecall_ipc::protocol::message::Request;
 use rolecall_platform::paths::Paths;
 use rustix::process::{Pid, Signal};
@@ -22,14 +22,14 @@ const LOOKS: u32 = 200;
 const WORD: Duration = Duration::from_secs(1);
 
 /// Ends the agent and waits until it is gone; tells whether there was one.
-pub(super) fn stop(paths: &Paths) -> Result<bool, Report> {
+pub(super) fn stop(paths: &Paths) -> Result<bool, UserError> {
     if !client::listens(paths)? {
         return Ok(false);
     }
     // What it says of itself is true on its own machine only.
     let process = status::fetch(paths, Autostart::No).ok().and_then(|status| i32::try_from(status.agent.pid).ok());
     let mut process = process.filter(|process| is_agent(*process));
-    match waiting::meanwhile("waiting for the agent", || client::stop(paths)) {
+    match spinner::meanwhile("waiting for the agent", || client::stop(paths)) {
         Ok(()) => {}
         Err(NotStopped::Refused(refusal)) => return Err(refusal),
         Err(NotStopped::Deaf(why)) => {
@@ -42,10 +42,10 @@ pub(super) fn stop(paths: &Paths) -> Result<bool, Report> {
             }
         }
     }
-    if waiting::meanwhile("waiting for the agent to end", || is_over(paths, process)) {
+    if spinner::meanwhile("waiting for the agent to end", || is_over(paths, process)) {
         return Ok(true);
     }
-    Err(Report::new(Kind::Agent, "the agent has not stopped within 10 seconds")
+    Err(UserError::new(Kind::Agent, "the agent has not stopped within 10 seconds")
         .hint(format!("read its log: `tail {}`", paths.agent_log().display())))
 }
 
@@ -54,7 +54,8 @@ fn is_over(paths: &Paths, process: Option<i32>) -> bool {
     for _ in 0..LOOKS {
         // Not by the socket where the process is known: somebody's `get` may have started the next agent already, or
         // systemd listens on for it. Not by connecting alone: at a tunnel's end sshd takes connections all the same.
-        let gone = process.map_or_else(|| matches!(ask_briefly(paths, Request::Names, WORD), Brief::NoAgent), is_gone);
+        let gone =
+            process.map_or_else(|| matches!(ask_briefly(paths, Request::Names, WORD), QuickReply::NoAgent), is_gone);
         if gone {
             return true;
         }

@@ -6,7 +6,7 @@
 use super::install::{self, File, MARK, NOT_NEEDED, Plan, Undo};
 use super::program::Step;
 use crate::args::InstallArgs;
-use rolecall_core::domain::report::{Kind, Report};
+use rolecall_core::domain::error::{Kind, UserError};
 use rolecall_platform::paths::Paths;
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -26,12 +26,12 @@ const PACKAGED_PROGRAM: &str = "/usr/bin/rolecalld";
 const PACKAGED_UNITS: &str = "/usr/lib/systemd/user";
 
 /// Gives what an installation takes; what it would take can be told where no manager runs, too.
-pub(super) fn plan(paths: &Paths, program: &Path, args: &InstallArgs) -> Result<Plan, Report> {
+pub(super) fn plan(paths: &Paths, program: &Path, args: &InstallArgs) -> Result<Plan, UserError> {
     if !args.dry_run {
         reach()?;
     }
     if !is_its_socket(paths) {
-        return Err(Report::new(
+        return Err(UserError::new(
             Kind::Usage,
             format!("systemd would not listen where you ask, which is {}", paths.socket.display()),
         )
@@ -118,9 +118,9 @@ fn control(arguments: &[&str]) -> Step {
 }
 
 /// Finds out whether there is a manager that can be told anything.
-fn reach() -> Result<(), Report> {
+fn reach() -> Result<(), UserError> {
     control(&["show", "--property=Version"]).run().map(drop).map_err(|report| {
-        Report::new(Kind::Failed, format!("no service manager of this user can be reached: {}", report.message))
+        UserError::new(Kind::Failed, format!("no service manager of this user can be reached: {}", report.message))
             .hint(NOT_NEEDED)
     })
 }
@@ -130,7 +130,7 @@ fn units(paths: &Paths) -> PathBuf {
     super::config_home(paths).join("systemd/user")
 }
 
-fn service(program: &Path) -> Result<String, Report> {
+fn service(program: &Path) -> Result<String, UserError> {
     let line = |program: &str| format!("ExecStart={program}\n");
     Ok(SERVICE.replace(&line(PACKAGED_PROGRAM), &line(&quoted(program)?)))
 }
@@ -141,31 +141,31 @@ fn confined_in(units: &Path) -> PathBuf {
 }
 
 /// Names what the agent writes: nothing else will be there to be written.
-fn confined(paths: &Paths) -> Result<String, Report> {
+fn confined(paths: &Paths) -> Result<String, UserError> {
     let vault = paths.vault_file.parent().unwrap_or(&paths.vault_file);
     let of_socket = paths.login_socket().and_then(Path::parent);
     let of_lock = paths.lock.as_deref().and_then(Path::parent).filter(|dir| *dir != paths.state);
     let own = [Some(paths.state.as_path()), Some(vault), of_socket, of_lock].into_iter().flatten();
     // What is missing when the agent starts would stay out of its reach; one that is removed later is no reason not to start.
-    let listed: Result<Vec<String>, Report> = own.map(where_it_is).collect();
+    let listed: Result<Vec<String>, UserError> = own.map(where_it_is).collect();
     Ok(CONFINED.replace("@OWN@", &listed?.join(" ")))
 }
 
 /// Writes a path that need not be there as one word of a setting (systemd.exec(5), systemd.syntax(7)).
-fn where_it_is(path: &Path) -> Result<String, Report> {
+fn where_it_is(path: &Path) -> Result<String, UserError> {
     let path = format!("-{}", plain(path)?).replace('\\', "\\\\").replace('"', "\\\"").replace('%', "%%");
     Ok(if path.contains(|c: char| c.is_whitespace() || c == '\'' || c == '"') { format!("\"{path}\"") } else { path })
 }
 
-fn plain(path: &Path) -> Result<&str, Report> {
+fn plain(path: &Path) -> Result<&str, UserError> {
     path.to_str().filter(|path| !path.chars().any(char::is_control)).ok_or_else(|| {
-        Report::new(Kind::Failed, format!("a unit cannot name {}", path.display()))
+        UserError::new(Kind::Failed, format!("a unit cannot name {}", path.display()))
             .hint("install rolecall into a directory with a plain name")
     })
 }
 
 /// Writes a path as systemd reads it back (systemd.service(5), "Command lines").
-fn quoted(program: &Path) -> Result<String, Report> {
+fn quoted(program: &Path) -> Result<String, UserError> {
     let escaped = plain(program)?.replace('\\', "\\\\").replace('"', "\\\"").replace('%', "%%").replace('$', "$$");
     Ok(if escaped.contains(|c: char| c.is_whitespace() || c == '\'' || c == '"' || c == ';') {
         format!("\"{escaped}\"")

@@ -6,11 +6,11 @@
 
 use super::Shown;
 use crate::output::{self, Failure};
-use crate::{ask, config_file, status, var, variables};
+use crate::{config_file, confirm, status, var, variables};
 use rolecall_core::config::{self, Files, Unread};
-use rolecall_core::domain::report::{Kind, Report};
+use rolecall_core::domain::error::{Kind, UserError};
 use rolecall_ipc::client::Autostart;
-use rolecall_platform::config_disk::{Disk, Look};
+use rolecall_platform::config_loader::{Disk, Snapshot};
 use rolecall_platform::files;
 use rolecall_platform::paths::Paths;
 use rolecall_platform::reach;
@@ -42,17 +42,17 @@ pub(super) fn write(paths: &Paths, shown: &Shown, file: &Path, yes: bool) -> Res
     output::print_json_text(&text)?;
     let name = config_file::shown(file);
     if std::fs::symlink_metadata(file).is_ok() {
-        return Err(Report::new(Kind::Usage, format!("{name} is there already; nothing was written"))
+        return Err(UserError::new(Kind::Usage, format!("{name} is there already; nothing was written"))
             .hint("name another: `rolecall doctor --bundle=FILE`, or move it away")
             .into());
     }
     if !yes {
-        if !ask::is_possible() {
-            return Err(Report::new(Kind::Usage, "the report was not written: there is nobody to ask")
+        if !confirm::is_possible() {
+            return Err(UserError::new(Kind::Usage, "the report was not written: there is nobody to ask")
                 .hint("read it, then add `--yes`")
                 .into());
         }
-        if !ask::consent(&format!("Write this to {name}?"))? {
+        if !confirm::consent(&format!("Write this to {name}?"))? {
             return output::print("nothing was written\n");
         }
     }
@@ -92,7 +92,7 @@ fn text(paths: &Paths, shown: &Shown) -> String {
 
 /// Gives the first file of the configuration without what is nobody else's, and collects that of all its files.
 fn config(file: &Path, private: &mut Vec<String>) -> Value {
-    let look = Look::of_command();
+    let look = Snapshot::of_command();
     // Only for the paths: what is wrong with it the diagnosis tells.
     let _ = config::load(file, &look);
     let seen = look.into_seen();

@@ -1,15 +1,15 @@
 //! The links that are on this machine: the configuration, what keeps tools from asking rolecall, the agent.
 
 use super::of_report;
-use crate::shadowing::SHADOWING;
+use crate::credential_env::SHADOWING;
 use crate::{config_file, status, var, variables};
-use rolecall_awsfiles::shadow::{self, Scene, Severity};
-use rolecall_awsfiles::stand_in::{Standing, standing};
-use rolecall_awsfiles::sync;
-use rolecall_core::domain::catalogue::Catalogue;
+use rolecall_awsfiles::default_profile::{DefaultProfile, standing};
+use rolecall_awsfiles::file_io;
+use rolecall_awsfiles::precedence_warnings::{self, ProfileFiles, Severity};
+use rolecall_core::domain::catalogue::Config;
 use rolecall_core::domain::diagnosis::{Cause, Certainty, Edit, Finding, Link, LinkKind, State};
+use rolecall_core::domain::error::{Kind, printable};
 use rolecall_core::domain::names::Name;
-use rolecall_core::domain::report::{Kind, printable};
 use rolecall_ipc::client::{self, Autostart};
 use rolecall_ipc::protocol::diagnosis::Diagnosis;
 use rolecall_ipc::protocol::is_of_another_version;
@@ -19,7 +19,7 @@ use rolecall_platform::paths::Paths;
 const IN_A_ROLE: &str = "ROLECALL_ROLE";
 
 /// Reads the configuration and looks the name up; gives the catalogue where both are as they should be.
-pub(super) fn config(paths: &Paths, name: Option<&str>) -> (Option<Catalogue>, Diagnosis) {
+pub(super) fn config(paths: &Paths, name: Option<&str>) -> (Option<Config>, Diagnosis) {
     let mut found = Diagnosis::default();
     let file = config_file::shown(&paths.config);
     let breaks = |found: &mut Diagnosis, text: String, findings: Vec<Finding>| {
@@ -49,7 +49,7 @@ pub(super) fn config(paths: &Paths, name: Option<&str>) -> (Option<Catalogue>, D
     }
     if catalogue.is_empty() {
         let report =
-            rolecall_core::domain::report::Report::new(Kind::Config, format!("{file} names no identity and no role"))
+            rolecall_core::domain::error::UserError::new(Kind::Config, format!("{file} names no identity and no role"))
                 .hint("rolecall init leads through the first steps: an import of ~/.aws, a setup, or a key of yours");
         let findings = vec![of_report(Cause::Config, LinkKind::Config, &report)];
         breaks(&mut found, report.message, findings);
@@ -82,8 +82,8 @@ fn problem(line: &str, file: &str) -> Finding {
 }
 
 /// Looks for what tools take before they ask rolecall. Names of variables only; no value is read.
-pub(super) fn shadowing(paths: &Paths, catalogue: &Catalogue, name: Option<&str>, found: &mut Diagnosis) {
-    let read = |file| sync::read(file);
+pub(super) fn shadowing(paths: &Paths, catalogue: &Config, name: Option<&str>, found: &mut Diagnosis) {
+    let read = |file| file_io::read(file);
     let (config, credentials) = match (read(&paths.aws_config), read(&paths.aws_credentials)) {
         (Ok(config), Ok(credentials)) => (config, credentials),
         (Err(report), _) | (_, Err(report)) => {
@@ -99,14 +99,14 @@ pub(super) fn shadowing(paths: &Paths, catalogue: &Catalogue, name: Option<&str>
     };
     let set = if var(IN_A_ROLE).is_some() { Vec::new() } else { variables() };
     let set: Vec<&str> = set.iter().map(String::as_str).collect();
-    let scene = Scene {
+    let scene = ProfileFiles {
         config: (&paths.aws_config, &config),
         credentials: (&paths.aws_credentials, &credentials),
         names: &names,
         variables: &set,
     };
     let (mut findings, mut notes) = (Vec::new(), Vec::new());
-    for warning in shadow::warnings(&scene) {
+    for warning in precedence_warnings::warnings(&scene) {
         match warning.severity {
             Severity::Note => notes.push(warning.message),
             Severity::Breaks | Severity::Shadows => findings.push(
@@ -117,7 +117,7 @@ pub(super) fn shadowing(paths: &Paths, catalogue: &Catalogue, name: Option<&str>
         }
     }
     if let Some(name) = name.and_then(is_role)
-        && let Standing::InTheWay(at) = standing(scene.config, scene.credentials, &name)
+        && let DefaultProfile::InTheWay(at) = standing(scene.config, scene.credentials, &name)
     {
         findings.push(
             Finding::new(

@@ -16,9 +16,9 @@ mod picture;
 use super::args::DoctorArgs;
 use super::line;
 use super::output::{self, Failure, Screen, complain_over};
-use rolecall_core::domain::catalogue::Catalogue;
+use rolecall_core::domain::catalogue::Config;
 use rolecall_core::domain::diagnosis::{Cause, Certainty, Finding, Link, LinkKind, State, verdict};
-use rolecall_core::domain::report::{Kind, Report, printable};
+use rolecall_core::domain::error::{Kind, UserError, printable};
 use rolecall_ipc::client;
 use rolecall_ipc::protocol::diagnosis::Diagnosis;
 use rolecall_ipc::protocol::message::{Answer, Context, Progress, Request};
@@ -100,7 +100,7 @@ fn examine(paths: &Paths, name: Option<&str>) -> Shown {
 }
 
 /// Gives the ends of all chains, sorted, and how many there are beyond the limit.
-fn every_name(catalogue: &Catalogue) -> (Vec<String>, usize) {
+fn every_name(catalogue: &Config) -> (Vec<String>, usize) {
     let sources: BTreeSet<&str> = catalogue.roles.values().map(|role| role.source.as_str()).collect();
     let mut names: Vec<String> =
         catalogue.names().filter(|name| !sources.contains(name)).map(ToOwned::to_owned).collect();
@@ -134,7 +134,7 @@ fn ask(paths: &Paths, name: &str) -> Diagnosis {
     }
 }
 
-fn failed(name: &str, report: &Report) -> Diagnosis {
+fn failed(name: &str, report: &UserError) -> Diagnosis {
     let (link, cause) = match report.kind {
         Kind::Config => (LinkKind::Config, Cause::Config),
         Kind::Locked => (LinkKind::Vault, Cause::VaultLocked),
@@ -150,7 +150,7 @@ fn failed(name: &str, report: &Report) -> Diagnosis {
 }
 
 /// Makes a finding of a report.
-fn of_report(cause: Cause, link: LinkKind, report: &Report) -> Finding {
+fn of_report(cause: Cause, link: LinkKind, report: &UserError) -> Finding {
     let finding = Finding::new(cause, link, Certainty::Certain, &report.message).kind(report.kind);
     match &report.hint {
         Some(hint) => finding.fix(hint),

@@ -4,7 +4,7 @@ use super::Shown;
 use crate::line::Line;
 use crate::output::{Screen, Style, labelled};
 use rolecall_core::domain::diagnosis::{Certainty, Finding, Link, State};
-use rolecall_core::domain::report::printable;
+use rolecall_core::domain::error::printable;
 use rolecall_ipc::protocol::diagnosis::Diagnosis;
 
 /// The column of a link's text.

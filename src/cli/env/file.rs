@@ -5,7 +5,7 @@
 //! own settings say, which somebody else may have written (programs for lazy fetching, pipes to wait for).
 
 use super::super::args::Format;
-use rolecall_core::domain::report::{Kind, Report, printable};
+use rolecall_core::domain::error::{Kind, UserError, printable};
 use rolecall_platform::files;
 use rolecall_platform::files::ownership::{self, Exposed};
 use std::fs;
@@ -23,10 +23,10 @@ pub(super) struct Target {
 
 impl Target {
     /// Looks at a file before anything is fetched for it.
-    pub(super) fn new(path: &Path, is_meant: bool) -> Result<Self, Report> {
+    pub(super) fn new(path: &Path, is_meant: bool) -> Result<Self, UserError> {
         let shown = shown(path);
         if !is_meant {
-            return Err(Report::new(Kind::Usage, format!("{shown} would hold secrets on disk, for whoever reads it or its backups"))
+            return Err(UserError::new(Kind::Usage, format!("{shown} would hold secrets on disk, for whoever reads it or its backups"))
                 .hint("a tool that takes `credential_process` needs no file: `rolecall profiles sync`; if it must be, add `--yes-secrets-on-disk`"));
         }
         let name = path.file_name().ok_or_else(|| refuse(&shown, "is not the name of a file"))?;
@@ -36,7 +36,7 @@ impl Target {
         let path = dir.join(name);
         // In a directory of another user the file system itself can be theirs (FUSE), and reads what is written.
         ownership::resolve_parents(&path).map_err(|Exposed { why, hint }| {
-            Report::new(Kind::Usage, format!("{shown} is not safe where it is: {why}")).hint(hint)
+            UserError::new(Kind::Usage, format!("{shown} is not safe where it is: {why}")).hint(hint)
         })?;
         match fs::symlink_metadata(&path) {
             Ok(meta) if meta.file_type().is_symlink() => {
@@ -44,7 +44,7 @@ impl Target {
             }
             Ok(meta) if !meta.is_file() => return Err(refuse(&shown, "is not a file")),
             Ok(meta) if !is_ours(&path, meta.len()) => {
-                return Err(Report::new(Kind::Usage, format!("{shown} is there already and holds something else"))
+                return Err(UserError::new(Kind::Usage, format!("{shown} is there already and holds something else"))
                     .hint(format!("name another file, or move it away: `mv {shown} {shown}.old`")));
             }
             _ => {}
@@ -60,7 +60,7 @@ impl Target {
     }
 
     /// Writes it, whole or not at all, for its owner alone.
-    pub(super) fn write(&self, text: &str) -> Result<(), Report> {
+    pub(super) fn write(&self, text: &str) -> Result<(), UserError> {
         files::write_private(&self.path, text.as_bytes())
     }
 
@@ -91,6 +91,6 @@ fn shown(path: &Path) -> String {
     printable(&path.display().to_string(), 512)
 }
 
-fn refuse(shown: &str, why: &str) -> Report {
-    Report::new(Kind::Usage, format!("{shown} {why}")).hint("name a plain file in a directory of your own")
+fn refuse(shown: &str, why: &str) -> UserError {
+    UserError::new(Kind::Usage, format!("{shown} {why}")).hint("name a plain file in a directory of your own")
 }

@@ -7,12 +7,12 @@ use super::totp;
 use crate::args::IdentityAddArgs;
 use crate::config_file::Edited;
 use crate::output::{self, Failure, Screen, Style, remark};
-use crate::{ask, config_file, key_input, quote, unlock, waiting};
-use rolecall_core::config::raw::IdentitySection;
+use crate::{config_file, confirm, key_input, quote, spinner, unlock};
+use rolecall_core::config::schema_types::IdentitySection;
 use rolecall_core::config::{self, IfPresent};
 use rolecall_core::domain::catalogue::IdentityKind;
 use rolecall_core::domain::credential::AccessKey;
-use rolecall_core::domain::report::{Kind, Report, printable};
+use rolecall_core::domain::error::{Kind, UserError, printable};
 use rolecall_ipc::client::{self, Autostart};
 use rolecall_ipc::protocol::message::{Answer, Request};
 use rolecall_ipc::protocol::status::KeyStatus;
@@ -28,7 +28,7 @@ pub(super) fn run(paths: &Paths, args: &IdentityAddArgs) -> Result<(), Failure> 
     }
     let has_key = args.kind == IdentityKind::IamUser.as_str();
     if args.totp && !has_key {
-        return Err(Report::new(
+        return Err(UserError::new(
             Kind::Usage,
             format!("an identity of type {} has no key to keep a secret beside", args.kind),
         )
@@ -36,7 +36,7 @@ pub(super) fn run(paths: &Paths, args: &IdentityAddArgs) -> Result<(), Failure> 
         .into());
     }
     if args.csv.is_some() && !has_key {
-        return Err(Report::new(Kind::Usage, format!("an identity of type {} has no key to read", args.kind))
+        return Err(UserError::new(Kind::Usage, format!("an identity of type {} has no key to read", args.kind))
             .hint(format!("leave out `--csv`, or `--type {}`", args.kind))
             .into());
     }
@@ -65,7 +65,7 @@ pub(super) fn run(paths: &Paths, args: &IdentityAddArgs) -> Result<(), Failure> 
     let after = file
         .write(&edited)
         .map_err(|report| {
-            Report::new(
+            UserError::new(
                 report.kind,
                 format!("the key is in the vault, but its section is not written: {}", report.message),
             )
@@ -74,7 +74,7 @@ pub(super) fn run(paths: &Paths, args: &IdentityAddArgs) -> Result<(), Failure> 
         .and_then(|()| {
             config_file::reload(paths).map_err(|report| {
                 let message = format!("the key is in the vault; {}", report.message);
-                Report { message, ..report }
+                UserError { message, ..report }
             })
         });
     after?;
@@ -87,14 +87,14 @@ pub(super) fn run(paths: &Paths, args: &IdentityAddArgs) -> Result<(), Failure> 
     }
 }
 
-fn given_key(paths: &Paths, args: &IdentityAddArgs) -> Result<AccessKey, Report> {
-    if ask::is_possible() {
+fn given_key(paths: &Paths, args: &IdentityAddArgs) -> Result<AccessKey, UserError> {
+    if confirm::is_possible() {
         // Before the key is typed: with a vault that cannot take it, the typing would be lost.
         unlock::ready_vault(paths)?;
     }
     match &args.csv {
         Some(file) => key_input::from_file(file),
-        None if ask::is_possible() => key_input::from_terminal(),
+        None if confirm::is_possible() => key_input::from_terminal(),
         None => key_input::from_stdin(),
     }
 }
@@ -114,7 +114,7 @@ fn absolute(path: &str) -> String {
 }
 
 /// Makes the section: what was typed, and what the file says already where nothing was typed.
-fn section(text: &str, args: &IdentityAddArgs) -> Result<(IdentitySection, Present), Report> {
+fn section(text: &str, args: &IdentityAddArgs) -> Result<(IdentitySection, Present), UserError> {
     let source = &args.source;
     let wanted = IdentitySection {
         r#type: args.kind.clone(),
@@ -145,7 +145,7 @@ fn section(text: &str, args: &IdentityAddArgs) -> Result<(IdentitySection, Prese
     };
     let old_kind = old("type").unwrap_or_default();
     if old_kind != args.kind && !args.replace {
-        return Err(Report::new(
+        return Err(UserError::new(
             Kind::Config,
             format!("there is an identity of this name already, of type {old_kind}"),
         )
@@ -191,7 +191,7 @@ fn store(
     args: &IdentityAddArgs,
     key: AccessKey,
     section: &IdentitySection,
-) -> Result<KeyStatus, Report> {
+) -> Result<KeyStatus, UserError> {
     let request = Request::IdentityAdd {
         name: args.name.to_string(),
         access_key_id: key.id,
@@ -201,7 +201,7 @@ fn store(
         replace: args.replace,
         imported: false,
     };
-    match waiting::ask(paths, request, Autostart::Yes)? {
+    match spinner::ask(paths, request, Autostart::Yes)? {
         Answer::Key(status) => Ok(*status),
         _ => Err(client::odd_answer()),
     }

@@ -4,9 +4,9 @@
 
 use crate::args::IdentityRotateArgs;
 use crate::output::{self, Cell, Failure, Screen, Style, table};
-use crate::{ask, config_file};
+use crate::{config_file, confirm};
 use rolecall_core::domain::catalogue::IdentityKind;
-use rolecall_core::domain::report::{Kind, Report, printable};
+use rolecall_core::domain::error::{Kind, UserError, printable};
 use rolecall_ipc::client;
 use rolecall_ipc::protocol::message::{Answer, Context, Progress, Request};
 use rolecall_ipc::protocol::status::Rotated;
@@ -40,16 +40,16 @@ pub(super) fn run(paths: &Paths, args: &IdentityRotateArgs) -> Result<(), Failur
     if args.json { output::print_json(&rotated) } else { output::print(&said(&rotated)) }
 }
 
-fn consent(args: &IdentityRotateArgs) -> Result<bool, Report> {
+fn consent(args: &IdentityRotateArgs) -> Result<bool, UserError> {
     let name = args.name.as_str();
     let also =
         args.delete.as_deref().map(|id| format!(", and its key {} first", printable(id, 128))).unwrap_or_default();
-    if !ask::is_possible() {
+    if !confirm::is_possible() {
         let also = args.delete.as_deref().map(|id| format!(" --delete {}", printable(id, 128))).unwrap_or_default();
-        return Err(Report::new(Kind::Usage, "a rotation deletes the old key at AWS, and there is nobody to ask")
+        return Err(UserError::new(Kind::Usage, "a rotation deletes the old key at AWS, and there is nobody to ask")
             .hint(format!("if that is meant: `rolecall identity rotate {name}{also} --yes`")));
     }
-    ask::consent(&format!("Make a new access key for {name} and delete the old one at AWS{also}?"))
+    confirm::consent(&format!("Make a new access key for {name} and delete the old one at AWS{also}?"))
 }
 
 fn line(progress: &Progress, screen: Screen) -> String {

@@ -4,9 +4,9 @@
 
 use crate::args::IdentityAddArgs;
 use crate::output::{self, Failure};
-use crate::{ask, key_input, tell, unlock};
+use crate::{confirm, key_input, tell, unlock};
 use rolecall_core::domain::credential::AccessKey;
-use rolecall_core::domain::report::{Kind, Report};
+use rolecall_core::domain::error::{Kind, UserError};
 use rolecall_core::domain::totp::TotpSecret;
 use rolecall_ipc::client::Autostart;
 use rolecall_ipc::protocol::message::Request;
@@ -22,19 +22,24 @@ pub(super) struct Given {
 }
 
 /// Asks for consent and for what is missing; `None` where the person thought better of it.
-pub(super) fn given(paths: &Paths, args: &IdentityAddArgs, mfa_serial: Option<&str>) -> Result<Option<Given>, Report> {
+pub(super) fn given(
+    paths: &Paths,
+    args: &IdentityAddArgs,
+    mfa_serial: Option<&str>,
+) -> Result<Option<Given>, UserError> {
     let name = &args.name;
     if mfa_serial.is_none() {
-        return Err(Report::new(Kind::Usage, format!("`{name}` has no MFA device whose codes could be made"))
+        return Err(UserError::new(Kind::Usage, format!("`{name}` has no MFA device whose codes could be made"))
             .hint(format!("name it: `rolecall identity add {name} --totp --mfa-serial ARN`")));
     }
-    let is_person = ask::is_possible();
+    let is_person = confirm::is_possible();
     if args.yes {
-        output::print(&format!("note: {RISK}\n")).map_err(|_| Report::new(Kind::Failed, "cannot write to stdout"))?;
+        output::print(&format!("note: {RISK}\n"))
+            .map_err(|_| UserError::new(Kind::Failed, "cannot write to stdout"))?;
     } else if !is_person {
-        return Err(Report::new(Kind::Usage, format!("{RISK}; and there is nobody to ask whether that is meant"))
+        return Err(UserError::new(Kind::Usage, format!("{RISK}; and there is nobody to ask whether that is meant"))
             .hint(format!("if it is: `rolecall identity add {name} --totp --yes`")));
-    } else if !ask::consent(&format!("Note: {RISK}. Keep it there?"))? {
+    } else if !confirm::consent(&format!("Note: {RISK}. Keep it there?"))? {
         return Ok(None);
     }
     if is_person {
@@ -48,9 +53,9 @@ pub(super) fn given(paths: &Paths, args: &IdentityAddArgs, mfa_serial: Option<&s
             None if wants_key => Some(key_input::from_terminal()?),
             key => key,
         };
-        let typed = ask::hidden("TOTP secret, or its otpauth:// URI (not shown): ")?;
+        let typed = confirm::hidden("TOTP secret, or its otpauth:// URI (not shown): ")?;
         let secret = TotpSecret::parse(&typed).map_err(|why| {
-            Report::new(Kind::Failed, format!("what was typed is no TOTP secret: {why}"))
+            UserError::new(Kind::Failed, format!("what was typed is no TOTP secret: {why}"))
                 .hint("the console shows it under `Show secret key` where it shows the QR code")
         })?;
         return Ok(Some(Given { key, secret }));
@@ -58,14 +63,14 @@ pub(super) fn given(paths: &Paths, args: &IdentityAddArgs, mfa_serial: Option<&s
     let (piped, secret) = key_input::totp_from_stdin()?;
     let key = match (from_file, piped) {
         (None, None) if wants_key => {
-            return Err(Report::new(
+            return Err(UserError::new(
                 Kind::Failed,
                 format!("stdin holds no access key, and the vault has none of {name}"),
             )
             .hint("give `AccessKeyId` and `SecretAccessKey` beside `TotpSecret`"));
         }
         (None, Some(_)) if !wants_key => {
-            return Err(Report::new(Kind::Usage, format!("the vault has a key of identity `{name}` already"))
+            return Err(UserError::new(Kind::Usage, format!("the vault has a key of identity `{name}` already"))
                 .hint("give `TotpSecret` alone, or add `--replace`"));
         }
         (file, piped) => file.or(piped),
@@ -74,7 +79,7 @@ pub(super) fn given(paths: &Paths, args: &IdentityAddArgs, mfa_serial: Option<&s
 }
 
 /// Has the agent try the secret and keep it; gives what there is to say.
-pub(super) fn keep(paths: &Paths, name: &str, secret: TotpSecret) -> Result<String, Report> {
+pub(super) fn keep(paths: &Paths, name: &str, secret: TotpSecret) -> Result<String, UserError> {
     let request = Request::IdentityTotp { name: name.to_owned(), secret: Some(secret) };
     Ok(tell(paths, request, Autostart::Yes)?.unwrap_or_else(|| "the TOTP secret is in the vault".to_owned()))
 }
@@ -85,7 +90,7 @@ pub(super) fn remove(paths: &Paths, name: &str) -> Result<(), Failure> {
     output::print(&format!("{}\n", note.as_deref().unwrap_or("the TOTP secret is removed")))
 }
 
-fn has_key(paths: &Paths, name: &str) -> Result<bool, Report> {
+fn has_key(paths: &Paths, name: &str) -> Result<bool, UserError> {
     let Some(key) = super::keys(paths)?.into_iter().find(|key| key.identity == name) else { return Ok(false) };
     match key.error {
         // There is none, which is no trouble; a vault that cannot be read is.

@@ -5,7 +5,7 @@
 //! secret is in the vault.
 
 use rolecall_awsfiles::import::change::{Change, Removed};
-use rolecall_core::domain::report::{Kind, Report};
+use rolecall_core::domain::error::{Kind, UserError};
 use rolecall_platform::files::{self, StateFile};
 use rolecall_platform::paths::Paths;
 use rolecall_platform::reach;
@@ -71,7 +71,7 @@ impl Entry {
 
 impl Journal {
     /// Reads what there is.
-    pub(super) fn open(paths: &Paths) -> Result<Self, Report> {
+    pub(super) fn open(paths: &Paths) -> Result<Self, UserError> {
         let dir = paths.state.join("imports");
         reach::ensure_answers(&dir)?;
         let mut entries = Vec::new();
@@ -93,7 +93,7 @@ impl Journal {
     }
 
     /// Writes down an import that begins; gives its number.
-    pub(super) fn begin(&mut self, paths: &Paths, mut entry: Entry) -> Result<u32, Report> {
+    pub(super) fn begin(&mut self, paths: &Paths, mut entry: Entry) -> Result<u32, UserError> {
         let last = self.entries.last();
         entry.continues = last.is_some_and(|(_, last)| !last.done);
         let number = last.map_or(1, |(number, _)| number + 1);
@@ -106,7 +106,7 @@ impl Journal {
     }
 
     /// Writes an import down anew.
-    pub(super) fn put(&mut self, number: u32, entry: Entry) -> Result<(), Report> {
+    pub(super) fn put(&mut self, number: u32, entry: Entry) -> Result<(), UserError> {
         self.write(number, &entry)?;
         if let Some(there) = self.entries.iter_mut().find(|(n, _)| *n == number) {
             there.1 = entry;
@@ -115,7 +115,7 @@ impl Journal {
     }
 
     /// Takes note that nothing of any import is left to do.
-    pub(super) fn finish(&mut self) -> Result<(), Report> {
+    pub(super) fn finish(&mut self) -> Result<(), UserError> {
         if let Some((number, entry)) = self.entries.last().filter(|(_, entry)| !entry.done).cloned() {
             self.put(number, Entry { done: true, ..entry })?;
         }
@@ -123,7 +123,7 @@ impl Journal {
     }
 
     /// Takes note that an undo begins: an import after one that was broken off goes on with what it left.
-    pub(super) fn reopen(&mut self) -> Result<(), Report> {
+    pub(super) fn reopen(&mut self) -> Result<(), UserError> {
         if let Some((number, entry)) = self.entries.last().filter(|(_, entry)| entry.done).cloned() {
             self.put(number, Entry { done: false, ..entry })?;
         }
@@ -143,7 +143,7 @@ impl Journal {
     }
 
     /// Forgets an import that was undone.
-    pub(super) fn forget(&self, number: u32) -> Result<(), Report> {
+    pub(super) fn forget(&self, number: u32) -> Result<(), UserError> {
         let path = self.path(number);
         fs::remove_file(&path).map_err(|e| failed(&path, &e.to_string()))
     }
@@ -152,11 +152,11 @@ impl Journal {
         self.dir.join(format!("{number:04}.json"))
     }
 
-    fn write(&self, number: u32, entry: &Entry) -> Result<(), Report> {
+    fn write(&self, number: u32, entry: &Entry) -> Result<(), UserError> {
         let path = self.path(number);
         let changes = entry.files.iter().flat_map(|file| &file.changes);
         if changes.flat_map(|change| &change.removed).any(Removed::has_secret) {
-            return Err(Report::new(
+            return Err(UserError::new(
                 Kind::Failed,
                 "a secret would stand in the journal of imports; nothing was written",
             )
@@ -170,7 +170,7 @@ fn state_file(path: PathBuf) -> StateFile<Entry> {
     StateFile::new(path, SIZE_MAX, VERSION)
 }
 
-fn failed(path: &std::path::Path, why: &str) -> Report {
-    Report::new(Kind::Failed, format!("the journal of imports {}: {why}", path.display()))
+fn failed(path: &std::path::Path, why: &str) -> UserError {
+    UserError::new(Kind::Failed, format!("the journal of imports {}: {why}", path.display()))
         .hint("look at the file; without it, an import cannot be undone")
 }

@@ -5,15 +5,16 @@
 //! cannot be found nothing is done, and it is said what to do by hand.
 
 use super::journal::{Entry, Journal};
-use super::shown::{self, Shown, Step};
+use super::report::{self, Shown, Step};
 use crate::args::ImportArgs;
 use crate::output::{self, Failure};
-use crate::{ask, config_file, tell};
+use crate::{config_file, confirm, tell};
 use rolecall_awsfiles::fingerprint::fingerprint;
 use rolecall_awsfiles::import::change::{self, Change};
-use rolecall_awsfiles::{diff, sync};
+use rolecall_awsfiles::{diff, file_io};
 use rolecall_core::config::{self, Site as _};
-use rolecall_core::domain::report::{Kind, Report, printable};
+use rolecall_core::domain::error::{Kind, UserError, printable};
+use rolecall_core::domain::secret::SecretKey;
 use rolecall_ipc::client::{self, Autostart};
 use rolecall_ipc::protocol::message::{Answer, Context, Request};
 use rolecall_platform::paths::Paths;
@@ -26,7 +27,9 @@ pub(super) fn run(paths: &Paths, args: &ImportArgs) -> Result<(), Failure> {
     let mut journal = Journal::open(paths)?;
     let entries = journal.last();
     if entries.is_empty() {
-        return Err(Report::new(Kind::Usage, "there is no import to undo").hint("`rolecall import` makes one").into());
+        return Err(UserError::new(Kind::Usage, "there is no import to undo")
+            .hint("`rolecall import` makes one")
+            .into());
     }
     let placeholder = |_: &str| Some(Zeroizing::new("********".to_owned()));
     let files = Files::read(&entries)?;
@@ -56,38 +59,29 @@ pub(super) fn run(paths: &Paths, args: &ImportArgs) -> Result<(), Failure> {
         return if args.json { output::print_json(&result) } else { output::print("nothing was changed\n") };
     }
     if !args.yes {
-        if !ask::is_possible() {
+        if !confirm::is_possible() {
             let why = "an undo changes files, and there is nobody to ask";
             let hint = "run it in a terminal; `--yes` answers for the files, and for no key that goes back";
-            return Err(Report::new(Kind::Usage, why).hint(hint).into());
+            return Err(UserError::new(Kind::Usage, why).hint(hint).into());
         }
         // For each key the agent asks itself.
-        if keys.is_empty() && !ask::consent("Undo the import?")? {
+        if keys.is_empty() && !confirm::consent("Undo the import?")? {
             return output::print("nothing was changed\n");
         }
         crate::unlock::ready_vault(paths)?;
     }
-    for (path, ..) in files.0.iter().filter(|(path, ..)| !sync::is_null_device(path)) {
-        sync::verify(path)?;
+    for (path, ..) in files.0.iter().filter(|(path, ..)| !file_io::is_null_device(path)) {
+        file_io::verify(path)?;
     }
     super::clear_leftovers(paths);
-    let mut secrets = BTreeMap::new();
-    for (identity, id) in &keys {
-        let request = Request::IdentityTakeBack { name: identity.clone(), access_key_id: id.clone() };
-        match client::ask(paths, request, Context::from_env(), Autostart::Yes)
-            .map_err(|report| report.also("nothing was changed"))?
-        {
-            Answer::AccessKey { secret_access_key, .. } => drop(secrets.insert(identity.clone(), secret_access_key)),
-            _ => return Err(client::odd_answer().into()),
-        }
-    }
+    let secrets = take_back(paths, &keys)?;
     let secret_of = |identity: &str| secrets.get(identity).map(|key| Zeroizing::new(key.expose().to_owned()));
     let (texts, _) = files.back(&entries, &secret_of)?;
     journal.reopen()?;
     // The credentials file first: with its keys, tools work whatever the others say.
     for at in [1, 0] {
         let (path, old, was_there) = &files.0[at];
-        if let Err(report) = sync::write_unbacked(path, old, &texts[at]) {
+        if let Err(report) = file_io::write_unbacked(path, old, &texts[at]) {
             if at == 1 {
                 // Nothing was changed: what is imported next is an import of its own.
                 journal.finish()?;
@@ -125,21 +119,36 @@ pub(super) fn run(paths: &Paths, args: &ImportArgs) -> Result<(), Failure> {
         let _ = writeln!(out, "kept: {} was changed since, or something else stands on it", printable(name, 128));
     }
     if !keys.is_empty() {
-        let _ = writeln!(out, "{} in plain text again; `rolecall import` takes them back", shown::keys(keys.len()));
+        let _ = writeln!(out, "{} in plain text again; `rolecall import` takes them back", report::keys(keys.len()));
     }
     output::print(&out)
+}
+
+/// Takes the keys from the agent, each of which asks a person before it returns one.
+fn take_back(paths: &Paths, keys: &BTreeMap<String, String>) -> Result<BTreeMap<String, SecretKey>, UserError> {
+    let mut secrets = BTreeMap::new();
+    for (identity, id) in keys {
+        let request = Request::IdentityTakeBack { name: identity.clone(), access_key_id: id.clone() };
+        match client::ask(paths, request, Context::from_env(), Autostart::Yes)
+            .map_err(|report| report.with_note("nothing was changed"))?
+        {
+            Answer::AccessKey { secret_access_key, .. } => drop(secrets.insert(identity.clone(), secret_access_key)),
+            _ => return Err(client::odd_answer()),
+        }
+    }
+    Ok(secrets)
 }
 
 /// Both AWS files: path, text, whether there was one before the import.
 struct Files(Vec<(std::path::PathBuf, Zeroizing<Vec<u8>>, bool)>);
 
 impl Files {
-    fn read(entries: &[(u32, Entry)]) -> Result<Self, Report> {
+    fn read(entries: &[(u32, Entry)]) -> Result<Self, UserError> {
         let Some((_, oldest)) = entries.last() else { return Ok(Self(Vec::new())) };
         let read = |at: usize| {
             let file = &oldest.files[at];
-            let text = sync::read(&file.path)?;
-            Ok::<_, Report>((file.path.clone(), text, file.was_there))
+            let text = file_io::read(&file.path)?;
+            Ok::<_, UserError>((file.path.clone(), text, file.was_there))
         };
         Ok(Self(vec![read(0)?, read(1)?]))
     }
@@ -150,9 +159,9 @@ impl Files {
         &self,
         entries: &[(u32, Entry)],
         secret_of: &change::SecretOf<'_>,
-    ) -> Result<(Vec<Zeroizing<Vec<u8>>>, Vec<(String, Change)>), Report> {
+    ) -> Result<(Vec<Zeroizing<Vec<u8>>>, Vec<(String, Change)>), UserError> {
         let no_secret = |identity: String| {
-            Report::new(Kind::Failed, format!("the vault gave no key of {}", printable(&identity, 128)))
+            UserError::new(Kind::Failed, format!("the vault gave no key of {}", printable(&identity, 128)))
         };
         let (mut texts, mut lost) = (Vec::new(), Vec::new());
         for (at, (path, text, _)) in self.0.iter().enumerate() {
@@ -229,7 +238,7 @@ fn config_back(paths: &Paths, text: &str, entries: &[(u32, Entry)]) -> (String, 
     (text, kept)
 }
 
-fn by_hand(lost: &[(String, Change)]) -> Report {
+fn by_hand(lost: &[(String, Change)]) -> UserError {
     let (file, first) = &lost[0];
     let place = match first.header.trim() {
         "" => first.removed.first().or(None).map_or("a new section", |line| line.head.trim()),
@@ -237,7 +246,7 @@ fn by_hand(lost: &[(String, Change)]) -> Report {
     };
     let more = if lost.len() > 1 { format!(" and {} more places", lost.len() - 1) } else { String::new() };
     let place = printable(place, 128);
-    Report::new(Kind::Failed, format!("{file}: {place}{more} was changed since the import; nothing was changed")).hint(
+    UserError::new(Kind::Failed, format!("{file}: {place}{more} was changed since the import; nothing was changed")).hint(
         format!("change {place} back to what `rolecall import` made of it, or edit the file by hand: `rolecall profiles sync` tells what is in the way"),
     )
 }

@@ -8,7 +8,7 @@ use crate::line::{self, Line, width, wrap};
 use crate::output::{Screen, Style};
 use crate::status::tree::base_name;
 use chrono::DateTime;
-use rolecall_core::domain::report::printable;
+use rolecall_core::domain::error::printable;
 use rolecall_ipc::protocol::process_output::timestamp;
 use serde_json::{Map, Value};
 use std::fmt::Write;

@@ -3,7 +3,7 @@
 use super::by_name;
 use crate::config_file;
 use rolecall_core::domain::arn;
-use rolecall_core::domain::catalogue::{Catalogue, Identity, Role};
+use rolecall_core::domain::catalogue::{Config, Identity, Role};
 use rolecall_core::domain::palette;
 use rolecall_core::domain::switch_role::{path_and_name, refusal, shown_name};
 use std::collections::BTreeSet;
@@ -11,7 +11,7 @@ use std::fmt::Write;
 
 /// Writes the configuration of AWS Extend Switch Roles (its README, "Configuration"): base accounts, where they are known,
 /// then a section per role that the console can switch to. The others are named with the reason, in comments.
-pub(super) fn aesr(catalogue: &Catalogue) -> String {
+pub(super) fn aesr(catalogue: &Config) -> String {
     let roles = by_name(catalogue);
     let mut identities: Vec<&Identity> = catalogue.identities.values().collect();
     identities.sort_by(|a, b| a.name.cmp(&b.name));
@@ -47,7 +47,7 @@ pub(super) fn aesr(catalogue: &Catalogue) -> String {
 }
 
 /// Tells why a role is not in it, if it is not.
-fn left_out(catalogue: &Catalogue, role: &Role) -> Option<String> {
+fn left_out(catalogue: &Config, role: &Role) -> Option<String> {
     if let Some(report) = refusal(catalogue, role) {
         return Some(report.message);
     }

@@ -2,9 +2,9 @@
 
 use crate::args::RolesArgs;
 use crate::role::AccountNames;
-use rolecall_core::domain::catalogue::{Catalogue, Role};
+use rolecall_core::domain::catalogue::{Config, Role};
+use rolecall_core::domain::error::{Kind, UserError, printable};
 use rolecall_core::domain::names::{Name, nearest};
-use rolecall_core::domain::report::{Kind, Report, printable};
 
 /// What is looked for: all of it has to fit.
 pub(super) struct Search<'a> {
@@ -57,7 +57,7 @@ impl<'a> Search<'a> {
     }
 
     /// Says that nothing was found, and what may have been meant.
-    pub(super) fn nothing(&self, catalogue: &Catalogue) -> Report {
+    pub(super) fn nothing(&self, catalogue: &Config) -> UserError {
         let mut parts: Vec<String> = self.words.iter().map(|word| format!("`{}`", printable(word, 64))).collect();
         parts.extend(self.tags.iter().map(|tag| format!("the tag `{}`", printable(tag, 64))));
         let accounts: Vec<String> = self.accounts.iter().map(|a| format!("`{}`", printable(a, 64))).collect();
@@ -78,7 +78,7 @@ impl<'a> Search<'a> {
             _ => None,
         };
         let hint = near.map(|near| format!("did you mean `{near}`? ")).unwrap_or_default();
-        Report::new(Kind::Failed, format!("no role fits {}", parts.join(" and ")))
+        UserError::new(Kind::Failed, format!("no role fits {}", parts.join(" and ")))
             .hint(format!("{hint}`rolecall roles` shows all of them"))
     }
 }

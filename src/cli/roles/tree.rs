@@ -2,7 +2,7 @@
 
 use crate::output::{Cell, Screen, Style, leave_out, table};
 use crate::role::AccountNames;
-use rolecall_core::domain::catalogue::{Catalogue, Identity, Role};
+use rolecall_core::domain::catalogue::{Config, Identity, Role};
 use std::collections::{HashMap, HashSet};
 
 /// The lines of a tree: beside what others follow, before the last one, and what stands below each.
@@ -27,7 +27,7 @@ struct Tree<'a> {
 }
 
 /// Draws the roles, with the identities and roles that lead to them.
-pub(super) fn draw(catalogue: &Catalogue, accounts: &AccountNames<'_>, roles: &[&Role], screen: Screen) -> String {
+pub(super) fn draw(catalogue: &Config, accounts: &AccountNames<'_>, roles: &[&Role], screen: Screen) -> String {
     let mut below: HashMap<&str, Vec<&Role>> = HashMap::new();
     let mut drawn: HashSet<&str> = HashSet::new();
     for role in roles {

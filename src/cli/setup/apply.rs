@@ -3,20 +3,22 @@
 //! The face decides what is wanted and writes config.toml and ~/.aws/config; what touches an account or the key is the
 //! one-shot's. Whatever is broken off, the same command goes on.
 
-use super::carry::{Carrier, account, odd};
 use super::machine;
+use super::runner::{SetupRunner, account, odd};
 use crate::args::SetupChangeArgs;
 use crate::output::{self, Failure, Screen, Style, remark};
-use crate::{ask, config_file, profiles, quote, status, tell, unlock};
+use crate::{config_file, confirm, profiles, quote, status, tell, unlock};
 use rolecall_core::config::{self, IfPresent};
 use rolecall_core::domain::arn::{AccountId, MfaSerial, Partition};
-use rolecall_core::domain::catalogue::{Catalogue, IdentityKind};
-use rolecall_core::domain::report::{Kind, Report, printable};
+use rolecall_core::domain::catalogue::{Config, IdentityKind};
+use rolecall_core::domain::error::{Kind, UserError, printable};
 use rolecall_core::setup::call::Step;
 use rolecall_core::setup::{Device, Setup, Who};
 use rolecall_ipc::client::{self, Autostart};
 use rolecall_ipc::protocol::message::{Context, Request};
-use rolecall_ipc::protocol::setup::{Applied, Apply, Errand, Finding, Found, Local, Looked, Outcome, State};
+use rolecall_ipc::protocol::setup::{
+    Applied, Apply, Finding, Found, Local, Outcome, ProfilesResolved, State, WorkerRequest,
+};
 use rolecall_platform::paths::Paths;
 use schemars::JsonSchema;
 use serde::Serialize;
@@ -67,8 +69,8 @@ pub(crate) struct Shown {
 /// Does what was typed.
 pub(super) fn run(paths: &Paths, args: &SetupChangeArgs) -> Result<(), Failure> {
     let wish = super::wish(&args.wish)?;
-    if !args.yes && (args.json || !ask::is_possible()) {
-        return Err(Report::new(Kind::Usage, "a setup changes two AWS accounts, and there is nobody to ask")
+    if !args.yes && (args.json || !confirm::is_possible()) {
+        return Err(UserError::new(Kind::Usage, "a setup changes two AWS accounts, and there is nobody to ask")
             .hint("look at it with `rolecall setup plan`; if that is meant, add `--yes`")
             .into());
     }
@@ -76,8 +78,8 @@ pub(super) fn run(paths: &Paths, args: &SetupChangeArgs) -> Result<(), Failure> 
         Who::Person(person) => (person.key, person.device),
         Who::Application(_) => (false, None),
     };
-    if device == Some(Device::Shown) && !ask::is_possible() {
-        return Err(Report::new(
+    if device == Some(Device::Shown) && !confirm::is_possible() {
+        return Err(UserError::new(
             Kind::Usage,
             "a new MFA device shows its codes to a person, and there is nobody to ask",
         )
@@ -86,11 +88,11 @@ pub(super) fn run(paths: &Paths, args: &SetupChangeArgs) -> Result<(), Failure> 
     }
     // Before anything is made: a file that cannot be edited is found out now.
     let text = config_file::read(paths)?;
-    rolecall_awsfiles::sync::verify(&paths.aws_config)?;
+    rolecall_awsfiles::file_io::verify(&paths.aws_config)?;
     if has_key {
         unlock::ready_vault(paths)?;
     }
-    let mut carrier = Carrier::start(paths, args.json)?;
+    let mut carrier = SetupRunner::start(paths, args.json)?;
     let done = go(paths, args, &wish, &text, &mut carrier);
     done.map_err(|failure| match failure {
         Failure::Report(report) => carrier.failure(report),
@@ -101,17 +103,18 @@ pub(super) fn run(paths: &Paths, args: &SetupChangeArgs) -> Result<(), Failure> 
 fn go(
     paths: &Paths,
     args: &SetupChangeArgs,
-    wish: &rolecall_core::setup::wish::Wish,
+    wish: &rolecall_core::setup::request::SetupRequest,
     text: &str,
-    carrier: &mut Carrier,
+    carrier: &mut SetupRunner,
 ) -> Result<(), Failure> {
     let looked = carrier.look(wish.name.as_str(), &args.profiles.auth_profile, &args.profiles.workload_profile)?;
     let setup = between(wish, &looked)?;
-    let machine = Machine::plan(paths, &setup, text, looked.state.as_ref())?;
+    let machine = LocalChanges::plan(paths, &setup, text, looked.state.as_ref())?;
     let steps = setup.steps();
     let adopt = args.wish.adopt;
     if !args.yes {
-        let Outcome::Surveyed { findings } = carrier.ask(&Errand::Survey { steps: steps.clone(), adopt })? else {
+        let Outcome::Surveyed { findings } = carrier.ask(&WorkerRequest::Survey { steps: steps.clone(), adopt })?
+        else {
             return Err(odd().into());
         };
         output::print(&proposed(&looked, &steps, &findings, &machine, Screen::stdout()))?;
@@ -121,7 +124,9 @@ fn go(
     }
     let keep_totp = matches!(&setup.who, Who::Person(person) if person.device == Some(Device::Kept));
     let asked = Apply { steps, local: machine.local.clone(), keep_totp, adopt };
-    let Outcome::Applied(applied) = carrier.ask(&Errand::Apply(Box::new(asked)))? else { return Err(odd().into()) };
+    let Outcome::Applied(applied) = carrier.ask(&WorkerRequest::Apply(Box::new(asked)))? else {
+        return Err(odd().into());
+    };
     let mut shown = Shown::new(&setup, *applied);
     match &machine.edited {
         None => shown.config = Some(machine::config_text(&setup)),
@@ -129,23 +134,26 @@ fn go(
             here(paths, text, edited, carrier, &mut shown)?;
             if keep_totp {
                 carrier.say("keep", "the MFA device's secret, once AWS has taken a code of it");
-                carrier.ask(&Errand::KeepTotp)?;
+                carrier.ask(&WorkerRequest::KeepTotp)?;
             }
             prove(paths, &setup, carrier, &mut shown)?;
         }
     }
-    carrier.ask(&Errand::Proven)?;
+    carrier.ask(&WorkerRequest::Proven)?;
     if args.json { output::print_json(&shown) } else { output::print(&shown.said(paths, args, &setup)) }
 }
 
 /// Makes the wish a setup between the two accounts that the profiles are of.
-pub(super) fn between(wish: &rolecall_core::setup::wish::Wish, looked: &Looked) -> Result<Setup, Report> {
+pub(super) fn between(
+    wish: &rolecall_core::setup::request::SetupRequest,
+    looked: &ProfilesResolved,
+) -> Result<Setup, UserError> {
     let partition = Partition::of_arn(&looked.auth.arn).ok_or_else(odd)?;
     let other = Partition::of_arn(&looked.workload.arn).ok_or_else(odd)?;
     if partition != other {
         let cause = format!("one account is of partition {}, the other of {}", partition.id(), other.id());
         return Err(
-            Report::new(Kind::Usage, cause).hint("no role is assumed across partitions: choose another profile")
+            UserError::new(Kind::Usage, cause).hint("no role is assumed across partitions: choose another profile")
         );
     }
     let account = |text: &str| AccountId::new(text).map_err(|_| odd());
@@ -158,14 +166,14 @@ pub(super) fn between(wish: &rolecall_core::setup::wish::Wish, looked: &Looked) 
 }
 
 /// What is written on this machine.
-struct Machine {
+struct LocalChanges {
     local: Local,
     /// config.toml as it will be; `None` where the sections are another machine's.
     edited: Option<String>,
 }
 
-impl Machine {
-    fn plan(paths: &Paths, setup: &Setup, text: &str, state: Option<&State>) -> Result<Self, Report> {
+impl LocalChanges {
+    fn plan(paths: &Paths, setup: &Setup, text: &str, state: Option<&State>) -> Result<Self, UserError> {
         let identity = setup.who.identity().to_string();
         let region = setup.region.clone();
         let local = Local { identity: identity.clone(), role_arn: setup.role_arn(), region, ..Local::default() };
@@ -179,7 +187,7 @@ impl Machine {
         let name = setup.name.as_str();
         let known_device = catalogue.identities.get(identity.as_str()).is_some_and(|known| known.mfa_serial.is_some());
         if setup.role.require_mfa && setup.mfa_serial().is_none() && !known_device {
-            return Err(Report::new(
+            return Err(UserError::new(
                 Kind::Usage,
                 "the role would want MFA, and the user would have no device to give it with",
             )
@@ -188,7 +196,7 @@ impl Machine {
         let (edited, makes_identity) = match catalogue.identities.get(identity.as_str()) {
             None => (config::add_identity(text, &first, &identity, &section, IfPresent::Refuse)?, true),
             Some(known) if known.kind != IdentityKind::IamUser => {
-                return Err(Report::new(
+                return Err(UserError::new(
                     Kind::Usage,
                     format!("config.toml has an identity {identity} already, of type {}", known.kind.as_str()),
                 )
@@ -202,7 +210,7 @@ impl Machine {
                         config::add_identity(text, &first, &identity, &section, IfPresent::Replace)?
                     }
                     Some(wanted) if serial != Some(wanted) => {
-                        return Err(Report::new(
+                        return Err(UserError::new(
                             Kind::Usage,
                             format!("config.toml has an identity {identity} already, without the MFA device {wanted}"),
                         )
@@ -221,7 +229,7 @@ impl Machine {
 }
 
 /// Tells whether a role of that name may be written over: only one that is this setup's.
-fn role_present(catalogue: &Catalogue, setup: &Setup, ours: Option<&Local>) -> Result<IfPresent, Report> {
+fn role_present(catalogue: &Config, setup: &Setup, ours: Option<&Local>) -> Result<IfPresent, UserError> {
     let name = setup.name.as_str();
     let Some(known) = catalogue.roles.get(name) else { return Ok(IfPresent::Refuse) };
     let is_ours = ours.is_some_and(|ours| ours.role.as_deref() == Some(name));
@@ -229,14 +237,20 @@ fn role_present(catalogue: &Catalogue, setup: &Setup, ours: Option<&Local>) -> R
     if is_ours || is_same {
         return Ok(IfPresent::Replace);
     }
-    Err(Report::new(
+    Err(UserError::new(
         Kind::Usage,
         format!("config.toml has a role {name} already, which is {} from {}", known.role_arn, known.source),
     )
     .hint("choose another name with `--name`; nothing was made"))
 }
 
-fn proposed(looked: &Looked, steps: &[Step], findings: &[Finding], machine: &Machine, screen: Screen) -> String {
+fn proposed(
+    looked: &ProfilesResolved,
+    steps: &[Step],
+    findings: &[Finding],
+    machine: &LocalChanges,
+    screen: Screen,
+) -> String {
     let mut out = String::new();
     for admin in [&looked.auth, &looked.workload] {
         let _ = writeln!(out, "profile {}: {}", printable(&admin.profile, 128), printable(&admin.arn, 256));
@@ -285,13 +299,19 @@ fn proposed(looked: &Looked, steps: &[Step], findings: &[Finding], machine: &Mac
 }
 
 /// Writes config.toml and the profile, and tells the agent.
-fn here(paths: &Paths, text: &str, edited: &str, carrier: &mut Carrier, shown: &mut Shown) -> Result<(), Report> {
-    let made = |report: Report| {
-        Report {
+fn here(
+    paths: &Paths,
+    text: &str,
+    edited: &str,
+    carrier: &mut SetupRunner,
+    shown: &mut Shown,
+) -> Result<(), UserError> {
+    let made = |report: UserError| {
+        UserError {
             message: format!("everything is made in both accounts, but not written here: {}", report.message),
             ..report
         }
-        .also("the same command again goes on")
+        .with_note("the same command again goes on")
     };
     config_file::write(paths, text, edited).map_err(made)?;
     config_file::reload(paths).map_err(made)?;
@@ -313,7 +333,7 @@ fn here(paths: &Paths, text: &str, edited: &str, carrier: &mut Carrier, shown: &
 }
 
 /// Becomes the role: what is new may take AWS a while to know.
-fn prove(paths: &Paths, setup: &Setup, carrier: &mut Carrier, shown: &mut Shown) -> Result<(), Report> {
+fn prove(paths: &Paths, setup: &Setup, carrier: &mut SetupRunner, shown: &mut Shown) -> Result<(), UserError> {
     let name = setup.name.as_str();
     let calls = || status::fetch(paths, Autostart::Yes).map_or(0, |status| status.counts.sts_calls);
     // A session of before says nothing of what AWS would say now.
@@ -329,11 +349,11 @@ fn prove(paths: &Paths, setup: &Setup, carrier: &mut Carrier, shown: &mut Shown)
                 .any(|word| report.message.contains(word));
         let pause = pauses.next().filter(|_| is_new || report.kind == Kind::Unreachable);
         let Some(pause) = pause else {
-            return Err(Report {
+            return Err(UserError {
                 message: format!("everything is made, but {name} cannot be assumed: {}", report.message),
                 ..report
             }
-            .also("the same command again goes on; `rolecall setup destroy` removes it"));
+            .with_note("the same command again goes on; `rolecall setup destroy` removes it"));
         };
         if told != report.message {
             carrier.say("wait", &format!("for AWS to know all of it: {}", report.message));
@@ -341,7 +361,7 @@ fn prove(paths: &Paths, setup: &Setup, carrier: &mut Carrier, shown: &mut Shown)
         }
         for _ in 0..pause * 4 {
             if carrier.is_interrupted() {
-                return Err(Report::new(Kind::Failed, "interrupted: everything is made, but not proven yet")
+                return Err(UserError::new(Kind::Failed, "interrupted: everything is made, but not proven yet")
                     .hint(format!("`rolecall get {name}` proves it; the same command again goes on")));
             }
             thread::sleep(Duration::from_millis(250));

@@ -3,16 +3,18 @@
 //! What is looked up and removed in the accounts is the one-shot's. Whatever is broken off, the same command goes on: the state
 //! file is the last to go.
 
-use super::carry::{Carrier, account, odd};
+use super::runner::{SetupRunner, account, odd};
 use crate::args::SetupChangeArgs;
 use crate::output::{self, Failure, Screen, Style, remark};
-use crate::{ask, config_file, profiles, tell, unlock};
+use crate::{config_file, confirm, profiles, tell, unlock};
 use rolecall_core::config;
+use rolecall_core::domain::error::{Kind, UserError, printable};
 use rolecall_core::domain::names::Name;
-use rolecall_core::domain::report::{Kind, Report, printable};
 use rolecall_ipc::client::{self, Autostart};
 use rolecall_ipc::protocol::message::{Answer, Context, Request};
-use rolecall_ipc::protocol::setup::{Destroyed, Doomed, Errand, Local, Looked, Outcome, Stays};
+use rolecall_ipc::protocol::setup::{
+    Destroyed, Local, Outcome, PlannedRemoval, ProfilesResolved, Retained, WorkerRequest,
+};
 use rolecall_platform::paths::Paths;
 use schemars::JsonSchema;
 use serde::Serialize;
@@ -57,12 +59,15 @@ struct ShownStays {
 
 /// Does what was typed.
 pub(super) fn run(paths: &Paths, args: &SetupChangeArgs) -> Result<(), Failure> {
-    if !args.yes && (args.json || !ask::is_possible()) {
-        return Err(Report::new(Kind::Usage, "this removes things from two AWS accounts, and there is nobody to ask")
-            .hint("if that is meant, add `--yes`")
-            .into());
+    if !args.yes && (args.json || !confirm::is_possible()) {
+        return Err(UserError::new(
+            Kind::Usage,
+            "this removes things from two AWS accounts, and there is nobody to ask",
+        )
+        .hint("if that is meant, add `--yes`")
+        .into());
     }
-    let mut carrier = Carrier::start(paths, args.json)?;
+    let mut carrier = SetupRunner::start(paths, args.json)?;
     let done = go(paths, args, &mut carrier);
     done.map_err(|failure| match failure {
         Failure::Report(report) => carrier.failure(report),
@@ -70,7 +75,7 @@ pub(super) fn run(paths: &Paths, args: &SetupChangeArgs) -> Result<(), Failure> 
     })
 }
 
-fn go(paths: &Paths, args: &SetupChangeArgs, carrier: &mut Carrier) -> Result<(), Failure> {
+fn go(paths: &Paths, args: &SetupChangeArgs, carrier: &mut SetupRunner) -> Result<(), Failure> {
     let name = name(args)?;
     let looked = carrier.look(name.as_str(), &args.profiles.auth_profile, &args.profiles.workload_profile)?;
     let (mut steps, mut identity) = (Vec::new(), None);
@@ -87,9 +92,11 @@ fn go(paths: &Paths, args: &SetupChangeArgs, carrier: &mut Carrier) -> Result<()
         // Which key is the setup's is the vault's to say: a rotation may have replaced it.
         unlock::ready_vault(paths)?;
     }
-    let Outcome::Doomed(doomed) = carrier.ask(&Errand::Doom { steps, identity })? else { return Err(odd().into()) };
+    let Outcome::Doomed(doomed) = carrier.ask(&WorkerRequest::Doom { steps, identity })? else {
+        return Err(odd().into());
+    };
     let Some(local) = doomed.local.clone() else {
-        return Err(Report::new(
+        return Err(UserError::new(
             Kind::Failed,
             format!("there is no setup {name}: no state of it here, and nothing with its tag"),
         )
@@ -103,7 +110,7 @@ fn go(paths: &Paths, args: &SetupChangeArgs, carrier: &mut Carrier) -> Result<()
         return output::print("nothing was changed\n");
     }
     let here = here(paths, &local, &doomed, carrier)?;
-    let Outcome::Destroyed(destroyed) = carrier.ask(&Errand::Destroy)? else { return Err(odd().into()) };
+    let Outcome::Destroyed(destroyed) = carrier.ask(&WorkerRequest::Destroy)? else { return Err(odd().into()) };
     if args.json {
         output::print_json(&Shown::new(&name, &looked, &doomed, &destroyed, here))?;
     } else {
@@ -117,7 +124,7 @@ fn go(paths: &Paths, args: &SetupChangeArgs, carrier: &mut Carrier) -> Result<()
         return Ok(());
     }
     let each: Vec<String> = destroyed.left.iter().map(|stays| format!("{}: {}", stays.thing, stays.why)).collect();
-    Err(Report::new(
+    Err(UserError::new(
         Kind::Failed,
         format!("not everything of setup {name} could go: {}", printable(&each.join("; "), 1024)),
     )
@@ -125,17 +132,17 @@ fn go(paths: &Paths, args: &SetupChangeArgs, carrier: &mut Carrier) -> Result<()
     .into())
 }
 
-fn name(args: &SetupChangeArgs) -> Result<Name, Report> {
+fn name(args: &SetupChangeArgs) -> Result<Name, UserError> {
     if let Some(name) = &args.wish.name {
         return Ok(name.clone());
     }
     let role = args.wish.role.as_deref().unwrap_or("AssumedRole");
     Name::new(role).map_err(|why| {
-        Report::new(Kind::Usage, format!("{}: {why}", printable(role, 128))).hint("name the setup with `--name`")
+        UserError::new(Kind::Usage, format!("{}: {why}", printable(role, 128))).hint("name the setup with `--name`")
     })
 }
 
-fn proposed(looked: &Looked, doomed: &Doomed) -> String {
+fn proposed(looked: &ProfilesResolved, doomed: &PlannedRemoval) -> String {
     let mut out = String::new();
     for removal in &doomed.removes {
         let _ = writeln!(out, "  {}  {}", account(looked, removal.side), printable(&removal.what, 300));
@@ -150,7 +157,7 @@ fn proposed(looked: &Looked, doomed: &Doomed) -> String {
         };
         let _ = writeln!(out, "  here          [roles.{role}]{identity}, profile {role}");
     }
-    for Stays { side, thing, why } in &doomed.stays {
+    for Retained { side, thing, why } in &doomed.stays {
         let text = format!("stays: {} in {}: {}", printable(thing, 300), account(looked, *side), printable(why, 300));
         out.push_str(&remark(Screen::stdout(), (Style::Warning, "!"), &text, None));
     }
@@ -159,7 +166,12 @@ fn proposed(looked: &Looked, doomed: &Doomed) -> String {
 }
 
 /// Removes what is on this machine; what is gone already is no failure.
-fn here(paths: &Paths, local: &Local, doomed: &Doomed, carrier: &mut Carrier) -> Result<Vec<String>, Report> {
+fn here(
+    paths: &Paths,
+    local: &Local,
+    doomed: &PlannedRemoval,
+    carrier: &mut SetupRunner,
+) -> Result<Vec<String>, UserError> {
     let mut done = Vec::new();
     let Some(role) = &local.role else { return Ok(done) };
     let identity = local.identity.as_str();
@@ -181,7 +193,7 @@ fn here(paths: &Paths, local: &Local, doomed: &Doomed, carrier: &mut Carrier) ->
     };
     let id = stored.as_ref().and_then(|key| key.access_key_id.clone());
     if let Some(error) = stored.and_then(|key| key.error).filter(|error| error.kind != Kind::Config) {
-        return Err(error.also("nothing was removed"));
+        return Err(error.with_note("nothing was removed"));
     }
     // A key that goes at AWS is of no use in the vault.
     if id.as_ref().is_some_and(|id| doomed.keys.contains(id)) {
@@ -212,7 +224,13 @@ fn things(count: usize) -> String {
 }
 
 impl Shown {
-    fn new(name: &Name, looked: &Looked, doomed: &Doomed, destroyed: &Destroyed, local: Vec<String>) -> Self {
+    fn new(
+        name: &Name,
+        looked: &ProfilesResolved,
+        doomed: &PlannedRemoval,
+        destroyed: &Destroyed,
+        local: Vec<String>,
+    ) -> Self {
         let all = doomed.stays.iter().chain(destroyed.left.iter().filter(|left| !doomed.stays.contains(left)));
         Self {
             setup: name.to_string(),

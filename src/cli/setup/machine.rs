@@ -2,8 +2,8 @@
 
 use super::super::{config_file, profiles};
 use rolecall_awsfiles::entry::Entry;
-use rolecall_core::config::raw::{Configuration, IdentitySection, RoleSection};
-use rolecall_core::domain::report::Report;
+use rolecall_core::config::schema_types::{Configuration, IdentitySection, RoleSection};
+use rolecall_core::domain::error::UserError;
 use rolecall_core::setup::{Setup, Who};
 use rolecall_platform::paths::Paths;
 use std::time::Duration;
@@ -47,13 +47,13 @@ pub(crate) fn config_text(setup: &Setup) -> String {
 }
 
 /// Writes the profile as ~/.aws/config has it.
-pub(crate) fn profile_text(setup: &Setup) -> Result<String, Report> {
+pub(crate) fn profile_text(setup: &Setup) -> Result<String, UserError> {
     let entry = Entry::new(setup.name.clone(), &profiles::program()?, setup.region.as_deref())?;
     Ok(entry.section())
 }
 
 /// Says what of these names config.toml has already.
-pub(super) fn remarks(paths: &Paths, setup: &Setup) -> Result<Vec<String>, Report> {
+pub(super) fn remarks(paths: &Paths, setup: &Setup) -> Result<Vec<String>, UserError> {
     let catalogue = config_file::load(paths)?;
     let file = config_file::shown(&paths.config);
     let (name, identity) = (setup.name.as_str(), setup.who.identity().as_str());

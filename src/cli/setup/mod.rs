@@ -3,20 +3,20 @@
 //! What is made is for `rolecall_core::setup` to say; here the flags become a wish, and the policy files are read.
 
 pub(super) mod apply;
-mod carry;
 pub(super) mod destroy;
 mod machine;
 pub(super) mod plan;
+mod runner;
 
 use super::args::{SetupCommand, SetupService, SetupTrust, WishArgs};
 use super::config_file::shown;
 use super::output::Failure;
-use super::{ask, config_file};
+use super::{config_file, confirm};
 use rolecall_core::config::parse_duration;
 use rolecall_core::domain::catalogue::VaultKind;
-use rolecall_core::domain::report::{Kind, Report, printable};
+use rolecall_core::domain::error::{Kind, UserError, printable};
 use rolecall_core::domain::secret::SecretKey;
-use rolecall_core::setup::wish::{Typed, Wish};
+use rolecall_core::setup::request::{SetupFlags, SetupRequest};
 use rolecall_core::setup::{Device, Service, Trust};
 use rolecall_platform::paths::Paths;
 use rustix::fs::{Mode, OFlags};
@@ -37,15 +37,15 @@ pub(super) fn run(paths: &Paths, command: &SetupCommand) -> Result<(), Failure> 
 }
 
 /// Makes a wish of the flags; reads the policy files.
-pub(super) fn wish(args: &WishArgs) -> Result<Wish, Report> {
+pub(super) fn wish(args: &WishArgs) -> Result<SetupRequest, UserError> {
     let max_session = args.max_session_duration.as_deref().map(|text| {
         parse_duration(text).map_err(|why| {
-            Report::new(Kind::Usage, format!("--max-session-duration {}: {why}", printable(text, 64)))
+            UserError::new(Kind::Usage, format!("--max-session-duration {}: {why}", printable(text, 64)))
                 .hint("give it as `--max-session-duration 4h`")
         })
     });
     let files = args.policy_files.iter().map(|path| Ok((path.to_string_lossy().into_owned(), policy_file(path)?)));
-    Wish::new(Typed {
+    SetupRequest::new(SetupFlags {
         name: args.name.clone(),
         identity: args.identity.clone(),
         region: args.region.clone(),
@@ -66,7 +66,7 @@ pub(super) fn wish(args: &WishArgs) -> Result<Wish, Report> {
         role: args.role.clone(),
         role_path: args.role_path.clone(),
         policy_arns: args.policy_arns.clone(),
-        policy_files: files.collect::<Result<_, Report>>()?,
+        policy_files: files.collect::<Result<_, UserError>>()?,
         trust: args.trust.map(|trust| match trust {
             SetupTrust::Account => Trust::Account,
             SetupTrust::User => Trust::User,
@@ -83,36 +83,36 @@ pub(super) fn wish(args: &WishArgs) -> Result<Wish, Report> {
 
 /// Takes the password of the proxy, if the one-shot cannot read it: the agent alone has the encrypted file open, and hands
 /// no password out.
-pub(super) fn proxy_password(paths: &Paths) -> Result<Option<SecretKey>, Report> {
+pub(super) fn proxy_password(paths: &Paths) -> Result<Option<SecretKey>, UserError> {
     let catalogue = config_file::load(paths)?;
     let is_needed = catalogue.aws.https_proxy.is_some() && catalogue.agent.vault == VaultKind::File;
     let Some(user) = catalogue.aws.https_proxy_user.as_deref().filter(|_| is_needed) else { return Ok(None) };
-    let typed = if ask::is_possible() {
-        ask::hidden(&format!("Password of {user} at the proxy (not shown): "))?
+    let typed = if confirm::is_possible() {
+        confirm::hidden(&format!("Password of {user} at the proxy (not shown): "))?
     } else {
-        ask::line_of_stdin()?
+        confirm::line_of_stdin()?
     };
     if typed.is_empty() {
-        return Err(Report::new(Kind::Locked, format!("no password of {user} at the proxy was given"))
+        return Err(UserError::new(Kind::Locked, format!("no password of {user} at the proxy was given"))
             .hint("run it on a terminal and type the password, or give it on stdin"));
     }
     Ok(Some(SecretKey::new(typed.to_string())))
 }
 
 /// Checks the name of a profile: what goes into a script's comment cannot begin a line of its own.
-pub(super) fn check_profile(flag: &str, name: Option<&str>) -> Result<(), Report> {
+pub(super) fn check_profile(flag: &str, name: Option<&str>) -> Result<(), UserError> {
     match name {
         Some(name) if name.is_empty() || name.len() > 256 || name.chars().any(char::is_control) => {
-            Err(Report::new(Kind::Usage, format!("--{flag} {}: no profile has such a name", printable(name, 64)))
+            Err(UserError::new(Kind::Usage, format!("--{flag} {}: no profile has such a name", printable(name, 64)))
                 .hint("`aws configure list-profiles` shows what there is"))
         }
         _ => Ok(()),
     }
 }
 
-fn policy_file(path: &Path) -> Result<String, Report> {
+fn policy_file(path: &Path) -> Result<String, UserError> {
     let hint = "give `--policy-file` a file with an IAM policy as JSON";
-    let refuse = |why: String| Report::new(Kind::Usage, format!("{}: {why}", shown(path))).hint(hint);
+    let refuse = |why: String| UserError::new(Kind::Usage, format!("{}: {why}", shown(path))).hint(hint);
     // Without waiting: a pipe that nobody writes to would hold the command for ever.
     let flags = OFlags::RDONLY | OFlags::NONBLOCK | OFlags::CLOEXEC;
     let file = rustix::fs::open(path, flags, Mode::empty());

@@ -7,14 +7,14 @@ use crate::args::{PlanForm, PlanSide, SetupPlanArgs};
 use crate::output::{self, Failure};
 use crate::quote;
 use rolecall_core::domain::arn::{AccountId, Partition};
-use rolecall_core::domain::report::{Kind, Report, printable};
+use rolecall_core::domain::error::{Kind, UserError, printable};
 use rolecall_core::setup::call::{Call, Side, Step};
 use rolecall_core::setup::render::{self, Profiles, calls};
-use rolecall_core::setup::wish::Wish;
+use rolecall_core::setup::request::SetupRequest;
 use rolecall_core::setup::{Permission, Setup, Who};
-use rolecall_ipc::client::oneshot::{OneShot, Watcher};
+use rolecall_ipc::client::setup_worker::{SetupWorker, Watcher};
 use rolecall_ipc::protocol::message::Progress;
-use rolecall_ipc::protocol::setup::{Errand, Finding, FirstCodes, Found, Looked, NewDevice, Outcome};
+use rolecall_ipc::protocol::setup::{Finding, FirstCodes, Found, NewDevice, Outcome, ProfilesResolved, WorkerRequest};
 use rolecall_platform::paths::Paths;
 use schemars::JsonSchema;
 use serde::Serialize;
@@ -41,9 +41,12 @@ pub(super) fn run(paths: &Paths, args: &SetupPlanArgs) -> Result<(), Failure> {
     super::check_profile("auth-profile", profiles.auth)?;
     super::check_profile("workload-profile", profiles.workload)?;
     if args.only.is_some() && args.form != PlanForm::Cloudformation {
-        return Err(Report::new(Kind::Usage, "--only is for `--as cloudformation`, which has a template per account")
-            .hint("add `--as cloudformation`, or leave `--only` away")
-            .into());
+        return Err(UserError::new(
+            Kind::Usage,
+            "--only is for `--as cloudformation`, which has a template per account",
+        )
+        .hint("add `--as cloudformation`, or leave `--only` away")
+        .into());
     }
     let seen = see(paths, args, &wish)?;
     let setup = &seen.setup;
@@ -75,10 +78,10 @@ struct Seen {
     /// Whether the ExternalId is a stand-in for the one that `apply` will make.
     stand_in: bool,
     findings: Option<Vec<Finding>>,
-    looked: Option<Looked>,
+    looked: Option<ProfilesResolved>,
 }
 
-fn see(paths: &Paths, args: &SetupPlanArgs, wish: &Wish) -> Result<Seen, Report> {
+fn see(paths: &Paths, args: &SetupPlanArgs, wish: &SetupRequest) -> Result<Seen, UserError> {
     let is_text = args.form == PlanForm::Calls;
     // A template or script is to be used as it is.
     let fresh = if wish.generate_external_id && !is_text { random_id()? } else { STAND_IN.to_owned() };
@@ -90,8 +93,8 @@ fn see(paths: &Paths, args: &SetupPlanArgs, wish: &Wish) -> Result<Seen, Report>
         return Ok(Seen { setup, stand_in: wish.generate_external_id && is_text, findings: None, looked: None });
     }
     let proxy_password = super::proxy_password(paths)?;
-    let mut one_shot = OneShot::start()?;
-    let look = Errand::Look {
+    let mut one_shot = SetupWorker::start()?;
+    let look = WorkerRequest::Look {
         setup: wish.name.to_string(),
         auth_profile: args.auth_profile.clone().unwrap_or_default(),
         workload_profile: args.workload_profile.clone().unwrap_or_default(),
@@ -104,26 +107,27 @@ fn see(paths: &Paths, args: &SetupPlanArgs, wish: &Wish) -> Result<Seen, Report>
     let stand_in = wish.generate_external_id && known.is_none() && is_text;
     looked.external_id = known.unwrap_or(fresh);
     let setup = super::apply::between(wish, &looked)?;
-    let survey = Errand::Survey { steps: setup.steps(), adopt: args.wish.adopt };
+    let survey = WorkerRequest::Survey { steps: setup.steps(), adopt: args.wish.adopt };
     let Outcome::Surveyed { findings } = one_shot.ask(&survey, &mut Quiet)? else {
         return Err(rolecall_ipc::client::odd_answer());
     };
     Ok(Seen { setup, stand_in, findings: Some(findings), looked: Some(*looked) })
 }
 
-fn account(text: &str, flag: &str) -> Result<AccountId, Report> {
+fn account(text: &str, flag: &str) -> Result<AccountId, UserError> {
     AccountId::new(text).map_err(|why| {
-        Report::new(Kind::Usage, format!("--{flag} {}: {why}", printable(text, 64)))
+        UserError::new(Kind::Usage, format!("--{flag} {}: {why}", printable(text, 64)))
             .hint(format!("give the account's number, as `--{flag} 111111111111`"))
     })
 }
 
 /// Makes an ExternalId of 128 random bits.
-fn random_id() -> Result<String, Report> {
+fn random_id() -> Result<String, UserError> {
     let mut bytes = [0; 16];
     let read = File::open("/dev/urandom").and_then(|mut source| source.read_exact(&mut bytes));
     read.map_err(|e| {
-        Report::new(Kind::Failed, format!("cannot read /dev/urandom: {e}")).hint("give `--external-id` one of your own")
+        UserError::new(Kind::Failed, format!("cannot read /dev/urandom: {e}"))
+            .hint("give `--external-id` one of your own")
     })?;
     Ok(bytes.iter().fold(String::new(), |mut id, byte| {
         let _ = write!(id, "{byte:02x}");
@@ -142,7 +146,7 @@ impl Watcher for Quiet {
     }
 }
 
-fn text(paths: &Paths, seen: &Seen) -> Result<String, Report> {
+fn text(paths: &Paths, seen: &Seen) -> Result<String, UserError> {
     let setup = &seen.setup;
     let mut out = calls::render(setup);
     if let Some(findings) = &seen.findings {
@@ -216,7 +220,7 @@ fn found(finding: &Finding) -> String {
 }
 
 /// Says what a person should know before `apply`.
-fn remarks(paths: &Paths, seen: &Seen) -> Result<Vec<String>, Report> {
+fn remarks(paths: &Paths, seen: &Seen) -> Result<Vec<String>, UserError> {
     let setup = &seen.setup;
     let mut remarks = machine::remarks(paths, setup)?;
     let taken = |finding: &&Finding| matches!(finding.found, Found::Taken { .. });
@@ -361,7 +365,7 @@ struct ShownRemoval {
 }
 
 impl Shown {
-    fn new(paths: &Paths, seen: &Seen, profiles: Profiles<'_>) -> Result<Self, Report> {
+    fn new(paths: &Paths, seen: &Seen, profiles: Profiles<'_>) -> Result<Self, UserError> {
         let setup = &seen.setup;
         let account = |side: Side| ShownAccount {
             account: setup.account(side).to_string(),

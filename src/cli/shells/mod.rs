@@ -7,8 +7,8 @@
 pub(super) mod names;
 
 use super::args::{InitShell, VariablesArgs, WayArgs};
-use super::launch;
-use super::launch::variables::{Change, touched};
+use super::exec;
+use super::exec::variables::{Change, touched};
 use super::output::{self, Failure};
 use super::shell_files;
 use super::{quote, var};
@@ -50,7 +50,7 @@ pub(super) fn init(shell: InitShell) -> Result<(), Failure> {
 /// Prints the script that switches the shell which has started us.
 pub(super) fn variables(paths: &Paths, args: &VariablesArgs) -> Result<(), Failure> {
     let instead = format!("rolecall env {}", args.name);
-    let changes = launch::changes(paths, &args.name, WayArgs::default(), EndpointOwner::Parent, &instead)?;
+    let changes = exec::changes(paths, &args.name, WayArgs::default(), EndpointOwner::Parent, &instead)?;
     output::print_data(&script(args.shell, &changes, var))
 }
 

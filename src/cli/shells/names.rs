@@ -7,8 +7,8 @@ use crate::args::NamesArgs;
 use crate::output::{self, Failure};
 use crate::usage;
 use clap::{Arg, Command};
-use rolecall_core::domain::report::Kind;
-use rolecall_ipc::client::{Brief, ask_briefly};
+use rolecall_core::domain::error::Kind;
+use rolecall_ipc::client::{QuickReply, ask_briefly};
 use rolecall_ipc::protocol::message::{Answer, Request};
 use rolecall_platform::paths::Paths;
 use std::time::Duration;
@@ -22,7 +22,7 @@ pub(crate) fn run(args: &NamesArgs) -> Result<(), Failure> {
     let Some((before, start)) = words.and_then(|words| wanted(&usage::command(), &words)) else {
         return Err(Failure::Told(Kind::Failed));
     };
-    let Brief::Answer(Answer::Names { names }) = ask_briefly(&Paths::from_env()?, Request::Names, DEADLINE) else {
+    let QuickReply::Answer(Answer::Names { names }) = ask_briefly(&Paths::from_env()?, Request::Names, DEADLINE) else {
         return Ok(());
     };
     let mut out = String::new();

@@ -3,7 +3,7 @@
 use super::*;
 use crate::line;
 use crate::status::{identities, roles};
-use rolecall_core::domain::report::Kind;
+use rolecall_core::domain::error::Kind;
 use rolecall_ipc::protocol::status::{KeyAge, RoleStatus};
 
 /// Draws what an agent has said.
@@ -12,7 +12,7 @@ fn render(status: &Status, screen: Screen) -> String {
 }
 
 fn render_with(problems: &[String], status: &Status, screen: Screen) -> String {
-    let seen = Seen { problems: problems.to_vec(), state: State::Agent(Box::new(status.clone())) };
+    let seen = StatusInput { problems: problems.to_vec(), state: State::Agent(Box::new(status.clone())) };
     line::paint(&lines(&seen, screen), screen)
 }
 
@@ -109,7 +109,7 @@ fn an_identity_without_a_key_is_not_one_whose_key_has_no_age() {
 #[test]
 fn warnings_come_first_and_the_vault_says_what_to_do() {
     let mut status = example();
-    status.warnings = vec![Report::new(Kind::Config, "config.toml:3: no\u{1b}[2J").hint("correct it")];
+    status.warnings = vec![UserError::new(Kind::Config, "config.toml:3: no\u{1b}[2J").hint("correct it")];
     status.vault.state = "locked".into();
     status.agent.version = "0.0.9".into();
     let text = render(&status, Screen::default());
@@ -149,7 +149,7 @@ auth        ━━━━─  11h 20m  key 92d old
 instance"
     );
     let mut status = example();
-    status.warnings = vec![Report::new(Kind::Config, "config.toml:3: no").hint("correct it")];
+    status.warnings = vec![UserError::new(Kind::Config, "config.toml:3: no").hint("correct it")];
     for width in 1..130 {
         let text = render(&status, Screen { unicode: true, width: Some(width), colour: false });
         assert!(text.lines().all(|l| line::width(l) <= width), "{width}: {text}");
@@ -175,7 +175,7 @@ fn a_caller_with_a_long_or_wide_name_keeps_the_time_in_sight() {
 fn nothing_that_a_caller_is_called_can_move_the_cursor() {
     let mut status = example();
     status.roles[1].last_caller = Some("/x/\u{1b}[2Jy\n\u{202e}".into());
-    status.roles[1].error = Some(Report::new(Kind::Failed, "a\u{1b}]0;b\u{7}"));
+    status.roles[1].error = Some(UserError::new(Kind::Failed, "a\u{1b}]0;b\u{7}"));
     status.agent.config = "/\u{1b}c".into();
     let text = render(&status, Screen { unicode: true, ..Screen::default() });
     assert!(!text.contains(|c: char| c.is_control() && c != '\n' || c == '\u{202e}'), "{text:?}");
@@ -239,7 +239,7 @@ fn no_agent_shows_the_names_that_are_configured() {
     .expect("valid");
     let draw = |identities, roles| {
         let configured = Configured { config: "/c".into(), world: None, warnings: Vec::new(), identities, roles };
-        let seen = Seen { problems: Vec::new(), state: State::NoAgent(configured) };
+        let seen = StatusInput { problems: Vec::new(), state: State::NoAgent(configured) };
         line::paint(&lines(&seen, Screen::default()), Screen::default())
     };
     assert_eq!(
@@ -260,7 +260,7 @@ config  /c (does not exist yet)
 #[test]
 fn all_that_is_wrong_with_the_file_is_listed_once() {
     let mut status = example();
-    status.warnings = vec![Report::new(Kind::Config, "c:1: a (and 1 more)"), Report::new(Kind::Failed, "other")];
+    status.warnings = vec![UserError::new(Kind::Config, "c:1: a (and 1 more)"), UserError::new(Kind::Failed, "other")];
     let text = render_with(&["c:1: a".to_owned(), "c:2: b".to_owned()], &status, Screen::default());
     assert!(text.starts_with("error: c:1: a\nerror: c:2: b\n  hint: correct"), "{text}");
     assert!(text.contains("\n\nwarning: other\n\nauth") && !text.contains("1 more"), "{text}");
@@ -291,7 +291,7 @@ fn what_is_served_to_whom_stands_between_the_tree_and_the_agent() {
         last_used: Some(since),
         error: None,
     };
-    let broken = Some(Report::new(Kind::Failed, "x"));
+    let broken = Some(UserError::new(Kind::Failed, "x"));
     status.sockets = vec![socket.clone(), SocketStatus { ask: false, error: broken, ..socket }];
     let text = render(&status, Screen::default());
     let time = clock(since, status.agent.now);

@@ -3,7 +3,7 @@
 //! A handler only sets a flag and writes a byte into a pipe, which wakes whoever waits for keys. A second signal that ends
 //! the program does so at once: the first may have come while the terminal takes no output.
 
-use rolecall_core::domain::report::{Kind, Report};
+use rolecall_core::domain::error::{Kind, UserError};
 use rustix::process::Signal;
 use signal_hook::{flag, low_level};
 use std::io::{self, Read};
@@ -25,7 +25,7 @@ pub(super) struct Signals {
 
 impl Signals {
     /// Takes note of them from now on. Whatever is written to `waker` wakes as well.
-    pub(super) fn new(wake: UnixStream, waker: &UnixStream) -> Result<Self, Report> {
+    pub(super) fn new(wake: UnixStream, waker: &UnixStream) -> Result<Self, UserError> {
         let set_up = || -> io::Result<Self> {
             wake.set_nonblocking(true)?;
             let flag_of = |signal: Signal| -> io::Result<Arc<AtomicBool>> {
@@ -42,7 +42,7 @@ impl Signals {
             flag_of(Signal::WINCH)?;
             Ok(Self { endings, suspend: flag_of(Signal::TSTP)?, resumed: flag_of(Signal::CONT)?, wake })
         };
-        set_up().map_err(|e| Report::new(Kind::Failed, format!("cannot take note of signals: {e}")))
+        set_up().map_err(|e| UserError::new(Kind::Failed, format!("cannot take note of signals: {e}")))
     }
 
     /// Becomes readable when something has come.

@@ -6,7 +6,7 @@
 use crate::line::{Line, cut, width, wrap};
 use crate::output::{Screen, Style, remark_lines, span};
 use chrono::{DateTime, Utc};
-use rolecall_core::domain::report::{Report, printable};
+use rolecall_core::domain::error::{UserError, printable};
 use rolecall_ipc::protocol::status::{IdentityStatus, KeyAge, RoleStatus, SessionStatus};
 use std::collections::{BTreeMap, HashMap, HashSet};
 
@@ -32,7 +32,7 @@ pub(super) fn lines(
     identities: &[IdentityStatus],
     roles: &[RoleStatus],
     now: Option<DateTime<Utc>>,
-    told: &[Report],
+    told: &[UserError],
     screen: Screen,
 ) -> Vec<Line> {
     if identities.is_empty() && roles.is_empty() {
@@ -49,7 +49,7 @@ pub(super) fn lines(
     let mut lines = Vec::with_capacity(rows.len());
     for row in &rows {
         lines.push(row.line(&columns, screen));
-        let is_told = |error: &&Report| told.iter().any(|report| report.message.ends_with(&error.message));
+        let is_told = |error: &&UserError| told.iter().any(|report| report.message.ends_with(&error.message));
         if let Some(error) = row.error.filter(|error| !is_told(error)) {
             lines.extend(remark_lines(screen, (Style::Bad, "     !"), &error.message, error.hint.as_deref()));
         }
@@ -113,7 +113,7 @@ struct Row<'a> {
     state: State,
     /// Who, and what comes behind it.
     usage: (Style, String, String),
-    error: Option<&'a Report>,
+    error: Option<&'a UserError>,
 }
 
 impl Row<'_> {

@@ -6,13 +6,13 @@
 
 use super::keys::{self, Key};
 use super::signals::{self, Signals};
-use super::{Seen, picture};
+use super::{StatusInput, render};
 use crate::line::Line;
 use crate::output::{Failure, Screen, Style, is_dumb, span};
 use ratatui::DefaultTerminal;
 use ratatui::buffer::Buffer;
 use ratatui::style::{Color, Modifier, Style as Look};
-use rolecall_core::domain::report::{Kind, Report, printable};
+use rolecall_core::domain::error::{Kind, UserError, printable};
 use rolecall_platform::paths::Paths;
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::process::Signal;
@@ -44,7 +44,7 @@ const KEYS_ASCII: &str = "q leaves, arrows and PgUp PgDn scroll";
 /// Shows the state until a key leaves.
 pub(super) fn run(paths: &Paths) -> Result<(), Failure> {
     if !io::stdout().is_terminal() || is_dumb() {
-        return Err(Report::new(
+        return Err(UserError::new(
             Kind::Usage,
             "`status --watch` draws on a terminal, and standard output is none that it could",
         )
@@ -70,8 +70,8 @@ pub(super) fn run(paths: &Paths) -> Result<(), Failure> {
     Ok(())
 }
 
-fn no_terminal(error: &io::Error) -> Report {
-    Report::new(Kind::Failed, format!("cannot draw on the terminal: {error}")).hint("run `rolecall status` instead")
+fn no_terminal(error: &io::Error) -> UserError {
+    UserError::new(Kind::Failed, format!("cannot draw on the terminal: {error}")).hint("run `rolecall status` instead")
 }
 
 /// Opens where keys are typed: stdin may be something else.
@@ -83,12 +83,12 @@ fn keyboard() -> io::Result<File> {
 }
 
 /// Starts the thread that looks whenever it is asked to, and wakes whoever waits.
-fn looker(paths: Paths, mut waker: UnixStream) -> (SyncSender<()>, Receiver<Result<Seen, Report>>) {
+fn looker(paths: Paths, mut waker: UnixStream) -> (SyncSender<()>, Receiver<Result<StatusInput, UserError>>) {
     let (look, asked) = sync_channel(1);
     let (tell, seen) = channel();
     thread::spawn(move || {
         for () in asked {
-            if tell.send(Seen::look(&paths)).is_err() {
+            if tell.send(StatusInput::look(&paths)).is_err() {
                 return;
             }
             // A pipe that is full wakes as well.
@@ -104,7 +104,7 @@ fn watch(
     keyboard: &File,
     signals: &mut Signals,
     look: &SyncSender<()>,
-    seen: &Receiver<Result<Seen, Report>>,
+    seen: &Receiver<Result<StatusInput, UserError>>,
     view: &mut View,
 ) -> io::Result<Option<Signal>> {
     let mut asked: Option<Duration> = None;
@@ -245,7 +245,7 @@ impl Drop for Drawn {
 /// What is shown: the lines of the last look, and from which one on.
 #[derive(Default)]
 struct View {
-    seen: Option<Result<Seen, Report>>,
+    seen: Option<Result<StatusInput, UserError>>,
     /// How long the agent has not answered.
     silent: Option<Duration>,
     /// The lines, and for which width they were made.
@@ -256,7 +256,7 @@ struct View {
 }
 
 impl View {
-    fn take(&mut self, found: Result<Seen, Report>) {
+    fn take(&mut self, found: Result<StatusInput, UserError>) {
         self.seen = Some(found);
         self.lines = None;
     }
@@ -302,7 +302,7 @@ impl View {
 
     fn picture(&self, screen: Screen) -> Vec<Line> {
         match &self.seen {
-            Some(Ok(seen)) => picture::lines(seen, screen),
+            Some(Ok(seen)) => render::lines(seen, screen),
             Some(Err(report)) => {
                 crate::output::remark_lines(screen, (Style::Bad, "error:"), &report.message, report.hint.as_deref())
             }

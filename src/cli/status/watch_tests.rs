@@ -2,14 +2,14 @@
 
 use super::*;
 use crate::status::State;
-use crate::status::picture::tests::example;
+use crate::status::render::tests::example;
 use ratatui::layout::Rect;
 
 const SCREEN: Screen = Screen { colour: false, unicode: true, width: None };
 
 fn view() -> View {
     let mut view = View::default();
-    view.take(Ok(Seen { problems: Vec::new(), state: State::Agent(Box::new(example())) }));
+    view.take(Ok(StatusInput { problems: Vec::new(), state: State::Agent(Box::new(example())) }));
     view
 }
 
@@ -26,7 +26,7 @@ fn it_shows_the_same_lines_as_the_plain_status() {
     let rows = drawn(&mut view, 100, 20);
     let Some(Ok(seen)) = &view.seen else { panic!("it was seen") };
     let screen = Screen { width: Some(100), ..SCREEN };
-    let plain = crate::line::paint(&picture::lines(seen, screen), screen);
+    let plain = crate::line::paint(&render::lines(seen, screen), screen);
     for (row, line) in rows.iter().zip(plain.lines()) {
         assert_eq!(row, line);
     }
@@ -72,7 +72,7 @@ fn an_agent_that_does_not_answer_is_said_in_the_foot() {
     let rows = drawn(&mut view, 100, 20);
     assert!(rows[0].starts_with("auth"), "what was known stays");
     assert!(rows[19].starts_with("the agent has not answered for 7s  q leaves"), "{}", rows[19]);
-    view.take(Err(Report::new(Kind::Agent, "no agent\u{1b}").hint("`rolecall agent restart`")));
+    view.take(Err(UserError::new(Kind::Agent, "no agent\u{1b}").hint("`rolecall agent restart`")));
     let rows = drawn(&mut view, 100, 20);
     assert_eq!(rows[..2], ["error: no agent\\u{1b}", "  hint: `rolecall agent restart`"]);
 }

@@ -1,8 +1,8 @@
 //! `[accounts]`: the accounts that templates are for, by name.
 
 use super::lists::tags;
+use super::reader::{Field, Position, Section};
 use super::sections::{Draft, has_key};
-use super::walk::{Field, Section, Spot};
 use crate::domain::arn::AccountId;
 use crate::domain::catalogue::Account;
 use crate::domain::names::{Name, check_external_id, check_region};
@@ -35,7 +35,7 @@ pub(super) static ACCOUNT: Section<AccountDraft> = Section {
     ],
 };
 
-pub(super) fn read_account(all: &mut Draft, name: Name, spot: &mut Spot<'_>) {
+pub(super) fn read_account(all: &mut Draft, name: Name, spot: &mut Position<'_>) {
     let mut draft = AccountDraft { file: spot.sink.file, offset: spot.at.offset, ..AccountDraft::default() };
     ACCOUNT.read(&mut draft, spot);
     if !has_key(spot, "id") {

@@ -2,10 +2,10 @@
 //!
 //! Only keys that a role can say otherwise, or that do no harm: an ExternalId, once inherited, could not be taken away.
 
+use super::reader::{Field, Section};
 use super::sections::duration;
-use super::values;
-use super::walk::{Field, Section};
-use crate::domain::catalogue::{Access, Catalogue, HOUR, MfaMode};
+use super::validators;
+use crate::domain::catalogue::{Access, Config, HOUR, MfaMode};
 use crate::domain::names::{Name, check_region, check_session_word};
 use crate::domain::palette;
 use std::time::Duration;
@@ -25,10 +25,10 @@ pub(super) static DEFAULTS: Section<Defaults> = Section {
     fields: &[
         Field { key: "source", read: |d, s| d.source = s.checked(Name::new) },
         Field { key: "region", read: |d, s| d.region = s.text(check_region) },
-        Field { key: "duration", read: |d, s| d.duration = duration(s, &values::ROLE_DURATION) },
+        Field { key: "duration", read: |d, s| d.duration = duration(s, &validators::ROLE_DURATION) },
         Field { key: "role_session_name", read: |d, s| d.role_session_name = s.text(check_session_word) },
-        Field { key: "mfa", read: |d, s| d.mfa = s.word(&values::MFA_MODES) },
-        Field { key: "access", read: |d, s| d.access = s.word(&values::ACCESS) },
+        Field { key: "mfa", read: |d, s| d.mfa = s.word(&validators::MFA_MODES) },
+        Field { key: "access", read: |d, s| d.access = s.word(&validators::ACCESS) },
         Field { key: "color", read: |d, s| d.color = s.text(palette::check) },
     ],
     advice: &[
@@ -53,7 +53,7 @@ impl Defaults {
 
     /// Fills in what depends on the whole: a region goes by the identity, so that one that has its own keeps it for its
     /// roles; MFA and more than an hour AWS knows for roles only that an identity assumes.
-    pub(super) fn fill(&self, catalogue: &mut Catalogue) {
+    pub(super) fn fill(&self, catalogue: &mut Config) {
         if let Some(region) = &self.region {
             for identity in catalogue.identities.values_mut().filter(|identity| identity.region.is_none()) {
                 identity.region = Some(region.clone());

@@ -4,14 +4,14 @@
 //! configuration, and is the old catalogue but for the one entry: an edit cannot make a file that the agent refuses, nor
 //! change what was not asked for.
 
-use super::origins::Origin;
+use super::edit_target::Site;
 use super::problem::shown as shown_path;
-use super::raw::{IdentitySection, RoleSection, SocketSection};
-use super::site::Site;
-use super::{ConfigError, Loaded, lines};
-use crate::domain::catalogue::Catalogue;
+use super::provenance::Origin;
+use super::schema_types::{IdentitySection, RoleSection, SocketSection};
+use super::{ConfigError, Loaded, line_endings};
+use crate::domain::catalogue::Config;
+use crate::domain::error::{Kind, UserError, printable};
 use crate::domain::names::{Name, nearest};
-use crate::domain::report::{Kind, Report, printable};
 use std::path::Path;
 use toml_edit::{DocumentMut, InlineTable, Item, Table, TableLike, Value};
 
@@ -72,7 +72,7 @@ impl Kinds {
         }
     }
 
-    fn names(self, catalogue: &Catalogue) -> impl Iterator<Item = &str> {
+    fn names(self, catalogue: &Config) -> impl Iterator<Item = &str> {
         let identities = catalogue.identities.keys().filter(move |_| self == Self::Identities);
         let roles = catalogue.roles.keys().filter(move |_| self == Self::Roles);
         let sockets = catalogue.sockets.keys().filter(move |_| self == Self::Sockets);
@@ -87,7 +87,7 @@ pub fn add_role<S: Site + ?Sized>(
     name: &str,
     role: &RoleSection,
     present: IfPresent,
-) -> Result<String, Report> {
+) -> Result<String, UserError> {
     add(text, file, Kinds::Roles, name, &toml::Table::try_from(role), present)
 }
 
@@ -98,7 +98,7 @@ pub fn add_identity<S: Site + ?Sized>(
     name: &str,
     identity: &IdentitySection,
     present: IfPresent,
-) -> Result<String, Report> {
+) -> Result<String, UserError> {
     add(text, file, Kinds::Identities, name, &toml::Table::try_from(identity), present)
 }
 
@@ -109,22 +109,22 @@ pub fn add_socket<S: Site + ?Sized>(
     name: &str,
     socket: &SocketSection,
     present: IfPresent,
-) -> Result<String, Report> {
+) -> Result<String, UserError> {
     add(text, file, Kinds::Sockets, name, &toml::Table::try_from(socket), present)
 }
 
 /// Removes a socket.
-pub fn remove_socket<S: Site + ?Sized>(text: &str, file: &S, name: &str) -> Result<String, Report> {
+pub fn remove_socket<S: Site + ?Sized>(text: &str, file: &S, name: &str) -> Result<String, UserError> {
     remove(text, file, Kinds::Sockets, name)
 }
 
 /// Removes a role; refused while another role is assumed from it, or a socket serves it.
-pub fn remove_role<S: Site + ?Sized>(text: &str, file: &S, name: &str) -> Result<String, Report> {
+pub fn remove_role<S: Site + ?Sized>(text: &str, file: &S, name: &str) -> Result<String, UserError> {
     remove(text, file, Kinds::Roles, name)
 }
 
 /// Removes an identity; refused while a role is assumed from it.
-pub fn remove_identity<S: Site + ?Sized>(text: &str, file: &S, name: &str) -> Result<String, Report> {
+pub fn remove_identity<S: Site + ?Sized>(text: &str, file: &S, name: &str) -> Result<String, UserError> {
     remove(text, file, Kinds::Identities, name)
 }
 
@@ -135,23 +135,23 @@ fn add<S: Site + ?Sized>(
     name: &str,
     values: &Result<toml::Table, toml::ser::Error>,
     present: IfPresent,
-) -> Result<String, Report> {
+) -> Result<String, UserError> {
     let file = site.file();
     let Loaded { catalogue: before, origins } = site.load(text).map_err(|e| broken(&e))?;
     let shown = printable(name, 128);
-    Name::new(name).map_err(|why| Report::new(Kind::Usage, format!("{} `{shown}`: {why}", kind.one())))?;
-    let values = values.as_ref().map_err(|e| Report::new(Kind::Failed, format!("cannot write `{shown}`: {e}")))?;
+    Name::new(name).map_err(|why| UserError::new(Kind::Usage, format!("{} `{shown}`: {why}", kind.one())))?;
+    let values = values.as_ref().map_err(|e| UserError::new(Kind::Failed, format!("cannot write `{shown}`: {e}")))?;
     if let Some(other) = kind.other().filter(|other| other.names(&before).any(|n| n == name)) {
         let message = format!("`{shown}` is the name of an {} already", other.one()).replace("an role", "a role");
         return Err(
-            Report::new(Kind::Config, message).hint("identities and roles share one namespace; choose another name")
+            UserError::new(Kind::Config, message).hint("identities and roles share one namespace; choose another name")
         );
     }
     let exists = kind.names(&before).any(|n| n == name);
     if exists && present == IfPresent::Refuse {
         let message =
             format!("{} `{shown}` is in {} already", kind.one(), printable(&file.display().to_string(), 4096));
-        return Err(Report::new(Kind::Config, message)
+        return Err(UserError::new(Kind::Config, message)
             .hint(format!("remove it first: `rolecall {} remove {shown}`, or edit the file", kind.command())));
     }
     let origin = exists.then(|| origins.of(kind.table(), name)).flatten();
@@ -170,21 +170,20 @@ fn add<S: Site + ?Sized>(
         insert(&mut document, kind, name, values)
             .ok_or_else(|| by_hand(file, &format!("`{}` is not a table", kind.table())))?;
     }
-    let after = lines::restore(&started, &document.to_string());
+    let after = line_endings::restore(&started, &document.to_string());
     check(&before, &after, site, kind, name)?;
     Ok(after)
 }
 
-fn remove<S: Site + ?Sized>(text: &str, site: &S, kind: Kinds, name: &str) -> Result<String, Report> {
+fn remove<S: Site + ?Sized>(text: &str, site: &S, kind: Kinds, name: &str) -> Result<String, UserError> {
     let file = site.file();
     let Loaded { catalogue: before, origins } = site.load(text).map_err(|e| broken(&e))?;
     let shown = printable(name, 128);
     if !kind.names(&before).any(|n| n == name) {
         let near = nearest(name, kind.names(&before)).first().map(|n| format!("; did you mean `{n}`?"));
         let message = format!("there is no {} called `{shown}`{}", kind.one(), near.unwrap_or_default());
-        return Err(
-            Report::new(Kind::Config, message).hint(format!("`rolecall {} list` shows what there is", kind.command()))
-        );
+        return Err(UserError::new(Kind::Config, message)
+            .hint(format!("`rolecall {} list` shows what there is", kind.command())));
     }
     if let Some(origin) = origins.of(kind.table(), name).filter(|o| o.made.is_some() || o.file != file) {
         return Err(elsewhere(&origin, kind, &shown));
@@ -205,7 +204,7 @@ fn remove<S: Site + ?Sized>(text: &str, site: &S, kind: Kinds, name: &str) -> Re
             format!("do without it first: `rolecall agent socket add {} --roles {others} --replace`", socket.name)
         };
         return Err(
-            Report::new(Kind::Config, format!("`{shown}` is served by the socket `{}`", socket.name)).hint(hint)
+            UserError::new(Kind::Config, format!("`{shown}` is served by the socket `{}`", socket.name)).hint(hint)
         );
     }
     if let Some(user) = users.first() {
@@ -213,10 +212,10 @@ fn remove<S: Site + ?Sized>(text: &str, site: &S, kind: Kinds, name: &str) -> Re
         let message = format!("`{shown}` is the source of role `{user}`{more}");
         if let Some((made, origin)) = origins.of("roles", user).and_then(|o| Some((o.made.clone()?, o))) {
             let place = format!("{}:{}", shown_path(&origin.file), origin.line);
-            return Err(Report::new(Kind::Config, message)
+            return Err(UserError::new(Kind::Config, message)
                 .hint(format!("change the template `{}` that makes it first: {place}", made.template)));
         }
-        return Err(Report::new(Kind::Config, message)
+        return Err(UserError::new(Kind::Config, message)
             .hint(format!("remove or move what depends on it first: `rolecall role remove {user}`")));
     }
 
@@ -225,7 +224,7 @@ fn remove<S: Site + ?Sized>(text: &str, site: &S, kind: Kinds, name: &str) -> Re
     let rendered = document.to_string();
     let body = text.trim_start_matches('\u{feff}');
     let rendered = if body.starts_with(['\n', '\r']) { rendered.as_str() } else { rendered.trim_start_matches('\n') };
-    let mut after = lines::restore(text, rendered);
+    let mut after = line_endings::restore(text, rendered);
     // One that is included and empty is taken for one that is being written.
     if after.trim().is_empty() && !site.is_first() {
         EMPTIED.clone_into(&mut after);
@@ -234,10 +233,10 @@ fn remove<S: Site + ?Sized>(text: &str, site: &S, kind: Kinds, name: &str) -> Re
     Ok(after)
 }
 
-fn open(text: &str, file: &Path) -> Result<DocumentMut, Report> {
+fn open(text: &str, file: &Path) -> Result<DocumentMut, UserError> {
     let document: DocumentMut = text.parse().map_err(|_| by_hand(file, "it is read but cannot be edited"))?;
     // The writer may order what is legal but unusual in its own way (dotted keys apart from each other).
-    if lines::same_lines(text, &document.to_string()) {
+    if line_endings::same_lines(text, &document.to_string()) {
         Ok(document)
     } else {
         Err(by_hand(file, "its keys would be put into another order"))
@@ -369,9 +368,9 @@ fn to_edit(value: &toml::Value) -> Value {
 }
 
 /// Reads the edited text again, and makes sure that nothing but the one entry differs.
-fn check<S: Site + ?Sized>(before: &Catalogue, after: &str, site: &S, kind: Kinds, name: &str) -> Result<(), Report> {
+fn check<S: Site + ?Sized>(before: &Config, after: &str, site: &S, kind: Kinds, name: &str) -> Result<(), UserError> {
     let now = site.load(after).map_err(|e| refused(&e, kind, name))?.catalogue;
-    let others = |c: &Catalogue| {
+    let others = |c: &Config| {
         let identities = c.identities.values().filter(|i| kind != Kinds::Identities || i.name.as_str() != name);
         let roles = c.roles.values().filter(|r| kind != Kinds::Roles || r.name.as_str() != name);
         let sockets = c.sockets.values().filter(|s| kind != Kinds::Sockets || s.name.as_str() != name);
@@ -384,10 +383,10 @@ fn check<S: Site + ?Sized>(before: &Catalogue, after: &str, site: &S, kind: Kind
 }
 
 /// Refuses what is not to be edited here: what another file has, or a template makes.
-fn elsewhere(origin: &Origin, kind: Kinds, name: &str) -> Report {
+fn elsewhere(origin: &Origin, kind: Kinds, name: &str) -> UserError {
     let place = format!("{}:{}", shown_path(&origin.file), origin.line);
     let Some(made) = &origin.made else {
-        return Report::new(Kind::Config, format!("{} `{name}` is in {place}", kind.one()))
+        return UserError::new(Kind::Config, format!("{} `{name}` is in {place}", kind.one()))
             .hint(format!("edit `{}`; nothing was changed", shown_path(&origin.file)));
     };
     let (file, line) = &made.account_at;
@@ -397,19 +396,19 @@ fn elsewhere(origin: &Origin, kind: Kinds, name: &str) -> Report {
         made.template,
         made.account
     );
-    Report::new(Kind::Config, message).hint(format!(
+    UserError::new(Kind::Config, message).hint(format!(
         "change the template's `accounts`, or the account at {}:{line}; nothing was changed",
         shown_path(file)
     ))
 }
 
-fn broken(error: &ConfigError) -> Report {
-    error.report().also("nothing was changed")
+fn broken(error: &ConfigError) -> UserError {
+    error.report().with_note("nothing was changed")
 }
 
 /// Says what is wrong with a new entry, or what its new values break elsewhere.
-fn refused(error: &ConfigError, kind: Kinds, name: &str) -> Report {
-    let prefix = format!("{}.{}.", kind.table(), super::walk::key_text(name));
+fn refused(error: &ConfigError, kind: Kinds, name: &str) -> UserError {
+    let prefix = format!("{}.{}.", kind.table(), super::reader::key_text(name));
     let own = error.problems.iter().find_map(|p| p.path.strip_prefix(&prefix).map(|key| (key, &p.message)));
     let message = match (own, error.problems.first()) {
         (Some((key, message)), _) => format!("{} `{}`: {key}: {message}", kind.one(), printable(name, 128)),
@@ -418,12 +417,12 @@ fn refused(error: &ConfigError, kind: Kinds, name: &str) -> Report {
         }
         (None, None) => format!("{} `{}` does not fit", kind.one(), printable(name, 128)),
     };
-    Report::new(Kind::Usage, message).hint("correct the value and try again; nothing was changed")
+    UserError::new(Kind::Usage, message).hint("correct the value and try again; nothing was changed")
 }
 
-fn by_hand(file: &Path, why: &str) -> Report {
+fn by_hand(file: &Path, why: &str) -> UserError {
     let file = printable(&file.display().to_string(), 4096);
-    Report::new(Kind::Failed, format!("cannot edit {file}: {why}"))
+    UserError::new(Kind::Failed, format!("cannot edit {file}: {why}"))
         .hint(format!("change `{file}` by hand; nothing was changed"))
 }
 

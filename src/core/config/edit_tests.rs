@@ -1,5 +1,5 @@
 use super::super::parse;
-use super::super::raw::{IdentitySection, RoleSection};
+use super::super::schema_types::{IdentitySection, RoleSection};
 use super::super::tests::EXAMPLE;
 use super::*;
 use proptest::prelude::*;
@@ -23,7 +23,7 @@ fn file() -> &'static Path {
     Path::new("c.toml")
 }
 
-fn put(text: &str, name: &str, role: &RoleSection) -> Result<String, Report> {
+fn put(text: &str, name: &str, role: &RoleSection) -> Result<String, UserError> {
     add_role(text, file(), name, role, IfPresent::Refuse)
 }
 

@@ -6,17 +6,17 @@
 
 use super::accounts::AccountDraft;
 use super::glob;
-use super::origins::{Made, Place};
+use super::includes::Document;
 use super::pattern::{Pattern, Values};
 use super::problem::{QUOTE_MAX, Sink};
+use super::provenance::{Made, SourceLine};
 use super::sections::{Draft, offset_of};
 use super::templates::TemplateDraft;
-use super::tree::Document;
-use super::values;
+use super::validators;
 use crate::domain::arn::RoleArn;
 use crate::domain::catalogue::Role;
+use crate::domain::error::printable;
 use crate::domain::names::{Name, check_external_id, check_session_word, nearest};
-use crate::domain::report::printable;
 use std::collections::BTreeMap;
 
 /// The most roles that templates make. Ten times what anybody has; what is more is a mistake that would fill the memory.
@@ -60,7 +60,7 @@ impl Complaints {
             });
             let more = if more > 0 { format!(" (and for {more} more)") } else { String::new() };
             sink.file = *file;
-            let keys: Vec<String> = path.iter().map(|key| super::walk::key_text(key)).collect();
+            let keys: Vec<String> = path.iter().map(|key| super::reader::key_text(key)).collect();
             let offset = offset_of(&documents[*file].table, &path);
             sink.at_offset(offset, &keys.join("."), format!("{}{message}{more}", place.unwrap_or_default()));
         }
@@ -176,7 +176,7 @@ fn role(
     let Some(source) = source else { return Err(("source", "is missing".to_owned())) };
     let external_id = checked("external_id", &template.external_id, check_external_id)?;
     let role_session_name = checked("role_session_name", &template.role_session_name, check_session_word)?;
-    let display_name = checked("display_name", &template.display_name, values::check_display_name)?;
+    let display_name = checked("display_name", &template.display_name, validators::check_display_name)?;
     let mut own = template.role.clone();
     own.external_id = external_id.or_else(|| account.external_id.clone());
     own.role_session_name = role_session_name;
@@ -201,6 +201,6 @@ fn put(draft: &mut Draft, role: Role, made: Made, complaints: &mut Complaints) {
         return;
     }
     let (_, file, offset) = draft.places.templates[made.template];
-    draft.places.put("roles", &name, Place { file, offset, made: Some(made) });
+    draft.places.put("roles", &name, SourceLine { file, offset, made: Some(made) });
     draft.catalogue.roles.insert(name, role);
 }

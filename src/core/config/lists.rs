@@ -3,19 +3,19 @@
 //! What is wrong with one element never hides what is wrong with the next. The checks of single elements are `values`'.
 
 use super::problem::QUOTE_MAX;
-use super::values;
-use super::walk::Spot;
+use super::reader::Position;
+use super::validators;
 use crate::domain::arn::check_policy_arn;
 use crate::domain::catalogue::Access;
-use crate::domain::report::printable;
+use crate::domain::error::printable;
 use crate::domain::urls;
 use std::collections::{BTreeMap, BTreeSet};
 use toml::de::DeTable;
 
 /// Reads an array in which no element is there twice.
 pub(super) fn unique_list<T: PartialEq>(
-    spot: &mut Spot<'_>,
-    mut read: impl FnMut(&mut Spot<'_>) -> Option<T>,
+    spot: &mut Position<'_>,
+    mut read: impl FnMut(&mut Position<'_>) -> Option<T>,
 ) -> Option<Vec<T>> {
     let mut seen: Vec<T> = Vec::new();
     spot.list(|spot| {
@@ -31,7 +31,12 @@ pub(super) fn unique_list<T: PartialEq>(
 }
 
 /// Reads an array of texts; its length is checked first, so that a hostile one is not compared with itself.
-fn text_list(spot: &mut Spot<'_>, max: usize, who: &str, check: fn(&str) -> Result<(), &'static str>) -> Vec<String> {
+fn text_list(
+    spot: &mut Position<'_>,
+    max: usize,
+    who: &str,
+    check: fn(&str) -> Result<(), &'static str>,
+) -> Vec<String> {
     let length = spot.value.get_ref().as_array().map_or(0, |array| array.len());
     if length > max {
         spot.wrong(format!("has {length} elements, {who} takes {max}"));
@@ -41,43 +46,43 @@ fn text_list(spot: &mut Spot<'_>, max: usize, who: &str, check: fn(&str) -> Resu
 }
 
 /// Reads the keys of tags that pass on.
-pub(super) fn transitive_tag_keys(spot: &mut Spot<'_>) -> Vec<String> {
-    text_list(spot, values::TAGS_MAX, "AWS", values::check_tag_key)
+pub(super) fn transitive_tag_keys(spot: &mut Position<'_>) -> Vec<String> {
+    text_list(spot, validators::TAGS_MAX, "AWS", validators::check_tag_key)
 }
 
 /// Reads managed session policies.
-pub(super) fn policy_arns(spot: &mut Spot<'_>) -> Vec<String> {
-    text_list(spot, values::POLICY_ARNS_MAX, "AWS", check_policy_arn)
+pub(super) fn policy_arns(spot: &mut Position<'_>) -> Vec<String> {
+    text_list(spot, validators::POLICY_ARNS_MAX, "AWS", check_policy_arn)
 }
 
 /// Reads what a role or an account is found by.
-pub(super) fn tags(spot: &mut Spot<'_>) -> Vec<String> {
-    text_list(spot, values::FOUND_BY_MAX, "rolecall", values::check_found_by)
+pub(super) fn tags(spot: &mut Position<'_>) -> Vec<String> {
+    text_list(spot, validators::FOUND_BY_MAX, "rolecall", validators::check_found_by)
 }
 
 /// Reads the hosts that are reached without the proxy.
-pub(super) fn no_proxy(spot: &mut Spot<'_>) -> Vec<String> {
-    text_list(spot, values::NO_PROXY_MAX, "rolecall", urls::check_no_proxy)
+pub(super) fn no_proxy(spot: &mut Position<'_>) -> Vec<String> {
+    text_list(spot, validators::NO_PROXY_MAX, "rolecall", urls::check_no_proxy)
 }
 
 /// Reads session tags.
-pub(super) fn session_tags(spot: &mut Spot<'_>) -> BTreeMap<String, String> {
+pub(super) fn session_tags(spot: &mut Position<'_>) -> BTreeMap<String, String> {
     let mut found = BTreeMap::new();
     let count = spot.value.get_ref().as_table().map_or(0, DeTable::len);
-    if count > values::TAGS_MAX {
-        spot.wrong(format!("has {count} tags, AWS takes {}", values::TAGS_MAX));
+    if count > validators::TAGS_MAX {
+        spot.wrong(format!("has {count} tags, AWS takes {}", validators::TAGS_MAX));
         return found;
     }
     let mut folded = BTreeSet::new();
     spot.each(|key, spot| {
-        if let Err(why) = values::check_tag_key(key) {
+        if let Err(why) = validators::check_tag_key(key) {
             spot.wrong(why);
         }
         // AWS compares tag keys without regard to case.
         if !folded.insert(key.to_lowercase()) {
             spot.wrong(format!("AWS takes `{}` for a tag that is already there", printable(key, QUOTE_MAX)));
         }
-        if let Some(value) = spot.text(values::check_tag_value) {
+        if let Some(value) = spot.text(validators::check_tag_value) {
             found.insert(key.to_owned(), value);
         }
     });
@@ -85,13 +90,13 @@ pub(super) fn session_tags(spot: &mut Spot<'_>) -> BTreeMap<String, String> {
 }
 
 /// Reads the rules for single programs.
-pub(super) fn access_by_program(spot: &mut Spot<'_>) -> BTreeMap<String, Access> {
+pub(super) fn access_by_program(spot: &mut Position<'_>) -> BTreeMap<String, Access> {
     let mut found = BTreeMap::new();
     spot.each(|key, spot| {
-        if let Err(why) = values::absolute_path(key) {
+        if let Err(why) = validators::absolute_path(key) {
             spot.wrong(why);
         }
-        if let Some(access) = spot.word(&values::ACCESS) {
+        if let Some(access) = spot.word(&validators::ACCESS) {
             found.insert(key.to_owned(), access);
         }
     });

@@ -1,6 +1,6 @@
 //! Configurations of many accounts and several files: defaults, templates, includes; each mistake said where it stands.
 
-use super::raw::RoleSection;
+use super::schema_types::RoleSection;
 use super::*;
 use crate::domain::catalogue::{Access, MfaMode};
 use crate::domain::names::Name;
@@ -52,7 +52,7 @@ fn whole(files: &[(&str, &str)]) -> Result<Loaded, ConfigError> {
     load(Path::new("/c/config.toml"), &Memory::with(files))
 }
 
-fn one(text: &str) -> Catalogue {
+fn one(text: &str) -> Config {
     parse(&format!("{AUTH}{text}"), Path::new("c.toml")).unwrap_or_else(|e| panic!("{e}"))
 }
 

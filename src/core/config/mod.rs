@@ -22,39 +22,39 @@
 //! | `schema` | the JSON schema for editors |
 
 mod accounts;
-mod bulk;
+mod batch_edit;
 mod defaults;
 mod edit;
+mod edit_target;
 mod expand;
 mod glob;
-mod lines;
+mod includes;
+mod line_endings;
 mod lists;
-mod origins;
 mod pattern;
 mod problem;
 mod program;
-pub mod raw;
+mod provenance;
+mod reader;
 mod roles;
 mod schema;
+pub mod schema_types;
 mod sections;
-mod site;
 mod sockets;
 mod sources;
 mod templates;
-mod tree;
-mod values;
-mod walk;
+mod validators;
 
-pub use bulk::{NewEntries, add_entries};
+pub use batch_edit::{BatchEdit, add_entries};
 pub use edit::{IfPresent, add_identity, add_role, add_socket, remove_identity, remove_role, remove_socket};
-pub use origins::{MadeBy, Origin, Origins};
+pub use edit_target::{Part, Site};
+pub use includes::{Content, Files, Overlay, Unread, is_included};
 pub use problem::{ConfigError, Located};
+pub use provenance::{MadeBy, Origin, Provenance};
 pub use schema::schema_json;
-pub use site::{Part, Site};
-pub use tree::{Content, Files, Overlay, Unread, is_included};
-pub use values::parse_duration;
+pub use validators::parse_duration;
 
-use crate::domain::catalogue::Catalogue;
+use crate::domain::catalogue::Config;
 use edit::HEADER;
 use problem::{Sink, Text};
 use std::cell::OnceCell;
@@ -74,35 +74,35 @@ const SYNTAX_ERRORS_MAX: usize = 5;
 #[derive(Default)]
 pub struct Loaded {
     /// What it says.
-    pub catalogue: Catalogue,
+    pub catalogue: Config,
     /// Where.
-    pub origins: Origins,
+    pub origins: Provenance,
 }
 
 /// Reads a configuration, of which `main` is the first file: all that is wrong with it is found in one go. A missing
 /// first file is an empty one.
 pub fn load(main: &Path, files: &dyn Files) -> Result<Loaded, ConfigError> {
-    let slots: Vec<OnceCell<Text>> = std::iter::repeat_with(OnceCell::new).take(tree::FILES_MAX).collect();
+    let slots: Vec<OnceCell<Text>> = std::iter::repeat_with(OnceCell::new).take(includes::FILES_MAX).collect();
     let mut sink = Sink::default();
-    let documents = tree::gather(main, files, &slots, &mut sink)?;
+    let documents = includes::gather(main, files, &slots, &mut sink)?;
     let read = sink.is_empty().then(|| sections::read(&documents, &mut sink));
     drop(documents);
     match read {
         Some((catalogue, places)) if sink.is_empty() => {
             let texts = slots.into_iter().map_while(OnceCell::into_inner).collect();
-            Ok(Loaded { catalogue, origins: Origins { texts, places } })
+            Ok(Loaded { catalogue, origins: Provenance { texts, places } })
         }
         _ => Err(sink.into_error(|at| slots[at].get().expect("what was walked was read"))),
     }
 }
 
 /// Reads a configuration of one file as bytes; `file` only names it in messages.
-pub fn parse_bytes(bytes: &[u8], file: &Path) -> Result<Catalogue, ConfigError> {
-    load(file, &Overlay { files: &tree::Nowhere, path: file, bytes }).map(|loaded| loaded.catalogue)
+pub fn parse_bytes(bytes: &[u8], file: &Path) -> Result<Config, ConfigError> {
+    load(file, &Overlay { files: &includes::Nowhere, path: file, bytes }).map(|loaded| loaded.catalogue)
 }
 
 /// Reads a configuration of one file; `file` only names it in messages.
-pub fn parse(text: &str, file: &Path) -> Result<Catalogue, ConfigError> {
+pub fn parse(text: &str, file: &Path) -> Result<Config, ConfigError> {
     parse_bytes(text.as_bytes(), file)
 }
 

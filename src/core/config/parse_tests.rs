@@ -1,7 +1,7 @@
 use super::*;
 use crate::domain::arn::Partition;
 use crate::domain::catalogue::{IdentityKind, MfaMode, PromptKind, VaultKind};
-use crate::domain::report::Kind;
+use crate::domain::error::Kind;
 use proptest::prelude::*;
 use std::fmt::Write;
 use std::time::Duration;
@@ -16,7 +16,7 @@ source = "auth"
 role_arn = "arn:aws:iam::222222222222:role/AssumedRole"
 "#;
 
-fn read(text: &str) -> Result<Catalogue, ConfigError> {
+fn read(text: &str) -> Result<Config, ConfigError> {
     parse(text, Path::new("c.toml"))
 }
 

@@ -1,7 +1,7 @@
 //! Text of a template in which `{account}`, `{account_name}` and `{name}` stand for what differs from role to role.
 
 use super::problem::QUOTE_MAX;
-use crate::domain::report::printable;
+use crate::domain::error::printable;
 
 /// The words that can stand between braces.
 const PLACEHOLDERS: [(&str, Piece); 3] =

@@ -2,8 +2,8 @@
 //!
 //! It knows no section and no key. Text from the file is escaped here, once, before it can reach a terminal or a log.
 
-use super::walk::At;
-use crate::domain::report::{Kind, Report, printable};
+use super::reader::Cursor;
+use crate::domain::error::{Kind, UserError, printable};
 use std::fmt;
 use std::path::{Path, PathBuf};
 
@@ -61,7 +61,7 @@ impl ConfigError {
     }
 
     /// Gives the first problem and the number of the others, for one line of an error message.
-    pub fn report(&self) -> Report {
+    pub fn report(&self) -> UserError {
         let first = self.lines().next().unwrap_or_default();
         let message = match (self.problems.len() + self.omitted).saturating_sub(1) {
             0 => first,
@@ -71,7 +71,7 @@ impl ConfigError {
             let file = self.problems.first().map(|problem| shown(&problem.file)).unwrap_or_default();
             format!("correct `{file}`; `rolecall status` lists what is wrong with it")
         });
-        Report::new(Kind::Config, message).hint(hint)
+        UserError::new(Kind::Config, message).hint(hint)
     }
 }
 
@@ -140,7 +140,7 @@ impl Sink {
         self.found.len() >= MAX_TOLD
     }
 
-    pub(super) fn say(&mut self, at: &At<'_>, message: impl Into<String>) {
+    pub(super) fn say(&mut self, at: &Cursor<'_>, message: impl Into<String>) {
         self.total += 1;
         if !self.is_full() {
             self.found.push((self.file, at.offset, at.path(), message.into()));

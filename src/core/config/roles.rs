@@ -2,9 +2,9 @@
 
 use super::defaults::Defaults;
 use super::lists::{access_by_program, policy_arns, session_tags, tags, transitive_tag_keys};
+use super::reader::{Field, Position, Section};
 use super::sections::{Draft, SECRET_ADVICE, duration, has_key};
-use super::values;
-use super::walk::{Field, Section, Spot};
+use super::validators;
 use crate::domain::arn::{MfaSerial, RoleArn};
 use crate::domain::catalogue::{Access, MfaMode, Role};
 use crate::domain::names::{Name, check_external_id, check_region, check_session_word};
@@ -39,19 +39,19 @@ pub(super) static ROLE: Section<RoleDraft> = Section {
         Field { key: "source", read: |d, s| d.source = s.checked(Name::new) },
         Field { key: "role_arn", read: |d, s| d.role_arn = s.checked(RoleArn::new) },
         Field { key: "external_id", read: |d, s| d.external_id = s.text(check_external_id) },
-        Field { key: "duration", read: |d, s| d.duration = duration(s, &values::ROLE_DURATION) },
+        Field { key: "duration", read: |d, s| d.duration = duration(s, &validators::ROLE_DURATION) },
         Field { key: "role_session_name", read: |d, s| d.role_session_name = s.text(check_session_word) },
-        Field { key: "source_identity", read: |d, s| d.source_identity = s.text(values::check_source_identity) },
+        Field { key: "source_identity", read: |d, s| d.source_identity = s.text(validators::check_source_identity) },
         Field { key: "session_tags", read: |d, s| d.session_tags = session_tags(s) },
         Field { key: "transitive_tag_keys", read: |d, s| d.transitive_tag_keys = transitive_tag_keys(s) },
-        Field { key: "policy", read: |d, s| d.policy = s.text(values::check_policy) },
+        Field { key: "policy", read: |d, s| d.policy = s.text(validators::check_policy) },
         Field { key: "policy_arns", read: |d, s| d.policy_arns = policy_arns(s) },
         Field { key: "region", read: |d, s| d.region = s.text(check_region) },
-        Field { key: "mfa", read: |d, s| d.mfa = s.word(&values::MFA_MODES) },
+        Field { key: "mfa", read: |d, s| d.mfa = s.word(&validators::MFA_MODES) },
         Field { key: "mfa_serial", read: |d, s| d.mfa_serial = s.checked(MfaSerial::new) },
-        Field { key: "access", read: |d, s| d.access = s.word(&values::ACCESS) },
+        Field { key: "access", read: |d, s| d.access = s.word(&validators::ACCESS) },
         Field { key: "access_by_program", read: |d, s| d.access_by_program = access_by_program(s) },
-        Field { key: "display_name", read: |d, s| d.display_name = s.text(values::check_display_name) },
+        Field { key: "display_name", read: |d, s| d.display_name = s.text(validators::check_display_name) },
         Field { key: "color", read: |d, s| d.color = s.text(palette::check) },
         Field { key: "tags", read: |d, s| d.tags = tags(s) },
     ],
@@ -67,7 +67,7 @@ pub(super) static ROLE: Section<RoleDraft> = Section {
     ],
 };
 
-pub(super) fn read_role(all: &mut Draft, name: Name, spot: &mut Spot<'_>) {
+pub(super) fn read_role(all: &mut Draft, name: Name, spot: &mut Position<'_>) {
     let mut draft = RoleDraft::default();
     let before = spot.sink.total();
     ROLE.read(&mut draft, spot);
@@ -116,7 +116,7 @@ impl RoleDraft {
 }
 
 /// Tells a role that holds nothing but unknown tables: `[roles.team.prod]`, whose name lacks its quotes.
-fn is_misplaced_table(spot: &Spot<'_>) -> bool {
+fn is_misplaced_table(spot: &Position<'_>) -> bool {
     let Some(table) = spot.value.get_ref().as_table() else { return true };
     let foreign = |key: &str| ROLE.fields.iter().all(|field| field.key != key);
     !table.is_empty() && table.iter().all(|(key, value)| value.get_ref().is_table() && foreign(key.get_ref()))

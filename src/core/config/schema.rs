@@ -3,7 +3,7 @@
 //! It is made from the `raw` types and says less than `parse`: an editor helps, the agent decides. The copy in `config/`
 //! is what users point their editors to; `ROLECALL_BLESS=1 cargo test --lib schema` writes it anew.
 
-use super::raw::Configuration;
+use super::schema_types::Configuration;
 
 /// Gives the schema as it lies in `config/config.schema.json`.
 pub fn schema_json() -> String {

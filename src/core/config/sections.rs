@@ -6,18 +6,18 @@
 use super::accounts::{self, AccountDraft};
 use super::defaults::{self, Defaults};
 use super::expand::Complaints;
+use super::includes::Document;
 use super::lists::{self, unique_list};
-use super::origins::{Place, Places};
 use super::problem::Sink;
+use super::provenance::{Places, SourceLine};
+use super::reader::{Cursor, Field, Position, Section};
 use super::sources::SourceDraft;
 use super::templates::{self, TemplateDraft};
-use super::tree::Document;
-use super::walk::{At, Field, Section, Spot};
-use super::{expand, program, roles, sockets, values};
+use super::{expand, program, roles, sockets, validators};
 use crate::domain::arn::{MfaSerial, RoleArn};
-use crate::domain::catalogue::{AgentSettings, AwsSettings, Catalogue, Identity, IdentityKind};
+use crate::domain::catalogue::{AgentSettings, AwsSettings, Config, Identity, IdentityKind};
+use crate::domain::error::printable;
 use crate::domain::names::{Name, check_region};
-use crate::domain::report::printable;
 use crate::domain::urls;
 use std::collections::{BTreeMap, HashSet};
 use std::ops::RangeInclusive;
@@ -34,7 +34,7 @@ pub(super) const SECRET_ADVICE: &str =
 /// The documents as they fill up; `broken` are the entries that are wrong themselves.
 #[derive(Default)]
 pub(super) struct Draft {
-    pub(super) catalogue: Catalogue,
+    pub(super) catalogue: Config,
     aws: AwsDraft,
     broken: HashSet<String>,
     unreadable: bool,
@@ -99,35 +99,35 @@ static AGENT: Section<AgentSettings> = Section {
             key: "idle_lock",
             read: |d, s| match s.value.get_ref().as_str() {
                 Some("never") => d.idle_lock = None,
-                _ => d.idle_lock = duration(s, &values::IDLE_LOCK),
+                _ => d.idle_lock = duration(s, &validators::IDLE_LOCK),
             },
         },
         Field {
             key: "max_unlocked",
             read: |d, s| match s.value.get_ref().as_str() {
                 Some("never") => d.max_unlocked = None,
-                _ => d.max_unlocked = duration(s, &values::IDLE_LOCK),
+                _ => d.max_unlocked = duration(s, &validators::IDLE_LOCK),
             },
         },
-        Field { key: "audit", read: |d, s| d.audit = s.word(&values::AUDIT).unwrap_or_default() },
-        Field { key: "vault", read: |d, s| d.vault = s.word(&values::VAULTS).unwrap_or_default() },
+        Field { key: "audit", read: |d, s| d.audit = s.word(&validators::AUDIT).unwrap_or_default() },
+        Field { key: "vault", read: |d, s| d.vault = s.word(&validators::VAULTS).unwrap_or_default() },
         Field {
             key: "prompts",
-            read: |d, s| d.prompts = unique_list(s, |s| s.word(&values::PROMPTS)).unwrap_or_default(),
+            read: |d, s| d.prompts = unique_list(s, |s| s.word(&validators::PROMPTS)).unwrap_or_default(),
         },
-        Field { key: "pinentry_program", read: |d, s| d.pinentry_program = s.checked(values::absolute_path) },
+        Field { key: "pinentry_program", read: |d, s| d.pinentry_program = s.checked(validators::absolute_path) },
         Field {
             key: "lock_on",
-            read: |d, s| d.lock_on = unique_list(s, |s| s.word(&values::LOCK_EVENTS)).unwrap_or_default(),
+            read: |d, s| d.lock_on = unique_list(s, |s| s.word(&validators::LOCK_EVENTS)).unwrap_or_default(),
         },
         Field {
             key: "warn_before",
             read: |d, s| match s.value.get_ref().as_str() {
                 Some("never") => d.warn_before = None,
-                _ => d.warn_before = duration(s, &values::WARN_BEFORE),
+                _ => d.warn_before = duration(s, &validators::WARN_BEFORE),
             },
         },
-        Field { key: "consent", read: |d, s| d.consent = duration(s, &values::CONSENT).unwrap_or(d.consent) },
+        Field { key: "consent", read: |d, s| d.consent = duration(s, &validators::CONSENT).unwrap_or(d.consent) },
     ],
     advice: &[],
 };
@@ -144,7 +144,7 @@ static AWS: Section<AwsDraft> = Section {
         Field { key: "endpoint_url_sts", read: |d, s| d.settings.sts_endpoint = s.text(urls::check_endpoint) },
         Field { key: "endpoint_url_iam", read: |d, s| d.settings.iam_endpoint = s.text(urls::check_endpoint) },
         Field { key: "endpoint_url_signin", read: |d, s| d.settings.signin_endpoint = s.text(urls::check_endpoint) },
-        Field { key: "ca_bundle", read: |d, s| d.settings.ca_bundle = s.checked(values::absolute_path) },
+        Field { key: "ca_bundle", read: |d, s| d.settings.ca_bundle = s.checked(validators::absolute_path) },
         Field { key: "https_proxy", read: |d, s| d.settings.https_proxy = s.text(urls::check_proxy) },
         Field { key: "https_proxy_user", read: |d, s| d.settings.https_proxy_user = s.text(urls::check_proxy_user) },
         Field { key: "no_proxy", read: |d, s| d.settings.no_proxy = lists::no_proxy(s) },
@@ -170,22 +170,22 @@ struct IdentityDraft {
 
 static IDENTITY: Section<IdentityDraft> = Section {
     fields: &[
-        Field { key: "type", read: |d, s| d.kind = s.word(&values::IDENTITY_TYPES) },
+        Field { key: "type", read: |d, s| d.kind = s.word(&validators::IDENTITY_TYPES) },
         Field { key: "mfa_serial", read: |d, s| d.mfa_serial = s.checked(MfaSerial::new) },
-        Field { key: "mfa_session", read: |d, s| d.mfa_session = duration(s, &values::MFA_SESSION) },
+        Field { key: "mfa_session", read: |d, s| d.mfa_session = duration(s, &validators::MFA_SESSION) },
         Field { key: "mfa_process", read: |d, s| d.mfa_process = program::read(s) },
         Field { key: "region", read: |d, s| d.region = s.text(check_region) },
-        Field { key: "rotate_after", read: |d, s| d.rotate_after = duration(s, &values::ROTATE_AFTER) },
+        Field { key: "rotate_after", read: |d, s| d.rotate_after = duration(s, &validators::ROTATE_AFTER) },
         Field { key: "ec2_metadata_service_endpoint", read: |d, s| d.source.read_endpoint(s) },
         Field { key: "container_credentials_relative_uri", read: |d, s| d.source.read_relative_uri(s) },
         Field { key: "container_credentials_full_uri", read: |d, s| d.source.read_full_uri(s) },
         Field {
             key: "container_authorization_token_file",
-            read: |d, s| d.source.authorization_token_file = s.checked(values::absolute_path),
+            read: |d, s| d.source.authorization_token_file = s.checked(validators::absolute_path),
         },
         Field {
             key: "web_identity_token_file",
-            read: |d, s| d.source.web_identity_token_file = s.checked(values::absolute_path),
+            read: |d, s| d.source.web_identity_token_file = s.checked(validators::absolute_path),
         },
         Field { key: "role_arn", read: |d, s| d.source.role_arn = s.checked(RoleArn::new) },
         Field { key: "role_session_name", read: |d, s| d.source.read_session_name(s) },
@@ -203,18 +203,18 @@ static IDENTITY: Section<IdentityDraft> = Section {
 };
 
 /// Reads all documents; what is wrong goes into `sink`, and then the catalogue is not to be used.
-pub(super) fn read(documents: &[Document<'_>], sink: &mut Sink) -> (Catalogue, Places) {
+pub(super) fn read(documents: &[Document<'_>], sink: &mut Sink) -> (Config, Places) {
     let mut draft = Draft::default();
     for (at, document) in documents.iter().enumerate() {
         sink.file = at;
         if at == 0 {
             if let Some(value) = document.table.get("defaults") {
-                let at = At::ROOT.child("defaults", value.span().start);
-                defaults::DEFAULTS.read(&mut draft.defaults, &mut Spot { value, at, sink });
+                let at = Cursor::ROOT.child("defaults", value.span().start);
+                defaults::DEFAULTS.read(&mut draft.defaults, &mut Position { value, at, sink });
             }
-            ROOT.read_table(&mut draft, &document.table, &At::ROOT, sink);
+            ROOT.read_table(&mut draft, &document.table, &Cursor::ROOT, sink);
         } else {
-            INCLUDED.read_table(&mut draft, &document.table, &At::ROOT, sink);
+            INCLUDED.read_table(&mut draft, &document.table, &Cursor::ROOT, sink);
         }
     }
     sink.file = 0;
@@ -227,7 +227,7 @@ pub(super) fn read(documents: &[Document<'_>], sink: &mut Sink) -> (Catalogue, P
         };
         let first = documents.iter().find(has).map(|first| first.text.place(offset_of(&first.table, &keys)));
         sink.file = file;
-        let path = format!("{table}.{}", super::walk::key_text(name.as_str()));
+        let path = format!("{table}.{}", super::reader::key_text(name.as_str()));
         sink.at_offset(offset, &path, format!("is in {} already", first.unwrap_or_default()));
         draft.unreadable = true;
     }
@@ -266,13 +266,13 @@ fn check_whole(draft: &Draft, documents: &[Document<'_>], complaints: &mut Compl
         if table == "roles" && defaults.has(key) && !has_path(document, &problem.path) {
             problem.message.push_str(" (from [defaults])");
         }
-        let keys: Vec<String> = problem.path.iter().map(|key| super::walk::key_text(key)).collect();
+        let keys: Vec<String> = problem.path.iter().map(|key| super::reader::key_text(key)).collect();
         sink.at_offset(offset_of(document, &problem.path), &keys.join("."), problem.message);
     }
 }
 
 impl Draft {
-    fn entries(&mut self, spot: &mut Spot<'_>, table: &'static str, read: fn(&mut Self, Name, &mut Spot<'_>)) {
+    fn entries(&mut self, spot: &mut Position<'_>, table: &'static str, read: fn(&mut Self, Name, &mut Position<'_>)) {
         self.unreadable |= !spot.value.get_ref().is_table();
         spot.each(|key, spot| {
             let before = spot.sink.total();
@@ -286,7 +286,7 @@ impl Draft {
                         self.places.put(
                             table,
                             &name,
-                            Place { file: spot.sink.file, offset: spot.at.offset, made: None },
+                            SourceLine { file: spot.sink.file, offset: spot.at.offset, made: None },
                         );
                     }
                     read(self, name, spot);
@@ -317,7 +317,7 @@ impl Draft {
     }
 }
 
-fn read_identity(all: &mut Draft, name: Name, spot: &mut Spot<'_>) {
+fn read_identity(all: &mut Draft, name: Name, spot: &mut Position<'_>) {
     let mut draft = IdentityDraft::default();
     let before = spot.sink.total();
     IDENTITY.read(&mut draft, spot);
@@ -372,7 +372,7 @@ fn finish_aws(draft: AwsDraft, place: &impl Fn(&[String]) -> usize, sink: &mut S
     settings
 }
 
-impl Spot<'_> {
+impl Position<'_> {
     /// Tells about a key of the table that is here, whether it is there or not.
     pub(super) fn about(&mut self, key: &str, message: &str) {
         let offset = self.value.get_ref().get(key).map_or(self.at.offset, |v| v.span().start);
@@ -381,17 +381,17 @@ impl Spot<'_> {
 }
 
 /// Tells whether a key is there; where there is no table at all, that has been said.
-pub(super) fn has_key(spot: &Spot<'_>, key: &str) -> bool {
+pub(super) fn has_key(spot: &Position<'_>, key: &str) -> bool {
     spot.value.get_ref().as_table().is_none_or(|table| table.contains_key(key))
 }
 
-pub(super) fn duration(spot: &mut Spot<'_>, range: &RangeInclusive<u64>) -> Option<Duration> {
+pub(super) fn duration(spot: &mut Position<'_>, range: &RangeInclusive<u64>) -> Option<Duration> {
     if let DeValue::Integer(number) = spot.value.get_ref() {
         let digits = if number.radix() == 10 { printable(number.as_str(), 12) } else { "3600".to_owned() };
         spot.wrong(format!("a duration is text with a unit: \"{digits}s\", or \"1h\""));
         return None;
     }
-    spot.checked(|text| values::duration_in(text, range).map_err(|e| printable(&e, 120)))
+    spot.checked(|text| validators::duration_in(text, range).map_err(|e| printable(&e, 120)))
 }
 
 /// Tells whether a document has all keys of a path.

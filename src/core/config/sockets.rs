@@ -1,11 +1,11 @@
 //! `[sockets.NAME]`: a further socket and whose sessions it serves.
 
 use super::lists::unique_list;
+use super::reader::{Field, Position, Section};
 use super::sections::{Draft, has_key};
-use super::walk::{Field, Section, Spot};
-use crate::domain::catalogue::{Catalogue, Problem};
-use crate::domain::extra_socket::{ExtraSocket, socket_name};
+use crate::domain::catalogue::{Config, ConfigProblem};
 use crate::domain::names::Name;
+use crate::domain::restricted_socket::{RestrictedSocket, socket_name};
 use std::collections::HashSet;
 
 #[derive(Default)]
@@ -26,14 +26,14 @@ pub(super) static SOCKET: Section<SocketDraft> = Section {
 };
 
 /// Reads the roles: at least one, or the socket would be open for nothing.
-fn roles(spot: &mut Spot<'_>) -> Vec<Name> {
+fn roles(spot: &mut Position<'_>) -> Vec<Name> {
     if spot.value.get_ref().as_array().is_some_and(|array| array.is_empty()) {
         spot.wrong("names no role; a socket serves at least one");
     }
     unique_list(spot, |spot| spot.checked(Name::new)).unwrap_or_default()
 }
 
-pub(super) fn read_socket(all: &mut Draft, name: Name, spot: &mut Spot<'_>) {
+pub(super) fn read_socket(all: &mut Draft, name: Name, spot: &mut Position<'_>) {
     let mut draft = SocketDraft::default();
     let before = spot.sink.total();
     SOCKET.read(&mut draft, spot);
@@ -46,11 +46,11 @@ pub(super) fn read_socket(all: &mut Draft, name: Name, spot: &mut Spot<'_>) {
     if spot.sink.total() > before {
         return;
     }
-    all.catalogue.sockets.insert(name.clone(), ExtraSocket { name, roles: draft.roles, ask: draft.ask });
+    all.catalogue.sockets.insert(name.clone(), RestrictedSocket { name, roles: draft.roles, ask: draft.ask });
 }
 
 /// Tells a socket's complaint of a role that is there but wrong: that has been said where the role stands.
-pub(super) fn follows(problem: &Problem, catalogue: &Catalogue, broken: &HashSet<String>) -> bool {
+pub(super) fn follows(problem: &ConfigProblem, catalogue: &Config, broken: &HashSet<String>) -> bool {
     let [table, name, _] = problem.path.as_slice() else { return false };
     let Some(socket) = catalogue.sockets.get(name.as_str()).filter(|_| table == "sockets") else { return false };
     let is_broken = |role: &&Name| !catalogue.roles.contains_key(*role) && broken.contains(role.as_str());

@@ -1,8 +1,8 @@
 //! The keys that say where an identity without a stored key gets its credentials, and which of them go with which type.
 
 use super::program;
-use super::values::ROLE_DURATION;
-use super::walk::Spot;
+use super::reader::Position;
+use super::validators::ROLE_DURATION;
 use crate::domain::arn::{Partition, RoleArn};
 use crate::domain::catalogue::{HOUR, IdentityKind};
 use crate::domain::names::check_session_word;
@@ -40,7 +40,7 @@ const KEYS: [(&str, IdentityKind); 9] = [
 
 impl SourceDraft {
     /// Makes the source of an identity; what is missing or out of place is told.
-    pub(super) fn finish(self, kind: IdentityKind, region: Option<&str>, spot: &mut Spot<'_>) -> Option<Source> {
+    pub(super) fn finish(self, kind: IdentityKind, region: Option<&str>, spot: &mut Position<'_>) -> Option<Source> {
         let partition = region.map(Partition::of_region);
         if self.role_arn.as_ref().is_some_and(|role| partition.is_some_and(|partition| partition != role.partition())) {
             spot.about("role_arn", "the role is in another partition than the region");
@@ -91,31 +91,31 @@ impl SourceDraft {
         }
     }
 
-    pub(super) fn read_endpoint(&mut self, spot: &mut Spot<'_>) {
+    pub(super) fn read_endpoint(&mut self, spot: &mut Position<'_>) {
         self.metadata_endpoint = spot.text(urls::check_metadata_endpoint);
     }
 
-    pub(super) fn read_relative_uri(&mut self, spot: &mut Spot<'_>) {
+    pub(super) fn read_relative_uri(&mut self, spot: &mut Position<'_>) {
         self.relative_uri = spot.text(urls::check_container_path);
     }
 
-    pub(super) fn read_full_uri(&mut self, spot: &mut Spot<'_>) {
+    pub(super) fn read_full_uri(&mut self, spot: &mut Position<'_>) {
         self.full_uri = spot.text(urls::check_container_uri);
     }
 
-    pub(super) fn read_session_name(&mut self, spot: &mut Spot<'_>) {
+    pub(super) fn read_session_name(&mut self, spot: &mut Position<'_>) {
         self.role_session_name = spot.text(check_session_word);
     }
 
-    pub(super) fn read_duration(&mut self, spot: &mut Spot<'_>) {
+    pub(super) fn read_duration(&mut self, spot: &mut Position<'_>) {
         self.duration = super::sections::duration(spot, &ROLE_DURATION);
     }
 
-    pub(super) fn read_process(&mut self, spot: &mut Spot<'_>) {
+    pub(super) fn read_process(&mut self, spot: &mut Position<'_>) {
         self.process = program::read(spot);
     }
 }
 
-fn has(spot: &Spot<'_>, key: &str) -> bool {
+fn has(spot: &Position<'_>, key: &str) -> bool {
     spot.value.get_ref().as_table().is_some_and(|table| table.contains_key(key))
 }

@@ -2,10 +2,10 @@
 
 use super::lists::{access_by_program, policy_arns, session_tags, tags, transitive_tag_keys, unique_list};
 use super::pattern::Pattern;
+use super::reader::{Field, Position, Section};
 use super::roles::RoleDraft;
 use super::sections::{Draft, SECRET_ADVICE, duration, has_key};
-use super::values;
-use super::walk::{Field, Section, Spot};
+use super::validators;
 use crate::domain::arn::MfaSerial;
 use crate::domain::names::{Name, check_region};
 use crate::domain::palette;
@@ -36,17 +36,20 @@ pub(super) static TEMPLATE: Section<TemplateDraft> = Section {
         Field { key: "account_tags", read: |d, s| d.account_tags = Some(tags(s)) },
         Field { key: "source", read: |d, s| d.source = s.checked(Pattern::new) },
         Field { key: "external_id", read: |d, s| d.external_id = s.checked(Pattern::new) },
-        Field { key: "duration", read: |d, s| d.role.duration = duration(s, &values::ROLE_DURATION) },
+        Field { key: "duration", read: |d, s| d.role.duration = duration(s, &validators::ROLE_DURATION) },
         Field { key: "role_session_name", read: |d, s| d.role_session_name = s.checked(Pattern::new) },
-        Field { key: "source_identity", read: |d, s| d.role.source_identity = s.text(values::check_source_identity) },
+        Field {
+            key: "source_identity",
+            read: |d, s| d.role.source_identity = s.text(validators::check_source_identity),
+        },
         Field { key: "session_tags", read: |d, s| d.role.session_tags = session_tags(s) },
         Field { key: "transitive_tag_keys", read: |d, s| d.role.transitive_tag_keys = transitive_tag_keys(s) },
-        Field { key: "policy", read: |d, s| d.role.policy = s.text(values::check_policy) },
+        Field { key: "policy", read: |d, s| d.role.policy = s.text(validators::check_policy) },
         Field { key: "policy_arns", read: |d, s| d.role.policy_arns = policy_arns(s) },
         Field { key: "region", read: |d, s| d.role.region = s.text(check_region) },
-        Field { key: "mfa", read: |d, s| d.role.mfa = s.word(&values::MFA_MODES) },
+        Field { key: "mfa", read: |d, s| d.role.mfa = s.word(&validators::MFA_MODES) },
         Field { key: "mfa_serial", read: |d, s| d.role.mfa_serial = s.checked(MfaSerial::new) },
-        Field { key: "access", read: |d, s| d.role.access = s.word(&values::ACCESS) },
+        Field { key: "access", read: |d, s| d.role.access = s.word(&validators::ACCESS) },
         Field { key: "access_by_program", read: |d, s| d.role.access_by_program = access_by_program(s) },
         Field { key: "display_name", read: |d, s| d.display_name = s.checked(Pattern::new) },
         Field { key: "color", read: |d, s| d.role.color = s.text(palette::check) },
@@ -67,7 +70,7 @@ fn check_account(text: &str) -> Result<(), &'static str> {
     Name::new(&name).map(drop)
 }
 
-pub(super) fn read_template(all: &mut Draft, name: Name, spot: &mut Spot<'_>) {
+pub(super) fn read_template(all: &mut Draft, name: Name, spot: &mut Position<'_>) {
     let mut draft = TemplateDraft { file: spot.sink.file, offset: spot.at.offset, ..TemplateDraft::default() };
     TEMPLATE.read(&mut draft, spot);
     if !has_key(spot, "source") && all.defaults.source.is_none() {

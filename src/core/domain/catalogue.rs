@@ -3,8 +3,8 @@
 mod settings;
 
 use super::arn::{AccountId, MfaSerial, RoleArn};
-use super::extra_socket::ExtraSocket;
 use super::names::Name;
+use super::restricted_socket::RestrictedSocket;
 use super::source::Source;
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
@@ -167,7 +167,7 @@ pub struct Account {
 
 /// Everything the configuration says, checked as a whole.
 #[derive(Clone, Debug, Default)]
-pub struct Catalogue {
+pub struct Config {
     /// `[agent]`.
     pub agent: AgentSettings,
     /// `[aws]`.
@@ -177,21 +177,21 @@ pub struct Catalogue {
     /// The roles by name.
     pub roles: HashMap<Name, Role>,
     /// The further sockets by name.
-    pub sockets: BTreeMap<Name, ExtraSocket>,
+    pub sockets: BTreeMap<Name, RestrictedSocket>,
     /// The accounts that have a name, by it.
     pub accounts: BTreeMap<Name, Account>,
 }
 
 /// A statement about the catalogue that does not hold, and where: table, entry, key.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Problem {
+pub struct ConfigProblem {
     /// The path of keys to the culprit, as `["roles", "prod", "source"]`.
     pub path: Vec<String>,
     /// What is wrong, without the path.
     pub message: String,
 }
 
-impl Problem {
+impl ConfigProblem {
     pub(super) fn role(name: &Name, key: &str, message: String) -> Self {
         Self { path: vec!["roles".into(), name.to_string(), key.into()], message }
     }
@@ -218,7 +218,7 @@ impl Identity {
     }
 }
 
-impl Catalogue {
+impl Config {
     /// Tells whether it names nobody.
     pub fn is_empty(&self) -> bool {
         self.identities.is_empty() && self.roles.is_empty()
@@ -230,22 +230,22 @@ impl Catalogue {
     }
 
     /// Checks what no single value can show: unknown sources, loops, partitions, and AWS's limits along a chain.
-    pub fn problems(&self) -> Vec<Problem> {
+    pub fn problems(&self) -> Vec<ConfigProblem> {
         let mut found = Vec::new();
         for role in self.roles.values() {
             if self.identities.contains_key(&role.name) {
-                found.push(Problem::role(&role.name, "source", "an identity has the same name".into()));
+                found.push(ConfigProblem::role(&role.name, "source", "an identity has the same name".into()));
             }
             self.check_chain(role, &mut found);
         }
         for socket in self.sockets.values() {
-            super::extra_socket::check(self, socket, &mut found);
+            super::restricted_socket::check(self, socket, &mut found);
         }
         found.sort_by(|a, b| a.path.cmp(&b.path));
         found
     }
 
-    fn check_chain(&self, role: &Role, found: &mut Vec<Problem>) {
+    fn check_chain(&self, role: &Role, found: &mut Vec<ConfigProblem>) {
         let mut walked = vec![role];
         let mut at = role;
         let identity = loop {
@@ -261,7 +261,7 @@ impl Catalogue {
                         Vec::new()
                     };
                     let near = near.first().map(|n| format!("; did you mean `{n}`?")).unwrap_or_default();
-                    found.push(Problem::role(
+                    found.push(ConfigProblem::role(
                         &at.name,
                         "source",
                         format!("there is no identity or role called `{}`{near}", at.source),
@@ -271,7 +271,7 @@ impl Catalogue {
             };
             if next.name == role.name {
                 let loop_text = walked.iter().map(|role| role.name.as_str()).collect::<Vec<_>>().join(" -> ");
-                found.push(Problem::role(
+                found.push(ConfigProblem::role(
                     &role.name,
                     "source",
                     format!("the chain is a loop: {loop_text} -> {}", role.name),
@@ -280,7 +280,7 @@ impl Catalogue {
             }
             if walked.len() >= MAX_CHAIN || walked.iter().any(|role| role.name == next.name) {
                 if walked.len() == MAX_CHAIN {
-                    found.push(Problem::role(
+                    found.push(ConfigProblem::role(
                         &role.name,
                         "source",
                         format!("the chain has more than {MAX_CHAIN} roles"),
@@ -292,12 +292,12 @@ impl Catalogue {
             at = next;
         };
         check_limits(role, identity, walked.len() > 1, found);
-        super::handed_on::check(&walked, found);
+        super::chain_rules::check(&walked, found);
     }
 }
 
-fn check_limits(role: &Role, identity: &Identity, chained: bool, found: &mut Vec<Problem>) {
-    let mut say = |key: &str, message: &str| found.push(Problem::role(&role.name, key, message.into()));
+fn check_limits(role: &Role, identity: &Identity, chained: bool, found: &mut Vec<ConfigProblem>) {
+    let mut say = |key: &str, message: &str| found.push(ConfigProblem::role(&role.name, key, message.into()));
     let long = role.duration.is_some_and(|d| d > HOUR);
     let mfa_session = identity.device(role).is_some() && matches!(role.mfa, None | Some(MfaMode::Session));
     if chained {

@@ -42,15 +42,15 @@ fn role(name: &str, source: &str) -> Role {
     }
 }
 
-fn catalogue(identities: Vec<Identity>, roles: Vec<Role>) -> Catalogue {
-    Catalogue {
+fn catalogue(identities: Vec<Identity>, roles: Vec<Role>) -> Config {
+    Config {
         identities: identities.into_iter().map(|i| (i.name.clone(), i)).collect(),
         roles: roles.into_iter().map(|r| (r.name.clone(), r)).collect(),
-        ..Catalogue::default()
+        ..Config::default()
     }
 }
 
-fn said(catalogue: &Catalogue) -> Vec<String> {
+fn said(catalogue: &Config) -> Vec<String> {
     catalogue.problems().into_iter().map(|p| format!("{}: {}", p.path.join("."), p.message)).collect()
 }
 

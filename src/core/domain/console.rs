@@ -9,8 +9,8 @@
 mod pages;
 
 use super::arn::Partition;
+use super::error::{Kind, UserError, printable};
 use super::plan::{Plan, Step};
-use super::report::{Kind, Report, printable};
 use super::secret::SigninUrl;
 use super::source::Source;
 use pages::PAGES;
@@ -68,21 +68,21 @@ const fn hosts(partition: Partition) -> Option<Hosts> {
     })
 }
 
-pub(super) fn hosts_or_why(partition: Partition) -> Result<Hosts, Report> {
+pub(super) fn hosts_or_why(partition: Partition) -> Result<Hosts, UserError> {
     hosts(partition).ok_or_else(|| {
         let why = format!("AWS does not publish where the console of partition {} is", partition.id());
-        Report::new(Kind::Config, why).hint("sign in as your administrators there say; `rolecall get` works as ever")
+        UserError::new(Kind::Config, why).hint("sign in as your administrators there say; `rolecall get` works as ever")
     })
 }
 
 /// Gives the address of a region's sign-in, without a slash at its end.
-pub fn signin_address(region: &str, fips: bool) -> Result<String, Report> {
+pub fn signin_address(region: &str, fips: bool) -> Result<String, UserError> {
     let partition = Partition::of_region(region);
     let hosts = hosts_or_why(partition)?;
     let host = if fips {
         hosts.signin_fips.ok_or_else(|| {
             let why = format!("the console's sign-in has no FIPS host in partition {}", partition.id());
-            Report::new(Kind::Config, why)
+            UserError::new(Kind::Config, why)
                 .hint("set `use_fips_endpoint = false` under `[aws]`, or stay on the command line")
         })?
     } else {
@@ -92,7 +92,7 @@ pub fn signin_address(region: &str, fips: bool) -> Result<String, Report> {
 }
 
 /// Gives the address of the console's start page in a region, or of a service's.
-pub fn page(region: &str, service: Option<&str>) -> Result<String, Report> {
+pub fn page(region: &str, service: Option<&str>) -> Result<String, UserError> {
     check_region(region)?;
     let partition = Partition::of_region(region);
     let hosts = hosts_or_why(partition)?;
@@ -103,7 +103,7 @@ pub fn page(region: &str, service: Option<&str>) -> Result<String, Report> {
             let is_word = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-';
             if !(1..=64).contains(&service.len()) || !service.bytes().all(is_word) {
                 let shown = printable(&service, 64);
-                return Err(Report::new(Kind::Usage, format!("`{shown}` is not the name of a service"))
+                return Err(UserError::new(Kind::Usage, format!("`{shown}` is not the name of a service"))
                     .hint("name it as the AWS CLI does, as s3 or cloudformation"));
             }
             if let Ok(at) = PAGES.binary_search_by(|(name, _)| (*name).cmp(&service)) {
@@ -122,12 +122,12 @@ pub fn page(region: &str, service: Option<&str>) -> Result<String, Report> {
     Ok(format!("https://{region}.{}/{path}?region={region}{fragment}", hosts.console))
 }
 
-fn check_region(region: &str) -> Result<(), Report> {
+fn check_region(region: &str) -> Result<(), UserError> {
     let label = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-';
     if (1..=63).contains(&region.len()) && region.bytes().all(label) && region.contains('-') {
         return Ok(());
     }
-    Err(Report::new(Kind::Usage, format!("`{}` is not a region", printable(region, 64)))
+    Err(UserError::new(Kind::Usage, format!("`{}` is not a region", printable(region, 64)))
         .hint("a region looks like eu-central-1"))
 }
 
@@ -135,10 +135,10 @@ fn check_region(region: &str) -> Result<(), Report> {
 ///
 /// Threat: an open redirect. Whoever can make a person run the command would get a sign-in that ends on a page of theirs,
 /// looking like AWS's.
-pub fn check_destination(partition: Partition, text: &str) -> Result<(), Report> {
+pub fn check_destination(partition: Partition, text: &str) -> Result<(), UserError> {
     let console = hosts_or_why(partition)?.console;
     let refuse = |why: String| {
-        Err(Report::new(Kind::Usage, format!("the console does not lead to {}: {why}", printable(text, 200)))
+        Err(UserError::new(Kind::Usage, format!("the console does not lead to {}: {why}", printable(text, 200)))
             .hint(format!("give an address as `https://{console}/s3/home`, or `--service s3`")))
     };
     if text.len() > DESTINATION_MAX {
@@ -176,7 +176,7 @@ pub enum Reached {
 }
 
 /// Tells how a plan's session comes to be; refuses an IAM user's own, which cannot sign in.
-pub fn reached(plan: &Plan) -> Result<Reached, Report> {
+pub fn reached(plan: &Plan) -> Result<Reached, UserError> {
     match plan.key().step() {
         Step::AssumeRole(_) if plan.keys.len() == 1 => Ok(Reached::Directly),
         Step::AssumeRole(_) => match plan.keys[plan.keys.len() - 2].step() {
@@ -189,9 +189,9 @@ pub fn reached(plan: &Plan) -> Result<Reached, Report> {
     }
 }
 
-fn user_session(plan: &Plan) -> Report {
+fn user_session(plan: &Plan) -> UserError {
     let name = &plan.name;
-    Report::new(
+    UserError::new(
         Kind::Config,
         format!("`{name}` is an IAM user, and AWS signs the console in with a role's session only, not with a user's"),
     )
@@ -204,7 +204,7 @@ pub fn session_duration(
     reached: Reached,
     asked: Option<Duration>,
     own: Option<Duration>,
-) -> Result<Option<Duration>, Report> {
+) -> Result<Option<Duration>, UserError> {
     let Some(asked) = asked else {
         // Within the range: a role's duration has the same bounds.
         return Ok(own.filter(|_| reached == Reached::Directly));
@@ -212,7 +212,7 @@ pub fn session_duration(
     let (least, most) = SESSION_RANGE;
     if asked < least || asked > most {
         let why = format!("a session of the console lasts 15m to 12h, not {}", spelled(asked));
-        return Err(Report::new(Kind::Usage, why).hint("give `--duration` as 15m, 1h or 12h"));
+        return Err(UserError::new(Kind::Usage, why).hint("give `--duration` as 15m, 1h or 12h"));
     }
     let (why, hint) = match reached {
         Reached::Directly => return Ok(Some(asked)),
@@ -229,7 +229,7 @@ pub fn session_duration(
             "leave `--duration` out; run it again when the console's session is over",
         ),
     };
-    Err(Report::new(Kind::Usage, why).hint(hint))
+    Err(UserError::new(Kind::Usage, why).hint(hint))
 }
 
 /// Writes a duration as one types it.

@@ -5,18 +5,18 @@
 
 pub mod arn;
 pub mod catalogue;
+mod chain_rules;
 pub mod console;
 pub mod credential;
 pub mod diagnosis;
-pub mod extra_socket;
-mod handed_on;
+pub mod error;
 pub mod names;
-pub mod outline;
 pub mod palette;
 pub mod plan;
+pub mod plan_summary;
 pub mod question;
 pub mod regions;
-pub mod report;
+pub mod restricted_socket;
 pub mod secret;
 pub mod source;
 pub mod switch_role;

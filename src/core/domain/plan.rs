@@ -1,10 +1,10 @@
 //! From a name to the calls that make its session: the identity, then one step per call, each with its cache key.
 
 use super::arn::{MfaSerial, Partition, RoleArn};
-use super::catalogue::{Catalogue, HOUR, Identity, IdentityKind, MAX_CHAIN, MfaMode, Role};
+use super::catalogue::{Config, HOUR, Identity, IdentityKind, MAX_CHAIN, MfaMode, Role};
+use super::error::{Kind, UserError};
 use super::names::{Name, nearest};
 use super::regions;
-use super::report::{Kind, Report};
 use super::source::Source;
 use std::collections::BTreeMap;
 use std::fmt;
@@ -127,7 +127,7 @@ pub struct Plan {
 
 impl Plan {
     /// Resolves a name: an identity gives its own session, a role the chain that leads to it.
-    pub fn of(catalogue: &Catalogue, name: &str) -> Result<Self, Report> {
+    pub fn of(catalogue: &Config, name: &str) -> Result<Self, UserError> {
         if let Some(identity) = catalogue.identities.get(name) {
             let steps = [own_session(catalogue, identity, identity.mfa_serial.as_ref())];
             return Ok(Self::new(identity.name.clone(), identity, &steps, &identity.name));
@@ -214,9 +214,9 @@ impl Plan {
     }
 }
 
-fn unknown(catalogue: &Catalogue, name: &str) -> Report {
-    let shown = super::report::printable(name, 128);
-    let report = Report::new(Kind::Config, format!("there is no role or identity called `{shown}`"));
+fn unknown(catalogue: &Config, name: &str) -> UserError {
+    let shown = super::error::printable(name, 128);
+    let report = UserError::new(Kind::Config, format!("there is no role or identity called `{shown}`"));
     let near = nearest(name, catalogue.names());
     if near.is_empty() {
         return report.hint("`rolecall role list` shows the roles; `rolecall role add` adds one");
@@ -225,7 +225,7 @@ fn unknown(catalogue: &Catalogue, name: &str) -> Report {
     report.hint(format!("did you mean {near}? `rolecall role list` shows all"))
 }
 
-fn chain<'a>(catalogue: &'a Catalogue, role: &'a Role) -> Result<(&'a Identity, Vec<&'a Role>), Report> {
+fn chain<'a>(catalogue: &'a Config, role: &'a Role) -> Result<(&'a Identity, Vec<&'a Role>), UserError> {
     let mut chain = vec![role];
     loop {
         let at = chain[chain.len() - 1];
@@ -236,13 +236,13 @@ fn chain<'a>(catalogue: &'a Catalogue, role: &'a Role) -> Result<(&'a Identity, 
         let next = catalogue.roles.get(&at.source).filter(|_| chain.len() < MAX_CHAIN);
         // The catalogue was checked as a whole before it was taken over, so this is not reached with a loaded one.
         chain.push(next.ok_or_else(|| {
-            Report::new(Kind::Config, format!("role `{}` has a source that leads nowhere: `{}`", at.name, at.source))
+            UserError::new(Kind::Config, format!("role `{}` has a source that leads nowhere: `{}`", at.name, at.source))
         })?);
     }
 }
 
 /// Makes the step that gives an identity's own session.
-fn own_session(catalogue: &Catalogue, identity: &Identity, mfa_serial: Option<&MfaSerial>) -> Step {
+fn own_session(catalogue: &Config, identity: &Identity, mfa_serial: Option<&MfaSerial>) -> Step {
     let call = SessionTokenCall {
         region: identity_region(catalogue, identity),
         duration: identity.mfa_session,
@@ -252,7 +252,7 @@ fn own_session(catalogue: &Catalogue, identity: &Identity, mfa_serial: Option<&M
     if identity.source.is_some() && mfa_serial.is_none() { Step::Source(call) } else { Step::SessionToken(call) }
 }
 
-fn identity_region(catalogue: &Catalogue, identity: &Identity) -> String {
+fn identity_region(catalogue: &Config, identity: &Identity) -> String {
     if let Some(region) = &identity.region {
         return region.clone();
     }

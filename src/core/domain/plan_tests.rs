@@ -3,7 +3,7 @@ use crate::domain::catalogue::Access;
 
 #[test]
 fn an_unknown_name_is_answered_with_what_was_meant() {
-    let mut catalogue = Catalogue::default();
+    let mut catalogue = Config::default();
     for name in ["prod", "staging"] {
         let name = Name::new(name).expect("valid");
         catalogue.identities.insert(
@@ -28,7 +28,7 @@ fn an_unknown_name_is_answered_with_what_was_meant() {
 #[test]
 fn an_identity_is_served_by_a_session_never_by_its_long_term_key() {
     let name = Name::new("auth").expect("valid");
-    let mut catalogue = Catalogue::default();
+    let mut catalogue = Config::default();
     catalogue.identities.insert(
         name.clone(),
         Identity {
@@ -51,9 +51,9 @@ fn an_identity_is_served_by_a_session_never_by_its_long_term_key() {
 }
 
 /// A catalogue with one identity from a source, and a role of it.
-fn sourced(source: Source, kind: IdentityKind, mfa: Option<&str>, mode: Option<MfaMode>) -> Catalogue {
+fn sourced(source: Source, kind: IdentityKind, mfa: Option<&str>, mode: Option<MfaMode>) -> Config {
     let name = |text: &str| Name::new(text).expect("valid");
-    let mut catalogue = Catalogue::default();
+    let mut catalogue = Config::default();
     let identity = Identity {
         name: name("app"),
         kind,

@@ -1,6 +1,6 @@
 //! A question to the person, where the person may be found, and a word that needs no answer.
 
-use super::report::printable;
+use super::error::printable;
 use chrono::{DateTime, TimeZone, Utc};
 use serde::{Deserialize, Serialize};
 use std::fmt;

@@ -4,7 +4,7 @@
 //! key of another partition (IAM User Guide, "Manage AWS STS in an AWS Region"). The answer to a deleted key is the same.
 
 use super::arn::Partition;
-use super::report::{Kind, Report};
+use super::error::{Kind, UserError};
 
 /// The commercial Regions that every account has (Account Management Guide, "Enable or disable AWS Regions in your
 /// account"). The list is closed: each Region since 2019 must be enabled by the account.
@@ -91,18 +91,18 @@ impl Rejected<'_> {
     }
 
     /// Words the reason, with what to do about it.
-    pub fn report(&self) -> Report {
+    pub fn report(&self) -> UserError {
         let Self { key_id, account, asked, accepted_by, section } = *self;
         match self.reason() {
             Reason::OtherPartition => {
                 let (own, other) = (Partition::of_region(accepted_by).id(), Partition::of_region(asked).id());
-                Report::new(
+                UserError::new(
                     Kind::Refused,
                     format!("Region {asked} is in partition {other}, but {key_id} is valid in partition {own}"),
                 )
                 .hint(format!("set `region = \"{accepted_by}\"` in {section}"))
             }
-            Reason::NotEnabled => Report::new(
+            Reason::NotEnabled => UserError::new(
                 Kind::Refused,
                 format!(
                     "Region {asked} is not enabled in account {account}: its STS rejects {key_id}, which {accepted_by} accepts"
@@ -112,7 +112,7 @@ impl Rejected<'_> {
                 "set `region = \"{accepted_by}\"` in {section}, or enable the Region: `aws account enable-region \
                  --region-name {asked}`"
             )),
-            Reason::NotYet => Report::new(
+            Reason::NotYet => UserError::new(
                 Kind::Refused,
                 format!("STS of {asked} rejects {key_id}, which {accepted_by} accepts"),
             )

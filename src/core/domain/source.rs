@@ -69,7 +69,7 @@ impl fmt::Display for Source {
             Self::Ecs { .. } => f.write_str("the container endpoint"),
             Self::Environment => f.write_str("the agent's environment"),
             Self::Process { argv } => {
-                write!(f, "the program {}", super::report::printable(argv.first().map_or("", String::as_str), 200))
+                write!(f, "the program {}", super::error::printable(argv.first().map_or("", String::as_str), 200))
             }
             Self::WebIdentity(_) => f.write_str("the identity provider's token"),
         }

@@ -7,16 +7,16 @@
 //! color, which AWS does not document, AWS re:Post, "Switch role link query parameters".
 
 use super::arn::RoleArn;
-use super::catalogue::{Catalogue, IdentityKind, Role};
+use super::catalogue::{Config, IdentityKind, Role};
 use super::console::{encode, hosts_or_why};
+use super::error::{Kind, UserError};
 use super::palette;
-use super::report::{Kind, Report};
 
 /// What the console takes of a role's path and name together ("Methods to assume a role").
 const NAME_MAX: usize = 64;
 
 /// Makes the link by which the console, signed in as the role's own source, switches to a role; says why there is none.
-pub fn link(catalogue: &Catalogue, role: &Role) -> Result<String, Report> {
+pub fn link(catalogue: &Config, role: &Role) -> Result<String, UserError> {
     if let Some(report) = refusal(catalogue, role) {
         return Err(report);
     }
@@ -48,10 +48,10 @@ pub fn path_and_name(arn: &RoleArn) -> &str {
 
 /// Tells why the console cannot switch to a role, if it cannot: it calls AssumeRole with the user that is signed in, with
 /// the role's name and with nothing else.
-pub fn refusal(catalogue: &Catalogue, role: &Role) -> Option<Report> {
+pub fn refusal(catalogue: &Config, role: &Role) -> Option<UserError> {
     let name = &role.name;
     let instead = format!("run `rolecall console {name}`: that signs in with rolecall's own session of the role");
-    let refuse = |why: String| Some(Report::new(Kind::Config, why).hint(instead.clone()));
+    let refuse = |why: String| Some(UserError::new(Kind::Config, why).hint(instead.clone()));
     if let Some(before) = catalogue.roles.get(&role.source) {
         return refuse(format!(
             "`{name}` is assumed by role `{}`, and the console switches roles with the user that signed in, never with a \

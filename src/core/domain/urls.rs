@@ -19,7 +19,7 @@ const CONTAINER: [IpAddr; 3] = [
 ];
 
 /// The scheme and host of an accepted URL.
-struct Parts<'a> {
+struct UrlParts<'a> {
     tls: bool,
     host: &'a str,
     path: &'a str,
@@ -114,7 +114,7 @@ fn is_one_of(host: &str, addresses: &[IpAddr]) -> bool {
     bare.parse::<IpAddr>().is_ok_and(|address| addresses.contains(&address))
 }
 
-fn split(text: &str) -> Result<Parts<'_>, &'static str> {
+fn split(text: &str) -> Result<UrlParts<'_>, &'static str> {
     let form = "a URL looks like https://host:port";
     if !text.bytes().all(|b| b.is_ascii_graphic() && !b"\\\"'<>`{}|^".contains(&b)) {
         return Err("a URL has no spaces, control characters, quotes or backslashes");
@@ -149,7 +149,7 @@ fn split(text: &str) -> Result<Parts<'_>, &'static str> {
         Some(digits) => digits.bytes().all(|b| b.is_ascii_digit()) && digits.parse::<u16>().is_ok_and(|p| p > 0),
         None => port.is_empty(),
     };
-    if port_is_good { Ok(Parts { tls, host, path }) } else { Err("a port is a number from 1 to 65535") }
+    if port_is_good { Ok(UrlParts { tls, host, path }) } else { Err("a port is a number from 1 to 65535") }
 }
 
 fn is_loopback(host: &str) -> bool {

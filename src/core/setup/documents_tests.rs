@@ -1,22 +1,22 @@
 use super::*;
 use crate::domain::arn::{AccountId, Partition};
 use crate::setup::call::Call;
-use crate::setup::wish::{Typed, Wish};
+use crate::setup::request::{SetupFlags, SetupRequest};
 use serde_json::{Value, json};
 
-fn setup(typed: Typed, partition: Partition) -> Setup {
+fn setup(typed: SetupFlags, partition: Partition) -> Setup {
     let account = |text| AccountId::new(text).expect("valid");
-    let wish = Wish::new(typed).expect("valid");
+    let wish = SetupRequest::new(typed).expect("valid");
     wish.for_accounts(partition, account("111111111111"), account("222222222222"), Some("generated")).expect("valid")
 }
 
-fn trust_of(typed: Typed) -> Value {
+fn trust_of(typed: SetupFlags) -> Value {
     serde_json::from_str(&trust(&setup(typed, Partition::Aws))).expect("JSON")
 }
 
 #[test]
 fn the_tutorials_documents_are_these() {
-    let setup = setup(Typed { user: Some("richard".to_owned()), ..Typed::default() }, Partition::Aws);
+    let setup = setup(SetupFlags { user: Some("richard".to_owned()), ..SetupFlags::default() }, Partition::Aws);
     assert_eq!(
         trust(&setup),
         r#"{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Principal":{"AWS":"arn:aws:iam::111111111111:root"},"Action":"sts:AssumeRole"}]}"#
@@ -47,16 +47,16 @@ fn every_combination_of_trust_and_conditions_says_what_was_asked() {
         for application in [None, Some(Service::Ec2), Some(Service::Ecs), Some(Service::Lambda)] {
             for require_mfa in [false, true] {
                 for external_id in [None, Some("7f3a"), Some("auto")] {
-                    let typed = Typed {
+                    let typed = SetupFlags {
                         trust,
                         application,
                         require_mfa,
                         external_id: external_id.map(str::to_owned),
-                        ..Typed::default()
+                        ..SetupFlags::default()
                     };
                     let fits =
                         !matches!((trust, application), (Some(Trust::User), Some(_)) | (Some(Trust::Role), None));
-                    assert_eq!(Wish::new(typed.clone()).is_ok(), fits, "{trust:?} {application:?}");
+                    assert_eq!(SetupRequest::new(typed.clone()).is_ok(), fits, "{trust:?} {application:?}");
                     if !fits {
                         continue;
                     }
@@ -84,7 +84,7 @@ fn every_combination_of_trust_and_conditions_says_what_was_asked() {
 #[test]
 fn the_policy_names_the_one_role_unless_every_one_is_asked_for() {
     for (any_role, resource) in [(false, "arn:aws-cn:iam::222222222222:role/team/AssumedRole"), (true, "*")] {
-        let typed = Typed { any_role, role_path: Some("/team/".to_owned()), ..Typed::default() };
+        let typed = SetupFlags { any_role, role_path: Some("/team/".to_owned()), ..SetupFlags::default() };
         let steps = setup(typed, Partition::Cn).steps();
         let Call::CreatePolicy { document, .. } = &steps[0].call else { panic!("{:?}", steps[0]) };
         let document: Value = serde_json::from_str(document).expect("JSON");

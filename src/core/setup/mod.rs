@@ -16,14 +16,14 @@
 //! | `call` | a call to IAM as data |
 
 pub mod call;
+mod describe;
 pub mod documents;
-pub mod made;
+pub mod iam_limits;
+pub mod plan;
 pub mod policy;
 pub mod render;
-pub mod rules;
-pub mod steps;
-pub mod wish;
-mod words;
+pub mod request;
+pub mod resources;
 
 use crate::domain::arn::{AccountId, Partition};
 use crate::domain::names::Name;

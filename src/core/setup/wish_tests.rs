@@ -1,13 +1,13 @@
 use super::*;
 use crate::setup::call::{Call, Side};
-use crate::setup::steps::TAG;
+use crate::setup::plan::TAG;
 
 fn account(text: &str) -> AccountId {
     AccountId::new(text).expect("valid")
 }
 
-fn setup(typed: Typed) -> Result<Setup, Report> {
-    Wish::new(typed)?.for_accounts(Partition::Aws, account("111111111111"), account("222222222222"), None)
+fn setup(typed: SetupFlags) -> Result<Setup, UserError> {
+    SetupRequest::new(typed)?.for_accounts(Partition::Aws, account("111111111111"), account("222222222222"), None)
 }
 
 #[expect(clippy::unnecessary_wraps, reason = "what was typed is there or not")]
@@ -15,7 +15,7 @@ fn text(text: &str) -> Option<String> {
     Some(text.to_owned())
 }
 
-fn actions(typed: Typed) -> Vec<(Side, &'static str)> {
+fn actions(typed: SetupFlags) -> Vec<(Side, &'static str)> {
     setup(typed).expect("valid").steps().iter().map(|step| (step.side, step.call.action())).collect()
 }
 
@@ -23,12 +23,12 @@ const READS: &str = r#"{"Version":"2012-10-17","Statement":{"Effect":"Allow","Ac
 
 #[test]
 fn a_person_is_made_in_the_order_that_works_and_the_key_comes_last() {
-    let typed = Typed {
+    let typed = SetupFlags {
         device: Some(Device::Shown),
         attach: vec!["IAMUserChangePassword".to_owned()],
         policy_arns: vec!["AmazonS3ReadOnlyAccess".to_owned()],
         policy_files: vec![("/x/s3 read.json".to_owned(), READS.to_owned())],
-        ..Typed::default()
+        ..SetupFlags::default()
     };
     let (auth, workload) = (Side::Auth, Side::Workload);
     assert_eq!(
@@ -50,17 +50,17 @@ fn a_person_is_made_in_the_order_that_works_and_the_key_comes_last() {
 
 #[test]
 fn an_existing_user_is_only_given_the_policy_and_unless_it_has_one_a_key() {
-    let existing = Typed { existing_user: true, ..Typed::default() };
+    let existing = SetupFlags { existing_user: true, ..SetupFlags::default() };
     let (auth, workload) = (Side::Auth, Side::Workload);
     let without = [(auth, "CreatePolicy"), (auth, "AttachUserPolicy"), (workload, "CreateRole")];
     assert_eq!(actions(existing.clone()), [&without[..], &[(auth, "CreateAccessKey")]].concat());
-    assert_eq!(actions(Typed { no_access_key: true, ..existing }), without);
+    assert_eq!(actions(SetupFlags { no_access_key: true, ..existing }), without);
 }
 
 #[test]
 fn an_application_has_an_instance_profile_on_instances_alone() {
     for (service, profile) in [(Service::Ec2, true), (Service::Ecs, false), (Service::Lambda, false)] {
-        let made = actions(Typed { application: Some(service), ..Typed::default() });
+        let made = actions(SetupFlags { application: Some(service), ..SetupFlags::default() });
         let names: Vec<&str> = made.iter().map(|(_, action)| *action).collect();
         let expected: &[&str] = if profile {
             &[
@@ -83,7 +83,7 @@ fn everything_that_can_have_tags_has_the_setup_s_name() {
     for application in [None, Some(Service::Ec2)] {
         let device = application.is_none().then_some(Device::Kept);
         let tags = vec![("team".to_owned(), "web".to_owned())];
-        let typed = Typed { application, device, tags, name: Name::new("a/b:c").ok(), ..Typed::default() };
+        let typed = SetupFlags { application, device, tags, name: Name::new("a/b:c").ok(), ..SetupFlags::default() };
         let mut tagged = 0;
         for step in setup(typed).expect("valid").steps() {
             let (Call::CreatePolicy { tags, .. }
@@ -104,7 +104,7 @@ fn everything_that_can_have_tags_has_the_setup_s_name() {
 #[test]
 fn destroy_undoes_every_step_newest_first() {
     for application in [None, Some(Service::Ec2)] {
-        let typed = Typed { application, policy_arns: vec!["X".to_owned()], ..Typed::default() };
+        let typed = SetupFlags { application, policy_arns: vec!["X".to_owned()], ..SetupFlags::default() };
         let setup = setup(typed).expect("valid");
         let undone: Vec<&str> = setup.removal().iter().map(|step| step.call.action()).collect();
         let opposite = |action: &str| match action {
@@ -118,52 +118,52 @@ fn destroy_undoes_every_step_newest_first() {
 
 #[test]
 fn names_are_the_tutorials_where_nothing_is_said() {
-    let person = setup(Typed::default()).expect("valid");
+    let person = setup(SetupFlags::default()).expect("valid");
     assert_eq!((person.name.as_str(), person.who.identity().as_str()), ("AssumedRole", "rolecall"));
     assert_eq!(person.policy_arn(), "arn:aws:iam::111111111111:policy/rolecall-AssumedRole");
-    let application = setup(Typed { application: Some(Service::Ecs), ..Typed::default() }).expect("valid");
+    let application = setup(SetupFlags { application: Some(Service::Ecs), ..SetupFlags::default() }).expect("valid");
     assert_eq!(application.caller_arn(), "arn:aws:iam::111111111111:role/AssumingRole");
-    let named = Typed { name: Name::new("team/prod:eu").ok(), path: text("/p/"), ..Typed::default() };
+    let named = SetupFlags { name: Name::new("team/prod:eu").ok(), path: text("/p/"), ..SetupFlags::default() };
     assert_eq!(setup(named).expect("valid").policy_arn(), "arn:aws:iam::111111111111:policy/p/rolecall-team-prod-eu");
 }
 
 #[test]
 fn what_iam_would_refuse_is_refused_with_its_flag() {
-    let none = Typed::default;
+    let none = SetupFlags::default;
     let tag = |key: &str, value: &str| vec![(key.to_owned(), value.to_owned())];
     let many = |n: usize| (0..n).map(|i| format!("P{i}")).collect::<Vec<_>>();
     let big =
         format!(r#"{{"Statement":{{"Sid":"{}","Effect":"Allow","Action":"*","Resource":"*"}}}}"#, "x".repeat(10_240));
     let file = |name: &str, text: &str| (name.to_owned(), text.to_owned());
     for (typed, word) in [
-        (Typed { user: text("a b"), ..none() }, "--user"),
-        (Typed { user: text("$(reboot)"), ..none() }, "--user"),
-        (Typed { user: text(&"x".repeat(65)), ..none() }, "--user"),
-        (Typed { user: text("-x"), ..none() }, "--identity"),
-        (Typed { user: text("AssumedRole"), ..none() }, "--identity"),
-        (Typed { role: text("a/b"), ..none() }, "--role"),
-        (Typed { role: text("a,b"), ..none() }, "--name"),
-        (Typed { role_path: text("/*/"), ..none() }, "--role-path"),
-        (Typed { path: text("x"), ..none() }, "--path"),
-        (Typed { region: text("Europe"), ..none() }, "--region"),
-        (Typed { region: text("cn-north-1"), ..none() }, "--region"),
-        (Typed { external_id: text("a b"), ..none() }, "--external-id"),
-        (Typed { external_id: text("x"), ..none() }, "--external-id"),
-        (Typed { max_session: Some(Duration::from_mins(59)), ..none() }, "--max-session-duration"),
-        (Typed { max_session: Some(Duration::from_hours(13)), ..none() }, "--max-session-duration"),
-        (Typed { tags: tag("aws:x", "y"), ..none() }, "--tag"),
-        (Typed { tags: [tag("a", "1"), tag("A", "2")].concat(), ..none() }, "--tag"),
-        (Typed { policy_arns: vec!["a b".to_owned()], ..none() }, "--policy-arn"),
-        (Typed { policy_arns: vec!["X".to_owned(); 2], ..none() }, "--policy-arn"),
-        (Typed { policy_arns: many(21), ..none() }, "--policy-arn"),
-        (Typed { policy_arns: vec!["arn:aws:iam::111111111111:policy/x".to_owned()], ..none() }, "--policy-arn"),
-        (Typed { attach: vec!["arn:aws:iam::222222222222:policy/x".to_owned()], ..none() }, "--attach-policy"),
-        (Typed { attach: many(20), ..none() }, "--attach-policy"),
-        (Typed { mfa_serial: text("short"), ..none() }, "--mfa-serial"),
-        (Typed { application: Some(Service::Ec2), assuming_role: text("a b"), ..none() }, "--assuming-role"),
-        (Typed { policy_files: vec![file("a/p.json", "{}")], ..none() }, "a/p.json: line 1"),
-        (Typed { policy_files: vec![file("p.json", &big)], ..none() }, "10240"),
-        (Typed { policy_files: vec![file("a/p.json", READS), file("b/p.json", READS)], ..none() }, "called p"),
+        (SetupFlags { user: text("a b"), ..none() }, "--user"),
+        (SetupFlags { user: text("$(reboot)"), ..none() }, "--user"),
+        (SetupFlags { user: text(&"x".repeat(65)), ..none() }, "--user"),
+        (SetupFlags { user: text("-x"), ..none() }, "--identity"),
+        (SetupFlags { user: text("AssumedRole"), ..none() }, "--identity"),
+        (SetupFlags { role: text("a/b"), ..none() }, "--role"),
+        (SetupFlags { role: text("a,b"), ..none() }, "--name"),
+        (SetupFlags { role_path: text("/*/"), ..none() }, "--role-path"),
+        (SetupFlags { path: text("x"), ..none() }, "--path"),
+        (SetupFlags { region: text("Europe"), ..none() }, "--region"),
+        (SetupFlags { region: text("cn-north-1"), ..none() }, "--region"),
+        (SetupFlags { external_id: text("a b"), ..none() }, "--external-id"),
+        (SetupFlags { external_id: text("x"), ..none() }, "--external-id"),
+        (SetupFlags { max_session: Some(Duration::from_mins(59)), ..none() }, "--max-session-duration"),
+        (SetupFlags { max_session: Some(Duration::from_hours(13)), ..none() }, "--max-session-duration"),
+        (SetupFlags { tags: tag("aws:x", "y"), ..none() }, "--tag"),
+        (SetupFlags { tags: [tag("a", "1"), tag("A", "2")].concat(), ..none() }, "--tag"),
+        (SetupFlags { policy_arns: vec!["a b".to_owned()], ..none() }, "--policy-arn"),
+        (SetupFlags { policy_arns: vec!["X".to_owned(); 2], ..none() }, "--policy-arn"),
+        (SetupFlags { policy_arns: many(21), ..none() }, "--policy-arn"),
+        (SetupFlags { policy_arns: vec!["arn:aws:iam::111111111111:policy/x".to_owned()], ..none() }, "--policy-arn"),
+        (SetupFlags { attach: vec!["arn:aws:iam::222222222222:policy/x".to_owned()], ..none() }, "--attach-policy"),
+        (SetupFlags { attach: many(20), ..none() }, "--attach-policy"),
+        (SetupFlags { mfa_serial: text("short"), ..none() }, "--mfa-serial"),
+        (SetupFlags { application: Some(Service::Ec2), assuming_role: text("a b"), ..none() }, "--assuming-role"),
+        (SetupFlags { policy_files: vec![file("a/p.json", "{}")], ..none() }, "a/p.json: line 1"),
+        (SetupFlags { policy_files: vec![file("p.json", &big)], ..none() }, "10240"),
+        (SetupFlags { policy_files: vec![file("a/p.json", READS), file("b/p.json", READS)], ..none() }, "called p"),
     ] {
         let report = setup(typed).expect_err(word);
         let said = format!("{} / {}", report.message, report.hint.as_deref().unwrap_or_default());
@@ -175,22 +175,26 @@ fn what_iam_would_refuse_is_refused_with_its_flag() {
 #[test]
 fn two_roles_of_one_account_need_two_names() {
     let one = account("111111111111");
-    let typed =
-        Typed { application: Some(Service::Ec2), assuming_role: text("X"), role: text("X"), ..Typed::default() };
-    let typed = Typed { name: Name::new("prod").ok(), ..typed };
-    let wish = Wish::new(typed).expect("valid");
+    let typed = SetupFlags {
+        application: Some(Service::Ec2),
+        assuming_role: text("X"),
+        role: text("X"),
+        ..SetupFlags::default()
+    };
+    let typed = SetupFlags { name: Name::new("prod").ok(), ..typed };
+    let wish = SetupRequest::new(typed).expect("valid");
     assert!(wish.for_accounts(Partition::Aws, one.clone(), one.clone(), None).is_err());
     assert!(wish.for_accounts(Partition::Aws, one, account("222222222222"), None).is_ok());
 }
 
 #[test]
 fn a_longest_external_id_in_longest_paths_is_refused_before_iam_does() {
-    let typed = Typed {
+    let typed = SetupFlags {
         external_id: text(&"x".repeat(1224)),
         trust: Some(Trust::User),
         user_path: text(&format!("/{}/", "p".repeat(510))),
         require_mfa: true,
-        ..Typed::default()
+        ..SetupFlags::default()
     };
     let size = setup(typed).map(|setup| documents::trust(&setup).len());
     // 1224 and 512 and the rest are under 2048: the check is for what grows later.

@@ -2,7 +2,7 @@
 //! queue of its socket full.
 
 use super::holder::lock_holder;
-use rolecall_core::domain::report::{Kind, Report};
+use rolecall_core::domain::error::{Kind, UserError};
 use rolecall_platform::paths::Paths;
 use rustix::net::{AddressFamily, SocketAddrUnix, SocketType, connect};
 use std::io;
@@ -38,11 +38,11 @@ fn unconnected() -> rustix::io::Result<std::os::fd::OwnedFd> {
 }
 
 /// Says that the queue of the socket is full.
-pub(super) fn not_accepted(paths: &Paths) -> Report {
+pub(super) fn not_accepted(paths: &Paths) -> UserError {
     let locks = [Some(paths.runtime_dir().join("agent.lock")), paths.lock.clone()];
     let holder = locks.into_iter().flatten().find_map(|lock| lock_holder(&lock));
     let what = format!("the agent at {} accepts no connection: it is stopped or hangs", paths.socket.display());
-    Report::new(Kind::Agent, what).hint(match holder {
+    UserError::new(Kind::Agent, what).hint(match holder {
         Some(holder) => format!(
             "it is process {0} ({1}): continue it with `kill -CONT {0}`, or end it with `kill -KILL {0}`",
             holder.pid, holder.program

@@ -1,6 +1,6 @@
 //! Which process holds a lock, by `/proc/locks`.
 
-use rolecall_core::domain::report::printable;
+use rolecall_core::domain::error::printable;
 use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 

@@ -3,12 +3,12 @@
 //! Blocking and without a runtime: this is in front of every AWS call of every tool. It knows no secret of its own and
 //! copies the agent's bytes as they are.
 
-mod brief;
 mod dial;
 mod holder;
-pub mod oneshot;
 mod peer;
 mod proxy;
+mod quick_call;
+pub mod setup_worker;
 mod start;
 mod terminal;
 mod view;
@@ -17,8 +17,8 @@ use crate::protocol::frame::{self, Tag};
 use crate::protocol::message::{Answer, Call, Context, EndpointForm, EndpointOwner, Progress, Request};
 use crate::protocol::{VERSION, is_of_another_version};
 use dial::{CONNECT_DEADLINE, dial, not_accepted};
+use rolecall_core::domain::error::{Kind, UserError};
 use rolecall_core::domain::question::Question;
-use rolecall_core::domain::report::{Kind, Report};
 use rolecall_core::domain::secret::EndpointToken;
 use rolecall_platform::files;
 use rolecall_platform::paths::{Elsewhere, Paths};
@@ -26,12 +26,12 @@ use std::io;
 use std::os::unix::fs::{FileTypeExt, MetadataExt};
 use std::os::unix::net::UnixStream;
 use std::time::Duration;
-use terminal::Asked;
+use terminal::PromptOutcome;
 use zeroize::Zeroizing;
 
-pub use brief::{Brief, ask_briefly};
 pub use holder::{Holder, lock_holder};
 pub use proxy::CallersProxy;
+pub use quick_call::{QuickReply, ask_briefly};
 pub use start::{INHERITED, agent_in_sight, agent_program, refuse_extra_socket, start_agent};
 
 /// The agent answers sooner than this, a person's answer included (55 s); an agent that is stopped or stuck does not.
@@ -65,7 +65,7 @@ pub enum Autostart {
 }
 
 /// Asks for the credentials of a name and gives the line to print.
-pub fn get(paths: &Paths, name: &str, context: Context) -> Result<Zeroizing<Vec<u8>>, Report> {
+pub fn get(paths: &Paths, name: &str, context: Context) -> Result<Zeroizing<Vec<u8>>, UserError> {
     match call_twice(paths, || Request::Get { name: name.to_owned() }, context)? {
         // The frame's length has vouched for the whole; reading it again would be work in front of every AWS call.
         Reply::Session(line) if !line.is_empty() => Ok(line),
@@ -80,7 +80,7 @@ pub fn endpoint(
     form: EndpointForm,
     owner: EndpointOwner,
     port: Option<u16>,
-) -> Result<(String, Option<EndpointToken>, Option<String>), Report> {
+) -> Result<(String, Option<EndpointToken>, Option<String>), UserError> {
     let request = || Request::Endpoint { name: name.to_owned(), form, owner, port };
     match call_twice(paths, request, Context::from_env())? {
         Reply::Answer(Answer::Endpoint { url, token, region }) => Ok((url, token, region)),
@@ -89,7 +89,7 @@ pub fn endpoint(
 }
 
 /// Asks the agent one thing that is not a session.
-pub fn ask(paths: &Paths, request: Request, context: Context, autostart: Autostart) -> Result<Answer, Report> {
+pub fn ask(paths: &Paths, request: Request, context: Context, autostart: Autostart) -> Result<Answer, UserError> {
     match call(paths, request, context, autostart)? {
         Reply::Answer(answer) => Ok(answer),
         Reply::Session(_) => Err(odd_answer()),
@@ -102,7 +102,7 @@ pub fn ask_showing(
     request: Request,
     context: Context,
     mut show: impl FnMut(&Progress),
-) -> Result<Answer, Report> {
+) -> Result<Answer, UserError> {
     let mut read = |stream: &mut UnixStream| loop {
         // The deadline is for each frame: whoever is told that a step is done waits anew.
         let (tag, payload) = frame::read_frame(stream)?;
@@ -122,58 +122,58 @@ pub fn ask_showing(
 #[derive(Debug)]
 pub enum NotStopped {
     /// It answers, and does not do it: that is the last word.
-    Refused(Report),
+    Refused(UserError),
     /// It does not answer, or not so that the two could understand each other.
-    Deaf(Report),
+    Deaf(UserError),
 }
 
 /// Asks the agent to end.
 pub fn stop(paths: &Paths) -> Result<(), NotStopped> {
     match call(paths, Request::Stop, Context::from_env(), Autostart::No) {
         Ok(_) => Ok(()),
-        Err(Lost::Refused(report)) if !is_of_another_version(&report) => Err(NotStopped::Refused(report)),
+        Err(CallError::Refused(report)) if !is_of_another_version(&report) => Err(NotStopped::Refused(report)),
         Err(lost) => Err(NotStopped::Deaf(lost.into())),
     }
 }
 
 /// Makes the report of an answer that does not fit its request.
-pub fn odd_answer() -> Report {
-    Report::new(Kind::Agent, "the agent gave an answer that does not fit").hint("run `rolecall agent restart`")
+pub fn odd_answer() -> UserError {
+    UserError::new(Kind::Agent, "the agent gave an answer that does not fit").hint("run `rolecall agent restart`")
 }
 
 /// Why there is no reply.
-enum Lost {
+enum CallError {
     /// The connection was ended without a byte of an answer.
-    Ended(Report),
+    Ended(UserError),
     /// The agent said no.
-    Refused(Report),
+    Refused(UserError),
     /// Anything else.
-    For(Report),
+    For(UserError),
 }
 
-impl From<Lost> for Report {
-    fn from(lost: Lost) -> Self {
+impl From<CallError> for UserError {
+    fn from(lost: CallError) -> Self {
         match lost {
-            Lost::Ended(report) | Lost::Refused(report) | Lost::For(report) => report,
+            CallError::Ended(report) | CallError::Refused(report) | CallError::For(report) => report,
         }
     }
 }
 
-impl From<Report> for Lost {
-    fn from(report: Report) -> Self {
+impl From<UserError> for CallError {
+    fn from(report: UserError) -> Self {
         Self::For(report)
     }
 }
 
-fn call(paths: &Paths, request: Request, context: Context, autostart: Autostart) -> Result<Reply, Lost> {
+fn call(paths: &Paths, request: Request, context: Context, autostart: Autostart) -> Result<Reply, CallError> {
     call_reading(paths, request, context, autostart, &mut |stream| frame::read_answer(stream))
 }
 
 /// Asks again where the agent ended without an answer: one that was killed, or is just being replaced, has done nothing
 /// that the next could not do again, and once is enough.
-fn call_twice(paths: &Paths, request: impl Fn() -> Request, context: Context) -> Result<Reply, Report> {
+fn call_twice(paths: &Paths, request: impl Fn() -> Request, context: Context) -> Result<Reply, UserError> {
     match call(paths, request(), context.clone(), Autostart::Yes) {
-        Err(Lost::Ended(_)) => Ok(call(paths, request(), context, Autostart::Yes)?),
+        Err(CallError::Ended(_)) => Ok(call(paths, request(), context, Autostart::Yes)?),
         reply => Ok(reply?),
     }
 }
@@ -187,9 +187,9 @@ fn call_reading(
     mut context: Context,
     autostart: Autostart,
     read: Read<'_>,
-) -> Result<Reply, Lost> {
+) -> Result<Reply, CallError> {
     if let Some(conflict) = paths.conflict.as_ref().filter(|_| request.uses_configuration()) {
-        return Err(Lost::For(conflict.clone()));
+        return Err(CallError::For(conflict.clone()));
     }
     context.view = view::of(paths, &request);
     let call = Call { version: VERSION, request, context };
@@ -201,7 +201,7 @@ fn call_reading(
 }
 
 /// Connects to the agent of this user; tells `None` where no agent listens.
-pub fn connect_running(paths: &Paths) -> Result<Option<UnixStream>, Report> {
+pub fn connect_running(paths: &Paths) -> Result<Option<UnixStream>, UserError> {
     match dial(&paths.socket, CONNECT_DEADLINE) {
         Ok(stream) => {
             // After connecting, not before: what is checked here cannot be exchanged under an open connection.
@@ -221,14 +221,14 @@ pub fn connect_running(paths: &Paths) -> Result<Option<UnixStream>, Report> {
 }
 
 /// Returns whether an agent of this user listens, also if it accepts no connection.
-pub fn listens(paths: &Paths) -> Result<bool, Report> {
+pub fn listens(paths: &Paths) -> Result<bool, UserError> {
     match dial(&paths.socket, LISTENS) {
         Err(e) if e.kind() == io::ErrorKind::WouldBlock => Ok(true),
         _ => Ok(connect_running(paths)?.is_some()),
     }
 }
 
-fn connect(paths: &Paths, autostart: Autostart) -> Result<UnixStream, Report> {
+fn connect(paths: &Paths, autostart: Autostart) -> Result<UnixStream, UserError> {
     if let Some(stream) = connect_running(paths)? {
         return Ok(stream);
     }
@@ -237,7 +237,7 @@ fn connect(paths: &Paths, autostart: Autostart) -> Result<UnixStream, Report> {
         return Err(nobody_behind(paths));
     }
     if autostart == Autostart::No {
-        return Err(Report::new(Kind::Agent, format!("no agent is running at {}", paths.socket.display()))
+        return Err(UserError::new(Kind::Agent, format!("no agent is running at {}", paths.socket.display()))
             .hint("start it with `rolecall agent start`; `rolecall get NAME` starts it too"));
     }
     // One that has started may be stopped again before we come: by a restart, an update, somebody's `agent stop`.
@@ -247,7 +247,7 @@ fn connect(paths: &Paths, autostart: Autostart) -> Result<UnixStream, Report> {
             return Ok(stream);
         }
     }
-    Err(Report::new(Kind::Agent, format!("the agent starts and is gone again: {}", paths.socket.display()))
+    Err(UserError::new(Kind::Agent, format!("the agent starts and is gone again: {}", paths.socket.display()))
         .hint(format!("read its log: `tail {}`", paths.agent_log().display())))
 }
 
@@ -260,10 +260,10 @@ fn is_left_by_a_tunnel(paths: &Paths) -> bool {
         && !is_there("start.lock")
 }
 
-fn nobody_behind(paths: &Paths) -> Report {
+fn nobody_behind(paths: &Paths) -> UserError {
     let message =
         format!("nobody listens at {}: the tunnel, or the agent behind it, is not there", paths.socket.display());
-    Report::new(Kind::Agent, message).hint(
+    UserError::new(Kind::Agent, message).hint(
         "connect again (`ssh -R`), or on the agent's own machine run `rolecall agent start`; \
          without ROLECALL_SOCKET and ROLECALL_AUTOSTART this machine's own agent is asked",
     )
@@ -280,45 +280,45 @@ fn hint_of_ending() -> String {
 }
 
 /// Checks who serves a connected socket, then where it is. The directory explains more if both are wrong.
-fn verify(stream: &UnixStream, paths: &Paths) -> Result<(), Report> {
+fn verify(stream: &UnixStream, paths: &Paths) -> Result<(), UserError> {
     let peer = peer::verify(stream, &paths.socket);
     verify_directory(paths)?;
     peer
 }
 
 /// Checks the socket's directory. One that was named may be mounted into a container, where users have other numbers.
-fn verify_directory(paths: &Paths) -> Result<(), Report> {
+fn verify_directory(paths: &Paths) -> Result<(), UserError> {
     files::verify_private_dir(paths.runtime_dir()).map_err(|report| {
         let is_anothers = std::fs::symlink_metadata(paths.runtime_dir())
             .is_ok_and(|meta| meta.uid() != rustix::process::geteuid().as_raw());
         if is_anothers && Elsewhere::from_env().socket_is_named {
-            report.also("an agent serves its own user only: in a container, be that user (`--user`, or `--userns=keep-id` with podman)")
+            report.with_note("an agent serves its own user only: in a container, be that user (`--user`, or `--userns=keep-id` with podman)")
         } else {
             report
         }
     })
 }
 
-fn exchange(stream: &mut UnixStream, payload: &[u8], read: Read<'_>) -> Result<Reply, Lost> {
+fn exchange(stream: &mut UnixStream, payload: &[u8], read: Read<'_>) -> Result<Reply, CallError> {
     let lost = |error: &io::Error| {
         let what = match error.kind() {
             io::ErrorKind::WouldBlock | io::ErrorKind::TimedOut => {
                 "the agent did not answer within 60 seconds".to_owned()
             }
-            io::ErrorKind::InvalidInput => return Lost::For(Report::new(Kind::Usage, error.to_string())),
+            io::ErrorKind::InvalidInput => return CallError::For(UserError::new(Kind::Usage, error.to_string())),
             _ => format!("the agent ended the connection without an answer: {error}"),
         };
-        let report = Report::new(Kind::Agent, what).hint(hint_of_ending());
+        let report = UserError::new(Kind::Agent, what).hint(hint_of_ending());
         match error.kind() {
             io::ErrorKind::UnexpectedEof | io::ErrorKind::ConnectionReset | io::ErrorKind::BrokenPipe => {
-                Lost::Ended(report)
+                CallError::Ended(report)
             }
-            _ => Lost::For(report),
+            _ => CallError::For(report),
         }
     };
     // An agent that turns us away answers before it reads: what it says is worth more than our broken pipe.
     let mut written = frame::write_request(stream, payload);
-    let mut taken: Option<terminal::Taken> = None;
+    let mut taken: Option<terminal::TerminalLock> = None;
     let (tag, payload) = loop {
         let given = read(stream);
         if let Some(taken) = taken.take() {
@@ -333,12 +333,12 @@ fn exchange(stream: &mut UnixStream, payload: &[u8], read: Read<'_>) -> Result<R
         }
         let question: Question = serde_json::from_slice(&payload).map_err(|_| odd_answer())?;
         written = match terminal::ask(&question, stream) {
-            Asked::Replied(reply) => {
+            PromptOutcome::Replied(reply) => {
                 let mut payload = Zeroizing::new(Vec::with_capacity(256));
                 serde_json::to_writer(&mut *payload, &reply).expect("a reply has only strings");
                 frame::write_request(stream, &payload)
             }
-            Asked::Taken(by_agent) => {
+            PromptOutcome::Taken(by_agent) => {
                 taken = Some(by_agent);
                 Ok(())
             }
@@ -348,14 +348,14 @@ fn exchange(stream: &mut UnixStream, payload: &[u8], read: Read<'_>) -> Result<R
         Tag::Progress | Tag::Question => Err(odd_answer().into()),
         Tag::Session => Ok(Reply::Session(payload)),
         Tag::Answer => Ok(Reply::Answer(serde_json::from_slice(&payload).map_err(|_| odd_answer())?)),
-        Tag::Refusal => match serde_json::from_slice::<Report>(&payload) {
-            Ok(report) => Err(Lost::Refused(proxy::propose(report))),
+        Tag::Refusal => match serde_json::from_slice::<UserError>(&payload) {
+            Ok(report) => Err(CallError::Refused(proxy::propose(report))),
             Err(_) => Err(odd_answer().into()),
         },
     }
 }
 
-fn unreachable(paths: &Paths, error: &io::Error) -> Report {
-    Report::new(Kind::Agent, format!("cannot reach the agent at {}: {error}", paths.socket.display()))
+fn unreachable(paths: &Paths, error: &io::Error) -> UserError {
+    UserError::new(Kind::Agent, format!("cannot reach the agent at {}: {error}", paths.socket.display()))
         .hint("run `rolecall agent restart`")
 }

@@ -4,7 +4,7 @@
 //! write to a directory above it can exchange that directory between two system calls. The connected socket cannot be
 //! exchanged, so it is what is checked, before a byte is written to it or read from it.
 
-use rolecall_core::domain::report::{Kind, Report};
+use rolecall_core::domain::error::{Kind, UserError};
 use rolecall_platform::process;
 use std::os::unix::net::UnixStream;
 use std::path::Path;
@@ -13,9 +13,9 @@ use std::path::Path;
 ///
 /// The kernel notes the user of the listener when it begins to listen (SO_PEERCRED in unix(7)); whoever accepts the
 /// connection does not matter.
-pub(super) fn verify(stream: &UnixStream, socket: &Path) -> Result<(), Report> {
+pub(super) fn verify(stream: &UnixStream, socket: &Path) -> Result<(), UserError> {
     let ours = rustix::process::geteuid().as_raw();
-    let refused = |why: String| Report::new(Kind::Agent, format!("the socket {} {why}", socket.display()));
+    let refused = |why: String| UserError::new(Kind::Agent, format!("the socket {} {why}", socket.display()));
     let theirs = process::peer_uid(stream).map_err(|error| refused(format!("does not show who serves it: {error}")))?;
     if theirs == ours {
         return Ok(());

@@ -1,6 +1,6 @@
 //! The caller's proxy, as a proposal: the agent never uses it, since any program may set the variable.
 
-use rolecall_core::domain::report::Report;
+use rolecall_core::domain::error::UserError;
 use rolecall_core::domain::urls;
 
 /// The variables that name a proxy for https, in the order of curl and the AWS SDKs.
@@ -45,9 +45,9 @@ impl CallersProxy {
 }
 
 /// Proposes the caller's proxy, if a call without a proxy did not get through.
-pub(super) fn propose(report: Report) -> Report {
+pub(super) fn propose(report: UserError) -> UserError {
     match CallersProxy::from_env().filter(|_| report.unproxied) {
-        Some(proxy) => Report { hint: Some(proxy.hint()), ..report },
+        Some(proxy) => UserError { hint: Some(proxy.hint()), ..report },
         None => report,
     }
 }

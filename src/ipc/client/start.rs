@@ -2,7 +2,7 @@
 
 use super::holder::{Holder, lock_holder};
 use crate::protocol::message::{Context, Request, Startup};
-use rolecall_core::domain::report::{Kind, Report};
+use rolecall_core::domain::error::{Kind, UserError};
 use rolecall_platform::files;
 use rolecall_platform::paths::Paths;
 use rolecall_platform::reach;
@@ -70,17 +70,17 @@ const CREDENTIALS: [&str; 9] = [
 
 /// Refuses to run an agent where an extra socket answers, or did until its agent ended: it would take the place of one that
 /// serves a few roles only, and whoever has that socket would have them all.
-pub fn refuse_extra_socket(paths: &Paths) -> Result<(), Report> {
+pub fn refuse_extra_socket(paths: &Paths) -> Result<(), UserError> {
     // Mounted elsewhere, or at a tunnel's end, it is known by what it says: an agent's own refuses nobody its state.
     let status = super::call(paths, Request::Status, Context::default(), super::Autostart::No);
     match status {
-        Err(super::Lost::Refused(report)) if report.kind == Kind::Config => Err(place_of_an_extra_socket(paths)),
+        Err(super::CallError::Refused(report)) if report.kind == Kind::Config => Err(place_of_an_extra_socket(paths)),
         _ => refuse_place_of_extra_socket(paths),
     }
 }
 
 /// The same by the path alone, DIR/sockets/NAME/agent.sock, where DIR is an agent's own.
-fn refuse_place_of_extra_socket(paths: &Paths) -> Result<(), Report> {
+fn refuse_place_of_extra_socket(paths: &Paths) -> Result<(), UserError> {
     let of = paths.runtime_dir().parent().filter(|sockets| sockets.ends_with("sockets")).and_then(Path::parent);
     if of.is_some_and(|dir| ["agent.sock", "agent.lock"].iter().any(|name| dir.join(name).exists())) {
         return Err(place_of_an_extra_socket(paths));
@@ -88,14 +88,14 @@ fn refuse_place_of_extra_socket(paths: &Paths) -> Result<(), Report> {
     Ok(())
 }
 
-fn place_of_an_extra_socket(paths: &Paths) -> Report {
+fn place_of_an_extra_socket(paths: &Paths) -> UserError {
     let message = format!("{} is an agent's socket for a few of its roles", paths.socket.display());
-    Report::new(Kind::Agent, message)
+    UserError::new(Kind::Agent, message)
         .hint("on the agent's own machine run `env -u ROLECALL_SOCKET rolecall agent start`")
 }
 
 /// Starts an agent and waits until it answers; returns as well when somebody else's start came first.
-pub fn start_agent(paths: &Paths) -> Result<(), Report> {
+pub fn start_agent(paths: &Paths) -> Result<(), UserError> {
     refuse_without_home(paths)?;
     ensure_places_answer(paths)?;
     refuse_place_of_extra_socket(paths)?;
@@ -130,7 +130,7 @@ pub fn start_agent(paths: &Paths) -> Result<(), Report> {
             }
             Some(Startup::Failed { report }) => return Err(report),
             None => {
-                return Err(Report::new(Kind::Agent, "the agent did not start within 10 seconds").hint(look(&paths)));
+                return Err(UserError::new(Kind::Agent, "the agent did not start within 10 seconds").hint(look(&paths)));
             }
         }
     }
@@ -143,7 +143,7 @@ pub fn start_agent(paths: &Paths) -> Result<(), Report> {
 }
 
 /// Looks at every directory and file that a start uses, with a deadline: each of them can be on a mount of its own.
-fn ensure_places_answer(paths: &Paths) -> Result<(), Report> {
+fn ensure_places_answer(paths: &Paths) -> Result<(), UserError> {
     let start_lock = paths.start_lock();
     for dir in [paths.runtime_dir(), start_lock.parent().unwrap_or(&start_lock), paths.state.as_path()] {
         reach::ensure_seen(dir)?;
@@ -153,16 +153,16 @@ fn ensure_places_answer(paths: &Paths) -> Result<(), Report> {
 }
 
 /// Refuses to start an agent that would have no place for its files: only an agent that is there already can be used.
-fn refuse_without_home(paths: &Paths) -> Result<(), Report> {
+fn refuse_without_home(paths: &Paths) -> Result<(), UserError> {
     let Some(why) = &paths.homeless else { return Ok(()) };
     let socket = paths.socket.display();
-    Err(Report::new(Kind::Agent, format!("no agent listens at {socket}, and none is started without a home"))
+    Err(UserError::new(Kind::Agent, format!("no agent listens at {socket}, and none is started without a home"))
         .hint("start the agent whose socket ROLECALL_SOCKET names: `rolecall agent start` as its user")
-        .also(&why.message))
+        .with_note(&why.message))
 }
 
 /// Opens the lock of a start. On a disk that takes no file the one beside the socket has to do.
-fn open_start_lock(paths: &Paths) -> Result<(PathBuf, fs::File), Report> {
+fn open_start_lock(paths: &Paths) -> Result<(PathBuf, fs::File), UserError> {
     let path = paths.start_lock();
     match files::open_private_append(&path) {
         Ok(lock) => Ok((path, lock)),
@@ -177,7 +177,7 @@ fn open_start_lock(paths: &Paths) -> Result<(PathBuf, fs::File), Report> {
 }
 
 /// Waits for the turn to start an agent; `false` if an agent answers meanwhile.
-fn take_turn(lock: &fs::File, path: &Path, paths: &Paths) -> Result<bool, Report> {
+fn take_turn(lock: &fs::File, path: &Path, paths: &Paths) -> Result<bool, UserError> {
     for _ in 0..TURNS {
         match rustix::fs::flock(lock, FlockOperation::NonBlockingLockExclusive) {
             Ok(()) => return Ok(true),
@@ -195,20 +195,20 @@ fn take_turn(lock: &fs::File, path: &Path, paths: &Paths) -> Result<bool, Report
 }
 
 /// Says that a lock is not let go of, and by whom.
-fn held(holder: Option<Holder>, what: &str) -> Report {
+fn held(holder: Option<Holder>, what: &str) -> UserError {
     match holder {
         Some(Holder { pid, program }) if !program.is_empty() => {
-            Report::new(Kind::Agent, format!("{what} by process {pid} ({program})"))
+            UserError::new(Kind::Agent, format!("{what} by process {pid} ({program})"))
                 .hint(format!("end it if it hangs: `kill {pid}`"))
         }
         // The process that took it has ended and left it to one that it had started.
-        _ => Report::new(Kind::Agent, format!("{what} by an unknown process"))
+        _ => UserError::new(Kind::Agent, format!("{what} by an unknown process"))
             .hint("look for the process that has the file open, and end it: `fuser -v ~/.local/state/rolecall/*.lock`"),
     }
 }
 
-fn cannot_start(path: &Path, error: &std::io::Error) -> Report {
-    Report::new(Kind::Agent, format!("cannot start the agent: {}: {error}", path.display()))
+fn cannot_start(path: &Path, error: &std::io::Error) -> UserError {
+    UserError::new(Kind::Agent, format!("cannot start the agent: {}: {error}", path.display()))
 }
 
 fn look(paths: &Paths) -> String {
@@ -216,26 +216,26 @@ fn look(paths: &Paths) -> String {
 }
 
 /// Makes the command that runs the agent in sight of a person, whose credentials it may know.
-pub fn agent_in_sight() -> Result<Command, Report> {
+pub fn agent_in_sight() -> Result<Command, UserError> {
     let mut command = agent_command()?;
     pass_on(&mut command, &CREDENTIALS);
     Ok(command)
 }
 
 /// Gives the `rolecalld` beside this program.
-pub fn agent_program() -> Result<PathBuf, Report> {
+pub fn agent_program() -> Result<PathBuf, UserError> {
     let face = std::env::current_exe()
-        .map_err(|e| Report::new(Kind::Agent, format!("cannot find out where rolecall itself lies: {e}")))?;
+        .map_err(|e| UserError::new(Kind::Agent, format!("cannot find out where rolecall itself lies: {e}")))?;
     let program = face.with_file_name("rolecalld");
     if !program.is_file() {
-        return Err(Report::new(Kind::Agent, format!("the agent's program is missing: {}", program.display()))
+        return Err(UserError::new(Kind::Agent, format!("the agent's program is missing: {}", program.display()))
             .hint("install rolecall and rolecalld into the same directory"));
     }
     Ok(program)
 }
 
 /// Makes the command that runs it, with a clean environment.
-fn agent_command() -> Result<Command, Report> {
+fn agent_command() -> Result<Command, UserError> {
     let mut command = Command::new(agent_program()?);
     command.env_clear();
     pass_on(&mut command, &INHERITED);
@@ -247,7 +247,7 @@ fn pass_on(command: &mut Command, names: &[&str]) {
     command.envs(names.iter().filter_map(|name| std::env::var_os(name).map(|value| (name, value))));
 }
 
-fn spawn(paths: &Paths) -> Result<Child, Report> {
+fn spawn(paths: &Paths) -> Result<Child, UserError> {
     let mut command = agent_command()?;
     let log_path = paths.agent_log();
     if fs::symlink_metadata(&log_path).is_ok_and(|meta| meta.len() > LOG_MAX) {
@@ -259,9 +259,9 @@ fn spawn(paths: &Paths) -> Result<Child, Report> {
     // The caller's pipes must not outlive the caller: an SDK waits until every writer of our stdout is gone.
     command.arg("--detach").stdin(Stdio::null()).stdout(Stdio::piped()).stderr(log).current_dir("/");
     let program = command.get_program().to_owned();
-    command
-        .spawn()
-        .map_err(|e| Report::new(Kind::Agent, format!("cannot run {}: {e}", std::path::Path::new(&program).display())))
+    command.spawn().map_err(|e| {
+        UserError::new(Kind::Agent, format!("cannot run {}: {e}", std::path::Path::new(&program).display()))
+    })
 }
 
 fn startup(child: &mut Child) -> Option<Startup> {

@@ -24,17 +24,17 @@ const ESCAPE: u8 = 27;
 const BACKSPACE: [u8; 2] = [8, 127];
 
 /// What became of a question here.
-pub(super) enum Asked {
+pub(super) enum PromptOutcome {
     /// The person's answer, or why there is none.
     Replied(Reply),
     /// The agent spoke first.
-    Taken(Taken),
+    Taken(TerminalLock),
 }
 
 /// A question that was taken away under the person's hands.
-pub(super) struct Taken(File);
+pub(super) struct TerminalLock(File);
 
-impl Taken {
+impl TerminalLock {
     /// Says why, in the line where the person was about to answer.
     pub(super) fn because(mut self, is_answered: bool) {
         let word: &[u8] = if is_answered { b"(answered elsewhere)\r\n" } else { b"(no longer asked)\r\n" };
@@ -43,7 +43,7 @@ impl Taken {
 }
 
 /// What a person typed.
-enum Typed {
+enum TypedLine {
     Line(Zeroizing<String>),
     Cancelled,
     /// The terminal is gone.
@@ -53,34 +53,34 @@ enum Typed {
 }
 
 /// Asks.
-pub(super) fn ask(question: &Question, agent: &UnixStream) -> Asked {
-    let none = Asked::Replied(Reply::NoTerminal);
+pub(super) fn ask(question: &Question, agent: &UnixStream) -> PromptOutcome {
+    let none = PromptOutcome::Replied(Reply::NoTerminal);
     let Ok(tty) = OpenOptions::new().read(true).write(true).open("/dev/tty") else { return none };
     if !is_in_foreground(&tty) {
         return none;
     }
-    let Some(mut silent) = Silent::new(tty) else { return none };
+    let Some(mut silent) = EchoOff::new(tty) else { return none };
     if silent.tty.write_all(text(question).as_bytes()).is_err() {
         return none;
     }
     let (reply, word) = match (typed(&mut silent, agent), &question.wanted) {
-        (Typed::Interrupted, _) => {
+        (TypedLine::Interrupted, _) => {
             // The word is said once it is known; the terminal is a shell's again before.
-            return silent.tty.try_clone().map_or(none, |tty| Asked::Taken(Taken(tty)));
+            return silent.tty.try_clone().map_or(none, |tty| PromptOutcome::Taken(TerminalLock(tty)));
         }
-        (Typed::Gone, _) => (Reply::NoTerminal, "\r\n"),
-        (Typed::Cancelled, _) => (Reply::Cancelled, "(cancelled)\r\n"),
+        (TypedLine::Gone, _) => (Reply::NoTerminal, "\r\n"),
+        (TypedLine::Cancelled, _) => (Reply::Cancelled, "(cancelled)\r\n"),
         // Consent is the word, and everything else is none.
-        (Typed::Line(line), Wanted::Consent { .. } | Wanted::Key { .. }) if is_yes(&line) => {
+        (TypedLine::Line(line), Wanted::Consent { .. } | Wanted::Key { .. }) if is_yes(&line) => {
             (Reply::Allowed, "(allowed)\r\n")
         }
-        (Typed::Line(_), Wanted::Consent { .. } | Wanted::Key { .. }) => (Reply::Cancelled, "(refused)\r\n"),
-        (Typed::Line(line), Wanted::Code { .. }) if line.is_empty() => (Reply::Cancelled, "(cancelled)\r\n"),
-        (Typed::Line(line), Wanted::Code { .. }) => (Reply::Code { code: MfaCode::typed(&line) }, "\r\n"),
+        (TypedLine::Line(_), Wanted::Consent { .. } | Wanted::Key { .. }) => (Reply::Cancelled, "(refused)\r\n"),
+        (TypedLine::Line(line), Wanted::Code { .. }) if line.is_empty() => (Reply::Cancelled, "(cancelled)\r\n"),
+        (TypedLine::Line(line), Wanted::Code { .. }) => (Reply::Code { code: MfaCode::typed(&line) }, "\r\n"),
     };
     // The terminal may be gone; the reply stands.
     let _ = silent.tty.write_all(word.as_bytes());
-    Asked::Replied(reply)
+    PromptOutcome::Replied(reply)
 }
 
 /// Tells whether what is typed reaches us: a job that runs behind the shell's prompt is stopped where it touches the
@@ -103,7 +103,7 @@ fn text(question: &Question) -> String {
 }
 
 /// Reads keys until a line, a cancellation, or a word of the agent.
-fn typed(silent: &mut Silent, agent: &UnixStream) -> Typed {
+fn typed(silent: &mut EchoOff, agent: &UnixStream) -> TypedLine {
     let mut line = Zeroizing::new(Vec::with_capacity(TYPED_MAX));
     loop {
         let ready = {
@@ -111,24 +111,24 @@ fn typed(silent: &mut Silent, agent: &UnixStream) -> Typed {
             match poll(&mut wanted, None) {
                 Ok(_) => (wanted[0].revents(), wanted[1].revents()),
                 Err(rustix::io::Errno::INTR) => continue,
-                Err(_) => return Typed::Gone,
+                Err(_) => return TypedLine::Gone,
             }
         };
         if !ready.1.is_empty() {
-            return Typed::Interrupted;
+            return TypedLine::Interrupted;
         }
         let mut key = Zeroizing::new([0_u8]);
         match silent.tty.read(&mut *key) {
             Ok(1) => {}
             Err(e) if e.kind() == std::io::ErrorKind::Interrupted => continue,
             // The terminal was closed.
-            _ => return Typed::Gone,
+            _ => return TypedLine::Gone,
         }
         match key[0] {
             b'\r' | b'\n' => {
-                return Typed::Line(Zeroizing::new(String::from_utf8_lossy(&line).trim().to_owned()));
+                return TypedLine::Line(Zeroizing::new(String::from_utf8_lossy(&line).trim().to_owned()));
             }
-            CTRL_C | CTRL_D | ESCAPE => return Typed::Cancelled,
+            CTRL_C | CTRL_D | ESCAPE => return TypedLine::Cancelled,
             CTRL_U => line.clear(),
             key if BACKSPACE.contains(&key) => drop(line.pop()),
             key if line.len() < TYPED_MAX => line.push(key),
@@ -140,12 +140,12 @@ fn typed(silent: &mut Silent, agent: &UnixStream) -> Typed {
 /// A terminal that shows nothing of what is typed, until it is dropped.
 ///
 /// Signals are off as well: Ctrl-C would end us with the terminal left silent.
-struct Silent {
+struct EchoOff {
     tty: File,
     before: Termios,
 }
 
-impl Silent {
+impl EchoOff {
     fn new(tty: File) -> Option<Self> {
         let before = tcgetattr(&tty).ok()?;
         let mut quiet = before.clone();
@@ -156,7 +156,7 @@ impl Silent {
     }
 }
 
-impl Drop for Silent {
+impl Drop for EchoOff {
     fn drop(&mut self) {
         let _ = tcsetattr(&self.tty, OptionalActions::Drain, &self.before);
     }

@@ -341,7 +341,7 @@ pub enum Startup {
     /// It will not run, and why.
     Failed {
         /// The cause.
-        report: rolecall_core::domain::report::Report,
+        report: rolecall_core::domain::error::UserError,
     },
     /// It answers on the socket.
     Ready,

@@ -2,7 +2,7 @@
 //!
 //! A request names a role or an identity and nothing else that could steer the agent: no endpoint, no program, no file.
 
-use rolecall_core::domain::report::{Kind, Report};
+use rolecall_core::domain::error::{Kind, UserError};
 
 pub mod diagnosis;
 pub mod endpoint;
@@ -19,12 +19,12 @@ pub const VERSION: u32 = 4;
 const OTHER_VERSION: &str = "the client speaks protocol ";
 
 /// Says that a client of another version is not understood.
-pub fn other_version(client: u32) -> Report {
-    Report::new(Kind::Agent, format!("{OTHER_VERSION}{client}, the running agent {VERSION}"))
+pub fn other_version(client: u32) -> UserError {
+    UserError::new(Kind::Agent, format!("{OTHER_VERSION}{client}, the running agent {VERSION}"))
         .hint("run `rolecall agent restart`")
 }
 
 /// Tells whether an agent has refused because it speaks another version.
-pub fn is_of_another_version(refusal: &Report) -> bool {
+pub fn is_of_another_version(refusal: &UserError) -> bool {
     refusal.kind == Kind::Agent && refusal.message.starts_with(OTHER_VERSION)
 }

@@ -1,6 +1,6 @@
 //! What the face and the one-shot that carries a setup out say to each other.
 //!
-//! One conversation per command: first [`Errand::Look`], which opens the two profiles, then what is to be done with them. The
+//! One conversation per command: first [`WorkerRequest::Look`], which opens the two profiles, then what is to be done with them. The
 //! frames are those of every request. No secret of AWS's administrators crosses. A new device's does, on its way to the
 //! screen, and the password of a proxy, on its way to the one-shot.
 
@@ -19,11 +19,11 @@ pub const STATE_VERSION: u32 = 1;
 /// What the face asks for.
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case", tag = "do")]
-pub enum Errand {
+pub enum WorkerRequest {
     /// Makes both accounts, carried on from wherever an earlier run stands; told of by [`super::message::Progress`],
     /// answered by [`Outcome::Applied`].
     Apply(Box<Apply>),
-    /// Removes what [`Errand::Doom`] listed; answered by [`Outcome::Destroyed`].
+    /// Removes what [`WorkerRequest::Doom`] listed; answered by [`Outcome::Destroyed`].
     Destroy,
     /// Lists what would be removed; answered by [`Outcome::Doomed`].
     Doom {
@@ -99,9 +99,9 @@ pub enum Outcome {
         note: Option<String>,
     },
     /// What would be removed.
-    Doomed(Box<Doomed>),
+    Doomed(Box<PlannedRemoval>),
     /// Whose the profiles are.
-    Looked(Box<Looked>),
+    Looked(Box<ProfilesResolved>),
     /// What is there, for each step that makes a thing of its own.
     Surveyed {
         /// In the order of the steps.
@@ -111,7 +111,7 @@ pub enum Outcome {
 
 /// Whose the profiles are, and what is known of the setup.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Looked {
+pub struct ProfilesResolved {
     /// The authentication account's.
     pub auth: Admin,
     /// The workload account's.
@@ -185,11 +185,11 @@ pub struct Applied {
 
 /// What would be removed, newest first, and what not.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Doomed {
+pub struct PlannedRemoval {
     /// What goes.
     pub removes: Vec<Removal>,
     /// What stays.
-    pub stays: Vec<Stays>,
+    pub stays: Vec<Retained>,
     /// The access keys that go.
     pub keys: Vec<String>,
     /// What is on this machine.
@@ -209,7 +209,7 @@ pub struct Removal {
 
 /// One thing that stays.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Stays {
+pub struct Retained {
     /// The account.
     pub side: Side,
     /// The thing.
@@ -224,7 +224,7 @@ pub struct Destroyed {
     /// How many things.
     pub removed: usize,
     /// What of the setup's own could not be removed.
-    pub left: Vec<Stays>,
+    pub left: Vec<Retained>,
     /// The calls to IAM and STS.
     pub calls: u32,
 }
@@ -263,7 +263,7 @@ pub struct Made {
     /// The step.
     pub step: Step,
     /// How far it is.
-    pub stands: Stands,
+    pub stands: ResourceState,
     /// What AWS calls it: an ARN, a serial number.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub arn: Option<String>,
@@ -289,7 +289,7 @@ pub struct Window {
 /// How far a step is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
-pub enum Stands {
+pub enum ResourceState {
     /// Whether AWS has done it is not known.
     Begun,
     /// It is done.

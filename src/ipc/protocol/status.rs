@@ -2,7 +2,7 @@
 
 use super::message::EndpointForm;
 use chrono::{DateTime, Utc};
-use rolecall_core::domain::report::Report;
+use rolecall_core::domain::error::UserError;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -12,7 +12,7 @@ pub struct Status {
     /// The agent itself.
     pub agent: AgentStatus,
     /// What a person should know, most urgent first.
-    pub warnings: Vec<Report>,
+    pub warnings: Vec<UserError>,
     /// The vault that the configuration chose.
     pub vault: VaultStatus,
     /// What a person is being asked, or was and did not answer.
@@ -143,7 +143,7 @@ pub struct IdentityStatus {
     pub session: Option<SessionStatus>,
     /// Why its source gave none at the last attempt.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub error: Option<Report>,
+    pub error: Option<UserError>,
 }
 
 /// How old an identity's access key is; empty where the vault has not been open yet.
@@ -197,7 +197,7 @@ pub struct RoleStatus {
     pub session: Option<SessionStatus>,
     /// Why the last attempt to get or renew one failed.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub error: Option<Report>,
+    pub error: Option<UserError>,
     /// When it was last asked for.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub last_used: Option<DateTime<Utc>>,
@@ -222,7 +222,7 @@ pub struct SocketStatus {
     pub last_used: Option<DateTime<Utc>>,
     /// Why it is not open.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub error: Option<Report>,
+    pub error: Option<UserError>,
 }
 
 /// A session; its secret stays where it is.
@@ -273,10 +273,10 @@ pub struct KeyStatus {
     pub totp: bool,
     /// Why nothing is known of it.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub error: Option<Report>,
+    pub error: Option<UserError>,
     /// What a person should know of it: that it is too old, or half rotated.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub warnings: Vec<Report>,
+    pub warnings: Vec<UserError>,
 }
 
 /// What has happened since the agent started.

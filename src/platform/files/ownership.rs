@@ -24,14 +24,14 @@ const STICKY: u32 = 0o1000;
 
 /// What lets another user change a file or directory.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Flaw {
+pub enum OwnershipFlaw {
     /// It belongs to the user of this number.
     Foreign(u32),
     /// Its mode lets others write.
     Writable,
 }
 
-impl Flaw {
+impl OwnershipFlaw {
     /// Returns the flaw of an entry that must belong to this user or to root and be writable by its owner only.
     pub fn of(meta: &Metadata) -> Option<Self> {
         if !is_trusted(meta.uid()) {
@@ -140,18 +140,22 @@ fn push_steps(pending: &mut Vec<OsString>, path: &Path) {
 /// Refuses a directory where another user could exchange an entry, or create it if it is missing.
 fn check_directory(path: &Path, directory: &Metadata, entry: Option<(&Path, &Metadata)>) -> Result<(), Exposed> {
     let is_sticky = directory.mode() & STICKY != 0;
-    let (named, at, flaw) = match (Flaw::of(directory), entry) {
+    let (named, at, flaw) = match (OwnershipFlaw::of(directory), entry) {
         (None, _) => return Ok(()),
         // Its mode counts all the same.
-        (Some(Flaw::Foreign(uid)), _) if is_unmapped(uid) && directory.mode() & OTHERS_WRITE == 0 => return Ok(()),
-        (Some(Flaw::Foreign(uid)), None) if is_unmapped(uid) && is_sticky => return Ok(()),
-        (Some(Flaw::Foreign(uid)), Some((_, entry))) if is_unmapped(uid) && is_sticky && is_trusted(entry.uid()) => {
+        (Some(OwnershipFlaw::Foreign(uid)), _) if is_unmapped(uid) && directory.mode() & OTHERS_WRITE == 0 => {
             return Ok(());
         }
-        (Some(Flaw::Writable), None) if is_sticky => return Ok(()),
-        (Some(Flaw::Writable), Some((at, entry))) if is_sticky => match entry.uid() {
+        (Some(OwnershipFlaw::Foreign(uid)), None) if is_unmapped(uid) && is_sticky => return Ok(()),
+        (Some(OwnershipFlaw::Foreign(uid)), Some((_, entry)))
+            if is_unmapped(uid) && is_sticky && is_trusted(entry.uid()) =>
+        {
+            return Ok(());
+        }
+        (Some(OwnershipFlaw::Writable), None) if is_sticky => return Ok(()),
+        (Some(OwnershipFlaw::Writable), Some((at, entry))) if is_sticky => match entry.uid() {
             uid if is_trusted(uid) => return Ok(()),
-            uid => ("", at, Flaw::Foreign(uid)),
+            uid => ("", at, OwnershipFlaw::Foreign(uid)),
         },
         (Some(flaw), _) => ("its directory ", path, flaw),
     };
@@ -160,7 +164,7 @@ fn check_directory(path: &Path, directory: &Metadata, entry: Option<(&Path, &Met
 
 fn check_link(path: &Path, link: &Metadata, links: u32) -> Result<(), Exposed> {
     if !is_trusted(link.uid()) && !is_unmapped(link.uid()) {
-        let flaw = Flaw::Foreign(link.uid());
+        let flaw = OwnershipFlaw::Foreign(link.uid());
         let why = format!("the symlink {} {}", path.display(), flaw.why());
         return Err(Exposed { why, hint: format!("remove it: `rm {}`", path.display()) });
     }

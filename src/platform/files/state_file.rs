@@ -4,7 +4,7 @@
 //! device is not waited for, and only a regular file of this user is used. Reading stops at a limit.
 
 use super::write_replacing;
-use rolecall_core::domain::report::Report;
+use rolecall_core::domain::error::UserError;
 use rustix::fs::{Mode, OFlags};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
@@ -123,12 +123,12 @@ impl<T: Serialize + DeserializeOwned> StateFile<T> {
     }
 
     /// Replaces the file as a whole, with mode 0600, and waits for the disk.
-    pub fn save(&self, content: &T) -> Result<(), Report> {
+    pub fn save(&self, content: &T) -> Result<(), UserError> {
         self.replace(content, true)
     }
 
     /// Does the same without waiting for the disk, for a file that means nothing after a restart of the machine.
-    pub fn save_until_reboot(&self, content: &T) -> Result<(), Report> {
+    pub fn save_until_reboot(&self, content: &T) -> Result<(), UserError> {
         self.replace(content, false)
     }
 
@@ -140,7 +140,7 @@ impl<T: Serialize + DeserializeOwned> StateFile<T> {
         }
     }
 
-    fn replace(&self, content: &T, lasts: bool) -> Result<(), Report> {
+    fn replace(&self, content: &T, lasts: bool) -> Result<(), UserError> {
         let mut text = serde_json::to_vec_pretty(content)
             .map_err(|error| super::failed("cannot write", &self.path, &io::Error::other(error)))?;
         text.push(b'\n');

@@ -19,7 +19,7 @@ use crate::reach;
 pub use disk::file_id;
 use disk::{Disk, FileId, RealDisk, Unanswered};
 use places::{Note, Placed, Prefer};
-use rolecall_core::domain::report::{Kind, Report};
+use rolecall_core::domain::error::{Kind, UserError};
 use std::env;
 use std::ffi::OsString;
 use std::path::{Component, Path, PathBuf};
@@ -54,9 +54,9 @@ pub struct Paths {
     /// Whether `ROLECALL_CONFIG` names the configuration.
     pub config_is_named: bool,
     /// Why it is not certain which configuration is meant.
-    pub conflict: Option<Report>,
+    pub conflict: Option<UserError>,
     /// Why this user has no home, if the socket alone is used. Then no file of rolecall can be read or created.
-    pub homeless: Option<Report>,
+    pub homeless: Option<UserError>,
     /// A vault file that is there and not used.
     pub unused_vault: Option<PathBuf>,
     /// The sockets at which an agent of the world may listen, the preferred one first.
@@ -67,7 +67,7 @@ pub struct Paths {
 
 impl Paths {
     /// Reads the environment of this process.
-    pub fn from_env() -> Result<Self, Report> {
+    pub fn from_env() -> Result<Self, UserError> {
         let uid = rustix::process::geteuid().as_raw();
         let disk = RealDisk::default();
         #[expect(clippy::disallowed_methods, reason = "the one place that reads the environment for paths")]
@@ -84,7 +84,7 @@ impl Paths {
         }
     }
 
-    fn choose(var: impl Fn(&str) -> Option<OsString>, uid: u32, disk: &impl Disk) -> Result<Self, Report> {
+    fn choose(var: impl Fn(&str) -> Option<OsString>, uid: u32, disk: &impl Disk) -> Result<Self, UserError> {
         let world = match world::choose(&var, uid, disk) {
             Err(why) if is_elsewhere(&var) => {
                 let paths = Self::at_home(PathBuf::from(NOWHERE), None, None, &var, disk)?;
@@ -120,11 +120,11 @@ impl Paths {
     }
 
     /// Adds the socket, and refuses one whose path is too long.
-    fn checked(self, disk: &impl Disk) -> Result<Self, Report> {
+    fn checked(self, disk: &impl Disk) -> Result<Self, UserError> {
         let paths = Self { socket: self.find_socket(disk), ..self };
         let length = paths.socket.as_os_str().len();
         if length > SOCKET_PATH_MAX {
-            return Err(Report::new(
+            return Err(UserError::new(
                 Kind::Agent,
                 format!("the socket's path has {length} bytes, {SOCKET_PATH_MAX} fit: {}", paths.socket.display()),
             )
@@ -157,7 +157,7 @@ impl Paths {
         separate: Option<PathBuf>,
         var: &impl Fn(&str) -> Option<OsString>,
         disk: &impl Disk,
-    ) -> Result<Self, Report> {
+    ) -> Result<Self, UserError> {
         let of_world = places::of_world(&home);
         let note = of_world.join("places");
         let noted = disk.text(&note).map(|text| Note::parse(&text)).unwrap_or_default();
@@ -316,8 +316,8 @@ fn lock_name() -> String {
     format!("agent-{host}.lock")
 }
 
-fn two_configurations(used: &Path, other: &Path) -> Report {
-    Report::new(Kind::Config, format!("there are two configurations: {} and {}", used.display(), other.display()))
+fn two_configurations(used: &Path, other: &Path) -> UserError {
+    UserError::new(Kind::Config, format!("there are two configurations: {} and {}", used.display(), other.display()))
         .hint("move one of them away, or name the one to use: `export ROLECALL_CONFIG=FILE`")
 }
 
@@ -327,10 +327,10 @@ fn absolute(var: &impl Fn(&str) -> Option<OsString>, name: &str) -> Option<PathB
     var(name).map(PathBuf::from).filter(|path| path.is_absolute())
 }
 
-fn explicit(var: &impl Fn(&str) -> Option<OsString>, name: &str) -> Result<Option<PathBuf>, Report> {
+fn explicit(var: &impl Fn(&str) -> Option<OsString>, name: &str) -> Result<Option<PathBuf>, UserError> {
     match var(name).filter(|v| !v.is_empty()).map(PathBuf::from) {
         Some(path) if !path.is_absolute() => {
-            Err(Report::new(Kind::Usage, format!("{name} is not an absolute path: {}", path.display()))
+            Err(UserError::new(Kind::Usage, format!("{name} is not an absolute path: {}", path.display()))
                 .hint(format!("set {name} to a path that starts with /")))
         }
         path => Ok(path),

@@ -33,11 +33,11 @@ impl Table {
         self
     }
 
-    fn paths(&self, vars: &[(&str, &str)]) -> Result<Paths, Report> {
+    fn paths(&self, vars: &[(&str, &str)]) -> Result<Paths, UserError> {
         self.paths_of(UID, vars)
     }
 
-    fn paths_of(&self, uid: u32, vars: &[(&str, &str)]) -> Result<Paths, Report> {
+    fn paths_of(&self, uid: u32, vars: &[(&str, &str)]) -> Result<Paths, UserError> {
         Paths::choose(|name| vars.iter().find(|(n, _)| *n == name).map(|(_, v)| OsString::from(v)), uid, self)
     }
 

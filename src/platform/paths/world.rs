@@ -5,7 +5,7 @@
 //! `ROLECALL_HOME`. It is a function of the variables, the user database and the owners of directories.
 
 use super::Disk;
-use rolecall_core::domain::report::{Kind, Report};
+use rolecall_core::domain::error::{Kind, UserError};
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 
@@ -24,7 +24,7 @@ pub(super) enum World {
 }
 
 /// Chooses the world of a command.
-pub(super) fn choose(var: &impl Fn(&str) -> Option<OsString>, uid: u32, disk: &impl Disk) -> Result<World, Report> {
+pub(super) fn choose(var: &impl Fn(&str) -> Option<OsString>, uid: u32, disk: &impl Disk) -> Result<World, UserError> {
     let set = |name: &str| var(name).filter(|value| !value.is_empty());
     if let Some(dir) = set(ROLECALL_HOME).map(PathBuf::from) {
         return named(dir, &set, uid, disk);
@@ -57,50 +57,55 @@ pub(super) fn choose(var: &impl Fn(&str) -> Option<OsString>, uid: u32, disk: &i
     }
 }
 
-fn named(dir: PathBuf, set: &impl Fn(&str) -> Option<OsString>, uid: u32, disk: &impl Disk) -> Result<World, Report> {
+fn named(
+    dir: PathBuf,
+    set: &impl Fn(&str) -> Option<OsString>,
+    uid: u32,
+    disk: &impl Disk,
+) -> Result<World, UserError> {
     let shown = dir.display().to_string();
     if !dir.is_absolute() {
-        return Err(Report::new(Kind::Usage, format!("{ROLECALL_HOME} is not an absolute path: {shown}"))
+        return Err(UserError::new(Kind::Usage, format!("{ROLECALL_HOME} is not an absolute path: {shown}"))
             .hint(format!("set {ROLECALL_HOME} to a path that starts with /")));
     }
     if let Some(other) = ["ROLECALL_CONFIG", "ROLECALL_SOCKET"].into_iter().find(|name| set(name).is_some()) {
-        return Err(Report::new(Kind::Usage, format!("{ROLECALL_HOME} and {other} are both set"))
+        return Err(UserError::new(Kind::Usage, format!("{ROLECALL_HOME} and {other} are both set"))
             .hint(format!("unset one of them: with {ROLECALL_HOME} every path lies below that directory")));
     }
     match disk.directory(&dir) {
-        Some(found) if found.uid != uid => Err(Report::new(
+        Some(found) if found.uid != uid => Err(UserError::new(
             Kind::Failed,
             format!("{ROLECALL_HOME}={shown} belongs to uid {}, not to you (uid {uid})", found.uid),
         )
         .hint(format!("set {ROLECALL_HOME} to a directory of your own"))),
         None if disk.id(&dir).is_some() => {
-            Err(Report::new(Kind::Failed, format!("{ROLECALL_HOME}={shown} is not a directory"))
+            Err(UserError::new(Kind::Failed, format!("{ROLECALL_HOME}={shown} is not a directory"))
                 .hint(format!("set {ROLECALL_HOME} to a directory of your own")))
         }
         _ => Ok(World::Named(dir)),
     }
 }
 
-fn kept_by_sudo(home: &Path, owner: u32) -> Report {
+fn kept_by_sudo(home: &Path, owner: u32) -> UserError {
     let message = format!("sudo kept HOME={}, which belongs to uid {owner}: nothing was created", home.display());
-    Report::new(Kind::Failed, message)
+    UserError::new(Kind::Failed, message)
         .hint("run it without sudo; to use the home of the other user, run it with `sudo -H`")
 }
 
-fn foreign_to_root(home: &Path, owner: u32, own: Option<PathBuf>) -> Report {
+fn foreign_to_root(home: &Path, owner: u32, own: Option<PathBuf>) -> UserError {
     let message = format!("HOME={} belongs to uid {owner}, and this is root: nothing was created", home.display());
     // Not a plain name: a checkout of rolecall has it.
     let dir = own.map_or_else(|| TEMPORARY.to_owned(), |own| own.join(".rolecall").display().to_string());
-    Report::new(Kind::Failed, message)
+    UserError::new(Kind::Failed, message)
         .hint(format!("keep everything of rolecall in one directory: `export {ROLECALL_HOME}={dir}`"))
 }
 
-fn no_home(database: Option<&Path>, uid: u32) -> Report {
+fn no_home(database: Option<&Path>, uid: u32) -> UserError {
     let why = database.map_or_else(
         || "the user database has none".to_owned(),
         |home| format!("{} of the user database is not a directory of this user", home.display()),
     );
-    Report::new(Kind::Failed, format!("uid {uid} has no home directory: HOME is not one, and {why}"))
+    UserError::new(Kind::Failed, format!("uid {uid} has no home directory: HOME is not one, and {why}"))
         .hint(format!("keep everything of rolecall in one directory: `export {ROLECALL_HOME}={TEMPORARY}`"))
 }
 

@@ -3,7 +3,7 @@
 use super::{all_services, home, last_event};
 use crate::harness::home::{CHAIN, Home, text};
 use crate::harness::inside::{Inside, TUTORIAL, until};
-use rolecall::domain::report::Kind;
+use rolecall::domain::error::Kind;
 use rolecall::protocol::message::{Answer, Request};
 use rolecall_sandbox::{Fault, FaultKind, Match};
 use std::thread;
@@ -57,7 +57,7 @@ fn wanted(name: &str, duration_seconds: Option<u32>, destination: Option<&str>) 
     Request::Console { name: name.to_owned(), destination, duration_seconds, by_browser: false }
 }
 
-fn signed_in(inside: &Inside) -> Result<String, rolecall::domain::report::Report> {
+fn signed_in(inside: &Inside) -> Result<String, rolecall::domain::error::UserError> {
     match inside.ask(wanted("prod", None, None))? {
         Answer::Console { url, valid_seconds } => {
             assert_eq!(valid_seconds, 900);

@@ -5,7 +5,7 @@ use super::client::{Place, connect, container, hear, imds, place, send};
 use super::owner::Process;
 use crate::harness::inside::{Inside, TUTORIAL, until};
 use crate::harness::wire::{NOBODY, as_user, is_reset, stuff};
-use rolecall::domain::report::Kind;
+use rolecall::domain::error::Kind;
 use std::cell::Cell;
 use std::io::Write;
 use std::net::TcpStream;

@@ -1,7 +1,7 @@
 //! A client of the agent's HTTP ports: raw bytes there, one answer back. And a process that owns what it was given.
 
 use super::super::harness::inside::{Inside, LIMIT};
-use rolecall::domain::report::Report;
+use rolecall::domain::error::UserError;
 use rolecall::protocol::message::{Answer, EndpointForm, EndpointOwner, Request};
 use serde_json::Value;
 use std::io::{ErrorKind, Read, Write};
@@ -118,7 +118,7 @@ pub(super) fn imds(name: &str, port: Option<u16>) -> Request {
 }
 
 /// Asks for a place whose owner is this test, and never lets its token be found on disk or in a message.
-pub(super) fn place(agent: &Inside, request: Request) -> Result<Place, Report> {
+pub(super) fn place(agent: &Inside, request: Request) -> Result<Place, UserError> {
     let place = Place::of(agent.ask(request)?);
     if !place.token.is_empty() {
         agent.canaries.add(&place.token);

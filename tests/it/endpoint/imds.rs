@@ -3,7 +3,7 @@
 use super::client::{Heard, Place, container, credentials, imds, place};
 use crate::harness::inside::{Inside, TUTORIAL, until};
 use chrono::{DateTime, Utc};
-use rolecall::domain::report::Kind;
+use rolecall::domain::error::Kind;
 use rolecall::protocol::message::Request;
 use rustix::net::{AddressFamily, RecvFlags, SocketFlags, SocketType, ipproto, recv, socket_with};
 use std::net::TcpListener;

@@ -3,7 +3,7 @@
 use super::client::{container, credentials, place};
 use crate::harness::inside::{Inside, TUTORIAL, until};
 use crate::mfa::{config, unlock};
-use rolecall::domain::report::Kind;
+use rolecall::domain::error::Kind;
 use rolecall::protocol::message::Request;
 use rolecall_sandbox::tutorials::USER_ARN;
 use rolecall_sandbox::{Fault, FaultKind, Match, World};

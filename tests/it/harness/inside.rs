@@ -4,17 +4,17 @@ use super::clock::TestClock;
 use super::leaks::Canaries;
 use super::memory_vault::MemoryVault;
 use super::prompter::TestPrompter;
-use rolecall::adapters::sources::Ambient;
+use rolecall::adapters::sources::StartupEnv;
 use rolecall::adapters::sts::Sts;
 use rolecall::agent::socket::Socket;
 use rolecall::agent::{Agent, Ports, lifecycle};
 use rolecall::client::{self, Autostart};
 use rolecall::domain::credential::{AccessKey, Session};
+use rolecall::domain::error::UserError;
 use rolecall::domain::question::Notice;
-use rolecall::domain::report::Report;
 use rolecall::domain::secret::SecretKey;
 use rolecall::paths::Paths;
-use rolecall::ports::{DeskEvent, StoredKey};
+use rolecall::ports::{DesktopEvent, StoredKey};
 use rolecall::protocol::message::{Answer, Context, Request};
 use rolecall::protocol::process_output;
 use rolecall::protocol::status::{RoleStatus, Status};
@@ -50,7 +50,7 @@ pub(crate) struct Inside {
     pub(crate) canaries: Canaries,
     prompter: Arc<TestPrompter>,
     /// Says what happens on the desktop.
-    desk: mpsc::Sender<DeskEvent>,
+    desk: mpsc::Sender<DesktopEvent>,
     thread: Option<JoinHandle<()>>,
     dir: TempDir,
 }
@@ -80,12 +80,12 @@ impl Inside {
     }
 
     /// Starts an agent whose own environment says something of credentials.
-    pub(crate) fn start_where(world: World, config: &str, ambient: impl FnOnce(&Sandbox) -> Ambient) -> Self {
+    pub(crate) fn start_where(world: World, config: &str, ambient: impl FnOnce(&Sandbox) -> StartupEnv) -> Self {
         Self::make_where(world, Some(config), 4096, |_| {}, ambient)
     }
 
     fn make(world: World, config: Option<&str>, slots: usize, prepare: impl FnOnce(&Paths)) -> Self {
-        Self::make_where(world, config, slots, prepare, |_| Ambient::default())
+        Self::make_where(world, config, slots, prepare, |_| StartupEnv::default())
     }
 
     fn make_where(
@@ -93,7 +93,7 @@ impl Inside {
         config: Option<&str>,
         slots: usize,
         prepare: impl FnOnce(&Paths),
-        ambient: impl FnOnce(&Sandbox) -> Ambient,
+        ambient: impl FnOnce(&Sandbox) -> StartupEnv,
     ) -> Self {
         let wall = Clock::at("2026-11-22T08:00:00Z");
         let aws = Sandbox::start(world, wall.clone());
@@ -126,33 +126,33 @@ impl Inside {
     }
 
     /// Tells the agent what happens on the desktop.
-    pub(crate) fn tell(&self, event: DeskEvent) {
+    pub(crate) fn tell(&self, event: DesktopEvent) {
         self.desk.blocking_send(event).expect("the agent listens");
     }
 
     /// Puts the machine to sleep, which waits for the agent.
     pub(crate) fn go_to_sleep(&self) {
         let (wiped, is_wiped) = oneshot::channel();
-        self.tell(DeskEvent::Sleep(wiped));
+        self.tell(DesktopEvent::Sleep(wiped));
         is_wiped.blocking_recv().expect("the agent lets the machine sleep");
     }
 
     /// Replaces the configuration as an editor does, and waits until the agent has seen it.
-    pub(crate) fn edit(&self, config: &str) -> Result<(), Report> {
+    pub(crate) fn edit(&self, config: &str) -> Result<(), UserError> {
         write_config(&self.paths.config, config, &self.aws.url());
         self.ask(Request::Reload).map(drop)
     }
 
-    pub(crate) fn get(&self, name: &str) -> Result<Session, Report> {
+    pub(crate) fn get(&self, name: &str) -> Result<Session, UserError> {
         self.get_as(name, Context::default())
     }
 
     /// Asks for a session where there is a display, on which the agent's pinentry can ask.
-    pub(crate) fn get_at_display(&self, name: &str) -> Result<Session, Report> {
+    pub(crate) fn get_at_display(&self, name: &str) -> Result<Session, UserError> {
         self.get_as(name, Context { display: Some(":7".to_owned()), ..Context::default() })
     }
 
-    fn get_as(&self, name: &str, context: Context) -> Result<Session, Report> {
+    fn get_as(&self, name: &str, context: Context) -> Result<Session, UserError> {
         let line = client::get(&self.paths, name, context);
         match &line {
             Ok(line) => {
@@ -168,7 +168,7 @@ impl Inside {
         }
     }
 
-    pub(crate) fn ask(&self, request: Request) -> Result<Answer, Report> {
+    pub(crate) fn ask(&self, request: Request) -> Result<Answer, UserError> {
         client::ask(&self.paths, request, Context::default(), Autostart::No)
     }
 
@@ -222,7 +222,7 @@ impl Inside {
         between();
         let (desk, events) = mpsc::channel(4);
         self.desk = desk;
-        let ambient = Ambient::default();
+        let ambient = StartupEnv::default();
         self.thread = Some(run(&self.paths, &self.clock, &self.vault, &self.prompter, 4096, ambient, events));
     }
 
@@ -309,8 +309,8 @@ fn run(
     vault: &Arc<MemoryVault>,
     prompter: &Arc<TestPrompter>,
     slots: usize,
-    ambient: Ambient,
-    events: mpsc::Receiver<DeskEvent>,
+    ambient: StartupEnv,
+    events: mpsc::Receiver<DesktopEvent>,
 ) -> JoinHandle<()> {
     let socket = Socket::bind(paths).expect("the socket is free");
     let ports = Ports {

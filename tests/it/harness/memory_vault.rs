@@ -2,8 +2,8 @@
 
 use async_trait::async_trait;
 use rolecall::domain::catalogue::VaultKind;
+use rolecall::domain::error::{Kind, UserError};
 use rolecall::domain::names::Name;
-use rolecall::domain::report::{Kind, Report};
 use rolecall::domain::secret::Passphrase;
 use rolecall::ports::{StoredKey, Vault, VaultState};
 use std::collections::HashMap;
@@ -70,34 +70,36 @@ impl Vault for MemoryVault {
         if *self.mood.lock().unwrap() == Mood::Well { VaultState::Ready } else { VaultState::Locked }
     }
 
-    async fn read(&self, identity: &Name) -> Result<StoredKey, Report> {
+    async fn read(&self, identity: &Name) -> Result<StoredKey, UserError> {
         self.reads.fetch_add(1, Ordering::SeqCst);
         let mood = *self.mood.lock().unwrap();
         match mood {
-            Mood::Blind => Err(Report::new(Kind::Failed, "a later version of rolecall stored it")),
+            Mood::Blind => Err(UserError::new(Kind::Failed, "a later version of rolecall stored it")),
             Mood::Hung => std::future::pending().await,
-            Mood::Locked => Err(Report::new(Kind::Locked, "the keyring is locked").hint("unlock it")),
+            Mood::Locked => Err(UserError::new(Kind::Locked, "the keyring is locked").hint("unlock it")),
             Mood::Mad => panic!("a vault that panics"),
             Mood::Well => {
                 let key = self.keys.lock().unwrap().get(identity).cloned();
-                key.ok_or_else(|| Report::new(Kind::Config, format!("the vault has no key of identity `{identity}`")))
+                key.ok_or_else(|| {
+                    UserError::new(Kind::Config, format!("the vault has no key of identity `{identity}`"))
+                })
             }
         }
     }
 
-    async fn write(&self, identity: &Name, key: &StoredKey) -> Result<(), Report> {
+    async fn write(&self, identity: &Name, key: &StoredKey) -> Result<(), UserError> {
         if *self.mood.lock().unwrap() == Mood::Locked {
-            return Err(Report::new(Kind::Locked, "the keyring is locked").hint("unlock it"));
+            return Err(UserError::new(Kind::Locked, "the keyring is locked").hint("unlock it"));
         }
         self.keys.lock().unwrap().insert(identity.clone(), key.clone());
         Ok(())
     }
 
-    async fn delete(&self, identity: &Name) -> Result<bool, Report> {
+    async fn delete(&self, identity: &Name) -> Result<bool, UserError> {
         Ok(self.keys.lock().unwrap().remove(identity).is_some())
     }
 
-    async fn unlock(&self, _passphrase: Option<Passphrase>) -> Result<(), Report> {
+    async fn unlock(&self, _passphrase: Option<Passphrase>) -> Result<(), UserError> {
         self.set(Mood::Well);
         Ok(())
     }

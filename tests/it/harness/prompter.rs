@@ -1,10 +1,10 @@
 //! Asks as the real agent does, and keeps what it is told to tell: a test must not write on somebody's desktop.
 
 use async_trait::async_trait;
-use rolecall::adapters::bus::SessionBus;
+use rolecall::adapters::dbus::SessionBus;
 use rolecall::adapters::desktop::Desktop;
 use rolecall::domain::question::{Notice, Question, Surroundings};
-use rolecall::ports::{Prompted, Prompter};
+use rolecall::ports::{PromptResult, Prompter};
 use std::path::Path;
 use std::sync::Mutex;
 use std::time::Duration;
@@ -29,7 +29,7 @@ impl Prompter for TestPrompter {
         question: &Question,
         surroundings: &Surroundings,
         start: Duration,
-    ) -> Prompted {
+    ) -> PromptResult {
         desktop().ask(program, question, surroundings, start).await
     }
 

@@ -2,7 +2,7 @@
 
 use super::inside::LIMIT;
 use super::needs::require;
-use rolecall::domain::report::Report;
+use rolecall::domain::error::UserError;
 use rolecall::protocol::frame::{self, Tag};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::process::Uid;
@@ -21,7 +21,7 @@ pub(crate) enum Heard {
     /// Not a byte.
     Nothing,
     /// A refusal.
-    Refusal(Report),
+    Refusal(UserError),
     /// Anything else.
     Else(Vec<u8>),
 }

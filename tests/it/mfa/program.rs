@@ -3,7 +3,7 @@
 use super::{config, unlock, waits_for_next_code};
 use crate::harness::inside::{Inside, until};
 use crate::harness::process::lives;
-use rolecall::domain::report::Kind;
+use rolecall::domain::error::Kind;
 use rolecall::protocol::message::Request;
 use rolecall_sandbox::tutorials::{USER_ARN, WORKLOAD_ACCOUNT};
 use rolecall_sandbox::{Role, World};

@@ -6,13 +6,13 @@ use crate::harness::inside::{Inside, until};
 use crate::harness::programs::ROLECALL;
 use crate::harness::window::Window;
 use chrono::{DateTime, Utc};
-use rolecall::adapters::sources::Ambient;
+use rolecall::adapters::sources::StartupEnv;
 use rolecall::adapters::sts::Sts;
 use rolecall::domain::arn::MfaSerial;
 use rolecall::domain::catalogue::AwsSettings;
+use rolecall::domain::error::Kind;
 use rolecall::domain::names::Name;
 use rolecall::domain::plan::SessionTokenCall;
-use rolecall::domain::report::Kind;
 use rolecall::domain::secret::MfaCode;
 use rolecall::domain::totp::TotpSecret;
 use rolecall::ports::{StoredKey, TokenService, Vault};
@@ -48,13 +48,13 @@ fn use_up(agent: &Inside, code: String) {
     let mfa_serial = MfaSerial::new("arn:aws:iam::111111111111:mfa/richard").ok();
     let call = SessionTokenCall { region: "eu-west-1".into(), duration: Duration::from_mins(15), mfa_serial };
     let (sts, key, code) =
-        (Sts::new(agent.clock.clone(), Ambient::default(), None), stored(agent).key, MfaCode::new(code));
+        (Sts::new(agent.clock.clone(), StartupEnv::default(), None), stored(agent).key, MfaCode::new(code));
     let used = sts.session_token(&aws, &key, &call, Some(&code));
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     runtime.block_on(used).expect("the first use");
 }
 
-fn ask_to_keep(agent: &Inside, secret: Option<&str>) -> Result<String, rolecall::domain::report::Report> {
+fn ask_to_keep(agent: &Inside, secret: Option<&str>) -> Result<String, rolecall::domain::error::UserError> {
     let secret = secret.map(|secret| TotpSecret::parse(secret).unwrap());
     match agent.ask(Request::IdentityTotp { name: "auth".into(), secret })? {
         Answer::Done { note } => Ok(note.unwrap_or_default()),

@@ -6,7 +6,7 @@ use crate::harness::inside::{stored, until};
 use crate::harness::memory_vault::Mood;
 use crate::harness::process::{lives, signal};
 use rolecall::domain::credential::AccessKey;
-use rolecall::domain::report::Kind;
+use rolecall::domain::error::Kind;
 use rolecall::domain::secret::SecretKey;
 use rolecall::ports::NewKey;
 use rolecall::protocol::message::Request;

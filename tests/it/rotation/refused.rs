@@ -5,7 +5,7 @@ use crate::harness::home::{Home, text};
 use crate::harness::inside::{Inside, until};
 use crate::harness::programs::ROLECALL;
 use rolecall::client::{self, Autostart};
-use rolecall::domain::report::Kind;
+use rolecall::domain::error::Kind;
 use rolecall::domain::secret::MfaCode;
 use rolecall::protocol::message::{Context, Request};
 use rolecall_sandbox::tutorials::{AUTH_ACCOUNT, USER_ARN};

@@ -26,7 +26,7 @@ async fn an_outage_is_given_up_after_three_attempts() {
     let what = FaultKind::Error { status: 503, code: "ServiceUnavailable".into(), message: "later".into() };
     let (bench, outcome) = under(what).await;
     let error = outcome.expect_err("out of order");
-    assert_eq!((error.report.kind, error.outlook), (Kind::Unreachable, Outlook::Transient));
+    assert_eq!((error.report.kind, error.outlook), (Kind::Unreachable, Retryability::Transient));
     assert!(error.report.message.contains("ServiceUnavailable") && error.request_id.is_some(), "{error:?}");
     assert_eq!(bench.sandbox.count("AssumeRole"), 3);
 }
@@ -46,7 +46,7 @@ async fn a_server_that_is_silent_or_drips_is_left_after_ten_seconds() {
     let (silent, dripping) = tokio::join!(under(FaultKind::Hang), under(drip));
     for (_, outcome) in [silent, dripping] {
         let error = outcome.expect_err("no answer");
-        assert_eq!((error.report.kind, error.outlook), (Kind::Unreachable, Outlook::Transient));
+        assert_eq!((error.report.kind, error.outlook), (Kind::Unreachable, Retryability::Transient));
         assert!(error.report.message.contains("did not answer within 10 seconds"), "{error:?}");
     }
 }
@@ -75,7 +75,7 @@ async fn what_is_not_sts_is_called_so_and_never_shown() {
     for (what, words) in [(FaultKind::Garbage, page), (FaultKind::TruncatedXml, "ends too early")] {
         let (_, outcome) = under(what.clone()).await;
         let error = outcome.expect_err("not STS");
-        assert_eq!((error.report.kind, error.outlook), (Kind::Unreachable, Outlook::Transient), "{what:?}");
+        assert_eq!((error.report.kind, error.outlook), (Kind::Unreachable, Retryability::Transient), "{what:?}");
         assert!(error.report.message.contains(words), "{what:?}: {error:?}");
         assert!(!format!("{error:?}").contains('<'), "{error:?}");
     }
@@ -85,17 +85,17 @@ async fn what_is_not_sts_is_called_so_and_never_shown() {
 async fn an_answer_to_another_question_is_no_session() {
     let other = "arn:aws:iam::222222222222:role/Admin";
     for (what, words, outlook) in [
-        (FaultKind::WrongRole(other.into()), "another role", Outlook::Permanent),
-        (FaultKind::WrongAccount("333333333333".into()), "another role", Outlook::Permanent),
-        (FaultKind::ExpiredAnswer, "over already", Outlook::Transient),
-        (FaultKind::FarFuture, "longer than was asked", Outlook::Transient),
-        (FaultKind::NoExpiration, "", Outlook::Transient),
-        (FaultKind::BadExpiration("tomorrow".into()), "", Outlook::Transient),
-        (FaultKind::MissingField("SessionToken".into()), "", Outlook::Transient),
-        (FaultKind::MissingField("SecretAccessKey".into()), "", Outlook::Transient),
-        (FaultKind::MissingField("AccessKeyId".into()), "", Outlook::Transient),
-        (FaultKind::MissingField("Credentials".into()), "", Outlook::Transient),
-        (FaultKind::MissingField("AssumedRoleUser".into()), "another role", Outlook::Permanent),
+        (FaultKind::WrongRole(other.into()), "another role", Retryability::Permanent),
+        (FaultKind::WrongAccount("333333333333".into()), "another role", Retryability::Permanent),
+        (FaultKind::ExpiredAnswer, "over already", Retryability::Transient),
+        (FaultKind::FarFuture, "longer than was asked", Retryability::Transient),
+        (FaultKind::NoExpiration, "", Retryability::Transient),
+        (FaultKind::BadExpiration("tomorrow".into()), "", Retryability::Transient),
+        (FaultKind::MissingField("SessionToken".into()), "", Retryability::Transient),
+        (FaultKind::MissingField("SecretAccessKey".into()), "", Retryability::Transient),
+        (FaultKind::MissingField("AccessKeyId".into()), "", Retryability::Transient),
+        (FaultKind::MissingField("Credentials".into()), "", Retryability::Transient),
+        (FaultKind::MissingField("AssumedRoleUser".into()), "another role", Retryability::Permanent),
     ] {
         let (bench, outcome) = under(what.clone()).await;
         let error = outcome.expect_err("odd");

@@ -117,7 +117,7 @@ async fn only_a_certificate_of_the_configured_authority_is_believed() {
 async fn a_certificate_file_that_does_not_serve_is_a_matter_of_the_configuration() {
     let aws = AwsSettings { ca_bundle: Some("/nonexistent/ca.pem".into()), ..AwsSettings::default() };
     let error = ask(aws).await;
-    assert_eq!((error.report.kind, error.outlook), (Kind::Config, Outlook::Permanent));
+    assert_eq!((error.report.kind, error.outlook), (Kind::Config, Retryability::Permanent));
     assert!(error.report.message.contains("/nonexistent/ca.pem"), "{error:?}");
 }
 

@@ -5,8 +5,8 @@ use super::super::{NewIdentity, NewRole, Origin, Tool};
 use super::{Known, Outcome, Resolver, SHOWN, is_as};
 use rolecall_core::domain::arn::RoleArn;
 use rolecall_core::domain::catalogue::{Identity, IdentityKind, MAX_CHAIN};
+use rolecall_core::domain::error::printable;
 use rolecall_core::domain::names::{Name, check_external_id, check_session_word};
-use rolecall_core::domain::report::printable;
 use rolecall_core::domain::source::Source;
 
 impl<'s, 'a> Resolver<'_, 's, 'a> {

@@ -85,7 +85,7 @@ pub enum Target {
 
 /// How a call differs from the one that was refused.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Variation {
+pub enum RequestVariation {
     /// The caller's own session is one without its session policy.
     CallerUnlimited,
     /// A session with an MFA code signs.
@@ -102,7 +102,7 @@ pub enum Variation {
     Short,
 }
 
-impl Variation {
+impl RequestVariation {
     /// Says it in a few words.
     pub const fn as_str(self) -> &'static str {
         match self {
@@ -145,7 +145,7 @@ pub struct Attempt {
     /// AWS's words, fit to be shown.
     pub words: String,
     /// Variations of the call that AWS granted. One that is not here was refused, or not tried.
-    pub granted: Vec<Variation>,
+    pub granted: Vec<RequestVariation>,
     /// What the caller's policies say.
     pub own: Own,
     /// What could be read of the role.

@@ -3,7 +3,7 @@
 //! What AWS or a document says is certain, and so is what a variation of the call has shown. Where nothing says more than
 //! "not authorized", each cause that would look the same is told as possible, with its own fix; none is picked.
 
-use super::attempt::{Attempt, Own, Party, Target, Variation};
+use super::attempt::{Attempt, Own, Party, RequestVariation, Target};
 use super::document::{Condition, Document, Holds, Statement};
 use super::findings::{
     another_path, bad_policy, denied, external_id, guardrail, mfa, mfa_refused, narrow, no_permission, no_role,
@@ -101,19 +101,19 @@ fn alike(attempt: &Attempt) -> Vec<Finding> {
 fn shown_by_variation(attempt: &Attempt) -> Vec<Finding> {
     let granted = |variation| attempt.granted.contains(&variation);
     let mut found = Vec::new();
-    if granted(Variation::CallerUnlimited) {
+    if granted(RequestVariation::CallerUnlimited) {
         found.push(narrow(&attempt.caller, attempt.role.as_str(), "sts:AssumeRole"));
     }
-    if granted(Variation::WithMfa) {
+    if granted(RequestVariation::WithMfa) {
         found.push(mfa(attempt, Certain));
     }
-    if granted(Variation::WithoutExternalId) {
+    if granted(RequestVariation::WithoutExternalId) {
         found.push(external_id(attempt, Certain, None));
     }
-    if granted(Variation::WithoutTags) {
+    if granted(RequestVariation::WithoutTags) {
         found.push(session_action(attempt, Cause::SessionTags, "sts:TagSession", "session_tags"));
     }
-    if granted(Variation::WithoutSourceIdentity) {
+    if granted(RequestVariation::WithoutSourceIdentity) {
         found.push(session_action(attempt, Cause::SourceIdentity, "sts:SetSourceIdentity", "source_identity"));
     }
     found

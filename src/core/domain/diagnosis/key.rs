@@ -1,8 +1,8 @@
 //! What is wrong before any role: the key, the clock, the way to AWS.
 
 use super::{Cause, Certainty, Finding, LinkKind};
+use crate::domain::error::{Kind, UserError};
 use crate::domain::regions::{Reason, Rejected};
-use crate::domain::report::{Kind, Report};
 use chrono::TimeDelta;
 
 /// AWS takes a signature that is at most this far from its own time.
@@ -157,7 +157,7 @@ pub enum Obstacle {
 }
 
 /// Says what keeps calls from AWS; the words and the hint are the adapter's.
-pub fn unreachable(obstacle: Obstacle, report: &Report) -> Finding {
+pub fn unreachable(obstacle: Obstacle, report: &UserError) -> Finding {
     let cause = match obstacle {
         Obstacle::Certificate => Cause::Tls,
         Obstacle::Answer => Cause::AwsUnreachable,

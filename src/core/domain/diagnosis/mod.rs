@@ -22,7 +22,7 @@ pub mod refusal;
 
 pub use explain::{explain, narrow_session_policy};
 
-use super::report::Kind;
+use super::error::Kind;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 

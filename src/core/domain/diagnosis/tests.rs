@@ -1,4 +1,4 @@
-use super::attempt::{Attempt, Own, Party, Target, Variation};
+use super::attempt::{Attempt, Own, Party, RequestVariation, Target};
 use super::document::{Condition, Document, Facts, Holds, Set, Statement, is_like};
 use super::key::{KeyFacts, Listed, clock, rejected};
 use super::refusal::{PolicyKind, Refusal};
@@ -149,11 +149,11 @@ fn a_variation_that_aws_grants_is_proof() {
     let by =
         |granted| causes(&Attempt { granted: vec![granted], external_id: Some("x".into()), ..attempt(Refusal::Bare) });
     for (variation, cause) in [
-        (Variation::WithMfa, Cause::MfaDemanded),
-        (Variation::WithoutExternalId, Cause::ExternalIdWrong),
-        (Variation::WithoutTags, Cause::SessionTags),
-        (Variation::WithoutSourceIdentity, Cause::SourceIdentity),
-        (Variation::CallerUnlimited, Cause::SessionPolicyTooNarrow),
+        (RequestVariation::WithMfa, Cause::MfaDemanded),
+        (RequestVariation::WithoutExternalId, Cause::ExternalIdWrong),
+        (RequestVariation::WithoutTags, Cause::SessionTags),
+        (RequestVariation::WithoutSourceIdentity, Cause::SourceIdentity),
+        (RequestVariation::CallerUnlimited, Cause::SessionPolicyTooNarrow),
     ] {
         assert_eq!(by(variation), [(cause, Certainty::Certain)], "{variation:?}");
     }

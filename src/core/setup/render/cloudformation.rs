@@ -5,7 +5,7 @@
 //! Source: AWS CloudFormation Template Reference, AWS::IAM::User, ManagedPolicy, Role and InstanceProfile.
 
 use super::json::{ascii, laid_out};
-use super::{Kind, Profiles, Thing, by_hand, headline, things};
+use super::{Kind, Profiles, RenderedResource, by_hand, headline, things};
 use crate::setup::call::{Side, Tags};
 use crate::setup::{Setup, Who};
 use std::fmt::Write;
@@ -55,7 +55,7 @@ fn stack_name(setup: &Setup) -> String {
     format!("rolecall-{}", letters.collect::<String>()).chars().take(128).collect()
 }
 
-fn resource(out: &mut String, thing: &Thing<'_>, setup: &Setup) {
+fn resource(out: &mut String, thing: &RenderedResource<'_>, setup: &Setup) {
     let mut head = |id: &str, kind: &str| {
         let _ = write!(out, "  {id}:\n    Type: AWS::IAM::{kind}\n    Properties:\n");
     };
@@ -110,7 +110,7 @@ fn field(out: &mut String, name: &str, value: &str) {
     let _ = writeln!(out, "      {name}: {}", ascii(value));
 }
 
-fn managed(out: &mut String, thing: &Thing<'_>, setup: &Setup) {
+fn managed(out: &mut String, thing: &RenderedResource<'_>, setup: &Setup) {
     if thing.attached.is_empty() {
         return;
     }

@@ -116,7 +116,7 @@ impl super::Service {
 }
 
 /// A user or role as the declaring forms want it: with all that the steps give it.
-struct Thing<'a> {
+struct RenderedResource<'a> {
     side: Side,
     kind: Kind<'a>,
     name: &'a str,
@@ -137,11 +137,11 @@ enum Kind<'a> {
 }
 
 /// Gathers the steps to things: what a call attaches stands at what it is attached to.
-fn things(steps: &[Step]) -> Vec<Thing<'_>> {
+fn things(steps: &[Step]) -> Vec<RenderedResource<'_>> {
     static NO_TAGS: Tags = Tags::new();
-    let mut all: Vec<Thing<'_>> = Vec::new();
+    let mut all: Vec<RenderedResource<'_>> = Vec::new();
     for Step { side, call, .. } in steps {
-        let thing = |kind, name, path, tags| Thing {
+        let thing = |kind, name, path, tags| RenderedResource {
             side: *side,
             kind,
             name,
@@ -150,8 +150,8 @@ fn things(steps: &[Step]) -> Vec<Thing<'_>> {
             attached: Vec::new(),
             inline: Vec::new(),
         };
-        let find = |all: &mut Vec<Thing<'_>>, is_user: bool, name: &str| {
-            let is = |t: &Thing<'_>| match t.kind {
+        let find = |all: &mut Vec<RenderedResource<'_>>, is_user: bool, name: &str| {
+            let is = |t: &RenderedResource<'_>| match t.kind {
                 Kind::User { .. } => is_user,
                 Kind::Role { .. } => !is_user,
                 _ => false,

@@ -4,7 +4,7 @@
 //! strings, Terraform's "Strings and Templates".
 
 use super::json::laid_out;
-use super::{Kind, Profiles, SIDES, Thing, by_hand, headline, things};
+use super::{Kind, Profiles, RenderedResource, SIDES, by_hand, headline, things};
 use crate::setup::call::{Side, Tags};
 use crate::setup::{Setup, Trust};
 use std::fmt::Write;
@@ -33,7 +33,7 @@ pub fn render(setup: &Setup, profiles: Profiles<'_>, quote: fn(&str) -> String) 
     out
 }
 
-fn resource(out: &mut String, thing: &Thing<'_>, setup: &Setup) {
+fn resource(out: &mut String, thing: &RenderedResource<'_>, setup: &Setup) {
     let provider = format!("aws.{}", thing.side.word());
     let mut fields = vec![("provider", provider.clone()), ("name", string(thing.name)), ("path", string(thing.path))];
     let (kind, label, arm) = match &thing.kind {

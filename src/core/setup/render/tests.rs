@@ -4,7 +4,7 @@
 use super::*;
 use crate::domain::arn::{AccountId, Partition};
 use crate::domain::names::Name;
-use crate::setup::wish::{Typed, Wish};
+use crate::setup::request::{SetupFlags, SetupRequest};
 use crate::setup::{Device, Service, Trust};
 use serde_json::Value;
 use std::process::Command;
@@ -18,9 +18,9 @@ fn quote(value: &str) -> String {
     format!("'{}'", value.replace('\'', "'\\''"))
 }
 
-fn setup(typed: Typed) -> Setup {
+fn setup(typed: SetupFlags) -> Setup {
     let account = |text| AccountId::new(text).expect("valid");
-    let typed = Typed {
+    let typed = SetupFlags {
         name: Name::new("prod").ok(),
         policy_arns: vec!["AmazonS3ReadOnlyAccess".to_owned()],
         policy_files: vec![("s3.json".to_owned(), HOSTILE.to_owned())],
@@ -28,22 +28,22 @@ fn setup(typed: Typed) -> Setup {
         external_id: Some("7f3a".to_owned()),
         ..typed
     };
-    let wish = Wish::new(typed).expect("valid");
+    let wish = SetupRequest::new(typed).expect("valid");
     wish.for_accounts(Partition::Aws, account("111111111111"), account("222222222222"), None).expect("valid")
 }
 
 fn person() -> Setup {
     let user = Some("richard".to_owned());
-    setup(Typed { user, trust: Some(Trust::User), device: Some(Device::Shown), ..Typed::default() })
+    setup(SetupFlags { user, trust: Some(Trust::User), device: Some(Device::Shown), ..SetupFlags::default() })
 }
 
 fn application() -> Setup {
-    setup(Typed { application: Some(Service::Ec2), ..Typed::default() })
+    setup(SetupFlags { application: Some(Service::Ec2), ..SetupFlags::default() })
 }
 
 fn existing() -> Setup {
     let attach = vec!["IAMUserChangePassword".to_owned()];
-    setup(Typed { existing_user: true, trust: Some(Trust::User), attach, ..Typed::default() })
+    setup(SetupFlags { existing_user: true, trust: Some(Trust::User), attach, ..SetupFlags::default() })
 }
 
 /// Gives the calls that a form of a setup has to make, without key and device.

@@ -1,0 +1,283 @@
+//! Where a chain begins: the vault and its key, or the identity's source; then, by one call, the key, the clock and the way
+//! to AWS.
+
+use super::chain::OF_ROLE;
+use super::{ActingPrincipal, Diagnoser};
+use crate::failure::Failure;
+use crate::prompts::Subject;
+use crate::renewal::Urgency;
+use chrono::TimeDelta;
+use rolecall_core::domain::arn::account_of;
+use rolecall_core::domain::credential::{Session, Signer};
+use rolecall_core::domain::diagnosis::attempt::Party;
+use rolecall_core::domain::diagnosis::key::{
+    CLOCK_LIMIT, KeyFacts, Listed, clock, is_unknown_key, minutes, rejected, unreachable,
+};
+use rolecall_core::domain::diagnosis::{Cause, Certainty, Finding, Link, LinkKind, State};
+use rolecall_core::domain::error::{Kind, UserError};
+use rolecall_core::domain::plan::{AssumeRole, Step};
+use rolecall_ipc::protocol::process_output;
+use rolecall_ports::{CallerIdentity, StoredKey, TokenError, VaultState};
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+
+impl Diagnoser<'_> {
+    /// Reads the key; gives who it is and the first step that it signs.
+    pub(super) async fn key_in_vault(&mut self) -> Option<(ActingPrincipal, usize)> {
+        let identity = self.plan.identity.name.clone();
+        let vault = self.agent.ports.vault.state().await;
+        let fails = |cause, report: &UserError| {
+            let finding = Finding::new(cause, LinkKind::Vault, Certainty::Certain, &report.message).kind(report.kind);
+            match &report.hint {
+                Some(hint) => finding.fix(hint),
+                None => finding,
+            }
+        };
+        match &vault {
+            VaultState::Absent(why) => {
+                let report = UserError::new(Kind::Failed, format!("there is no vault: {why}"))
+                    .hint("start a keyring, or set `vault = \"file\"` under `[agent]`");
+                self.breaks(fails(Cause::VaultAbsent, &report), "there is none");
+                return None;
+            }
+            VaultState::Unreached(why) => {
+                let report = UserError::new(Kind::Failed, format!("the agent cannot reach a keyring: {why}")).hint(
+                    "run `rolecall status` where the desktop is; without one set `vault = \"file\"` under `[agent]`",
+                );
+                let mut finding = fails(Cause::VaultAbsent, &report);
+                // A keyring may run on a bus of which the agent has not heard.
+                finding.certainty = Certainty::Possible;
+                self.breaks(finding, "the keyring was not reached");
+                return None;
+            }
+            VaultState::Locked => {
+                let report = UserError::new(Kind::Locked, "the vault is locked: a person must open it")
+                    .hint("rolecall unlock --vault");
+                self.breaks(fails(Cause::VaultLocked, &report), "locked");
+                return None;
+            }
+            VaultState::Ready => {}
+        }
+        self.say("reading the vault").await;
+        self.agent.counters.vault_reads.fetch_add(1, Ordering::Relaxed);
+        match self.agent.ports.vault.read(&identity).await {
+            Ok(stored) => {
+                self.holds(LinkKind::Vault, format!("open, and has a key of {identity}: {}", stored.key.id));
+                self.say_age(&stored);
+                let party = Party { name: identity.to_string(), arn: stored.arn, session_arn: None };
+                Some((ActingPrincipal { signer: Signer::Key(stored.key), party, with_mfa: false }, 0))
+            }
+            Err(report) => {
+                let cause = if report.kind == Kind::Config { Cause::KeyMissing } else { Cause::VaultLocked };
+                let text = report.message.clone();
+                self.breaks(fails(cause, &report), &text);
+                None
+            }
+        }
+    }
+
+    fn say_age(&mut self, stored: &StoredKey) {
+        let now = self.agent.ports.clock.now().wall;
+        let days = (now - stored.since()).num_days().max(0);
+        let overdue = self.plan.identity.rotate_after.and_then(|after| TimeDelta::from_std(after).ok());
+        let overdue = overdue.is_some_and(|after| now - stored.since() > after);
+        let advice = if overdue {
+            format!(", overdue: rolecall identity rotate {}", self.plan.identity.name)
+        } else {
+            String::new()
+        };
+        // Said of the key once AWS has taken it.
+        self.link(LinkKind::Key, State::Unproven, format!("{}, {days} days old{advice}", stored.arn));
+    }
+
+    /// Asks the identity's source, as a `get` does.
+    pub(super) async fn session_of_source(&mut self) -> Option<(ActingPrincipal, usize)> {
+        let kind = self.plan.identity.kind.as_str();
+        self.holds(LinkKind::Vault, format!("not needed: an identity of type {kind} has no key in it"));
+        self.say("asking the identity's source").await;
+        let (session, with_mfa) = self.session_of_step(0).await?;
+        let name = self.plan.identity.name.to_string();
+        self.link(LinkKind::Key, State::Unproven, format!("a session of {kind}: {}", session.access_key_id));
+        let party = Party { name, arn: String::new(), session_arn: None };
+        let plan = Arc::clone(&self.plan);
+        if let (Step::AssumeRole(call), Some((_, role))) = (plan.keys[0].step(), self.names_of_roles().first()) {
+            // The code goes with the first role's own call, so that there is no session before it.
+            self.role_holds(role, call, "", true);
+        }
+        Some((ActingPrincipal { signer: Signer::Session(session), party, with_mfa }, 1))
+    }
+
+    pub(super) fn role_holds(&mut self, name: &str, call: &AssumeRole, from: &str, with_mfa: bool) {
+        let source = &call.role_arn;
+        let mut told = Vec::new();
+        for (is_set, word) in [
+            (with_mfa, "MFA"),
+            (call.external_id.is_some(), "external id"),
+            (call.source_identity.is_some(), "source identity"),
+            (!call.tags.is_empty(), "session tags"),
+        ] {
+            if is_set {
+                told.push(word);
+            }
+        }
+        let conditions = if told.is_empty() { "met".to_owned() } else { format!("met, with {}", told.join(", ")) };
+        let policy = match (&call.policy, call.policy_arns.is_empty()) {
+            (None, true) => "none".to_owned(),
+            _ => "AWS takes it".to_owned(),
+        };
+        let minutes = call.duration.as_secs() / 60;
+        for (kind, text) in OF_ROLE.into_iter().zip([
+            format!("sts:AssumeRole on {source}"),
+            if from.is_empty() { "trusts who asks".to_owned() } else { format!("trusts {from}") },
+            conditions,
+            format!("{minutes} minutes"),
+            policy,
+        ]) {
+            self.found.links.push(Link::new(kind, State::Holds, text).of(name));
+        }
+    }
+
+    /// Gets the session of a step the ordinary way, where a person may be asked; what goes wrong is told.
+    pub(super) async fn session_of_step(&mut self, at: usize) -> Option<(Session, bool)> {
+        let plan = Arc::clone(&self.plan);
+        let serial = plan.keys[at].step().mfa_serial().cloned();
+        let agent = self.agent;
+        let work = agent.sessions.step(&plan, at, Urgency::Foreground);
+        let outcome = match &serial {
+            None => work.await,
+            Some(serial) => {
+                self.say("").await;
+                let seat = agent.seat(Subject::Device(serial.clone()), &plan.name, self.caller, self.context);
+                let outcome = agent.asking(work, seat, self.connection).await;
+                agent.sessions.questions.terminal_given_back(self.caller.device.as_ref()).await;
+                outcome
+            }
+        };
+        let failure = match outcome {
+            Ok(given) => match process_output::parse(&given.held.line) {
+                Some(session) => return Some((session, serial.is_some())),
+                None => Failure::called_off(),
+            },
+            Err(failure) => failure,
+        };
+        self.step_failed(at, &failure);
+        None
+    }
+
+    fn step_failed(&mut self, at: usize, failure: &Failure) {
+        let Failure { report, code, .. } = failure;
+        let wants_code = self.plan.keys[at].step().mfa_serial().is_some();
+        let name = self.plan.unlock_name().to_string();
+        let (cause, link) = match report.kind {
+            Kind::Locked if wants_code => (Cause::MfaCodeWanted, LinkKind::Conditions),
+            Kind::Refused if wants_code && !is_unknown_key(code) => (Cause::MfaRefused, LinkKind::Conditions),
+            _ if self.plan.identity.source.is_some() => (Cause::SourceFailed, LinkKind::Key),
+            _ => (Cause::Other, LinkKind::Key),
+        };
+        let finding = Finding::new(cause, link, Certainty::Certain, &report.message).kind(report.kind);
+        let finding = match &report.hint {
+            Some(hint) => finding.fix(hint),
+            None => finding,
+        };
+        let is_locked = report.kind == Kind::Locked;
+        let state = if is_locked { State::Unproven } else { State::Broken };
+        let text = if is_locked {
+            format!("MFA: not proven without a code: rolecall unlock {name}")
+        } else {
+            report.message.clone()
+        };
+        self.found.links.push(Link::new(link, state, text));
+        self.found.findings.push(finding);
+    }
+
+    /// Asks AWS who one is: that proves key, clock and way at once.
+    pub(super) async fn is_taken(&mut self, standing: &ActingPrincipal) -> Option<CallerIdentity> {
+        self.say("asking AWS who this is").await;
+        let region = self.plan.keys[0].step().region().to_owned();
+        let seen = self.agent.ports.tokens.probes().who(&self.aws, &standing.signer, &region).await;
+        self.made("sts:GetCallerIdentity", &standing.party.name, None, seen.who.as_ref().map(|_| ()));
+        let has_answer = seen.who.is_ok() || seen.who.as_ref().is_err_and(|error| error.code.is_some());
+        let key = self.found.links.iter().position(|link| link.kind == LinkKind::Key);
+        let set_key = |links: &mut Vec<Link>, state, text: Option<String>| {
+            if let Some(link) = key.and_then(|at| links.get_mut(at)) {
+                link.state = state;
+                if let Some(text) = text {
+                    link.text = text;
+                }
+            }
+        };
+        let off = clock(seen.skew);
+        if let Ok(who) = &seen.who {
+            let text = key.and_then(|at| self.found.links.get(at)).map(|link| link.text.clone()).unwrap_or_default();
+            let known = if text.contains(&who.arn) { text } else { format!("{}; {text}", who.arn) };
+            set_key(&mut self.found.links, State::Holds, Some(format!("AWS takes it: {known}")));
+        }
+        match &seen.who {
+            _ if !has_answer => self.link(LinkKind::Clock, State::Unproven, "AWS's time is not known".to_owned()),
+            _ => match off {
+                Some(finding) => self.breaks(finding, &format!("{} off", minutes(seen.skew.abs()))),
+                None if seen.skew.is_zero() => self.holds(LinkKind::Clock, "as AWS's".to_owned()),
+                None => self.holds(
+                    LinkKind::Clock,
+                    format!("{} off, of {} that AWS takes", minutes(seen.skew.abs()), minutes(CLOCK_LIMIT)),
+                ),
+            },
+        }
+        match (&seen.who, seen.obstacle) {
+            (Err(error), Some(obstacle)) => {
+                let text = error.report.message.clone();
+                self.breaks(unreachable(obstacle, &error.report), &text);
+                None
+            }
+            (Err(error), None) if error.code.is_none() => {
+                let text = error.report.message.clone();
+                let finding = Finding::new(Cause::Config, LinkKind::Network, Certainty::Certain, &text);
+                self.breaks(finding.kind(error.report.kind).fix(error.report.hint.clone().unwrap_or_default()), &text);
+                None
+            }
+            (Err(error), None) => {
+                self.holds(LinkKind::Network, format!("STS of {region} answers"));
+                let is_unknown = is_unknown_key(error.code.as_deref().unwrap_or_default());
+                if is_unknown && let Some(finding) = self.rejected_by_region(standing, &region, "").await {
+                    set_key(&mut self.found.links, State::Holds, Some("AWS accepts it in another Region".to_owned()));
+                    let text = finding.what.clone();
+                    self.breaks(finding, &text);
+                    return None;
+                }
+                let findings = self.why_rejected(standing, error).await;
+                let text = findings
+                    .first()
+                    .map_or_else(|| error.report.message.clone(), |_| "AWS does not take it".to_owned());
+                set_key(&mut self.found.links, State::Broken, Some(text));
+                self.found.findings.extend(findings);
+                None
+            }
+            (Ok(who), _) => {
+                self.holds(LinkKind::Network, format!("STS of {region} answers"));
+                Some(who.clone())
+            }
+        }
+    }
+
+    async fn why_rejected(&mut self, standing: &ActingPrincipal, error: &TokenError) -> Vec<Finding> {
+        let code = error.code.clone().unwrap_or_default();
+        let Signer::Key(key) = &standing.signer else {
+            let what = error.report.message.clone();
+            return vec![Finding::new(Cause::SourceFailed, LinkKind::Key, Certainty::Certain, what)];
+        };
+        // A clock that is off shows as a signature that is: that is told already.
+        if self.found.findings.iter().any(|finding| finding.cause == Cause::ClockOff) {
+            return Vec::new();
+        }
+        let is_signature = code.starts_with("SignatureDoesNotMatch") || code.starts_with("InvalidSignature");
+        if !is_unknown_key(&code) && !is_signature {
+            let finding = Finding::new(Cause::Other, LinkKind::Key, Certainty::Certain, &error.report.message);
+            return vec![finding.fix(error.report.hint.clone().unwrap_or_default())];
+        }
+        let listed = if is_signature { Listed::Unread } else { self.is_listed(&standing.party.arn, &key.id).await };
+        let account = account_of(&standing.party.arn).map(|account| account.to_string()).unwrap_or_default();
+        let facts =
+            KeyFacts { identity: &standing.party.name, id: &key.id, owner: &standing.party.arn, account: &account };
+        rejected(&code, &facts, listed)
+    }
+}
