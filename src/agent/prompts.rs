@@ -203,7 +203,7 @@ impl Prompts {
             };
             let (given, mut codes) = mpsc::unbounded_channel();
             let open = Opened::new(self, &subject, &question, Some(plan.unlock_name()), given);
-            self.is_asked_at(&subject, |_| true);
+            self.showing_at(&subject, |_| true);
             let said = tokio::select! {
                 biased;
                 Some(given) = codes.recv() => {
@@ -244,10 +244,10 @@ impl Prompts {
     }
 
     /// Finds the first caller that can be asked in a way, and words the question for it.
-    fn is_asked_at(&self, subject: &Subject, can_be: impl Fn(&PromptPlace) -> bool) -> Option<Showing> {
+    fn showing_at(&self, subject: &Subject, can_be: impl Fn(&PromptPlace) -> bool) -> Option<Showing> {
         let State { seats, wanted, .. } = &mut *self.state();
         let place = seats.iter().find(|place| place.subject == *subject && can_be(place))?;
-        let question = wanted.get_mut(subject)?.is_asked_at(place);
+        let question = wanted.get_mut(subject)?.question_at(place);
         let (asks, surroundings) = (place.asks.clone(), place.surroundings.clone());
         Some(Showing { seat: place.id, asks, surroundings, question })
     }
@@ -263,7 +263,7 @@ impl Prompts {
                 }
                 PromptKind::Tty => {
                     while let Some(Showing { seat, asks, surroundings, question }) =
-                        self.is_asked_at(subject, |place| place.terminal)
+                        self.showing_at(subject, |place| place.terminal)
                     {
                         // Two programs in one terminal would each read some of the keys that are typed.
                         let turn = self.turn_at(&surroundings);

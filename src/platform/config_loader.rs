@@ -102,7 +102,7 @@ pub fn verify_place(main: &Path) -> Result<(), UserError> {
 
 /// What was asked of the disk.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
-enum Asked {
+enum ReadRequest {
     File(PathBuf, usize),
     Directory(PathBuf, String, usize),
 }
@@ -110,13 +110,13 @@ enum Asked {
 /// All that a configuration was made of: what was asked of the disk, and the digest of each answer. The same answers make
 /// the same configuration.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct FileState(Vec<(Asked, u64)>);
+pub struct FileState(Vec<(ReadRequest, u64)>);
 
 impl FileState {
     /// Gives the paths whose change could change the configuration.
     pub fn paths(&self) -> impl Iterator<Item = &Path> {
         self.0.iter().map(|(asked, _)| match asked {
-            Asked::File(path, _) | Asked::Directory(path, ..) => path.as_path(),
+            ReadRequest::File(path, _) | ReadRequest::Directory(path, ..) => path.as_path(),
         })
     }
 }
@@ -142,8 +142,8 @@ impl Snapshot {
     pub fn is_as(&self, seen: &FileState) -> bool {
         seen.0.iter().all(|(asked, digest)| {
             let now = match asked {
-                Asked::File(path, limit) => self.fetched(path, *limit, |(digest, _)| *digest),
-                Asked::Directory(path, pattern, limit) => digest_of_names(&self.disk.list(path, pattern, *limit)),
+                ReadRequest::File(path, limit) => self.fetched(path, *limit, |(digest, _)| *digest),
+                ReadRequest::Directory(path, pattern, limit) => digest_of_names(&self.disk.list(path, pattern, *limit)),
             };
             now == *digest
         })
@@ -160,7 +160,7 @@ impl Snapshot {
             (gap, *digest)
         });
         if gap.is_some() {
-            self.note(Asked::File(main.to_path_buf(), config::MAX_BYTES), digest);
+            self.note(ReadRequest::File(main.to_path_buf(), config::MAX_BYTES), digest);
         }
         gap
     }
@@ -178,7 +178,7 @@ impl Snapshot {
         }))
     }
 
-    fn note(&self, asked: Asked, digest: u64) {
+    fn note(&self, asked: ReadRequest, digest: u64) {
         self.seen.borrow_mut().0.push((asked, digest));
     }
 }
@@ -188,13 +188,13 @@ impl Files for Snapshot {
         self.fetched(path, limit, |_| ());
         let known = self.answers.borrow_mut().remove(&(path.to_path_buf(), limit));
         let (digest, answer) = known.expect("it has just been fetched");
-        self.note(Asked::File(path.to_path_buf(), limit), digest);
+        self.note(ReadRequest::File(path.to_path_buf(), limit), digest);
         answer
     }
 
     fn list(&self, dir: &Path, pattern: &str, limit: usize) -> Result<Vec<OsString>, String> {
         let answer = self.disk.list(dir, pattern, limit);
-        self.note(Asked::Directory(dir.to_path_buf(), pattern.to_owned(), limit), digest_of_names(&answer));
+        self.note(ReadRequest::Directory(dir.to_path_buf(), pattern.to_owned(), limit), digest_of_names(&answer));
         answer
     }
 }

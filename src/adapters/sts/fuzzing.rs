@@ -9,7 +9,7 @@ use crate::aws::endpoint::Endpoint;
 use crate::aws::proxy::Passwords;
 use crate::iam::Iam;
 use crate::signin::Signin;
-use crate::sources::{StartupEnv, Sources};
+use crate::sources::{Sources, StartupEnv};
 use aws_sdk_sts::Client;
 use aws_sdk_sts::config::Builder;
 use aws_sdk_sts::config::retry::RetryConfig;

@@ -1,7 +1,7 @@
 //! Entry points of `fuzz/` into the vault file. Compiled for cargo-fuzz only.
 
 use super::file::names_in;
-use super::vault_format::{Cost, VaultFormatError, Key};
+use super::vault_format::{Cost, Key, VaultFormatError};
 use rolecall_core::domain::secret::Passphrase;
 use zeroize::Zeroizing;
 

@@ -48,7 +48,7 @@ impl Place {
 
     /// Finds the items of a name. Refuses where one of them, or the keyring, is locked.
     async fn find<'a>(&self, service: &'a SecretService<'_>, name: &Name) -> Result<Vec<Item<'a>>, VaultError> {
-        is_open(service).await?;
+        ensure_open(service).await?;
         let found = service.search_items(self.attributes(name)).await.map_err(|e| failed(&e))?;
         if found.locked.is_empty() { Ok(found.unlocked) } else { Err(VaultError::Locked) }
     }
@@ -68,7 +68,7 @@ impl Keyring {
 
     /// Finds out whether the keyring can be read without a dialog.
     pub(super) fn look(&mut self) -> Result<(), VaultError> {
-        self.call(&async |service, _| is_open(service).await)
+        self.call(&async |service, _| ensure_open(service).await)
     }
 
     /// Reads the item of a name; `None` if there is none.
@@ -134,7 +134,7 @@ impl Keyring {
 pub(super) fn unlock(place: &Place) -> Result<(), VaultError> {
     within(DIALOG + CALL, async {
         let service = connect(&place.bus).await?;
-        let state = is_open(&service).await;
+        let state = ensure_open(&service).await;
         if state != Err(VaultError::Locked) {
             return state;
         }
@@ -144,7 +144,7 @@ pub(super) fn unlock(place: &Place) -> Result<(), VaultError> {
             Ok(answer) => answer.map_err(|e| failed(&e))?,
         }
         // Its word is not enough: what counts is whether the next call would wait.
-        match is_open(&service).await {
+        match ensure_open(&service).await {
             Err(VaultError::Locked) => Err(VaultError::Refused),
             state => state,
         }
@@ -169,7 +169,7 @@ pub(super) async fn connect(bus: &SessionBus) -> Result<SecretService<'static>, 
 }
 
 /// Tells whether the default collection is there and open.
-async fn is_open(service: &SecretService<'_>) -> Result<(), VaultError> {
+async fn ensure_open(service: &SecretService<'_>) -> Result<(), VaultError> {
     let look = async {
         let collection = match service.get_default_collection().await {
             Err(Error::NoResult) => {

@@ -106,7 +106,7 @@ impl Diagnoser<'_> {
             _ => self.session_of_source().await,
         };
         let Some((mut start, first)) = start else { return self.leave_out_roles() };
-        let Some(who) = self.is_taken(&start).await else { return self.leave_out_roles() };
+        let Some(who) = self.accepted_identity(&start).await else { return self.leave_out_roles() };
         start.party = party(&start.party.name, &who.arn);
         self.roles(start, first).await;
     }

@@ -109,7 +109,7 @@ impl Diagnoser<'_> {
     }
 
     /// Tells whether a user still has a key that AWS does not take.
-    pub(super) async fn is_listed(&mut self, owner: &str, id: &str) -> Listed {
+    pub(super) async fn listing_of(&mut self, owner: &str, id: &str) -> Listed {
         let (Ok(user), Some(account)) = (IamUser::new(owner), account_of(owner)) else { return Listed::Unread };
         let own = self.plan.identity.name.clone();
         for signer in self.others(&account, &own).await {

@@ -191,7 +191,7 @@ impl Diagnoser<'_> {
     }
 
     /// Asks AWS who one is: that proves key, clock and way at once.
-    pub(super) async fn is_taken(&mut self, standing: &ActingPrincipal) -> Option<CallerIdentity> {
+    pub(super) async fn accepted_identity(&mut self, standing: &ActingPrincipal) -> Option<CallerIdentity> {
         self.say("asking AWS who this is").await;
         let region = self.plan.keys[0].step().region().to_owned();
         let seen = self.agent.ports.tokens.probes().who(&self.aws, &standing.signer, &region).await;
@@ -274,7 +274,7 @@ impl Diagnoser<'_> {
             let finding = Finding::new(Cause::Other, LinkKind::Key, Certainty::Certain, &error.report.message);
             return vec![finding.fix(error.report.hint.clone().unwrap_or_default())];
         }
-        let listed = if is_signature { Listed::Unread } else { self.is_listed(&standing.party.arn, &key.id).await };
+        let listed = if is_signature { Listed::Unread } else { self.listing_of(&standing.party.arn, &key.id).await };
         let account = account_of(&standing.party.arn).map(|account| account.to_string()).unwrap_or_default();
         let facts =
             KeyFacts { identity: &standing.party.name, id: &key.id, owner: &standing.party.arn, account: &account };

@@ -118,7 +118,7 @@ impl EndpointLease {
     }
 
     /// Returns when it was taken away.
-    pub(super) async fn is_closed(&self) {
+    pub(super) async fn mark_closed(&self) {
         self.closed.notified().await;
     }
 
@@ -326,7 +326,7 @@ pub(super) fn no_port(port: Option<u16>, error: &std::io::Error) -> UserError {
 }
 
 /// Says that the agent's end came between.
-pub(super) fn is_ending() -> Problem {
+pub(super) fn ending_problem() -> Problem {
     let UserError { message, hint, .. } = closed();
     let hint = hint.unwrap_or_default();
     Problem::new(hyper::StatusCode::SERVICE_UNAVAILABLE, "Unavailable", format!("{message}; hint: {hint}"))

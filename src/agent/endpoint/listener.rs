@@ -5,7 +5,7 @@
 //! never read cannot add up.
 
 use super::http::{Answer, Problem};
-use super::leases::{EndpointLease, is_ending, no_port};
+use super::leases::{EndpointLease, ending_problem, no_port};
 use super::{container, imds, peer};
 use crate::Agent;
 use crate::audit::{AuditLine, BAD_TOKEN, Event, FOREIGN_UID};
@@ -203,7 +203,7 @@ fn reset(stream: TokioIo<TcpStream>) {
 }
 
 pub(super) async fn answer(agent: &Weak<Agent>, request: &Request<Incoming>, port: u16, service: &Service) -> Answer {
-    let Some(agent) = agent.upgrade() else { return is_ending().answer() };
+    let Some(agent) = agent.upgrade() else { return ending_problem().answer() };
     let answer = async {
         match service {
             Service::Shared => container::answer(&agent, request, port).await,

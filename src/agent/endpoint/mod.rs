@@ -206,7 +206,7 @@ impl Endpoint {
             let why = tokio::select! {
                 () = grant.owner.ends() => "its process has ended",
                 () = clock.sleep_until(grant.until) => "its time is over",
-                () = grant.is_closed() => return,
+                () = grant.mark_closed() => return,
             };
             drop(grant);
             if let Some(agent) = agent.upgrade() {

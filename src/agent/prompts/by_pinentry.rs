@@ -22,7 +22,7 @@ impl Prompts {
     /// Asks; `None` when there is neither display nor terminal, or the pinentry could not use it.
     pub(super) async fn ask_by_pinentry(&self, subject: &Subject) -> Result<Option<PromptReply>, Unanswered> {
         'seats: loop {
-            let Some(showing) = self.is_asked_at(subject, PromptPlace::can_be_shown) else { return Ok(None) };
+            let Some(showing) = self.showing_at(subject, PromptPlace::can_be_shown) else { return Ok(None) };
             let Showing { asks: seat, surroundings, question, .. } = showing;
             let program = self.state().pinentry.clone();
             let mut left = START;

@@ -109,7 +109,7 @@ impl PendingPrompt {
     }
 
     /// Words it for the caller in front of whom it appears.
-    pub(super) fn is_asked_at(&mut self, place: &PromptPlace) -> Question {
+    pub(super) fn question_at(&mut self, place: &PromptPlace) -> Question {
         self.question = place.worded(&self.question);
         self.question.clone()
     }

@@ -12,7 +12,7 @@ use crate::{config_file, confirm, tell};
 use rolecall_awsfiles::fingerprint::fingerprint;
 use rolecall_awsfiles::import::change::{self, Change};
 use rolecall_awsfiles::{diff, file_io};
-use rolecall_core::config::{self, Site as _};
+use rolecall_core::config::{self, EditTarget as _};
 use rolecall_core::domain::error::{Kind, UserError, printable};
 use rolecall_core::domain::secret::SecretKey;
 use rolecall_ipc::client::{self, Autostart};

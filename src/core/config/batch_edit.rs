@@ -3,7 +3,7 @@
 //! For an import of thousands of profiles, where an edit of its own for each would read the file thousands of times.
 
 use super::schema_types::{IdentitySection, RoleSection};
-use super::{ConfigError, HEADER, Site};
+use super::{ConfigError, EditTarget, HEADER};
 use serde::Serialize;
 use std::collections::BTreeMap;
 
@@ -20,7 +20,7 @@ pub struct BatchEdit {
 
 /// Adds the entries at the end of the text of a configuration; every byte that was there stays. The error names every
 /// entry that does not fit, by its path.
-pub fn add_entries(text: &str, site: &(impl Site + ?Sized), new: &BatchEdit) -> Result<String, ConfigError> {
+pub fn add_entries(text: &str, site: &(impl EditTarget + ?Sized), new: &BatchEdit) -> Result<String, ConfigError> {
     if new.identities.is_empty() && new.roles.is_empty() {
         return Ok(text.to_owned());
     }

@@ -4,7 +4,7 @@
 //! configuration, and is the old catalogue but for the one entry: an edit cannot make a file that the agent refuses, nor
 //! change what was not asked for.
 
-use super::edit_target::Site;
+use super::edit_target::EditTarget;
 use super::problem::shown as shown_path;
 use super::provenance::Origin;
 use super::schema_types::{IdentitySection, RoleSection, SocketSection};
@@ -81,7 +81,7 @@ impl Kinds {
 }
 
 /// Adds a role to the text of a configuration, which may be empty.
-pub fn add_role<S: Site + ?Sized>(
+pub fn add_role<S: EditTarget + ?Sized>(
     text: &str,
     file: &S,
     name: &str,
@@ -92,7 +92,7 @@ pub fn add_role<S: Site + ?Sized>(
 }
 
 /// Adds an identity to the text of a configuration, which may be empty.
-pub fn add_identity<S: Site + ?Sized>(
+pub fn add_identity<S: EditTarget + ?Sized>(
     text: &str,
     file: &S,
     name: &str,
@@ -103,7 +103,7 @@ pub fn add_identity<S: Site + ?Sized>(
 }
 
 /// Adds a socket to the text of a configuration.
-pub fn add_socket<S: Site + ?Sized>(
+pub fn add_socket<S: EditTarget + ?Sized>(
     text: &str,
     file: &S,
     name: &str,
@@ -114,21 +114,21 @@ pub fn add_socket<S: Site + ?Sized>(
 }
 
 /// Removes a socket.
-pub fn remove_socket<S: Site + ?Sized>(text: &str, file: &S, name: &str) -> Result<String, UserError> {
+pub fn remove_socket<S: EditTarget + ?Sized>(text: &str, file: &S, name: &str) -> Result<String, UserError> {
     remove(text, file, Kinds::Sockets, name)
 }
 
 /// Removes a role; refused while another role is assumed from it, or a socket serves it.
-pub fn remove_role<S: Site + ?Sized>(text: &str, file: &S, name: &str) -> Result<String, UserError> {
+pub fn remove_role<S: EditTarget + ?Sized>(text: &str, file: &S, name: &str) -> Result<String, UserError> {
     remove(text, file, Kinds::Roles, name)
 }
 
 /// Removes an identity; refused while a role is assumed from it.
-pub fn remove_identity<S: Site + ?Sized>(text: &str, file: &S, name: &str) -> Result<String, UserError> {
+pub fn remove_identity<S: EditTarget + ?Sized>(text: &str, file: &S, name: &str) -> Result<String, UserError> {
     remove(text, file, Kinds::Identities, name)
 }
 
-fn add<S: Site + ?Sized>(
+fn add<S: EditTarget + ?Sized>(
     text: &str,
     site: &S,
     kind: Kinds,
@@ -175,7 +175,7 @@ fn add<S: Site + ?Sized>(
     Ok(after)
 }
 
-fn remove<S: Site + ?Sized>(text: &str, site: &S, kind: Kinds, name: &str) -> Result<String, UserError> {
+fn remove<S: EditTarget + ?Sized>(text: &str, site: &S, kind: Kinds, name: &str) -> Result<String, UserError> {
     let file = site.file();
     let Loaded { catalogue: before, origins } = site.load(text).map_err(|e| broken(&e))?;
     let shown = printable(name, 128);
@@ -368,7 +368,13 @@ fn to_edit(value: &toml::Value) -> Value {
 }
 
 /// Reads the edited text again, and makes sure that nothing but the one entry differs.
-fn check<S: Site + ?Sized>(before: &Config, after: &str, site: &S, kind: Kinds, name: &str) -> Result<(), UserError> {
+fn check<S: EditTarget + ?Sized>(
+    before: &Config,
+    after: &str,
+    site: &S,
+    kind: Kinds,
+    name: &str,
+) -> Result<(), UserError> {
     let now = site.load(after).map_err(|e| refused(&e, kind, name))?.catalogue;
     let others = |c: &Config| {
         let identities = c.identities.values().filter(|i| kind != Kinds::Identities || i.name.as_str() != name);

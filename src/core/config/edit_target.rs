@@ -5,7 +5,7 @@ use super::{ConfigError, Loaded, load};
 use std::path::{Path, PathBuf};
 
 /// A file that is edited.
-pub trait Site {
+pub trait EditTarget {
     /// Gives its path.
     fn file(&self) -> &Path;
 
@@ -28,7 +28,7 @@ pub struct Part<'a> {
     pub files: &'a dyn Files,
 }
 
-impl Site for Part<'_> {
+impl EditTarget for Part<'_> {
     fn file(&self) -> &Path {
         self.file
     }
@@ -43,7 +43,7 @@ impl Site for Part<'_> {
 }
 
 /// A configuration of one file.
-impl Site for Path {
+impl EditTarget for Path {
     fn file(&self) -> &Path {
         self
     }
@@ -53,7 +53,7 @@ impl Site for Path {
     }
 }
 
-impl Site for PathBuf {
+impl EditTarget for PathBuf {
     fn file(&self) -> &Path {
         self
     }

@@ -47,7 +47,7 @@ mod validators;
 
 pub use batch_edit::{BatchEdit, add_entries};
 pub use edit::{IfPresent, add_identity, add_role, add_socket, remove_identity, remove_role, remove_socket};
-pub use edit_target::{Part, Site};
+pub use edit_target::{EditTarget, Part};
 pub use includes::{Content, Files, Overlay, Unread, is_included};
 pub use problem::{ConfigError, Located};
 pub use provenance::{MadeBy, Origin, Provenance};
