@@ -1,6 +1,7 @@
 //! The container credential endpoint: `GET /role/NAME` with a grant's token in `Authorization`, as ECS and EKS serve it.
 //!
-//! Clients that do not read the token variable use the metadata service below `/metadata/TOKEN`, with the same grant.
+//! Clients that do not read the token variable use the metadata service below `/metadata/TOKEN`, with the same grant. The
+//! Rust crate `object_store` is such a client.
 //!
 //! Never 404, which Java reads as "there is no such service" and goes on to the next provider; never 200 without a session.
 

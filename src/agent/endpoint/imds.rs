@@ -3,6 +3,8 @@
 //! It has no secret of its own: what keeps others out is the check of who is at the other end, and what keeps web pages
 //! out is the PUT with a header of its own before everything. Only what leads to credentials is served; all else is not
 //! there, as on an instance without it.
+//!
+//! Each service has a port of its own, because the AWS SDK for Go drops a path prefix of the endpoint address.
 
 use super::container::no_memory;
 use super::credentials_body;
