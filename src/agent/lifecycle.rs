@@ -105,7 +105,7 @@ pub async fn run(
     agent.endpoint.close().await;
     socket.unlink().await;
     agent.extra.close().await;
-    server::accept_peer(&agent, &socket, &slots);
+    server::drain_backlog(&agent, &socket, &slots);
     drop(listener);
     // The close of a file can wait for its file system, as of the locks here.
     let _ = STATE.run("the locks of the agent", UNLOCK, move || drop(socket)).await;

@@ -279,7 +279,7 @@ pub(super) async fn serve(agent: &Arc<Agent>, slots: &Arc<Semaphore>) {
             let mut ended = cut.clone();
             let gate = SocketListener { name, room: Arc::new(Semaphore::new(ROOM)), cut };
             tokio::select! {
-                () = server::accept(&listener, |stream| server::drain_backlog(&agent, stream, &slots, Some(&gate))) => {}
+                () = server::accept(&listener, |stream| server::accept_peer(&agent, stream, &slots, Some(&gate))) => {}
                 // Each change of its settings wakes this as well; its end is when nobody can tell of one any more.
                 () = async { while ended.changed().await.is_ok() {} } => {}
             }

@@ -56,7 +56,7 @@ pub fn connections(descriptors: u64) -> usize {
 
 /// Accepts connections for ever; cancelled by dropping. Each is served by a task that holds one of `slots`.
 pub(super) async fn serve(agent: &Arc<Agent>, listener: &UnixListener, slots: &Arc<Semaphore>) {
-    accept(listener, |stream| drain_backlog(agent, stream, slots, None)).await;
+    accept(listener, |stream| accept_peer(agent, stream, slots, None)).await;
 }
 
 /// Takes connections for ever, one after the other; cancelled by dropping.
@@ -81,20 +81,20 @@ pub(super) async fn accept(listener: &UnixListener, take: impl Fn(UnixStream)) {
 }
 
 /// Lets those in who have connected already, and waits for nobody. At systemd's socket the next agent does it.
-pub(super) fn accept_peer(agent: &Arc<Agent>, socket: &Socket, slots: &Arc<Semaphore>) {
+pub(super) fn drain_backlog(agent: &Arc<Agent>, socket: &Socket, slots: &Arc<Semaphore>) {
     if socket.is_kept_by_systemd() {
         return;
     }
     // Not by tokio: a connection that its event queue has not told of yet is one all the same.
     while let Ok(stream) = socket.accept() {
         if let Ok(stream) = stream.set_nonblocking(true).and_then(|()| UnixStream::from_std(stream)) {
-            drain_backlog(agent, stream, slots, None);
+            accept_peer(agent, stream, slots, None);
         }
     }
 }
 
 /// Serves who may connect, by the agent's own socket or by the gate of an extra one.
-pub(super) fn drain_backlog(
+pub(super) fn accept_peer(
     agent: &Arc<Agent>,
     stream: UnixStream,
     slots: &Arc<Semaphore>,

@@ -1,6 +1,6 @@
 //! `~/.aws/config` and `~/.aws/credentials`, read and edited line by line; every byte that is not ours stays.
 //!
-//! Text in, text out: only [`sync`] touches the disk. Nothing here knows the configuration, the agent or AWS itself.
+//! Text in, text out: only [`file_io`] touches the disk. Nothing here knows the configuration, the agent or AWS itself.
 //! No INI crate is used: those keep neither comments, nor order, nor nested `s3 =` blocks, nor a `[default]` at its place.
 
 #![cfg_attr(test, allow(clippy::disallowed_methods, reason = "tests prepare files of their own"))]

@@ -30,8 +30,8 @@ struct Place<'a> {
 }
 
 /// What is said of a variable that fish keeps for all its shells.
-const FISH_UNIVERSAL: &str = "  set -qU rolecall_name; and echo \"rolecall: rolecall_name is universal in fish and stays set; \
-                              remove it: set -eU rolecall_name\" >&2\n";
+const FISH_UNIVERSAL: &str = "  set -qU $rolecall_name; and echo \"rolecall: $rolecall_name is universal in fish and stays set; \
+                              remove it: set -eU $rolecall_name\" >&2\n";
 
 /// Prints the variables, writes them into a file, or prints what unsets them.
 pub(super) fn run(paths: impl Fn() -> Result<Paths, UserError>, args: &EnvArgs) -> Result<(), Failure> {
@@ -187,7 +187,7 @@ fn push_unset(out: &mut String, names: &[&str], format: Format) {
             // A universal variable is every shell's and outlives them all, and no other one hides it from programs: its owner
             // is told, and removes it or not. Without the last word the look for it would be the whole script's outcome.
             let names = names.join(" ");
-            push_all(out, &["for rolecall_name in ", &names, "\n  set -eg rolecall_name\n", FISH_UNIVERSAL]);
+            push_all(out, &["for rolecall_name in ", &names, "\n  set -eg $rolecall_name\n", FISH_UNIVERSAL]);
             out.push_str("end\nset -e rolecall_name\ntrue\n");
         }
         // A statement each, with its own end: in `eval` the lines become one.

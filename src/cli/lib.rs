@@ -10,15 +10,15 @@
 //! | `key_input`, `key_csv` | an access key from a terminal, JSON or CSV |
 //! | `json` | the schemas of what `--json` prints |
 //! | `quote` | values written for shells |
-//! | `shadowing` | the variables that say who one is |
+//! | `credential_env` | the variables that say who one is |
 //! | `browser` | the program that shows an address |
-//! | `ask` | questions on the terminal |
+//! | `confirm` | questions on the terminal |
 //! | `setup` | plans and makes what two accounts need; a file for each of its three commands |
-//! | `launch` | what a program in a role finds in its environment, and the program itself |
+//! | `exec` | what a program in a role finds in its environment, and the program itself |
 //! | `shells` | shells: completions with live names, and the function that switches one |
 //! | `log_files` | the audit log's files and their rotation |
-//! | `waiting` | what is waited for, said on a terminal |
-//! | `standing`, `init` | `rolecall` alone, and the first steps |
+//! | `spinner` | what is waited for, said on a terminal |
+//! | `overview`, `init` | `rolecall` alone, and the first steps |
 //! | `config_file` | config.toml read, edited and written, and the agent told |
 //! | the others | one command each |
 

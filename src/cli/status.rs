@@ -5,7 +5,7 @@
 //!
 //! | file | owns |
 //! |---|---|
-//! | `picture` | the whole as lines: what is wanted and wrong, the tree, the agent |
+//! | `render` | the whole as lines: what is wanted and wrong, the tree, the agent |
 //! | `tree` | identities and roles, each with what is left of its session |
 //! | `watch`, `keys`, `signals` | the live screen: when it is drawn, what a key means, how it is left |
 

@@ -6,7 +6,7 @@
 //! | [`paths`] | where the files of a user are |
 //! | [`process`] | this process and its memory; a handle on another process |
 //! | [`blocking`] | blocking calls on a bounded pool of threads, each with a deadline |
-//! | [`config_disk`] | the files of a configuration on disk, for both programs |
+//! | [`config_loader`] | the files of a configuration on disk, for both programs |
 //! | [`reach`] | looks at paths that may never answer |
 //! | [`panics`] | what a panic prints |
 

@@ -6,15 +6,15 @@
 //!
 //! | file | owns |
 //! |---|---|
-//! | `line` | the conversation: frames in, frames out |
+//! | `transport` | the conversation: frames in, frames out |
 //! | `journal` | the state file |
 //! | `calls` | calls to IAM: how long they are tried, what a refusal means |
-//! | `survey` | what is there already, and whose it is |
+//! | `discovery` | what is there already, and whose it is |
 //! | `apply` | the steps, in their order |
 //! | `key` | the access key, from IAM into the vault |
 //! | `device` | the MFA device and its first codes |
-//! | `owners` | whose the things are that a state names |
-//! | `doom` | what would be removed, and what stays |
+//! | `ownership` | whose the things are that a state names |
+//! | `teardown_plan` | what would be removed, and what stays |
 //! | `destroy` | removing it |
 
 #![cfg_attr(test, allow(clippy::disallowed_methods, reason = "tests prepare files of their own"))]

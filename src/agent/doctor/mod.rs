@@ -7,9 +7,9 @@
 //!
 //! | file | owns |
 //! |---|---|
-//! | `start` | the vault and its key, or the source; the clock and the way to AWS |
+//! | `preflight` | the vault and its key, or the source; the clock and the way to AWS |
 //! | `chain` | AssumeRole, role after role; what is varied when one is refused |
-//! | `reading` | who may read IAM here, and what it says |
+//! | `policy_reader` | who may read IAM here, and what it says |
 //! | `region` | whether another Region accepts what one rejects |
 //! | `document` | a policy document's JSON |
 //!

@@ -6,19 +6,19 @@
 //!
 //! | file | owns |
 //! |---|---|
-//! | `tree`, `glob` | the files: the first one, and what `include` leads to |
-//! | `raw` | the sections as they are written; the schema and edits are made from them |
+//! | `includes`, `glob` | the files: the first one, and what `include` leads to |
+//! | `schema_types` | the sections as they are written; the schema and edits are made from them |
 //! | `sections` | which keys a section has, and the check of each |
-//! | `walk` | from a document's table to those keys: unknown, missing, of the wrong type |
+//! | `reader` | from a document's table to those keys: unknown, missing, of the wrong type |
 //! | `roles`, `defaults` | the keys of roles, and of what they inherit |
 //! | `accounts`, `templates`, `pattern`, `expand` | a role for each of many accounts |
 //! | `sockets` | the keys of further sockets |
 //! | `sources` | the keys of identities without a stored key, and which go with which type |
-//! | `values` | the checks of single values that the domain has no type for |
+//! | `validators` | the checks of single values that the domain has no type for |
 //! | `problem` | what is wrong and where, and the report of it |
-//! | `origins` | where an entry stands, or what made it |
-//! | `edit`, `site`, `lines` | adding and removing entries |
-//! | `bulk` | adding many at once |
+//! | `provenance` | where an entry stands, or what made it |
+//! | `edit`, `edit_target`, `line_endings` | adding and removing entries |
+//! | `batch_edit` | adding many at once |
 //! | `schema` | the JSON schema for editors |
 
 mod accounts;

@@ -1,7 +1,7 @@
 //! The JSON schema of config.toml, for editors that complete and check while one types.
 //!
 //! It is made from the `raw` types and says less than `parse`: an editor helps, the agent decides. The copy in `config/`
-//! is what users point their editors to; `ROLECALL_BLESS=1 cargo test --lib schema` writes it anew.
+//! is what users point their editors to; `ROLECALL_BLESS=1 cargo test -p rolecall-core schema` writes it anew.
 
 use super::schema_types::Configuration;
 
@@ -28,7 +28,10 @@ mod tests {
             std::fs::write(&file, schema_json()).expect("written");
         }
         let on_disk = std::fs::read_to_string(&file).unwrap_or_default();
-        assert!(on_disk == schema_json(), "out of date: `ROLECALL_BLESS=1 cargo test --lib schema` writes it anew");
+        assert!(
+            on_disk == schema_json(),
+            "out of date: `ROLECALL_BLESS=1 cargo test -p rolecall-core schema` writes it anew"
+        );
     }
 
     #[test]

@@ -6,12 +6,12 @@
 //!
 //! | file | owns |
 //! |---|---|
-//! | `wish` | what was asked for, checked as far as it can be without the accounts |
-//! | `rules` | IAM's rules for names, paths, tags and policies' ARNs |
+//! | `request` | what was asked for, checked as far as it can be without the accounts |
+//! | `iam_limits` | IAM's rules for names, paths, tags and policies' ARNs |
 //! | `policy` | a policy document that a person wrote: its flaws, by line |
 //! | `documents` | the documents that a setup writes itself |
-//! | `steps` | the calls, in the order that works |
-//! | `made` | what the calls make, and what removes it again |
+//! | `plan` | the calls, in the order that works |
+//! | `resources` | what the calls make, and what removes it again |
 //! | `render` | the calls as text, CloudFormation, Terraform and `aws` commands |
 //! | `call` | a call to IAM as data |
 
