@@ -1,6 +1,6 @@
 //! An AWS file as lines and sections, without losing a byte: the lines, put together, are the file.
 //!
-//! Refuses nothing and judges nothing: a line that cannot be understood is kept and noted as a [`Flaw`]. It borrows the
+//! Refuses nothing and judges nothing: a line that cannot be understood is kept and noted as a [`ParseIssue`]. It borrows the
 //! text, so that a secret in it is not copied. Where tools differ it reads as botocore does, the most tolerant of
 //! them, so that no section or key stays unseen.
 

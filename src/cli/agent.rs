@@ -13,8 +13,8 @@ use super::output::{self, Failure};
 use super::{config_file, quote, spinner, status};
 use rolecall_core::domain::error::{Kind, UserError};
 use rolecall_ipc::client::{self, Autostart};
-use rolecall_platform::files;
 use rolecall_platform::paths::{Paths, file_id};
+use rolecall_platform::{files, reach};
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use stop::stop;
@@ -45,11 +45,12 @@ pub(super) fn run(paths: &Paths, command: &AgentCommand) -> Result<(), Failure> 
         AgentCommand::Restart => {
             // Before the one that runs is ended: the next one would refuse to start.
             paths.conflict.clone().map_or(Ok(()), Err)?;
+            paths.ensure_answered()?;
+            let was_running = stop(paths)?;
             if let Err(report) = note_places(paths) {
                 // On a full disk; an agent that this command starts itself gets the variables.
                 output::complain(None, &report);
             }
-            let was_running = stop(paths)?;
             systemd::reread(paths);
             start(paths, if was_running { "restarted" } else { "started" })
         }
@@ -65,7 +66,9 @@ fn start(paths: &Paths, what: &str) -> Result<(), Failure> {
 /// Notes the directories that this caller uses, if they are not the standard ones. An agent that a service manager starts
 /// has none of the variables of a shell, and reads the note.
 fn note_places(paths: &Paths) -> Result<(), UserError> {
-    paths.note().map_or(Ok(()), |(file, text)| files::keep_note(file, text.as_deref()))
+    let Some((file, text)) = paths.note() else { return Ok(()) };
+    reach::ensure_answers(file)?;
+    files::keep_note(file, text.as_deref())
 }
 
 /// Fails if the agent uses another configuration than ROLECALL_CONFIG names: a service manager has started it, without this

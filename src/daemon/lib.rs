@@ -152,6 +152,7 @@ async fn note_interrupts(interrupted: Arc<AtomicBool>) {
 fn world(interrupted: Arc<AtomicBool>) -> Result<oneshot::SetupContext, UserError> {
     let paths = Paths::from_env()?;
     paths.homeless.clone().map_or(Ok(()), Err)?;
+    paths.ensure_answered()?;
     reach::ensure_seen(&paths.state)?;
     files::ensure_private_dir(&paths.state)?;
     let catalogue = config_loader::load(&paths.config).map_err(|e| e.report())?.catalogue;
@@ -186,6 +187,7 @@ fn start(activated: listenfd::ListenFd) -> Result<(Paths, Socket), BindError> {
     if let Some(why) = &paths.homeless {
         return Err(BindError::Failed(why.clone()));
     }
+    paths.ensure_answered().map_err(BindError::Failed)?;
     // Whichever it took, callers who mean the other one would be served by this one.
     if let Some(conflict) = &paths.conflict {
         return Err(BindError::Failed(conflict.clone()));

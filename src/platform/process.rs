@@ -176,7 +176,13 @@ unsafe fn close_all_from(first: libc::c_uint) {
     // SAFETY: the caller uses none of them again.
     unsafe {
         // By number: musl's part of the crate has no wrapper for it.
-        libc::syscall(libc::SYS_close_range, first, libc::c_uint::MAX, 0_u32);
+        if libc::syscall(libc::SYS_close_range, first, libc::c_uint::MAX, 0_u32) == 0 {
+            return;
+        }
+        // Linux before 5.9, or a filter of system calls.
+        for fd in first..1024 {
+            libc::close(fd.cast_signed());
+        }
     }
 }
 

@@ -15,6 +15,7 @@ use rolecall_core::domain::error::{Kind, UserError};
 use rustix::fs::{FileType, Mode, OFlags};
 use std::ffi::{CStr, CString};
 use std::fs;
+use std::io;
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::MetadataExt;
 use std::path::Path;
@@ -84,9 +85,10 @@ pub fn look(path: &Path, follow: Follow, deadline: Duration) -> Result<Option<Fo
     Ok(meta.ok().map(|meta| Found { id: (meta.dev(), meta.ino()), uid: meta.uid(), mode: meta.mode() }))
 }
 
-/// Returns whether nothing is at a path. A path that does not answer is not known to be missing.
+/// Returns whether nothing is at a path. A path that does not answer, or cannot be looked at, is not known to be missing.
 pub fn is_missing(path: &Path) -> bool {
     look(path, Follow::Yes, DEADLINE) == Ok(None)
+        && fs::metadata(path).is_err_and(|e| matches!(e.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory))
 }
 
 /// Returns when a path can be used without waiting: the file, or the directory, was opened and read from.
@@ -94,6 +96,9 @@ pub fn is_missing(path: &Path) -> bool {
 /// A missing path can be used too. The path may be a symlink.
 pub fn answers(path: &Path, deadline: Duration) -> Result<(), NoAnswer> {
     let Some(name) = name_of(path) else { return Ok(()) };
+    if is_on_block_device(path) {
+        return Ok(());
+    }
     child(deadline, || read_a_bit(&name))
 }
 
@@ -110,7 +115,7 @@ pub fn ensure_seen(path: &Path) -> Result<Option<Found>, UserError> {
 /// Says that a path does not answer.
 pub fn no_answer(path: &Path) -> UserError {
     UserError::new(Kind::Failed, format!("{} does not answer", path.display()))
-        .hint("its file system hangs: mount it again, or unmount it (`umount -l`)")
+        .hint("run it again; if it stays so, the file system hangs: mount it again, or unmount it (`umount -l`)")
 }
 
 fn name_of(path: &Path) -> Option<CString> {
@@ -159,6 +164,13 @@ fn read_a_bit(name: &CStr) {
         let mut entries = [std::mem::MaybeUninit::uninit(); 1024];
         let _ = rustix::fs::RawDir::new(&file, &mut entries).next();
     }
+}
+
+/// Returns whether a path is on a disk of this machine, which needs no deadline. A network file system, FUSE and memory
+/// have a device number with major 0; so have btrfs and overlayfs, which are looked at like the former.
+fn is_on_block_device(path: &Path) -> bool {
+    let found = in_memory(path, Follow::Yes);
+    cfg!(target_os = "linux") && found.is_ok_and(|found| found.is_some_and(|found| rustix::fs::major(found.id.0) != 0))
 }
 
 /// The kernel would have to ask a file system for the path.

@@ -138,6 +138,26 @@ fn start_names_the_directory_that_hangs() {
 }
 
 #[test]
+fn hung_vault_gets_no_second_one_beside_it() {
+    needs!("root");
+    for mount in MOUNTS {
+        let home = Home::bare(&file_vault(CHAIN));
+        let dead = mount();
+        let hung = dead.path("vault.rolecall");
+        let note = home.path(".local/state/rolecall/places");
+        let text = format!("vault={}\n", hung.display());
+        rolecall::files::ensure_private_dir(note.parent().unwrap()).unwrap();
+        rolecall::files::write_private(&note, text.as_bytes()).unwrap();
+        for args in [&["agent", "start"][..], &["agent", "restart"], &["get", "prod"], &["unlock", "--vault"]] {
+            assert_says(&ended(home.rolecall(args).stdin(Stdio::null())), &hung);
+        }
+        assert_says(&ended(&mut home.command(ROLECALLD)), &hung);
+        assert_eq!(fs::read_to_string(&note).unwrap(), text, "the note stays as it is");
+        assert!(!home.path(".local/share/rolecall/vault.rolecall").exists());
+    }
+}
+
+#[test]
 fn agent_that_cannot_end_leaves_its_place() {
     needs!("root");
     let home = Home::bare(&file_vault(CHAIN));

@@ -65,6 +65,7 @@ pub(super) fn install(paths: &Paths, args: &InstallArgs) -> Result<(), Failure> 
         files::ensure_private_dir(&paths.state)?;
         paths.vault_file.parent().map_or(Ok(()), files::ensure_private_dir)?;
     }
+    paths.ensure_answered()?;
     // What systemd starts has none of the variables of this shell.
     super::note_places(paths)?;
     // An agent that `get` has started has the socket; and one of the old unit does not know the new one.

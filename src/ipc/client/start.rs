@@ -97,6 +97,7 @@ fn place_of_an_extra_socket(paths: &Paths) -> UserError {
 /// Starts an agent and waits until it answers; returns as well when somebody else's start came first.
 pub fn start_agent(paths: &Paths) -> Result<(), UserError> {
     refuse_without_home(paths)?;
+    paths.ensure_answered()?;
     ensure_places_answer(paths)?;
     refuse_place_of_extra_socket(paths)?;
     // A caller's umask may be so strict that a directory could not be entered by its owner.

@@ -25,7 +25,7 @@ pub enum Tag {
     Progress,
     /// JSON of [`rolecall_core::domain::question::Question`]: the client asks its person and sends a [`super::message::Reply`].
     Question,
-    /// JSON of [`rolecall_core::domain::report::Report`]. Its form never changes, so that any two versions can refuse each other.
+    /// JSON of [`rolecall_core::domain::error::UserError`]. Its form never changes, so that any two versions can refuse each other.
     Refusal,
     /// The bytes for stdout, as they are.
     Session,

@@ -78,7 +78,7 @@ pub struct Place {
 /// Follows a path and every symlink on it, and refuses it if another user could change where it leads.
 ///
 /// Missing directories are accepted: whoever creates them checks them again. The entry itself is not checked; see
-/// [`Flaw::of`].
+/// [`OwnershipFlaw::of`].
 pub fn resolve(path: &Path) -> Result<Place, Exposed> {
     walk(path, true)
 }

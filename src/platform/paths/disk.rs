@@ -1,7 +1,7 @@
 //! What the choice of paths looks at on the disk: whose a directory is, which file a path leads to, a short note.
 
 use super::user;
-use crate::reach::{self, DEADLINE, Follow, Found, NoAnswer};
+use crate::reach::{self, Follow, Found, NoAnswer};
 use rustix::fs::{Mode, OFlags};
 use std::cell::RefCell;
 use std::fs::File;
@@ -36,6 +36,9 @@ pub(super) trait Disk {
     /// Returns the home in a directory service, which may take seconds.
     fn home_in_directory_service(&self, uid: u32) -> Option<PathBuf>;
 }
+
+/// How long a directory may take without which no path is known: a disk that spins up, an automounter over a slow network.
+const DECISIVE: Duration = Duration::from_secs(8);
 
 /// How long the socket and the note may take. Each AWS command waits for them.
 const SHORT: Duration = Duration::from_secs(1);
@@ -101,7 +104,7 @@ impl RealDisk {
 
 impl Disk for RealDisk {
     fn directory(&self, path: &Path) -> Option<Directory> {
-        let found = self.ask_whether(true, path, || reach::look(path, Follow::Yes, DEADLINE));
+        let found = self.ask_whether(true, path, || reach::look(path, Follow::Yes, DECISIVE));
         let Found { id, uid, mode } = found.filter(Found::is_dir)?;
         Some(Directory { uid, mode, id })
     }

@@ -63,6 +63,11 @@ pub struct Paths {
     pub places: Vec<PathBuf>,
     /// Where the agent notes directories that are not the standard ones.
     pub note_file: Option<PathBuf>,
+    /// The configuration in that note.
+    pub noted_config: Option<PathBuf>,
+    /// A path that did not answer, so that another one may have been chosen in its place. A running agent can be used all
+    /// the same; nothing may be created by these paths.
+    pub unanswered: Option<PathBuf>,
 }
 
 impl Paths {
@@ -72,7 +77,9 @@ impl Paths {
         let disk = RealDisk::default();
         #[expect(clippy::disallowed_methods, reason = "the one place that reads the environment for paths")]
         let chosen = Self::choose(|name| env::var_os(name), uid, &disk);
-        let mut unanswered = disk.unanswered().into_iter();
+        let unanswered = disk.unanswered();
+        let other = unanswered.first().map(|hung| hung.path.clone());
+        let mut unanswered = unanswered.into_iter();
         let counts = |hung: &Unanswered| match &chosen {
             Ok(paths) => hung.is_decisive || hung.path == paths.socket,
             // What was not seen may be the cause.
@@ -80,8 +87,15 @@ impl Paths {
         };
         match unanswered.find(counts) {
             Some(hung) => Err(reach::no_answer(&hung.path)),
-            None => chosen,
+            None => chosen.map(|paths| Self { unanswered: other, ..paths }),
         }
+    }
+
+    /// Fails if a path did not answer that could be the one to be used.
+    ///
+    /// For everything that creates files: a vault or configuration on a mount that hangs must not get a second one beside it.
+    pub fn ensure_answered(&self) -> Result<(), UserError> {
+        self.unanswered.as_deref().map_or(Ok(()), |path| Err(reach::no_answer(path)))
     }
 
     fn choose(var: impl Fn(&str) -> Option<OsString>, uid: u32, disk: &impl Disk) -> Result<Self, UserError> {
@@ -164,6 +178,7 @@ impl Paths {
         // The configuration of one world is none of another's, whatever the shell around it has set.
         let xdg = |name: &str| absolute(var, name).filter(|dir| separate.is_none() || is_below(dir, &home));
         let variable = xdg("XDG_CONFIG_HOME").map(|dir| dir.join("rolecall/config.toml"));
+        let noted_config = noted.config.clone();
         let (config, is_stray) = if let Some(path) = explicit(var, "ROLECALL_CONFIG")? {
             (Placed { path, other: None }, false)
         } else {
@@ -204,6 +219,7 @@ impl Paths {
             places,
             // An agent of its own says nothing about the one that all callers share.
             note_file: named.is_none().then_some(note),
+            noted_config,
             home,
             ..Self::default()
         })
@@ -227,15 +243,17 @@ impl Paths {
         Self { socket: self.find_socket(&RealDisk::default()), ..self.clone() }
     }
 
-    /// Returns the file in which the agent notes directories that are not the standard ones, and what belongs in it.
+    /// Returns the file in which the agent notes directories that are not the standard ones, and what belongs in it;
+    /// `None` if there is no such file, or if a path did not answer.
     ///
     /// A caller without the XDG variables finds them there; see `places`.
     pub fn note(&self) -> Option<(&Path, Option<String>)> {
-        let note = self.note_file.as_deref()?;
+        let note = self.note_file.as_deref().filter(|_| self.unanswered.is_none())?;
         // Whether there is something is looked at when the note is read.
         let moved = |path: &Path, standard: &str| (path != self.home.join(standard)).then(|| path.to_path_buf());
         let text = Note {
-            config: moved(&self.config, CONFIG).filter(|_| !self.config_is_named),
+            // The variable is the choice of one caller and changes nothing for the others.
+            config: if self.config_is_named { self.noted_config.clone() } else { moved(&self.config, CONFIG) },
             state: moved(&self.state, STATE),
             vault: moved(&self.vault_file, VAULT),
         };

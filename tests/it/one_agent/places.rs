@@ -125,6 +125,20 @@ fn restart_names_a_configuration_the_manager_does_not_know() {
 }
 
 #[test]
+fn restart_with_a_named_configuration_keeps_the_noted_one() {
+    let home = Home::bare(&file_vault());
+    let note = home.path(".local/state/rolecall/places");
+    let noted = format!("config={}\n", home.path("xdg/rolecall/config.toml").display());
+    rolecall::files::ensure_private_dir(note.parent().unwrap()).unwrap();
+    rolecall::files::write_private(&note, noted.as_bytes()).unwrap();
+    let project = home.path("project.toml");
+    fs::copy(home.config(), &project).unwrap();
+    let restarted = home.rolecall(["agent", "restart"]).env("ROLECALL_CONFIG", &project).output().unwrap();
+    assert!(restarted.status.success(), "{}", text(&restarted.stderr));
+    assert_eq!(fs::read_to_string(&note).unwrap(), noted);
+}
+
+#[test]
 fn agent_of_its_own_leads_no_other_caller_to_its_directories() {
     let home = Home::bare(&file_vault());
     // Where the note would be.
