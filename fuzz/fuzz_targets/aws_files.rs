@@ -5,13 +5,13 @@
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
-use rolecall::aws_files::inventory::census;
+use rolecall::aws_files::default_profile;
 use rolecall::aws_files::diff;
 use rolecall::aws_files::document::{Document, FileKind};
 use rolecall::aws_files::entry::Entry;
-use rolecall::aws_files::import::{self, Origin, Plan, ImportInput, change};
+use rolecall::aws_files::import::{self, ImportInput, Origin, Plan, change};
+use rolecall::aws_files::inventory::census;
 use rolecall::aws_files::managed_block;
-use rolecall::aws_files::default_profile;
 use rolecall::domain::catalogue::Config;
 use rolecall::domain::names::Name;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
@@ -42,12 +42,18 @@ fuzz_target!(|bytes: &[u8]| {
 fn block(text: &[u8]) {
     let file = Path::new(CONFIG);
     let entries: Vec<Entry> = ["prod", "dev"]
-        .map(|name| Entry::new(Name::new(name).expect("a name"), Path::new(PROGRAM), Some("eu-west-1")).expect("an entry"))
+        .map(|name| {
+            Entry::new(Name::new(name).expect("a name"), Path::new(PROGRAM), Some("eu-west-1")).expect("an entry")
+        })
         .into();
     let rendered = managed_block::render(&entries);
     let Ok(with) = managed_block::replace(file, text, &rendered) else { return };
     diff::unified(file, text, &with);
-    assert_eq!(managed_block::replace(file, &with, &rendered).expect("a block of ours"), with, "a second time changes nothing");
+    assert_eq!(
+        managed_block::replace(file, &with, &rendered).expect("a block of ours"),
+        with,
+        "a second time changes nothing"
+    );
     let without = managed_block::replace(file, &with, "").expect("a block of ours");
     if managed_block::find(file, text).expect("the markers were sound").is_none() {
         assert_eq!(without, text, "what is around the block stays");
@@ -70,7 +76,8 @@ fn imported(config: &[u8], credentials: &[u8]) {
     for (text, changes, file) in [(config, &plan.config, CONFIG), (credentials, &plan.credentials, CREDENTIALS)] {
         diff::of_changes(Path::new(file), text, changes);
         let after = change::apply(text, changes);
-        let before = change::revert(&after, changes, &|identity| secret(&plan, identity)).expect("every secret is known");
+        let before =
+            change::revert(&after, changes, &|identity| secret(&plan, identity)).expect("every secret is known");
         assert_eq!(before.as_slice(), text, "an import can be undone");
         change::revert_found(&after, changes, &|identity| secret(&plan, identity)).expect("every secret is known");
     }

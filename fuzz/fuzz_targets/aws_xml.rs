@@ -13,7 +13,7 @@ use rolecall::domain::credential::{AccessKey, Signer};
 use rolecall::domain::plan::{AssumeRole, SessionTokenCall};
 use rolecall::domain::secret::{SecretKey, WebToken};
 use rolecall::domain::source::WebIdentity;
-use rolecall::ports::{Accounts, AccountSession, Resource, TokenError, TokenService};
+use rolecall::ports::{AccountSession, Accounts, Resource, TokenError, TokenService};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;

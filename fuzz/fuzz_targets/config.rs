@@ -31,7 +31,8 @@ impl Files for InMemory {
 }
 
 fuzz_target!(|bytes: &[u8]| {
-    let paths = std::iter::once(PathBuf::from(MAIN)).chain((1..).map(|n| format!("/etc/rolecall/roles.d/{n}.toml").into()));
+    let paths =
+        std::iter::once(PathBuf::from(MAIN)).chain((1..).map(|n| format!("/etc/rolecall/roles.d/{n}.toml").into()));
     let files = InMemory(paths.zip(bytes.split(|byte| *byte == 0).map(<[u8]>::to_vec)).take(9).collect());
     let main = Path::new(MAIN);
     match config::load(main, &files) {

@@ -5,12 +5,12 @@
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
-use rolecall::domain::question::{Device, Question};
 use rolecall::domain::error::UserError;
+use rolecall::domain::question::{Device, Question};
 use rolecall::protocol::frame::{self, Tag};
 use rolecall::protocol::message::{Answer, Call, Progress, Reply, Startup};
 use rolecall::protocol::process_output;
-use rolecall::protocol::setup::{WorkerRequest, FirstCodes, NewDevice, Outcome};
+use rolecall::protocol::setup::{FirstCodes, NewDevice, Outcome, WorkerRequest};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use std::io::{self, Read};

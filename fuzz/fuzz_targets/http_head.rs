@@ -3,8 +3,8 @@
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
-use rolecall::adapters::dbus::SessionBus;
 use rolecall::adapters::clock::SystemClock;
+use rolecall::adapters::dbus::SessionBus;
 use rolecall::adapters::desktop::Desktop;
 use rolecall::adapters::sources::StartupEnv;
 use rolecall::adapters::sts::Sts;
