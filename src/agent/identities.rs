@@ -61,7 +61,8 @@ impl Agent {
             return Err(UserError::new(Kind::Usage, format!("`{name}` is the name of a role"))
                 .hint("identities and roles share one namespace: choose another name"));
         }
-        let there = match self.ports.vault.read(&name).await {
+        let locked = |failure: Failure| failure.report.with_note("nothing was stored");
+        let there = match watch.run(self.ports.vault.read(&name)).await.map_err(locked)? {
             Ok(there) => Some(there),
             Err(report) if report.kind == Kind::Config => None,
             // A vault that cannot tell what it holds is not written over.
@@ -82,7 +83,6 @@ impl Agent {
             .hint("`--replace` stores the new one in its place"));
         }
         // Tried before it is stored: a key with a typing error is found now, not at the first `get`.
-        let locked = |failure: Failure| failure.report.with_note("nothing was stored");
         let (who, elsewhere) = watch.run(self.try_key(&name, &key, region, arns)).await.map_err(locked)??;
         if who.arn.ends_with(":root") {
             return Err(UserError::new(
@@ -102,11 +102,13 @@ impl Agent {
         let arn = who.arn.clone();
         let stored = StoredKey { key, arn, stored: now, totp, created: None, next: None, imported, first: None };
         watch.check().map_err(locked)?;
+        // A write is not ended: a lock waits for it.
         self.ports.vault.write(&name, &stored).await?;
         if imported {
             // The file is cleared next: only what the vault gives back is in the vault.
-            let back =
-                self.ports.vault.read(&name).await.map_err(|report| report.with_note("the file still has the key"))?;
+            let read = watch.run(self.ports.vault.read(&name)).await;
+            let read = read.unwrap_or_else(|failure| Err(failure.report));
+            let back = read.map_err(|report| report.with_note("the file still has the key"))?;
             if back.key.id != stored.key.id || back.key.secret.expose() != stored.key.secret.expose() {
                 return Err(UserError::new(Kind::Failed, format!("the vault does not give back the key of {name}"))
                     .hint("the file still has it; look at the vault: `rolecall identity list`"));

@@ -78,7 +78,7 @@ impl Agent {
         caller: &Caller,
         context: &Context,
         connection: &mut Connection,
-    ) -> Result<Answer, UserError> {
+    ) -> Result<Response, UserError> {
         let name = Name::new(name).map_err(|why| UserError::new(Kind::Usage, why))?;
         let watch = self.locks.watch();
         let taken = {
@@ -102,7 +102,9 @@ impl Agent {
             }
             Err(_) => self.audit.write(line),
         }
-        taken.map(|key| Answer::AccessKey { access_key_id: key.id, secret_access_key: key.secret })
+        let key = taken?;
+        let answer = Answer::AccessKey { access_key_id: key.id, secret_access_key: key.secret };
+        Ok(Response::Secret(Box::new(answer), watch))
     }
 
     /// Reads the key, asks the person, and reads it again: the question may have been open for long.

@@ -3,6 +3,8 @@
 use super::Agent;
 use super::audit::{AuditLine, Event};
 use super::caller::Caller;
+use super::failure::Failure;
+use super::lock_watch::LockWatch;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use rolecall_core::domain::credential::AccessKey;
@@ -16,7 +18,12 @@ const PASSWORD_MAX: usize = 1024;
 
 impl Agent {
     /// Stores the password of the user that the configuration names, and has the next call to AWS read it.
-    pub(super) async fn keep_proxy_password(&self, password: &SecretKey, caller: &Caller) -> Result<String, UserError> {
+    pub(super) async fn keep_proxy_password(
+        &self,
+        password: SecretKey,
+        caller: &Caller,
+        watch: &LockWatch,
+    ) -> Result<String, UserError> {
         let aws = self.configuration.catalogue().aws.clone();
         let Some(user) = aws.https_proxy_user.clone().filter(|_| aws.https_proxy.is_some()) else {
             return Err(UserError::new(Kind::Config, "the configuration names no user of a proxy")
@@ -39,6 +46,9 @@ impl Agent {
             imported: false,
             first: None,
         };
+        let locked = |failure: Failure| failure.report.with_note("nothing was stored");
+        watch.check().map_err(locked)?;
+        // A write is not ended: a lock waits for it.
         self.ports.vault.write(&Name::https_proxy(), &item).await?;
         self.ports.tokens.close();
         let mut line = AuditLine::new(now, Event::Unlock, "ok");

@@ -7,6 +7,7 @@ use super::deadline::Deadline;
 use super::endpoint::LeaseRequest;
 use super::failure::{Failure, class};
 use super::identities::KeyOrigin;
+use super::lock_watch::LockWatch;
 use super::prompts::{PromptReply, PromptRequest, Subject, Waiter};
 use super::server::Connection;
 use super::sessions::ServedSession;
@@ -22,6 +23,7 @@ use serde::Deserialize;
 use std::pin::pin;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
+use zeroize::Zeroizing;
 
 /// What the log keeps of a name that nobody has.
 pub(super) const NAME_SHOWN: usize = 64;
@@ -30,19 +32,26 @@ pub(super) const NAME_SHOWN: usize = 64;
 pub(super) enum Response {
     /// Anything that is not a session.
     Answer(Box<Answer>),
+    /// An answer that contains a secret. A lock ends the write, and waits until the answer is wiped.
+    Secret(Box<Answer>, LockWatch),
     /// A session's line, from the pages where it rests.
     Session(Arc<refresh::CachedCredentials>),
 }
 
 impl Agent {
-    /// Does what a request asks.
+    /// Does what a request asks. The watch is the first argument, so that it is dropped after the secrets of the request.
     pub(super) async fn handle(
         &self,
-        payload: &[u8],
+        mut watch: Option<LockWatch>,
+        payload: Zeroizing<Vec<u8>>,
         caller: &Caller,
         connection: &mut Connection,
     ) -> Result<Response, UserError> {
-        let call: Call = serde_json::from_slice(payload).map_err(|_| unreadable(payload))?;
+        let call: Call = serde_json::from_slice(&payload).map_err(|_| unreadable(&payload))?;
+        drop(payload);
+        if !contains_secret(&call.request) {
+            watch = None;
+        }
         if call.version != VERSION && !call.request.is_of_every_version() {
             return Err(other_version(call.version));
         }
@@ -83,16 +92,20 @@ impl Agent {
             Request::IdentityAdd { name, access_key_id, secret_access_key, region, arns, replace, imported } => {
                 let key = AccessKey { id: access_key_id, secret: secret_access_key };
                 let whence = if imported { KeyOrigin::File } else { KeyOrigin::Person { replace } };
-                self.add_identity(&name, key, (region, &arns), whence, caller, &self.locks.watch()).await
+                let watch = watch.unwrap_or_else(|| self.locks.watch());
+                self.add_identity(&name, key, (region, &arns), whence, caller, &watch).await
             }
             Request::IdentityAdopt { name, tool, entry, region, arns } => {
                 self.adopt_identity(&name, tool, entry, (region, &arns), caller).await
             }
             Request::IdentityTakeBack { name, access_key_id } => {
-                answer(self.take_back(&name, &access_key_id, caller, &call.context, connection).await?)
+                self.take_back(&name, &access_key_id, caller, &call.context, connection).await
             }
             Request::IdentityRemove { name } => done(self.remove_identity(&name, caller).await?),
-            Request::IdentityTotp { name, secret } => done(Some(self.keep_totp(&name, secret, caller).await?)),
+            Request::IdentityTotp { name, secret } => {
+                let watch = watch.unwrap_or_else(|| self.locks.watch());
+                done(Some(self.keep_totp(&name, secret, caller, &watch).await?))
+            }
             Request::IdentityRotate { name, delete } => {
                 self.rotate_identity(&name, delete.as_deref(), caller, &call.context, connection).await
             }
@@ -116,9 +129,12 @@ impl Agent {
             }
             Request::Unlock { name, code } => done(Some(self.unlock(name, code, caller).await?)),
             Request::UnlockVault { passphrase, accept_restored } => {
-                done(self.unlock_vault(passphrase, accept_restored, caller).await?)
+                done(self.unlock_vault(passphrase, accept_restored, caller, watch.as_ref()).await?)
             }
-            Request::ProxyPassword { password } => done(Some(self.keep_proxy_password(&password, caller).await?)),
+            Request::ProxyPassword { password } => {
+                let watch = watch.unwrap_or_else(|| self.locks.watch());
+                done(Some(self.keep_proxy_password(password, caller, &watch).await?))
+            }
         }
     }
 
@@ -309,9 +325,20 @@ impl Agent {
         passphrase: Option<Passphrase>,
         accept_restored: bool,
         caller: &Caller,
+        watch: Option<&LockWatch>,
     ) -> Result<Option<String>, UserError> {
+        let locked = || watch.map_or(Ok(()), |watch| watch.check().map_err(|failure| failure.report));
+        locked()?;
         self.touch();
+        // Not through the watch: a thread of the vault holds the passphrase until this returns, and a lock waits for it.
         let mut result = self.ports.vault.unlock(passphrase).await;
+        if let Err(report) = locked() {
+            if result.is_ok() {
+                // The lock may have closed the vault before this request opened it.
+                self.ports.vault.lock();
+            }
+            result = Err(report);
+        }
         if accept_restored && result.is_ok() {
             result = self.ports.vault.accept_restored().await;
         }
@@ -331,6 +358,17 @@ impl Agent {
             None => "the vault is open".into(),
         }))
     }
+}
+
+/// Tells whether a request contains a secret that a lock must wait for.
+fn contains_secret(request: &Request) -> bool {
+    matches!(
+        request,
+        Request::IdentityAdd { .. }
+            | Request::IdentityTotp { .. }
+            | Request::UnlockVault { passphrase: Some(_), .. }
+            | Request::ProxyPassword { .. }
+    )
 }
 
 /// The form of every version's request, as far as another version can tell.

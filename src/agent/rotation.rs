@@ -93,7 +93,8 @@ impl Agent {
         let watch = self.locks.watch();
         let mut rotation = Rotation::new(self, plan, aws, caller, context, connection);
         let result = watch.run(rotation.run(delete)).await.unwrap_or_else(|_| Err(broken_off(&name)));
-        // Its last steps are lines of the audit log, which a lock need not wait for.
+        // The rotation holds the keys, so it goes before the watch. A lock does not wait for the audit lines.
+        drop(rotation);
         drop(watch);
         match &result {
             Ok(done) => self.audit_rotation(&name, "done", Some(&done.access_key_id), caller),

@@ -197,17 +197,21 @@ async fn connection(
     };
     let Ok(Some(payload)) = payload else { return };
     let mut connection = Connection(stream);
+    // The payload may contain a secret, which a lock waits for.
+    let watch = Some(agent.locks.watch());
     let response = async {
         let door = if entry.is_some() { CallerSocket::Restricted } else { CallerSocket::Own };
         let caller = Caller::behind(&connection.0, pid, door).await;
         match &entry {
-            None => agent.handle(&payload, &caller, &mut connection).await,
-            Some(entry) => agent.handle_restricted(&payload, caller.by_socket(entry.socket()), &mut connection).await,
+            None => agent.handle(watch, payload, &caller, &mut connection).await,
+            Some(entry) => {
+                drop(watch);
+                agent.handle_restricted(&payload, caller.by_socket(entry.socket()), &mut connection).await
+            }
         }
     };
     // A panic costs this request only. What it held is released by unwinding; poisoned locks are taken all the same.
     let response = AssertUnwindSafe(response).catch_unwind().await.unwrap_or_else(|_| Err(internal_error()));
-    drop(payload);
     let written = timeout(WRITE_DEADLINE, write_response(&mut connection.0, response)).await;
     if !matches!(written, Ok(Ok(()))) {
         tracing::debug!("a caller did not take its answer");
@@ -240,6 +244,15 @@ async fn read_request(stream: &mut UnixStream) -> Option<Zeroizing<Vec<u8>>> {
 
 async fn write_response(stream: &mut UnixStream, response: Result<Response, UserError>) -> io::Result<()> {
     let (tag, payload) = match &response {
+        Ok(Response::Secret(answer, watch)) => {
+            let answer = Zeroizing::new(serde_json::to_vec(answer)?);
+            let head = frame::answer_head(Tag::Answer, answer.len());
+            let written = watch.run(async {
+                stream.write_all(&head).await?;
+                stream.write_all(&answer).await
+            });
+            return written.await.unwrap_or_else(|_| Err(io::ErrorKind::Interrupted.into()));
+        }
         Ok(Response::Session(held)) => {
             // One write, so that the caller's one read has it all.
             let mut answer = Zeroizing::new(Vec::with_capacity(held.line.len() + 5));

@@ -3,6 +3,7 @@
 use super::Agent;
 use super::caller::Caller;
 use super::failure::Failure;
+use super::lock_watch::LockWatch;
 use rolecall_core::domain::arn::MfaSerial;
 use rolecall_core::domain::error::{Kind, UserError};
 use rolecall_core::domain::names::Name;
@@ -17,21 +18,24 @@ impl Agent {
         name: &str,
         secret: Option<TotpSecret>,
         caller: &Caller,
+        watch: &LockWatch,
     ) -> Result<String, UserError> {
         let name = Name::new(name).map_err(|why| UserError::new(Kind::Usage, why))?;
         let _turn = self.rotations.begin(&name)?;
-        let stored = self.ports.vault.read(&name).await?;
+        let locked = |failure: Failure| failure.report;
+        let stored = watch.run(self.ports.vault.read(&name)).await.map_err(locked)??;
         let Some(secret) = secret else {
             if stored.totp.is_none() {
                 return Ok(format!("the vault had no TOTP secret of identity `{name}`"));
             }
+            watch.check().map_err(locked)?;
+            // A write is not ended: a lock waits for it.
             self.ports.vault.write(&name, &StoredKey { totp: None, ..stored }).await?;
             self.audit_identity(&name, "TOTP secret removed", "", caller);
             return Ok(format!("the TOTP secret of `{name}` is removed; its key stays"));
         };
         drop(stored);
         self.touch();
-        let watch = self.locks.watch();
         let plan = self.plan(name.as_str()).await?;
         let first = &plan.keys[0];
         let serial = match first.step() {
@@ -55,7 +59,9 @@ impl Agent {
         let tried = watch.run(trying).await.and_then(|tried| tried);
         tried.and_then(|_| watch.check()).map_err(|failure| not_this_secret(failure, serial))?;
         // Read again, as it was not kept in memory meanwhile.
-        let stored = self.ports.vault.read(&name).await?;
+        let not_stored = |failure: Failure| failure.report.with_note("the TOTP secret is not stored");
+        let stored = watch.run(self.ports.vault.read(&name)).await.map_err(not_stored)??;
+        watch.check().map_err(not_stored)?;
         self.ports.vault.write(&name, &StoredKey { totp: Some(secret), ..stored }).await?;
         codes.wake(serial);
         self.audit_identity(&name, "TOTP secret stored", "", caller);

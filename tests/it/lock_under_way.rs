@@ -9,6 +9,7 @@ use rolecall::protocol::process_output;
 use rolecall_sandbox::Match;
 use rolecall_sandbox::tutorials::USER_ARN;
 use serde_json::json;
+use std::cell::RefCell;
 use std::fs;
 use std::io::Write;
 use std::process::{Child, Stdio};
@@ -72,6 +73,30 @@ fn lock_ends_the_try_of_a_key() {
     drop(hold);
     home.open_vault();
     assert!(home.add_key().status.success(), "nothing was stored, and nothing is in the way");
+}
+
+#[test]
+fn lock_wipes_passphrases_of_pending_unlocks() {
+    const WRONG: &str = "wrong passphrase for a locked agent";
+    needs!("root");
+    let home = Home::ready(TUTORIAL);
+    assert!(home.run(["lock"]).status.success());
+    // Twice the default passes, at the offset of the format: each unlock takes long enough to overlap the lock.
+    let vault = home.path(".local/share/rolecall/vault.rolecall");
+    let mut bytes = fs::read(&vault).unwrap();
+    bytes[14..18].copy_from_slice(&6_u32.to_le_bytes());
+    fs::write(&vault, bytes).unwrap();
+    home.canaries.add(WRONG);
+    let waiting = RefCell::new((0..8).map(|_| start(&home, &["unlock", "--vault"], WRONG)).collect::<Vec<_>>());
+    // They are tried one after the other, so that the others still wait.
+    until("the first one was tried", || {
+        waiting.borrow_mut().iter_mut().any(|child| child.try_wait().unwrap().is_some())
+    });
+    assert!(home.run(["lock"]).status.success());
+    assert_eq!(places(&home, WRONG), [""; 0], "the passphrases, after the lock");
+    let said: Vec<_> =
+        waiting.into_inner().into_iter().map(|child| text(&child.wait_with_output().unwrap().stderr)).collect();
+    assert!(said.iter().filter(|said| said.contains("was locked while")).count() > 1, "{said:?}");
 }
 
 #[test]

@@ -56,6 +56,12 @@ struct Content<'a> {
 
 type Keys = BTreeMap<Name, StoredKey>;
 
+/// Returns the error of an unlock that a lock has ended.
+fn relocked() -> UserError {
+    UserError::new(Kind::Locked, "the vault was locked again meanwhile")
+        .hint("give its passphrase again: `rolecall unlock --vault`")
+}
+
 /// The sealed text of an open vault.
 struct Contents {
     generation: u64,
@@ -80,6 +86,19 @@ struct Open {
     /// Counts `lock` calls, so that an `unlock` that was under way does not undo one.
     locks: u64,
     key: Option<Arc<Key>>,
+    /// The passphrases of the unlocks that wait for a thread. They are here so that `lock` wipes them.
+    waiting: BTreeMap<u64, Passphrase>,
+    /// Counts the passphrases that have waited.
+    waited: u64,
+}
+
+/// One waiting passphrase. If the caller gives up, the drop wipes the passphrase.
+struct WaitingPassphrase<'a>(&'a Inner, u64);
+
+impl Drop for WaitingPassphrase<'_> {
+    fn drop(&mut self) {
+        self.0.open().waiting.remove(&self.1);
+    }
 }
 
 impl FileVault {
@@ -145,8 +164,19 @@ impl FileVault {
 
     /// Opens the file with its passphrase, or makes a new one where there is none.
     pub(super) async fn unlock(&self, passphrase: Passphrase) -> Result<(), UserError> {
-        let locks = self.0.open().locks;
-        self.run(move |vault| vault.unlock(&passphrase, locks)).await
+        let (locks, number) = {
+            let mut open = self.0.open();
+            let number = open.waited;
+            open.waited += 1;
+            open.waiting.insert(number, passphrase);
+            (open.locks, number)
+        };
+        let _waiting = WaitingPassphrase(&self.0, number);
+        self.run(move |vault| {
+            let passphrase = vault.open().waiting.remove(&number).ok_or_else(relocked)?;
+            vault.unlock(&passphrase, locks)
+        })
+        .await
     }
 
     /// Makes the open file the newest one: a person has restored it from a backup.
@@ -164,11 +194,12 @@ impl FileVault {
         self.0.rollback.warning(&self.0.path)
     }
 
-    /// Wipes the key.
+    /// Wipes the key, and the passphrases that no thread has taken yet.
     pub(super) fn lock(&self) {
         let mut open = self.0.open();
         open.locks += 1;
         open.key = None;
+        open.waiting.clear();
     }
 
     async fn run<T: Send + 'static>(
@@ -245,8 +276,7 @@ impl Inner {
         drop(stretching);
         let mut open = self.open();
         if open.locks != locks {
-            return Err(UserError::new(Kind::Locked, "the vault was locked again meanwhile")
-                .hint("give its passphrase again: `rolecall unlock --vault`"));
+            return Err(relocked());
         }
         open.key = Some(Arc::new(key));
         Ok(())

@@ -209,6 +209,41 @@ async fn a_file_that_was_replaced_asks_for_its_own_passphrase() {
 }
 
 #[tokio::test]
+async fn lock_wipes_waiting_passphrases() {
+    let (_top, path) = place();
+    let vault = filled(&path).await;
+    // The calls of one file run one at a time, so the unlock waits behind this one.
+    let (release, held) = std::sync::mpsc::channel::<()>();
+    let (begin, started) = tokio::sync::oneshot::channel();
+    let first = tokio::spawn({
+        let vault = vault.clone();
+        async move {
+            let job = move |_: &Inner| {
+                let _ = begin.send(());
+                let _ = held.recv();
+                Ok(())
+            };
+            vault.run(job).await
+        }
+    });
+    started.await.expect("it runs");
+    let waiting = tokio::spawn({
+        let vault = vault.clone();
+        async move { vault.unlock(words(PASSPHRASE)).await }
+    });
+    while vault.0.open().waiting.is_empty() {
+        tokio::task::yield_now().await;
+    }
+    vault.lock();
+    assert!(vault.0.open().waiting.is_empty());
+    drop(release);
+    first.await.expect("it runs").expect("released");
+    let relocked = waiting.await.expect("it runs").expect_err("locked");
+    assert!(relocked.message.contains("locked again"), "{relocked:?}");
+    assert_eq!(vault.state().await, VaultState::Locked);
+}
+
+#[tokio::test]
 async fn a_lock_during_an_unlock_wins() {
     let (_top, path) = place();
     let vault = filled(&path).await;
