@@ -74,8 +74,11 @@ impl Root {
         sound("there is a user", Command::new("chroot").arg(&root).args(useradd));
         let aws = Sandbox::start(World::tutorials(), Clock::system());
         let written = root.join("home/richard/.config/rolecall/config.toml");
+        // Root creates nothing in the home of another user.
+        let home = root.join("home/richard");
+        sound("it is ours", Command::new("chown").args(["-R", "0:0"]).arg(&home));
         write_config(&written, &format!("[agent]\nvault = \"file\"\n{config}"), &aws.url());
-        sound("it is theirs", Command::new("chown").args(["-R", "1000:1000"]).arg(root.join("home/richard")));
+        sound("it is theirs", Command::new("chown").args(["-R", "1000:1000"]).arg(&home));
         let log = std::fs::File::create(dir.path().join("systemd.log")).unwrap();
         let mut command = Command::new("unshare");
         command.args(["--mount", "--pid", "--fork", "--kill-child", "--propagation", "private", "sh", "-c", SCRIPT]);
