@@ -26,7 +26,7 @@ mount --bind "$ROOT" "$ROOT"
 mount -t proc proc "$ROOT/proc"
 mount --rbind /dev "$ROOT/dev"
 mount -t tmpfs tmpfs "$ROOT/tmp"
-mount -t tmpfs tmpfs "$ROOT/run"
+mount -t tmpfs -o mode=755 tmpfs "$ROOT/run"
 mkdir -p "$ROOT/run/systemd/system" "$ROOT/run/user/1000"
 # There a manager lays out the mounts of a confined service; made by the first such service of a system, which there is none of.
 mkdir "$ROOT/run/systemd/unit-root"
