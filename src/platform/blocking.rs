@@ -289,8 +289,14 @@ mod tests {
     #[tokio::test]
     async fn a_hung_subject_takes_one_thread_until_it_returns() {
         let lane = lane(8);
-        let (release, job) = blocked();
-        assert_eq!(lane.run("a", SHORT, job).await, Err(Error::TimedOut));
+        let release = loop {
+            let (release, job) = blocked();
+            assert_eq!(lane.run("a", SHORT, job).await, Err(Error::TimedOut));
+            // On a busy machine no thread may have begun the call in time.
+            if !lane.state().running.is_empty() {
+                break release;
+            }
+        };
         for _ in 0..100 {
             assert_eq!(lane.run("a", SHORT, || ()).await, Err(Error::StillBlocked));
         }
@@ -317,7 +323,10 @@ mod tests {
         }
         // None of their deadlines is near, and the lane serves another subject.
         assert_eq!(lane.run("other", LONG, || 7).await, Ok(7));
-        assert_eq!(lane.state().running.len(), 1);
+        // The thread of an answer is done a moment after it.
+        while lane.state().running.len() > 1 {
+            tokio::task::yield_now().await;
+        }
         assert_eq!(lane.state().queue.len(), others.len());
         drop(release);
         first.await.expect("it runs").expect("released");
