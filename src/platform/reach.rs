@@ -78,11 +78,7 @@ pub fn look(path: &Path, follow: Follow, deadline: Duration) -> Result<Option<Fo
     child(deadline, || {
         let _ = type_of(&name, follow);
     })?;
-    let meta = match follow {
-        Follow::No => fs::symlink_metadata(path),
-        Follow::Yes => fs::metadata(path),
-    };
-    Ok(meta.ok().map(|meta| Found { id: (meta.dev(), meta.ino()), uid: meta.uid(), mode: meta.mode() }))
+    Ok(directly(path, follow))
 }
 
 /// Returns whether nothing is at a path. A path that does not answer, or cannot be looked at, is not known to be missing.
@@ -181,13 +177,13 @@ struct NotInMemory;
 fn in_memory(path: &Path, follow: Follow) -> Result<Option<Found>, NotInMemory> {
     use rustix::fs::{AtFlags, CWD, ResolveFlags, StatxFlags, makedev, openat2, statx};
     use rustix::io::Errno;
-    let follow = if follow == Follow::No { OFlags::NOFOLLOW } else { OFlags::empty() };
-    let flags = OFlags::PATH | OFlags::CLOEXEC | follow;
+    let no_follow = if follow == Follow::No { OFlags::NOFOLLOW } else { OFlags::empty() };
+    let flags = OFlags::PATH | OFlags::CLOEXEC | no_follow;
     let file = match openat2(CWD, path, flags, Mode::empty(), ResolveFlags::CACHED) {
         Ok(file) => file,
         Err(Errno::AGAIN) => return Err(NotInMemory),
         // A kernel without the flag, or a filter of system calls.
-        Err(Errno::INVAL | Errno::NOSYS | Errno::PERM) => return Ok(directly(path, follow.is_empty())),
+        Err(Errno::INVAL | Errno::NOSYS | Errno::PERM) => return Ok(directly(path, follow)),
         Err(_) => return Ok(None),
     };
     let dont_sync = AtFlags::EMPTY_PATH | AtFlags::STATX_DONT_SYNC;
@@ -201,11 +197,15 @@ fn in_memory(path: &Path, follow: Follow) -> Result<Option<Found>, NotInMemory> 
 
 #[cfg(not(target_os = "linux"))]
 fn in_memory(path: &Path, follow: Follow) -> Result<Option<Found>, NotInMemory> {
-    Ok(directly(path, follow == Follow::Yes))
+    Ok(directly(path, follow))
 }
 
-fn directly(path: &Path, follow: bool) -> Option<Found> {
-    let meta = if follow { fs::metadata(path) } else { fs::symlink_metadata(path) };
+/// Looks at a path without a deadline.
+fn directly(path: &Path, follow: Follow) -> Option<Found> {
+    let meta = match follow {
+        Follow::No => fs::symlink_metadata(path),
+        Follow::Yes => fs::metadata(path),
+    };
     meta.ok().map(|meta| Found { id: (meta.dev(), meta.ino()), uid: meta.uid(), mode: meta.mode() })
 }
 
@@ -221,11 +221,7 @@ mod tests {
         std::os::unix::fs::symlink(&file, &link).expect("linked");
         for path in [dir.path(), &file, &link, &dir.path().join("missing"), &file.join("below")] {
             for follow in [Follow::No, Follow::Yes] {
-                assert_eq!(
-                    look(path, follow, DEADLINE),
-                    Ok(directly(path, follow == Follow::Yes)),
-                    "{path:?} {follow:?}"
-                );
+                assert_eq!(look(path, follow, DEADLINE), Ok(directly(path, follow)), "{path:?} {follow:?}");
             }
             assert_eq!(answers(path, DEADLINE), Ok(()), "{path:?}");
         }
