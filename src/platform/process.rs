@@ -3,7 +3,7 @@
 
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::fs::Mode;
-use rustix::process::{DumpableBehavior, Pid, Resource, Rlimit, Signal, WaitOptions};
+use rustix::process::{DumpableBehavior, Pid, Resource, Rlimit, WaitOptions};
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::io;
 use std::os::fd::{AsFd, AsRawFd, OwnedFd};
@@ -123,50 +123,88 @@ unsafe fn wipe(block: *mut u8, size: usize) {
     }
 }
 
-/// Runs a job in a child process and waits for its end; returns `false` if it has not ended before the deadline.
+/// Runs a job in a process of its own and waits for its end; returns `false` if it has not ended before the deadline.
 ///
-/// Then the child gets SIGKILL and is abandoned: if not even that ends it, it becomes a child of init and waits on. It has no
-/// descriptor of this process, so that nobody waits for it at the end of a pipe.
+/// A job that is late is ended by its own alarm clock. If not even that ends it, because it waits for a dead file system, it
+/// is left behind. It is a child of init from the start, so that neither this process nor a program that takes its place
+/// (execve(2)) has a child that it did not start. It has no descriptor of this process but `kept`, so that nobody waits for
+/// it at the end of a pipe.
 ///
 /// The job must make system calls only: after a fork in a process with several threads, a lock may be held for ever.
 #[allow(unsafe_code, reason = "fork has no safe form; this file is the one place")]
-pub fn ends_in_child(deadline: Duration, job: impl FnOnce()) -> io::Result<bool> {
+pub fn ends_in_child(deadline: Duration, kept: Option<OwnedFd>, job: impl FnOnce()) -> io::Result<bool> {
     #[cfg(target_os = "linux")]
     let (end, alive) = rustix::pipe::pipe_with(rustix::pipe::PipeFlags::CLOEXEC)?;
     #[cfg(not(target_os = "linux"))]
     let (end, alive) = rustix::pipe::pipe()?;
     // SAFETY: the child makes system calls until `_exit`, and returns into no code of ours.
-    let child = unsafe { libc::fork() };
-    if child == 0 {
-        // SAFETY: the descriptors are closed in the child only, where nothing uses them again.
+    let parent = unsafe { libc::fork() };
+    if parent == 0 {
+        // SAFETY: both processes make system calls until `_exit`. The descriptors are closed where nothing uses them again.
         unsafe {
+            let child = libc::fork();
+            if child != 0 {
+                libc::_exit(i32::from(child < 0));
+            }
             libc::dup2(alive.as_raw_fd(), 0);
-            close_all_from(1);
+            let first = kept.as_ref().map_or(1, |kept| {
+                libc::dup2(kept.as_raw_fd(), 1);
+                2
+            });
+            close_all_from(first);
+            end_after(deadline);
         }
         job();
-        // SAFETY: ends the child without the handlers and buffers that it shares with its parent.
-        unsafe { libc::_exit(0) };
+        // SAFETY: writes one byte of a constant, and ends the process without the handlers and buffers of its parent.
+        unsafe {
+            libc::write(0, c"+".as_ptr().cast(), 1);
+            libc::_exit(0)
+        };
     }
-    if child < 0 {
-        return Err(io::Error::last_os_error());
-    }
-    let child = Pid::from_raw(child).ok_or_else(|| io::Error::from(io::ErrorKind::NotFound))?;
-    drop(alive);
-    let limit =
-        Timespec { tv_sec: deadline.as_secs().try_into().unwrap_or(i64::MAX), tv_nsec: deadline.subsec_nanos().into() };
-    // The write end of the pipe is closed by the end of the child.
-    let ready = loop {
-        match poll(&mut [PollFd::new(&end, PollFlags::IN)], Some(&limit)) {
+    let parent =
+        Pid::from_raw(parent).filter(|pid| pid.as_raw_nonzero().get() > 0).ok_or_else(io::Error::last_os_error)?;
+    drop((alive, kept));
+    let started = loop {
+        match rustix::process::waitpid(Some(parent), WaitOptions::empty()) {
             Err(rustix::io::Errno::INTR) => {}
-            ready => break ready,
+            done => break done?,
         }
     };
-    let has_ended = matches!(ready, Ok(1..));
-    if !has_ended {
-        let _ = rustix::process::kill_process(child, Signal::KILL);
+    if !started.is_some_and(|(_, status)| status.exit_status() == Some(0)) {
+        return Err(io::ErrorKind::WouldBlock.into());
     }
-    let _ = rustix::process::waitpid(Some(child), if has_ended { WaitOptions::empty() } else { WaitOptions::NOHANG });
-    Ok(has_ended)
+    // The other end of the pipe is closed by the end of the child.
+    Ok(is_readable(&end, deadline) && rustix::io::read(&end, &mut [0_u8]) == Ok(1))
+}
+
+/// Has the kernel end this process, whatever handlers and masks it was started with.
+#[allow(unsafe_code, reason = "the calls have no safe form; this file is the one place")]
+unsafe fn end_after(deadline: Duration) {
+    // SAFETY: the calls read and write the values of this function only.
+    unsafe {
+        let mut alarm: libc::sigset_t = std::mem::zeroed();
+        libc::sigemptyset(&raw mut alarm);
+        libc::sigaddset(&raw mut alarm, libc::SIGALRM);
+        libc::signal(libc::SIGALRM, libc::SIG_DFL);
+        libc::sigprocmask(libc::SIG_UNBLOCK, &raw const alarm, std::ptr::null_mut());
+        let mut timer: libc::itimerval = std::mem::zeroed();
+        timer.it_value.tv_sec = deadline.as_secs().try_into().unwrap_or(libc::time_t::MAX);
+        // Zero would be no timer.
+        timer.it_value.tv_usec = libc::suseconds_t::from(deadline.subsec_micros().cast_signed()).max(1);
+        libc::setitimer(libc::ITIMER_REAL, &raw const timer, std::ptr::null_mut());
+    }
+}
+
+/// Waits until a descriptor can be read, or its other end is closed; returns `false` if neither happens before the deadline.
+pub fn is_readable(fd: impl AsFd, deadline: Duration) -> bool {
+    let limit =
+        Timespec { tv_sec: deadline.as_secs().try_into().unwrap_or(i64::MAX), tv_nsec: deadline.subsec_nanos().into() };
+    loop {
+        match poll(&mut [PollFd::new(&fd, PollFlags::IN)], Some(&limit)) {
+            Err(rustix::io::Errno::INTR) => {}
+            ready => return matches!(ready, Ok(1..)),
+        }
+    }
 }
 
 /// Closes every descriptor from a number on.

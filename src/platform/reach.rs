@@ -3,18 +3,24 @@
 //! A thread that waits for a dead file system cannot always be ended: once a FUSE server has read a request, not even
 //! SIGKILL ends the wait, and the process stays until the last of its threads is gone. So a command of a person, and the
 //! start of the agent, first send a child process to a path. If the child does not return before the deadline it is
-//! abandoned, and the path is not touched. What the child has reached is then used directly.
+//! abandoned, and the path is not touched. What the child has reached is then used directly. While a child of an earlier
+//! command waits for a path, later commands wait for its end, with their own deadline, and start none ([`look_mark`]): so a
+//! mount that is dead for days keeps one process for each path, however many commands met it.
 //!
 //! Most paths need no child: Linux resolves a path without asking any file system if the kernel has all of it in memory
 //! (`RESOLVE_CACHED` in openat2(2), since 5.12). Older kernels and other systems look directly, without a deadline.
 //!
 //! Not covered: a file system that stops answering between the look and the use.
 
+mod look_mark;
+
 use crate::process;
+use look_mark::Mark;
 use rolecall_core::domain::error::{Kind, UserError};
 use rustix::fs::{FileType, Mode, OFlags};
 use std::ffi::{CStr, CString};
 use std::fs;
+use std::hash::Hash;
 use std::io;
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::MetadataExt;
@@ -61,7 +67,7 @@ impl Found {
 }
 
 /// Whether a symlink in the last place is followed.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Follow {
     /// It is what is looked at.
     No,
@@ -75,7 +81,7 @@ pub fn look(path: &Path, follow: Follow, deadline: Duration) -> Result<Option<Fo
         return Ok(found);
     }
     let Some(name) = name_of(path) else { return Ok(None) };
-    child(deadline, || {
+    child((path, Some(follow)), deadline, || {
         let _ = type_of(&name, follow);
     })?;
     Ok(directly(path, follow))
@@ -95,7 +101,7 @@ pub fn answers(path: &Path, deadline: Duration) -> Result<(), NoAnswer> {
     if is_on_block_device(path) {
         return Ok(());
     }
-    child(deadline, || read_a_bit(&name))
+    child((path, None::<Follow>), deadline, || read_a_bit(&name))
 }
 
 /// Does the same with the usual deadline, for a command that cannot do without the path.
@@ -118,9 +124,15 @@ fn name_of(path: &Path) -> Option<CString> {
     CString::new(path.as_os_str().as_bytes()).ok()
 }
 
-/// Runs a job in a child. A child that cannot be started, as at a limit of processes, is done without.
-fn child(deadline: Duration, job: impl FnOnce()) -> Result<(), NoAnswer> {
-    match process::ends_in_child(deadline, job) {
+/// Runs a job in a child, unless the child of another command waits for the same. A child that cannot be started, as at a
+/// limit of processes, is done without.
+fn child(look: impl Hash, deadline: Duration, job: impl FnOnce()) -> Result<(), NoAnswer> {
+    let mark = match look_mark::take(look) {
+        Mark::Own(mark) => mark,
+        Mark::Other(child) if process::is_readable(&child, deadline) => None,
+        Mark::Other(_) => return Err(NoAnswer),
+    };
+    match process::ends_in_child(deadline, mark, job) {
         Ok(false) => Err(NoAnswer),
         Ok(true) | Err(_) => Ok(()),
     }
@@ -229,10 +241,10 @@ mod tests {
 
     #[test]
     fn child_that_does_not_return_is_abandoned() {
-        let blocked = process::ends_in_child(Duration::from_millis(20), || {
+        let blocked = process::ends_in_child(Duration::from_millis(20), None, || {
             let _ = rustix::thread::nanosleep(&rustix::time::Timespec { tv_sec: 3600, tv_nsec: 0 });
         });
         assert!(!blocked.expect("forked"));
-        assert!(process::ends_in_child(DEADLINE, || ()).expect("forked"));
+        assert!(process::ends_in_child(DEADLINE, None, || ()).expect("forked"));
     }
 }

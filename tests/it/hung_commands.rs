@@ -99,6 +99,11 @@ fn get_and_lock_work_while_config_and_state_hang() {
             let got = ended(&mut home.rolecall(["get", "prod"]));
             assert_eq!(got.status.code(), Some(0), "{}", text(&got.stderr));
         }
+        // What looked at the paths is no child of the program that took the place of the command.
+        let wait =
+            "import os\ntry:\n os.waitpid(-1, os.WNOHANG)\n print('a child')\nexcept ChildProcessError: print('none')";
+        let run = ended(&mut home.rolecall(["exec", "prod", "--", "python3", "-c", wait]));
+        assert_eq!(text(&run.stdout), "none\n", "{}", text(&run.stderr));
         assert_eq!(ended(&mut home.rolecall(["lock"])).status.code(), Some(0));
         assert_eq!(ended(&mut home.rolecall(["get", "prod"])).status.code(), Some(4), "it is locked");
         assert_says(&ended(&mut home.rolecall(["log"])), &home.path(".local/state/rolecall"));
@@ -119,6 +124,28 @@ fn get_names_the_home_or_socket_that_hangs() {
             assert_says(&ended(home.rolecall(["get", "prod"]).env(variable, &path)), &path);
         }
     }
+}
+
+/// Counts the processes that were started with a path in a variable.
+fn with_variable(variable: &str, path: &Path) -> usize {
+    let wanted = format!("{variable}={}", path.display());
+    let environments =
+        fs::read_dir("/proc").unwrap().flatten().filter_map(|it| fs::read(it.path().join("environ")).ok());
+    environments.filter(|text| text.split(|byte| *byte == 0).any(|entry| entry == wanted.as_bytes())).count()
+}
+
+#[test]
+fn one_process_waits_for_a_hung_path() {
+    needs!("root");
+    let home = Home::bare(&file_vault(CHAIN));
+    let dead = DeadMount::unkillable();
+    let hung = dead.path("agent.sock");
+    for args in [&["get", "prod"][..], &["get", "prod"], &["get", "data"], &["status"]] {
+        assert_says(&ended(home.rolecall(args).env("ROLECALL_SOCKET", &hung)), &hung);
+        assert_eq!(with_variable("ROLECALL_SOCKET", &hung), 1, "after {args:?}");
+    }
+    drop(dead);
+    until("no process waits for a mount that is gone", || with_variable("ROLECALL_SOCKET", &hung) == 0);
 }
 
 #[test]

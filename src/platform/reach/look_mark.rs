@@ -1,0 +1,95 @@
+//! The mark of a child that looks at a path: a socket with a name, which exists as long as the child does.
+//!
+//! An abstract socket (unix(7)) needs no file system that could hang, and the kernel removes it with the process that has it
+//! open. It is shared by the processes of a network namespace. A mark counts if the process behind it belongs to this user;
+//! the name of another user's socket leaves the look without a mark, and so without a limit.
+
+use crate::process;
+use rustix::fd::OwnedFd;
+use rustix::io::Errno;
+use rustix::net::{AddressFamily, SocketAddrUnix, SocketFlags, SocketType, bind, connect, listen, socket_with};
+use std::fs;
+use std::hash::{DefaultHasher, Hash, Hasher};
+use std::os::unix::fs::MetadataExt;
+
+/// Each command that meets a waiting child takes a place in the queue of its socket, which has 4096 places (128 before Linux
+/// 5.4) and is never served. When it is full, another child may wait, with a socket of the next number.
+const MARKS_MAX: u32 = 16;
+
+/// Whose look it is.
+pub(super) enum Mark {
+    /// This command's: its child keeps the mark, if there is one.
+    Own(Option<OwnedFd>),
+    /// That of a child which runs already; the socket is readable when that child has ended.
+    Other(OwnedFd),
+}
+
+/// Takes the mark of a look, or finds the child that has it.
+pub(super) fn take(look: impl Hash) -> Mark {
+    let mut hasher = DefaultHasher::new();
+    // The same path is another one in another mount namespace.
+    fs::metadata("/proc/self/ns/mnt").ok().map(|ns| (ns.dev(), ns.ino())).hash(&mut hasher);
+    look.hash(&mut hasher);
+    let uid = rustix::process::geteuid().as_raw();
+    let name = format!("rolecall-look-{uid}-{:016x}", hasher.finish());
+    for number in 0..MARKS_MAX {
+        match one(&format!("{name}-{number}"), uid) {
+            Ok(Some(mark)) => return mark,
+            Ok(None) => {}
+            Err(_) => break,
+        }
+    }
+    Mark::Own(None)
+}
+
+/// Takes one name; returns `None` if another user has it, or if too many commands wait already.
+fn one(name: &str, uid: u32) -> Result<Option<Mark>, Errno> {
+    let address = SocketAddrUnix::new_abstract_name(name.as_bytes())?;
+    let flags = SocketFlags::CLOEXEC | SocketFlags::NONBLOCK;
+    let socket = socket_with(AddressFamily::UNIX, SocketType::STREAM, flags, None)?;
+    match connect(&socket, &address) {
+        Ok(()) if process::peer_uid(&socket).is_ok_and(|peer| peer == uid) => Ok(Some(Mark::Other(socket))),
+        Ok(()) | Err(Errno::AGAIN) => Ok(None),
+        Err(_) => {
+            bind(&socket, &address)?;
+            listen(&socket, i32::MAX)?;
+            Ok(Some(Mark::Own(Some(socket))))
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::time::Duration;
+
+    const LONG: Duration = Duration::from_mins(1);
+
+    #[test]
+    fn second_look_waits_for_the_first() {
+        let look = (std::process::id(), "a look of its own");
+        let Mark::Own(Some(first)) = take(look) else { panic!("nobody else looks") };
+        let Mark::Other(second) = take(look) else { panic!("the first one looks") };
+        assert!(!process::is_readable(&second, Duration::ZERO));
+        let Mark::Own(Some(_)) = take((look, "another")) else { panic!("nobody looks there") };
+        drop(first);
+        assert!(process::is_readable(&second, LONG), "the first one has ended");
+        assert!(matches!(take(look), Mark::Own(Some(_))));
+    }
+
+    #[test]
+    fn full_queue_allows_one_more_mark() {
+        let look = (std::process::id(), "a full queue");
+        let Mark::Own(Some(first)) = take(look) else { panic!("nobody else looks") };
+        listen(&first, 1).expect("a shorter queue");
+        let mut waiting = Vec::new();
+        let second = loop {
+            match take(look) {
+                Mark::Other(socket) => waiting.push(socket),
+                Mark::Own(mark) => break mark,
+            }
+        };
+        assert!(!waiting.is_empty() && second.is_some());
+        assert!(matches!(take(look), Mark::Other(_)), "now the second one is waited for");
+    }
+}
