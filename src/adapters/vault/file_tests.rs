@@ -382,3 +382,20 @@ async fn vault_without_a_generation_opens_and_is_counted_from_then_on() {
     assert_eq!(vault.warning(), None);
     assert_eq!(vault.0.contents().expect("open").1.generation, 1);
 }
+
+#[tokio::test]
+async fn rollback_noted_by_an_earlier_version_is_warned_of() {
+    let (top, path) = place();
+    let vault = filled(&path).await;
+    let generation = vault.0.contents().expect("open").1.generation;
+    let salt = vault.0.held().expect("open").0.vault();
+    let record = top.path().join("vault.json");
+    let text = format!(r#"{{"v":1,"vault":"{salt}","generation":{},"rolled_back":true}}"#, generation + 3);
+    fs::write(&record, text).expect("written");
+    let next = vault_at(&path);
+    next.unlock(words(PASSPHRASE)).await.expect("opened");
+    assert!(next.warning().expect("said").message.contains("was older than the last one"));
+    next.accept_restored().await.expect("accepted");
+    assert_eq!(next.warning(), None);
+    assert_eq!(vault_at(&path).warning(), None);
+}

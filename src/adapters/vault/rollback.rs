@@ -36,6 +36,9 @@ pub(super) struct Record {
     /// The rollback that was neither accepted nor undone.
     #[serde(default)]
     replaced: Option<Replaced>,
+    /// The same of a version that did not note when.
+    #[serde(default, skip_serializing)]
+    rolled_back: bool,
 }
 
 /// An older file, or another vault, in the place of the newest one.
@@ -49,7 +52,13 @@ struct Replaced {
 
 impl Record {
     fn new(vault: String, generation: u64) -> Self {
-        Self { v: VERSION, vault, generation, highest: generation, replaced: None }
+        Self { v: VERSION, vault, generation, highest: generation, replaced: None, rolled_back: false }
+    }
+
+    /// Dates the rollback that an earlier version has noted; it noted older files of the same vault only.
+    fn dated(self, now: DateTime<Utc>) -> Self {
+        let undated = self.rolled_back.then_some(Replaced { at: now, is_older: true });
+        Self { replaced: self.replaced.or(undated), rolled_back: false, ..self }
     }
 
     /// Whether a file is the newest one, or one that followed it.
@@ -86,7 +95,10 @@ impl RollbackGuard {
         if !known.is_loaded {
             known.is_loaded = true;
             match self.file.load() {
-                Ok(record) => (known.newest, known.is_writable) = (record, true),
+                Ok(record) => {
+                    let record = record.map(|record: Record| record.dated(SystemClock.now().wall));
+                    (known.newest, known.is_writable) = (record, true);
+                }
                 Err(why) => known.problem = Some(why),
             }
         }
