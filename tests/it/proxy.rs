@@ -166,4 +166,9 @@ fn proxy_with_https_is_refused_before_any_call() {
     let stderr = text(&output.stderr);
     assert!(stderr.contains(&format!("set `https_proxy = \"{}\"`", proxy.url)), "{stderr}");
     assert!(stderr.contains("your variable names https"), "{stderr}");
+
+    let output = home.rolecall(["get", "prod"]).env("HTTPS_PROXY", "https://proxy.corp").output().unwrap();
+    let stderr = text(&output.stderr);
+    assert!(stderr.contains("set `https_proxy = \"http://proxy.corp:PORT\"`"), "{stderr}");
+    assert!(stderr.contains("PORT is its port for http"), "{stderr}");
 }
