@@ -11,7 +11,7 @@
 use std::collections::VecDeque;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError, mpsc};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, OnceLock, PoisonError, mpsc};
 use std::thread;
 use std::time::{Duration, Instant};
 #[cfg(feature = "tokio")]
@@ -46,6 +46,9 @@ pub enum Error {
     /// The deadline passed. The call may still return, and its result is then dropped.
     #[error("does not answer")]
     TimedOut,
+    /// The deadline passed before the call was begun, and no call before it is past its own.
+    #[error("was not looked at in time, because too many calls wait for it")]
+    Busy,
     /// An earlier call for the same subject is past its deadline; this one was not begun.
     #[error("does not answer")]
     StillBlocked,
@@ -99,7 +102,8 @@ impl State {
 
     /// Takes the calls out of the queue whose callers have given up.
     fn abandoned(&mut self) -> Vec<Call> {
-        let (wanted, abandoned) = self.queue.drain(..).partition(|call: &Call| call.is_wanted.load(Ordering::Acquire));
+        let (wanted, abandoned) =
+            self.queue.drain(..).partition(|call: &Call| !call.ticket.is_abandoned.load(Ordering::Acquire));
         self.queue = wanted;
         Vec::from(abandoned)
     }
@@ -107,27 +111,39 @@ impl State {
 
 struct Call {
     subject: String,
-    submitted: Instant,
-    overdue_from: Instant,
-    /// Cleared when the caller has given up.
-    is_wanted: Arc<AtomicBool>,
+    deadline: Duration,
+    ticket: Arc<Ticket>,
     job: Box<dyn FnOnce() + Send>,
 }
 
 struct Running {
     id: u64,
     subject: String,
-    /// A later call with a longer deadline may still get an answer.
-    submitted: Instant,
-    overdue_from: Instant,
+    begun: Instant,
+    deadline: Duration,
+}
+
+impl Running {
+    fn is_overdue(&self, now: Instant) -> bool {
+        self.begun + self.deadline <= now
+    }
+}
+
+/// What the caller and the thread of a call tell each other.
+#[derive(Default)]
+struct Ticket {
+    /// Set when the caller has given up.
+    is_abandoned: AtomicBool,
+    /// When the call was begun.
+    begun: OnceLock<Instant>,
 }
 
 /// The caller's interest in a call; dropped, a call that has not begun never begins.
-struct Interest(Arc<AtomicBool>);
+struct Interest(Arc<Ticket>);
 
 impl Drop for Interest {
     fn drop(&mut self) {
-        self.0.store(false, Ordering::Release);
+        self.0.is_abandoned.store(true, Ordering::Release);
     }
 }
 
@@ -138,6 +154,8 @@ impl Lane {
     }
 
     /// Runs a job on a thread of this lane and waits for its result until the deadline.
+    ///
+    /// The deadline is that of the job itself. The time before the job begins is as much at most, and does not count.
     ///
     /// The job may use the runtime, as starting a child process does. It is not stopped when the caller gives up.
     #[cfg(feature = "tokio")]
@@ -154,11 +172,15 @@ impl Lane {
             // A result that comes too late is dropped here, and wiped by its type.
             drop(answer.send(job()));
         };
-        let _interest = self.submit(subject.into(), deadline, Box::new(job))?;
-        match timeout(deadline, answered).await {
-            Ok(Ok(result)) => Ok(result),
-            Ok(Err(_)) => Err(Error::Panicked),
-            Err(_) => Err(Error::TimedOut),
+        let subject = subject.into();
+        let interest = self.submit(subject.clone(), deadline, Box::new(job))?;
+        let mut answered = std::pin::pin!(answered);
+        let mut left = deadline;
+        loop {
+            match timeout(left, &mut answered).await {
+                Ok(result) => return result.map_err(|_| Error::Panicked),
+                Err(_) => left = self.time_left(&interest, &subject, deadline)?,
+            }
         }
     }
 
@@ -170,11 +192,34 @@ impl Lane {
         job: impl FnOnce() -> T + Send + 'static,
     ) -> Result<T, Error> {
         let (answer, answered) = mpsc::sync_channel(1);
-        let _interest = self.submit(subject.into(), deadline, Box::new(move || drop(answer.send(job()))))?;
-        answered.recv_timeout(deadline).map_err(|why| match why {
-            mpsc::RecvTimeoutError::Timeout => Error::TimedOut,
-            mpsc::RecvTimeoutError::Disconnected => Error::Panicked,
-        })
+        let subject = subject.into();
+        let interest = self.submit(subject.clone(), deadline, Box::new(move || drop(answer.send(job()))))?;
+        let mut left = deadline;
+        loop {
+            match answered.recv_timeout(left) {
+                Ok(result) => return Ok(result),
+                Err(mpsc::RecvTimeoutError::Timeout) => left = self.time_left(&interest, &subject, deadline)?,
+                Err(mpsc::RecvTimeoutError::Disconnected) => return Err(Error::Panicked),
+            }
+        }
+    }
+
+    /// Returns how much of its deadline a call has left that has not answered yet.
+    fn time_left(&self, interest: &Interest, subject: &str, deadline: Duration) -> Result<Duration, Error> {
+        // Under the lock, so that a call that was not begun is not begun meanwhile.
+        let state = self.state();
+        let now = now();
+        match interest.0.begun.get() {
+            Some(begun) => match (*begun + deadline).saturating_duration_since(now) {
+                Duration::ZERO => Err(Error::TimedOut),
+                left => Ok(left),
+            },
+            None => {
+                interest.0.is_abandoned.store(true, Ordering::Release);
+                let is_blocked = state.running.iter().any(|it| it.subject == subject && it.is_overdue(now));
+                Err(if is_blocked { Error::TimedOut } else { Error::Busy })
+            }
+        }
     }
 
     fn submit(
@@ -185,7 +230,7 @@ impl Lane {
     ) -> Result<Interest, Error> {
         let mut state = self.state();
         let now = now();
-        if state.running.iter().any(|running| running.subject == subject && running.submitted + deadline <= now) {
+        if state.running.iter().any(|running| running.subject == subject && running.begun + deadline <= now) {
             return Err(Error::StillBlocked);
         }
         // Not under the lock: a job may hold anything.
@@ -195,19 +240,17 @@ impl Lane {
             let can_start = state.threads < self.max && self.start().is_ok();
             if can_start {
                 state.threads += 1;
-            } else if state.running.iter().filter(|running| running.overdue_from <= now).count() >= state.threads {
+            } else if state.running.iter().filter(|running| running.is_overdue(now)).count() >= state.threads {
                 drop(state);
                 return Err(Error::Exhausted);
             }
         }
-        let is_wanted = Arc::new(AtomicBool::new(true));
-        let is_wanted_by_caller = Arc::clone(&is_wanted);
-        let overdue_from = now + deadline;
-        state.queue.push_back(Call { subject, submitted: now, overdue_from, is_wanted: is_wanted_by_caller, job });
+        let ticket = Arc::new(Ticket::default());
+        state.queue.push_back(Call { subject, deadline, ticket: Arc::clone(&ticket), job });
         drop(state);
         drop(abandoned);
         self.work.notify_one();
-        Ok(Interest(is_wanted))
+        Ok(Interest(ticket))
     }
 
     fn start(&'static self) -> std::io::Result<()> {
@@ -229,12 +272,13 @@ impl Lane {
                 }
                 continue;
             };
-            let Call { subject, submitted, overdue_from, is_wanted, job } = call;
-            let is_begun = is_wanted.load(Ordering::Acquire);
+            let Call { subject, deadline, ticket, job } = call;
+            let is_begun = !ticket.is_abandoned.load(Ordering::Acquire);
             let id = state.begun;
             if is_begun {
+                let begun = *ticket.begun.get_or_init(now);
                 state.begun += 1;
-                state.running.push(Running { id, subject, submitted, overdue_from });
+                state.running.push(Running { id, subject, begun, deadline });
             }
             drop(state);
             // Not under the lock, and neither is the end of a job that nobody waits for: it may hold anything.
@@ -252,7 +296,7 @@ impl Lane {
     fn overdue(&self) -> Vec<Overdue> {
         let now = now();
         let state = self.state();
-        let late = state.running.iter().filter(|running| running.overdue_from <= now);
+        let late = state.running.iter().filter(|running| running.is_overdue(now));
         late.map(|running| Overdue { lane: self.name, subject: running.subject.clone() }).collect()
     }
 
@@ -286,17 +330,22 @@ mod tests {
         })
     }
 
+    /// Leaves a call running that is past its deadline.
+    async fn hung(lane: &'static Lane, subject: &str) -> mpsc::Sender<()> {
+        loop {
+            let (release, job) = blocked();
+            match lane.run(subject, SHORT, job).await {
+                Err(Error::TimedOut) => return release,
+                // On a busy machine no thread may have begun the call in time.
+                other => assert_eq!(other, Err(Error::Busy)),
+            }
+        }
+    }
+
     #[tokio::test]
     async fn a_hung_subject_takes_one_thread_until_it_returns() {
         let lane = lane(8);
-        let release = loop {
-            let (release, job) = blocked();
-            assert_eq!(lane.run("a", SHORT, job).await, Err(Error::TimedOut));
-            // On a busy machine no thread may have begun the call in time.
-            if !lane.state().running.is_empty() {
-                break release;
-            }
-        };
+        let release = hung(lane, "a").await;
         for _ in 0..100 {
             assert_eq!(lane.run("a", SHORT, || ()).await, Err(Error::StillBlocked));
         }
@@ -354,13 +403,35 @@ mod tests {
     }
 
     #[tokio::test]
+    async fn deadline_begins_with_the_work() {
+        let lane = lane(1);
+        let (release, job) = blocked();
+        let first = tokio::spawn(lane.run("a", LONG, job));
+        while lane.state().running.is_empty() {
+            tokio::task::yield_now().await;
+        }
+        let (release_second, job) = blocked();
+        let interest = lane.submit("a".into(), SHORT, Box::new(job)).expect("queued");
+        drop(release);
+        first.await.expect("it runs").expect("released");
+        while interest.0.begun.get().is_none() {
+            tokio::task::yield_now().await;
+        }
+        let begun = *interest.0.begun.get().expect("begun");
+        let is_late = |now: Instant| lane.state().running.iter().any(|running| running.is_overdue(now));
+        assert!(
+            !is_late(begun + SHORT.mul_f32(0.999)) && is_late(begun + SHORT),
+            "the time in the queue does not count"
+        );
+        drop(release_second);
+    }
+
+    #[tokio::test]
     async fn an_exhausted_lane_fails_at_once_and_recovers() {
         let lane = lane(3);
         let mut releases = Vec::new();
         for n in 0..3 {
-            let (release, job) = blocked();
-            releases.push(release);
-            assert_eq!(lane.run(n.to_string(), SHORT, job).await, Err(Error::TimedOut));
+            releases.push(hung(lane, &n.to_string()).await);
         }
         for n in 10..200 {
             assert_eq!(lane.run(n.to_string(), LONG, || ()).await, Err(Error::Exhausted));
@@ -383,7 +454,8 @@ mod tests {
         let begun = Arc::new(AtomicBool::new(false));
         let noted = Arc::clone(&begun);
         let given_up = lane.run("given up", SHORT, move || noted.store(true, Ordering::Release)).await;
-        assert_eq!(given_up, Err(Error::TimedOut));
+        assert_eq!(given_up, Err(Error::Busy), "nothing is past its deadline");
+        assert_eq!(lane.overdue(), []);
         let queued = tokio::spawn(lane.run("queued", LONG, || 7));
         drop(release);
         assert_eq!(queued.await.expect("it runs"), Ok(7));

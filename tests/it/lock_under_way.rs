@@ -9,7 +9,7 @@ use rolecall::protocol::process_output;
 use rolecall_sandbox::Match;
 use rolecall_sandbox::tutorials::USER_ARN;
 use serde_json::json;
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::fs;
 use std::io::Write;
 use std::process::{Child, Stdio};
@@ -75,17 +75,45 @@ fn lock_ends_the_try_of_a_key() {
     assert!(home.add_key().status.success(), "nothing was stored, and nothing is in the way");
 }
 
+/// Has each unlock take longer: twice the default passes, at the offset of the format.
+fn slow_down(home: &Home) {
+    let vault = home.path(".local/share/rolecall/vault.rolecall");
+    let mut bytes = fs::read(&vault).unwrap();
+    bytes[14..18].copy_from_slice(&6_u32.to_le_bytes());
+    fs::write(&vault, bytes).unwrap();
+}
+
+#[test]
+fn queue_of_unlocks_is_no_hung_file() {
+    const WRONG: &str = "wrong passphrase of many callers";
+    let home = Home::ready(TUTORIAL);
+    assert!(home.run(["lock"]).status.success());
+    slow_down(&home);
+    home.canaries.add(WRONG);
+    let waiting = RefCell::new((0..30).map(|_| start(&home, &["unlock", "--vault"], WRONG)).collect::<Vec<_>>());
+    let busy = Cell::new(0);
+    until("all were tried", || {
+        let status = home.status();
+        assert_eq!(status["hung_files"], json!([]), "{status}");
+        assert!(!status.to_string().contains("does not answer"), "{status}");
+        let is_busy = status["vault"]["reason"].to_string().contains("too many calls wait for it");
+        busy.set(busy.get() + usize::from(is_busy));
+        waiting.borrow_mut().iter_mut().all(|child| child.try_wait().unwrap().is_some())
+    });
+    assert!(busy.get() > 0, "status was asked while they waited");
+    for child in waiting.into_inner() {
+        let said = text(&child.wait_with_output().unwrap().stderr);
+        assert!(said.contains("wrong passphrase") || said.contains("too many calls wait for it"), "{said}");
+    }
+}
+
 #[test]
 fn lock_wipes_passphrases_of_pending_unlocks() {
     const WRONG: &str = "wrong passphrase for a locked agent";
     needs!("root");
     let home = Home::ready(TUTORIAL);
     assert!(home.run(["lock"]).status.success());
-    // Twice the default passes, at the offset of the format: each unlock takes long enough to overlap the lock.
-    let vault = home.path(".local/share/rolecall/vault.rolecall");
-    let mut bytes = fs::read(&vault).unwrap();
-    bytes[14..18].copy_from_slice(&6_u32.to_le_bytes());
-    fs::write(&vault, bytes).unwrap();
+    slow_down(&home);
     home.canaries.add(WRONG);
     let waiting = RefCell::new((0..8).map(|_| start(&home, &["unlock", "--vault"], WRONG)).collect::<Vec<_>>());
     // They are tried one after the other, so that the others still wait.
