@@ -5,15 +5,16 @@ use super::server;
 use super::socket::Socket;
 use super::{Agent, restricted_socket, session_events, watch};
 use futures_util::FutureExt;
-use rolecall_platform::blocking::STATE;
 use rolecall_ports::DesktopEvent;
 use rustix::process::Signal;
 use std::io;
+use std::mem::ManuallyDrop;
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
+use std::thread;
 use std::time::Duration;
 use tokio::signal::unix::{SignalKind, signal};
-use tokio::sync::{Notify, Semaphore, mpsc};
+use tokio::sync::{Notify, Semaphore, mpsc, oneshot};
 use tokio::time::{sleep, timeout};
 
 /// What is under way at the end gets this long. Together with the last word it stays below the five seconds that tools
@@ -107,8 +108,7 @@ pub async fn run(
     agent.extra.close().await;
     server::drain_backlog(&agent, &socket, &slots);
     drop(listener);
-    // The close of a file can wait for its file system, as of the locks here.
-    let _ = STATE.run("the locks of the agent", UNLOCK, move || drop(socket)).await;
+    close_apart(socket).await;
     agent.closing.send_replace(true);
     let all = u32::try_from(connections).unwrap_or(u32::MAX);
     let drained = timeout(DRAIN, slots.acquire_many(all)).await.is_ok();
@@ -126,6 +126,23 @@ pub async fn run(
     agent.audit.write(line);
     agent.audit.flush();
     Ok(ending)
+}
+
+/// Closes files on a thread of their own and waits a moment for it: a close can wait for the file system, as of the locks
+/// of the agent.
+///
+/// Not on a lane of the pool, whose threads may all be waiting for the same disk. Without a thread the files stay open: the
+/// end of the process closes them.
+async fn close_apart(files: impl Send + 'static) {
+    let files = ManuallyDrop::new(files);
+    let (closed, is_closed) = oneshot::channel::<()>();
+    let close = move || {
+        drop(ManuallyDrop::into_inner(files));
+        drop(closed);
+    };
+    if thread::Builder::new().name("close".to_owned()).spawn(close).is_ok() {
+        let _ = timeout(UNLOCK, is_closed).await;
+    }
 }
 
 /// Renews what is in use before anybody waits.
@@ -170,6 +187,25 @@ async fn ignore(signals: &mut tokio::signal::unix::Signal) {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    /// A file whose close waits until the sender is dropped.
+    struct Slow(std::sync::mpsc::Receiver<()>, std::sync::mpsc::Sender<thread::ThreadId>);
+
+    impl Drop for Slow {
+        fn drop(&mut self) {
+            let _ = self.0.recv();
+            let _ = self.1.send(thread::current().id());
+        }
+    }
+
+    #[tokio::test]
+    async fn close_that_waits_holds_up_no_thread_of_the_runtime() {
+        let ((release, held), (by, closed_by)) = (std::sync::mpsc::channel(), std::sync::mpsc::channel());
+        close_apart(Slow(held, by)).await;
+        assert!(closed_by.try_recv().is_err(), "it is not closed yet");
+        drop(release);
+        assert_ne!(closed_by.recv().expect("it is closed"), thread::current().id());
+    }
 
     #[tokio::test]
     async fn panicked_task_starts_again_and_returned_task_is_named() {
