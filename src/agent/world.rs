@@ -67,7 +67,7 @@ impl Agent {
         }
         let is_file = self.configuration.catalogue().agent.vault == VaultKind::File;
         match &view.vault {
-            Some(vault) if is_file && vault.id.is_some() && !is_same(&self.paths.vault_file, vault).await => {
+            Some(vault) if is_file && vault.may_exist() && !is_same(&self.paths.vault_file, vault).await => {
                 let (theirs, ours) = (shown(&vault.path), shown(&self.paths.vault_file.to_string_lossy()));
                 Err(UserError::new(
                     Kind::Config,
@@ -83,12 +83,13 @@ impl Agent {
 
     /// Says that a caller sees another configuration, if that matters to it: it has named one, or there is one.
     pub(super) async fn other_configuration(&self, view: &View) -> Option<UserError> {
-        if is_same(&self.paths.config, &view.config).await || !(view.config_is_named || view.config.id.is_some()) {
+        if is_same(&self.paths.config, &view.config).await || !(view.config_is_named || view.config.may_exist()) {
             return None;
         }
         let (theirs, ours) = (shown(&view.config.path), shown(&self.paths.config.to_string_lossy()));
         let by = if view.config_is_named { " (ROLECALL_CONFIG)" } else { "" };
-        let message = format!("this command uses {theirs}{by}, the running agent {ours}");
+        let silent = if view.config.is_unknown { ", which does not answer" } else { "" };
+        let message = format!("this command uses {theirs}{by}{silent}, the running agent {ours}");
         let keep = if view.config_is_named { "unset ROLECALL_CONFIG" } else { "move the other file away" };
         Some(
             UserError::new(Kind::Config, message).hint(format!(

@@ -80,7 +80,7 @@ fn check_configuration(paths: &Paths) -> Result<(), UserError> {
     };
     let used = &status.agent.config;
     let here = file_id(&paths.config);
-    if Path::new(used) == paths.config || (here.is_some() && here == file_id(Path::new(used))) {
+    if Path::new(used) == paths.config || (matches!(here, Ok(Some(_))) && here == file_id(Path::new(used))) {
         return Ok(());
     }
     let manager = if cfg!(target_os = "macos") { "launchctl setenv" } else { "systemctl --user set-environment" };

@@ -67,7 +67,7 @@ impl Standing {
             QuickReply::NoAgent => Agent::Stopped,
         };
         Self {
-            has_file: file_id(&paths.config).is_some(),
+            has_file: file_id(&paths.config) != Ok(None),
             catalogue: config_file::load(paths),
             agent,
             found: texts.map(|(config, credentials)| census(&paths.aws_config, &config, &credentials)),

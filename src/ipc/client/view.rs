@@ -15,5 +15,6 @@ pub(super) fn of(paths: &Paths, request: &Request) -> Option<View> {
 }
 
 fn seen(path: &Path) -> SeenFile {
-    SeenFile { path: path.to_string_lossy().into_owned(), id: file_id(path) }
+    let id = file_id(path);
+    SeenFile { path: path.to_string_lossy().into_owned(), id: id.ok().flatten(), is_unknown: id.is_err() }
 }

@@ -46,12 +46,12 @@ const SHORT: Duration = Duration::from_secs(1);
 /// How long a file may take whose identity is only compared.
 const COMPARED: Duration = Duration::from_millis(250);
 
-/// Returns the identity of the file that a path leads to; `None` if there is no such file, or if none answers.
+/// Returns the identity of the file that a path leads to; `None` if there is no such file.
 ///
 /// A symlink can lead to a mount that does not answer. It is followed with a short deadline, and after that it counts as a
 /// file of its own.
-pub fn file_id(path: &Path) -> Option<FileId> {
-    id_in_time(path, COMPARED).ok().flatten()
+pub fn file_id(path: &Path) -> Result<Option<FileId>, NoAnswer> {
+    id_in_time(path, COMPARED)
 }
 
 fn id_in_time(path: &Path, deadline: Duration) -> Result<Option<FileId>, NoAnswer> {

@@ -49,9 +49,20 @@ pub struct View {
 pub struct SeenFile {
     /// Its path.
     pub path: String,
-    /// Its device and inode; `None` if it is not there.
+    /// Its device and inode; `None` if it is not there, or if that is not known.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub id: Option<(u64, u64)>,
+    /// Whether the path did not answer in time. Then it is not known to be missing, and counts as another file than any
+    /// that is at another path.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub is_unknown: bool,
+}
+
+impl SeenFile {
+    /// Returns whether there may be such a file.
+    pub fn may_exist(&self) -> bool {
+        self.id.is_some() || self.is_unknown
+    }
 }
 
 /// The longest `$XAUTHORITY` and bus address that mean something.
