@@ -67,16 +67,16 @@ pub(super) fn run(paths: &Paths, args: &SetupChangeArgs) -> Result<(), Failure> 
         .hint("if that is meant, add `--yes`")
         .into());
     }
+    let name = name(args)?;
     let mut carrier = SetupRunner::start(paths, args.json)?;
-    let done = go(paths, args, &mut carrier);
+    let done = go(paths, args, &name, &mut carrier);
     done.map_err(|failure| match failure {
         Failure::Report(report) => carrier.failure(report),
         other => other,
     })
 }
 
-fn go(paths: &Paths, args: &SetupChangeArgs, carrier: &mut SetupRunner) -> Result<(), Failure> {
-    let name = name(args)?;
+fn go(paths: &Paths, args: &SetupChangeArgs, name: &Name, carrier: &mut SetupRunner) -> Result<(), Failure> {
     let looked = carrier.look(name.as_str(), &args.profiles.auth_profile, &args.profiles.workload_profile)?;
     let (mut steps, mut identity) = (Vec::new(), None);
     if looked.state.is_none() {
@@ -112,7 +112,7 @@ fn go(paths: &Paths, args: &SetupChangeArgs, carrier: &mut SetupRunner) -> Resul
     let here = here(paths, &local, &doomed, carrier)?;
     let Outcome::Destroyed(destroyed) = carrier.ask(&WorkerRequest::Destroy)? else { return Err(odd().into()) };
     if args.json {
-        output::print_json(&Shown::new(&name, &looked, &doomed, &destroyed, here))?;
+        output::print_json(&Shown::new(name, &looked, &doomed, &destroyed, here))?;
     } else {
         let calls = destroyed.calls;
         output::print(&format!(

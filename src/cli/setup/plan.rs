@@ -92,8 +92,9 @@ fn see(paths: &Paths, args: &SetupPlanArgs, wish: &SetupRequest) -> Result<Seen,
         let setup = wish.for_accounts(partition, auth, workload, Some(&fresh))?;
         return Ok(Seen { setup, stand_in: wish.generate_external_id && is_text, findings: None, looked: None });
     }
-    let proxy_password = super::proxy_password(paths)?;
     let mut one_shot = SetupWorker::start()?;
+    // After what can refuse: nobody types a password for nothing.
+    let proxy_password = super::proxy_password(paths)?;
     let look = WorkerRequest::Look {
         setup: wish.name.to_string(),
         auth_profile: args.auth_profile.clone().unwrap_or_default(),

@@ -30,8 +30,9 @@ pub(super) struct SetupRunner {
 impl SetupRunner {
     /// Starts the one-shot. From here on an interrupt lets what is under way be finished; a second one ends at once.
     pub(super) fn start(paths: &Paths, silent: bool) -> Result<Self, UserError> {
-        let proxy_password = super::proxy_password(paths)?;
         let shot = SetupWorker::start()?;
+        // After what can refuse: nobody types a password for nothing.
+        let proxy_password = super::proxy_password(paths)?;
         let interrupted = Arc::new(AtomicBool::new(false));
         // At a question nothing is under way, and the one who is asked has answered by it.
         let asking = Arc::new(AtomicBool::new(false));

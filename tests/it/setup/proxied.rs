@@ -2,6 +2,7 @@
 
 use super::stage::{PERSON, Stage};
 use crate::harness::home::{PASSPHRASE, text};
+use crate::harness::programs::ROLECALL;
 use crate::harness::tls::{TlsFront, certificate};
 use crate::proxy::{PASSWORD, Proxy};
 use std::io::Write;
@@ -58,4 +59,23 @@ fn setup_behind_a_proxy_takes_its_password() {
     let undone = setup(&stage, "destroy", &["--name", "prod", "--yes"], &format!("{PASSWORD}\n"));
     assert!(undone.status.success(), "{}{}", text(&undone.stdout), text(&undone.stderr));
     assert_eq!(stage.inventory(), before);
+}
+
+#[test]
+fn refused_setup_takes_no_password() {
+    let (stage, proxy) = behind_proxy();
+    let dir = stage.home.path("bin");
+    std::fs::create_dir(&dir).unwrap();
+    std::fs::copy(ROLECALL, dir.join("rolecall")).unwrap();
+    for (word, flags) in [("apply", &PERSON[..]), ("plan", &PERSON[..9]), ("destroy", &["--name", "prod", "--yes"])] {
+        // A client without the program of the agent beside it cannot start the worker.
+        let mut command = stage.home.command(dir.join("rolecall").to_str().unwrap());
+        let profiles = ["--auth-profile", "auth-admin", "--workload-profile", "prod-admin"];
+        command.args(["setup", word]).args(profiles).args(flags);
+        // Without a password on stdin: a command that asks for it fails because it is missing.
+        let refused = command.stdin(Stdio::null()).output().unwrap();
+        let said = text(&refused.stderr);
+        assert!(said.contains("rolecalld") && !said.contains("password"), "{word}: {said}");
+    }
+    assert!(proxy.heads().is_empty());
 }
