@@ -190,6 +190,10 @@ impl Vault for CachingVault {
         self.vault.lock();
     }
 
+    async fn calls_end(&self) {
+        self.vault.calls_end().await;
+    }
+
     fn offer_bus(&self, address: &str) {
         self.vault.offer_bus(address);
     }

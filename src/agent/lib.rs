@@ -66,9 +66,13 @@ use std::sync::atomic::AtomicU64;
 use std::sync::{Arc, Mutex, PoisonError, Weak};
 use std::time::Duration;
 use tokio::sync::Notify;
+use tokio::time::timeout;
 
 /// How long a request waits for the configuration to be read again before it goes on with the one in use.
 const RELOAD_DEADLINE: Duration = Duration::from_secs(4);
+
+/// How long a lock waits for calls to the vault. A call ends within microseconds, unless its disk hangs.
+const VAULT_CALLS: Duration = Duration::from_secs(1);
 
 /// The seams to the world.
 #[derive(Clone)]
@@ -231,6 +235,19 @@ impl Agent {
         line.caller = caller;
         self.audit.write(line);
         called_off
+    }
+
+    /// Says after a lock that a call to the vault has not ended; `None` if all have.
+    ///
+    /// A write of the file may wait for its disk. Nothing can end it, and the lock does not wait for it.
+    async fn vault_is_busy(&self) -> Option<String> {
+        timeout(VAULT_CALLS, self.ports.vault.calls_end()).await.is_err().then(|| {
+            let file = self.paths.vault_file.display();
+            format!(
+                "locked: every session is forgotten; a call to the vault file {file} has not ended and may hold keys \
+                 until it does"
+            )
+        })
     }
 
     /// Logs a hand-out, before anything leaves. With `audit = "required"` it waits for the line to be in the file, and

@@ -113,7 +113,7 @@ impl Agent {
             Request::Lock => {
                 // What the answer says is true when it is given: nothing is left in memory.
                 self.lock("asked", Some(caller.clone())).are_gone().await;
-                done(None)
+                done(self.vault_is_busy().await)
             }
             Request::Reload => self.configuration.problem().map_or_else(|| done(None), Err),
             Request::Status => {

@@ -86,6 +86,8 @@ pub trait Vault: Send + Sync {
     async fn unlock(&self, passphrase: Option<Passphrase>) -> Result<(), UserError>;
     /// Forgets what `unlock` learned.
     fn lock(&self);
+    /// Returns when the calls that hold keys have ended. A `lock` ends none of them: a write may wait for its disk.
+    async fn calls_end(&self) {}
     /// Takes note of the session bus that a caller has: the agent's own may be that of a login that has ended.
     fn offer_bus(&self, _address: &str) {}
     /// Returns what a person should know of the vault that was opened last: that an older file was put in its place.

@@ -21,6 +21,7 @@ use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
+use tokio::sync::watch;
 use zeroize::Zeroizing;
 
 /// The largest file that is read: two thousand keys.
@@ -79,6 +80,8 @@ struct Inner {
     /// One passphrase is stretched at a time: each takes 64 MiB.
     stretching: Mutex<()>,
     rollback: RollbackGuard,
+    /// Closed while no call holds keys. Each of them has a receiver, until its thread has ended it.
+    calls: watch::Sender<()>,
 }
 
 #[derive(Default)]
@@ -109,7 +112,14 @@ impl FileVault {
 
     pub(super) fn with_cost(path: PathBuf, record: PathBuf, cost: Cost) -> Self {
         let rollback = RollbackGuard::new(record);
-        Self(Arc::new(Inner { path, cost, open: Mutex::default(), stretching: Mutex::default(), rollback }))
+        Self(Arc::new(Inner {
+            path,
+            cost,
+            open: Mutex::default(),
+            stretching: Mutex::default(),
+            rollback,
+            calls: watch::Sender::new(()),
+        }))
     }
 
     /// Tells whether the file would open, without opening it.
@@ -206,7 +216,17 @@ impl FileVault {
         &self,
         job: impl FnOnce(&Inner) -> Result<T, UserError> + Send + 'static,
     ) -> Result<T, UserError> {
-        self.run_within(DEADLINE, job).await
+        let call = self.0.calls.subscribe();
+        self.run_within(DEADLINE, move |inner| {
+            let _call = call;
+            job(inner)
+        })
+        .await
+    }
+
+    /// Returns when no call holds keys.
+    pub(super) async fn calls_end(&self) {
+        self.0.calls.closed().await;
     }
 
     async fn run_within<T: Send + 'static>(

@@ -135,6 +135,11 @@ impl Vault for Vaults {
         self.file.lock();
     }
 
+    async fn calls_end(&self) {
+        // The keyring's calls hold one key each, for ten seconds at most.
+        self.file.calls_end().await;
+    }
+
     fn warning(&self) -> Option<UserError> {
         match self.kind() {
             VaultKind::Os => None,
