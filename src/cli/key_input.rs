@@ -3,14 +3,13 @@
 //! It knows neither agent nor configuration. Never argv and never the environment, which other processes can read;
 //! every buffer is wiped, and no message repeats what was read.
 
-use super::{confirm, key_csv};
+use super::{confirm, key_csv, named_file};
 use rolecall_core::domain::credential::AccessKey;
 use rolecall_core::domain::error::{Kind, UserError, printable};
 use rolecall_core::domain::secret::SecretKey;
 use rolecall_core::domain::text::{narrowing, wide};
 use rolecall_core::domain::totp::TotpSecret;
 use serde::{Deserialize, Deserializer};
-use std::fs::File;
 use std::io::{self, Read};
 use std::path::Path;
 use zeroize::Zeroizing;
@@ -47,7 +46,7 @@ pub(super) fn totp_from_stdin() -> Result<(Option<AccessKey>, TotpSecret), UserE
 /// Reads a key from a file.
 pub(super) fn from_file(path: &Path) -> Result<AccessKey, UserError> {
     let shown = printable(&path.display().to_string(), 512);
-    let mut file = File::open(path).map_err(|e| {
+    let mut file = named_file::open(path, |e| {
         UserError::new(Kind::Failed, format!("cannot open {shown}: {e}"))
             .hint("give the CSV file that the console offered")
     })?;

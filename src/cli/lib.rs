@@ -44,6 +44,7 @@ mod key_input;
 mod line;
 mod log;
 mod log_files;
+mod named_file;
 mod output;
 mod overview;
 mod plan;

@@ -4,6 +4,7 @@
 
 use super::args::{RoleCommand, RoleFlags, ShowArgs};
 use super::config_file::{self, Edited};
+use super::named_file;
 use super::output::{self, Cell, Failure, Screen, Style, table};
 use super::plan::ShownPlan;
 use rolecall_core::config::schema_types::RoleSection;
@@ -17,8 +18,7 @@ use rolecall_platform::paths::Paths;
 use schemars::JsonSchema;
 use serde::Serialize;
 use std::collections::{BTreeMap, HashMap};
-use std::fs::File;
-use std::io::Read;
+use std::io::{self, Read};
 use std::path::Path;
 use std::time::Duration;
 
@@ -108,10 +108,11 @@ fn policy(typed: &str) -> Result<String, UserError> {
     let Some(path) = typed.strip_prefix("file://") else { return Ok(typed.to_owned()) };
     let shown = config_file::shown(Path::new(path));
     let mut text = String::new();
-    let read = File::open(path).and_then(|file| file.take(POLICY_FILE_MAX + 1).read_to_string(&mut text));
-    read.map_err(|e| {
+    let refuse = |e: &io::Error| {
         UserError::new(Kind::Failed, format!("cannot read the policy {shown}: {e}")).hint("give `--policy file://PATH`")
-    })?;
+    };
+    let file = named_file::open(Path::new(path), refuse)?;
+    file.take(POLICY_FILE_MAX + 1).read_to_string(&mut text).map_err(|e| refuse(&e))?;
     if text.len() as u64 > POLICY_FILE_MAX {
         return Err(UserError::new(Kind::Usage, format!("the policy {shown} is longer than 64 KiB"))
             .hint("AWS takes 2048 characters; use `--policy-arn` for a larger one"));

@@ -4,12 +4,16 @@
 use crate::harness::dead_mount::DeadMount;
 use crate::harness::home::{CHAIN, Home, text};
 use crate::harness::inside::{TUTORIAL, until};
-use crate::harness::process::{Running, stat};
+use crate::harness::process::{Running, of, stat};
 use crate::harness::programs::ROLECALLD;
+use rolecall_sandbox::Match;
+use rolecall_sandbox::tutorials::USER_ARN;
 use rustix::net::{AddressFamily, SocketAddrUnix, SocketFlags, SocketType, connect, socket_with};
 use rustix::process::Signal;
+use serde_json::json;
 use std::cell::RefCell;
 use std::fs;
+use std::io::Write;
 use std::os::unix::fs::symlink;
 use std::path::Path;
 use std::process::{Command, Output, Stdio};
@@ -81,6 +85,67 @@ fn commands_end_while_the_aws_files_hang() {
             assert_says(&ended(home.rolecall(args).env("AWS_CONFIG_FILE", &hung)), &hung);
         }
     }
+}
+
+#[test]
+fn commands_end_while_a_named_file_hangs() {
+    needs!("root");
+    for mount in MOUNTS {
+        let home = Home::ready(CHAIN);
+        let dead = mount();
+        let hung = dead.path("file");
+        let named = hung.to_str().unwrap();
+        let policy = format!("file://{named}");
+        let bundle = format!("--bundle={named}");
+        let role = "arn:aws:iam::222222222222:role/New";
+        for args in [
+            &["identity", "add", "new", "--csv", named][..],
+            &["role", "add", "new", "--source", "auth", "--role-arn", role, "--policy", &policy],
+            &["setup", "plan", "--auth-profile", "a", "--workload-profile", "b", "--policy-file", named],
+            &["env", "prod", "--write-file", named, "--yes-secrets-on-disk"],
+            &["doctor", &bundle, "--yes"],
+            &["exec", "prod", "--", named],
+        ] {
+            assert_says(&ended(&mut home.rolecall(args)), &hung);
+        }
+        let path = format!("{}:/usr/bin", dead.path("bin").display());
+        let run = ended(home.rolecall(["exec", "prod", "--", "true"]).env("PATH", path));
+        assert_eq!(run.status.code(), Some(126));
+        assert_says(&run, &dead.path("bin/true"));
+    }
+}
+
+#[test]
+fn lock_names_a_vault_call_that_hangs() {
+    needs!("root");
+    let home = Home::bare(&file_vault(TUTORIAL));
+    home.open_vault();
+    let key = home.aws.access_key(USER_ARN);
+    let hold = home.aws.hold_matching(Match::action("GetCallerIdentity"));
+    let mut add = home.rolecall(["identity", "add", "auth", "--region", "eu-west-1"]);
+    let mut add = add.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    let input = json!({"AccessKeyId": key.id, "SecretAccessKey": key.secret}).to_string();
+    add.stdin.take().unwrap().write_all(input.as_bytes()).unwrap();
+    hold.wait_for_arrivals(1);
+    // The directory of the vault hangs from the moment at which the key is stored.
+    let dead = DeadMount::new();
+    let dir = home.path(".local/share/rolecall");
+    fs::rename(&dir, home.path(".local/share/before")).unwrap();
+    symlink(dead.path("vault"), &dir).unwrap();
+    drop(hold);
+    until("the write waits for the disk", || {
+        let tasks = fs::read_dir(of(home.agent_pid()).join("task")).unwrap().flatten();
+        tasks.filter_map(|task| fs::read_to_string(task.path().join("stat")).ok()).any(|stat| stat.contains(") D "))
+    });
+    let locked = ended(&mut home.rolecall(["lock"]));
+    assert_eq!(locked.status.code(), Some(0), "{}", text(&locked.stderr));
+    let said = text(&locked.stdout);
+    assert!(said.contains("every session is forgotten") && said.contains("has not ended and may hold keys"), "{said}");
+    drop(dead);
+    let added = add.wait_with_output().unwrap();
+    assert!(!added.status.success());
+    let locked = home.run(["lock"]);
+    assert_eq!(text(&locked.stdout), "locked: every session is forgotten\n");
 }
 
 #[test]

@@ -41,6 +41,7 @@ pub(super) fn write(paths: &Paths, shown: &Shown, file: &Path, yes: bool) -> Res
     let text = text(paths, shown);
     output::print_json_text(&text)?;
     let name = config_file::shown(file);
+    reach::ensure_answers(file)?;
     if std::fs::symlink_metadata(file).is_ok() {
         return Err(UserError::new(Kind::Usage, format!("{name} is there already; nothing was written"))
             .hint("name another: `rolecall doctor --bundle=FILE`, or move it away")

@@ -8,6 +8,7 @@ use super::super::args::Format;
 use rolecall_core::domain::error::{Kind, UserError, printable};
 use rolecall_platform::files;
 use rolecall_platform::files::ownership::{self, Exposed};
+use rolecall_platform::reach;
 use std::fs;
 use std::path::{Path, PathBuf};
 use zeroize::Zeroizing;
@@ -30,6 +31,7 @@ impl Target {
                 .hint("a tool that takes `credential_process` needs no file: `rolecall profiles sync`; if it must be, add `--yes-secrets-on-disk`"));
         }
         let name = path.file_name().ok_or_else(|| refuse(&shown, "is not the name of a file"))?;
+        reach::ensure_answers(path)?;
         // As the shell is here: a relative path is the caller's own word.
         let dir = path.parent().filter(|dir| !dir.as_os_str().is_empty()).unwrap_or_else(|| Path::new("."));
         let dir = fs::canonicalize(dir).map_err(|e| refuse(&shown, &format!("is in no directory: {e}")))?;

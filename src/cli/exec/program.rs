@@ -7,6 +7,7 @@ use super::variables::Change;
 use crate::output::{Failure, complain};
 use crate::quote;
 use rolecall_core::domain::error::{Kind, UserError, printable};
+use rolecall_platform::reach;
 use rustix::fs::{Access, access};
 use std::ffi::{OsStr, OsString};
 use std::io;
@@ -60,9 +61,11 @@ impl Program {
             code,
             report: UserError::new(Kind::Failed, format!("cannot run {shown}: {why}")).hint(hint),
         };
+        let silent = |report| NotExecutable { code: NOT_RUN, report };
         let look = |file: &Path| format!("look at it: `ls -ld {}`", quote::word(&file.to_string_lossy()));
         if called.as_bytes().contains(&b'/') {
             let file = Path::new(called);
+            reach::ensure_seen(file).map_err(silent)?;
             return match check(file) {
                 Ok(()) => Ok(found(file.to_owned())),
                 Err(e) if is_missing(&e) => Err(unfit(NOT_FOUND, &e.to_string(), look(file))),
@@ -73,6 +76,8 @@ impl Program {
         for dir in std::env::split_paths(search.unwrap_or_else(|| OsStr::new(SEARCH))) {
             // An empty entry is the working directory, as it is for every shell.
             let file = if dir.as_os_str().is_empty() { Path::new(".").join(called) } else { dir.join(called) };
+            // As a shell that waits for it: a command of the same name in a later directory is another one.
+            reach::ensure_seen(&file).map_err(silent)?;
             match check(&file) {
                 Ok(()) if !called.is_empty() => return Ok(found(file)),
                 Err(e) if !is_missing(&e) && file.is_file() => barred = barred.or(Some((file, e))),

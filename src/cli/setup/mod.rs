@@ -19,6 +19,7 @@ use rolecall_core::domain::secret::SecretKey;
 use rolecall_core::setup::request::{SetupFlags, SetupRequest};
 use rolecall_core::setup::{Device, Service, Trust};
 use rolecall_platform::paths::Paths;
+use rolecall_platform::reach;
 use rustix::fs::{Mode, OFlags};
 use std::fs::File;
 use std::io::Read;
@@ -113,6 +114,7 @@ pub(super) fn check_profile(flag: &str, name: Option<&str>) -> Result<(), UserEr
 fn policy_file(path: &Path) -> Result<String, UserError> {
     let hint = "give `--policy-file` a file with an IAM policy as JSON";
     let refuse = |why: String| UserError::new(Kind::Usage, format!("{}: {why}", shown(path))).hint(hint);
+    reach::ensure_answers(path)?;
     // Without waiting: a pipe that nobody writes to would hold the command for ever.
     let flags = OFlags::RDONLY | OFlags::NONBLOCK | OFlags::CLOEXEC;
     let file = rustix::fs::open(path, flags, Mode::empty());
