@@ -5,16 +5,10 @@
 use async_trait::async_trait;
 use chrono::{DateTime, Utc};
 use rolecall_core::domain::credential::Now;
+use rolecall_platform::os::clock::{BOOT_CLOCK, wait_until};
 use rolecall_ports::Clock;
-use rustix::time::{ClockId, clock_gettime};
+use rustix::time::clock_gettime;
 use std::time::{Duration, SystemTime};
-
-/// Time since boot, sleep included.
-#[cfg(target_os = "linux")]
-const BOOT_CLOCK: ClockId = ClockId::Boottime;
-/// Time since boot, sleep included: elsewhere than on Linux (macOS, the BSDs) it is this one that counts sleep, or the nearest.
-#[cfg(not(target_os = "linux"))]
-const BOOT_CLOCK: ClockId = ClockId::Monotonic;
 
 /// The longest sleep without a look at the boot clock where no timer runs on it: how late a deadline can be noticed after
 /// the machine wakes.
@@ -44,34 +38,12 @@ impl Clock for SystemClock {
         loop {
             let Some(left) = boot.checked_sub(Self::boot()).filter(|left| !left.is_zero()) else { return };
             // tokio's timers stand still while the machine sleeps; a timerfd on the boot clock fires on waking.
-            #[cfg(target_os = "linux")]
-            if wait_for_timer(boot).await.is_ok() {
+            if wait_until(boot).await.is_ok() {
                 continue;
             }
             tokio::time::sleep(left.min(SLICE)).await;
         }
     }
-}
-
-#[cfg(target_os = "linux")]
-async fn wait_for_timer(boot: Duration) -> std::io::Result<()> {
-    use rustix::time::{
-        Itimerspec, TimerfdClockId, TimerfdFlags, TimerfdTimerFlags, Timespec, timerfd_create, timerfd_settime,
-    };
-    use tokio::io::unix::AsyncFd;
-
-    let timer = timerfd_create(TimerfdClockId::Boottime, TimerfdFlags::CLOEXEC | TimerfdFlags::NONBLOCK)?;
-    let never = Timespec { tv_sec: 0, tv_nsec: 0 };
-    let at = Timespec { tv_sec: boot.as_secs().try_into().unwrap_or(i64::MAX), tv_nsec: boot.subsec_nanos().into() };
-    let alarm = Itimerspec { it_interval: never, it_value: at };
-    timerfd_settime(&timer, TimerfdTimerFlags::ABSTIME, &alarm)?;
-    #[expect(
-        deprecated,
-        reason = "its successor is unsafe; its promise holds here: an OwnedFd owns its descriptor and keeps it"
-    )]
-    let timer = AsyncFd::new(timer)?;
-    let _ready = timer.readable().await?;
-    Ok(())
 }
 
 #[cfg(test)]

@@ -16,7 +16,6 @@ use std::time::Duration;
 #[derive(Clone)]
 pub struct Desktop {
     environment: Vec<(OsString, OsString)>,
-    #[cfg_attr(not(target_os = "linux"), expect(dead_code, reason = "nothing is notified elsewhere"))]
     bus: Arc<SessionBus>,
 }
 
@@ -60,12 +59,7 @@ impl Prompter for Desktop {
         }
     }
 
-    #[cfg(target_os = "linux")]
     async fn notify(&self, notice: &Notice) {
-        super::notifications::show(&self.bus, notice).await;
+        super::system::notifications::show(&self.bus, notice).await;
     }
-
-    /// Tells nothing where nobody has said how.
-    #[cfg(not(target_os = "linux"))]
-    async fn notify(&self, _notice: &Notice) {}
 }

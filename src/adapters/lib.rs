@@ -6,14 +6,8 @@
 
 mod aws;
 pub mod clock;
-#[cfg_attr(not(target_os = "linux"), path = "no_bus.rs")]
-pub mod dbus;
 pub mod desktop;
 mod iam;
-#[cfg(target_os = "linux")]
-pub mod logind;
-#[cfg(target_os = "linux")]
-mod notifications;
 #[cfg(not(fuzzing))]
 mod pinentry;
 #[cfg(fuzzing)]
@@ -24,4 +18,13 @@ mod s3;
 mod signin;
 pub mod sources;
 pub mod sts;
+// What is of one system as a whole, with its own dependencies: D-Bus on Linux, the keychain on macOS.
+#[cfg(not(target_os = "linux"))]
+#[path = "macos/mod.rs"]
+mod system;
+#[cfg(target_os = "linux")]
+#[path = "linux/mod.rs"]
+mod system;
 pub mod vault;
+
+pub use system::{dbus, logind};

@@ -12,6 +12,7 @@ use super::terminal;
 use rolecall_core::domain::error::printable;
 use rolecall_core::domain::question::Device;
 use rolecall_platform::blocking::CALLERS;
+use rolecall_platform::os;
 use rolecall_platform::process::ProcessHandle;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -113,7 +114,7 @@ impl Caller {
         // Looked at after the look-up: as long as it had not ended by then, its number was nobody else's.
         match pinned {
             Some(pinned) if pinned.is_alive() => caller,
-            None if cfg!(not(target_os = "linux")) => caller,
+            None if !os::HAS_PROC => caller,
             _ => Self::unnamed(pid, UnknownProgram::Ended),
         }
     }
@@ -275,9 +276,11 @@ mod tests {
         assert!(!has_command(b"-bash\0") && !has_command(b"bash\0deploy.sh\0-c\0"));
     }
 
-    #[cfg(target_os = "linux")]
     #[tokio::test]
     async fn the_shell_between_a_tool_and_its_credential_process_is_passed_over() {
+        if !os::HAS_PROC {
+            return;
+        }
         use std::io::{BufRead, BufReader};
         // The second command keeps the shell from making way for the first.
         let mut shell = std::process::Command::new("sh");
@@ -300,9 +303,11 @@ mod tests {
         assert_eq!(caller("[make]").program(), Some("[make]"));
     }
 
-    #[cfg(target_os = "linux")]
     #[tokio::test]
     async fn this_process_is_found_and_pid_zero_is_nobody() {
+        if !os::HAS_PROC {
+            return;
+        }
         let (own, _other) = std::os::unix::net::UnixStream::pair().expect("a pair");
         let pid = i32::try_from(std::process::id()).expect("a pid");
         let caller = Caller::behind(&own, Some(pid), CallerSocket::Own).await;
@@ -312,9 +317,11 @@ mod tests {
     }
 
     /// The caller connects, asks, and ends; its number could be anybody's by the time it is looked up.
-    #[cfg(target_os = "linux")]
     #[tokio::test]
     async fn a_caller_that_is_gone_is_never_named_as_somebody_else() {
+        if !os::HAS_PROC {
+            return;
+        }
         use std::os::unix::net::UnixListener;
         let dir = tempfile::tempdir().expect("tempdir");
         let path = dir.path().join("socket");

@@ -1,6 +1,7 @@
 //! Bytes in pages of their own: kept out of swap where the limit allows, out of core dumps, wiped when dropped.
 
-use memmap2::{Advice, MmapMut};
+use memmap2::MmapMut;
+use rolecall_platform::process;
 use std::fmt;
 use std::io;
 use std::ops::Deref;
@@ -19,8 +20,7 @@ impl LockedBytes {
         let mut pages = MmapMut::map_anon(bytes.len().max(1))?;
         // A small limit (RLIMIT_MEMLOCK) is not a reason to fail: status says it once.
         let locked = pages.lock().is_ok();
-        #[cfg(target_os = "linux")]
-        let _ = pages.advise(Advice::DontDump);
+        process::keep_out_of_dumps(&mut pages);
         pages[..bytes.len()].copy_from_slice(bytes);
         Ok(Self { pages, length: bytes.len(), locked })
     }

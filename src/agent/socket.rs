@@ -4,6 +4,7 @@ use super::world;
 use rolecall_core::domain::error::{Kind, UserError};
 use rolecall_platform::blocking::STATE;
 use rolecall_platform::files;
+use rolecall_platform::os;
 use rolecall_platform::paths::Paths;
 use rustix::fs::{FlockOperation, Mode};
 use rustix::net;
@@ -201,15 +202,8 @@ const OWNER: Mode = Mode::RUSR.union(Mode::WUSR);
 ///
 /// Not by the umask: that belongs to the whole process, and what another thread makes meanwhile would get odd rights.
 pub(super) fn listen(path: &Path) -> io::Result<unix::UnixListener> {
-    let socket = net::socket_with(net::AddressFamily::UNIX, net::SocketType::STREAM, net::SocketFlags::CLOEXEC, None)?;
-    // Linux gives the path the mode that the socket has; elsewhere the directory alone must do until the mode is set.
-    if cfg!(target_os = "linux") {
-        rustix::fs::fchmod(&socket, OWNER)?;
-    }
-    net::bind(&socket, &net::SocketAddrUnix::new(path)?)?;
-    if !cfg!(target_os = "linux") {
-        rustix::fs::chmod(path, OWNER)?;
-    }
+    let socket = os::socket::stream()?;
+    os::socket::bind(&socket, path, OWNER)?;
     net::listen(&socket, BACKLOG)?;
     Ok(socket.into())
 }

@@ -13,7 +13,9 @@ use super::output::{self, Failure};
 use super::{config_file, quote, spinner, status};
 use rolecall_core::domain::error::{Kind, UserError};
 use rolecall_ipc::client::{self, Autostart};
+use rolecall_platform::os::SERVICE_MANAGER;
 use rolecall_platform::paths::{Paths, file_id};
+use rolecall_platform::service::Manager;
 use rolecall_platform::{files, reach};
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
@@ -83,8 +85,10 @@ fn check_configuration(paths: &Paths) -> Result<(), UserError> {
     if Path::new(used) == paths.config || (matches!(here, Ok(Some(_))) && here == file_id(Path::new(used))) {
         return Ok(());
     }
-    let manager = if cfg!(target_os = "macos") { "launchctl setenv" } else { "systemctl --user set-environment" };
-    let separator = if cfg!(target_os = "macos") { ' ' } else { '=' };
+    let (manager, separator) = match SERVICE_MANAGER {
+        Manager::Launchd => ("launchctl setenv", ' '),
+        Manager::Systemd => ("systemctl --user set-environment", '='),
+    };
     let named = quote::word(&paths.config.display().to_string());
     let (used, here) = (config_file::shown(Path::new(used)), config_file::shown(&paths.config));
     let message = format!("the service manager has started the agent with {used}, not with ROLECALL_CONFIG={here}");

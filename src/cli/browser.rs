@@ -5,6 +5,7 @@
 
 use super::var;
 use rolecall_core::domain::error::{Kind, UserError, printable};
+use rolecall_platform::os;
 use std::io;
 use std::os::unix::process::CommandExt;
 use std::path::Path;
@@ -30,13 +31,13 @@ impl Browser {
         let is_set = |name: &str| var(name).is_some();
         Self::of(
             var("BROWSER").as_deref(),
-            cfg!(target_os = "macos"),
+            os::OPENER,
             is_set("WSL_DISTRO_NAME"),
             is_set("DISPLAY") || is_set("WAYLAND_DISPLAY"),
         )
     }
 
-    fn of(browser: Option<&str>, is_macos: bool, is_wsl: bool, has_display: bool) -> Result<Self, UserError> {
+    fn of(browser: Option<&str>, opener: Option<&str>, is_wsl: bool, has_display: bool) -> Result<Self, UserError> {
         let plain = |name: &str| Program(vec![name.to_owned()]);
         // Several are separated by colons, as in xdg-open.
         let own = browser.unwrap_or_default().split(':').filter(|one| !one.trim().is_empty());
@@ -46,12 +47,12 @@ impl Browser {
                 if is_path { plain(one) } else { Program(one.split_whitespace().map(str::to_owned).collect()) }
             })
             .collect();
-        match () {
-            () if !own.is_empty() => Ok(Self(own)),
-            () if is_macos => Ok(Self(vec![plain("open")])),
-            () if is_wsl => Ok(Self(vec![plain("wslview"), plain("xdg-open")])),
-            () if has_display => Ok(Self(vec![plain("xdg-open")])),
-            () => Err(UserError::new(Kind::Failed, "there is no display to open a browser on").hint(PRINT)),
+        match opener {
+            _ if !own.is_empty() => Ok(Self(own)),
+            Some(opener) => Ok(Self(vec![plain(opener)])),
+            None if is_wsl => Ok(Self(vec![plain("wslview"), plain("xdg-open")])),
+            None if has_display => Ok(Self(vec![plain("xdg-open")])),
+            None => Err(UserError::new(Kind::Failed, "there is no display to open a browser on").hint(PRINT)),
         }
     }
 
@@ -118,17 +119,20 @@ impl Program {
 mod tests {
     use super::*;
 
-    fn first(browser: Option<&str>, is_macos: bool, is_wsl: bool, has_display: bool) -> String {
-        Browser::of(browser, is_macos, is_wsl, has_display).expect("a browser").0[0].0.join(" ")
+    fn first(browser: Option<&str>, opener: Option<&str>, is_wsl: bool, has_display: bool) -> String {
+        Browser::of(browser, opener, is_wsl, has_display).expect("a browser").0[0].0.join(" ")
     }
 
     #[test]
     fn the_persons_own_word_goes_first_then_what_the_system_has() {
-        assert_eq!(first(Some("firefox --private-window %s:w3m"), true, true, false), "firefox --private-window %s");
-        assert_eq!(first(None, true, false, false), "open");
-        assert_eq!(first(None, false, true, false), "wslview");
-        assert_eq!(first(Some(" : "), false, false, true), "xdg-open");
-        let none = Browser::of(None, false, false, false).expect_err("no display");
+        assert_eq!(
+            first(Some("firefox --private-window %s:w3m"), Some("open"), true, false),
+            "firefox --private-window %s"
+        );
+        assert_eq!(first(None, Some("open"), false, false), "open");
+        assert_eq!(first(None, None, true, false), "wslview");
+        assert_eq!(first(Some(" : "), None, false, true), "xdg-open");
+        let none = Browser::of(None, None, false, false).expect_err("no display");
         assert!(none.hint.expect("a hint").contains("--print"));
     }
 }

@@ -307,12 +307,9 @@ fn serve(paths: Paths, socket: Socket, detached: bool) -> ExitCode {
         };
         let agent = Agent::new(ports, paths);
         let (tell_desk, desk) = tokio::sync::mpsc::channel(DESK_EVENTS);
-        #[cfg(target_os = "linux")]
         tokio::spawn(lifecycle::endless("logind", async move || {
             rolecall_adapters::logind::follow(variable("DBUS_SYSTEM_BUS_ADDRESS"), tell_desk.clone()).await;
         }));
-        #[cfg(not(target_os = "linux"))]
-        drop(tell_desk);
         lifecycle::run(agent, socket, slots, desk, || tell(detached, &Startup::Ready)).await
     });
     // A keyring that never answers must not keep the process: its thread is left behind.

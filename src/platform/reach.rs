@@ -4,7 +4,7 @@
 //! SIGKILL ends the wait, and the process stays until the last of its threads is gone. So a command of a person, and the
 //! start of the agent, first send a child process to a path. If the child does not return before the deadline it is
 //! abandoned, and the path is not touched. What the child has reached is then used directly. While a child of an earlier
-//! command waits for a path, later commands wait for its end, with their own deadline, and start none ([`look_mark`]): so a
+//! command waits for a path, later commands wait for its end, with their own deadline, and start none (`look_mark` in the module of the system): so a
 //! mount that is dead for days keeps one process for each path, however many commands met it.
 //!
 //! Most paths need no child: Linux resolves a path without asking any file system if the kernel has all of it in memory
@@ -12,10 +12,8 @@
 //!
 //! Not covered: a file system that stops answering between the look and the use.
 
-mod look_mark;
-
-use crate::process;
-use look_mark::Mark;
+use crate::os::look_mark::{self, Mark};
+use crate::{os, process};
 use rolecall_core::domain::error::{Kind, UserError};
 use rustix::fs::{FileType, Mode, OFlags};
 use std::ffi::{CStr, CString};
@@ -77,12 +75,12 @@ pub enum Follow {
 
 /// Looks at what is at a path; returns `None` if nothing can be seen there.
 pub fn look(path: &Path, follow: Follow, deadline: Duration) -> Result<Option<Found>, NoAnswer> {
-    if let Ok(found) = in_memory(path, follow) {
+    if let Ok(found) = os::reach::in_memory(path, follow) {
         return Ok(found);
     }
     let Some(name) = name_of(path) else { return Ok(None) };
     child((path, Some(follow)), deadline, || {
-        let _ = type_of(&name, follow);
+        let _ = os::reach::type_of(&name, follow);
     })?;
     Ok(directly(path, follow))
 }
@@ -138,26 +136,11 @@ fn child(look: impl Hash, deadline: Duration, job: impl FnOnce()) -> Result<(), 
     }
 }
 
-/// Returns the type of an entry as statx(2) does, which mounts what is mounted on demand. stat(2) does not.
-#[cfg(target_os = "linux")]
-fn type_of(name: &CStr, follow: Follow) -> Option<FileType> {
-    use rustix::fs::{AtFlags, CWD, StatxFlags, statx};
-    let flags = if follow == Follow::No { AtFlags::SYMLINK_NOFOLLOW } else { AtFlags::empty() };
-    let stat = statx(CWD, name, flags, StatxFlags::BASIC_STATS).ok()?;
-    Some(FileType::from_raw_mode(stat.stx_mode.into()))
-}
-
-#[cfg(not(target_os = "linux"))]
-fn type_of(name: &CStr, follow: Follow) -> Option<FileType> {
-    let stat = if follow == Follow::No { rustix::fs::lstat(name) } else { rustix::fs::stat(name) };
-    Some(FileType::from_raw_mode(stat.ok()?.st_mode))
-}
-
 /// Opens a file or directory and reads a part of it. Allocates nothing: it runs in a forked child.
 fn read_a_bit(name: &CStr) {
     // To open a pipe or a device has effects.
-    let Some(kind) =
-        type_of(name, Follow::Yes).filter(|kind| matches!(kind, FileType::RegularFile | FileType::Directory))
+    let Some(kind) = os::reach::type_of(name, Follow::Yes)
+        .filter(|kind| matches!(kind, FileType::RegularFile | FileType::Directory))
     else {
         return;
     };
@@ -167,53 +150,21 @@ fn read_a_bit(name: &CStr) {
         let _ = rustix::io::read(&file, &mut [0_u8]);
         return;
     }
-    #[cfg(target_os = "linux")]
-    {
-        let mut entries = [std::mem::MaybeUninit::uninit(); 1024];
-        let _ = rustix::fs::RawDir::new(&file, &mut entries).next();
-    }
+    os::reach::read_entry(&file);
 }
 
 /// Returns whether a path is on a disk of this machine, which needs no deadline. A network file system, FUSE and memory
 /// have a device number with major 0; so have btrfs and overlayfs, which are looked at like the former.
 fn is_on_block_device(path: &Path) -> bool {
-    let found = in_memory(path, Follow::Yes);
-    cfg!(target_os = "linux") && found.is_ok_and(|found| found.is_some_and(|found| rustix::fs::major(found.id.0) != 0))
+    os::reach::in_memory(path, Follow::Yes)
+        .is_ok_and(|found| found.is_some_and(|found| os::reach::is_block_device(found.id.0)))
 }
 
 /// The kernel would have to ask a file system for the path.
-struct NotInMemory;
-
-/// Looks at a path without asking its file system.
-#[cfg(target_os = "linux")]
-fn in_memory(path: &Path, follow: Follow) -> Result<Option<Found>, NotInMemory> {
-    use rustix::fs::{AtFlags, CWD, ResolveFlags, StatxFlags, makedev, openat2, statx};
-    use rustix::io::Errno;
-    let no_follow = if follow == Follow::No { OFlags::NOFOLLOW } else { OFlags::empty() };
-    let flags = OFlags::PATH | OFlags::CLOEXEC | no_follow;
-    let file = match openat2(CWD, path, flags, Mode::empty(), ResolveFlags::CACHED) {
-        Ok(file) => file,
-        Err(Errno::AGAIN) => return Err(NotInMemory),
-        // A kernel without the flag, or a filter of system calls.
-        Err(Errno::INVAL | Errno::NOSYS | Errno::PERM) => return Ok(directly(path, follow)),
-        Err(_) => return Ok(None),
-    };
-    let dont_sync = AtFlags::EMPTY_PATH | AtFlags::STATX_DONT_SYNC;
-    let stat = statx(&file, c"", dont_sync, StatxFlags::BASIC_STATS).ok();
-    Ok(stat.map(|stat| Found {
-        id: (makedev(stat.stx_dev_major, stat.stx_dev_minor), stat.stx_ino),
-        uid: stat.stx_uid,
-        mode: stat.stx_mode.into(),
-    }))
-}
-
-#[cfg(not(target_os = "linux"))]
-fn in_memory(path: &Path, follow: Follow) -> Result<Option<Found>, NotInMemory> {
-    Ok(directly(path, follow))
-}
+pub(crate) struct NotInMemory;
 
 /// Looks at a path without a deadline.
-fn directly(path: &Path, follow: Follow) -> Option<Found> {
+pub(crate) fn directly(path: &Path, follow: Follow) -> Option<Found> {
     let meta = match follow {
         Follow::No => fs::symlink_metadata(path),
         Follow::Yes => fs::metadata(path),
@@ -237,6 +188,14 @@ mod tests {
             }
             assert_eq!(answers(path, DEADLINE), Ok(()), "{path:?}");
         }
+    }
+
+    #[test]
+    fn child_that_is_killed_has_not_ended() {
+        let killed = process::ends_in_child(DEADLINE, None, || {
+            let _ = rustix::process::kill_process(rustix::process::getpid(), rustix::process::Signal::KILL);
+        });
+        assert!(!killed.expect("forked"));
     }
 
     #[test]

@@ -8,6 +8,7 @@ use super::redact::redact;
 use rolecall_core::domain::arn::RoleArn;
 use rolecall_core::domain::error::{Kind, UserError, printable};
 use rolecall_core::domain::regions;
+use rolecall_platform::os::SET_CLOCK;
 use rolecall_ports::{Retryability, TokenError};
 
 /// A service of AWS.
@@ -195,11 +196,10 @@ fn id_of(request_id: Option<&str>) -> String {
     request_id.map(|id| format!(", request {id}")).unwrap_or_default()
 }
 
-const CLOCK: &str = if cfg!(target_os = "macos") {
-    "set this machine's clock: `sudo sntp -sS time.apple.com`"
-} else {
-    "set this machine's clock: `timedatectl set-ntp true`"
-};
+/// How to set the clock of this machine.
+fn clock_hint() -> String {
+    format!("set this machine's clock: `{SET_CLOCK}`")
+}
 
 /// The codes of IAM User Guide "AWS STS API: common errors" and of the operations' own pages.
 fn of_code(code: &str, words: &str, status: Option<u16>, asked: &CallContext<'_>) -> Classification {
@@ -226,11 +226,11 @@ fn of_code(code: &str, words: &str, status: Option<u16>, asked: &CallContext<'_>
             ),
         ),
         "RequestExpired" | "RequestTimeTooSkewed" | "RequestInTheFuture" | "SignatureExpired" => {
-            no(Transient, CLOCK.into())
+            no(Transient, clock_hint())
         }
         "SignatureDoesNotMatch" | "InvalidSignature" | "IncompleteSignature" | "AuthFailure" => {
             if words.contains("expired") || words.contains("not yet current") {
-                no(Transient, CLOCK.into())
+                no(Transient, clock_hint())
             } else if words.contains("credential should be scoped") {
                 let hint = "the host belongs to another Region or service: compare `region` with";
                 no(Permanent, format!("{hint} `{}` under `[aws]`", asked.call.service().endpoint_key()))

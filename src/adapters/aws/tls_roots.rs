@@ -5,6 +5,7 @@
 
 use rolecall_core::domain::error::{Kind, UserError};
 use rolecall_platform::blocking::SOURCES;
+use rolecall_platform::os;
 use rustls::RootCertStore;
 use rustls::pki_types::CertificateDer;
 use rustls::pki_types::pem::PemObject;
@@ -15,18 +16,6 @@ use std::time::Duration;
 
 /// Mozilla's whole list takes a quarter of a megabyte.
 const BUNDLE_MAX: u64 = 4 * 1024 * 1024;
-
-/// Where Linux and BSD distributions keep the list of authorities.
-#[cfg(not(target_os = "macos"))]
-const SYSTEM_BUNDLES: [&str; 7] = [
-    "/etc/ssl/certs/ca-certificates.crt",
-    "/etc/pki/ca-trust/extracted/pem/tls-ca-bundle.pem",
-    "/etc/pki/tls/certs/ca-bundle.crt",
-    "/etc/ssl/ca-bundle.pem",
-    "/etc/ssl/cert.pem",
-    "/usr/local/share/certs/ca-root-nss.crt",
-    "/etc/certs/ca-certificates.crt",
-];
 
 /// How long certificates may take to be read and parsed; half a second on a slow machine.
 const DEADLINE: Duration = Duration::from_secs(4);
@@ -57,22 +46,13 @@ pub(crate) fn store(ca_bundle: Option<&Path>) -> Result<RootCertStore, UserError
     }
 }
 
-#[cfg(target_os = "macos")]
 fn system() -> Result<RootCertStore, UserError> {
-    let mut store = RootCertStore::empty();
-    store.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);
-    if store.is_empty() {
-        return Err(UserError::new(Kind::Config, "the keychain has no certificate authorities")
-            .hint("set `ca_bundle` under `[aws]`"));
-    }
-    Ok(store)
-}
-
-#[cfg(not(target_os = "macos"))]
-fn system() -> Result<RootCertStore, UserError> {
-    SYSTEM_BUNDLES.iter().find_map(|path| bundle(Path::new(path)).ok()).ok_or_else(|| {
-        UserError::new(Kind::Config, "this machine has no list of certificate authorities")
-            .hint("install the package `ca-certificates`, or set `ca_bundle` under `[aws]`")
+    let mut keychain = RootCertStore::empty();
+    keychain.add_parsable_certificates(os::keychain().into_iter().map(CertificateDer::from));
+    let found = if keychain.is_empty() { None } else { Some(keychain) };
+    found.or_else(|| os::CERTIFICATE_BUNDLES.iter().find_map(|path| bundle(Path::new(path)).ok())).ok_or_else(|| {
+        let (what, hint) = os::NO_CERTIFICATES;
+        UserError::new(Kind::Config, what).hint(hint)
     })
 }
 

@@ -12,7 +12,7 @@ use tokio::sync::{Mutex, oneshot};
 use tokio::time::timeout;
 
 /// How many threads may be stuck at once: each costs a stack and a connection, and a fourth would fare no better.
-pub(super) const STUCK_MAX: usize = 3;
+pub(crate) const STUCK_MAX: usize = 3;
 
 /// How long a job waits for those before it. With a deadline of ten seconds a call ends within thirty.
 const TURN: Duration = Duration::from_secs(15);
@@ -21,7 +21,7 @@ type Job<S> = Box<dyn FnOnce(&mut S) + Send>;
 
 /// Why a job gave no answer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum WorkerError {
+pub(crate) enum WorkerError {
     /// Other jobs took too long; this one was not begun.
     Busy,
     /// It took longer than its deadline; it may still come to its end.
@@ -33,7 +33,7 @@ pub(super) enum WorkerError {
 }
 
 /// A thread with a state of its own, replaced when it is stuck.
-pub(super) struct Worker<S> {
+pub(crate) struct Worker<S> {
     name: &'static str,
     make: Arc<dyn Fn() -> S + Send + Sync>,
     thread: Mutex<Option<Thread<S>>>,
@@ -63,12 +63,12 @@ impl Drop for Leaving {
 impl<S: 'static> Worker<S> {
     /// Prepares a worker; its thread starts with the first job and makes its state there, so that the state need not be
     /// fit to be moved between threads.
-    pub(super) fn new(name: &'static str, make: impl Fn() -> S + Send + Sync + 'static) -> Self {
+    pub(crate) fn new(name: &'static str, make: impl Fn() -> S + Send + Sync + 'static) -> Self {
         Self { name, make: Arc::new(make), thread: Mutex::new(None), stuck: Arc::default() }
     }
 
     /// Runs a job when its turn comes and waits for its answer until the deadline.
-    pub(super) async fn run<T: Send + 'static>(
+    pub(crate) async fn run<T: Send + 'static>(
         &self,
         deadline: Duration,
         job: impl FnOnce(&mut S) -> T + Send + 'static,

@@ -3,34 +3,26 @@
 //! It knows no AWS and no agent. The choice is the configuration's alone: a keyring that is missing is an error and never a
 //! reason to take the file instead, because a key that changed places unseen is a key that nobody finds to revoke.
 
-mod blocking_worker;
+pub(crate) mod blocking_worker;
 mod file;
 #[cfg(fuzzing)]
 pub mod fuzzing;
 mod key_record;
-#[cfg(not(target_os = "linux"))]
-mod native;
-mod os;
+pub(crate) mod os;
 mod rollback;
-#[cfg(target_os = "linux")]
-mod secret_service;
-#[cfg(target_os = "linux")]
-mod third_party_keyring;
 mod vault_format;
 
-use super::dbus::SessionBus;
+use crate::system::dbus::SessionBus;
+use crate::system::keyring::Place;
+use crate::system::third_party_keyring::ThirdPartyKeyrings;
 use async_trait::async_trait;
 use file::FileVault;
-#[cfg(not(target_os = "linux"))]
-use native::Place;
 use os::OsVault;
 use rolecall_core::domain::catalogue::VaultKind;
 use rolecall_core::domain::error::{Kind, UserError};
 use rolecall_core::domain::names::Name;
 use rolecall_core::domain::secret::Passphrase;
 use rolecall_ports::{StoredKey, Vault, VaultState, no_key};
-#[cfg(target_os = "linux")]
-use secret_service::Place;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -43,8 +35,7 @@ pub struct Vaults {
     os: OsVault,
     file: FileVault,
     bus: Arc<SessionBus>,
-    #[cfg(target_os = "linux")]
-    foreign: third_party_keyring::ThirdPartyKeyrings,
+    foreign: ThirdPartyKeyrings,
 }
 
 impl Vaults {
@@ -56,8 +47,7 @@ impl Vaults {
             kind: Mutex::default(),
             os: OsVault::new(Place { bus: Arc::clone(&bus), service: service.into() }),
             file: FileVault::new(vault_file, state.join(VAULT_RECORD)),
-            #[cfg(target_os = "linux")]
-            foreign: third_party_keyring::ThirdPartyKeyrings::new(Arc::clone(&bus)),
+            foreign: ThirdPartyKeyrings::new(Arc::clone(&bus)),
             bus,
         }
     }
@@ -107,9 +97,8 @@ impl Vault for Vaults {
         }
     }
 
-    #[cfg(target_os = "linux")]
     fn foreign(&self) -> Option<&dyn rolecall_ports::ForeignKeys> {
-        Some(&self.foreign)
+        self.foreign.as_port()
     }
 
     async fn unlock(&self, passphrase: Option<Passphrase>) -> Result<(), UserError> {

@@ -1,38 +1,35 @@
 //! The operating system's keyring: one item per identity, each call on a thread that may be lost, each with a deadline.
 //!
-//! It knows nothing of D-Bus; [`secret_service`](super::secret_service) does. Nothing here unlocks, except
+//! It knows nothing of D-Bus; [`keyring`] does. Nothing here unlocks, except
 //! [`OsVault::unlock`], which a person asked for. What a keyring says of a failure is passed on only where it cannot hold a
 //! secret.
 
 use super::blocking_worker::{Worker, WorkerError};
 use super::key_record;
-#[cfg(not(target_os = "linux"))]
-use super::native as system;
-#[cfg(target_os = "linux")]
-use super::secret_service as system;
+use crate::system::keyring::{self, Keyring, Place};
 use rolecall_core::domain::error::{Kind, UserError};
 use rolecall_core::domain::names::Name;
+use rolecall_platform::os::KEYRING_ASKS;
 use rolecall_ports::{StoredKey, VaultState};
 use std::time::Duration;
-use system::{Keyring, Place};
 
 /// How long one call may take. On Linux nothing in it waits for a person. Elsewhere the system itself may ask whether
 /// rolecall may read the item, after an update for instance, so there is time to answer.
-const DEADLINE: Duration = Duration::from_secs(if cfg!(target_os = "linux") { 10 } else { 15 });
+const DEADLINE: Duration = Duration::from_secs(if KEYRING_ASKS { 15 } else { 10 });
 
 /// How long a person has to answer the keyring's dialog.
-pub(super) const DIALOG: Duration = Duration::from_mins(1);
+pub(crate) const DIALOG: Duration = Duration::from_mins(1);
 
 /// What the dialog's thread has on top of that, to connect and to look.
 const DIALOG_MARGIN: Duration = Duration::from_secs(10);
 
 /// The longest foreign text in a message.
-pub(super) const REASON_MAX: usize = 200;
+pub(crate) const REASON_MAX: usize = 200;
 
 /// Why the keyring did not do it.
 #[derive(Clone, Debug, PartialEq, Eq)]
-#[cfg_attr(not(target_os = "linux"), expect(dead_code, reason = "only the Secret Service is absent or refuses"))]
-pub(super) enum VaultError {
+#[allow(dead_code, reason = "only the Secret Service is absent or refuses")]
+pub(crate) enum VaultError {
     /// It is locked, as far as this item goes.
     Locked,
     /// Nobody answered the dialog, or somebody said no.
@@ -124,7 +121,7 @@ fn lost(fault: WorkerError, identity: Option<&Name>, service: &str) -> UserError
 }
 
 /// The keyring of the operating system.
-pub(super) struct OsVault {
+pub(crate) struct OsVault {
     place: Place,
     items: Worker<Keyring>,
     /// A thread of its own for the dialog: while a person looks for a password, others are told at once that it is locked.
@@ -133,14 +130,14 @@ pub(super) struct OsVault {
 
 impl OsVault {
     /// Prepares the threads; neither runs yet.
-    pub(super) fn new(place: Place) -> Self {
+    pub(crate) fn new(place: Place) -> Self {
         let of_items = place.clone();
         let items = Worker::new("keyring", move || Keyring::new(of_items.clone()));
         Self { place, items, dialogs: Worker::new("keyring-dialog", || ()) }
     }
 
     /// Tells whether the keyring would answer. Never prompts.
-    pub(super) async fn state(&self) -> VaultState {
+    pub(crate) async fn state(&self) -> VaultState {
         let trouble = match self.items.run(DEADLINE, Keyring::look).await {
             Ok(Ok(())) => return VaultState::Ready,
             Ok(Err(trouble)) => trouble,
@@ -155,7 +152,7 @@ impl OsVault {
     }
 
     /// Reads one key; `None` where there is none of that name.
-    pub(super) async fn read(&self, identity: &Name) -> Result<Option<StoredKey>, UserError> {
+    pub(crate) async fn read(&self, identity: &Name) -> Result<Option<StoredKey>, UserError> {
         self.call(identity, |keyring, name| {
             let Some(blob) = keyring.read(name)? else { return Ok(None) };
             let key = key_record::decode(&blob).map_err(|flaw| match flaw {
@@ -168,21 +165,21 @@ impl OsVault {
     }
 
     /// Stores one key.
-    pub(super) async fn write(&self, identity: &Name, key: &StoredKey) -> Result<(), UserError> {
+    pub(crate) async fn write(&self, identity: &Name, key: &StoredKey) -> Result<(), UserError> {
         let blob = key_record::encode(key)
             .map_err(|_| UserError::new(Kind::Failed, format!("the key of {identity} is too long to be stored")))?;
         self.call(identity, move |keyring, name| keyring.write(name, &blob)).await
     }
 
     /// Deletes one key, and every double of it; tells whether there was one.
-    pub(super) async fn delete(&self, identity: &Name) -> Result<bool, UserError> {
+    pub(crate) async fn delete(&self, identity: &Name) -> Result<bool, UserError> {
         self.call(identity, Keyring::delete).await
     }
 
     /// Opens the keyring through its own dialog, because a person asked for it.
-    pub(super) async fn unlock(&self) -> Result<(), UserError> {
+    pub(crate) async fn unlock(&self) -> Result<(), UserError> {
         let (place, service) = (self.place.clone(), &self.place.service);
-        match self.dialogs.run(DIALOG + DIALOG_MARGIN, move |()| system::unlock(&place)).await {
+        match self.dialogs.run(DIALOG + DIALOG_MARGIN, move |()| keyring::unlock(&place)).await {
             Ok(answer) => answer.map_err(|trouble| trouble.report(None, service)),
             Err(WorkerError::Busy) => Err(UserError::new(Kind::Locked, "the keyring is being unlocked already")
                 .hint("answer its dialog, on the desktop")),

@@ -17,6 +17,7 @@ use rolecall_core::domain::diagnosis::{Cause, Certainty, Finding, Link, LinkKind
 use rolecall_core::domain::error::{Kind, UserError};
 use rolecall_core::domain::plan::{AssumeRole, Step};
 use rolecall_ipc::protocol::process_output;
+use rolecall_platform::os::SET_CLOCK;
 use rolecall_ports::{CallerIdentity, StoredKey, TokenError, VaultState};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -206,7 +207,7 @@ impl Diagnoser<'_> {
                 }
             }
         };
-        let off = clock(seen.skew);
+        let off = clock(seen.skew, SET_CLOCK);
         if let Ok(who) = &seen.who {
             let text = key.and_then(|at| self.found.links.get(at)).map(|link| link.text.clone()).unwrap_or_default();
             let known = if text.contains(&who.arn) { text } else { format!("{}; {text}", who.arn) };

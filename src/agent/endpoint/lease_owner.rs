@@ -3,6 +3,7 @@
 use crate::caller::Caller;
 use crate::proc::{Stat, process};
 use rolecall_core::domain::error::{Kind, UserError};
+use rolecall_platform::os;
 use rolecall_platform::process::ProcessHandle;
 use std::fs;
 use std::os::unix::fs::MetadataExt;
@@ -31,7 +32,7 @@ impl LeaseOwner {
     /// Takes the client itself, which is about to become the command.
     pub(super) fn caller(caller: &Caller, pinned: Option<ProcessHandle>) -> Result<Self, UserError> {
         let pid = caller.pid.filter(|pid| *pid > 0).ok_or_else(unseen)?;
-        if cfg!(target_os = "linux") && pinned.as_ref().is_none_or(|pinned| !pinned.is_alive()) {
+        if os::HAS_PROC && pinned.as_ref().is_none_or(|pinned| !pinned.is_alive()) {
             return Err(gone());
         }
         Self::held(pid, pinned)

@@ -6,7 +6,7 @@
 
 use super::http::{Answer, Problem};
 use super::leases::{EndpointLease, ending_problem, no_port};
-use super::{container, imds, peer};
+use super::{container, imds};
 use crate::Agent;
 use crate::audit::{AuditLine, BAD_TOKEN, Event, FOREIGN_UID};
 use crate::failure::{Failure, internal_error};
@@ -17,6 +17,7 @@ use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use rolecall_core::domain::error::UserError;
+use rolecall_platform::os::tcp_peer;
 use rustix::process::geteuid;
 use std::convert::Infallible;
 use std::net::{Ipv4Addr, SocketAddr, TcpListener as StdListener};
@@ -136,9 +137,9 @@ async fn accept(listener: TcpListener, port: u16, agent: Weak<Agent>, service: S
 /// Tells whether our own user is at the other end; notes who else it was.
 fn is_own(agent: &Agent, stream: &TcpStream, from: SocketAddr) -> bool {
     let (Ok(SocketAddr::V4(local)), SocketAddr::V4(from)) = (stream.local_addr(), from) else { return false };
-    let uid = peer::uid(local, from);
+    let uid = tcp_peer::uid(local, from);
     // Where no system tells, a token is what protects; a metadata service has none and is not opened there.
-    if uid == Some(geteuid().as_raw()) || cfg!(not(target_os = "linux")) {
+    if uid == Some(geteuid().as_raw()) || !tcp_peer::IS_KNOWN {
         return true;
     }
     // Nobody at all is a client that gave up before it was let in: a prompt, which only looks whether somebody listens.

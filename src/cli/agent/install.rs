@@ -7,11 +7,13 @@
 use super::super::args::{InstallArgs, UninstallArgs};
 use super::super::config_file::shown;
 use super::super::output::{self, Failure};
-use super::{stop, systemd};
+use super::{launchd, stop, systemd};
 use rolecall_core::domain::error::{Kind, UserError};
 use rolecall_ipc::client;
 use rolecall_platform::files;
+use rolecall_platform::os::SERVICE_MANAGER;
 use rolecall_platform::paths::Paths;
+use rolecall_platform::service::Manager;
 use std::fmt::Write;
 use std::fs;
 use std::io;
@@ -26,15 +28,14 @@ pub(super) const NOT_NEEDED: &str = "nothing has to be installed: `rolecall get 
 /// Installs it for this user. Where all is as it should be already, nothing is touched.
 pub(super) fn install(paths: &Paths, args: &InstallArgs) -> Result<(), Failure> {
     let program = client::agent_program()?;
-    if args.confined && cfg!(target_os = "macos") {
+    if args.confined && SERVICE_MANAGER == Manager::Launchd {
         return Err(UserError::new(Kind::Usage, "launchd has nothing like `--confined`")
             .hint("install it without")
             .into());
     }
-    let plan = if cfg!(target_os = "macos") {
-        super::launchd::plan(paths, &program)?
-    } else {
-        systemd::plan(paths, &program, args)?
+    let plan = match SERVICE_MANAGER {
+        Manager::Launchd => launchd::plan(paths, &program)?,
+        Manager::Systemd => systemd::plan(paths, &program, args)?,
     };
     let mut said = String::new();
     for file in &plan.files {
@@ -86,7 +87,10 @@ pub(super) fn install(paths: &Paths, args: &InstallArgs) -> Result<(), Failure> 
 
 /// Undoes it: only what `install` wrote or enabled. The agent ends; the next `get` starts one by itself.
 pub(super) fn uninstall(paths: &Paths, args: &UninstallArgs) -> Result<(), Failure> {
-    let plan = if cfg!(target_os = "macos") { super::launchd::undo(paths) } else { systemd::undo(paths) };
+    let plan = match SERVICE_MANAGER {
+        Manager::Launchd => launchd::undo(paths),
+        Manager::Systemd => systemd::undo(paths),
+    };
     let mut said = String::new();
     let removed: Vec<&PathBuf> = plan.files.iter().filter(|path| is_ours(path)).collect();
     if args.dry_run {

@@ -9,6 +9,7 @@ use super::systemd;
 use rolecall_core::domain::error::{Kind, UserError};
 use rolecall_ipc::client::{self, Autostart, NotStopped, QuickReply, ask_briefly};
 use rolecall_ipc::protocol::message::Request;
+use rolecall_platform::os;
 use rolecall_platform::paths::Paths;
 use rustix::process::{Pid, Signal};
 use std::thread;
@@ -78,7 +79,7 @@ fn agent_of(paths: &Paths) -> Option<i32> {
 /// Tells whether a process is an agent. By its name: the link to its program is closed to all but root, as the agent shuts
 /// itself off.
 fn is_agent(process: i32) -> bool {
-    !cfg!(target_os = "linux")
+    !os::HAS_PROC
         || std::fs::read_to_string(format!("/proc/{process}/comm")).is_ok_and(|name| name.trim_end() == "rolecalld")
 }
 

@@ -3,8 +3,9 @@
 
 use super::holder::lock_holder;
 use rolecall_core::domain::error::{Kind, UserError};
+use rolecall_platform::os::socket;
 use rolecall_platform::paths::Paths;
-use rustix::net::{AddressFamily, SocketAddrUnix, SocketType, connect};
+use rustix::net::{SocketAddrUnix, connect};
 use std::io;
 use std::os::unix::net::UnixStream;
 use std::path::Path;
@@ -16,25 +17,13 @@ pub(super) const CONNECT_DEADLINE: Duration = Duration::from_secs(5);
 /// Connects; an error of kind `WouldBlock` if the queue of the socket stays full until the deadline.
 ///
 /// The deadline stays that of each write. The path was looked at before, so that its file system answers.
-pub(super) fn dial(socket: &Path, deadline: Duration) -> io::Result<UnixStream> {
-    let stream = UnixStream::from(unconnected()?);
+pub(super) fn dial(path: &Path, deadline: Duration) -> io::Result<UnixStream> {
+    let stream = UnixStream::from(socket::stream()?);
     // The kernel waits for room in the queue as long as for room to write (SO_SNDTIMEO in socket(7)).
     stream.set_write_timeout(Some(deadline))?;
-    let address = SocketAddrUnix::new(socket)?;
+    let address = SocketAddrUnix::new(path)?;
     rustix::io::retry_on_intr(|| connect(&stream, &address))?;
     Ok(stream)
-}
-
-#[cfg(target_os = "linux")]
-fn unconnected() -> rustix::io::Result<std::os::fd::OwnedFd> {
-    rustix::net::socket_with(AddressFamily::UNIX, SocketType::STREAM, rustix::net::SocketFlags::CLOEXEC, None)
-}
-
-#[cfg(not(target_os = "linux"))]
-fn unconnected() -> rustix::io::Result<std::os::fd::OwnedFd> {
-    let socket = rustix::net::socket(AddressFamily::UNIX, SocketType::STREAM, None)?;
-    rustix::io::fcntl_setfd(&socket, rustix::io::FdFlags::CLOEXEC)?;
-    Ok(socket)
 }
 
 /// Says that the queue of the socket is full.

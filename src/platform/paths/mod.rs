@@ -15,6 +15,7 @@ mod places;
 mod user;
 mod world;
 
+use crate::os::SOCKET_PATH_MAX;
 use crate::reach;
 pub use disk::file_id;
 use disk::{Disk, FileId, RealDisk, Unanswered};
@@ -25,9 +26,6 @@ use std::ffi::OsString;
 use std::path::{Component, Path, PathBuf};
 pub use user::{UserEntry, in_passwd};
 use world::World;
-
-/// A longer socket path does not fit `sockaddr_un` (108 bytes with its final NUL on Linux, 104 on macOS).
-const SOCKET_PATH_MAX: usize = if cfg!(target_os = "macos") { 103 } else { 107 };
 
 /// Every path that rolecall uses.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]

@@ -116,8 +116,9 @@ pub fn is_unknown_key(code: &str) -> bool {
     )
 }
 
-/// Says that the clocks are too far apart, if they are; `ahead` is how far AWS's is before ours.
-pub fn clock(ahead: TimeDelta) -> Option<Finding> {
+/// Says that the clocks are too far apart, if they are; `ahead` is how far AWS's is before ours,
+/// and `set_clock` the command of this system that sets it.
+pub fn clock(ahead: TimeDelta, set_clock: &str) -> Option<Finding> {
     if ahead.abs() <= CLOCK_LIMIT {
         return None;
     }
@@ -127,8 +128,7 @@ pub fn clock(ahead: TimeDelta) -> Option<Finding> {
         minutes(by),
         minutes(CLOCK_LIMIT)
     );
-    let fix = if cfg!(target_os = "macos") { "sudo sntp -sS time.apple.com" } else { "timedatectl set-ntp true" };
-    Some(Finding::new(Cause::ClockOff, LinkKind::Clock, Certainty::Certain, what).fix(fix))
+    Some(Finding::new(Cause::ClockOff, LinkKind::Clock, Certainty::Certain, what).fix(set_clock))
 }
 
 /// Writes a length of time for people.

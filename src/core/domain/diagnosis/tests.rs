@@ -233,10 +233,10 @@ fn unread_key_list_leaves_three_possible_causes() {
 
 #[test]
 fn a_clock_is_off_beyond_what_aws_takes() {
-    assert!(clock(TimeDelta::minutes(4)).is_none() && clock(TimeDelta::minutes(-4)).is_none());
-    let behind = clock(TimeDelta::hours(1)).expect("off");
+    assert!(clock(TimeDelta::minutes(4), "set it").is_none() && clock(TimeDelta::minutes(-4), "set it").is_none());
+    let behind = clock(TimeDelta::hours(1), "set it").expect("off");
     assert!(behind.what.contains("is 1 hour behind AWS's"), "{}", behind.what);
-    assert!(clock(TimeDelta::hours(-1)).expect("off").what.contains("ahead of"));
+    assert!(clock(TimeDelta::hours(-1), "set it").expect("off").what.contains("ahead of"));
 }
 
 #[test]

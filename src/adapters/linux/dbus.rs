@@ -49,7 +49,7 @@ impl SessionBus {
     }
 
     /// Takes note of the address that a caller has.
-    pub(super) fn offer(&self, address: &str) {
+    pub(crate) fn offer(&self, address: &str) {
         let mut offered = self.offered.lock().unwrap_or_else(PoisonError::into_inner);
         if offered.as_deref() != Some(address) {
             *offered = Some(address.to_owned());
@@ -70,7 +70,7 @@ impl SessionBus {
     }
 
     /// Connects to every bus of this user that takes a connection; gives why there is none.
-    pub(super) fn streams(&self) -> Result<Vec<UnixStream>, String> {
+    pub(crate) fn streams(&self) -> Result<Vec<UnixStream>, String> {
         let mut reasons = Vec::new();
         let mut streams = Vec::new();
         for address in self.addresses() {
@@ -83,7 +83,7 @@ impl SessionBus {
     }
 
     /// Returns the address of a bus that takes a connection, for programs that the agent starts.
-    pub(super) async fn usable_address(self: &Arc<Self>) -> Option<String> {
+    pub(crate) async fn usable_address(self: &Arc<Self>) -> Option<String> {
         let bus = Arc::clone(self);
         // The path of a socket can lie on a mount that does not answer.
         STATE.run("session bus", ANSWER, move || bus.address()).await.ok()?
@@ -124,7 +124,6 @@ fn socket_of(address: &str) -> Option<SocketAddrUnix> {
     match address.transport() {
         Transport::Unix(unix) => match unix.path() {
             UnixSocket::File(path) => SocketAddrUnix::new(path).ok(),
-            #[cfg(target_os = "linux")]
             UnixSocket::Abstract(name) => SocketAddrUnix::new_abstract_name(name.as_bytes()).ok(),
             _ => None,
         },
@@ -141,25 +140,19 @@ fn reach(at: &SocketAddrUnix) -> io::Result<UnixStream> {
     Ok(stream)
 }
 
-#[cfg(target_os = "linux")]
 fn is_run_by_us(stream: &UnixStream) -> bool {
     rustix::net::sockopt::socket_peercred(stream).is_ok_and(|peer| peer.uid == rustix::process::geteuid())
 }
 
-#[cfg(not(target_os = "linux"))]
-fn is_run_by_us(_stream: &UnixStream) -> bool {
-    true
-}
-
 /// An open connection; closed when dropped.
-pub(super) struct Bus {
-    pub(super) connection: Connection,
+pub(crate) struct Bus {
+    pub(crate) connection: Connection,
     ticking: JoinHandle<()>,
 }
 
 impl Bus {
     /// Connects to the session bus; `None` where there is none or none that answers.
-    pub(super) async fn session(bus: &Arc<SessionBus>) -> Option<Self> {
+    pub(crate) async fn session(bus: &Arc<SessionBus>) -> Option<Self> {
         let bus = Arc::clone(bus);
         for stream in STATE.run("session bus", ANSWER, move || bus.streams()).await.ok()?.ok()? {
             if let Some(bus) = Self::over(stream).await {
@@ -170,7 +163,7 @@ impl Bus {
     }
 
     /// Connects to the system bus at an address, or at the standard one.
-    pub(super) async fn system(address: Option<&str>) -> Option<Self> {
+    pub(crate) async fn system(address: Option<&str>) -> Option<Self> {
         let address = address.unwrap_or(SYSTEM).to_owned();
         let stream = STATE.run("system bus", ANSWER, move || open(&address, false)).await.ok()?;
         Self::over(stream.inspect_err(|reason| tracing::debug!(%reason, "there is no system bus")).ok()?).await

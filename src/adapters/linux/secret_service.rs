@@ -11,8 +11,8 @@
 //!
 //! This runs on a thread of its own, with a runtime of its own for its deadlines.
 
-use super::os::{DIALOG, REASON_MAX, VaultError};
-use crate::dbus::SessionBus;
+use super::dbus::SessionBus;
+use crate::vault::os::{DIALOG, REASON_MAX, VaultError};
 use rolecall_core::domain::error::printable;
 use rolecall_core::domain::names::Name;
 use secret_service::{EncryptionType, Error, Item, SecretService};
@@ -36,9 +36,9 @@ const CONTENT_TYPE: &str = "application/octet-stream";
 
 /// Which keyring, and whose items in it.
 #[derive(Clone)]
-pub(super) struct Place {
-    pub(super) bus: Arc<SessionBus>,
-    pub(super) service: Arc<str>,
+pub(crate) struct Place {
+    pub(crate) bus: Arc<SessionBus>,
+    pub(crate) service: Arc<str>,
 }
 
 impl Place {
@@ -55,24 +55,24 @@ impl Place {
 }
 
 /// A connection to the keyring, kept from call to call.
-pub(super) struct Keyring {
+pub(crate) struct Keyring {
     place: Place,
     held: Option<SecretService<'static>>,
 }
 
 impl Keyring {
     /// Connects to nothing yet.
-    pub(super) fn new(place: Place) -> Self {
+    pub(crate) fn new(place: Place) -> Self {
         Self { place, held: None }
     }
 
     /// Finds out whether the keyring can be read without a dialog.
-    pub(super) fn look(&mut self) -> Result<(), VaultError> {
+    pub(crate) fn look(&mut self) -> Result<(), VaultError> {
         self.call(&async |service, _| ensure_open(service).await)
     }
 
     /// Reads the item of a name; `None` if there is none.
-    pub(super) fn read(&mut self, name: &Name) -> Result<Option<Zeroizing<Vec<u8>>>, VaultError> {
+    pub(crate) fn read(&mut self, name: &Name) -> Result<Option<Zeroizing<Vec<u8>>>, VaultError> {
         self.call(&async |service, place| match place.find(service, name).await?.as_slice() {
             [] => Ok(None),
             [item] => Ok(Some(Zeroizing::new(item.get_secret().await.map_err(|e| failed(&e))?))),
@@ -81,7 +81,7 @@ impl Keyring {
     }
 
     /// Writes the item of a name, a new one if there is none.
-    pub(super) fn write(&mut self, name: &Name, secret: &[u8]) -> Result<(), VaultError> {
+    pub(crate) fn write(&mut self, name: &Name, secret: &[u8]) -> Result<(), VaultError> {
         self.call(&async |service, place| match place.find(service, name).await?.as_slice() {
             [] => {
                 let label = format!("rolecall: AWS access key of {name}");
@@ -95,7 +95,7 @@ impl Keyring {
     }
 
     /// Deletes every item of a name; tells whether there was one.
-    pub(super) fn delete(&mut self, name: &Name) -> Result<bool, VaultError> {
+    pub(crate) fn delete(&mut self, name: &Name) -> Result<bool, VaultError> {
         self.call(&async |service, place| {
             let found = place.find(service, name).await?;
             for item in &found {
@@ -131,7 +131,7 @@ impl Keyring {
 }
 
 /// Opens the default collection through the keyring's own dialog, and waits for the person.
-pub(super) fn unlock(place: &Place) -> Result<(), VaultError> {
+pub(crate) fn unlock(place: &Place) -> Result<(), VaultError> {
     within(DIALOG + CALL, async {
         let service = connect(&place.bus).await?;
         let state = ensure_open(&service).await;
@@ -152,7 +152,7 @@ pub(super) fn unlock(place: &Place) -> Result<(), VaultError> {
 }
 
 /// Connects to the keyring: on the first bus of this user that has one.
-pub(super) async fn connect(bus: &SessionBus) -> Result<SecretService<'static>, VaultError> {
+pub(crate) async fn connect(bus: &SessionBus) -> Result<SecretService<'static>, VaultError> {
     let mut why = VaultError::Unreached("there is no session bus".to_owned());
     for stream in bus.streams().map_err(VaultError::Unreached)? {
         let service = timeout(LOOK, async {
@@ -190,7 +190,7 @@ fn failed(error: &Error) -> VaultError {
     }
 }
 
-pub(super) fn reason(error: &Error) -> String {
+pub(crate) fn reason(error: &Error) -> String {
     let text = error.to_string();
     printable(text.strip_prefix("zbus error: ").unwrap_or(&text), REASON_MAX)
 }

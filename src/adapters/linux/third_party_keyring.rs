@@ -7,10 +7,10 @@
 //!
 //! It knows no reports of identities. Like the vault's own store it runs on a thread that may be lost.
 
-use super::blocking_worker::{Worker, WorkerError};
-use super::os::{REASON_MAX, VaultError};
+use super::dbus::SessionBus;
 use super::secret_service::connect;
-use crate::dbus::SessionBus;
+use crate::vault::blocking_worker::{Worker, WorkerError};
+use crate::vault::os::{REASON_MAX, VaultError};
 use async_trait::async_trait;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
@@ -55,14 +55,19 @@ struct Credentials<'a> {
 }
 
 /// The keyring of this session.
-pub(super) struct ThirdPartyKeyrings {
+pub(crate) struct ThirdPartyKeyrings {
     thread: Worker<()>,
     bus: Arc<SessionBus>,
 }
 
 impl ThirdPartyKeyrings {
+    /// Returns them as the port of a vault.
+    pub(crate) fn as_port(&self) -> Option<&dyn ForeignKeys> {
+        Some(self)
+    }
+
     /// Prepares the thread; it does not run yet.
-    pub(super) fn new(bus: Arc<SessionBus>) -> Self {
+    pub(crate) fn new(bus: Arc<SessionBus>) -> Self {
         Self { thread: Worker::new("keyring-foreign", || ()), bus }
     }
 

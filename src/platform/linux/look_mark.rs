@@ -17,7 +17,7 @@ use std::os::unix::fs::MetadataExt;
 const MARKS_MAX: u32 = 16;
 
 /// Whose look it is.
-pub(super) enum Mark {
+pub(crate) enum Mark {
     /// This command's: its child keeps the mark, if there is one.
     Own(Option<OwnedFd>),
     /// That of a child which runs already; the socket is readable when that child has ended.
@@ -25,7 +25,7 @@ pub(super) enum Mark {
 }
 
 /// Takes the mark of a look, or finds the child that has it.
-pub(super) fn take(look: impl Hash) -> Mark {
+pub(crate) fn take(look: impl Hash) -> Mark {
     let mut hasher = DefaultHasher::new();
     // The same path is another one in another mount namespace.
     fs::metadata("/proc/self/ns/mnt").ok().map(|ns| (ns.dev(), ns.ino())).hash(&mut hasher);

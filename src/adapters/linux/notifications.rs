@@ -23,7 +23,7 @@ const BODY_MAX: usize = 400;
 const SERVERS_CHOICE: i32 = -1;
 
 /// Shows a notice, if there is somebody to show it.
-pub(super) async fn show(bus: &Arc<SessionBus>, notice: &Notice) {
+pub(crate) async fn show(bus: &Arc<SessionBus>, notice: &Notice) {
     if timeout(WHOLE, send(bus, notice)).await.ok().flatten().is_none() {
         tracing::debug!("there is no desktop to notify");
     }

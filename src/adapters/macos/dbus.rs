@@ -7,18 +7,18 @@ use std::sync::Arc;
 pub struct SessionBus;
 
 impl SessionBus {
-    /// Takes nothing.
+    /// Makes one.
     pub fn new(_own: Option<String>) -> Arc<Self> {
         Arc::new(Self)
     }
 
-    /// Takes note of nothing.
+    /// Takes no address.
     #[expect(clippy::unused_self, reason = "Linux has a bus")]
-    pub(super) fn offer(&self, _address: &str) {}
+    pub(crate) fn offer(&self, _address: &str) {}
 
-    /// Has no address.
-    #[expect(clippy::unused_self, reason = "Linux has a bus")]
-    pub fn address(&self) -> Option<String> {
+    /// Returns `None`.
+    #[expect(clippy::unused_async, reason = "Linux has a bus")]
+    pub(crate) async fn usable_address(self: &Arc<Self>) -> Option<String> {
         None
     }
 }
