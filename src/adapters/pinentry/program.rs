@@ -4,7 +4,8 @@
 //! one that ignores a request to end has to be killed: so what was there before is put back by us, not by it.
 
 use rolecall_core::domain::question::Terminal;
-use rustix::process::{Pid, Signal, kill_process_group};
+use rolecall_platform::child::signal_group;
+use rustix::process::Signal;
 use rustix::termios::{OptionalActions, Termios, tcgetattr, tcsetattr};
 use std::fs::{File, Metadata, OpenOptions};
 use std::io::Write;
@@ -53,7 +54,7 @@ impl Drop for Program {
         let Some(mut child) = self.child.take() else { return };
         let screen = self.screen.take();
         // At once, so that it leaves the terminal before whoever is waiting for an answer writes on it.
-        signal(&child, Signal::TERM);
+        signal_group(&child, Signal::TERM);
         let ending = Ending::new();
         let end = async move {
             let is_in_order = match timeout(GRACE, child.wait()).await {
@@ -61,7 +62,7 @@ impl Drop for Program {
                 Ok(Err(_)) | Err(_) => false,
             };
             if !is_in_order {
-                signal(&child, Signal::KILL);
+                signal_group(&child, Signal::KILL);
                 let _ = timeout(GRACE, child.wait()).await;
             }
             if let Some(mut screen) = screen {
@@ -73,14 +74,6 @@ impl Drop for Program {
         if let Ok(runtime) = Handle::try_current() {
             runtime.spawn(end);
         }
-    }
-}
-
-/// Sends a signal to the program and to all that it started.
-fn signal(child: &Child, signal: Signal) {
-    // `id` is `None` once the child is reaped: from then on the number may be another's.
-    if let Some(group) = child.id().and_then(|id| i32::try_from(id).ok()).and_then(Pid::from_raw) {
-        let _ = kill_process_group(group, signal);
     }
 }
 

@@ -11,8 +11,9 @@ use rolecall_core::domain::arn::AccountId;
 use rolecall_core::domain::error::{Kind, UserError, printable};
 use rolecall_core::domain::secret::{SecretKey, SessionToken};
 use rolecall_platform::blocking::SOURCES;
+use rolecall_platform::child::signal_group;
 use rolecall_ports::{SourceCredentials, TokenError};
-use rustix::process::{Pid, Signal, kill_process_group};
+use rustix::process::Signal;
 use serde::Deserialize;
 use std::ffi::OsString;
 use std::pin::pin;
@@ -76,17 +77,13 @@ impl Running {
 struct Run {
     child: Child,
     pid: i32,
-    has_ended: bool,
     running: Arc<Running>,
 }
 
 impl Drop for Run {
     fn drop(&mut self) {
         self.running.list().retain(|pid| *pid != self.pid);
-        // As long as it has not been waited for, its number is nobody else's.
-        if let Some(group) = Pid::from_raw(self.pid).filter(|_| !self.has_ended) {
-            let _ = kill_process_group(group, Signal::KILL);
-        }
+        signal_group(&self.child, Signal::KILL);
     }
 }
 
@@ -181,7 +178,7 @@ async fn start(argv: &[String], environment: &[(OsString, OsString)], running: &
     let pid = child.id().and_then(|id| i32::try_from(id).ok()).ok_or(std::io::ErrorKind::NotFound)?;
     running.list().push(pid);
     drop(starting);
-    Ok(Run { child, pid, has_ended: false, running: Arc::clone(running) })
+    Ok(Run { child, pid, running: Arc::clone(running) })
 }
 
 /// Reads what the program says until it has ended. Dropping the wait kills it.
@@ -206,7 +203,6 @@ async fn hear(mut run: Run) -> std::io::Result<Said> {
             }
         }
     };
-    run.has_ended = true;
     Ok(Said { status, answer, complaint })
 }
 

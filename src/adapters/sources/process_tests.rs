@@ -105,7 +105,7 @@ async fn what_it_leaves_behind_holds_nobody_up_and_lives_on() {
     let sourced = with(&format!("sleep 600 & echo $! > {}; echo '{GOOD}'", file.display())).await;
     assert!(sourced.is_ok(), "{sourced:?}");
     let pid: i32 = std::fs::read_to_string(&file).expect("a pid").trim().parse().expect("a number");
-    let pid = Pid::from_raw(pid).expect("a process");
+    let pid = rustix::process::Pid::from_raw(pid).expect("a process");
     assert!(rustix::process::test_kill_process(pid).is_ok(), "an agent of its own is left alone");
     rustix::process::kill_process(pid, Signal::TERM).expect("it was there");
 }

@@ -4,13 +4,13 @@
 //! some microseconds. Users of a directory service (LDAP, systemd-homed) are not in it. For them `getent` is run, and only
 //! where HOME cannot be used, because it may ask the network.
 
-use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use crate::child::ChildProcess;
 use rustix::fs::{Mode, OFlags};
 use std::fs;
-use std::io::Read;
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
+use std::process::Command;
+use std::time::Duration;
 
 /// The user database of this machine.
 const PASSWD: &str = "/etc/passwd";
@@ -22,7 +22,7 @@ const USUAL_LENGTH: usize = 4096;
 const GETENT: &str = "/usr/bin/getent";
 
 /// A directory service that does not answer by then is not waited for.
-const GETENT_DEADLINE: Timespec = Timespec { tv_sec: 5, tv_nsec: 0 };
+const GETENT_DEADLINE: Duration = Duration::from_secs(5);
 
 /// The longest answer of `getent` that is read.
 const ENTRY_MAX: usize = 64 * 1024;
@@ -52,19 +52,9 @@ pub fn in_passwd(uid: u32) -> Option<UserEntry> {
 /// Returns the entry that a directory service has; `None` if there is none within the deadline.
 pub(super) fn in_directory_service(uid: u32) -> Option<UserEntry> {
     let mut command = Command::new(GETENT);
-    command.arg("passwd").arg(uid.to_string()).env_clear().stdin(Stdio::null()).stderr(Stdio::null());
-    let mut child = command.stdout(Stdio::piped()).spawn().ok()?;
-    let mut stdout = child.stdout.take()?;
-    let ready = poll(&mut [PollFd::new(&stdout, PollFlags::IN)], Some(&GETENT_DEADLINE));
-    let mut answer = vec![0; ENTRY_MAX];
-    let length = match ready {
-        // `getent` writes its line at once. Its end is not waited for: a module of a directory service may hang there.
-        Ok(1..) => stdout.read(&mut answer).unwrap_or_default(),
-        _ => 0,
-    };
-    let _ = child.kill();
-    let _ = child.wait();
-    parse(&answer[..length], uid)
+    let mut getent = ChildProcess::start(command.arg("passwd").arg(uid.to_string()).env_clear()).ok()?;
+    // It writes its line at once. Its end is not waited for: a module of a directory service may hang there.
+    parse(&getent.first_output(ENTRY_MAX, GETENT_DEADLINE), uid)
 }
 
 /// Finds the line of a uid (passwd(5)). A home that is not an absolute path is no home.
