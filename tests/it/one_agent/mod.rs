@@ -5,10 +5,13 @@ mod places;
 mod separate;
 mod start;
 
-use crate::harness::home::{Home, PASSPHRASE, set_mode, text};
+use crate::harness::home::{CHAIN, Home, PASSPHRASE, set_mode, text};
 use crate::harness::inside::TUTORIAL;
 use crate::harness::needs::require;
 use crate::harness::programs::ROLECALL;
+use crate::harness::wire::{Heard, framed, send};
+use rolecall::domain::error::Kind;
+use rolecall::protocol::VERSION;
 use rolecall_sandbox::tutorials::USER_ARN;
 use serde_json::{Value, json};
 use std::fs;
@@ -227,6 +230,26 @@ fn another_configuration_is_said_to_its_caller() {
     assert!(warnings.contains("project.toml (ROLECALL_CONFIG)"), "{warnings}");
     assert!(login.run(NAMED, &["lock"]).status.success());
     assert!(login.run(NAMED, &["agent", "stop"]).status.success());
+}
+
+#[test]
+fn configuration_that_is_not_seen_in_time_is_another_one() {
+    let home = Home::ready(CHAIN);
+    let get = |config: &str| {
+        let call = format!(
+            r#"{{"version":{VERSION},"request":{{"do":"get","name":"prod"}},"context":{{"view":{{"config":{config}}}}}}}"#
+        );
+        send(&home.socket(), &framed(call.as_bytes()))
+    };
+    let Heard::Refusal(report) = get(r#"{"path":"/mnt/slow/config.toml","is_unknown":true}"#) else {
+        panic!("it is not known to be missing")
+    };
+    assert_eq!(report.kind, Kind::Config);
+    assert!(report.message.contains("/mnt/slow/config.toml, which does not answer"), "{report:?}");
+    // A missing file is no choice, and the path of the agent itself means its own file.
+    assert!(matches!(get(r#"{"path":"/mnt/slow/config.toml"}"#), Heard::Else(_)));
+    let own = home.config();
+    assert!(matches!(get(&format!(r#"{{"path":"{}","is_unknown":true}}"#, own.display())), Heard::Else(_)));
 }
 
 #[test]
