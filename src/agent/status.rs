@@ -39,6 +39,7 @@ impl Agent {
         let kind = if catalogue.agent.vault == VaultKind::Os { "os" } else { "file" };
         let callers = self.last_callers.lock().unwrap_or_else(PoisonError::into_inner).clone();
         let mut warnings: Vec<UserError> = self.configuration.problem().into_iter().collect();
+        warnings.extend(catalogue.color_warning());
         warnings.extend(self.ports.vault.warning());
         warnings.extend(self.unfinished_rotations().await.into_iter().map(|(_, report)| report));
         warnings.extend(self.idle_rules().await);

@@ -94,7 +94,7 @@ color = "reddish"
             "c.toml:7: identities.auth.regon: unknown key; did you mean `region`?",
             "c.toml:12: roles.prod.duraton: unknown key; did you mean `duration`?",
             "c.toml:13: roles.prod.duration: a duration is text with a unit: \"3600s\", or \"1h\"",
-            "c.toml:14: roles.prod.color: a colour is a name of CSS, as red or teal, or six hexadecimal digits, as f2b0a9 or #f2b0a9",
+            "c.toml:14: roles.prod.color: a colour is blue, green, orange, red, yellow, or six hexadecimal digits, as f2b0a9",
             "c.toml:16: role: unknown key; did you mean `roles`?",
         ]
     );

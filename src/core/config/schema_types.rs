@@ -291,7 +291,7 @@ pub struct RoleSection {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(length(min = 1, max = validators::DISPLAY_NAME_MAX))]
     pub display_name: Option<String>,
-    /// In which colour the console shows the role: a name of CSS, as red, or six hexadecimal digits.
+    /// The colour of the role in the console: blue, green, orange, red, yellow, or six hexadecimal digits.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(regex(pattern = COLOR))]
     pub color: Option<String>,

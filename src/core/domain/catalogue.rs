@@ -3,7 +3,9 @@
 mod settings;
 
 use super::arn::{AccountId, MfaSerial, RoleArn};
+use super::error::UserError;
 use super::names::Name;
+use super::palette;
 use super::restricted_socket::RestrictedSocket;
 use super::source::Source;
 use std::collections::{BTreeMap, HashMap};
@@ -227,6 +229,15 @@ impl Config {
     /// Gives all names, of identities and roles.
     pub fn names(&self) -> impl Iterator<Item = &str> {
         self.identities.keys().chain(self.roles.keys()).map(Name::as_str)
+    }
+
+    /// Returns a warning if the colour of a role is an old name of CSS; it names the first of these roles.
+    pub fn color_warning(&self) -> Option<UserError> {
+        let warnings = self.roles.values().filter_map(|role| {
+            let warning = palette::warning(role.name.as_str(), role.color.as_deref()?)?;
+            Some((&role.name, warning))
+        });
+        warnings.min_by_key(|(name, _)| *name).map(|(_, warning)| warning)
     }
 
     /// Checks what no single value can show: unknown sources, loops, partitions, and AWS's limits along a chain.

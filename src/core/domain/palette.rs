@@ -1,39 +1,92 @@
-//! Colours: what the configuration may say, and which of the console's few comes nearest.
+//! The colours of roles: the five of the console, and any other as six hexadecimal digits.
 //!
-//! The console's form for switching roles takes its own colours only and shows none for any other. Which these are AWS does
-//! not document and has changed before: they are in one table here, with where they were seen.
+//! The form of the console for switching roles takes its own five colours and shows none for any other. AWS does not
+//! document them and has changed them before: they are in one table here, with their source.
 
-/// The console's colours: their words in the configuration, and how its link writes them (AWS re:Post, "Switch role link query
-/// parameters", as of 2024-08-27).
+use super::error::{Kind, UserError};
+
+/// The colours of the console: their words in the configuration, and their digits in its link (AWS re:Post, "Switch role
+/// link query parameters", as of 2024-08-27).
 const CONSOLE: [(&str, &str); 5] =
     [("blue", "83d4e8"), ("green", "b7ca9d"), ("orange", "fbc8aa"), ("red", "f2b0a9"), ("yellow", "efda95")];
+
+/// The names of CSS that version 0.1 accepted, after the colour of the console with the nearest hue. Greys have none.
+const CSS: [(&str, &str); 6] = [
+    (
+        "blue",
+        "aqua aquamarine blueviolet cadetblue cornflowerblue cyan darkblue darkcyan darkslateblue darkslategray \
+         darkslategrey darkturquoise deepskyblue dodgerblue indigo lavender lightblue lightcyan lightseagreen \
+         lightskyblue lightslategray lightslategrey lightsteelblue mediumaquamarine mediumblue mediumpurple \
+         mediumseagreen mediumslateblue mediumspringgreen mediumturquoise midnightblue navy paleturquoise \
+         powderblue rebeccapurple royalblue seagreen skyblue slateblue slategray slategrey springgreen steelblue \
+         teal turquoise",
+    ),
+    (
+        "green",
+        "chartreuse darkgreen darkolivegreen darkseagreen forestgreen greenyellow lawngreen lightgreen lime \
+         limegreen olivedrab palegreen yellowgreen",
+    ),
+    (
+        "orange",
+        "antiquewhite bisque burlywood chocolate coral darkorange darksalmon lightsalmon linen orangered \
+         peachpuff peru saddlebrown sandybrown sienna tan",
+    ),
+    (
+        "red",
+        "brown crimson darkmagenta darkorchid darkred darkviolet deeppink firebrick fuchsia hotpink indianred \
+         lightcoral lightpink magenta maroon mediumorchid mediumvioletred mistyrose orchid palevioletred pink \
+         plum purple rosybrown salmon thistle tomato violet",
+    ),
+    (
+        "yellow",
+        "beige blanchedalmond cornsilk darkgoldenrod darkkhaki gold goldenrod khaki lemonchiffon \
+         lightgoldenrodyellow lightyellow moccasin navajowhite oldlace olive palegoldenrod papayawhip wheat",
+    ),
+    (
+        "",
+        "aliceblue azure black darkgray darkgrey dimgray dimgrey floralwhite gainsboro ghostwhite gray grey \
+         honeydew ivory lavenderblush lightgray lightgrey mintcream seashell silver snow white whitesmoke",
+    ),
+];
 
 /// The least difference between the strongest and the weakest part of a colour that has a hue: below, it is a grey.
 const GREY: u8 = 20;
 
-/// Checks a colour: one of the console's words, a name of CSS, or six hexadecimal digits with or without `#`.
+/// Checks a colour: a word of the console, or six hexadecimal digits with or without `#`. An old name of CSS passes.
 pub fn check(text: &str) -> Result<(), &'static str> {
-    hex(text)
-        .map(drop)
-        .ok_or("a colour is a name of CSS, as red or teal, or six hexadecimal digits, as f2b0a9 or #f2b0a9")
+    let is_known = hex(text).is_some() || of_css(text).is_some();
+    is_known.then_some(()).ok_or("a colour is blue, green, orange, red, yellow, or six hexadecimal digits, as f2b0a9")
 }
 
-/// Gives a colour as six hexadecimal digits; the console's words are the console's colours.
+/// Returns a colour as six hexadecimal digits: those of the console for its words and for old names of CSS.
 pub fn hex(text: &str) -> Option<String> {
     let text = text.to_ascii_lowercase();
-    if let Some((_, hex)) = CONSOLE.iter().find(|(word, _)| *word == text) {
+    let word = of_css(&text).unwrap_or(&text);
+    if let Some((_, hex)) = CONSOLE.iter().find(|(own, _)| *own == word) {
         return Some((*hex).to_owned());
-    }
-    if let Ok(at) = NAMED.binary_search_by(|(name, _)| (*name).cmp(&text)) {
-        return Some(NAMED[at].1.to_owned());
     }
     let digits = text.strip_prefix('#').unwrap_or(&text);
     (digits.len() == 6 && digits.bytes().all(|b| b.is_ascii_hexdigit())).then(|| digits.to_owned())
 }
 
-/// Gives the console's colour that is nearest to one, as its link writes it; `None` for a grey, which it has none of.
+/// Returns the word that replaces an old name of CSS, empty for a grey; `None` if the text is no such name.
+fn of_css(text: &str) -> Option<&'static str> {
+    let is_in = |names: &str| names.split(' ').any(|name| name.eq_ignore_ascii_case(text));
+    CSS.iter().find(|(_, names)| is_in(names)).map(|(word, _)| *word)
+}
+
+/// Returns a warning if the colour of a role is an old name of CSS.
+pub fn warning(role: &str, text: &str) -> Option<UserError> {
+    let word = of_css(text)?;
+    let shown = if word.is_empty() { "without a colour".to_owned() } else { format!("in {word}") };
+    let message = format!("the console has no colour {text}: role `{role}` is shown {shown}");
+    let hint = "set `color` to blue, green, orange, red, yellow, or six hexadecimal digits";
+    Some(UserError::new(Kind::Config, message).hint(hint))
+}
+
+/// Returns the colour of the console with the nearest hue, as its link writes it; `None` for a grey.
 ///
-/// Nearest by hue: the console's are all pale, and by brightness every dark colour would be the same one of them.
+/// The colours of the console are all pale: by brightness, every dark colour would match the same one.
 pub fn console(text: &str) -> Option<&'static str> {
     let wanted = hex(text)?;
     if let Some((_, own)) = CONSOLE.iter().find(|(_, own)| *own == wanted) {
@@ -45,7 +98,7 @@ pub fn console(text: &str) -> Option<&'static str> {
     nearest.map(|(_, own)| *own)
 }
 
-/// Gives the hue in degrees; `None` where there is none to speak of.
+/// Returns the hue in degrees; `None` for a grey.
 fn hue(hex: &str) -> Option<u16> {
     let part = |at: usize| hex.get(at..at + 2).and_then(|two| u8::from_str_radix(two, 16).ok());
     let (r, g, b) = (part(0)?, part(2)?, part(4)?);
@@ -63,169 +116,17 @@ fn hue(hex: &str) -> Option<u16> {
     u16::try_from(degrees.rem_euclid(360)).ok()
 }
 
-/// The names of CSS (CSS Color Module Level 4, "Named Colors"), sorted.
-const NAMED: [(&str, &str); 148] = [
-    ("aliceblue", "f0f8ff"),
-    ("antiquewhite", "faebd7"),
-    ("aqua", "00ffff"),
-    ("aquamarine", "7fffd4"),
-    ("azure", "f0ffff"),
-    ("beige", "f5f5dc"),
-    ("bisque", "ffe4c4"),
-    ("black", "000000"),
-    ("blanchedalmond", "ffebcd"),
-    ("blue", "0000ff"),
-    ("blueviolet", "8a2be2"),
-    ("brown", "a52a2a"),
-    ("burlywood", "deb887"),
-    ("cadetblue", "5f9ea0"),
-    ("chartreuse", "7fff00"),
-    ("chocolate", "d2691e"),
-    ("coral", "ff7f50"),
-    ("cornflowerblue", "6495ed"),
-    ("cornsilk", "fff8dc"),
-    ("crimson", "dc143c"),
-    ("cyan", "00ffff"),
-    ("darkblue", "00008b"),
-    ("darkcyan", "008b8b"),
-    ("darkgoldenrod", "b8860b"),
-    ("darkgray", "a9a9a9"),
-    ("darkgreen", "006400"),
-    ("darkgrey", "a9a9a9"),
-    ("darkkhaki", "bdb76b"),
-    ("darkmagenta", "8b008b"),
-    ("darkolivegreen", "556b2f"),
-    ("darkorange", "ff8c00"),
-    ("darkorchid", "9932cc"),
-    ("darkred", "8b0000"),
-    ("darksalmon", "e9967a"),
-    ("darkseagreen", "8fbc8f"),
-    ("darkslateblue", "483d8b"),
-    ("darkslategray", "2f4f4f"),
-    ("darkslategrey", "2f4f4f"),
-    ("darkturquoise", "00ced1"),
-    ("darkviolet", "9400d3"),
-    ("deeppink", "ff1493"),
-    ("deepskyblue", "00bfff"),
-    ("dimgray", "696969"),
-    ("dimgrey", "696969"),
-    ("dodgerblue", "1e90ff"),
-    ("firebrick", "b22222"),
-    ("floralwhite", "fffaf0"),
-    ("forestgreen", "228b22"),
-    ("fuchsia", "ff00ff"),
-    ("gainsboro", "dcdcdc"),
-    ("ghostwhite", "f8f8ff"),
-    ("gold", "ffd700"),
-    ("goldenrod", "daa520"),
-    ("gray", "808080"),
-    ("green", "008000"),
-    ("greenyellow", "adff2f"),
-    ("grey", "808080"),
-    ("honeydew", "f0fff0"),
-    ("hotpink", "ff69b4"),
-    ("indianred", "cd5c5c"),
-    ("indigo", "4b0082"),
-    ("ivory", "fffff0"),
-    ("khaki", "f0e68c"),
-    ("lavender", "e6e6fa"),
-    ("lavenderblush", "fff0f5"),
-    ("lawngreen", "7cfc00"),
-    ("lemonchiffon", "fffacd"),
-    ("lightblue", "add8e6"),
-    ("lightcoral", "f08080"),
-    ("lightcyan", "e0ffff"),
-    ("lightgoldenrodyellow", "fafad2"),
-    ("lightgray", "d3d3d3"),
-    ("lightgreen", "90ee90"),
-    ("lightgrey", "d3d3d3"),
-    ("lightpink", "ffb6c1"),
-    ("lightsalmon", "ffa07a"),
-    ("lightseagreen", "20b2aa"),
-    ("lightskyblue", "87cefa"),
-    ("lightslategray", "778899"),
-    ("lightslategrey", "778899"),
-    ("lightsteelblue", "b0c4de"),
-    ("lightyellow", "ffffe0"),
-    ("lime", "00ff00"),
-    ("limegreen", "32cd32"),
-    ("linen", "faf0e6"),
-    ("magenta", "ff00ff"),
-    ("maroon", "800000"),
-    ("mediumaquamarine", "66cdaa"),
-    ("mediumblue", "0000cd"),
-    ("mediumorchid", "ba55d3"),
-    ("mediumpurple", "9370db"),
-    ("mediumseagreen", "3cb371"),
-    ("mediumslateblue", "7b68ee"),
-    ("mediumspringgreen", "00fa9a"),
-    ("mediumturquoise", "48d1cc"),
-    ("mediumvioletred", "c71585"),
-    ("midnightblue", "191970"),
-    ("mintcream", "f5fffa"),
-    ("mistyrose", "ffe4e1"),
-    ("moccasin", "ffe4b5"),
-    ("navajowhite", "ffdead"),
-    ("navy", "000080"),
-    ("oldlace", "fdf5e6"),
-    ("olive", "808000"),
-    ("olivedrab", "6b8e23"),
-    ("orange", "ffa500"),
-    ("orangered", "ff4500"),
-    ("orchid", "da70d6"),
-    ("palegoldenrod", "eee8aa"),
-    ("palegreen", "98fb98"),
-    ("paleturquoise", "afeeee"),
-    ("palevioletred", "db7093"),
-    ("papayawhip", "ffefd5"),
-    ("peachpuff", "ffdab9"),
-    ("peru", "cd853f"),
-    ("pink", "ffc0cb"),
-    ("plum", "dda0dd"),
-    ("powderblue", "b0e0e6"),
-    ("purple", "800080"),
-    ("rebeccapurple", "663399"),
-    ("red", "ff0000"),
-    ("rosybrown", "bc8f8f"),
-    ("royalblue", "4169e1"),
-    ("saddlebrown", "8b4513"),
-    ("salmon", "fa8072"),
-    ("sandybrown", "f4a460"),
-    ("seagreen", "2e8b57"),
-    ("seashell", "fff5ee"),
-    ("sienna", "a0522d"),
-    ("silver", "c0c0c0"),
-    ("skyblue", "87ceeb"),
-    ("slateblue", "6a5acd"),
-    ("slategray", "708090"),
-    ("slategrey", "708090"),
-    ("snow", "fffafa"),
-    ("springgreen", "00ff7f"),
-    ("steelblue", "4682b4"),
-    ("tan", "d2b48c"),
-    ("teal", "008080"),
-    ("thistle", "d8bfd8"),
-    ("tomato", "ff6347"),
-    ("turquoise", "40e0d0"),
-    ("violet", "ee82ee"),
-    ("wheat", "f5deb3"),
-    ("white", "ffffff"),
-    ("whitesmoke", "f5f5f5"),
-    ("yellow", "ffff00"),
-    ("yellowgreen", "9acd32"),
-];
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
     #[test]
-    fn a_colour_is_a_word_a_name_or_digits() {
+    fn a_colour_is_a_word_or_digits_or_an_old_name() {
         for (text, want) in [
             ("red", "f2b0a9"),
             ("Yellow", "efda95"),
-            ("teal", "008080"),
-            ("RebeccaPurple", "663399"),
+            ("Teal", "83d4e8"),
+            ("gold", "efda95"),
             ("F2B0A9", "f2b0a9"),
             ("#00ff7f", "00ff7f"),
         ] {
@@ -235,7 +136,20 @@ mod tests {
         for text in ["", "#", "reddish", "12345", "#1234567", "##12345", "gggggg", "ff ff ff", "é12345"] {
             assert!(check(text).is_err() && hex(text).is_none(), "{text}");
         }
-        assert!(NAMED.is_sorted() && NAMED.iter().all(|(name, hex)| name.len() > 2 && hex.len() == 6));
+        assert!(check("Silver").is_ok() && hex("silver").is_none());
+        assert_eq!(CSS.iter().map(|(_, names)| names.split(' ').count()).sum::<usize>() + CONSOLE.len(), 148);
+    }
+
+    #[test]
+    fn an_old_name_has_a_warning_and_a_new_one_has_none() {
+        let message = |text| warning("prod", text).map(|warning| warning.message);
+        let teal = "the console has no colour teal: role `prod` is shown in blue";
+        assert_eq!(message("teal").as_deref(), Some(teal));
+        let silver = "the console has no colour silver: role `prod` is shown without a colour";
+        assert_eq!(message("silver").as_deref(), Some(silver));
+        for text in ["red", "Blue", "#008080", "f2b0a9"] {
+            assert_eq!(message(text), None, "{text}");
+        }
     }
 
     #[test]

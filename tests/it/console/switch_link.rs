@@ -25,11 +25,13 @@ fn the_link_has_account_path_name_display_name_and_the_nearest_colour() {
         role("prod", "arn:aws:iam::222222222222:role/AssumedRole", "display_name = \"Prod & more\"\ncolor = \"red\""),
         role("deep", "arn:aws:iam::222222222222:role/team/a+b/Reader", "color = \"#000080\""),
         role("grey", "arn:aws:iam::222222222222:role/Reader", "color = \"black\""),
+        role("old", "arn:aws:iam::222222222222:role/Reader", "color = \"gold\""),
     ]);
     for (name, link) in [
         ("prod", "account=222222222222&roleName=AssumedRole&displayName=Prod%20%26%20more&color=f2b0a9"),
         ("deep", "account=222222222222&roleName=team%2Fa%2Bb%2FReader&displayName=deep&color=83d4e8"),
         ("grey", "account=222222222222&roleName=Reader&displayName=grey"),
+        ("old", "account=222222222222&roleName=Reader&displayName=old&color=efda95"),
     ] {
         let output = home.run(["switch-link", name]);
         assert_eq!(output.status.code(), Some(0), "{}", text(&output.stderr));
@@ -37,6 +39,16 @@ fn the_link_has_account_path_name_display_name_and_the_nearest_colour() {
         assert!(output.stderr.is_empty(), "{}", text(&output.stderr));
     }
     assert!(!home.socket().exists(), "no agent is needed for it");
+}
+
+#[test]
+fn an_old_colour_name_is_a_warning_of_status() {
+    let home = home(&[role("prod", "arn:aws:iam::222222222222:role/A", "color = \"teal\"")]);
+    home.run(["get", "prod"]);
+    let status: serde_json::Value = serde_json::from_slice(&home.run(["status", "--json"]).stdout).unwrap();
+    let messages: Vec<&str> =
+        status["warnings"].as_array().unwrap().iter().filter_map(|w| w["message"].as_str()).collect();
+    assert!(messages.contains(&"the console has no colour teal: role `prod` is shown in blue"), "{messages:?}");
 }
 
 #[test]

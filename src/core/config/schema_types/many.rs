@@ -144,7 +144,7 @@ pub struct TemplateSection {
     /// How the console shows the roles; may have placeholders.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub display_name: Option<String>,
-    /// In which colour the console shows them; the account's where nothing is said: a name of CSS, as red, or six hexadecimal digits.
+    /// Their colour in the console, by default that of the account: blue, green, orange, red, yellow, or six hexadecimal digits.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(regex(pattern = COLOR))]
     pub color: Option<String>,
