@@ -18,6 +18,7 @@ use rolecall_ipc::protocol::message::{Context, Startup};
 use rolecall_platform::paths::Paths;
 use rolecall_platform::{config_loader, files, panics, process, reach};
 use rolecall_ports::Vault;
+use std::alloc::System;
 use std::env;
 use std::ffi::OsString;
 use std::io::{self, Write};
@@ -29,14 +30,20 @@ use std::process::ExitCode;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
+use zeroizing_alloc::ZeroAlloc;
 
 pub use rolecall_adapters as adapters;
 pub use rolecall_agent as agent;
 pub use rolecall_ports as ports;
 pub use rolecall_setup as oneshot;
 
+/// Wipes memory before it returns it to the system allocator.
+///
+/// Our secret types wipe themselves. The copies of libraries are freed as they are: an answer of STS passes through the
+/// buffers of TLS, HTTP and the XML parser, a session token through the headers of the SDK, a key through D-Bus. Without
+/// this allocator, a session was found up to four times in the memory of the agent after a lock.
 #[global_allocator]
-static HEAP: process::WipingHeap = process::WipingHeap;
+static HEAP: ZeroAlloc<System> = ZeroAlloc(System);
 
 /// Enough for callers at once; one more would only add memory.
 const WORKER_THREADS: usize = 2;

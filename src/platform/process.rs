@@ -6,7 +6,6 @@ pub use crate::os::process::peer_uid;
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::fs::Mode;
 use rustix::process::{Pid, Resource, Rlimit, WaitOptions};
-use std::alloc::{GlobalAlloc, Layout, System};
 use std::io;
 use std::os::fd::{AsFd, AsRawFd, OwnedFd};
 use std::time::Duration;
@@ -58,39 +57,6 @@ pub fn share_heap() {
 /// Keeps pages out of core dumps, if the system has a call for it.
 pub fn keep_out_of_dumps(pages: &mut [u8]) {
     os::process::keep_out_of_dumps(pages);
-}
-
-/// The heap of a program that holds secrets: whatever is given back is wiped first.
-///
-/// Our own types wipe themselves. What they cannot reach are the copies of others: an answer of STS passes through the
-/// buffers of TLS, HTTP and the XML parser, a session's token through the headers of the SDK, a key through D-Bus, and each
-/// of them is simply freed. Without this, a session was found up to four times in the agent's memory after a lock.
-///
-/// `realloc` is left at its default, which takes new memory and gives the old back: a block that the C library moves by
-/// itself would leave its old bytes behind.
-#[derive(Clone, Copy, Debug, Default)]
-pub struct WipingHeap;
-
-// SAFETY: memory comes from the system's allocator and goes back to it, under the layout it was asked for with.
-#[allow(unsafe_code, reason = "the trait is unsafe; this file is the one place")]
-unsafe impl GlobalAlloc for WipingHeap {
-    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
-        // SAFETY: the caller's promise is the same as ours.
-        unsafe { System.alloc(layout) }
-    }
-
-    unsafe fn alloc_zeroed(&self, layout: Layout) -> *mut u8 {
-        // SAFETY: as above.
-        unsafe { System.alloc_zeroed(layout) }
-    }
-
-    unsafe fn dealloc(&self, block: *mut u8, layout: Layout) {
-        // SAFETY: the block is the caller's until here and has the size of its layout; nobody reads it any more.
-        unsafe {
-            os::process::wipe(block, layout.size());
-            System.dealloc(block, layout);
-        }
-    }
 }
 
 /// Runs a job in a process of its own and waits for its end; returns `false` if it has not ended before the deadline.
