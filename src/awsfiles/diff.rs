@@ -1,172 +1,57 @@
 //! The unified diff that a person sees before an AWS file changes, with secrets masked.
 //!
-//! Knows only lines. It is our own because it must mask before it prints and must take bytes that are not UTF-8; for a
-//! file that changes in one block, a table over the changed part is all it takes.
+//! `similar` aligns the lines. The output is written here, because each line is masked as part of its whole file before it
+//! is printed, and because the files may contain bytes that are not UTF-8.
 
-use super::import::change::{self, Change};
 use super::masking::masked;
 use super::{shown, split_lines};
+use similar::{Algorithm, DiffOp, capture_diff_slices, group_diff_ops};
 use std::fmt::Write;
 use std::ops::Range;
 use std::path::Path;
 
-/// How many unchanged lines stand around a change, as in every diff.
+/// The number of unchanged lines around a change, as in every diff.
 const CONTEXT: usize = 3;
 
-/// The largest table of line pairs, 32 MB; beyond it the changed part is shown as replaced whole.
-const TABLE_MAX: usize = 16_000_000;
-
-/// Gives the difference between two texts of a file, or nothing if they are the same.
+/// Returns the difference between two texts of a file; empty if they are equal.
 pub fn unified(file: &Path, old: &[u8], new: &[u8]) -> String {
     if old == new {
         return String::new();
     }
     let (old, new): (Vec<&[u8]>, Vec<&[u8]>) = (split_lines(old).collect(), split_lines(new).collect());
-    write(file, &old, &new, &steps(&old, &new))
-}
-
-/// Does the same where it is known which lines go and come: a table would be too large for thousands of profiles.
-pub fn of_changes(file: &Path, old: &[u8], changes: &[Change]) -> String {
-    if changes.is_empty() {
-        return String::new();
-    }
-    let after = change::apply(old, changes);
-    let (old, new): (Vec<&[u8]>, Vec<&[u8]>) = (split_lines(old).collect(), split_lines(&after).collect());
-    let (mut i, mut j) = (0, 0);
-    let mut steps = Vec::with_capacity(old.len().max(new.len()));
-    for change in changes {
-        // A last line that gets its line end is another line.
-        let is_ended = !change.ended.is_empty() && i + 1 < change.at;
-        let kept = change.at - 1 - usize::from(is_ended);
-        while i < kept {
-            steps.push(Step { old: Some(i), new: Some(j), old_at: i, new_at: j });
-            (i, j) = (i + 1, j + 1);
-        }
-        for _ in 0..change.removed.len() + usize::from(is_ended) {
-            steps.push(Step { old: Some(i), new: None, old_at: i, new_at: j });
-            i += 1;
-        }
-        for _ in 0..change.inserted.len() + usize::from(is_ended) {
-            steps.push(Step { old: None, new: Some(j), old_at: i, new_at: j });
-            j += 1;
-        }
-    }
-    while i < old.len() && j < new.len() {
-        steps.push(Step { old: Some(i), new: Some(j), old_at: i, new_at: j });
-        (i, j) = (i + 1, j + 1);
-    }
-    write(file, &old, &new, &steps)
-}
-
-fn write(file: &Path, old: &[&[u8]], new: &[&[u8]], steps: &[Step]) -> String {
-    let (old_shown, new_shown) = (masked(old), masked(new));
+    let (old_shown, new_shown) = (masked(&old), masked(&new));
     let mut out = format!("--- {0}\n+++ {0} (new)\n", shown(file));
-    for hunk in hunks(steps) {
-        let hunk = &steps[hunk];
-        let (olds, news): (Vec<usize>, Vec<usize>) =
-            (hunk.iter().filter_map(|s| s.old).collect(), hunk.iter().filter_map(|s| s.new).collect());
-        let _ = writeln!(out, "@@ -{} +{} @@", extent(&olds, hunk[0].old_at), extent(&news, hunk[0].new_at));
-        for step in hunk {
-            let (sign, line, raw) = match (step.old, step.new) {
-                (Some(at), Some(_)) => (' ', &old_shown[at], old[at]),
-                (Some(at), None) => ('-', &old_shown[at], old[at]),
-                (None, Some(at)) => ('+', &new_shown[at], new[at]),
-                (None, None) => continue,
+    // Patience aligns at lines that are there once, such as the headers of sections, and stays fast for long files.
+    for hunk in group_diff_ops(capture_diff_slices(Algorithm::Patience, &old, &new), CONTEXT) {
+        let lines = |range: fn(&DiffOp) -> Range<usize>| {
+            hunk.first().map_or(0, |op| range(op).start)..hunk.last().map_or(0, |op| range(op).end)
+        };
+        let _ = writeln!(out, "@@ -{} +{} @@", extent(&lines(DiffOp::old_range)), extent(&lines(DiffOp::new_range)));
+        for op in &hunk {
+            let removed = op.old_range().map(|at| (&old_shown[at], old[at]));
+            let added = op.new_range().map(|at| (&new_shown[at], new[at]));
+            let signed: Vec<(char, (&String, &[u8]))> = if let DiffOp::Equal { .. } = op {
+                removed.map(|line| (' ', line)).collect()
+            } else {
+                removed.map(|line| ('-', line)).chain(added.map(|line| ('+', line))).collect()
             };
-            let _ = writeln!(out, "{sign}{line}");
-            if !raw.ends_with(b"\n") {
-                out.push_str("\\ No newline at end of file\n");
+            for (sign, (line, raw)) in signed {
+                let _ = writeln!(out, "{sign}{line}");
+                if !raw.ends_with(b"\n") {
+                    out.push_str("\\ No newline at end of file\n");
+                }
             }
         }
     }
     out
 }
 
-/// A line that stays, goes or comes, and where both texts are just before it.
-#[derive(Clone, Copy)]
-struct Step {
-    old: Option<usize>,
-    new: Option<usize>,
-    old_at: usize,
-    new_at: usize,
-}
-
-impl Step {
-    fn stays(self) -> bool {
-        self.old.is_some() && self.new.is_some()
-    }
-}
-
-/// Aligns the lines: what is equal at both ends stays, and the longest common run of lines in between.
-fn steps(old: &[&[u8]], new: &[&[u8]]) -> Vec<Step> {
-    let head = old.iter().zip(new).take_while(|(a, b)| a == b).count();
-    let tail = old[head..].iter().rev().zip(new[head..].iter().rev()).take_while(|(a, b)| a == b).count();
-    let (old_mid, new_mid) = (&old[head..old.len() - tail], &new[head..new.len() - tail]);
-    let common = common_lengths(old_mid, new_mid);
-    let width = new_mid.len() + 1;
-    let length = |i: usize, j: usize| common.get(i * width + j).copied().unwrap_or(0);
-
-    let (mut i, mut j) = (0, 0);
-    let mut steps = Vec::with_capacity(old.len().max(new.len()));
-    while i < old.len() || j < new.len() {
-        let in_middle = i >= head && (i < head + old_mid.len() || j < head + new_mid.len());
-        let (a, b) = (i.saturating_sub(head), j.saturating_sub(head));
-        let equal_in_middle =
-            in_middle && !common.is_empty() && old_mid.get(a).zip(new_mid.get(b)).is_some_and(|(x, y)| x == y);
-        let (from_old, from_new) = if !in_middle || equal_in_middle {
-            (true, true)
-        } else if a < old_mid.len() && (b >= new_mid.len() || length(a + 1, b) >= length(a, b + 1)) {
-            (true, false)
-        } else {
-            (false, true)
-        };
-        steps.push(Step { old: from_old.then_some(i), new: from_new.then_some(j), old_at: i, new_at: j });
-        i += usize::from(from_old);
-        j += usize::from(from_new);
-    }
-    steps
-}
-
-/// For each pair of positions, how many lines the rest of both texts have in common; empty if the table would be
-/// too large. A common run cannot be longer than the shorter text, so 16 bits hold it below [`TABLE_MAX`].
-fn common_lengths(old: &[&[u8]], new: &[&[u8]]) -> Vec<u16> {
-    let width = new.len() + 1;
-    let cells = (old.len() + 1).saturating_mul(width);
-    if cells > TABLE_MAX {
-        return Vec::new();
-    }
-    let mut table = vec![0_u16; cells];
-    for i in (0..old.len()).rev() {
-        for j in (0..new.len()).rev() {
-            table[i * width + j] = if old[i] == new[j] {
-                table[(i + 1) * width + j + 1] + 1
-            } else {
-                table[(i + 1) * width + j].max(table[i * width + j + 1])
-            };
-        }
-    }
-    table
-}
-
-/// Groups changes with their context; two that are near share one hunk.
-fn hunks(steps: &[Step]) -> Vec<Range<usize>> {
-    let mut hunks: Vec<Range<usize>> = Vec::new();
-    for (at, _) in steps.iter().enumerate().filter(|(_, step)| !step.stays()) {
-        let (from, to) = (at.saturating_sub(CONTEXT), (at + 1 + CONTEXT).min(steps.len()));
-        match hunks.last_mut() {
-            Some(last) if from <= last.end => last.end = to,
-            _ => hunks.push(from..to),
-        }
-    }
-    hunks
-}
-
-fn extent(lines: &[usize], at: usize) -> String {
-    match lines {
-        // GNU diff names the line before an empty range.
-        [] => format!("{at},0"),
-        [only] => format!("{}", only + 1),
-        [first, ..] => format!("{},{}", first + 1, lines.len()),
+/// Returns one half of the head of a hunk, as GNU diff writes it: an empty range has the number of the line before it.
+fn extent(lines: &Range<usize>) -> String {
+    match lines.len() {
+        0 => format!("{},0", lines.start),
+        1 => format!("{}", lines.start + 1),
+        length => format!("{},{length}", lines.start + 1),
     }
 }
 
@@ -240,20 +125,47 @@ mod tests {
         assert_eq!(diff(&old, &new).lines().count(), 3 + 10_000);
     }
 
+    #[test]
+    fn a_change_of_many_lines_in_many_sections_is_a_hunk_each() {
+        let old = (0..5000).fold(String::new(), |all, n| all + &format!("[{n}]\na\nb\nc\nd\ne\nf\ng\n\n"));
+        assert_eq!(diff(&old, &old.replace("\nd\n", "\nx\ny\n")).matches("@@ -").count(), 5000);
+    }
+
+    /// Applies a diff of lines with line ends to the old text.
+    fn patched(old: &[&str], diff: &str) -> String {
+        let (mut at, mut out) = (0, Vec::new());
+        for line in diff.lines().skip(2) {
+            if let Some(head) = line.strip_prefix("@@ -") {
+                let (from, more) = head.split_once(' ').expect("two halves");
+                let (start, is_empty) = (from.split(',').next().expect("a number"), from.ends_with(",0"));
+                let start = start.parse::<usize>().expect("a number") - usize::from(!is_empty);
+                assert!(more.ends_with(" @@") && start >= at, "{line}");
+                out.extend(old[at..start].iter().map(|line| (*line).to_owned()));
+                at = start;
+                continue;
+            }
+            let (sign, text) = line.split_at(1);
+            if sign != "+" {
+                assert_eq!(old[at], text, "{diff}");
+                at += 1;
+            }
+            if sign != "-" {
+                out.push(text.to_owned());
+            }
+        }
+        out.extend(old[at..].iter().map(|line| (*line).to_owned()));
+        out.iter().fold(String::new(), |all, line| all + line + "\n")
+    }
+
     proptest! {
         #[test]
-        fn the_steps_lead_from_the_old_text_to_the_new(
-            old in proptest::collection::vec("[abc]?", 0..12),
-            new in proptest::collection::vec("[abc]?", 0..12),
+        fn the_diff_leads_from_the_old_text_to_the_new(
+            old in proptest::collection::vec("\\[[abc]\\]", 0..24),
+            new in proptest::collection::vec("\\[[abc]\\]", 0..24),
         ) {
-            let old: Vec<&[u8]> = old.iter().map(String::as_bytes).collect();
-            let new: Vec<&[u8]> = new.iter().map(String::as_bytes).collect();
-            let steps = steps(&old, &new);
-            prop_assert_eq!(steps.iter().filter_map(|s| s.old).collect::<Vec<_>>(), (0..old.len()).collect::<Vec<_>>());
-            prop_assert_eq!(steps.iter().filter_map(|s| s.new).collect::<Vec<_>>(), (0..new.len()).collect::<Vec<_>>());
-            for step in steps.iter().filter(|step| step.stays()) {
-                prop_assert_eq!(old[step.old.expect("stays")], new[step.new.expect("stays")]);
-            }
+            let text = |lines: &[String]| lines.iter().fold(String::new(), |all, line| all + line + "\n");
+            let lines: Vec<&str> = old.iter().map(String::as_str).collect();
+            prop_assert_eq!(patched(&lines, &diff(&text(&old), &text(&new))), text(&new));
         }
     }
 }

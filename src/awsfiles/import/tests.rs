@@ -198,7 +198,7 @@ fn every_shape_is_changed_once_and_taken_back_byte_for_byte() {
             let back = change::revert(new, changes, &secrets).expect("all secrets");
             assert_eq!(String::from_utf8_lossy(&back), String::from_utf8_lossy(old), "{shape}");
             assert!(*back == *old, "{shape}");
-            let shown = diff::of_changes(Path::new("x"), old, changes);
+            let shown = diff::unified(Path::new("x"), old, &change::apply(old, changes));
             assert!(!shown.contains(SECRET) && !shown.contains(OTHER_SECRET), "{shape}: {shown}");
             // An editor elsewhere in the file does not keep it from being taken back.
             let grown = [new.as_slice(), b"\n# later\n".as_slice()].concat();

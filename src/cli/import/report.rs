@@ -6,6 +6,7 @@ use crate::config_file;
 use crate::output::{Cell, Screen, Style, remark, table};
 use rolecall_awsfiles::diff;
 use rolecall_awsfiles::document::FileKind;
+use rolecall_awsfiles::import::change;
 use rolecall_awsfiles::import::{NewIdentity, Origin, Plan, Tool};
 use rolecall_core::domain::error::{UserError, printable};
 use rolecall_platform::paths::Paths;
@@ -160,8 +161,12 @@ pub(super) fn shown(paths: &Paths, survey: &Discovered, plan: &Plan, text: &str)
     }
     let mut diffs = vec![
         diff::unified(&paths.config, survey.text.as_bytes(), text.as_bytes()),
-        diff::of_changes(&paths.aws_config, &survey.config, &plan.config),
-        diff::of_changes(&paths.aws_credentials, &survey.credentials, &plan.credentials),
+        diff::unified(&paths.aws_config, &survey.config, &change::apply(&survey.config, &plan.config)),
+        diff::unified(
+            &paths.aws_credentials,
+            &survey.credentials,
+            &change::apply(&survey.credentials, &plan.credentials),
+        ),
     ];
     diffs.retain(|diff| !diff.is_empty());
     Shown {
