@@ -21,23 +21,12 @@ use rolecall_core::domain::credential::AccessKey;
 use rolecall_core::domain::error::{Kind, UserError, printable};
 use rolecall_core::domain::names::Name;
 use rolecall_core::domain::question::{Question, Wanted};
-use rolecall_ipc::protocol::message::{Answer, Context, ForeignEntry, ForeignTool};
+use rolecall_core::domain::source::ForeignTool;
+use rolecall_ipc::protocol::message::{Answer, Context, ForeignEntry};
 use rolecall_ports::{ForeignEntry as Entry, ForeignKeys};
 
 /// How long after an import its keys may go back: a month shows which tool cannot do without the file.
 const UNDO: TimeDelta = TimeDelta::days(30);
-
-/// Where a tool's entries lie in the Secret Service: aws-vault's `LibSecretCollectionName` (ByteNess/aws-vault,
-/// cli/global.go), Granted's `granted-` and the suffix of its IAM credentials (common-fate/granted,
-/// pkg/securestorage/iam-credential-storage.go).
-const fn collection(tool: ForeignTool) -> &'static str {
-    match tool {
-        ForeignTool::AwsVault => "awsvault",
-        ForeignTool::Granted => "granted-aws-iam-credentials",
-    }
-}
-
-const TOOLS: [ForeignTool; 2] = [ForeignTool::AwsVault, ForeignTool::Granted];
 
 impl Agent {
     fn foreign(&self) -> Result<&dyn ForeignKeys, UserError> {
@@ -47,8 +36,8 @@ impl Agent {
 
     /// Names the entries of other tools.
     pub(super) async fn foreign_entries(&self) -> Result<Answer, UserError> {
-        let found = self.foreign()?.list(&TOOLS.map(collection)).await?;
-        let tool = |entry: &Entry| TOOLS.into_iter().find(|tool| collection(*tool) == entry.collection);
+        let found = self.foreign()?.list(&ForeignTool::ALL.map(ForeignTool::collection)).await?;
+        let tool = |entry: &Entry| ForeignTool::ALL.into_iter().find(|tool| tool.collection() == entry.collection);
         let entries =
             found.into_iter().filter_map(|entry| Some(ForeignEntry { tool: tool(&entry)?, name: entry.name }));
         Ok(Answer::ForeignEntries { entries: entries.collect() })
@@ -64,7 +53,7 @@ impl Agent {
         caller: &Caller,
     ) -> Result<Response, UserError> {
         let watch = self.locks.watch();
-        let entry = Entry { collection: collection(tool), name: entry };
+        let entry = Entry { collection: tool.collection(), name: entry };
         let read = watch.run(self.foreign()?.read(&entry)).await;
         let key = read.unwrap_or_else(|failure| Err(failure.report))?;
         self.add_identity(name, key, place, KeyOrigin::Keyring, caller, &watch).await

@@ -19,10 +19,10 @@ use report::{ShownWarning, Step, finished, nothing, said};
 use rolecall_awsfiles::file_io;
 use rolecall_awsfiles::fingerprint::fingerprint;
 use rolecall_awsfiles::import::change::{self, Change};
-use rolecall_awsfiles::import::{NewIdentity, Origin, Plan, Tool};
+use rolecall_awsfiles::import::{NewIdentity, Origin, Plan};
 use rolecall_core::domain::error::{Kind, UserError, printable};
 use rolecall_ipc::client::{self, Autostart};
-use rolecall_ipc::protocol::message::{Answer, ForeignTool, Request};
+use rolecall_ipc::protocol::message::{Answer, Request};
 use rolecall_platform::files;
 use rolecall_platform::paths::Paths;
 
@@ -183,10 +183,7 @@ fn store_keys(
             },
             Origin::Keyring(tool, entry) => Request::IdentityAdopt {
                 name,
-                tool: match tool {
-                    Tool::AwsVault => ForeignTool::AwsVault,
-                    Tool::Granted => ForeignTool::Granted,
-                },
+                tool: *tool,
                 entry: entry.clone(),
                 region: identity.region.clone(),
                 arns: arns(plan, identity),

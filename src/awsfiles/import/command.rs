@@ -4,7 +4,7 @@
 //! (ByteNess/aws-vault, docs/credential-process.md), `granted credential-process --profile NAME` (common-fate/granted,
 //! pkg/granted/credentials.go; `dgranted` is its development build).
 
-use super::Tool;
+use rolecall_core::domain::source::ForeignTool;
 
 /// Who is asked.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -12,7 +12,7 @@ pub(super) enum Command {
     /// rolecall, for this name.
     Own(String),
     /// Another tool, for a profile of its own.
-    Tool(Tool, String),
+    Tool(ForeignTool, String),
     /// Some other program, with its arguments.
     Other(Vec<String>),
     /// What only a shell understands.
@@ -43,8 +43,8 @@ pub(super) fn read(text: &str) -> Command {
             [get, name] if get == "get" => return Command::Own(name.clone()),
             _ => None,
         },
-        "aws-vault" => aws_vault(arguments).map(|name| (Tool::AwsVault, name)),
-        "granted" | "dgranted" => granted(arguments).map(|name| (Tool::Granted, name)),
+        "aws-vault" => aws_vault(arguments).map(|name| (ForeignTool::AwsVault, name)),
+        "granted" | "dgranted" => granted(arguments).map(|name| (ForeignTool::Granted, name)),
         _ => None,
     };
     match name {
@@ -121,8 +121,8 @@ mod tests {
 
     #[test]
     fn each_tool_is_known_by_the_forms_of_its_documents() {
-        let vault = |name: &str| Command::Tool(Tool::AwsVault, name.to_owned());
-        let granted = |name: &str| Command::Tool(Tool::Granted, name.to_owned());
+        let vault = |name: &str| Command::Tool(ForeignTool::AwsVault, name.to_owned());
+        let granted = |name: &str| Command::Tool(ForeignTool::Granted, name.to_owned());
         for (text, command) in [
             ("aws-vault export --format=json prod", vault("prod")),
             ("aws-vault export --format json prod", vault("prod")),

@@ -27,31 +27,11 @@ use change::Change;
 use rolecall_core::domain::catalogue::Config;
 use rolecall_core::domain::credential::AccessKey;
 use rolecall_core::domain::names::Name;
-use serde::{Deserialize, Serialize};
+use rolecall_core::domain::source::ForeignTool;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::path::Path;
 
 pub use resolve::plan;
-
-/// The tools whose keyring entries are known.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum Tool {
-    /// aws-vault, by 99designs and ByteNess.
-    AwsVault,
-    /// Granted, by Common Fate and fwd:cloudsec.
-    Granted,
-}
-
-impl Tool {
-    /// Gives its name.
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::AwsVault => "aws-vault",
-            Self::Granted => "granted",
-        }
-    }
-}
 
 /// What is looked at.
 #[derive(Clone, Copy, Debug)]
@@ -65,7 +45,7 @@ pub struct ImportInput<'a> {
     /// The keys in the vault: which identity has the key of this id.
     pub stored: &'a HashMap<String, Name>,
     /// The entries in other tools' keyrings.
-    pub entries: &'a BTreeSet<(Tool, String)>,
+    pub entries: &'a BTreeSet<(ForeignTool, String)>,
     /// The profiles that are wanted; all where nothing is said.
     pub only: Option<&'a BTreeSet<String>>,
     /// Profiles that must stay, and why.
@@ -80,7 +60,7 @@ pub enum Origin {
     /// A key in one of the files.
     Key(AccessKey),
     /// An entry in another tool's keyring.
-    Keyring(Tool, String),
+    Keyring(ForeignTool, String),
     /// What this machine gives: the configuration's word for it.
     Machine(&'static str),
     /// Another program's `credential_process`.

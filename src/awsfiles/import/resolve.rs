@@ -10,11 +10,12 @@ use super::super::document::{Document, FileKind};
 use super::super::managed_block;
 use super::command::{self, Command};
 use super::profile::{Profile, Profiles};
-use super::{ImportInput, NewRole, Origin, Plan, ServedProfile, Skipped, Tool, edit, mfa, renewal};
+use super::{ImportInput, NewRole, Origin, Plan, ServedProfile, Skipped, edit, mfa, renewal};
 use rolecall_core::domain::catalogue::{MAX_CHAIN, Role};
 use rolecall_core::domain::error::{UserError, printable};
 use rolecall_core::domain::names::Name;
 use rolecall_core::domain::secret::SecretKey;
+use rolecall_core::domain::source::ForeignTool;
 use std::collections::{HashMap, HashSet};
 use values::{check_secrets, key_of};
 
@@ -76,7 +77,7 @@ struct Resolver<'r, 's, 'a> {
     /// The identity that has the key of this id.
     keys: HashMap<String, (Name, SecretKey)>,
     machines: HashMap<&'static str, Name>,
-    adopted: HashMap<(Tool, String), Name>,
+    adopted: HashMap<(ForeignTool, String), Name>,
 }
 
 impl<'r, 's, 'a> Resolver<'r, 's, 'a> {
@@ -229,8 +230,8 @@ impl<'r, 's, 'a> Resolver<'r, 's, 'a> {
         (source != profile.name && !profile.has("web_identity_token_file")).then(|| source.to_owned())
     }
 
-    fn entry_of(&self, name: &str) -> Option<Tool> {
-        [Tool::AwsVault, Tool::Granted].into_iter().find(|tool| self.scene.entries.contains(&(*tool, name.to_owned())))
+    fn entry_of(&self, name: &str) -> Option<ForeignTool> {
+        ForeignTool::ALL.into_iter().find(|tool| self.scene.entries.contains(&(*tool, name.to_owned())))
     }
 
     /// A source that is no profile: an entry of a keyring, or nothing.

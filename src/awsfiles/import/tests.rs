@@ -14,7 +14,7 @@ struct Files {
     credentials: Vec<u8>,
     catalogue: Config,
     stored: HashMap<String, Name>,
-    entries: BTreeSet<(Tool, String)>,
+    entries: BTreeSet<(ForeignTool, String)>,
     only: Option<BTreeSet<String>>,
     excluded: BTreeMap<String, String>,
 }
@@ -362,7 +362,7 @@ fn the_entries_of_other_tools_are_found_by_the_profiles_that_use_them() {
          [profile g]\ncredential_process = granted credential-process --profile g\n",
         arn("R")
     );
-    let entries = [(Tool::AwsVault, "auth"), (Tool::AwsVault, "lone"), (Tool::Granted, "g")];
+    let entries = [(ForeignTool::AwsVault, "auth"), (ForeignTool::AwsVault, "lone"), (ForeignTool::Granted, "g")];
     let mut files = files(config, "");
     files.entries = entries.into_iter().map(|(tool, name)| (tool, name.to_owned())).collect();
     let plan = files.plan();

@@ -7,14 +7,15 @@ use crate::args::ImportArgs;
 use crate::{config_file, profiles, spinner};
 use rolecall_awsfiles::document::{Document, FileKind, SectionKind};
 use rolecall_awsfiles::file_io;
-use rolecall_awsfiles::import::{self, ImportInput, NewIdentity, NewRole, Origin, Plan, Tool};
+use rolecall_awsfiles::import::{self, ImportInput, NewIdentity, NewRole, Origin, Plan};
 use rolecall_core::config::schema_types::{IdentitySection, RoleSection};
 use rolecall_core::config::{self, BatchEdit};
 use rolecall_core::domain::catalogue::{Config, IdentityKind};
 use rolecall_core::domain::error::{Kind, UserError, printable};
 use rolecall_core::domain::names::{Name, nearest};
+use rolecall_core::domain::source::ForeignTool;
 use rolecall_ipc::client::Autostart;
-use rolecall_ipc::protocol::message::{Answer, ForeignTool, Request};
+use rolecall_ipc::protocol::message::{Answer, Request};
 use rolecall_platform::paths::Paths;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::path::PathBuf;
@@ -30,7 +31,7 @@ pub(super) struct Discovered {
     pub(super) text: String,
     catalogue: Config,
     stored: HashMap<String, Name>,
-    entries: BTreeSet<(Tool, String)>,
+    entries: BTreeSet<(ForeignTool, String)>,
     only: Option<BTreeSet<String>>,
     program: PathBuf,
     /// Why other tools' keyrings could not be looked at.
@@ -61,7 +62,7 @@ impl Discovered {
         }
         let (entries, unseen) = match spinner::ask(paths, Request::ForeignEntries, Autostart::Yes) {
             Ok(Answer::ForeignEntries { entries }) => {
-                (entries.into_iter().map(|entry| (tool(entry.tool), entry.name)).collect(), None)
+                (entries.into_iter().map(|entry| (entry.tool, entry.name)).collect(), None)
             }
             Ok(_) => (BTreeSet::new(), None),
             Err(report) => (BTreeSet::new(), Some(report)),
@@ -156,13 +157,6 @@ fn starts_with(path: &str, table: &str, name: &str) -> bool {
     let Some(rest) = path.strip_prefix(table).and_then(|rest| rest.strip_prefix('.')) else { return false };
     let of = |name: &str| rest.strip_prefix(name).is_some_and(|rest| rest.is_empty() || rest.starts_with('.'));
     of(name) || of(&format!("\"{name}\""))
-}
-
-const fn tool(tool: ForeignTool) -> Tool {
-    match tool {
-        ForeignTool::AwsVault => Tool::AwsVault,
-        ForeignTool::Granted => Tool::Granted,
-    }
 }
 
 /// Gives the sections of what is new.

@@ -7,8 +7,9 @@ use crate::output::{Cell, Screen, Style, remark, table};
 use rolecall_awsfiles::diff;
 use rolecall_awsfiles::document::FileKind;
 use rolecall_awsfiles::import::change;
-use rolecall_awsfiles::import::{NewIdentity, Origin, Plan, Tool};
+use rolecall_awsfiles::import::{NewIdentity, Origin, Plan};
 use rolecall_core::domain::error::{UserError, printable};
+use rolecall_core::domain::source::ForeignTool;
 use rolecall_platform::paths::Paths;
 use schemars::JsonSchema;
 use serde::Serialize;
@@ -289,8 +290,8 @@ pub(super) fn finished(paths: &Paths, args: &ImportArgs, plan: &Plan, shown: &Sh
         if let Origin::Keyring(tool, entry) = &identity.origin {
             let entry = crate::quote::word(entry);
             let command = match tool {
-                Tool::AwsVault => format!("aws-vault remove {entry}"),
-                Tool::Granted => format!("granted credentials remove {entry}"),
+                ForeignTool::AwsVault => format!("aws-vault remove {entry}"),
+                ForeignTool::Granted => format!("granted credentials remove {entry}"),
             };
             let _ = writeln!(out, "{} still has its key too; delete it: `{}`", tool.as_str(), printable(&command, 256));
         }

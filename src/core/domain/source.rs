@@ -4,6 +4,7 @@
 //! the network, files, programs and the agent's environment.
 
 use super::arn::RoleArn;
+use serde::{Deserialize, Serialize};
 use std::fmt;
 use std::path::PathBuf;
 use std::time::Duration;
@@ -96,6 +97,39 @@ impl Source {
             Self::WebIdentity(call) => {
                 vec![("web_identity_token_file", path(&call.token_file)), ("role_arn", call.role_arn.to_string())]
             }
+        }
+    }
+}
+
+/// A tool whose entries in the keyring can be imported.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum ForeignTool {
+    /// aws-vault, by 99designs and ByteNess.
+    AwsVault,
+    /// Granted, by Common Fate and fwd:cloudsec.
+    Granted,
+}
+
+impl ForeignTool {
+    /// Every tool.
+    pub const ALL: [Self; 2] = [Self::AwsVault, Self::Granted];
+
+    /// Returns the name of the tool, as in its commands.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::AwsVault => "aws-vault",
+            Self::Granted => "granted",
+        }
+    }
+
+    /// Returns its collection in the Secret Service: `LibSecretCollectionName` of aws-vault (ByteNess/aws-vault,
+    /// cli/global.go); `granted-` and the suffix of the IAM credentials of Granted (common-fate/granted,
+    /// pkg/securestorage/iam-credential-storage.go).
+    pub const fn collection(self) -> &'static str {
+        match self {
+            Self::AwsVault => "awsvault",
+            Self::Granted => "granted-aws-iam-credentials",
         }
     }
 }

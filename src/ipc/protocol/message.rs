@@ -8,6 +8,7 @@ pub use context::{Context, SeenFile, View};
 use super::diagnosis::Diagnosis;
 use super::status::{KeyStatus, Rotated, Status};
 use rolecall_core::domain::secret::{EndpointToken, MfaCode, Passphrase, SecretKey, SigninUrl};
+use rolecall_core::domain::source::ForeignTool;
 use rolecall_core::domain::totp::TotpSecret;
 use schemars::JsonSchema;
 use secrets::{endpoint_token, expose, expose_option, mfa_code, passphrase, secret_key, signin_url, totp_secret};
@@ -185,16 +186,6 @@ pub enum Request {
         #[serde(default, skip_serializing_if = "std::ops::Not::not")]
         accept_restored: bool,
     },
-}
-
-/// A tool whose entries in the keyring are known.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum ForeignTool {
-    /// aws-vault.
-    AwsVault,
-    /// Granted.
-    Granted,
 }
 
 /// An entry of another tool: its name, never what it holds.

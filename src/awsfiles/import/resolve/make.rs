@@ -1,12 +1,13 @@
 //! New identities and roles: what a profile means, under a name that nobody has.
 
 use super::super::profile::Profile;
-use super::super::{NewIdentity, NewRole, Origin, Tool};
+use super::super::{NewIdentity, NewRole, Origin};
 use super::{Known, Outcome, Resolver, SHOWN, is_as};
 use rolecall_core::domain::arn::RoleArn;
 use rolecall_core::domain::catalogue::{Identity, IdentityKind, MAX_CHAIN};
 use rolecall_core::domain::error::printable;
 use rolecall_core::domain::names::{Name, check_external_id, check_session_word};
+use rolecall_core::domain::source::ForeignTool;
 use rolecall_core::domain::source::Source;
 
 impl<'s, 'a> Resolver<'_, 's, 'a> {
@@ -175,7 +176,7 @@ impl<'s, 'a> Resolver<'_, 's, 'a> {
 
     pub(super) fn adopt(
         &mut self,
-        tool: Tool,
+        tool: ForeignTool,
         entry: &str,
         profile: Option<&Profile<'s, 'a>>,
         wish: Option<&str>,
