@@ -5,20 +5,15 @@
 
 mod agent;
 mod console;
-mod doctor;
 mod identity;
-mod import;
 mod launch;
 mod role;
 mod setup;
 mod socket;
-mod source;
 
 pub(super) use agent::{AgentCommand, InstallArgs, UninstallArgs};
 pub(super) use console::{ConsoleArgs, RolesArgs, SwitchLinkArgs};
-pub(super) use doctor::DoctorArgs;
 pub(super) use identity::{IdentityAddArgs, IdentityCommand, IdentityRemoveArgs, IdentityRotateArgs};
-pub(super) use import::ImportArgs;
 pub(super) use launch::{
     ExecArgs, ImdsArgs, InitArgs, InitShell, Inner, NamesArgs, PromptArgs, SubshellArgs, VariablesArgs, WayArgs,
 };
@@ -27,7 +22,6 @@ pub(super) use setup::{
     PlanForm, PlanSide, SetupChangeArgs, SetupCommand, SetupPlanArgs, SetupService, SetupTrust, WishArgs,
 };
 pub(super) use socket::{SocketAddArgs, SocketCommand};
-pub(super) use source::SourceArgs;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use clap_complete::Shell;
@@ -403,6 +397,51 @@ pub(super) struct ManArgs {
     /// Write the pages of all commands into this directory
     #[arg(long, value_name = "DIR")]
     pub(super) dir: Option<PathBuf>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct DoctorArgs {
+    /// A role or an identity [default: every role that no other starts from, and every identity without roles]
+    pub(crate) name: Option<String>,
+    /// Print JSON
+    #[arg(long)]
+    pub(crate) json: bool,
+    /// Write a report to send to somebody, without secrets and external ids; it is shown first
+    #[arg(
+        long,
+        value_name = "FILE",
+        num_args = 0..=1,
+        require_equals = true,
+        default_missing_value = "rolecall-doctor.json",
+        conflicts_with = "json"
+    )]
+    pub(crate) bundle: Option<PathBuf>,
+    /// Write the report without a question
+    #[arg(long, requires = "bundle")]
+    pub(crate) yes: bool,
+}
+
+#[expect(clippy::struct_excessive_bools, reason = "flags as they are typed, which clap gives as bools")]
+#[derive(Debug, Args)]
+pub(crate) struct ImportArgs {
+    /// Only these profiles, with what they stand on
+    #[arg(long, visible_alias = "profile", value_name = "PROFILE", num_args = 1..)]
+    pub(crate) only: Vec<String>,
+    /// Show what would be done, and do nothing
+    #[arg(long, conflicts_with = "yes")]
+    pub(crate) dry_run: bool,
+    /// Write config.toml alone; keys and ~/.aws stay as they are
+    #[arg(long, conflicts_with = "undo")]
+    pub(crate) config_only: bool,
+    /// Take the last import back: both files as they were, with the keys in plain text; the agent asks for each key
+    #[arg(long, conflicts_with = "only")]
+    pub(crate) undo: bool,
+    /// Do not ask; for a key that goes back into a file, the agent asks all the same
+    #[arg(long, short)]
+    pub(crate) yes: bool,
+    /// Print JSON
+    #[arg(long)]
+    pub(crate) json: bool,
 }
 
 impl Command {

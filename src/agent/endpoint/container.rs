@@ -10,7 +10,7 @@ use super::{credentials_body, imds, peer, redirect_tickets};
 use crate::Agent;
 use hyper::{Method, Request, StatusCode};
 use rolecall_core::domain::credential::FLOOR;
-use rolecall_ipc::protocol::endpoint::{METADATA_PATH, ROLE_PATH};
+use rolecall_ipc::protocol::message::{METADATA_PATH, ROLE_PATH};
 
 /// Answers one request.
 pub(super) async fn answer<B>(agent: &Agent, request: &Request<B>, port: u16) -> Result<Answer, Problem> {

@@ -18,7 +18,7 @@ use rolecall_core::domain::catalogue::AuditMode;
 use rolecall_core::domain::error::{Kind, UserError, printable};
 use rolecall_core::domain::plan::Plan;
 use rolecall_core::domain::secret::EndpointToken;
-use rolecall_ipc::protocol::endpoint::ROLE_PATH;
+use rolecall_ipc::protocol::message::ROLE_PATH;
 use rolecall_ipc::protocol::message::{Answer, Context, EndpointForm, EndpointOwner};
 use rolecall_ipc::protocol::status::GrantStatus;
 use std::sync::atomic::{AtomicU64, Ordering};

@@ -7,7 +7,7 @@
 use crate::credential_env::SHADOWING;
 use rolecall_core::domain::credential::Session;
 use rolecall_core::domain::secret::EndpointToken;
-use rolecall_ipc::protocol::endpoint::{METADATA_PATH, ROLE_PATH};
+use rolecall_ipc::protocol::message::{METADATA_PATH, ROLE_PATH};
 use rolecall_ipc::protocol::process_output::timestamp;
 use zeroize::Zeroizing;
 

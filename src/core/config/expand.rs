@@ -4,14 +4,13 @@
 //! one line is not five hundred. A role that has an entry of its own is that one, the exception among many; two templates
 //! that make one name are an error.
 
-use super::accounts::AccountDraft;
 use super::glob;
 use super::includes::Document;
 use super::pattern::{Pattern, Values};
 use super::problem::{QUOTE_MAX, Sink};
 use super::provenance::{Made, SourceLine};
 use super::sections::{Draft, offset_of};
-use super::templates::TemplateDraft;
+use super::templates::{AccountDraft, TemplateDraft};
 use super::validators;
 use crate::domain::arn::RoleArn;
 use crate::domain::catalogue::Role;

@@ -10,7 +10,10 @@ use crate::domain::catalogue::Access;
 use crate::domain::error::printable;
 use crate::domain::urls;
 use std::collections::{BTreeMap, BTreeSet};
-use toml::de::DeTable;
+use toml::de::{DeTable, DeValue};
+
+/// All arguments together; no code and no credential needs more.
+const ARGV_MAX: usize = 8 * 1024;
 
 /// Reads an array in which no element is there twice.
 pub(super) fn unique_list<T: PartialEq>(
@@ -101,4 +104,28 @@ pub(super) fn access_by_program(spot: &mut Position<'_>) -> BTreeMap<String, Acc
         }
     });
     found
+}
+
+/// Reads a program and its arguments, which no shell reads; the first element is an absolute path.
+pub(super) fn program(spot: &mut Position<'_>) -> Option<Vec<String>> {
+    if matches!(spot.value.get_ref(), DeValue::String(_)) {
+        spot.wrong("is a list here, and no shell reads it: [\"/usr/local/bin/program\", \"argument\"]");
+        return None;
+    }
+    let argv = spot.list(|spot| spot.text(check_argument))?;
+    if argv.iter().map(String::len).sum::<usize>() > ARGV_MAX {
+        spot.wrong("has more than 8 KiB");
+        return None;
+    }
+    match argv.first().map(|program| validators::absolute_path(program)) {
+        Some(Ok(_)) => return Some(argv),
+        Some(Err(why)) => spot.wrong(format!("the program comes first: {why}")),
+        None => spot.wrong("names no program"),
+    }
+    None
+}
+
+/// An argument of a program cannot hold a zero byte (execve(2)); nothing else is special without a shell.
+fn check_argument(text: &str) -> Result<(), &'static str> {
+    if text.contains('\0') { Err("an argument cannot hold a zero byte") } else { Ok(()) }
 }

@@ -11,7 +11,7 @@
 //! | `sections` | which keys a section has, and the check of each |
 //! | `reader` | from a document's table to those keys: unknown, missing, of the wrong type |
 //! | `roles`, `defaults` | the keys of roles, and of what they inherit |
-//! | `accounts`, `templates`, `pattern`, `expand` | a role for each of many accounts |
+//! | `templates`, `pattern`, `expand` | a role for each of many accounts |
 //! | `sockets` | the keys of further sockets |
 //! | `sources` | the keys of identities without a stored key, and which go with which type |
 //! | `validators` | the checks of single values that the domain has no type for |
@@ -21,7 +21,6 @@
 //! | `batch_edit` | adding many at once |
 //! | `schema` | the JSON schema for editors |
 
-mod accounts;
 mod batch_edit;
 mod defaults;
 mod edit;
@@ -33,7 +32,6 @@ mod line_endings;
 mod lists;
 mod pattern;
 mod problem;
-mod program;
 mod provenance;
 mod reader;
 mod roles;

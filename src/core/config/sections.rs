@@ -3,7 +3,6 @@
 //! A key is added here, to the draft it fills, and to `raw`; a test holds the two lists together. What is wrong with one
 //! value never hides what is wrong with the next, and an entry that is wrong itself causes no complaint elsewhere.
 
-use super::accounts::{self, AccountDraft};
 use super::defaults::{self, Defaults};
 use super::expand::Complaints;
 use super::includes::Document;
@@ -12,8 +11,8 @@ use super::problem::Sink;
 use super::provenance::{Places, SourceLine};
 use super::reader::{Cursor, Field, Position, Section};
 use super::sources::SourceDraft;
-use super::templates::{self, TemplateDraft};
-use super::{expand, program, roles, sockets, validators};
+use super::templates::{self, AccountDraft, TemplateDraft};
+use super::{expand, roles, sockets, validators};
 use crate::domain::arn::{MfaSerial, RoleArn};
 use crate::domain::catalogue::{AgentSettings, AwsSettings, Config, Identity, IdentityKind};
 use crate::domain::error::printable;
@@ -63,7 +62,8 @@ const ROLES: Field<Draft> = Field {
     },
 };
 const SOCKETS: Field<Draft> = Field { key: "sockets", read: |d, s| d.entries(s, "sockets", sockets::read_socket) };
-const ACCOUNTS: Field<Draft> = Field { key: "accounts", read: |d, s| d.entries(s, "accounts", accounts::read_account) };
+const ACCOUNTS: Field<Draft> =
+    Field { key: "accounts", read: |d, s| d.entries(s, "accounts", templates::read_account) };
 const TEMPLATES: Field<Draft> =
     Field { key: "templates", read: |d, s| d.entries(s, "templates", templates::read_template) };
 /// It has been followed before the sections are read.
@@ -173,7 +173,7 @@ static IDENTITY: Section<IdentityDraft> = Section {
         Field { key: "type", read: |d, s| d.kind = s.word(&validators::IDENTITY_TYPES) },
         Field { key: "mfa_serial", read: |d, s| d.mfa_serial = s.checked(MfaSerial::new) },
         Field { key: "mfa_session", read: |d, s| d.mfa_session = duration(s, &validators::MFA_SESSION) },
-        Field { key: "mfa_process", read: |d, s| d.mfa_process = program::read(s) },
+        Field { key: "mfa_process", read: |d, s| d.mfa_process = lists::program(s) },
         Field { key: "region", read: |d, s| d.region = s.text(check_region) },
         Field { key: "rotate_after", read: |d, s| d.rotate_after = duration(s, &validators::ROTATE_AFTER) },
         Field { key: "ec2_metadata_service_endpoint", read: |d, s| d.source.read_endpoint(s) },
@@ -425,7 +425,7 @@ pub(super) fn keys() -> [(&'static str, Vec<&'static str>); 9] {
         ("agent", of(&AGENT)),
         ("aws", of(&AWS)),
         ("identities", of(&IDENTITY)),
-        ("accounts", of(&accounts::ACCOUNT)),
+        ("accounts", of(&templates::ACCOUNT)),
         ("defaults", of(&defaults::DEFAULTS)),
         ("roles", of(&roles::ROLE)),
         ("templates", of(&templates::TEMPLATE)),

@@ -1,6 +1,6 @@
 //! The keys that say where an identity without a stored key gets its credentials, and which of them go with which type.
 
-use super::program;
+use super::lists;
 use super::reader::Position;
 use super::validators::ROLE_DURATION;
 use crate::domain::arn::{Partition, RoleArn};
@@ -112,7 +112,7 @@ impl SourceDraft {
     }
 
     pub(super) fn read_process(&mut self, spot: &mut Position<'_>) {
-        self.process = program::read(spot);
+        self.process = lists::program(spot);
     }
 }
 

@@ -14,6 +14,12 @@ use schemars::JsonSchema;
 use secrets::{endpoint_token, expose, expose_option, mfa_code, passphrase, secret_key, signin_url, totp_secret};
 use serde::{Deserialize, Serialize};
 
+/// The container credential endpoint serves a role below this path. Ruby rejects an empty path, and the name shows in an SDK's error.
+pub const ROLE_PATH: &str = "/role/";
+
+/// Its metadata service is served below this path and the token.
+pub const METADATA_PATH: &str = "/metadata/";
+
 /// What a client sends.
 #[derive(Debug, Serialize, Deserialize)]
 pub struct Call {

@@ -5,7 +5,6 @@
 use rolecall_core::domain::error::{Kind, UserError};
 
 pub mod diagnosis;
-pub mod endpoint;
 pub mod frame;
 pub mod message;
 pub mod process_output;
