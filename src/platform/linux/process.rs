@@ -39,13 +39,6 @@ pub fn share_heap() {
 #[cfg(not(target_env = "gnu"))]
 pub fn share_heap() {}
 
-/// Writes zeros in a way that no compiler leaves out as having no effect.
-#[allow(unsafe_code, reason = "the C library's function has no safe form")]
-pub(crate) unsafe fn wipe(block: *mut u8, size: usize) {
-    // SAFETY: the caller owns so many bytes there.
-    unsafe { libc::explicit_bzero(block.cast(), size) }
-}
-
 /// Makes a pipe that no program inherits.
 pub(crate) fn pipe() -> io::Result<(OwnedFd, OwnedFd)> {
     Ok(rustix::pipe::pipe_with(rustix::pipe::PipeFlags::CLOEXEC)?)

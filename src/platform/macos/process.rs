@@ -18,15 +18,6 @@ pub fn close_inherited(_kept: usize) {}
 /// Does nothing: the C library has no such switch.
 pub fn share_heap() {}
 
-/// Writes zeros in a way that no compiler leaves out as having no effect.
-#[allow(unsafe_code, reason = "volatile writes have no safe form")]
-pub(crate) unsafe fn wipe(block: *mut u8, size: usize) {
-    for at in 0..size {
-        // SAFETY: the caller owns so many bytes there.
-        unsafe { block.add(at).write_volatile(0) }
-    }
-}
-
 /// Makes a pipe.
 pub(crate) fn pipe() -> io::Result<(OwnedFd, OwnedFd)> {
     Ok(rustix::pipe::pipe()?)
