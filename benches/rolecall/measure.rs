@@ -64,6 +64,8 @@ pub(crate) struct Run {
     pub(crate) wall: Duration,
     /// Its own time on the processor, user and system.
     pub(crate) cpu: Duration,
+    /// How many pages it touched that were not mapped yet.
+    pub(crate) page_faults: i64,
     /// What it printed.
     pub(crate) output: Vec<u8>,
 }
@@ -75,14 +77,18 @@ pub(crate) fn run(command: &mut Command) -> Run {
     let mut child = command.stdin(Stdio::null()).stdout(Stdio::piped()).spawn().expect("the program can be run");
     let mut output = Vec::with_capacity(4096);
     child.stdout.take().expect("piped").read_to_end(&mut output).expect("its output can be read");
-    let (status, cpu) = wait(child.id());
+    let (status, usage) = wait(child.id());
     let wall = now().saturating_sub(start);
     assert_eq!(status, 0, "{command:?}");
-    Run { wall, cpu, output }
+    let time = |time: libc::timeval| {
+        Duration::from_secs(time.tv_sec.unsigned_abs()) + Duration::from_micros(time.tv_usec.unsigned_abs())
+    };
+    let cpu = time(usage.ru_utime) + time(usage.ru_stime);
+    Run { wall, cpu, page_faults: usage.ru_minflt + usage.ru_majflt, output }
 }
 
-#[allow(unsafe_code, reason = "the processor time of one child: nothing safe gives it")]
-fn wait(pid: u32) -> (i32, Duration) {
+#[allow(unsafe_code, reason = "nothing safe returns what one child has used")]
+fn wait(pid: u32) -> (i32, libc::rusage) {
     let pid = libc::pid_t::try_from(pid).expect("a process id");
     let mut status = 0;
     // SAFETY: zeroed is a valid rusage, both pointers are to live values, and the child is ours and not yet waited for.
@@ -91,8 +97,5 @@ fn wait(pid: u32) -> (i32, Duration) {
         (libc::wait4(pid, &raw mut status, 0, &raw mut usage), usage)
     };
     assert_eq!(waited, pid, "the child can be waited for");
-    let time = |time: libc::timeval| {
-        Duration::from_secs(time.tv_sec.unsigned_abs()) + Duration::from_micros(time.tv_usec.unsigned_abs())
-    };
-    (status, time(usage.ru_utime) + time(usage.ru_stime))
+    (status, usage)
 }
