@@ -31,8 +31,9 @@ const FILE_MAX: u64 = 4 * 1024 * 1024;
 /// even that runs out in days. It is counted in characters, not bytes.
 const PASSPHRASE_MIN: usize = 8;
 
-/// How long a call may take. The most expensive file that is accepted takes a second; the rest is for slow machines and disks.
-const DEADLINE: Duration = Duration::from_secs(25);
+/// How long a call may take. The most expensive file that is accepted takes a second; the rest is for slow machines and
+/// disks. A call may wait as long again for those before it: thirty seconds in all.
+const DEADLINE: Duration = Duration::from_secs(15);
 
 /// How long a look may take that is made for `status`.
 const STATE_DEADLINE: Duration = Duration::from_secs(2);

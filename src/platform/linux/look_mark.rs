@@ -78,6 +78,14 @@ mod tests {
     }
 
     #[test]
+    fn mark_of_another_user_does_not_count() {
+        let (name, uid) = (format!("rolecall-test-{}", std::process::id()), rustix::process::geteuid().as_raw());
+        let Ok(Some(Mark::Own(Some(_mark)))) = one(&name, uid) else { panic!("the name is free") };
+        assert!(matches!(one(&name, uid), Ok(Some(Mark::Other(_)))));
+        assert!(matches!(one(&name, uid + 1), Ok(None)), "for another user it is a foreign one");
+    }
+
+    #[test]
     fn full_queue_allows_one_more_mark() {
         let look = (std::process::id(), "a full queue");
         let Mark::Own(Some(first)) = take(look) else { panic!("nobody else looks") };
