@@ -7,8 +7,10 @@ mod throttle;
 
 use super::caller::Caller;
 use chrono::{DateTime, Utc};
-use rolecall_core::domain::error::{Kind, UserError};
+use rolecall_core::domain::catalogue::AuditMode;
+use rolecall_core::domain::error::{Kind, UserError, printable};
 use rolecall_platform::files;
+use rolecall_platform::panics::Guard;
 use rolecall_ports::Clock;
 use schemars::JsonSchema;
 use schemars::generate::SchemaSettings;
@@ -18,7 +20,7 @@ use std::io::{Read, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 use throttle::{Throttle, Written};
 use tokio::sync::oneshot;
@@ -38,6 +40,9 @@ const FLUSH: Duration = Duration::from_secs(1);
 
 /// How long a hand-out waits for its line to be in the file. A disk that is busy needs a part of a second.
 const WRITTEN_WITHIN: Duration = Duration::from_secs(2);
+
+/// The longest name of a request in a line.
+const NAME_SHOWN: usize = 64;
 
 /// The results of connections and requests that outsiders make.
 pub(super) const FOREIGN_UID: &str = "foreign-uid";
@@ -135,15 +140,16 @@ pub fn log_schema() -> serde_json::Value {
     schema.to_value()
 }
 
+/// The builder of a line: [`Audit::line`] begins it, [`Audit::write`] writes it.
 impl AuditLine {
-    /// Makes a line of an event; the log fills in its number.
-    pub(super) fn new(time: DateTime<Utc>, event: Event, result: impl Into<String>) -> Self {
+    /// Begins the line of an event with the result `ok`; the log fills in its number.
+    pub(super) fn new(time: DateTime<Utc>, event: Event) -> Self {
         Self {
             v: 1,
             time,
             seq: 0,
             event,
-            result: result.into(),
+            result: "ok".to_owned(),
             name: None,
             role_arn: None,
             access_key_id: None,
@@ -155,6 +161,56 @@ impl AuditLine {
             message: None,
         }
     }
+
+    pub(super) fn result(self, result: impl Into<String>) -> Self {
+        Self { result: result.into(), ..self }
+    }
+
+    /// Adds the role or identity of the request.
+    pub(super) fn name(self, name: &(impl ToString + ?Sized)) -> Self {
+        Self { name: Some(name.to_string()), ..self }
+    }
+
+    /// Adds the name of a request that may be anything.
+    pub(super) fn unchecked_name(self, name: &str) -> Self {
+        self.name(&shown_name(name))
+    }
+
+    pub(super) fn role_arn(self, role_arn: Option<String>) -> Self {
+        Self { role_arn, ..self }
+    }
+
+    pub(super) fn access_key_id(self, id: impl Into<String>) -> Self {
+        Self { access_key_id: Some(id.into()), ..self }
+    }
+
+    /// Adds the public facts of a session. Its ARN replaces that of the role, if it has one.
+    pub(super) fn session(self, arn: Option<String>, access_key_id: &str, expiration: DateTime<Utc>) -> Self {
+        let (role_arn, expiration) = (arn.or_else(|| self.role_arn.clone()), Some(expiration));
+        Self { role_arn, expiration, ..self.access_key_id(access_key_id) }
+    }
+
+    pub(super) fn request_id(self, request_id: Option<String>) -> Self {
+        Self { request_id, ..self }
+    }
+
+    pub(super) fn caller(self, caller: &Caller) -> Self {
+        Self { caller: Some(caller.clone()), ..self }
+    }
+
+    pub(super) fn message(self, message: impl Into<String>) -> Self {
+        Self { message: Some(message.into()), ..self }
+    }
+
+    /// Adds the code of a failure and what the caller is told of it.
+    pub(super) fn failure(self, code: &str, report: &UserError) -> Self {
+        self.result(code).message(report.message.clone())
+    }
+}
+
+/// Returns what a line shows of a name that may be anything.
+pub(super) fn shown_name(name: &str) -> String {
+    printable(name, NAME_SHOWN)
 }
 
 /// What the writer is given.
@@ -189,14 +245,15 @@ impl Audit {
         Self { path: path.to_path_buf(), clock, queue, seq, lost, throttle }
     }
 
-    fn throttle(&self) -> MutexGuard<'_, Throttle> {
-        self.throttle.lock().unwrap_or_else(PoisonError::into_inner)
+    /// Begins the line of an event that happens now.
+    pub(super) fn line(&self, event: Event) -> AuditLine {
+        AuditLine::new(self.clock.now().wall, event)
     }
 
     /// Writes a line soon. Of the lines that outsiders cause, repeated ones are counted instead.
     pub(super) fn write(&self, line: AuditLine) {
         let is_admitted = {
-            let mut throttle = self.throttle();
+            let mut throttle = self.throttle.guard();
             let is_admitted = throttle.admits(&line, Written::Queued, self.clock.now());
             if is_admitted {
                 throttle.note(&line, Written::Queued);
@@ -208,9 +265,22 @@ impl Audit {
         }
     }
 
+    /// Logs a hand-out, before anything leaves. With `audit = "required"` the line is in the file when this returns.
+    ///
+    /// Errors: the line is not in the file, so that nothing may be handed out.
+    pub(super) async fn hand_out(&self, mode: AuditMode, line: AuditLine) -> Result<(), UserError> {
+        match mode {
+            AuditMode::Required => self.write_through(line).await,
+            AuditMode::BestEffort => {
+                self.write(line);
+                Ok(())
+            }
+        }
+    }
+
     /// Writes a line like [`Self::write`] and returns when it is in the file; an error if it is not within two seconds.
-    pub(super) async fn write_through(&self, line: AuditLine) -> Result<(), UserError> {
-        if !self.throttle().admits(&line, Written::Durable, self.clock.now()) {
+    async fn write_through(&self, line: AuditLine) -> Result<(), UserError> {
+        if !self.throttle.guard().admits(&line, Written::Durable, self.clock.now()) {
             // The line that this one repeats is in the file.
             return Ok(());
         }
@@ -218,7 +288,7 @@ impl Audit {
         let waits = self.enqueue(line.clone(), Some(written));
         let why = match timeout(WRITTEN_WITHIN, is_written).await {
             Ok(Ok(Ok(()))) => {
-                self.throttle().note(&line, Written::Durable);
+                self.throttle.guard().note(&line, Written::Durable);
                 return Ok(());
             }
             Ok(Ok(Err(why))) => why,
@@ -235,7 +305,7 @@ impl Audit {
 
     /// Writes the counts of repeated lines whose hour is over, or of all at the end of the agent.
     pub(super) fn write_counts(&self, all: bool) {
-        let counts = self.throttle().counts(self.clock.now(), all);
+        let counts = self.throttle.guard().counts(self.clock.now(), all);
         for line in counts {
             self.enqueue(line, None);
         }

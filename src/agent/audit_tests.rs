@@ -23,7 +23,7 @@ fn open(path: &Path) -> Audit {
 
 fn line(message: &str) -> AuditLine {
     let time = DateTime::from_timestamp(1_795_305_600, 0).expect("in range");
-    AuditLine { message: Some(message.into()), ..AuditLine::new(time, Event::Get, "ok") }
+    AuditLine::new(time, Event::Get).message(message)
 }
 
 #[test]

@@ -4,21 +4,20 @@
 //! runs: an interpreter runs anything, and one's own programs can be made to (`LD_PRELOAD`, ptrace). It stops mistakes
 //! and surprises, not an attacker who is already this user.
 
-use super::Agent;
-use super::audit::{ALLOWED, AuditLine, Event, REFUSED};
+use super::active_config::ActiveConfig;
+use super::audit::{ALLOWED, Audit, Event, REFUSED};
 use super::caller::Caller;
-use super::consent::GivenConsent;
+use super::consent::Consents;
 use super::deadline::Deadline;
 use super::failure::{Failure, still_asking_consent};
+use super::notifications::{NO_DISPLAY, Notifications};
 use super::program_rules;
-use super::prompts::{Subject, Unanswered};
-use super::server::Connection;
-use chrono::{DateTime, Utc};
+use super::prompts::{GivenConsent, Subject, Unanswered};
+use super::requester::Requester;
 use rolecall_core::domain::catalogue::{Access, Config, Role};
 use rolecall_core::domain::error::{Kind, UserError};
 use rolecall_core::domain::plan::Plan;
 use rolecall_core::domain::question::{Question, UNNAMED, Wanted, allow_for_good};
-use rolecall_ipc::protocol::message::Context;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
@@ -30,84 +29,90 @@ const UNASKED: Duration = Duration::from_millis(100);
 /// What the log says of a program that the configuration keeps out.
 const DENIED: &str = "denied";
 
-/// What helps where a socket's question has nowhere to appear.
-pub(super) const NO_DISPLAY: &str = "run `rolecall agent restart` in the desktop session where the question shall appear, or let the socket be without `ask`";
+/// Applies the access rules of the roles.
+pub(super) struct Authorization {
+    pub(super) config: Arc<ActiveConfig>,
+    pub(super) audit: Arc<Audit>,
+    pub(super) consents: Arc<Consents>,
+    pub(super) notices: Arc<Notifications>,
+}
 
-impl Agent {
-    /// Lets a caller in, after a person's consent where the configuration asks for it.
+impl Authorization {
+    /// Accepts a caller, after the consent of a person if the configuration requires it.
     pub(super) async fn authorize(
         &self,
         plan: &Plan,
-        caller: &Caller,
-        context: &Context,
-        connection: &mut Connection,
+        requester: &mut Requester<'_>,
         patience: Deadline,
     ) -> Result<(), Failure> {
-        let catalogue = self.configuration.catalogue();
-        let Some(role) = catalogue.roles.get(&plan.name) else { return Ok(()) };
+        let (config, caller) = (self.config.catalogue(), requester.caller);
+        let Some(role) = config.roles.get(&plan.name) else { return Ok(()) };
         let leads_to = program_rules::leads_to(role, program_rules::DEADLINE).await;
-        match access(&catalogue, role, caller, leads_to.as_ref()) {
-            Access::Allow => Ok(()),
-            Access::Deny => Err(denied(role, caller)),
-            Access::Ask => {
-                let grant = consent_of(role, caller);
-                let questions = &self.sessions.questions;
-                if questions.has_consent(&grant) {
-                    return Ok(());
-                }
-                let question = question(role, caller, catalogue.agent.consent);
-                let seat = self.seat(Subject::Grant(grant.clone()), &role.name, caller, context);
-                let log = self.log_of_answer(role, caller);
-                let said = questions.consent(grant.clone(), question, catalogue.agent.consent, log);
-                let said = patience.with_a_person(self.asking(said, seat, connection)).await;
-                let outcome = said.unwrap_or(Err(Unanswered::Patience));
-                if outcome == Err(Unanswered::Nobody) {
-                    self.sessions.notices.wants_consent(grant);
-                }
-                self.audit_unanswered(role, caller, outcome);
-                outcome.map_err(|no| refused(no, role, caller))
-            }
-        }
+        let access = access(&config, role, caller, leads_to.as_ref());
+        let Some(grant) = self.missing_consent(access, role, caller)? else { return Ok(()) };
+        let seat = requester.seat(&self.consents.prompts, Subject::Grant(grant.clone()), &role.name);
+        let said = self.consent(&config, role, caller, grant.clone());
+        let said = patience.with_a_person(requester.wait(said, seat)).await;
+        let outcome = said.unwrap_or(Err(Unanswered::Patience));
+        self.audit_unanswered(role, caller, outcome);
+        self.granted(outcome, grant, role, caller)
     }
 
-    /// Lets a caller in that nobody can be asked about; what it wants is shown where that is to be seen.
+    /// Accepts a caller that has no place for a prompt. The prompt that it would need appears in `status`.
     pub(super) async fn authorize_without_consent(&self, plan: &Plan, caller: &Caller) -> Result<(), Failure> {
-        let catalogue = self.configuration.catalogue();
-        let Some(role) = catalogue.roles.get(&plan.name) else { return Ok(()) };
+        let config = self.config.catalogue();
+        let Some(role) = config.roles.get(&plan.name) else { return Ok(()) };
         let leads_to = program_rules::leads_to(role, program_rules::DEADLINE_OF_HTTP).await;
-        match access(&catalogue, role, caller, leads_to.as_ref()) {
-            Access::Allow => Ok(()),
-            // It is too soon to say so: in a moment the rules may be told, and SDKs ask again after this one only.
-            _ if leads_to.is_none() => Err(Failure::transient(untold(role))),
+        let access = access(&config, role, caller, leads_to.as_ref());
+        if access != Access::Allow && leads_to.is_none() {
+            // A denial would be too early: the rules may be known in a moment, and SDKs only retry after this error.
+            return Err(Failure::transient(untold(role)));
+        }
+        let Some(grant) = self.missing_consent(access, role, caller)? else { return Ok(()) };
+        let said = self.consent(&config, role, caller, grant.clone());
+        // Without a place for the prompt this ends at once. A prompt at another caller is not waited for.
+        let outcome = timeout(UNASKED, said).await.unwrap_or(Err(Unanswered::Patience));
+        self.granted(outcome, grant, role, caller)
+    }
+
+    /// Returns the consent that the access of a caller requires, if nobody has given it yet.
+    fn missing_consent(&self, access: Access, role: &Role, caller: &Caller) -> Result<Option<GivenConsent>, Failure> {
+        match access {
+            Access::Allow => Ok(None),
             Access::Deny => Err(denied(role, caller)),
-            Access::Ask => {
-                let grant = consent_of(role, caller);
-                let questions = &self.sessions.questions;
-                if questions.has_consent(&grant) {
-                    return Ok(());
-                }
-                let holds = catalogue.agent.consent;
-                let log = self.log_of_answer(role, caller);
-                let said = questions.consent(grant.clone(), question(role, caller, holds), holds, log);
-                // With no seat taken it is over at once; where another caller is being asked, it is not waited for.
-                let outcome = timeout(UNASKED, said).await.unwrap_or(Err(Unanswered::Patience));
-                if outcome == Err(Unanswered::Nobody) {
-                    self.sessions.notices.wants_consent(grant);
-                }
-                outcome.map_err(|no| refused(no, role, caller))
-            }
+            Access::Ask => Ok(Some(consent_of(role, caller)).filter(|grant| !self.consents.has_consent(grant))),
         }
     }
 
-    /// Returns what logs the answer of a person: one line for each answer, however many callers wait for it, also if none
-    /// of them is left.
-    fn log_of_answer(&self, role: &Role, caller: &Caller) -> impl FnOnce(bool) + Send + 'static {
-        let (audit, clock) = (Arc::clone(&self.audit), Arc::clone(&self.ports.clock));
-        let (role, caller) = (role.clone(), caller.clone());
-        move |is_allowed| {
-            let result = if is_allowed { ALLOWED } else { REFUSED };
-            audit.write(consent_line(clock.now().wall, result, &role, &caller));
+    /// Turns the answer of a person into that of the caller. A consent that nobody could be asked for is shown.
+    fn granted(
+        &self,
+        outcome: Result<(), Unanswered>,
+        grant: GivenConsent,
+        role: &Role,
+        caller: &Caller,
+    ) -> Result<(), Failure> {
+        if outcome == Err(Unanswered::Nobody) {
+            self.notices.wants_consent(grant);
         }
+        outcome.map_err(|no| refused(no, role, caller))
+    }
+
+    /// Asks a person. The answer is logged once, however many callers wait for it, also if none of them is left.
+    async fn consent(
+        &self,
+        config: &Config,
+        role: &Role,
+        caller: &Caller,
+        grant: GivenConsent,
+    ) -> Result<(), Unanswered> {
+        let holds = config.agent.consent;
+        let (audit, logged_role, logged_caller) = (Arc::clone(&self.audit), role.clone(), caller.clone());
+        let log = move |is_allowed| {
+            let result = if is_allowed { ALLOWED } else { REFUSED };
+            log_consent(&audit, result, &logged_role, &logged_caller);
+        };
+        self.consents.ask(grant, question(role, caller, holds), holds, log).await
     }
 
     /// Logs that a caller did not get the answer of a person.
@@ -117,19 +122,15 @@ impl Agent {
             Err(Unanswered::CalledOff) => "locked",
             Err(Unanswered::Nobody | Unanswered::NoCode | Unanswered::Patience) => "unanswered",
         };
-        self.audit.write(consent_line(self.ports.clock.now().wall, result, role, caller));
+        log_consent(&self.audit, result, role, caller);
     }
 }
 
-fn consent_line(time: DateTime<Utc>, result: &str, role: &Role, caller: &Caller) -> AuditLine {
-    let mut line = AuditLine::new(time, Event::Consent, result);
-    line.name = Some(role.name.to_string());
-    line.role_arn = Some(role.role_arn.to_string());
-    line.caller = Some(caller.clone());
-    line
+fn log_consent(audit: &Audit, result: &str, role: &Role, caller: &Caller) {
+    let line = audit.line(Event::Consent).result(result).name(&role.name).caller(caller);
+    audit.write(line.role_arn(Some(role.role_arn.to_string())));
 }
 
-/// Tells what the rules say of a caller.
 fn access(catalogue: &Config, role: &Role, caller: &Caller, leads_to: Option<&BTreeMap<String, String>>) -> Access {
     let rules = match leads_to {
         Some(leads_to) => role.access(caller.tool(), leads_to),

@@ -3,31 +3,18 @@
 //! Asked once however many ask, and a yes holds for a time, for that program in that terminal session. The question is the
 //! agent's own task: a caller that dies or has no patience changes nothing for the others.
 
-use super::caller::TerminalSession;
-use super::prompts::{Prompts, Subject, Unanswered};
-use rolecall_core::domain::names::Name;
+use super::prompts::{GivenConsent, Prompts, Subject, Unanswered};
 use rolecall_core::domain::question::Question;
+use rolecall_platform::panics::Guard;
+use rolecall_ports::Clock;
 use std::collections::HashMap;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 use tokio::sync::watch;
 use tokio::task::AbortHandle;
 
 /// A no holds this long: a tool that tries again at once is not the person's change of mind.
 const NO_HOLDS: Duration = Duration::from_secs(10);
-
-/// Who wants what: the reach of one yes.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub(super) struct GivenConsent {
-    /// The role.
-    pub(super) role: Name,
-    /// The program's path; `None` is every program that cannot be named.
-    pub(super) program: Option<String>,
-    /// Where it runs; `None` is everything that has no terminal.
-    pub(super) terminal: Option<TerminalSession>,
-    /// The extra socket by which it is wanted.
-    pub(super) socket: Option<String>,
-}
 
 type Outcome = Result<(), Unanswered>;
 
@@ -37,18 +24,21 @@ enum Consent {
     Yes { until: Duration },
 }
 
-/// Every answer that still holds, and every question under way.
-#[derive(Default)]
-pub(super) struct Consents(Mutex<HashMap<GivenConsent, Consent>>);
+/// All answers that are still valid, and all open prompts.
+pub(super) struct Consents {
+    pub(super) prompts: Arc<Prompts>,
+    clock: Arc<dyn Clock>,
+    all: Mutex<HashMap<GivenConsent, Consent>>,
+}
 
 impl Consents {
-    fn all(&self) -> MutexGuard<'_, HashMap<GivenConsent, Consent>> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    pub(super) fn new(prompts: Arc<Prompts>, clock: Arc<dyn Clock>) -> Arc<Self> {
+        Arc::new(Self { prompts, clock, all: Mutex::default() })
     }
 
-    /// Forgets what was said of a socket, which is closed or no longer what it was.
+    /// Removes the consents of a socket that was closed or changed.
     pub(super) fn forget(&self, socket: &str) {
-        self.all().retain(|grant, consent| {
+        self.all.guard().retain(|grant, consent| {
             let stays = grant.socket.as_deref() != Some(socket);
             if let (false, Consent::Asking { task, .. }) = (stays, consent) {
                 task.abort();
@@ -57,26 +47,25 @@ impl Consents {
         });
     }
 
-    /// Forgets every answer and calls the questions off.
+    /// Removes every answer and every prompt.
     pub(super) fn lock(&self) {
-        for (_, consent) in self.all().drain() {
+        self.prompts.lock();
+        for (_, consent) in self.all.guard().drain() {
             if let Consent::Asking { task, .. } = consent {
                 task.abort();
             }
         }
     }
-}
 
-impl Prompts {
-    /// Tells whether there is a consent that holds.
+    /// Returns whether there is a valid consent.
     pub(super) fn has_consent(&self, grant: &GivenConsent) -> bool {
         let now = self.clock.now().boot;
-        matches!(self.consents.all().get(grant), Some(Consent::Yes { until }) if now < *until)
+        matches!(self.all.guard().get(grant), Some(Consent::Yes { until }) if now < *until)
     }
 
-    /// Asks for a consent, unless there is one that holds; a yes will hold for the given time. If this call is the one that
-    /// asks, the answer of the person is passed to `log`.
-    pub(super) async fn consent(
+    /// Asks for a consent, unless there is a valid one. A consent is valid for the given time. If this call shows the
+    /// prompt, the answer of the person is passed to `log`.
+    pub(super) async fn ask(
         self: &Arc<Self>,
         grant: GivenConsent,
         question: Question,
@@ -100,7 +89,7 @@ impl Prompts {
         log: impl FnOnce(bool) + Send + 'static,
     ) -> Result<watch::Receiver<Option<Outcome>>, Outcome> {
         let now = self.clock.now().boot;
-        let mut all = self.consents.all();
+        let mut all = self.all.guard();
         all.retain(|_, consent| match consent {
             Consent::Asking { task, .. } => !task.is_finished(),
             Consent::No { until } | Consent::Yes { until } => now < *until,
@@ -112,11 +101,11 @@ impl Prompts {
             None => {}
         }
         let (send, outcome) = watch::channel(None);
-        let (questions, key) = (Arc::clone(self), grant.clone());
+        let (consents, key) = (Arc::clone(self), grant.clone());
         let task = tokio::spawn(async move {
-            let said = questions.ask_consent(&Subject::Grant(key.clone()), &question).await;
-            let now = questions.clock.now().boot;
-            let mut all = questions.consents.all();
+            let said = consents.prompts.ask_consent(&Subject::Grant(key.clone()), &question).await;
+            let now = consents.clock.now().boot;
+            let mut all = consents.all.guard();
             // A lock that came between has forgotten the question, and with it what was said.
             if !all.contains_key(&key) {
                 return;

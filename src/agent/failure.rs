@@ -85,6 +85,12 @@ impl Failure {
     }
 }
 
+impl From<Failure> for UserError {
+    fn from(failure: Failure) -> Self {
+        failure.report
+    }
+}
+
 /// Makes the report of a request that has met a panic.
 pub(super) fn internal_error() -> UserError {
     UserError::new(Kind::Failed, "an internal error in the agent ended this request")

@@ -3,17 +3,17 @@
 //! It keeps no secret: only what passed by when the vault was read or written for another reason, so that `status`, which
 //! widgets ask every second, need not read the vault each time. A key that has not passed by yet is read once.
 
-use super::Agent;
 use async_trait::async_trait;
 use chrono::{DateTime, TimeDelta, Utc};
-use rolecall_core::domain::catalogue::{Identity, IdentityKind, VaultKind};
+use rolecall_core::domain::catalogue::{Config, Identity, IdentityKind, VaultKind};
 use rolecall_core::domain::error::{Kind, UserError};
 use rolecall_core::domain::names::Name;
 use rolecall_core::domain::secret::Passphrase;
-use rolecall_ipc::protocol::status::{KeyAge, KeyStatus};
+use rolecall_ipc::protocol::status::KeyAge;
+use rolecall_platform::panics::Guard;
 use rolecall_ports::{ForeignKeys, StoredKey, Vault, VaultState};
 use std::collections::HashMap;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 /// How many keys one `status` reads that nobody has asked for yet: a call to the keyring takes milliseconds.
@@ -87,22 +87,17 @@ impl OverdueKey {
 }
 
 impl KeyFacts {
-    fn lock(&self) -> MutexGuard<'_, KeyMetadata> {
-        // Nothing under this lock can be half done.
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
     fn note(&self, identity: &Name, key: Option<&StoredKey>) {
         let fact = key.map(|key| KnownKey {
             access_key_id: key.key.id.clone(),
             since: key.since(),
             has_totp: key.totp.is_some(),
         });
-        self.lock().seen.insert(identity.clone(), fact.map_or(Seen::NoKey, Seen::Key));
+        self.0.guard().seen.insert(identity.clone(), fact.map_or(Seen::NoKey, Seen::Key));
     }
 
     fn of(&self, identity: &Name) -> Option<KnownKey> {
-        match self.lock().seen.get(identity) {
+        match self.0.guard().seen.get(identity) {
             Some(Seen::Key(fact)) => Some(fact.clone()),
             _ => None,
         }
@@ -110,7 +105,7 @@ impl KeyFacts {
 
     /// Tells whether the vault was locked when it was last heard of.
     pub(super) fn vault_is_locked(&self) -> bool {
-        self.lock().locked
+        self.0.guard().locked
     }
 
     /// Tells whether a code for this identity is known to come from a person only.
@@ -119,7 +114,57 @@ impl KeyFacts {
     }
 
     fn has_none(&self, identity: &Name) -> bool {
-        self.lock().seen.get(identity) == Some(&Seen::NoKey)
+        self.0.guard().seen.get(identity) == Some(&Seen::NoKey)
+    }
+
+    /// Returns the keys that are older than their identities allow, as far as anything is known of them; by name.
+    pub(super) fn overdue(&self, config: &Config, now: DateTime<Utc>) -> Vec<OverdueKey> {
+        let overdue = config.identities.values().filter_map(|identity| self.overdue_key(identity, now));
+        let mut overdue: Vec<OverdueKey> = overdue.collect();
+        overdue.sort_by(|a, b| a.identity.cmp(&b.identity));
+        overdue
+    }
+
+    fn overdue_key(&self, identity: &Identity, now: DateTime<Utc>) -> Option<OverdueKey> {
+        let limit = identity.rotate_after?;
+        let fact = self.of(&identity.name)?;
+        let age = age(fact.since, now);
+        let key = OverdueKey { identity: identity.name.clone(), access_key_id: fact.access_key_id, age, limit };
+        (age > limit).then_some(key)
+    }
+
+    /// Returns what `status` shows of the key of an identity; `None` if it has no key of its own.
+    pub(super) fn age(&self, identity: &Identity, now: DateTime<Utc>) -> Option<KeyAge> {
+        if identity.kind != IdentityKind::IamUser {
+            return None;
+        }
+        let fact = self.of(&identity.name);
+        Some(KeyAge {
+            missing: self.has_none(&identity.name),
+            overdue: self.overdue_key(identity, now).is_some(),
+            age_seconds: fact.as_ref().map(|fact| age(fact.since, now).as_secs()),
+            since: fact.as_ref().map(|fact| fact.since),
+            access_key_id: fact.map(|fact| fact.access_key_id),
+        })
+    }
+
+    /// Reads keys of which nothing is known yet, a few at a time, if the vault is open.
+    pub(super) async fn read_unknown(&self, config: &Config, vault: &dyn Vault) {
+        let unknown: Vec<Name> = {
+            let facts = self.0.guard();
+            let users = config.identities.values().filter(|identity| identity.kind == IdentityKind::IamUser);
+            let names = users.map(|identity| &identity.name).filter(|name| !facts.seen.contains_key(*name));
+            names.take(READ_AT_ONCE).cloned().collect()
+        };
+        for name in unknown {
+            let Err(report) = vault.read(&name).await else { continue };
+            // Once is enough: the error is returned when the key is needed.
+            self.0.guard().seen.entry(name).or_insert(Seen::Unreadable);
+            // A vault that hangs costs one status ten seconds, not each key.
+            if report.kind != Kind::Config {
+                return;
+            }
+        }
     }
 }
 
@@ -132,7 +177,7 @@ impl CachingVault {
 #[async_trait]
 impl Vault for CachingVault {
     fn select(&self, kind: VaultKind) {
-        let mut facts = self.facts.lock();
+        let mut facts = self.facts.0.guard();
         if facts.kind.replace(kind) != Some(kind) {
             facts.seen.clear();
             // Nobody has opened a file yet; a keyring may be open, as it is whenever one is signed in.
@@ -144,13 +189,13 @@ impl Vault for CachingVault {
 
     async fn state(&self) -> VaultState {
         let state = self.vault.state().await;
-        self.facts.lock().locked = matches!(state, VaultState::Locked);
+        self.facts.0.guard().locked = matches!(state, VaultState::Locked);
         state
     }
 
     async fn read(&self, identity: &Name) -> Result<StoredKey, UserError> {
         let read = self.vault.read(identity).await;
-        self.facts.lock().locked = read.as_ref().is_err_and(|report| report.kind == Kind::Locked);
+        self.facts.0.guard().locked = read.as_ref().is_err_and(|report| report.kind == Kind::Locked);
         match &read {
             Ok(key) => self.facts.note(identity, Some(key)),
             Err(report) if report.kind == Kind::Config => self.facts.note(identity, None),
@@ -178,12 +223,12 @@ impl Vault for CachingVault {
 
     async fn unlock(&self, passphrase: Option<Passphrase>) -> Result<(), UserError> {
         self.vault.unlock(passphrase).await?;
-        self.facts.lock().locked = false;
+        self.facts.0.guard().locked = false;
         Ok(())
     }
 
     fn lock(&self) {
-        let mut facts = self.facts.lock();
+        let mut facts = self.facts.0.guard();
         // The keyring stays as it is: it belongs to the desktop.
         facts.locked |= facts.kind == Some(VaultKind::File);
         drop(facts);
@@ -207,73 +252,7 @@ impl Vault for CachingVault {
     }
 }
 
-impl Agent {
-    /// Names the keys that are older than their identities allow, as far as anything is known of them; by name.
-    pub(super) fn overdue_keys(&self) -> Vec<OverdueKey> {
-        let catalogue = self.configuration.catalogue();
-        let now = self.ports.clock.now().wall;
-        let mut overdue: Vec<OverdueKey> =
-            catalogue.identities.values().filter_map(|identity| self.overdue(identity, now)).collect();
-        overdue.sort_by(|a, b| a.identity.cmp(&b.identity));
-        overdue
-    }
-
-    fn overdue(&self, identity: &Identity, now: DateTime<Utc>) -> Option<OverdueKey> {
-        let limit = identity.rotate_after?;
-        let fact = self.key_facts.of(&identity.name)?;
-        let age = age(fact.since, now);
-        let key = OverdueKey { identity: identity.name.clone(), access_key_id: fact.access_key_id, age, limit };
-        (age > limit).then_some(key)
-    }
-
-    /// Gives what `status` shows of an identity's key; `None` for one that has no key of its own.
-    pub(super) fn key_age(&self, identity: &Identity, now: DateTime<Utc>) -> Option<KeyAge> {
-        if identity.kind != IdentityKind::IamUser {
-            return None;
-        }
-        let fact = self.key_facts.of(&identity.name);
-        Some(KeyAge {
-            missing: self.key_facts.has_none(&identity.name),
-            overdue: self.overdue(identity, now).is_some(),
-            age_seconds: fact.as_ref().map(|fact| age(fact.since, now).as_secs()),
-            since: fact.as_ref().map(|fact| fact.since),
-            access_key_id: fact.map(|fact| fact.access_key_id),
-        })
-    }
-
-    /// Adds to a listing of keys what a person should know of them.
-    pub(super) async fn warn_of_keys(&self, keys: &mut [KeyStatus]) {
-        let unfinished = self.unfinished_rotations().await;
-        let overdue = self.overdue_keys();
-        for key in keys {
-            key.warnings.extend(unfinished.iter().filter(|(name, _)| *name == key.identity).map(|(_, r)| r.clone()));
-            let too_old = overdue.iter().filter(|overdue| overdue.identity.as_str() == key.identity);
-            key.warnings.extend(too_old.map(OverdueKey::report));
-        }
-    }
-
-    /// Reads keys of which nothing is known yet, a few at a time, where the vault is open.
-    pub(super) async fn look_at_keys(&self) {
-        let catalogue = self.configuration.catalogue();
-        let unknown: Vec<Name> = {
-            let facts = self.key_facts.lock();
-            let users = catalogue.identities.values().filter(|identity| identity.kind == IdentityKind::IamUser);
-            let names = users.map(|identity| &identity.name).filter(|name| !facts.seen.contains_key(*name));
-            names.take(READ_AT_ONCE).cloned().collect()
-        };
-        for name in unknown {
-            let Err(report) = self.ports.vault.read(&name).await else { continue };
-            // Once is enough: what cannot be read is read, and told, when it is needed.
-            self.key_facts.lock().seen.entry(name).or_insert(Seen::Unreadable);
-            // A vault that hangs costs one status ten seconds, not each key.
-            if report.kind != Kind::Config {
-                return;
-            }
-        }
-    }
-}
-
-/// Tells an age; a key from the future, by a clock that was set back, is new.
+/// Returns an age. A key from the future, by a clock that was set back, is new.
 fn age(since: DateTime<Utc>, now: DateTime<Utc>) -> Duration {
     (now - since).max(TimeDelta::zero()).to_std().unwrap_or_default()
 }

@@ -1,10 +1,10 @@
 //! From the bound socket to the last wiped session: what the agent does by itself, and the ways it ends.
 
-use super::audit::{AuditLine, Event};
-use super::server;
+use super::audit::Event;
 use super::socket::Socket;
-use super::{Agent, restricted_socket, session_events, watch};
+use super::{Agent, endpoint, server, watch};
 use futures_util::FutureExt;
+use rolecall_core::domain::catalogue::LockEvent;
 use rolecall_ports::DesktopEvent;
 use rustix::process::Signal;
 use std::io;
@@ -75,24 +75,24 @@ pub async fn run(
     let mut interrupt = signal(SignalKind::interrupt())?;
     // A closed terminal is no reason to end: the agent outlives the shell that started it.
     let mut hangup = signal(SignalKind::hangup())?;
-    agent.audit.write(AuditLine::new(agent.ports.clock.now().wall, Event::Start, "ok"));
-    agent.resume_endpoint().await;
+    agent.audit.write(agent.audit.line(Event::Start));
+    endpoint::create::resume(&agent.endpoint).await;
     let look = Notify::new();
     let changed = async || {
-        agent.reload().await;
+        agent.config.reload().await;
         look.notify_one();
     };
     ready();
     let ending = tokio::select! {
         name = endless("connections", async || server::serve(&agent, &listener, &slots).await) => Ending::TaskEnded(name),
-        name = endless("extra sockets", async || restricted_socket::serve(&agent, &slots).await) => Ending::TaskEnded(name),
+        name = endless("extra sockets", async || server::serve_restricted(&agent, &slots).await) => Ending::TaskEnded(name),
         name = endless("renewal", async || refresh(&agent).await) => Ending::TaskEnded(name),
         name = endless("configuration watch", async || {
-            watch::watch(|| agent.configuration.paths(), agent.paths.runtime_dir(), changed).await;
+            watch::watch(|| agent.config.paths(), agent.paths.runtime_dir(), changed).await;
         }) => Ending::TaskEnded(name),
         name = endless("locking by time", async || lock_by_time(&agent).await) => Ending::TaskEnded(name),
-        name = endless("notifications", async || agent.tell().await) => Ending::TaskEnded(name),
-        name = endless("desktop events", async || session_events::follow(&agent, &mut events).await) => Ending::TaskEnded(name),
+        name = endless("notifications", async || agent.notices.run(&agent.config, &agent.cache, &agent.keys.facts).await) => Ending::TaskEnded(name),
+        name = endless("desktop events", async || desktop_events(&agent, &mut events).await) => Ending::TaskEnded(name),
         name = endless("hangup signals", async || ignore(&mut hangup).await) => Ending::TaskEnded(name),
         _ = endless("socket check", async || displaced(&agent, &socket, &look).await) => Ending::Displaced,
         () = agent.stop.notified() => Ending::Asked,
@@ -105,25 +105,25 @@ pub async fn run(
     // The ports go before the socket: the agent that is started next takes them up again.
     agent.endpoint.close().await;
     socket.unlink().await;
-    agent.extra.close().await;
+    agent.sockets.close().await;
     server::drain_backlog(&agent, &socket, &slots);
     drop(listener);
     close_apart(socket).await;
     agent.closing.send_replace(true);
     let all = u32::try_from(connections).unwrap_or(u32::MAX);
     let drained = timeout(DRAIN, slots.acquire_many(all)).await.is_ok();
-    agent.sessions.end().are_gone().await;
+    agent.lock.end().are_gone().await;
     if !drained {
         let _ = timeout(LAST_WORD, slots.acquire_many(all)).await;
     }
-    agent.lock("ending", None).are_gone().await;
+    agent.lock.lock("ending", None).are_gone().await;
     agent.audit.write_counts(true);
     let result = if let Ending::TaskEnded(_) = ending { "failed" } else { "ok" };
-    let mut line = AuditLine::new(agent.ports.clock.now().wall, Event::Stop, result);
-    if let Ending::TaskEnded(name) = ending {
-        line.message = Some(format!("the task {name:?} ended, which never ends"));
-    }
-    agent.audit.write(line);
+    let line = agent.audit.line(Event::Stop).result(result);
+    agent.audit.write(match ending {
+        Ending::TaskEnded(name) => line.message(format!("the task {name:?} ended, which never ends")),
+        _ => line,
+    });
     agent.audit.flush();
     Ok(ending)
 }
@@ -148,10 +148,10 @@ async fn close_apart(files: impl Send + 'static) {
 /// Renews what is in use before anybody waits.
 async fn refresh(agent: &Agent) {
     loop {
-        let next = agent.sessions.refresh();
+        let next = agent.broker.refresher.refresh_due();
         tokio::select! {
             () = agent.ports.clock.sleep_until(next) => {}
-            () = agent.sessions.changed.notified() => {}
+            () = agent.cache.changed.notified() => {}
         }
     }
 }
@@ -160,7 +160,8 @@ async fn refresh(agent: &Agent) {
 async fn lock_by_time(agent: &Agent) {
     loop {
         agent.audit.write_counts(false);
-        let rest = agent.lock_if_over().map_or(LOOK_AROUND, |left| left.clamp(Duration::from_secs(1), LOOK_AROUND));
+        let rest =
+            agent.lock.lock_if_over().map_or(LOOK_AROUND, |left| left.clamp(Duration::from_secs(1), LOOK_AROUND));
         let now = agent.ports.clock.now().boot;
         agent.ports.clock.sleep_until(now + rest).await;
     }
@@ -168,7 +169,7 @@ async fn lock_by_time(agent: &Agent) {
 
 async fn displaced(agent: &Agent, socket: &Socket, look: &Notify) {
     while socket.is_in_place().await {
-        agent.mend_sockets().await;
+        mend_sockets(agent).await;
         let next = agent.ports.clock.now().boot + LOOK_AROUND;
         tokio::select! {
             // Told at once: as long as we hold the lock, nobody can start an agent that would be found.
@@ -177,6 +178,33 @@ async fn displaced(agent: &Agent, socket: &Socket, look: &Notify) {
         }
     }
     tracing::warn!("the socket was removed or replaced");
+}
+
+/// Opens again the restricted sockets that somebody removed, and tries again to open those that failed.
+async fn mend_sockets(agent: &Agent) {
+    let (sockets, consents) = (Arc::clone(&agent.sockets), Arc::clone(&agent.consents));
+    agent.config.between_reloads(move |config| sockets.apply(config, &consents)).await;
+}
+
+/// Locks when the screen is locked or the machine goes to sleep, if the configuration names the event. After a wake-up the
+/// sessions and the idle time may be over, so both are checked. Never returns.
+async fn desktop_events(agent: &Agent, events: &mut mpsc::Receiver<DesktopEvent>) {
+    while let Some(event) = events.recv().await {
+        match event {
+            DesktopEvent::ScreenLocked => agent.lock.lock_on(LockEvent::ScreenLock, "screen locked").await,
+            DesktopEvent::Sleep(wiped) => {
+                agent.lock.lock_on(LockEvent::Sleep, "going to sleep").await;
+                // Who waited for it may have gone to sleep already.
+                let _ = wiped.send(());
+            }
+            DesktopEvent::Wake => {
+                agent.lock.lock_if_over();
+                agent.cache.changed.notify_one();
+            }
+        }
+    }
+    // Nobody tells anything on this system.
+    std::future::pending::<()>().await;
 }
 
 async fn ignore(signals: &mut tokio::signal::unix::Signal) {

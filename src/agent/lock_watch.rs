@@ -5,7 +5,8 @@
 //! the first secret is read, runs what takes long through it, and checks it before anything is stored or returned.
 
 use super::failure::Failure;
-use std::sync::{Mutex, PoisonError};
+use rolecall_platform::panics::Guard;
+use std::sync::Mutex;
 use tokio::sync::watch;
 
 /// Ends what watches it.
@@ -15,12 +16,12 @@ pub(super) struct Locks(Mutex<watch::Sender<()>>);
 impl Locks {
     /// Watches for the next lock.
     pub(super) fn watch(&self) -> LockWatch {
-        LockWatch(self.0.lock().unwrap_or_else(PoisonError::into_inner).subscribe())
+        LockWatch(self.0.guard().subscribe())
     }
 
     /// Ends what watches. The sender that is returned closes when the last of these requests has let go.
     pub(super) fn lock(&self) -> watch::Sender<()> {
-        let ended = std::mem::take(&mut *self.0.lock().unwrap_or_else(PoisonError::into_inner));
+        let ended = std::mem::take(&mut *self.0.guard());
         ended.send_replace(());
         ended
     }
@@ -35,13 +36,17 @@ impl LockWatch {
     ///
     /// Errors: a lock has come.
     pub(super) async fn run<T>(&self, work: impl Future<Output = T>) -> Result<T, Failure> {
-        // A copy: a lock that it has seen must be seen by `check` as well.
-        let mut lock = self.0.clone();
         tokio::select! {
             biased;
             done = work => Ok(done),
-            _ = lock.changed() => Err(Failure::locked()),
+            () = self.locked() => Err(Failure::locked()),
         }
+    }
+
+    /// Returns when a lock has come.
+    pub(super) async fn locked(&self) {
+        // A copy: a lock that it has seen must be seen by `check` as well.
+        let _ = self.0.clone().changed().await;
     }
 
     /// Errors: a lock has come.

@@ -3,18 +3,16 @@
 //! It asks no person, that is `questions`' work. A code is taken once, whoever gave it: AWS refuses a second use, and after
 //! a few of those the device. What was used stays known through a lock, which does not make it new.
 
-use super::refresh::{Outcome, Start};
-use super::renewal::RefreshPriority;
-use super::sessions::Sessions;
+use super::credentials::Outcome;
+use super::sts_calls::{Start, StepRefresh};
 use rolecall_core::domain::arn::MfaSerial;
-use rolecall_core::domain::catalogue::AwsSettings;
 use rolecall_core::domain::error::{Kind, UserError};
-use rolecall_core::domain::plan::Plan;
 use rolecall_core::domain::secret::{MfaCode, is_mfa_code};
 use rolecall_core::domain::totp::{STEP, TotpSecret, left_of_step};
-use rolecall_ports::{Clock, Retryability};
+use rolecall_platform::panics::Guard;
+use rolecall_ports::{Clock, Retryability, TokenService};
 use std::collections::HashMap;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 /// A device shows a code for 30 seconds and AWS takes the one before and after as well.
@@ -64,14 +62,10 @@ impl MfaCodes {
         Self { clock, born, state: Mutex::default() }
     }
 
-    fn state(&self) -> MutexGuard<'_, State> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
     /// Takes a code for its one use; tells `false` when it was used before.
     pub(super) fn take(&self, serial: &MfaSerial, code: &MfaCode) -> bool {
         let now = self.clock.now().boot;
-        let mut state = self.state();
+        let mut state = self.state.guard();
         let spent = state.spent.entry(serial.clone()).or_default();
         spent.retain(|(_, until)| now < *until);
         let is_new = spent.iter().all(|(spent, _)| spent.expose() != code.expose());
@@ -94,13 +88,13 @@ impl MfaCodes {
 
     /// Tells whether somebody waits for a device's next code.
     pub(super) fn is_awaited(&self, serial: &MfaSerial) -> bool {
-        self.state().waiting.contains_key(serial)
+        self.state.guard().waiting.contains_key(serial)
     }
 
     /// Says for which devices' next codes is being waited.
     pub(super) fn waits(&self) -> Vec<UserError> {
         let now = self.clock.now().boot;
-        let state = self.state();
+        let state = self.state.guard();
         let mut waits: Vec<(&MfaSerial, &AwaitedCode)> = state.waiting.iter().collect();
         waits.sort_by_key(|(serial, _)| serial.as_str());
         let left = |until: Duration| until.saturating_sub(now).as_secs().max(1);
@@ -134,21 +128,44 @@ impl MfaCodes {
 
     /// Lets the sources of a device be tried again, as one of them is another now.
     pub(super) fn wake(&self, serial: &MfaSerial) {
-        self.state().rests.retain(|(resting, _), _| resting != serial);
+        self.state.guard().rests.retain(|(resting, _), _| resting != serial);
     }
 
     fn rest(&self, serial: &MfaSerial, source: &'static str, time: Duration, reason: String) -> String {
         let rest = Cooldown { until: self.clock.now().boot + time, reason: reason.clone() };
-        self.state().rests.insert((serial.clone(), source), rest);
+        self.state.guard().rests.insert((serial.clone(), source), rest);
         reason
     }
 
     /// Gives the reason why a source is left alone now, if it is.
     fn resting(&self, serial: &MfaSerial, source: &'static str) -> Option<String> {
         let now = self.clock.now().boot;
-        let state = self.state();
+        let state = self.state.guard();
         let rest = state.rests.get(&(serial.clone(), source)).filter(|rest| now < rest.until)?;
         Some(rest.reason.clone())
+    }
+
+    /// Runs the program; once more in the next step where its code was used already.
+    async fn of_process(
+        &self,
+        tokens: &dyn TokenService,
+        serial: &MfaSerial,
+        argv: &[String],
+    ) -> Result<MfaCode, String> {
+        for is_last in [false, true] {
+            let given = tokens.sources().code(argv).await;
+            let code = given.map_err(|why| format!("{PROCESS} gave no code: {why}"))?;
+            if !is_mfa_code(code.expose()) {
+                return Err(format!("{PROCESS} gave no code: what it printed is not six digits"));
+            }
+            if self.take(serial, &code) {
+                return Ok(code);
+            }
+            if !is_last {
+                self.next_step(serial, PROCESS).await;
+            }
+        }
+        Err(format!("{PROCESS} gave a code that was used already, also in the next half minute"))
     }
 }
 
@@ -160,7 +177,7 @@ struct Waiting<'a> {
 
 impl<'a> Waiting<'a> {
     fn new(codes: &'a MfaCodes, serial: &'a MfaSerial, source: &'static str, until: Duration) -> Self {
-        let mut state = codes.state();
+        let mut state = codes.state.guard();
         let awaited = state.waiting.entry(serial.clone()).or_insert(AwaitedCode { count: 0, source, until });
         awaited.count += 1;
         awaited.until = until;
@@ -171,7 +188,7 @@ impl<'a> Waiting<'a> {
 
 impl Drop for Waiting<'_> {
     fn drop(&mut self) {
-        let mut state = self.codes.state();
+        let mut state = self.codes.state.guard();
         if let Some(awaited) = state.waiting.get_mut(self.serial) {
             awaited.count -= 1;
             if awaited.count == 0 {
@@ -207,78 +224,49 @@ pub(super) enum Unattended {
     AskWith(Option<String>),
 }
 
-impl Sessions {
-    /// Makes a step's session with a code of a source that needs nobody, if the identity has one.
-    pub(super) async fn without_a_person(
-        self: &Arc<Self>,
-        aws: &Arc<AwsSettings>,
-        plan: &Arc<Plan>,
-        at: usize,
-        pace: &RefreshPriority,
-        start: &Start,
-    ) -> Unattended {
-        let key = &plan.keys[at];
-        // Both belong to the identity's own device; a role may name another.
-        let Some(serial) = key.step().mfa_serial().filter(|s| plan.identity.mfa_serial.as_ref() == Some(s)) else {
-            return Unattended::AskWith(None);
-        };
-        let sources = start.totp.clone().map(CodeSource::Totp).into_iter();
-        let sources = sources.chain(plan.identity.mfa_process.as_deref().map(CodeSource::Process));
-        let codes = &self.questions.codes;
-        let mut reason = None;
-        for source in sources {
-            let name = source.name();
-            if let Some(why) = codes.resting(serial, name) {
-                reason = Some(why);
-                continue;
-            }
-            let mut may_try_again = codes.is_newborn();
-            reason = loop {
-                let code = match &source {
-                    CodeSource::Totp(secret) => codes.of_secret(serial, secret).await,
-                    CodeSource::Process(argv) => match self.of_process(serial, argv).await {
-                        Ok(code) => code,
-                        Err(why) => {
-                            tracing::warn!(identity = %plan.identity.name, %why, "mfa_process gave no code");
-                            break Some(codes.rest(serial, name, PROGRAM_REST, why));
-                        }
-                    },
-                };
-                match self.call(aws, plan, key, start, pace, Some(&code)).await {
-                    // What the agent before this one used is not known here; the next code is surely new.
-                    Err(failure) if failure.outlook == Retryability::WrongCode && may_try_again => {
-                        may_try_again = false;
+/// Makes the session of a step with a code of a source that needs no person, if the identity has one.
+pub(super) async fn without_a_person(step: &StepRefresh<'_>, codes: &MfaCodes, start: &Start) -> Unattended {
+    let plan = step.plan;
+    // Both belong to the identity's own device; a role may name another.
+    let Some(serial) = step.step().mfa_serial().filter(|s| plan.identity.mfa_serial.as_ref() == Some(s)) else {
+        return Unattended::AskWith(None);
+    };
+    let sources = start.totp.clone().map(CodeSource::Totp).into_iter();
+    let sources = sources.chain(plan.identity.mfa_process.as_deref().map(CodeSource::Process));
+    let mut reason = None;
+    for source in sources {
+        let name = source.name();
+        if let Some(why) = codes.resting(serial, name) {
+            reason = Some(why);
+            continue;
+        }
+        let mut may_try_again = codes.is_newborn();
+        reason = loop {
+            let code = match &source {
+                CodeSource::Totp(secret) => codes.of_secret(serial, secret).await,
+                CodeSource::Process(argv) => match codes.of_process(&*step.calls.ports.tokens, serial, argv).await {
+                    Ok(code) => code,
+                    Err(why) => {
+                        tracing::warn!(identity = %plan.identity.name, %why, "mfa_process gave no code");
+                        break Some(codes.rest(serial, name, PROGRAM_REST, why));
                     }
-                    Err(failure) if failure.outlook == Retryability::WrongCode => {
-                        tracing::warn!(identity = %plan.identity.name, source = name, "AWS did not accept the code");
-                        let refused = format!("AWS did not accept the code of {name}");
-                        break Some(codes.rest(serial, name, REST, refused));
-                    }
-                    outcome => return Unattended::Settled(outcome),
-                }
+                },
             };
-        }
-        Unattended::AskWith(reason)
+            match step.call(start, Some(&code)).await {
+                // What the agent before this one used is not known here; the next code is surely new.
+                Err(failure) if failure.outlook == Retryability::WrongCode && may_try_again => {
+                    may_try_again = false;
+                }
+                Err(failure) if failure.outlook == Retryability::WrongCode => {
+                    tracing::warn!(identity = %plan.identity.name, source = name, "AWS did not accept the code");
+                    let refused = format!("AWS did not accept the code of {name}");
+                    break Some(codes.rest(serial, name, REST, refused));
+                }
+                outcome => return Unattended::Settled(outcome),
+            }
+        };
     }
-
-    /// Runs the program; once more in the next step where its code was used already.
-    async fn of_process(&self, serial: &MfaSerial, argv: &[String]) -> Result<MfaCode, String> {
-        let codes = &self.questions.codes;
-        for is_last in [false, true] {
-            let given = self.ports.tokens.sources().code(argv).await;
-            let code = given.map_err(|why| format!("{PROCESS} gave no code: {why}"))?;
-            if !is_mfa_code(code.expose()) {
-                return Err(format!("{PROCESS} gave no code: what it printed is not six digits"));
-            }
-            if codes.take(serial, &code) {
-                return Ok(code);
-            }
-            if !is_last {
-                codes.next_step(serial, PROCESS).await;
-            }
-        }
-        Err(format!("{PROCESS} gave a code that was used already, also in the next half minute"))
-    }
+    Unattended::AskWith(reason)
 }
 
 /// Makes the failure of a code that was used before.

@@ -1,23 +1,26 @@
-//! What a person is told without having asked: a code or a consent is wanted and nobody could be asked, an MFA session is about to end, a
-//! key is too old.
+//! Notifications of the desktop: a code or a consent is needed and nobody could be asked, an MFA session ends soon, a key is
+//! too old.
 //!
 //! It decides what is said and when, once each; who shows it is behind the `Prompter` port. The decision is a function of
 //! what is there, what was told and the time, so that a day of it is tested in no time. No notice holds a secret.
 
-use super::Agent;
-use super::authorization::NO_DISPLAY;
-use super::consent::GivenConsent;
-use super::renewal::IN_USE;
-use super::sessions::Sessions;
+use super::active_config::ActiveConfig;
+use super::credential_cache::{CredentialCache, IN_USE};
+use super::key_age::KeyFacts;
+use super::prompts::GivenConsent;
 use chrono::{DateTime, Utc};
 use rolecall_core::domain::arn::MfaSerial;
+use rolecall_core::domain::catalogue::Config;
+use rolecall_core::domain::credential::Now;
 use rolecall_core::domain::error::{Kind, UserError};
 use rolecall_core::domain::names::Name;
 use rolecall_core::domain::plan::SessionKey;
 use rolecall_core::domain::question::{Notice, UNNAMED, allow_for_good};
+use rolecall_platform::panics::Guard;
+use rolecall_ports::{Clock, Prompter};
 use std::collections::{HashMap, HashSet};
 use std::mem;
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 use tokio::sync::Notify;
 
@@ -30,9 +33,13 @@ const SAME_QUESTION: Duration = Duration::from_hours(1);
 /// How often a person is reminded of old keys: the remedy can wait for a better moment than this one.
 const REMIND: Duration = Duration::from_hours(24);
 
+/// The hint if the prompt of a restricted socket has no display.
+pub(super) const NO_DISPLAY: &str = "run `rolecall agent restart` in the desktop session where the question shall appear, or let the socket be without `ask`";
+
 /// What there is to tell, and what was told.
-#[derive(Default)]
 pub(super) struct Notifications {
+    clock: Arc<dyn Clock>,
+    prompter: Arc<dyn Prompter>,
     state: Mutex<State>,
     changed: Notify,
 }
@@ -91,30 +98,56 @@ struct Seen {
 }
 
 impl Notifications {
-    fn state(&self) -> MutexGuard<'_, State> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    pub(super) fn new(clock: Arc<dyn Clock>, prompter: Arc<dyn Prompter>) -> Arc<Self> {
+        Arc::new(Self { clock, prompter, state: Mutex::default(), changed: Notify::new() })
     }
 
     /// Takes note of a code for which nobody could be asked.
     pub(super) fn wants_code(&self, serial: &MfaSerial, whom: &Name, name: &Name) {
         let code = WantedCode { whom: whom.clone(), name: name.clone(), serial: serial.clone() };
-        self.state().codes.push(code);
+        self.state.guard().codes.push(code);
         self.changed.notify_one();
     }
 
     /// Takes note of a consent for which nobody could be asked.
     pub(super) fn wants_consent(&self, grant: GivenConsent) {
-        self.state().consents.push(grant);
+        self.state.guard().consents.push(grant);
         self.changed.notify_one();
     }
 
     /// Starts anew: after a lock every question is another one.
     pub(super) fn lock(&self) {
-        let mut state = self.state();
+        let mut state = self.state.guard();
         state.codes.clear();
         state.consents.clear();
         state.told.codes.clear();
         state.told.consents.clear();
+    }
+
+    /// Shows the notifications, for as long as the agent runs.
+    pub(super) async fn run(&self, config: &ActiveConfig, cache: &CredentialCache, keys: &KeyFacts) {
+        loop {
+            let now = self.clock.now();
+            let notices = {
+                let coded = coded(cache, now);
+                let mut state = self.state.guard();
+                let seen = Seen {
+                    codes: mem::take(&mut state.codes),
+                    consents: mem::take(&mut state.consents),
+                    coded,
+                    warn_before: config.catalogue().agent.warn_before,
+                    overdue: keys.overdue(&config.catalogue(), now.wall).into_iter().map(|key| key.identity).collect(),
+                };
+                state.told.decide(&seen, now.boot)
+            };
+            for notice in notices {
+                self.prompter.notify(&notice).await;
+            }
+            tokio::select! {
+                () = self.changed.notified() => {}
+                () = self.clock.sleep_until(now.boot + LOOK_AGAIN) => {}
+            }
+        }
     }
 }
 
@@ -230,71 +263,40 @@ impl CodeNotice {
     }
 }
 
-impl Sessions {
-    /// Gives the sessions that took a code, each with its last use by whatever was made with it.
-    fn coded(&self) -> Vec<CodeNotice> {
-        let now = self.ports.clock.now();
-        let entries = self.entries();
-        let mut used: HashMap<&SessionKey, Duration> = HashMap::new();
-        for entry in entries.map.values() {
-            let (Some((plan, at)), Some(last_used)) = (&entry.plan, entry.last_used) else { continue };
-            for key in plan.keys[..=*at].iter().filter(|key| key.step().mfa_serial().is_some()) {
-                let last = used.entry(key).or_default();
-                *last = last_used.max(*last);
-            }
+/// Returns the sessions that took a code, each with the last use of all sessions made with it.
+fn coded(cache: &CredentialCache, now: Now) -> Vec<CodeNotice> {
+    let entries = cache.entries();
+    let mut used: HashMap<&SessionKey, Duration> = HashMap::new();
+    for entry in entries.map.values() {
+        let (Some((plan, at)), Some(last_used)) = (&entry.plan, entry.last_used) else { continue };
+        for key in plan.keys[..=*at].iter().filter(|key| key.step().mfa_serial().is_some()) {
+            let last = used.entry(key).or_default();
+            *last = last_used.max(*last);
         }
-        let coded = entries.map.iter().filter(|(key, _)| key.step().mfa_serial().is_some());
-        coded
-            .filter_map(|(key, entry)| {
-                let (held, (plan, _)) = (entry.held.as_ref()?, entry.plan.as_ref()?);
-                Some(CodeNotice {
-                    whom: plan.unlock_name().clone(),
-                    access_key_id: held.access_key_id.clone(),
-                    expiration: held.lifetime.expiration,
-                    life: held.lifetime.life,
-                    left: held.lifetime.left(now),
-                    last_used: used.get(key).copied(),
-                })
-            })
-            .collect()
     }
+    let coded = entries.map.iter().filter(|(key, _)| key.step().mfa_serial().is_some());
+    coded
+        .filter_map(|(key, entry)| {
+            let (held, (plan, _)) = (entry.held.as_ref()?, entry.plan.as_ref()?);
+            Some(CodeNotice {
+                whom: plan.unlock_name().clone(),
+                access_key_id: held.access_key_id.clone(),
+                expiration: held.lifetime.expiration,
+                life: held.lifetime.life,
+                left: held.lifetime.left(now),
+                last_used: used.get(key).copied(),
+            })
+        })
+        .collect()
 }
 
-impl Agent {
-    /// Tells what there is to tell, for as long as the agent runs.
-    pub(super) async fn tell(&self) {
-        loop {
-            let now = self.ports.clock.now().boot;
-            let notices = {
-                let coded = self.sessions.coded();
-                let mut state = self.sessions.notices.state();
-                let seen = Seen {
-                    codes: mem::take(&mut state.codes),
-                    consents: mem::take(&mut state.consents),
-                    coded,
-                    warn_before: self.configuration.catalogue().agent.warn_before,
-                    overdue: self.overdue_keys().into_iter().map(|key| key.identity).collect(),
-                };
-                state.told.decide(&seen, now)
-            };
-            for notice in notices {
-                self.ports.prompter.notify(&notice).await;
-            }
-            tokio::select! {
-                () = self.sessions.notices.changed.notified() => {}
-                () = self.ports.clock.sleep_until(now + LOOK_AGAIN) => {}
-            }
-        }
-    }
-
-    /// Gives what `status` says of MFA sessions that end soon.
-    pub(super) fn ending(&self) -> Vec<UserError> {
-        let (now, before) = (self.ports.clock.now().boot, self.configuration.catalogue().agent.warn_before);
-        let coded = self.sessions.coded();
-        let mut ending: Vec<&CodeNotice> = coded.iter().filter(|coded| coded.ends_soon(before, now)).collect();
-        ending.sort_by_key(|coded| coded.left);
-        ending.into_iter().map(CodeNotice::warning).collect()
-    }
+/// Returns the warnings of `status` about MFA sessions that end soon.
+pub(super) fn ending(config: &Config, cache: &CredentialCache, now: Now) -> Vec<UserError> {
+    let coded = coded(cache, now);
+    let mut ending: Vec<&CodeNotice> =
+        coded.iter().filter(|coded| coded.ends_soon(config.agent.warn_before, now.boot)).collect();
+    ending.sort_by_key(|coded| coded.left);
+    ending.into_iter().map(CodeNotice::warning).collect()
 }
 
 #[cfg(test)]

@@ -5,10 +5,9 @@
 //! knows no caller and decides nothing. A path that does not answer costs the deadline once, and nothing as long as it
 //! stays so.
 
-use super::Agent;
 use super::caller::named;
 use futures_util::future::join_all;
-use rolecall_core::domain::catalogue::Role;
+use rolecall_core::domain::catalogue::{Config, Role};
 use rolecall_core::domain::error::{Kind, UserError};
 use rolecall_platform::blocking::PROGRAMS;
 use std::collections::{BTreeMap, BTreeSet};
@@ -57,25 +56,21 @@ fn is_script(path: &Path) -> bool {
     File::open(path).and_then(|mut file| file.read_exact(&mut start)).is_ok() && &start == b"#!"
 }
 
-impl Agent {
-    /// Warns of rules that hold for no program, as long as it stays so: it may be installed later.
-    pub(super) async fn idle_rules(&self) -> Vec<UserError> {
-        let catalogue = self.configuration.catalogue();
-        let mut rules: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
-        for role in catalogue.roles.values() {
-            for path in role.access_by_program.keys() {
-                rules.entry(path.clone()).or_default().insert(role.name.to_string());
-            }
+/// Warns of rules that hold for no program, as long as it stays so: it may be installed later.
+pub(super) async fn idle_rules(config: &Config) -> Vec<UserError> {
+    let mut rules: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
+    for role in config.roles.values() {
+        for path in role.access_by_program.keys() {
+            rules.entry(path.clone()).or_default().insert(role.name.to_string());
         }
-        let looks = rules.into_iter().map(|(path, roles)| async move {
-            let asked = path.clone();
-            let flaw = PROGRAMS.run(path.as_str(), DEADLINE, move || flaw(&asked)).await;
-            let flaw =
-                flaw.unwrap_or_else(|error| Some(format!("which {error}: the role takes its narrowest access")))?;
-            Some(warning(&flaw, &path, &roles))
-        });
-        join_all(looks).await.into_iter().flatten().collect()
     }
+    let looks = rules.into_iter().map(|(path, roles)| async move {
+        let asked = path.clone();
+        let flaw = PROGRAMS.run(path.as_str(), DEADLINE, move || flaw(&asked)).await;
+        let flaw = flaw.unwrap_or_else(|error| Some(format!("which {error}: the role takes its narrowest access")))?;
+        Some(warning(&flaw, &path, &roles))
+    });
+    join_all(looks).await.into_iter().flatten().collect()
 }
 
 fn warning(flaw: &str, path: &str, roles: &BTreeSet<String>) -> UserError {

@@ -7,7 +7,7 @@
 mod by_pinentry;
 mod pending;
 
-use super::consent::{Consents, GivenConsent};
+use super::caller::TerminalSession;
 use super::mfa_codes::MfaCodes;
 pub(super) use pending::SubmittedCode;
 use pending::{Opened, PendingPrompt};
@@ -18,10 +18,11 @@ use rolecall_core::domain::names::Name;
 use rolecall_core::domain::plan::Plan;
 use rolecall_core::domain::question::{Question, Surroundings, Wanted};
 use rolecall_core::domain::secret::{MfaCode, NOT_A_CODE, is_mfa_code};
+use rolecall_platform::panics::Guard;
 use rolecall_ports::{Clock, Prompter};
 use std::collections::HashMap;
 use std::path::PathBuf;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex};
 use tokio::sync::{Mutex as Turn, mpsc, oneshot};
 
 /// Answers that are no code, or a used one. A person needs fewer; a pinentry that babbles would go on for ever.
@@ -30,8 +31,7 @@ const SLIPS_MAX: usize = 5;
 /// All questions.
 pub(super) struct Prompts {
     state: Mutex<State>,
-    pub(super) consents: Consents,
-    pub(super) clock: Arc<dyn Clock>,
+    clock: Arc<dyn Clock>,
     prompter: Arc<dyn Prompter>,
     /// What was used, and where codes come from without a question.
     pub(super) codes: MfaCodes,
@@ -58,6 +58,19 @@ pub(super) enum Subject {
     Grant(GivenConsent),
     /// A program that wants the key of an identity, to put it back into a file.
     Key(Name),
+}
+
+/// Who wants what: the reach of one yes.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub(super) struct GivenConsent {
+    /// The role.
+    pub(super) role: Name,
+    /// The program's path; `None` is every program that cannot be named.
+    pub(super) program: Option<String>,
+    /// Where it runs; `None` is everything that has no terminal.
+    pub(super) terminal: Option<TerminalSession>,
+    /// The extra socket by which it is wanted.
+    pub(super) socket: Option<String>,
 }
 
 /// A caller that waits for an answer.
@@ -129,7 +142,7 @@ impl Waiter {
 
 impl Drop for Waiter {
     fn drop(&mut self) {
-        self.questions.state().seats.retain(|place| place.id != self.id);
+        self.questions.state.guard().seats.retain(|place| place.id != self.id);
     }
 }
 
@@ -151,18 +164,19 @@ pub(super) enum Unanswered {
 impl Prompts {
     pub(super) fn new(clock: Arc<dyn Clock>, prompter: Arc<dyn Prompter>) -> Arc<Self> {
         let codes = MfaCodes::new(Arc::clone(&clock));
-        Arc::new(Self { state: Mutex::default(), consents: Consents::default(), clock, prompter, codes })
-    }
-
-    fn state(&self) -> MutexGuard<'_, State> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+        Arc::new(Self { state: Mutex::default(), clock, prompter, codes })
     }
 
     /// Takes over how a person is asked.
     pub(super) fn take_over(&self, settings: &AgentSettings) {
-        let mut state = self.state();
+        let mut state = self.state.guard();
         state.prompts.clone_from(&settings.prompts);
         state.pinentry.clone_from(&settings.pinentry_program);
+    }
+
+    /// Returns where the agent itself can show a prompt.
+    pub(super) fn at_home(&self) -> Surroundings {
+        self.prompter.at_home()
     }
 
     /// Gives a caller a seat for an answer.
@@ -175,7 +189,7 @@ impl Prompts {
         surroundings: Surroundings,
     ) -> Waiter {
         let (asks, asked) = mpsc::unbounded_channel();
-        let mut state = self.state();
+        let mut state = self.state.guard();
         state.seat_ids += 1;
         let id = state.seat_ids;
         state.seats.push(PromptPlace { id, subject, terminal, surroundings, name, program, asks });
@@ -189,7 +203,7 @@ impl Prompts {
         serial: &MfaSerial,
         mut reason: Option<String>,
     ) -> Result<SubmittedCode, Unanswered> {
-        let turn = Arc::clone(self.state().turns.entry(serial.clone()).or_default());
+        let turn = Arc::clone(self.state.guard().turns.entry(serial.clone()).or_default());
         let _turn = turn.lock().await;
         let subject = Subject::Device(serial.clone());
         for _ in 0..SLIPS_MAX {
@@ -245,7 +259,7 @@ impl Prompts {
 
     /// Finds the first caller that can be asked in a way, and words the question for it.
     fn showing_at(&self, subject: &Subject, can_be: impl Fn(&PromptPlace) -> bool) -> Option<Showing> {
-        let State { seats, wanted, .. } = &mut *self.state();
+        let State { seats, wanted, .. } = &mut *self.state.guard();
         let place = seats.iter().find(|place| place.subject == *subject && can_be(place))?;
         let question = wanted.get_mut(subject)?.question_at(place);
         let (asks, surroundings) = (place.asks.clone(), place.surroundings.clone());
@@ -253,7 +267,7 @@ impl Prompts {
     }
 
     async fn ask_around(&self, subject: &Subject) -> Result<PromptReply, Unanswered> {
-        let prompts = self.state().prompts.clone();
+        let prompts = self.state.guard().prompts.clone();
         for prompt in prompts {
             match prompt {
                 PromptKind::Pinentry => {
@@ -277,7 +291,7 @@ impl Prompts {
                             turn = turn => turn,
                             // Its place is given up by now: the next seat is asked.
                             () = asks.closed() => {
-                                self.state().seats.retain(|place| place.id != seat);
+                                self.state.guard().seats.retain(|place| place.id != seat);
                                 continue;
                             }
                         };
@@ -287,7 +301,7 @@ impl Prompts {
                             (Ok(()), Ok(Some(said))) => return Ok(said),
                             (Ok(()), Ok(None)) => return Err(Unanswered::Cancelled),
                             // Its caller is gone, or has no terminal after all: the next one is asked.
-                            _ => self.state().seats.retain(|place| place.id != seat),
+                            _ => self.state.guard().seats.retain(|place| place.id != seat),
                         }
                     }
                 }
@@ -298,13 +312,12 @@ impl Prompts {
 
     /// Forgets a question that means nothing once its caller is gone.
     pub(super) fn forget(&self, subject: &Subject) {
-        self.state().wanted.remove(subject);
+        self.state.guard().wanted.remove(subject);
     }
 
     /// Forgets every question.
     pub(super) fn lock(&self) {
-        self.state().wanted.clear();
-        self.consents.lock();
+        self.state.guard().wanted.clear();
     }
 }
 

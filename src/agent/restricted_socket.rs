@@ -4,10 +4,8 @@
 //! mounted socket would be a dead one after the agent's next start. The uid is checked as on the agent's own socket. What
 //! comes by a gate is told to people and rules as the socket, never as a program; how it is asked about is `access`'s.
 
-mod requests;
-
-use super::Agent;
-use super::{server, socket};
+use super::consent::Consents;
+use super::socket;
 use chrono::{DateTime, Utc};
 use rolecall_core::domain::catalogue::Config;
 use rolecall_core::domain::error::UserError;
@@ -16,15 +14,15 @@ use rolecall_core::domain::restricted_socket::RestrictedSocket;
 use rolecall_ipc::protocol::status::SocketStatus;
 use rolecall_platform::blocking::STATE;
 use rolecall_platform::files;
+use rolecall_platform::panics::Guard;
 use rolecall_platform::paths::Paths;
 use std::collections::BTreeMap;
 use std::fs;
 use std::os::unix::fs::FileTypeExt;
 use std::os::unix::net as unix;
 use std::path::PathBuf;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
-use tokio::net::UnixListener;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, watch};
 
 /// Connections by one socket at once. Far below what the agent serves in all: the other end of a tunnel must not be able
@@ -41,7 +39,7 @@ pub(super) struct RestrictedSockets {
     /// Listeners on their way to who serves them.
     opened: mpsc::UnboundedSender<Opened>,
     /// Held by who serves them.
-    to_serve: tokio::sync::Mutex<mpsc::UnboundedReceiver<Opened>>,
+    pub(super) to_serve: tokio::sync::Mutex<mpsc::UnboundedReceiver<Opened>>,
 }
 
 #[derive(Default)]
@@ -64,10 +62,10 @@ struct Open {
     cut: watch::Sender<()>,
 }
 
-struct Opened {
-    name: Name,
-    listener: unix::UnixListener,
-    cut: watch::Receiver<()>,
+pub(super) struct Opened {
+    pub(super) name: Name,
+    pub(super) listener: unix::UnixListener,
+    pub(super) cut: watch::Receiver<()>,
 }
 
 /// The way in by an extra socket.
@@ -85,6 +83,10 @@ pub(super) struct ConnectionGuard {
 }
 
 impl SocketListener {
+    pub(super) fn new(name: Name, cut: watch::Receiver<()>) -> Self {
+        Self { name, room: Arc::new(Semaphore::new(ROOM)), cut }
+    }
+
     /// Lets one more in, if there is room.
     pub(super) fn enter(&self) -> Option<ConnectionGuard> {
         let place = Arc::clone(&self.room).try_acquire_owned().ok()?;
@@ -123,19 +125,28 @@ impl Drop for Open {
 }
 
 impl RestrictedSockets {
-    pub(super) fn new(paths: &Paths) -> Self {
+    pub(super) fn new(paths: &Paths) -> Arc<Self> {
         let (opened, to_serve) = mpsc::unbounded_channel();
-        Self { paths: paths.clone(), state: Mutex::default(), opened, to_serve: tokio::sync::Mutex::new(to_serve) }
+        let (paths, to_serve) = (paths.clone(), tokio::sync::Mutex::new(to_serve));
+        Arc::new(Self { paths, state: Mutex::default(), opened, to_serve })
     }
 
-    fn state(&self) -> MutexGuard<'_, State> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    /// Makes the open sockets those of a configuration. Consents that were given for a changed socket are removed.
+    pub(super) fn apply(&self, config: &Config, consents: &Consents) {
+        for name in self.take_over(&config.sockets) {
+            consents.forget(name.as_str());
+        }
+    }
+
+    /// Notes that a session was handed out through a socket.
+    pub(super) fn note_use(&self, socket: &Name, now: DateTime<Utc>) {
+        self.state.guard().last_used.insert(socket.clone(), now);
     }
 
     /// Opens what is wanted and not open, closes what is not wanted, and ends the connections of what has changed. Gives
     /// the names of those that are not what they were.
     fn take_over(&self, wanted: &BTreeMap<Name, RestrictedSocket>) -> Vec<Name> {
-        let state = &mut *self.state();
+        let state = &mut *self.state.guard();
         if state.closed {
             return Vec::new();
         }
@@ -220,7 +231,7 @@ impl RestrictedSockets {
     /// Closes all of them for good; the directories stay, as a container may have them mounted.
     pub(super) async fn close(&self) {
         let open = {
-            let mut state = self.state();
+            let mut state = self.state.guard();
             state.closed = true;
             std::mem::take(&mut state.open)
         };
@@ -230,7 +241,7 @@ impl RestrictedSockets {
 
     /// Gives what `status` shows.
     pub(super) fn status(&self, catalogue: &Config) -> Vec<SocketStatus> {
-        let state = self.state();
+        let state = self.state.guard();
         let shown = |socket: &RestrictedSocket| SocketStatus {
             name: socket.name.to_string(),
             path: self.paths.extra_socket(socket.name.as_str()).display().to_string(),
@@ -240,49 +251,5 @@ impl RestrictedSockets {
             error: state.problems.get(&socket.name).cloned(),
         };
         catalogue.sockets.values().map(shown).collect()
-    }
-}
-
-impl Agent {
-    /// Makes the open sockets those of a configuration.
-    pub(super) fn open_sockets(&self, catalogue: &Config) {
-        for name in self.extra.take_over(&catalogue.sockets) {
-            self.sessions.questions.consents.forget(name.as_str());
-        }
-    }
-
-    /// Opens again what somebody removed, and tries again what could not be opened.
-    pub(super) async fn mend_sockets(&self) {
-        self.on_reload_lane(|agent| {
-            // Not between a reading of the configuration and its taking over.
-            let _one_at_a_time = agent.reloading.lock().unwrap_or_else(PoisonError::into_inner);
-            agent.open_sockets(&agent.configuration.catalogue());
-        })
-        .await;
-    }
-}
-
-/// Serves every extra socket from its opening on; never returns.
-pub(super) async fn serve(agent: &Arc<Agent>, slots: &Arc<Semaphore>) {
-    let mut to_serve = agent.extra.to_serve.lock().await;
-    while let Some(Opened { name, listener, cut }) = to_serve.recv().await {
-        let listener = listener.set_nonblocking(true).and_then(|()| UnixListener::from_std(listener));
-        let listener = match listener {
-            Ok(listener) => listener,
-            Err(error) => {
-                tracing::warn!(socket = %name, %error, "a socket cannot be served");
-                continue;
-            }
-        };
-        let (agent, slots) = (Arc::clone(agent), Arc::clone(slots));
-        drop(tokio::spawn(async move {
-            let mut ended = cut.clone();
-            let gate = SocketListener { name, room: Arc::new(Semaphore::new(ROOM)), cut };
-            tokio::select! {
-                () = server::accept(&listener, |stream| server::accept_peer(&agent, stream, &slots, Some(&gate))) => {}
-                // Each change of its settings wakes this as well; its end is when nobody can tell of one any more.
-                () = async { while ended.changed().await.is_ok() {} } => {}
-            }
-        }));
     }
 }

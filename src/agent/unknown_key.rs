@@ -4,14 +4,13 @@
 //! Region that accepts the key shows that nothing is wrong with the key. Which Regions are asked follows from the
 //! configuration alone: the partitions of its ARNs, and the Regions that it names.
 
-use super::Ports;
-use super::audit::{AuditLine, Event};
+use super::audit::Event;
 use super::failure::Failure;
-use super::sessions::Sessions;
+use super::ports::Ports;
+use super::sts_calls::StepRefresh;
 use rolecall_core::domain::catalogue::AwsSettings;
 use rolecall_core::domain::credential::Signer;
 use rolecall_core::domain::error::UserError;
-use rolecall_core::domain::plan::Plan;
 use rolecall_core::domain::regions::{Reason, Rejected};
 use rolecall_ports::{CallerIdentity, Retryability, TokenError};
 use std::sync::Arc;
@@ -54,55 +53,42 @@ pub(super) fn id_of(signer: &Signer) -> &str {
     }
 }
 
-impl Sessions {
-    /// Replaces the failure of a step whose signer is unknown, if another Region accepts the signer.
-    pub(super) async fn explain_unknown_key(
-        &self,
-        aws: &Arc<AwsSettings>,
-        plan: &Plan,
-        at: usize,
-        signer: &Signer,
-        failure: Failure,
-    ) -> Failure {
-        if !failure.is_unknown_key() {
-            return failure;
-        }
-        let asked = plan.keys[at].step().region();
-        let mut regions = plan.regions_besides(at);
-        // A session that is over is rejected everywhere, and renewed at once.
-        let is_session = matches!(signer, Signer::Session(_));
-        regions.retain(|region| !is_session || Rejected::is_lasting(asked, region));
-        let (accepted, answers) = accepted_by(&self.ports, aws, signer, regions).await;
-        for (region, answer) in answers {
-            self.counters.sts_calls.fetch_add(1, Ordering::Relaxed);
-            if answer.is_err() {
-                self.counters.sts_failures.fetch_add(1, Ordering::Relaxed);
-            }
-            let result =
-                answer.as_ref().map_or_else(|error| error.code.clone().unwrap_or_default(), |()| "ok".to_owned());
-            let mut line = AuditLine::new(self.ports.clock.now().wall, Event::Sts, result);
-            line.name = Some(plan.name.to_string());
-            line.message = Some(format!("sts:GetCallerIdentity in {region}, because another Region rejects the key"));
-            line.request_id = answer.err().and_then(|error| error.request_id);
-            self.audit.write(line);
-        }
-        let Some(Accepted { region, who }) = accepted else { return failure };
-        let rejected = Rejected {
-            key_id: id_of(signer),
-            account: who.account.as_str(),
-            asked,
-            accepted_by: &region,
-            section: &plan.section_of(at),
-        };
-        let told = rejected.report();
-        if rejected.reason() == Reason::NotYet {
-            // The words of AWS name the call; the hint says what the answer of the other Region means.
-            let report = UserError {
-                hint: Some(format!("{}: {}", told.message, told.hint.unwrap_or_default())),
-                ..failure.report
-            };
-            return Failure { report, outlook: Retryability::Transient, code: failure.code };
-        }
-        Failure { report: told, outlook: Retryability::Permanent, code: failure.code }
+/// Replaces the failure of a step whose signer is unknown, if another Region accepts the signer.
+pub(super) async fn explain(step: &StepRefresh<'_>, signer: &Signer, failure: Failure) -> Failure {
+    if !failure.is_unknown_key() {
+        return failure;
     }
+    let StepRefresh { calls, aws, plan, at, .. } = *step;
+    let asked = step.step().region();
+    let mut regions = plan.regions_besides(at);
+    // A session that is over is rejected everywhere, and renewed at once.
+    let is_session = matches!(signer, Signer::Session(_));
+    regions.retain(|region| !is_session || Rejected::is_lasting(asked, region));
+    let (accepted, answers) = accepted_by(&calls.ports, aws, signer, regions).await;
+    for (region, answer) in answers {
+        calls.counters.sts_calls.fetch_add(1, Ordering::Relaxed);
+        if answer.is_err() {
+            calls.counters.sts_failures.fetch_add(1, Ordering::Relaxed);
+        }
+        let result = answer.as_ref().map_or_else(|error| error.code.clone().unwrap_or_default(), |()| "ok".to_owned());
+        let line = calls.audit.line(Event::Sts).result(result).name(&plan.name);
+        let line = line.message(format!("sts:GetCallerIdentity in {region}, because another Region rejects the key"));
+        calls.audit.write(line.request_id(answer.err().and_then(|error| error.request_id)));
+    }
+    let Some(Accepted { region, who }) = accepted else { return failure };
+    let rejected = Rejected {
+        key_id: id_of(signer),
+        account: who.account.as_str(),
+        asked,
+        accepted_by: &region,
+        section: &plan.section_of(at),
+    };
+    let told = rejected.report();
+    if rejected.reason() == Reason::NotYet {
+        // The words of AWS name the call; the hint says what the answer of the other Region means.
+        let report =
+            UserError { hint: Some(format!("{}: {}", told.message, told.hint.unwrap_or_default())), ..failure.report };
+        return Failure { report, outlook: Retryability::Transient, code: failure.code };
+    }
+    Failure { report: told, outlook: Retryability::Permanent, code: failure.code }
 }

@@ -3,7 +3,7 @@
 //! The agent uses its own files, whatever a caller says: a request must not choose them. It compares, and refuses or remarks
 //! where the difference matters.
 
-use super::Agent;
+use super::active_config::ActiveConfig;
 use super::socket::{BindError, failed};
 use rolecall_core::domain::catalogue::VaultKind;
 use rolecall_core::domain::error::{Kind, UserError, printable};
@@ -50,53 +50,55 @@ pub(super) fn lock(paths: &Paths) -> Result<Option<File>, BindError> {
     Ok(Some(lock))
 }
 
-impl Agent {
-    /// Notes directories that are not the standard ones for callers without the XDG variables.
-    pub(super) fn note_places(&self) {
-        let Some((file, text)) = self.paths.note() else { return };
-        if let Err(report) = files::keep_note(file, text.as_deref()) {
-            tracing::warn!(file = %file.display(), problem = %report.message, "the directories in use are not noted");
-        }
+/// Notes directories that are not the standard ones for callers without the XDG variables.
+pub(super) fn note_places(paths: &Paths) {
+    let Some((file, text)) = paths.note() else { return };
+    if let Err(report) = files::keep_note(file, text.as_deref()) {
+        tracing::warn!(file = %file.display(), problem = %report.message, "the directories in use are not noted");
     }
+}
 
-    /// Refuses a request whose caller sees another configuration or vault file than this agent uses.
-    pub(super) async fn check_view(&self, request: &Request, view: Option<&View>) -> Result<(), UserError> {
-        let Some(view) = view.filter(|_| request.uses_configuration()) else { return Ok(()) };
-        if let Some(report) = self.other_configuration(view).await {
-            return Err(report);
-        }
-        let is_file = self.configuration.catalogue().agent.vault == VaultKind::File;
-        match &view.vault {
-            Some(vault) if is_file && vault.may_exist() && !is_same(&self.paths.vault_file, vault).await => {
-                let (theirs, ours) = (shown(&vault.path), shown(&self.paths.vault_file.to_string_lossy()));
-                Err(UserError::new(
-                    Kind::Config,
-                    format!("this command sees the vault {theirs}, the running agent uses {ours}"),
-                )
-                .hint(
-                    "to use the first one, run `rolecall agent restart` here; to use the second one, move the first away",
-                ))
-            }
-            _ => Ok(()),
-        }
+/// Refuses a request whose caller sees another configuration or vault file than this agent uses.
+pub(super) async fn check_view(
+    paths: &Paths,
+    config: &ActiveConfig,
+    request: &Request,
+    view: Option<&View>,
+) -> Result<(), UserError> {
+    let Some(view) = view.filter(|_| request.uses_configuration()) else { return Ok(()) };
+    if let Some(report) = other_configuration(paths, view).await {
+        return Err(report);
     }
+    let is_file = config.catalogue().agent.vault == VaultKind::File;
+    match &view.vault {
+        Some(vault) if is_file && vault.may_exist() && !is_same(&paths.vault_file, vault).await => {
+            let (theirs, ours) = (shown(&vault.path), shown(&paths.vault_file.to_string_lossy()));
+            Err(UserError::new(
+                Kind::Config,
+                format!("this command sees the vault {theirs}, the running agent uses {ours}"),
+            )
+            .hint(
+                "to use the first one, run `rolecall agent restart` here; to use the second one, move the first away",
+            ))
+        }
+        _ => Ok(()),
+    }
+}
 
-    /// Says that a caller sees another configuration, if that matters to it: it has named one, or there is one.
-    pub(super) async fn other_configuration(&self, view: &View) -> Option<UserError> {
-        if is_same(&self.paths.config, &view.config).await || !(view.config_is_named || view.config.may_exist()) {
-            return None;
-        }
-        let (theirs, ours) = (shown(&view.config.path), shown(&self.paths.config.to_string_lossy()));
-        let by = if view.config_is_named { " (ROLECALL_CONFIG)" } else { "" };
-        let silent = if view.config.is_unknown { ", which does not answer" } else { "" };
-        let message = format!("this command uses {theirs}{by}{silent}, the running agent {ours}");
-        let keep = if view.config_is_named { "unset ROLECALL_CONFIG" } else { "move the other file away" };
-        Some(
-            UserError::new(Kind::Config, message).hint(format!(
-                "to use the first one, run `rolecall agent restart` here; to use the second one, {keep}"
-            )),
-        )
+/// Says that a caller sees another configuration, if that matters to it: it has named one, or there is one.
+pub(super) async fn other_configuration(paths: &Paths, view: &View) -> Option<UserError> {
+    if is_same(&paths.config, &view.config).await || !(view.config_is_named || view.config.may_exist()) {
+        return None;
     }
+    let (theirs, ours) = (shown(&view.config.path), shown(&paths.config.to_string_lossy()));
+    let by = if view.config_is_named { " (ROLECALL_CONFIG)" } else { "" };
+    let silent = if view.config.is_unknown { ", which does not answer" } else { "" };
+    let message = format!("this command uses {theirs}{by}{silent}, the running agent {ours}");
+    let keep = if view.config_is_named { "unset ROLECALL_CONFIG" } else { "move the other file away" };
+    Some(
+        UserError::new(Kind::Config, message)
+            .hint(format!("to use the first one, run `rolecall agent restart` here; to use the second one, {keep}")),
+    )
 }
 
 /// Tells whether a caller means the same file: by its path, or by where the path leads.

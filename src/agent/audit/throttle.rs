@@ -136,7 +136,7 @@ impl Window {
             Channel::BadToken => format!("{repeated} more requests had no valid token"),
             Channel::Socket(name) => format!("{repeated} more requests through the socket `{name}` are not listed"),
         };
-        let mut line = AuditLine::new(now, last.event, "repeated");
+        let mut line = AuditLine::new(now, last.event).result("repeated");
         let time = |at: DateTime<Utc>| at.format("%H:%M:%SZ").to_string();
         let detail = last.message.map(|message| format!(": {message}")).unwrap_or_default();
         line.message = Some(format!("{what} since {}; the last at {}{detail}", time(self.began.wall), time(last.time)));
@@ -167,7 +167,7 @@ mod tests {
 
     fn of_socket(second: u64, result: &str, name: &str) -> AuditLine {
         let caller = Some(Caller { socket: Some("vm".to_owned()), ..Caller::default() });
-        AuditLine { name: Some(name.to_owned()), caller, ..AuditLine::new(at(second).wall, Event::Get, result) }
+        AuditLine { name: Some(name.to_owned()), caller, ..AuditLine::new(at(second).wall, Event::Get).result(result) }
     }
 
     fn session(second: u64, key: &str) -> AuditLine {
@@ -175,7 +175,7 @@ mod tests {
     }
 
     fn refused(second: u64, result: &str, message: &str) -> AuditLine {
-        AuditLine { message: Some(message.to_owned()), ..AuditLine::new(at(second).wall, Event::Refuse, result) }
+        AuditLine { message: Some(message.to_owned()), ..AuditLine::new(at(second).wall, Event::Refuse).result(result) }
     }
 
     #[test]
@@ -239,7 +239,8 @@ mod tests {
     #[test]
     fn own_callers_are_not_limited() {
         let mut throttle = Throttle::default();
-        let line = AuditLine { name: Some("dev".to_owned()), ..AuditLine::new(at(0).wall, Event::Get, "config") };
+        let line =
+            AuditLine { name: Some("dev".to_owned()), ..AuditLine::new(at(0).wall, Event::Get).result("config") };
         assert!((0..1000).all(|_| is_written(&mut throttle, &line, 0)));
         assert!(throttle.counts(at(9999), false).is_empty());
     }

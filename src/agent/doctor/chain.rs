@@ -1,7 +1,8 @@
 //! AssumeRole, role after role; and where one is refused, the same call varied in one thing at a time.
 
+use super::policy_reader::look;
 use super::{ActingPrincipal, CALLS_MAX, Diagnoser};
-use crate::refresh::session_name;
+use crate::credentials::session_name;
 use rolecall_core::domain::credential::{Session, Signer};
 use rolecall_core::domain::diagnosis::attempt::{Attempt, Own, Party, RequestVariation, Target};
 use rolecall_core::domain::diagnosis::key::{is_unknown_key, unreachable};
@@ -22,7 +23,7 @@ const SHORTEST: Duration = Duration::from_mins(15);
 pub(super) const OF_ROLE: [LinkKind; 5] =
     [LinkKind::Permission, LinkKind::Trust, LinkKind::Conditions, LinkKind::Duration, LinkKind::SessionPolicy];
 
-impl Diagnoser<'_> {
+impl Diagnoser<'_, '_> {
     /// Becomes one role after the other, from the step that the start signs.
     pub(super) async fn roles(&mut self, start: ActingPrincipal, first: usize) {
         let names = self.names_of_roles();
@@ -99,7 +100,7 @@ impl Diagnoser<'_> {
         }
         let user = from.party.principal().map_or(from.party.name.as_str(), |(_, name)| name);
         let session = call.session_name.clone().unwrap_or_else(|| session_name(user));
-        let tokens = &self.agent.ports.tokens;
+        let tokens = &self.broker.ports.tokens;
         let issued = tokens.assume_role(&self.aws, &from.signer, call, &session, None).await;
         let how = variation.map(RequestVariation::as_str);
         self.made("sts:AssumeRole", call.role_arn.as_str(), how, issued.as_ref().map(|_| ()));
@@ -133,7 +134,7 @@ impl Diagnoser<'_> {
         self.say(&format!("looking into the refusal of {name}")).await;
         let (granted, next) = self.vary(from, call, name, before, &attempt).await;
         attempt.granted = granted;
-        self.look(from, &call.role_arn, &mut attempt).await;
+        look(self, from, &call.role_arn, &mut attempt).await;
         let findings = explain(&attempt);
         if let Target::Read { trust: Some(trust), .. } = &attempt.target {
             let ids = trust
@@ -149,7 +150,7 @@ impl Diagnoser<'_> {
     }
 
     fn attempt(&self, from: &ActingPrincipal, call: &AssumeRole, name: &str, refusal: Refusal) -> Attempt {
-        let catalogue = self.agent.configuration.catalogue();
+        let catalogue = self.broker.config.catalogue();
         let identity = &self.plan.identity;
         let is_first = from.party.name == identity.name.as_str();
         let device = catalogue.roles.get(name).and_then(|role| identity.device(role)).filter(|_| is_first);
@@ -245,7 +246,7 @@ impl Diagnoser<'_> {
         if attempt.with_mfa || !attempt.takes_mfa || attempt.device.is_none() || !self.may_call() {
             return None;
         }
-        let plan = self.agent.plan(self.plan.identity.name.as_str()).await.ok()?;
+        let plan = self.broker.config.find_plan(self.plan.identity.name.as_str()).await.ok()?;
         plan.mfa_serial()?;
         let role = std::mem::replace(&mut self.plan, plan);
         let (links, findings) = (self.found.links.len(), self.found.findings.len());
@@ -299,7 +300,7 @@ impl Diagnoser<'_> {
             return;
         }
         self.say(&format!("trying the session policy of {name}")).await;
-        let probes = self.agent.ports.tokens.probes();
+        let probes = self.broker.ports.tokens.probes();
         let listed = probes.list_buckets(&self.aws, session, &call.region).await;
         self.made(ACTION, name, None, listed.as_ref().copied());
         let error = match listed {
@@ -336,7 +337,7 @@ impl Diagnoser<'_> {
         if !self.may_call() {
             return false;
         }
-        let probes = self.agent.ports.tokens.probes();
+        let probes = self.broker.ports.tokens.probes();
         let listed = probes.list_buckets(&self.aws, &issued.session, &call.region).await;
         self.made(
             "s3:ListAllMyBuckets",
@@ -361,7 +362,7 @@ impl Diagnoser<'_> {
             return self.link(LinkKind::Result, State::Unproven, text);
         }
         let region = self.plan.key().step().region().to_owned();
-        let seen = self.agent.ports.tokens.probes().who(&self.aws, &standing.signer, &region).await;
+        let seen = self.broker.ports.tokens.probes().who(&self.aws, &standing.signer, &region).await;
         self.made("sts:GetCallerIdentity", &standing.party.name, None, seen.who.as_ref().map(|_| ()));
         match &seen.who {
             Ok(who) => self.holds(LinkKind::Result, format!("GetCallerIdentity: {}", who.arn)),

@@ -7,10 +7,9 @@
 //!
 //! | file | owns |
 //! |---|---|
-//! | `preflight` | the vault and its key, or the source; the clock and the way to AWS |
+//! | `preflight` | the vault and its key, or the source; the clock and the connection to AWS; the Region |
 //! | `chain` | AssumeRole, role after role; what is varied when one is refused |
 //! | `policy_reader` | who may read IAM here, and what it says |
-//! | `region` | whether another Region accepts what one rejects |
 //! | `document` | a policy document's JSON |
 //!
 //! What a refusal means is for `domain/diagnosis` to say.
@@ -19,13 +18,11 @@ mod chain;
 mod document;
 mod policy_reader;
 mod preflight;
-mod region;
 
-use super::Agent;
-use super::audit::{AuditLine, Event};
-use super::caller::Caller;
+use super::audit::Event;
+use super::broker::Broker;
 use super::failure::class;
-use super::server::Connection;
+use super::requester::Requester;
 use rolecall_core::domain::catalogue::{AwsSettings, IdentityKind};
 use rolecall_core::domain::credential::Signer;
 use rolecall_core::domain::diagnosis::attempt::Party;
@@ -33,60 +30,48 @@ use rolecall_core::domain::diagnosis::{Finding, Link, LinkKind, State};
 use rolecall_core::domain::error::{Kind, UserError};
 use rolecall_core::domain::plan::{Plan, Step};
 use rolecall_ipc::protocol::diagnosis::{Diagnosis, Made};
-use rolecall_ipc::protocol::message::{Answer, Context, Progress};
+use rolecall_ipc::protocol::message::{Answer, Progress};
 use rolecall_ports::TokenError;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
+use tokio::sync::Mutex;
 
 /// The most calls to AWS of one diagnosis: a chain of ten roles that all hold, and one that is looked into.
 const CALLS_MAX: usize = 40;
 
-impl Agent {
-    /// Finds out what is wrong on the way from a name to AWS.
-    pub(super) async fn diagnose(
-        &self,
-        name: &str,
-        caller: &Caller,
-        context: &Context,
-        connection: &mut Connection,
-    ) -> Result<Answer, UserError> {
-        self.touch();
-        let plan = self.plan_for(name, Event::Doctor, caller).await?;
-        if let Some(report) = super::recursion_guard::refuse(caller, &self.ports.tokens.sources().running().await) {
-            return Err(report);
-        }
-        let Ok(_turn) = self.examining.try_lock() else {
-            return Err(UserError::new(Kind::Failed, "another diagnosis is under way")
-                .hint("wait for its end and run it again"));
-        };
-        // It has keys and sessions in memory.
-        let watch = self.locks.watch();
-        let aws = self.configuration.catalogue().aws.clone();
-        let mut walk = Diagnoser {
-            agent: self,
-            plan,
-            aws,
-            caller,
-            context,
-            connection,
-            found: Diagnosis { name: Some(name.to_owned()), ..Diagnosis::default() },
-        };
-        watch.run(walk.walk()).await.map_err(|failure| failure.report)?;
-        // The caller may be slow to read; a lock need not wait for that.
-        drop(watch);
-        walk.say("").await;
-        Ok(Answer::Diagnosis(Box::new(walk.found)))
-    }
+/// Finds out what is wrong on the way from a name to AWS. One diagnosis runs at a time.
+pub(super) async fn diagnose(
+    broker: &Broker,
+    examining: &Mutex<()>,
+    name: &str,
+    requester: &mut Requester<'_>,
+) -> Result<Answer, UserError> {
+    broker.lock.touch();
+    let plan = broker.plan_for(name, Event::Doctor, requester.caller).await?;
+    broker.reject_recursion(requester.caller).await?;
+    let Ok(_turn) = examining.try_lock() else {
+        return Err(
+            UserError::new(Kind::Failed, "another diagnosis is under way").hint("wait for its end and run it again")
+        );
+    };
+    // It has keys and sessions in memory.
+    let watch = broker.lock.watch();
+    let aws = broker.config.catalogue().aws.clone();
+    let found = Diagnosis { name: Some(name.to_owned()), ..Diagnosis::default() };
+    let mut walk = Diagnoser { broker, plan, aws, requester, found };
+    watch.run(walk.walk()).await?;
+    // The caller may be slow to read; a lock need not wait for that.
+    drop(watch);
+    walk.say("").await;
+    Ok(Answer::Diagnosis(Box::new(walk.found)))
 }
 
 /// One diagnosis.
-struct Diagnoser<'a> {
-    agent: &'a Agent,
+struct Diagnoser<'a, 'r> {
+    broker: &'a Broker,
     plan: Arc<Plan>,
     aws: Arc<AwsSettings>,
-    caller: &'a Caller,
-    context: &'a Context,
-    connection: &'a mut Connection,
+    requester: &'a mut Requester<'r>,
     found: Diagnosis,
 }
 
@@ -99,7 +84,7 @@ struct ActingPrincipal {
     with_mfa: bool,
 }
 
-impl Diagnoser<'_> {
+impl Diagnoser<'_, '_> {
     async fn walk(&mut self) {
         let start = match self.plan.identity.kind {
             IdentityKind::IamUser => self.key_in_vault().await,
@@ -124,7 +109,7 @@ impl Diagnoser<'_> {
 
     /// Gives the roles of the chain: the step, and the name in the configuration.
     fn names_of_roles(&self) -> Vec<(usize, String)> {
-        let catalogue = self.agent.configuration.catalogue();
+        let catalogue = self.broker.config.catalogue();
         let steps = self.plan.keys.iter().enumerate().filter(|(_, key)| matches!(key.step(), Step::AssumeRole(_)));
         let steps: Vec<usize> = steps.map(|(at, _)| at).collect();
         let mut names = Vec::new();
@@ -154,7 +139,7 @@ impl Diagnoser<'_> {
 
     /// Says what is done now.
     async fn say(&mut self, text: &str) {
-        self.connection.tell(&progress(text)).await;
+        self.requester.connection.tell(&progress(text)).await;
     }
 
     /// Tells whether there may be another call.
@@ -166,19 +151,16 @@ impl Diagnoser<'_> {
     fn made(&mut self, action: &str, about: &str, variation: Option<&str>, result: Result<(), &TokenError>) {
         let code = |error: &TokenError| error.code.clone().unwrap_or_else(|| class(error.report.kind));
         let result = result.map_or_else(code, |()| "ok".to_owned());
-        let counters = &self.agent.counters;
+        let counters = &self.broker.counters;
         if action.starts_with("sts:") {
             counters.sts_calls.fetch_add(1, Ordering::Relaxed);
             if result != "ok" {
                 counters.sts_failures.fetch_add(1, Ordering::Relaxed);
             }
         }
-        let mut line = AuditLine::new(self.agent.ports.clock.now().wall, Event::Doctor, result.clone());
-        line.name = Some(self.plan.name.to_string());
-        line.caller = Some(self.caller.clone());
+        let line = self.broker.audit.line(Event::Doctor).result(&result).name(&self.plan.name);
         let how = variation.map(|variation| format!(", {variation}")).unwrap_or_default();
-        line.message = Some(format!("{action} {about}{how}"));
-        self.agent.audit.write(line);
+        self.broker.audit.write(line.caller(self.requester.caller).message(format!("{action} {about}{how}")));
         self.found.calls.push(Made {
             action: action.to_owned(),
             about: about.to_owned(),

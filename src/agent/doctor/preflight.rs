@@ -1,32 +1,35 @@
-//! Where a chain begins: the vault and its key, or the identity's source; then, by one call, the key, the clock and the way
-//! to AWS.
+//! The start of a chain: the vault and its key, or the source of the identity; then, by one call, the key, the clock and the
+//! connection to AWS. If a Region rejects the key, whether another one accepts it.
 
 use super::chain::OF_ROLE;
+use super::policy_reader::listing_of;
 use super::{ActingPrincipal, Diagnoser};
 use crate::failure::Failure;
 use crate::prompts::Subject;
-use crate::renewal::Urgency;
+use crate::rate_limit::Urgency;
+use crate::unknown_key::{accepted_by, id_of};
 use chrono::TimeDelta;
 use rolecall_core::domain::arn::account_of;
 use rolecall_core::domain::credential::{Session, Signer};
 use rolecall_core::domain::diagnosis::attempt::Party;
 use rolecall_core::domain::diagnosis::key::{
-    CLOCK_LIMIT, KeyFacts, Listed, clock, is_unknown_key, minutes, rejected, unreachable,
+    CLOCK_LIMIT, KeyFacts, Listed, clock, is_unknown_key, minutes, rejected, unreachable, wrong_region,
 };
 use rolecall_core::domain::diagnosis::{Cause, Certainty, Finding, Link, LinkKind, State};
 use rolecall_core::domain::error::{Kind, UserError};
 use rolecall_core::domain::plan::{AssumeRole, Step};
+use rolecall_core::domain::regions::{self, Rejected};
 use rolecall_ipc::protocol::process_output;
 use rolecall_platform::os::SET_CLOCK;
 use rolecall_ports::{CallerIdentity, StoredKey, TokenError, VaultState};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
-impl Diagnoser<'_> {
+impl Diagnoser<'_, '_> {
     /// Reads the key; gives who it is and the first step that it signs.
     pub(super) async fn key_in_vault(&mut self) -> Option<(ActingPrincipal, usize)> {
         let identity = self.plan.identity.name.clone();
-        let vault = self.agent.ports.vault.state().await;
+        let vault = self.broker.ports.vault.state().await;
         let fails = |cause, report: &UserError| {
             let finding = Finding::new(cause, LinkKind::Vault, Certainty::Certain, &report.message).kind(report.kind);
             match &report.hint {
@@ -60,8 +63,8 @@ impl Diagnoser<'_> {
             VaultState::Ready => {}
         }
         self.say("reading the vault").await;
-        self.agent.counters.vault_reads.fetch_add(1, Ordering::Relaxed);
-        match self.agent.ports.vault.read(&identity).await {
+        self.broker.counters.vault_reads.fetch_add(1, Ordering::Relaxed);
+        match self.broker.ports.vault.read(&identity).await {
             Ok(stored) => {
                 self.holds(LinkKind::Vault, format!("open, and has a key of {identity}: {}", stored.key.id));
                 self.say_age(&stored);
@@ -78,7 +81,7 @@ impl Diagnoser<'_> {
     }
 
     fn say_age(&mut self, stored: &StoredKey) {
-        let now = self.agent.ports.clock.now().wall;
+        let now = self.broker.ports.clock.now().wall;
         let days = (now - stored.since()).num_days().max(0);
         let overdue = self.plan.identity.rotate_after.and_then(|after| TimeDelta::from_std(after).ok());
         let overdue = overdue.is_some_and(|after| now - stored.since() > after);
@@ -142,15 +145,15 @@ impl Diagnoser<'_> {
     pub(super) async fn session_of_step(&mut self, at: usize) -> Option<(Session, bool)> {
         let plan = Arc::clone(&self.plan);
         let serial = plan.keys[at].step().mfa_serial().cloned();
-        let agent = self.agent;
-        let work = agent.sessions.step(&plan, at, Urgency::Foreground);
+        let broker = self.broker;
+        let work = broker.refresher.step(&plan, at, Urgency::Foreground);
         let outcome = match &serial {
             None => work.await,
             Some(serial) => {
                 self.say("").await;
-                let seat = agent.seat(Subject::Device(serial.clone()), &plan.name, self.caller, self.context);
-                let outcome = agent.asking(work, seat, self.connection).await;
-                agent.sessions.questions.terminal_given_back(self.caller.device.as_ref()).await;
+                let seat = self.requester.seat(&broker.prompts, Subject::Device(serial.clone()), &plan.name);
+                let outcome = self.requester.wait(work, seat).await;
+                broker.prompts.terminal_given_back(self.requester.caller.device.as_ref()).await;
                 outcome
             }
         };
@@ -195,7 +198,7 @@ impl Diagnoser<'_> {
     pub(super) async fn accepted_identity(&mut self, standing: &ActingPrincipal) -> Option<CallerIdentity> {
         self.say("asking AWS who this is").await;
         let region = self.plan.keys[0].step().region().to_owned();
-        let seen = self.agent.ports.tokens.probes().who(&self.aws, &standing.signer, &region).await;
+        let seen = self.broker.ports.tokens.probes().who(&self.aws, &standing.signer, &region).await;
         self.made("sts:GetCallerIdentity", &standing.party.name, None, seen.who.as_ref().map(|_| ()));
         let has_answer = seen.who.is_ok() || seen.who.as_ref().is_err_and(|error| error.code.is_some());
         let key = self.found.links.iter().position(|link| link.kind == LinkKind::Key);
@@ -275,10 +278,46 @@ impl Diagnoser<'_> {
             let finding = Finding::new(Cause::Other, LinkKind::Key, Certainty::Certain, &error.report.message);
             return vec![finding.fix(error.report.hint.clone().unwrap_or_default())];
         }
-        let listed = if is_signature { Listed::Unread } else { self.listing_of(&standing.party.arn, &key.id).await };
+        let listed = if is_signature { Listed::Unread } else { listing_of(self, &standing.party.arn, &key.id).await };
         let account = account_of(&standing.party.arn).map(|account| account.to_string()).unwrap_or_default();
         let facts =
             KeyFacts { identity: &standing.party.name, id: &key.id, owner: &standing.party.arn, account: &account };
         rejected(&code, &facts, listed)
+    }
+
+    /// Asks other Regions of the configuration; returns what is wrong with the Region, if one of them accepts the signer.
+    /// `role` is empty for the identity itself.
+    pub(super) async fn rejected_by_region(
+        &mut self,
+        standing: &ActingPrincipal,
+        asked: &str,
+        role: &str,
+    ) -> Option<Finding> {
+        if !self.may_call() {
+            return None;
+        }
+        self.say("asking another Region").await;
+        let at = self.plan.keys.iter().position(|key| key.step().region() == asked).unwrap_or_default();
+        let earlier = self.plan.keys[..at].iter().map(|key| key.step().region().to_owned());
+        let given = self.plan.regions_besides(at);
+        let regions = regions::besides(asked, given.into_iter().chain(earlier));
+        let (accepted, answers) = accepted_by(&self.broker.ports, &self.aws, &standing.signer, regions).await;
+        for (region, answer) in &answers {
+            let about = format!("{} in {region}", standing.party.name);
+            self.made("sts:GetCallerIdentity", &about, None, answer.as_ref().copied());
+        }
+        let accepted = accepted?;
+        let name = if role.is_empty() { self.plan.name.as_str() } else { role };
+        let section = if role.is_empty() { self.plan.section_of(at) } else { format!("[roles.{role}]") };
+        Some(wrong_region(
+            &Rejected {
+                key_id: id_of(&standing.signer),
+                account: accepted.who.account.as_str(),
+                asked,
+                accepted_by: &accepted.region,
+                section: &section,
+            },
+            name,
+        ))
     }
 }

@@ -1,22 +1,15 @@
 //! The two bodies that a session is served in: made once, then kept beside its line, in locked pages.
 
+use crate::credentials::{Bodies, CachedCredentials, target};
 use crate::locked_memory::LockedBytes;
-use crate::refresh::{CachedCredentials, target};
 use bytes::Bytes;
 use chrono::TimeDelta;
 use rolecall_core::domain::arn::AccountId;
 use rolecall_core::domain::plan::Plan;
 use rolecall_ipc::protocol::process_output::{self, OUTPUT_MAX, timestamp};
 use serde::Serialize;
-use std::sync::{Arc, OnceLock};
+use std::sync::Arc;
 use zeroize::Zeroizing;
-
-/// What was made of a session so far.
-#[derive(Debug, Default)]
-pub(crate) struct Bodies {
-    container: OnceLock<Option<LockedBytes>>,
-    imds: OnceLock<Option<LockedBytes>>,
-}
 
 /// What is said, in the order of AWS's own documents. `Token` and not `SessionToken`: only the Rust SDK takes both.
 #[derive(Serialize)]

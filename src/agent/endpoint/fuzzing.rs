@@ -1,6 +1,6 @@
 //! Entry point of `fuzz/` into the shared HTTP port. Compiled for cargo-fuzz only.
 
-use super::listener::{HEAD_MAX, Service, answer};
+use super::http_port::{HEAD_MAX, Service, answer};
 use crate::Agent;
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
@@ -14,7 +14,7 @@ pub const PORT: u16 = 4711;
 /// Serves one connection on which a client sends these bytes; returns what the agent sends.
 pub async fn serve(agent: &Arc<Agent>, sent: &[u8]) -> Vec<u8> {
     let mut answers = Vec::new();
-    let weak = Arc::downgrade(agent);
+    let weak = Arc::downgrade(&agent.endpoint);
     let service = service_fn(|request| {
         let weak = weak.clone();
         async move { Ok::<_, Infallible>(answer(&weak, &request, PORT, &Service::Shared).await) }

@@ -79,6 +79,11 @@ impl Problem {
     }
 }
 
+/// Returns the problem of a session without memory for its body.
+pub(super) fn no_memory() -> Problem {
+    Problem::new(StatusCode::SERVICE_UNAVAILABLE, "Unavailable", "there is no memory for an answer; ask again")
+}
+
 /// Gives JSON; without a charset behind its name, which aws-sdk-go would not take for JSON.
 pub(super) fn json(status: StatusCode, body: Bytes) -> Answer {
     answer(status, "application/json", body)

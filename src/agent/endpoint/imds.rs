@@ -6,17 +6,15 @@
 //!
 //! Each service has a port of its own, because the AWS SDK for Go drops a path prefix of the endpoint address.
 
-use super::container::no_memory;
 use super::credentials_body;
-use super::http::{Answer, Problem, check, json, single, text};
+use super::http::{Answer, Problem, check, json, no_memory, single, text};
 use super::leases::EndpointLease;
-use super::{Digest, digest, new_token};
-use crate::Agent;
+use super::serving::{refuse_token, serve_lease};
+use super::tokens::new_token;
+use crate::broker::Broker;
 use hyper::header::HeaderValue;
 use hyper::{Method, Request, StatusCode};
 use rolecall_core::domain::credential::FLOOR_OF_METADATA;
-use std::collections::HashMap;
-use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 const TOKEN_PATH: &str = "/latest/api/token";
@@ -27,46 +25,14 @@ const TOKEN_HEADER: &str = "x-aws-ec2-metadata-token";
 /// The longest that EC2 gives.
 const TTL_MAX: u64 = 21_600;
 
-/// JavaScript's SDK asks for a new token with every call: the oldest make room.
-const TOKENS_MAX: usize = 4096;
-
-/// The tokens of one service, and until when each is good, by the boot-time clock.
-#[derive(Default)]
-pub(super) struct Tokens(Mutex<HashMap<Digest, Duration>>);
-
-impl Tokens {
-    fn all(&self) -> MutexGuard<'_, HashMap<Digest, Duration>> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    fn add(&self, token: &[u8], now: Duration, ttl: Duration) {
-        let mut all = self.all();
-        if all.len() >= TOKENS_MAX {
-            all.retain(|_, until| now < *until);
-        }
-        if all.len() >= TOKENS_MAX {
-            // A half at once: a search for each one more would be made for every call.
-            let mut ends: Vec<Duration> = all.values().copied().collect();
-            ends.sort_unstable();
-            let middle = ends[ends.len() / 2];
-            all.retain(|_, until| *until > middle);
-        }
-        all.insert(digest(token), now + ttl);
-    }
-
-    fn has(&self, token: &[u8], now: Duration) -> bool {
-        self.all().get(&digest(token)).is_some_and(|until| now < *until)
-    }
-}
-
 /// Answers one request.
-pub(super) async fn answer<B>(agent: &Agent, request: &Request<B>, grant: &EndpointLease) -> Result<Answer, Problem> {
+pub(super) async fn answer<B>(broker: &Broker, request: &Request<B>, grant: &EndpointLease) -> Result<Answer, Problem> {
     let path = request.uri().path_and_query().map_or("", |path| path.as_str());
     check(request, grant.port(), &[method(path)])?;
-    if !grant.holds(agent) {
+    if !grant.holds(broker.ports.clock.now().boot) {
         return Err(over());
     }
-    serve(agent, request, grant, path, grant.port()).await
+    serve(broker, request, grant, path, grant.port()).await
 }
 
 /// Returns the method of a path.
@@ -74,20 +40,20 @@ pub(super) fn method(path: &str) -> Method {
     if path == TOKEN_PATH { Method::PUT } else { Method::GET }
 }
 
-/// Answers one request that `http::check` has accepted, for a grant that holds.
+/// Answers one request that `http::check` has accepted, for a valid lease.
 pub(super) async fn serve<B>(
-    agent: &Agent,
+    broker: &Broker,
     request: &Request<B>,
     grant: &EndpointLease,
     path: &str,
     port: u16,
 ) -> Result<Answer, Problem> {
-    let now = agent.ports.clock.now().boot;
+    let now = broker.ports.clock.now().boot;
     if path == TOKEN_PATH {
         return give_token(request, grant, now);
     }
     if !single(request, TOKEN_HEADER).is_some_and(|token| grant.tokens.has(token, now)) {
-        agent.refuse_token(port);
+        refuse_token(broker, port);
         return Err(Problem::new(
             StatusCode::UNAUTHORIZED,
             "Unauthorized",
@@ -99,7 +65,7 @@ pub(super) async fn serve<B>(
         None if !name.is_empty() => Err(nothing()),
         None | Some("") => Ok(text(StatusCode::OK, grant.name.clone())),
         Some(name) if name == grant.name => {
-            let (_, given) = agent.serve_lease(grant, FLOOR_OF_METADATA).await?;
+            let (_, given) = serve_lease(broker, grant, FLOOR_OF_METADATA).await?;
             Ok(json(StatusCode::OK, credentials_body::imds(&given.held).ok_or_else(no_memory)?))
         }
         Some(_) => Err(nothing()),
@@ -125,7 +91,7 @@ fn nothing() -> Problem {
     Problem::new(StatusCode::NOT_FOUND, "NotFound", "of an instance's metadata only its credentials are here")
 }
 
-/// Says that the one it was for has ended.
+/// Returns the problem of a service whose lease has ended.
 pub(super) fn over() -> Problem {
     Problem::new(
         StatusCode::FORBIDDEN,

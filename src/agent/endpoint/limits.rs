@@ -3,9 +3,9 @@
 //! A shell that switches itself is not refused, since it lives for days. The oldest of what it switched to makes room: not
 //! with the next switch, as a job in its background goes on with what it was started with.
 
-use super::Digest;
 use super::lease_owner::LeaseOwner;
 use super::leases::EndpointLease;
+use super::tokens::Digest;
 use rolecall_core::domain::error::{Kind, UserError};
 use std::collections::HashMap;
 use std::sync::Arc;

@@ -1,16 +1,18 @@
 //! Addresses of this machine that lead a browser to a secret one, once: a command line can be read by others, and a
 //! sign-in URL in it would be theirs to open.
 
-use super::Digest;
 use super::http::{Answer, text};
+use super::tokens::Digest;
 use hyper::StatusCode;
 use hyper::header::{HeaderName, HeaderValue, LOCATION};
 use rolecall_core::domain::secret::SigninUrl;
+use rolecall_platform::panics::Guard;
 use std::collections::HashMap;
+use std::sync::Mutex;
 use std::time::Duration;
 
 /// A browser that is started for it is there within seconds, a cold one on a slow disk within half a minute.
-pub(crate) const WAITS: Duration = Duration::from_mins(1);
+pub(super) const WAITS: Duration = Duration::from_mins(1);
 
 /// Below this path.
 pub(super) const PATH: &str = "/console/";
@@ -18,37 +20,38 @@ pub(super) const PATH: &str = "/console/";
 /// More at once than a person opens; who asks for more loses the oldest.
 const MOST: usize = 64;
 
-/// Where to, and until when by the boot-time clock.
+/// The target of each address, and its end by the boot clock.
 #[derive(Default)]
-pub(super) struct RedirectTickets(HashMap<Digest, (SigninUrl, Duration)>);
+pub(crate) struct RedirectTickets(Mutex<HashMap<Digest, (SigninUrl, Duration)>>);
 
 impl RedirectTickets {
-    pub(super) fn expect(&mut self, nonce: Digest, url: SigninUrl, now: Duration) {
+    pub(super) fn expect(&self, nonce: Digest, url: SigninUrl, now: Duration) {
         self.forget_old(now);
-        if self.0.len() >= MOST
-            && let Some(oldest) = self.0.iter().min_by_key(|(_, (_, until))| *until).map(|(nonce, _)| *nonce)
+        let mut all = self.0.guard();
+        if all.len() >= MOST
+            && let Some(oldest) = all.iter().min_by_key(|(_, (_, until))| *until).map(|(nonce, _)| *nonce)
         {
-            self.0.remove(&oldest);
+            all.remove(&oldest);
         }
-        self.0.insert(nonce, (url, now + WAITS));
+        all.insert(nonce, (url, now + WAITS));
     }
 
-    /// Gives where a visitor is to go; the second one is told nothing.
-    pub(super) fn take(&mut self, nonce: &Digest, now: Duration) -> Option<SigninUrl> {
-        self.0.remove(nonce).filter(|(_, until)| now < *until).map(|(url, _)| url)
+    /// Returns the target for a visitor; a second visitor gets none.
+    pub(super) fn take(&self, nonce: &Digest, now: Duration) -> Option<SigninUrl> {
+        self.0.guard().remove(nonce).filter(|(_, until)| now < *until).map(|(url, _)| url)
     }
 
-    pub(super) fn forget_old(&mut self, now: Duration) {
-        self.0.retain(|_, (_, until)| now < *until);
+    pub(super) fn forget_old(&self, now: Duration) {
+        self.0.guard().retain(|_, (_, until)| now < *until);
     }
 
-    pub(super) fn forget_all(&mut self) {
-        self.0.clear();
+    pub(crate) fn forget_all(&self) {
+        self.0.guard().clear();
     }
 
-    /// Takes back what nobody has come for.
-    pub(super) fn forget(&mut self, nonce: &Digest) {
-        self.0.remove(nonce);
+    /// Removes an address that has had no visitor.
+    pub(super) fn forget(&self, nonce: &Digest) {
+        self.0.guard().remove(nonce);
     }
 }
 

@@ -5,6 +5,7 @@
 
 use super::{PromptPlace, PromptReply, Prompts, Showing, State, Subject, Unanswered};
 use rolecall_core::domain::question::{Device, Surroundings};
+use rolecall_platform::panics::Guard;
 use rolecall_ports::PromptResult;
 use std::sync::Arc;
 use std::time::Duration;
@@ -24,7 +25,7 @@ impl Prompts {
         'seats: loop {
             let Some(showing) = self.showing_at(subject, PromptPlace::can_be_shown) else { return Ok(None) };
             let Showing { asks: seat, surroundings, question, .. } = showing;
-            let program = self.state().pinentry.clone();
+            let program = self.state.guard().pinentry.clone();
             let mut left = START;
             for way in surroundings.ways() {
                 if left.is_zero() {
@@ -67,14 +68,14 @@ impl Prompts {
     /// Gives the turn at a terminal: two questions at once would draw over each other.
     pub(super) fn turn_at(&self, way: &Surroundings) -> Option<Arc<Turn<()>>> {
         let path = &way.terminal.as_ref()?.device.path;
-        let State { terminals, .. } = &mut *self.state();
+        let State { terminals, .. } = &mut *self.state.guard();
         terminals.retain(|known, turn| known == path || Arc::strong_count(turn) > 1);
         Some(Arc::clone(terminals.entry(path.clone()).or_default()))
     }
 
     /// Returns when nothing is drawn on a terminal any more that was drawn for somebody who has left.
     pub(crate) async fn terminal_given_back(&self, terminal: Option<&Device>) {
-        let turn = terminal.and_then(|device| self.state().terminals.get(&device.path).map(Arc::clone));
+        let turn = terminal.and_then(|device| self.state.guard().terminals.get(&device.path).map(Arc::clone));
         if let Some(turn) = turn {
             let free = async {
                 drop(turn.lock().await);

@@ -1,13 +1,14 @@
 //! What is wanted of the person: the questions that are open, and for a while those that nobody answered, for `status`.
 
 use super::{PromptPlace, PromptReply, Prompts, Subject, Unanswered};
-use crate::refresh::Outcome;
+use crate::credentials::Outcome;
 use chrono::{DateTime, Utc};
 use rolecall_core::domain::arn::MfaSerial;
 use rolecall_core::domain::names::Name;
 use rolecall_core::domain::question::{Question, Wanted};
 use rolecall_core::domain::secret::MfaCode;
 use rolecall_ipc::protocol::status::QuestionStatus;
+use rolecall_platform::panics::Guard;
 use std::time::Duration;
 use tokio::sync::{mpsc, oneshot};
 
@@ -56,14 +57,15 @@ pub(crate) struct Answered {
 impl Prompts {
     /// Tells whether a person is being asked for a device's code, or its next one is waited for.
     pub(crate) fn is_open(&self, serial: &MfaSerial) -> bool {
-        let is_asked = || self.state().wanted.get(&Subject::Device(serial.clone())).is_some_and(PendingPrompt::is_open);
+        let is_asked =
+            || self.state.guard().wanted.get(&Subject::Device(serial.clone())).is_some_and(PendingPrompt::is_open);
         self.codes.is_awaited(serial) || is_asked()
     }
 
     /// Takes note that a device's code has come, whoever gave it: what could not be asked is wanted no longer.
     pub(crate) fn settle(&self, serial: &MfaSerial) {
         let subject = Subject::Device(serial.clone());
-        let mut state = self.state();
+        let mut state = self.state.guard();
         if state.wanted.get(&subject).is_some_and(|wish| !wish.is_open()) {
             state.wanted.remove(&subject);
         }
@@ -71,7 +73,7 @@ impl Prompts {
 
     /// Gives a code, which was taken, to an open question; gives it back if there is none.
     pub(crate) fn answer(&self, serial: &MfaSerial, code: MfaCode) -> Result<Answered, MfaCode> {
-        let state = self.state();
+        let state = self.state.guard();
         let wish = state.wanted.get(&Subject::Device(serial.clone()));
         let Some((given, unlocks)) = wish.and_then(|wish| Some((wish.given.as_ref()?, wish.unlock.clone()?))) else {
             return Err(code);
@@ -85,13 +87,13 @@ impl Prompts {
 
     /// Tells since when something is wanted.
     pub(super) fn since(&self, subject: &Subject) -> DateTime<Utc> {
-        self.state().wanted.get(subject).map_or_else(|| self.clock.now().wall, |wish| wish.since)
+        self.state.guard().wanted.get(subject).map_or_else(|| self.clock.now().wall, |wish| wish.since)
     }
 
     /// Gives what `status` shows.
     pub(crate) fn status(&self) -> Vec<QuestionStatus> {
         let now = self.clock.now().boot;
-        let mut state = self.state();
+        let mut state = self.state.guard();
         state.wanted.retain(|_, wish| wish.is_remembered(now));
         let mut all: Vec<QuestionStatus> = state.wanted.values().map(PendingPrompt::shown).collect();
         all.sort_by_key(|question| question.since);
@@ -154,7 +156,7 @@ impl<'a> Opened<'a> {
         given: mpsc::UnboundedSender<SubmittedCode>,
     ) -> Self {
         let now = questions.clock.now();
-        let mut state = questions.state();
+        let mut state = questions.state.guard();
         state.wanted.retain(|_, wish| wish.is_remembered(now.boot));
         let since = state.wanted.get(subject).map_or((now.wall, now.boot), |before| (before.since, before.since_boot));
         let wish = PendingPrompt {
@@ -172,19 +174,19 @@ impl<'a> Opened<'a> {
     /// Wants no longer what somebody has refused; gives what was said.
     pub(super) fn unless_refused(&self, said: Result<PromptReply, Unanswered>) -> Result<PromptReply, Unanswered> {
         if matches!(said, Err(Unanswered::Cancelled)) {
-            self.questions.state().wanted.remove(self.subject);
+            self.questions.state.guard().wanted.remove(self.subject);
         }
         said
     }
 
     pub(super) fn answered(self) {
-        self.questions.state().wanted.remove(self.subject);
+        self.questions.state.guard().wanted.remove(self.subject);
     }
 }
 
 impl Drop for Opened<'_> {
     fn drop(&mut self) {
-        if let Some(wish) = self.questions.state().wanted.get_mut(self.subject) {
+        if let Some(wish) = self.questions.state.guard().wanted.get_mut(self.subject) {
             wish.given = None;
         }
     }

@@ -4,10 +4,10 @@
 //! one code signs, and the person is asked where the person is. AWS tells every part of itself about a new key in its own
 //! time, so a key that is not known yet is waited for.
 
-use super::steps::Rotation;
-use super::{Entry, progress};
+use super::journal::Entry;
+use super::steps::{Rotation, progress};
+use crate::backoff::Backoff;
 use crate::deadline::Deadline;
-use crate::failure::Failure;
 use crate::prompts::Subject;
 use rolecall_core::domain::credential::{AccessKey, Signer};
 use rolecall_core::domain::error::{Kind, UserError};
@@ -56,23 +56,22 @@ impl Ask<'_> {
 /// Pauses that grow, until patience ends; by the boot-time clock.
 struct Pauses {
     end: Duration,
-    next: Duration,
+    backoff: Backoff,
 }
 
 impl Pauses {
     fn new(now: Duration) -> Self {
-        Self { end: now + PATIENCE, next: PAUSE_MIN }
+        Self { end: now + PATIENCE, backoff: Backoff::new(PAUSE_MIN, PAUSE_MAX) }
     }
 
     /// Gives when to try again; `None` when it has been long enough.
     fn until(&mut self, now: Duration) -> Option<Duration> {
-        let at = now + self.next;
-        self.next = (self.next * 2).min(PAUSE_MAX);
+        let at = now + self.backoff.pause();
         (at <= self.end).then_some(at)
     }
 }
 
-impl Rotation<'_> {
+impl Rotation<'_, '_> {
     /// Asks IAM and waits out what passes by itself. The error is AWS's, with a hint that names identity and policy.
     pub(super) async fn ask(&mut self, ask: Ask<'_>) -> Result<CallResult, TokenError> {
         let mut pauses = Pauses::new(self.now());
@@ -95,7 +94,7 @@ impl Rotation<'_> {
             }
             if error.outlook == Retryability::SignerExpired && !renewed {
                 renewed = true;
-                self.agent.sessions.drop_expired(self.plan.key());
+                self.broker.refresher.cache.drop_expired(self.plan.key());
                 continue;
             }
             let is_passing = match ask {
@@ -116,7 +115,7 @@ impl Rotation<'_> {
     }
 
     async fn call(&self, signer: &Signer, ask: Ask<'_>) -> Result<CallResult, TokenError> {
-        let keys = self.agent.ports.tokens.access_keys();
+        let keys = self.keys.ports.tokens.access_keys();
         let (aws, user) = (&self.aws, self.user()?);
         match ask {
             Ask::Create => keys.create(aws, signer, user).await.map(CallResult::Key),
@@ -160,8 +159,8 @@ impl Rotation<'_> {
         for region in self.regions() {
             let mut is_checked = false;
             loop {
-                self.agent.counters.sts_calls.fetch_add(1, Ordering::Relaxed);
-                let error = match self.agent.ports.tokens.caller_identity(&self.aws, key, &region).await {
+                self.broker.counters.sts_calls.fetch_add(1, Ordering::Relaxed);
+                let error = match self.keys.ports.tokens.caller_identity(&self.aws, key, &region).await {
                     Ok(who) if who.arn == self.arn() => {
                         is_proven = true;
                         break;
@@ -175,7 +174,7 @@ impl Rotation<'_> {
                     }
                     Err(error) => error,
                 };
-                self.agent.counters.sts_failures.fetch_add(1, Ordering::Relaxed);
+                self.broker.counters.sts_failures.fetch_add(1, Ordering::Relaxed);
                 if !is_unknown_key(&error) && error.outlook != Retryability::Transient {
                     return Err(self.named(error).report);
                 }
@@ -216,19 +215,19 @@ impl Rotation<'_> {
         if stored.key.id == new.id {
             return false;
         }
-        self.agent.counters.sts_calls.fetch_add(1, Ordering::Relaxed);
-        let answer = self.agent.ports.tokens.caller_identity(&self.aws, &stored.key, region).await;
+        self.broker.counters.sts_calls.fetch_add(1, Ordering::Relaxed);
+        let answer = self.keys.ports.tokens.caller_identity(&self.aws, &stored.key, region).await;
         answer.is_err_and(|error| is_unknown_key(&error))
     }
 
     /// Says what is waited for, and waits.
     pub(super) async fn pause(&mut self, step: &str, why: &str, until: Duration) {
         self.say(progress(step, why)).await;
-        self.agent.ports.clock.sleep_until(until).await;
+        self.keys.ports.clock.sleep_until(until).await;
     }
 
     pub(super) fn now(&self) -> Duration {
-        self.agent.ports.clock.now().boot
+        self.keys.ports.clock.now().boot
     }
 
     /// Gives what signs the next call: the vault's key, or the session of the identity's device.
@@ -237,10 +236,9 @@ impl Rotation<'_> {
             return Ok(Signer::Key(self.stored()?.key.clone()));
         }
         let serial = self.plan.mfa_serial().expect("a session signs only where there is a device").clone();
-        let seat = self.agent.seat(Subject::Device(serial), &self.plan.name, self.caller, self.context);
-        let session = self.agent.sessions.get(&self.plan, Deadline::new());
-        let given = self.agent.asking(session, seat, self.connection).await;
-        let given = given.map_err(|Failure { report, .. }| report)?;
+        let seat = self.requester.seat(&self.broker.prompts, Subject::Device(serial), &self.plan.name);
+        let session = self.broker.refresher.get(&self.plan, Deadline::new());
+        let given = self.requester.wait(session, seat).await?;
         process_output::parse(&given.held.line)
             .map(Signer::Session)
             .ok_or_else(|| UserError::new(Kind::Failed, "a session in memory cannot be read back"))

@@ -9,10 +9,11 @@ use rolecall_core::domain::error::{Kind, UserError};
 use rolecall_core::domain::names::Name;
 use rolecall_platform::blocking::STATE;
 use rolecall_platform::files::StateFile;
+use rolecall_platform::panics::Guard;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::path::Path;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 /// The form of the file.
@@ -113,7 +114,7 @@ impl Journal {
     pub(crate) async fn record(&self, identity: &Name, entry: Option<&Entry>) -> Result<(), UserError> {
         let (identity, entry) = (identity.to_string(), entry.cloned());
         self.run(move |journal| {
-            let _one_at_a_time = journal.writing.lock().unwrap_or_else(PoisonError::into_inner);
+            let _one_at_a_time = journal.writing.guard();
             let mut content = journal.load()?;
             content.v = VERSION;
             let before = content.rotations.get(&identity).cloned();

@@ -22,7 +22,7 @@ const TRIES: usize = 3;
 /// How long a key that was just made may be missing from the list of keys.
 const LIST_LAG: Duration = Duration::from_secs(4);
 
-impl Rotation<'_> {
+impl Rotation<'_, '_> {
     /// Makes a new key and puts it into the vault beside the old one.
     pub(super) async fn begin(&mut self, delete: Option<&str>) -> Result<Entry, UserError> {
         let old = self.stored()?.key.id.clone();

@@ -8,15 +8,15 @@
 
 use super::calls::orphans;
 use super::journal::{Entry, Step};
-use super::progress;
-use crate::Agent;
-use crate::caller::Caller;
-use crate::server::Connection;
+use crate::audit::{AuditLine, Event};
+use crate::broker::Broker;
+use crate::identities::KeyStore;
+use crate::requester::Requester;
 use rolecall_core::domain::arn::IamUser;
 use rolecall_core::domain::catalogue::{AwsSettings, IdentityKind};
 use rolecall_core::domain::error::{Kind, UserError};
 use rolecall_core::domain::plan::Plan;
-use rolecall_ipc::protocol::message::{Context, Progress};
+use rolecall_ipc::protocol::message::Progress;
 use rolecall_ipc::protocol::status::Rotated;
 use rolecall_ports::{Retryability, StoredKey, TokenError};
 use std::sync::Arc;
@@ -25,13 +25,12 @@ use std::sync::Arc;
 const REGIONS_MAX: usize = 8;
 
 /// One rotation while it runs.
-pub(super) struct Rotation<'a> {
-    pub(super) agent: &'a Agent,
+pub(super) struct Rotation<'a, 'r> {
+    pub(super) broker: &'a Broker,
+    pub(super) keys: &'a KeyStore,
     pub(super) plan: Arc<Plan>,
     pub(super) aws: Arc<AwsSettings>,
-    pub(super) caller: &'a Caller,
-    pub(super) context: &'a Context,
-    pub(super) connection: &'a mut Connection,
+    pub(super) requester: &'a mut Requester<'r>,
     /// Whether a session with an MFA code signs the calls to IAM.
     pub(super) by_session: bool,
     stored: Option<StoredKey>,
@@ -40,33 +39,21 @@ pub(super) struct Rotation<'a> {
     resumed: bool,
 }
 
-impl<'a> Rotation<'a> {
+impl<'a, 'r> Rotation<'a, 'r> {
     pub(super) fn new(
-        agent: &'a Agent,
+        broker: &'a Broker,
+        keys: &'a KeyStore,
         plan: Arc<Plan>,
-        aws: Arc<AwsSettings>,
-        caller: &'a Caller,
-        context: &'a Context,
-        connection: &'a mut Connection,
+        requester: &'a mut Requester<'r>,
     ) -> Self {
-        Self {
-            agent,
-            plan,
-            aws,
-            caller,
-            context,
-            connection,
-            by_session: false,
-            stored: None,
-            user: None,
-            deleted: Vec::new(),
-            resumed: false,
-        }
+        let aws = keys.config.catalogue().aws.clone();
+        let (by_session, stored, user, deleted, resumed) = Default::default();
+        Self { broker, keys, plan, aws, requester, by_session, stored, user, deleted, resumed }
     }
 
     /// Goes from wherever the rotation stands to its end.
     pub(super) async fn run(&mut self, delete: Option<&str>) -> Result<Rotated, UserError> {
-        let stored = self.agent.ports.vault.read(&self.plan.identity.name).await?;
+        let stored = self.keys.ports.vault.read(&self.plan.identity.name).await?;
         self.user = Some(IamUser::new(&stored.arn).map_err(|why| {
             UserError::new(Kind::Refused, format!("the key of {} cannot be rotated: {why}", self.plan.identity.name))
                 .hint(format!("it belongs to {}; only an IAM user's key can be", stored.arn))
@@ -99,10 +86,10 @@ impl<'a> Rotation<'a> {
     /// for it for one of its own.
     async fn check_alone(&self, stored: &StoredKey) -> Result<(), UserError> {
         let name = &self.plan.identity.name;
-        let catalogue = self.agent.configuration.catalogue();
+        let catalogue = self.keys.config.catalogue();
         let others = catalogue.identities.values().filter(|other| other.kind == IdentityKind::IamUser);
         for other in others.filter(|other| other.name != *name) {
-            let Ok(theirs) = self.agent.ports.vault.read(&other.name).await else { continue };
+            let Ok(theirs) = self.keys.ports.vault.read(&other.name).await else { continue };
             if theirs.arn == stored.arn {
                 return Err(UserError::new(
                     Kind::Refused,
@@ -136,7 +123,7 @@ impl<'a> Rotation<'a> {
                 first: Some(first),
                 key: next.key,
                 created: next.created,
-                stored: self.agent.ports.clock.now().wall,
+                stored: self.keys.ports.clock.now().wall,
                 next: None,
                 // The file that an import took the old one from has no use for another.
                 imported: false,
@@ -169,7 +156,7 @@ impl<'a> Rotation<'a> {
     /// left to finish.
     async fn stand(&mut self) -> Result<Option<Entry>, UserError> {
         let name = self.plan.identity.name.clone();
-        let entry = self.agent.rotations.journal.entry(&name).await?;
+        let entry = self.keys.rotations.journal.entry(&name).await?;
         let stored = self.stored()?.clone();
         let next = stored.next.as_ref().map(|next| next.key.id.clone());
         let Some(mut entry) = entry.filter(|entry| entry.user == stored.arn) else {
@@ -219,7 +206,7 @@ impl<'a> Rotation<'a> {
 
     /// Sees that the vault gives the new key back before the old one is touched: what a keyring took it may not have kept.
     async fn confirm(&self, new: &str) -> Result<(), UserError> {
-        let there = self.agent.ports.vault.read(&self.plan.identity.name).await?.key.id;
+        let there = self.keys.ports.vault.read(&self.plan.identity.name).await?.key.id;
         if there == new {
             return Ok(());
         }
@@ -259,7 +246,7 @@ impl<'a> Rotation<'a> {
 
     /// Makes an entry for a rotation that begins.
     pub(super) fn entry(&self, old: &str, before: Vec<String>) -> Entry {
-        let now = self.agent.ports.clock.now().wall;
+        let now = self.keys.ports.clock.now().wall;
         let user = self.arn().to_owned();
         Entry { step: Step::Create, user, old: old.to_owned(), new: None, before, since: now, until: now }
     }
@@ -271,27 +258,29 @@ impl<'a> Rotation<'a> {
     }
 
     pub(super) async fn record(&self, entry: &Entry) -> Result<(), UserError> {
-        self.agent.rotations.journal.record(&self.plan.identity.name, Some(entry)).await
+        self.keys.rotations.journal.record(&self.plan.identity.name, Some(entry)).await
     }
 
     pub(super) async fn forget(&self) -> Result<(), UserError> {
-        self.agent.rotations.journal.record(&self.plan.identity.name, None).await
+        self.keys.rotations.journal.record(&self.plan.identity.name, None).await
     }
 
     pub(super) async fn write(&mut self, key: StoredKey) -> Result<(), UserError> {
-        self.agent.ports.vault.write(&self.plan.identity.name, &key).await?;
+        self.keys.ports.vault.write(&self.plan.identity.name, &key).await?;
         self.stored = Some(key);
         Ok(())
     }
 
     /// Tells the one who waits and the audit log that a step is done.
     pub(super) async fn step(&mut self, step: &str, text: &str, access_key_id: Option<&str>) {
-        self.agent.audit_rotation(&self.plan.identity.name, text, access_key_id, self.caller);
+        let audit = &self.keys.audit;
+        let line = audit.line(Event::Rotate).name(&self.plan.identity.name).caller(self.requester.caller).message(text);
+        audit.write(AuditLine { access_key_id: access_key_id.map(str::to_owned), ..line });
         self.say(progress(step, text)).await;
     }
 
     pub(super) async fn say(&mut self, progress: Progress) {
-        self.connection.tell(&progress).await;
+        self.requester.connection.tell(&progress).await;
     }
 
     pub(super) fn stored(&self) -> Result<&StoredKey, UserError> {
@@ -323,7 +312,7 @@ impl<'a> Rotation<'a> {
 
     /// Gives the regions in which the vault's key signs: the identity's own, and those of the first calls of its roles.
     pub(super) fn regions(&self) -> Vec<String> {
-        let catalogue = self.agent.configuration.catalogue();
+        let catalogue = self.keys.config.catalogue();
         let identity = &self.plan.identity.name;
         let mut regions = vec![self.plan.keys[0].step().region().to_owned()];
         for role in catalogue.roles.values() {
@@ -336,4 +325,9 @@ impl<'a> Rotation<'a> {
         regions.truncate(REGIONS_MAX);
         regions
     }
+}
+
+/// Returns the message of a step for the waiting caller.
+pub(super) fn progress(step: &str, text: impl Into<String>) -> Progress {
+    Progress { step: step.to_owned(), text: text.into() }
 }
