@@ -29,9 +29,10 @@ fn names_the_region(output: &Output, account: &str) {
 fn region_not_enabled_is_named_and_the_key_is_kept() {
     let home = Home::ready(&in_opt_in_region(TUTORIAL));
     names_the_region(&home.run(["get", "prod"]), AUTH_ACCOUNT);
-    let probe =
-        home.events("sts").into_iter().find(|line| line["message"].as_str().is_some_and(|m| m.contains("eu-west-1")));
-    assert_eq!(probe.expect("the call to the other Region is logged")["result"], "ok");
+    let is_probe = |line: &Value| line["message"].as_str().is_some_and(|m| m.contains("eu-west-1"));
+    let probe = || home.events("sts").into_iter().find(is_probe);
+    until("the call to the other Region is logged", || probe().is_some());
+    assert_eq!(probe().unwrap()["result"], "ok");
     home.aws.world(|world| {
         for account in [AUTH_ACCOUNT, WORKLOAD_ACCOUNT] {
             world.account(account).enabled_regions.insert(OPT_IN.to_owned());
@@ -173,7 +174,9 @@ fn import_warns_of_a_region_that_is_not_enabled() {
     assert!(home.run(["identity", "remove", "far", "--yes"]).status.success());
     let config = std::fs::read_to_string(home.config()).unwrap();
     let config = config.split("[identities.far]").next().unwrap();
-    std::fs::write(home.config(), config).unwrap();
+    // In one step: half of a file would be another configuration, with another vault.
+    std::fs::write(home.path("next.toml"), config).unwrap();
+    std::fs::rename(home.path("next.toml"), home.config()).unwrap();
     put(&format!("[far]\naws_access_key_id = {}\naws_secret_access_key = {}\n", key.id, key.secret));
     std::fs::write(home.path(".aws/config"), format!("[profile far]\nregion = {OPT_IN}\n")).unwrap();
     let imported = home.run(["import", "--yes"]);
