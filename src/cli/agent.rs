@@ -45,9 +45,8 @@ pub(super) fn run(paths: &Paths, command: &AgentCommand) -> Result<(), Failure> 
         AgentCommand::Install(args) => install::install(paths, args),
         AgentCommand::Uninstall(args) => install::uninstall(paths, args),
         AgentCommand::Restart => {
-            // Before the one that runs is ended: the next one would refuse to start.
-            paths.conflict.clone().map_or(Ok(()), Err)?;
-            paths.ensure_answered()?;
+            // Before the running agent is stopped: the next one would refuse to start.
+            paths.ensure_usable()?;
             let was_running = stop(paths)?;
             if let Err(report) = note_places(paths) {
                 // On a full disk; an agent that this command starts itself gets the variables.

@@ -23,10 +23,7 @@ pub(super) fn load(paths: &Paths) -> Result<Config, UserError> {
 
 /// The same, with where each entry stands.
 pub(super) fn load_whole(paths: &Paths) -> Result<Loaded, UserError> {
-    paths.ensure_answered()?;
-    if let Some(report) = paths.conflict.as_ref().or(paths.homeless.as_ref()) {
-        return Err(report.clone());
-    }
+    paths.ensure_usable()?;
     config_loader::load(&paths.config).map_err(|e| e.report())
 }
 

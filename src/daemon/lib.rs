@@ -158,8 +158,7 @@ async fn note_interrupts(interrupted: Arc<AtomicBool>) {
 
 fn world(interrupted: Arc<AtomicBool>) -> Result<oneshot::SetupContext, UserError> {
     let paths = Paths::from_env()?;
-    paths.homeless.clone().map_or(Ok(()), Err)?;
-    paths.ensure_answered()?;
+    paths.ensure_usable()?;
     reach::ensure_seen(&paths.state)?;
     files::ensure_private_dir(&paths.state)?;
     let catalogue = config_loader::load(&paths.config).map_err(|e| e.report())?.catalogue;
@@ -191,14 +190,8 @@ fn start(activated: listenfd::ListenFd) -> Result<(Paths, Socket), BindError> {
     // Not to keep a file system busy, or hang on one, for being started there.
     env::set_current_dir("/").map_err(|e| cannot_start("cannot leave the working directory", &e))?;
     let mut paths = Paths::from_env().map_err(BindError::Failed)?;
-    if let Some(why) = &paths.homeless {
-        return Err(BindError::Failed(why.clone()));
-    }
-    paths.ensure_answered().map_err(BindError::Failed)?;
-    // Whichever it took, callers who mean the other one would be served by this one.
-    if let Some(conflict) = &paths.conflict {
-        return Err(BindError::Failed(conflict.clone()));
-    }
+    // With two configurations, this agent would serve callers who mean the other one.
+    paths.ensure_usable().map_err(BindError::Failed)?;
     let (lock, dir) = (paths.lock.iter().map(PathBuf::as_path), paths.runtime_dir());
     for place in lock.chain([&*paths.state, dir, &*dir.join("agent.lock")]) {
         reach::ensure_seen(place).map_err(BindError::Failed)?;

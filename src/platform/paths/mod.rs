@@ -89,6 +89,14 @@ impl Paths {
         }
     }
 
+    /// Fails if the files to be used are not certain: there is no home, a path did not answer, or there are two
+    /// configurations. For everything that reads the configuration, or starts or restarts the agent.
+    pub fn ensure_usable(&self) -> Result<(), UserError> {
+        self.homeless.clone().map_or(Ok(()), Err)?;
+        self.ensure_answered()?;
+        self.conflict.clone().map_or(Ok(()), Err)
+    }
+
     /// Fails if a path did not answer that could be the one to be used.
     ///
     /// For everything that creates files: a vault or configuration on a mount that hangs must not get a second one beside it.
