@@ -5,7 +5,7 @@
 
 use super::args::{Cli, GROUPS};
 use super::output::{self, Failure, Screen};
-use clap::error::ErrorKind;
+use clap::error::{ContextKind, ErrorKind};
 use clap::{Command, CommandFactory};
 use rolecall_core::domain::error::{Kind, UserError, printable};
 use std::ffi::OsString;
@@ -40,12 +40,15 @@ pub(super) fn answer(error: &clap::Error, typed: &[OsString]) -> Result<(), Fail
             output::complain_text(&if colour { styled.ansi().to_string() } else { styled.to_string() });
             Err(Failure::Told(Kind::Usage))
         }
-        _ => Err(refusal(&styled.to_string(), typed).into()),
+        _ => Err(refusal(error, typed).into()),
     }
 }
 
-/// Makes a report of clap's text: a first paragraph, perhaps tips.
-fn refusal(text: &str, typed: &[OsString]) -> UserError {
+/// Creates the error for a rejected command line: the first paragraph of clap, with its tips as the hint.
+///
+/// The error of clap has the kind and the values, but its sentence only as a part of the rendered text.
+fn refusal(error: &clap::Error, typed: &[OsString]) -> UserError {
+    let text = error.render().to_string();
     let mut paragraphs = text.split("\n\n");
     let first = paragraphs.next().unwrap_or_default();
     let mut lines = first.lines().map(str::trim);
@@ -54,7 +57,7 @@ fn refusal(text: &str, typed: &[OsString]) -> UserError {
     let cause = format!("{} {}", head.strip_prefix("error: ").unwrap_or(head), details.join(", "));
     let help = meant(typed);
     let tips: Vec<&str> = text.lines().filter_map(|line| line.trim_start().strip_prefix("tip: ")).collect();
-    let hint = match (of_a_program(&help, first), tips.as_slice()) {
+    let hint = match (of_a_program(&help, error), tips.as_slice()) {
         (Some(hint), _) => format!("{hint}; or run `{help} --help`"),
         (None, []) => format!("run `{help} --help`"),
         (None, tips) => format!("{}; or run `{help} --help`", tips.join("; ").replace('\'', "`")),
@@ -63,17 +66,18 @@ fn refusal(text: &str, typed: &[OsString]) -> UserError {
     UserError::new(Kind::Usage, printable(cause.trim(), 1024)).hint(printable(&hint, 1024))
 }
 
-/// Says which of `exec` and `shell` was meant, and on which side of `--` an option belongs; clap knows neither.
-fn of_a_program(help: &str, cause: &str) -> Option<&'static str> {
-    let is_superfluous = cause.contains("unexpected argument");
+/// Returns which of `exec` and `shell` was meant, or on which side of `--` an option belongs; clap knows neither.
+fn of_a_program(help: &str, error: &clap::Error) -> Option<&'static str> {
+    let is_superfluous = error.kind() == ErrorKind::UnknownArgument;
+    let argument = error.get(ContextKind::InvalidArg).map(ToString::to_string).unwrap_or_default();
     match help {
-        "rolecall exec" if cause.contains("<CMD>") => {
+        "rolecall exec" if argument.contains("<CMD>") => {
             Some("name a command: `rolecall exec NAME -- CMD`; a shell is opened by `rolecall shell NAME`")
         }
         "rolecall exec" if is_superfluous => Some(
             "options of rolecall stand before NAME, those of the command after `--`: `rolecall exec NAME -- CMD --option`",
         ),
-        "rolecall shell" if is_superfluous && !cause.contains("argument '-") => {
+        "rolecall shell" if is_superfluous && !argument.starts_with('-') => {
             Some("a command is run by `rolecall exec NAME -- CMD`")
         }
         _ => None,
@@ -99,7 +103,7 @@ mod tests {
     fn refused(line: &str) -> UserError {
         let typed: Vec<OsString> = line.split(' ').map(OsString::from).collect();
         let error = command().try_get_matches_from(&typed).expect_err(line);
-        refusal(&error.render().to_string(), &typed)
+        refusal(&error, &typed)
     }
 
     #[test]
