@@ -13,6 +13,8 @@ mod socket;
 
 pub(super) use agent::{AgentCommand, InstallArgs, UninstallArgs};
 pub(super) use console::{ConsoleArgs, RolesArgs, SwitchLinkArgs};
+#[cfg(test)]
+pub(super) use identity::SourceArgs;
 pub(super) use identity::{IdentityAddArgs, IdentityCommand, IdentityRemoveArgs, IdentityRotateArgs};
 pub(super) use launch::{
     ExecArgs, ImdsArgs, InitArgs, InitShell, Inner, NamesArgs, PromptArgs, SubshellArgs, VariablesArgs, WayArgs,
@@ -27,6 +29,16 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 use clap_complete::Shell;
 use rolecall_core::domain::names::Name;
 use std::path::PathBuf;
+
+/// The examples of `roles` and `role list`, which are the same command.
+const ROLES_EXAMPLES: &str = "\
+Examples:
+  rolecall roles
+  rolecall roles prod admin                          those with both words somewhere
+  rolecall roles --tag team-a --account 222222222222
+  rolecall roles --tree
+  rolecall roles --json | jq -r '.[].role_arn'
+  rolecall roles --aesr                              for the browser extension AWS Extend Switch Roles";
 
 /// One key in the keyring, one MFA prompt a day, every AWS role in every tool, instantly.
 #[derive(Debug, Parser)]
@@ -118,14 +130,7 @@ Example:
   rolecall switch-link prod")]
     SwitchLink(SwitchLinkArgs),
     /// List the roles, for people and for other tools; `role list` is the same
-    #[command(after_help = "\
-Examples:
-  rolecall roles
-  rolecall roles prod admin                          those with both words somewhere
-  rolecall roles --tag team-a --account 222222222222
-  rolecall roles --tree
-  rolecall roles --json | jq -r '.[].role_arn'
-  rolecall roles --aesr                              for the browser extension AWS Extend Switch Roles")]
+    #[command(after_help = ROLES_EXAMPLES)]
     Roles(RolesArgs),
     /// Show identities, roles, sessions, time left and who used them
     #[command(after_help = "\

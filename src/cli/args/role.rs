@@ -1,6 +1,6 @@
 //! The flags of `role`: one for each key of `[roles.NAME]`, dashes for underscores.
 
-use super::{RolesArgs, ShowArgs, name};
+use super::{ROLES_EXAMPLES, RolesArgs, ShowArgs, name};
 use clap::{Args, Subcommand};
 use rolecall_core::domain::names::Name;
 
@@ -15,11 +15,8 @@ Examples:
       --session-tag stage=prod --transitive-tag-key team --policy file://policy.json
   rolecall role add prod --source auth --role-arn ARN --replace")]
     Add(Box<RoleAddArgs>),
-    /// List roles, as `rolecall roles` does
-    #[command(after_help = "\
-Examples:
-  rolecall role list
-  rolecall role list --json | jq -r '.[].role_arn'")]
+    /// List the roles, for people and for other tools; `roles` is the same
+    #[command(after_help = ROLES_EXAMPLES)]
     List(RolesArgs),
     /// Show one role and its chain
     #[command(after_help = "\

@@ -46,7 +46,7 @@ pub(super) fn given(
         // Before anything is typed: with a vault that cannot take it, the typing would be lost.
         unlock::ready_vault(paths)?;
     }
-    let wants_key = args.replace || args.csv.is_some() || !has_key(paths, name.as_str())?;
+    let wants_key = args.replace || args.csv.is_some() || stored_key(paths, name.as_str())?.is_none();
     let from_file = args.csv.as_deref().map(key_input::from_file).transpose()?;
     if is_person {
         let key = match from_file {
@@ -90,11 +90,12 @@ pub(super) fn remove(paths: &Paths, name: &str) -> Result<(), Failure> {
     output::print(&format!("{}\n", note.as_deref().unwrap_or("the TOTP secret is removed")))
 }
 
-fn has_key(paths: &Paths, name: &str) -> Result<bool, UserError> {
-    let Some(key) = super::keys(paths)?.into_iter().find(|key| key.identity == name) else { return Ok(false) };
+/// Returns the ID of the access key of an identity, if the vault has one; fails if the vault cannot be read.
+fn stored_key(paths: &Paths, name: &str) -> Result<Option<String>, UserError> {
+    let Some(key) = super::keys(paths)?.into_iter().find(|key| key.identity == name) else { return Ok(None) };
     match key.error {
-        // There is none, which is no trouble; a vault that cannot be read is.
-        Some(report) if report.kind != Kind::Config => Err(report),
-        _ => Ok(key.access_key_id.is_some()),
+        // A missing key is an error of the configuration.
+        Some(error) if error.kind != Kind::Config => Err(error),
+        _ => Ok(key.access_key_id),
     }
 }
