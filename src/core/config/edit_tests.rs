@@ -64,8 +64,15 @@ fn a_role_is_written_with_its_keys_in_one_order() {
     let text = put(START, "team.data", &full).expect("added");
     let new = text.strip_prefix(START).expect("the old text stays as it was");
     let keys: Vec<&str> = new.lines().filter_map(|line| line.split_once(" = ")).map(|(key, _)| key).collect();
-    let (_, known) = super::super::sections::keys().into_iter().find(|(s, _)| *s == "roles").expect("roles");
-    assert_eq!(keys, known);
+    let order = "source role_arn external_id duration role_session_name source_identity session_tags \
+                 transitive_tag_keys policy policy_arns region mfa mfa_serial access access_by_program display_name color \
+                 tags";
+    assert_eq!(keys, order.split(' ').collect::<Vec<_>>());
+    let (_, mut known) = super::super::sections::keys().into_iter().find(|(s, _)| *s == "roles").expect("roles");
+    let mut written = keys;
+    known.sort_unstable();
+    written.sort_unstable();
+    assert_eq!(written, known);
     assert!(new.starts_with("\n[roles.\"team.data\"]\nsource = \"auth\"\n"), "{new}");
     let catalogue = parse(&text, file()).expect("good");
     assert_eq!(catalogue.roles["team.data"].session_tags["Team x"], "a b");

@@ -1,14 +1,11 @@
 //! `[roles.NAME]`: the keys of a role, and the role that they make with what `[defaults]` says.
 
 use super::defaults::Defaults;
-use super::lists::{access_by_program, policy_arns, session_tags, tags, transitive_tag_keys};
 use super::reader::{Field, Position, Section};
-use super::sections::{Draft, SECRET_ADVICE, duration, has_key};
-use super::validators;
+use super::sections::{Draft, SECRET_ADVICE, has_key};
 use crate::domain::arn::{MfaSerial, RoleArn};
 use crate::domain::catalogue::{Access, MfaMode, Role};
-use crate::domain::names::{Name, check_external_id, check_region, check_session_word};
-use crate::domain::palette;
+use crate::domain::names::{Name, check_external_id, check_session_word};
 use std::collections::BTreeMap;
 use std::time::Duration;
 
@@ -34,26 +31,53 @@ pub(super) struct RoleDraft {
     pub(super) tags: Vec<String>,
 }
 
+/// The keys that roles and templates share, after the keys of one of them. The path leads from its draft to the
+/// [`RoleDraft`].
+macro_rules! role_fields {
+    ($($path:ident)?; $($own:expr),* $(,)?) => {
+        {
+            use $crate::config::{lists, sections, validators};
+            use $crate::domain::{arn::MfaSerial, names::check_region, palette};
+            &[
+                $($own,)*
+                Field {
+                    key: "duration",
+                    read: |d, s| d$(.$path)?.duration = sections::duration(s, &validators::ROLE_DURATION),
+                },
+                Field {
+                    key: "source_identity",
+                    read: |d, s| d$(.$path)?.source_identity = s.text(validators::check_source_identity),
+                },
+                Field { key: "session_tags", read: |d, s| d$(.$path)?.session_tags = lists::session_tags(s) },
+                Field {
+                    key: "transitive_tag_keys",
+                    read: |d, s| d$(.$path)?.transitive_tag_keys = lists::transitive_tag_keys(s),
+                },
+                Field { key: "policy", read: |d, s| d$(.$path)?.policy = s.text(validators::check_policy) },
+                Field { key: "policy_arns", read: |d, s| d$(.$path)?.policy_arns = lists::policy_arns(s) },
+                Field { key: "region", read: |d, s| d$(.$path)?.region = s.text(check_region) },
+                Field { key: "mfa", read: |d, s| d$(.$path)?.mfa = s.word(&validators::MFA_MODES) },
+                Field { key: "mfa_serial", read: |d, s| d$(.$path)?.mfa_serial = s.checked(MfaSerial::new) },
+                Field { key: "access", read: |d, s| d$(.$path)?.access = s.word(&validators::ACCESS) },
+                Field {
+                    key: "access_by_program",
+                    read: |d, s| d$(.$path)?.access_by_program = lists::access_by_program(s),
+                },
+                Field { key: "color", read: |d, s| d$(.$path)?.color = s.text(palette::check) },
+                Field { key: "tags", read: |d, s| d$(.$path)?.tags = lists::tags(s) },
+            ]
+        }
+    };
+}
+pub(super) use role_fields;
+
 pub(super) static ROLE: Section<RoleDraft> = Section {
-    fields: &[
+    fields: role_fields![;
         Field { key: "source", read: |d, s| d.source = s.checked(Name::new) },
         Field { key: "role_arn", read: |d, s| d.role_arn = s.checked(RoleArn::new) },
         Field { key: "external_id", read: |d, s| d.external_id = s.text(check_external_id) },
-        Field { key: "duration", read: |d, s| d.duration = duration(s, &validators::ROLE_DURATION) },
         Field { key: "role_session_name", read: |d, s| d.role_session_name = s.text(check_session_word) },
-        Field { key: "source_identity", read: |d, s| d.source_identity = s.text(validators::check_source_identity) },
-        Field { key: "session_tags", read: |d, s| d.session_tags = session_tags(s) },
-        Field { key: "transitive_tag_keys", read: |d, s| d.transitive_tag_keys = transitive_tag_keys(s) },
-        Field { key: "policy", read: |d, s| d.policy = s.text(validators::check_policy) },
-        Field { key: "policy_arns", read: |d, s| d.policy_arns = policy_arns(s) },
-        Field { key: "region", read: |d, s| d.region = s.text(check_region) },
-        Field { key: "mfa", read: |d, s| d.mfa = s.word(&validators::MFA_MODES) },
-        Field { key: "mfa_serial", read: |d, s| d.mfa_serial = s.checked(MfaSerial::new) },
-        Field { key: "access", read: |d, s| d.access = s.word(&validators::ACCESS) },
-        Field { key: "access_by_program", read: |d, s| d.access_by_program = access_by_program(s) },
         Field { key: "display_name", read: |d, s| d.display_name = s.text(validators::check_display_name) },
-        Field { key: "color", read: |d, s| d.color = s.text(palette::check) },
-        Field { key: "tags", read: |d, s| d.tags = tags(s) },
     ],
     advice: &[
         ("source_profile", "here it is `source`, the name of an identity or role"),

@@ -1,12 +1,11 @@
 //! `[templates.NAME]` and `[accounts]`: a role for each of many accounts; `expand` creates the roles.
 
-use super::lists::{access_by_program, policy_arns, session_tags, tags, transitive_tag_keys, unique_list};
+use super::lists::{tags, unique_list};
 use super::pattern::Pattern;
 use super::reader::{Field, Position, Section};
-use super::roles::RoleDraft;
-use super::sections::{Draft, SECRET_ADVICE, duration, has_key};
-use super::validators;
-use crate::domain::arn::{AccountId, MfaSerial};
+use super::roles::{RoleDraft, role_fields};
+use super::sections::{Draft, SECRET_ADVICE, has_key};
+use crate::domain::arn::AccountId;
 use crate::domain::catalogue::Account;
 use crate::domain::names::{Name, check_external_id, check_region};
 use crate::domain::palette;
@@ -30,31 +29,15 @@ pub(super) struct TemplateDraft {
 }
 
 pub(super) static TEMPLATE: Section<TemplateDraft> = Section {
-    fields: &[
+    fields: role_fields![role;
         Field { key: "role_arn", read: |d, s| d.role_arn = s.checked(Pattern::with_account) },
         Field { key: "name", read: |d, s| d.name = s.checked(Pattern::with_account) },
         Field { key: "accounts", read: |d, s| d.accounts = unique_list(s, |s| s.text(check_account)) },
         Field { key: "account_tags", read: |d, s| d.account_tags = Some(tags(s)) },
         Field { key: "source", read: |d, s| d.source = s.checked(Pattern::new) },
         Field { key: "external_id", read: |d, s| d.external_id = s.checked(Pattern::new) },
-        Field { key: "duration", read: |d, s| d.role.duration = duration(s, &validators::ROLE_DURATION) },
         Field { key: "role_session_name", read: |d, s| d.role_session_name = s.checked(Pattern::new) },
-        Field {
-            key: "source_identity",
-            read: |d, s| d.role.source_identity = s.text(validators::check_source_identity),
-        },
-        Field { key: "session_tags", read: |d, s| d.role.session_tags = session_tags(s) },
-        Field { key: "transitive_tag_keys", read: |d, s| d.role.transitive_tag_keys = transitive_tag_keys(s) },
-        Field { key: "policy", read: |d, s| d.role.policy = s.text(validators::check_policy) },
-        Field { key: "policy_arns", read: |d, s| d.role.policy_arns = policy_arns(s) },
-        Field { key: "region", read: |d, s| d.role.region = s.text(check_region) },
-        Field { key: "mfa", read: |d, s| d.role.mfa = s.word(&validators::MFA_MODES) },
-        Field { key: "mfa_serial", read: |d, s| d.role.mfa_serial = s.checked(MfaSerial::new) },
-        Field { key: "access", read: |d, s| d.role.access = s.word(&validators::ACCESS) },
-        Field { key: "access_by_program", read: |d, s| d.role.access_by_program = access_by_program(s) },
         Field { key: "display_name", read: |d, s| d.display_name = s.checked(Pattern::new) },
-        Field { key: "color", read: |d, s| d.role.color = s.text(palette::check) },
-        Field { key: "tags", read: |d, s| d.role.tags = tags(s) },
     ],
     advice: &[
         ("role", "here it is `name`, what the roles are called, as \"{account_name}-{name}\""),
