@@ -278,10 +278,10 @@ mod tests {
 
     #[tokio::test]
     async fn the_shell_between_a_tool_and_its_credential_process_is_passed_over() {
+        use std::io::{BufRead, BufReader};
         if !os::HAS_PROC {
             return;
         }
-        use std::io::{BufRead, BufReader};
         // The second command keeps the shell from making way for the first.
         let mut shell = std::process::Command::new("sh");
         shell.args(["-c", "sh -c 'echo $$; read x; :'; :"]).stdin(std::process::Stdio::piped());
@@ -319,10 +319,10 @@ mod tests {
     /// The caller connects, asks, and ends; its number could be anybody's by the time it is looked up.
     #[tokio::test]
     async fn a_caller_that_is_gone_is_never_named_as_somebody_else() {
+        use std::os::unix::net::UnixListener;
         if !os::HAS_PROC {
             return;
         }
-        use std::os::unix::net::UnixListener;
         let dir = tempfile::tempdir().expect("tempdir");
         let path = dir.path().join("socket");
         let listener = UnixListener::bind(&path).expect("bound");

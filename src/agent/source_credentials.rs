@@ -56,12 +56,11 @@ pub(super) async fn refresh(step: &StepRefresh<'_>, call: &SessionTokenCall) -> 
                 expiration: expiration.unwrap_or_else(unknown),
                 account: sourced.account.clone(),
             };
-            let outcome = match odd_end(source, &session, sourced.skew, now) {
-                Some(failure) => Err(failure),
-                None => {
-                    let issued = Issued { session, arn: None, skew: sourced.skew, request_id: None };
-                    CachedCredentials::new(&issued, &user, None, now)
-                }
+            let outcome = if let Some(failure) = odd_end(source, &session, sourced.skew, now) {
+                Err(failure)
+            } else {
+                let issued = Issued { session, arn: None, skew: sourced.skew, request_id: None };
+                CachedCredentials::new(&issued, &user, None, now)
             };
             step.log(Event::Source, &outcome, None);
             outcome

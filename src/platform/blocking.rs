@@ -209,17 +209,15 @@ impl Lane {
         // Under the lock, so that a call that was not begun is not begun meanwhile.
         let state = self.state();
         let now = now();
-        match interest.0.begun.get() {
-            Some(begun) => match (*begun + deadline).saturating_duration_since(now) {
+        if let Some(begun) = interest.0.begun.get() {
+            return match (*begun + deadline).saturating_duration_since(now) {
                 Duration::ZERO => Err(Error::TimedOut),
                 left => Ok(left),
-            },
-            None => {
-                interest.0.is_abandoned.store(true, Ordering::Release);
-                let is_blocked = state.running.iter().any(|it| it.subject == subject && it.is_overdue(now));
-                Err(if is_blocked { Error::TimedOut } else { Error::Busy })
-            }
+            };
         }
+        interest.0.is_abandoned.store(true, Ordering::Release);
+        let is_blocked = state.running.iter().any(|it| it.subject == subject && it.is_overdue(now));
+        Err(if is_blocked { Error::TimedOut } else { Error::Busy })
     }
 
     fn submit(

@@ -62,6 +62,7 @@ pub(crate) struct ThirdPartyKeyrings {
 
 impl ThirdPartyKeyrings {
     /// Returns them as the port of a vault.
+    #[expect(clippy::unnecessary_wraps, reason = "other systems have none")]
     pub(crate) fn as_port(&self) -> Option<&dyn ForeignKeys> {
         Some(self)
     }

@@ -243,6 +243,7 @@ fn next(name: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::args::SourceArgs;
     use rolecall_core::domain::names::Name;
 
     fn args(kind: &str, mfa: Option<&str>, replace: bool) -> IdentityAddArgs {
@@ -258,7 +259,7 @@ mod tests {
             totp: false,
             no_totp: false,
             yes: false,
-            source: Default::default(),
+            source: SourceArgs::default(),
         }
     }
 
