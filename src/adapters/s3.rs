@@ -20,7 +20,7 @@ use chrono::{DateTime, Utc};
 use rolecall_core::domain::catalogue::AwsSettings;
 use rolecall_core::domain::credential::{Session, Signer};
 use rolecall_core::domain::error::UserError;
-use rolecall_ports::{Retryability, TokenError};
+use rolecall_ports::TokenError;
 use std::sync::Arc;
 use tracing::instrument::WithSubscriber;
 use tracing::subscriber::NoSubscriber;
@@ -111,5 +111,5 @@ fn refusal(answer: &HttpResponse, secrets: &[&str]) -> Failure {
 }
 
 fn never(report: UserError) -> TokenError {
-    TokenError { report, outlook: Retryability::Permanent, code: None, request_id: None }
+    TokenError::permanent(report)
 }

@@ -172,7 +172,7 @@ fn read(reply: &HttpResponse, with_duration: bool, asked: &CallContext<'_>) -> R
         429 => {
             let cause = format!("{} is asked too often (HTTP 429)", asked.host);
             let report = UserError::new(Kind::Unreachable, cause).hint("run it again in a moment");
-            return Err(TokenError { report, outlook: Retryability::Transient, code: None, request_id: None });
+            return Err(TokenError::transient(report));
         }
         400 | 401 | 403 => return Err(refused(status, body, with_duration, asked)),
         // Never followed: a redirect would take the session elsewhere.
@@ -205,7 +205,7 @@ fn refused(status: u16, body: &[u8], with_duration: bool, asked: &CallContext<'_
         "AWS takes the sessions of roles only; `rolecall lock` and run it again, in case the session was revoked"
     };
     let report = UserError::new(Kind::Refused, format!("AWS refused to {what}{said} (HTTP {status})")).hint(hint);
-    TokenError { report, outlook: Retryability::Permanent, code: Some(format!("HTTP{status}")), request_id: None }
+    TokenError { code: Some(format!("HTTP{status}")), ..TokenError::permanent(report) }
 }
 
 fn without_tags(page: &str) -> String {
@@ -226,7 +226,7 @@ fn without_tags(page: &str) -> String {
 }
 
 fn never(report: UserError) -> TokenError {
-    TokenError { report, outlook: Retryability::Permanent, code: None, request_id: None }
+    TokenError::permanent(report)
 }
 
 #[cfg(test)]

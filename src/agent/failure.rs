@@ -1,9 +1,10 @@
 //! Why there is no session, and how long to rest before the next try.
 
-use rolecall_core::domain::diagnosis::key::is_unknown_key;
+use rolecall_core::domain::arn::RoleArn;
 use rolecall_core::domain::error::{Kind, UserError};
 use rolecall_core::domain::names::Name;
 use rolecall_core::domain::plan::{Plan, SessionKey, Step};
+use rolecall_core::domain::remedy::Remedy;
 use rolecall_ports::{Retryability, TokenError};
 use std::time::Duration;
 
@@ -30,23 +31,23 @@ impl Failure {
 
     /// Makes the failure of a call that AWS, or a source, did not grant.
     pub(super) fn of_aws(plan: &Plan, error: &TokenError) -> Self {
-        let mut report = error.report.clone();
-        if let Some(hint) = &mut report.hint {
-            if let Some(source) = plan.identity.source.as_ref().filter(|_| hint.contains("IDENTITY")) {
-                *hint = if is_unknown_key(error.aws_code()) {
-                    format!("the key that {source} gives may be deleted, inactive or of another partition")
-                } else {
-                    format!("correct the key that {source} gives: AWS does not know it as it is")
-                };
+        let name = plan.identity.name.as_str();
+        let hint = match (&error.remedy, &plan.identity.source) {
+            (None, _) => error.report.hint.clone(),
+            (Some(Remedy::UnknownKey { .. }), Some(source)) => {
+                Some(format!("the key that {source} gives may be deleted, inactive or of another partition"))
             }
-            // The adapter knows ARNs; which identity's key it was is known here.
-            *hint = hint.replace("IDENTITY", plan.identity.name.as_str());
-            if hint.contains("CALLER") {
-                *hint = hint.replace("CALLER", &caller_of(plan, &report.message));
+            (Some(Remedy::WrongSecret), Some(source)) => {
+                Some(format!("correct the key that {source} gives: AWS does not know it as it is"))
+            }
+            (Some(remedy @ Remedy::AssumeDenied { role, .. }), _) => {
                 // What it may be is listed; which it is takes calls that nobody should wait for here.
-                *hint = format!("{hint}; `rolecall doctor {}` finds out which it is", plan.name);
+                let hint = remedy.hint(name, &caller_of(plan, role));
+                Some(format!("{hint}; `rolecall doctor {}` finds out which it is", plan.name))
             }
-        }
+            (Some(remedy), None) => Some(remedy.hint(name, name)),
+        };
+        let report = UserError { hint, ..error.report.clone() };
         let code = error.code.clone().unwrap_or_else(|| class(report.kind));
         Self { report, outlook: error.outlook, code }
     }
@@ -97,16 +98,15 @@ pub(super) fn internal_error() -> UserError {
         .hint("run it again; the place of the error is in the agent's log, please report it")
 }
 
-/// Names who became, or wanted to become, the role of which a failure tells: the role before it in the chain, or the identity.
-fn caller_of(plan: &Plan, message: &str) -> String {
+/// Describes the principal that assumes a role of the chain: the role before it, or the identity.
+fn caller_of(plan: &Plan, role: &RoleArn) -> String {
     let assumed = |key: &SessionKey| match key.step() {
-        Step::AssumeRole(call) => Some(call.role_arn.to_string()),
+        Step::AssumeRole(call) => Some(call.role_arn.clone()),
         Step::SessionToken(_) | Step::Source(_) => None,
     };
-    let roles: Vec<String> = plan.keys.iter().filter_map(assumed).collect();
-    let refused = roles.iter().position(|role| message.contains(&format!("assume {role}:")));
-    match refused.and_then(|at| at.checked_sub(1)) {
-        Some(before) => roles[before].clone(),
+    let roles: Vec<RoleArn> = plan.keys.iter().filter_map(assumed).collect();
+    match roles.iter().position(|assumed| assumed == role).and_then(|at| at.checked_sub(1)) {
+        Some(before) => roles[before].to_string(),
         None => format!("the user of identity `{}`", plan.identity.name),
     }
 }

@@ -188,16 +188,15 @@ async fn try_key(
             return Ok((accepted.who, Some(report)));
         }
     }
-    let mut report = error.report;
-    report.hint = if is_unknown_key(&error.code.unwrap_or_default()) {
+    let is_unknown = is_unknown_key(error.code.as_deref().unwrap_or_default());
+    let mut report = error.told(name.as_str());
+    if is_unknown {
         let partition = arn::Partition::of_region(&asked).id();
-        Some(format!(
+        report.hint = Some(format!(
             "possible causes: a typing error in the key id, a key that is deleted or inactive, or a key of another \
              partition than {partition}: add `--region us-gov-west-1` for GovCloud, `--region cn-north-1` for China"
-        ))
-    } else {
-        report.hint.map(|hint| hint.replace("IDENTITY", name.as_str()))
-    };
+        ));
+    }
     Err(report.with_note("nothing was stored"))
 }
 

@@ -13,6 +13,7 @@ use rolecall_core::domain::error::{Kind, UserError};
 use rolecall_core::domain::names::Name;
 use rolecall_core::domain::plan::{AssumeRole, SessionTokenCall};
 use rolecall_core::domain::question::{Notice, Question, Surroundings};
+use rolecall_core::domain::remedy::Remedy;
 use rolecall_core::domain::secret::{MfaCode, Passphrase, SecretKey, SessionToken, SigninUrl, WebToken};
 use rolecall_core::domain::source::{Source, WebIdentity};
 use rolecall_core::domain::totp::TotpSecret;
@@ -168,17 +169,44 @@ pub enum Retryability {
 /// A call that did not give a session.
 #[derive(Clone, Debug)]
 pub struct TokenError {
-    /// What a person is told; the adapter knows no names of identities, only ARNs.
+    /// What a person is told. It has no hint if there is a remedy.
     pub report: UserError,
+    /// What helps, if its hint must name an identity: the adapter knows keys and ARNs.
+    pub remedy: Option<Remedy>,
     /// What it means for the next call.
     pub outlook: Retryability,
     /// AWS's error code, as `AccessDenied`.
     pub code: Option<String>,
+    /// The message of AWS without secrets; empty if there was no answer.
+    pub words: String,
     /// The service's own id of the call.
     pub request_id: Option<String>,
 }
 
 impl TokenError {
+    /// Makes the error of a call that was not sent, or that the next call would meet again.
+    pub fn permanent(report: UserError) -> Self {
+        Self {
+            report,
+            remedy: None,
+            outlook: Retryability::Permanent,
+            code: None,
+            words: String::new(),
+            request_id: None,
+        }
+    }
+
+    /// Makes the error of a call that may succeed later.
+    pub fn transient(report: UserError) -> Self {
+        Self { outlook: Retryability::Transient, ..Self::permanent(report) }
+    }
+
+    /// Returns what a person is told if the key of an identity signed the call.
+    pub fn told(self, identity: &str) -> UserError {
+        let remedy = self.remedy.map(|remedy| remedy.hint(identity, &format!("the user of identity `{identity}`")));
+        UserError { hint: remedy.or(self.report.hint), ..self.report }
+    }
+
     /// Gives AWS's code, without the end that some services add; nothing where there was no answer.
     pub fn aws_code(&self) -> &str {
         let code = self.code.as_deref().unwrap_or_default();

@@ -90,9 +90,7 @@ impl Work<'_> {
         if error.outlook == Retryability::Transient {
             return !makes_something(call);
         }
-        // AWS's own words, behind ours.
-        let message = &error.report.message;
-        let words = message.split_once(&call.what()).map_or(message.as_str(), |(_, words)| words).to_ascii_lowercase();
+        let words = error.words.to_ascii_lowercase();
         match (error.aws_code(), call) {
             // The trust names a user or role that was made just now.
             ("MalformedPolicyDocument", Call::CreateRole { .. } | Call::UpdateAssumeRolePolicy { .. }) => {
@@ -237,7 +235,7 @@ impl Work<'_> {
 
 /// Makes a failure of the errand into one of a call.
 fn stopped(report: UserError) -> TokenError {
-    TokenError { report, outlook: Retryability::Permanent, code: Some("Stopped".to_owned()), request_id: None }
+    TokenError { code: Some("Stopped".to_owned()), ..TokenError::permanent(report) }
 }
 
 /// Tells a thing that somebody else is changing right now: AWS has not acted.

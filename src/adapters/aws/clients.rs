@@ -23,7 +23,7 @@ use rolecall_core::domain::catalogue::AwsSettings;
 use rolecall_core::domain::credential::Signer;
 use rolecall_core::domain::error::{Kind, UserError};
 use rolecall_core::domain::secret::{MfaCode, SecretKey};
-use rolecall_ports::{Clock, Retryability, TokenError};
+use rolecall_ports::{Clock, TokenError};
 use std::error::Error;
 use std::fmt;
 use std::future::Future;
@@ -216,12 +216,12 @@ pub(crate) async fn in_time<T>(
             format!("cannot {}: the call to {service} was not over within 10 seconds", errors::name(call, key_id));
         let report =
             UserError::new(Kind::Unreachable, cause).hint("look at the network, and at the files that `[aws]` names");
-        Err(TokenError { report, outlook: Retryability::Transient, code: None, request_id: None })
+        Err(TokenError::transient(report))
     })
 }
 
 fn unsent(report: UserError) -> TokenError {
-    TokenError { report, outlook: Retryability::Permanent, code: None, request_id: None }
+    TokenError::permanent(report)
 }
 
 /// The credentials of one call; the SDK wipes its copy.

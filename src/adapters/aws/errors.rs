@@ -8,6 +8,7 @@ use super::redact::redact;
 use rolecall_core::domain::arn::RoleArn;
 use rolecall_core::domain::error::{Kind, UserError, printable};
 use rolecall_core::domain::regions;
+use rolecall_core::domain::remedy::Remedy;
 use rolecall_platform::os::SET_CLOCK;
 use rolecall_ports::{Retryability, TokenError};
 
@@ -121,22 +122,33 @@ struct Classification {
     kind: Kind,
     outlook: Retryability,
     hint: Option<String>,
+    remedy: Option<Remedy>,
+}
+
+impl Classification {
+    /// AWS rejected the call.
+    fn refused(outlook: Retryability, hint: String) -> Self {
+        Self { kind: Kind::Refused, outlook, hint: Some(hint), remedy: None }
+    }
+
+    /// AWS rejected the call for good, and what helps names an identity.
+    fn remedied(remedy: Remedy) -> Self {
+        Self { kind: Kind::Refused, outlook: Retryability::Permanent, hint: None, remedy: Some(remedy) }
+    }
 }
 
 /// Tells a failure.
 pub(crate) fn classify(failure: &Failure, asked: &CallContext<'_>) -> TokenError {
     let request_id = failure.request_id.as_deref().map(|id| printable(id, 64));
     let code = failure.code.as_deref().map(|code| redact(code, asked.secrets, 64));
+    let words = redact(failure.message.as_deref().unwrap_or_default(), asked.secrets, 300);
     let (message, verdict) = match (failure.class, &code) {
         (Class::Refused, Some(code)) => {
-            let words = failure.message.as_deref().unwrap_or_default();
-            let verdict = of_code(code, &words.to_ascii_lowercase(), failure.status, asked);
+            let whole = failure.message.as_deref().unwrap_or_default();
+            let verdict = of_code(code, &whole.to_ascii_lowercase(), failure.status, asked);
             let said = if verdict.kind == Kind::Refused { "AWS refused to" } else { "AWS could not" };
-            let words = match redact(words, asked.secrets, 300) {
-                words if words.is_empty() => String::new(),
-                words => format!(": {}", words.trim_end_matches('.')),
-            };
-            (format!("{said} {}{words} ({code}{})", what(asked), id_of(request_id.as_deref())), verdict)
+            let reason = if words.is_empty() { String::new() } else { format!(": {}", words.trim_end_matches('.')) };
+            (format!("{said} {}{reason} ({code}{})", what(asked), id_of(request_id.as_deref())), verdict)
         }
         (class, _) => {
             let (why, hint) = on_the_way(class, failure, asked);
@@ -146,13 +158,14 @@ pub(crate) fn classify(failure: &Failure, asked: &CallContext<'_>) -> TokenError
                 kind: if sent { Kind::Unreachable } else { Kind::Failed },
                 outlook: if sent { Retryability::Transient } else { Retryability::Permanent },
                 hint,
+                remedy: None,
             };
             (format!("cannot {}: {why}{tail}", what(asked)), verdict)
         }
     };
     let unproxied = !asked.proxied && may_need_proxy(failure.class);
     let report = UserError { kind: verdict.kind, message, hint: verdict.hint, unproxied };
-    TokenError { report, outlook: verdict.outlook, code, request_id }
+    TokenError { report, remedy: verdict.remedy, outlook: verdict.outlook, code, words, request_id }
 }
 
 /// Tells an answer that is not what was asked for.
@@ -167,7 +180,7 @@ pub(crate) fn malformed_response(
         "look at `{}` and `https_proxy` under `[aws]`, and at this machine's clock",
         asked.call.service().endpoint_key()
     ));
-    TokenError { report, outlook: odd.1, code: None, request_id }
+    TokenError { outlook: odd.1, request_id, ..TokenError::permanent(report) }
 }
 
 fn what(asked: &CallContext<'_>) -> String {
@@ -205,26 +218,21 @@ fn clock_hint() -> String {
 fn of_code(code: &str, words: &str, status: Option<u16>, asked: &CallContext<'_>) -> Classification {
     use Retryability::{Permanent, SignerExpired, Transient};
     let code = code.strip_suffix("Exception").unwrap_or(code);
-    let no = |outlook, hint: String| Classification { kind: Kind::Refused, outlook, hint: Some(hint) };
+    let no = Classification::refused;
     if let Some((kind, outlook, hint)) = crate::sts::web_identity::verdict(code, words, asked) {
-        return Classification { kind, outlook, hint: Some(hint) };
+        return Classification { kind, outlook, hint: Some(hint), remedy: None };
     }
-    let later =
-        |hint: &str| Classification { kind: Kind::Unreachable, outlook: Transient, hint: Some(hint.to_owned()) };
+    let later = |hint: &str| Classification { kind: Kind::Unreachable, ..no(Transient, hint.to_owned()) };
     match code {
         "AccessDenied" => denied(words, asked),
         // The base session is over, whichever way AWS says it; a long-term key cannot be.
         "ExpiredToken" | "InvalidClientTokenId" | "UnrecognizedClient" | "InvalidAccessKeyId" if asked.by_session => {
             no(SignerExpired, "run it again: the session that signed the call is no longer valid".into())
         }
-        "InvalidClientTokenId" | "UnrecognizedClient" | "InvalidAccessKeyId" | "ExpiredToken" => no(
-            Permanent,
-            format!(
-                "possible causes: the key was deleted or is inactive, it belongs to another partition{}; \
-                 `rolecall doctor IDENTITY` finds out",
-                not_enabled(asked.region)
-            ),
-        ),
+        "InvalidClientTokenId" | "UnrecognizedClient" | "InvalidAccessKeyId" | "ExpiredToken" => {
+            let opt_in_region = regions::must_be_enabled(asked.region).then(|| asked.region.to_owned());
+            Classification::remedied(Remedy::UnknownKey { opt_in_region })
+        }
         "RequestExpired" | "RequestTimeTooSkewed" | "RequestInTheFuture" | "SignatureExpired" => {
             no(Transient, clock_hint())
         }
@@ -237,11 +245,7 @@ fn of_code(code: &str, words: &str, status: Option<u16>, asked: &CallContext<'_>
             } else if asked.by_session {
                 no(SignerExpired, "run it again; if it stays, look at `https_proxy` under `[aws]`".into())
             } else {
-                no(
-                    Permanent,
-                    "the stored secret does not belong to the key id: store both again with `rolecall identity add IDENTITY --replace`"
-                        .into(),
-                )
+                Classification::remedied(Remedy::WrongSecret)
             }
         }
         "RegionDisabled" | "OptInRequired" => {
@@ -264,12 +268,8 @@ fn of_code(code: &str, words: &str, status: Option<u16>, asked: &CallContext<'_>
         }
         "InternalFailure" | "InternalError" | "InternalServerError" | "ServiceUnavailable" => later(AWS_IS_ILL),
         _ if status.is_some_and(|s| s >= 500) => later(AWS_IS_ILL),
-        _ => Classification { kind: Kind::Refused, outlook: Permanent, hint: None },
+        _ => Classification { kind: Kind::Refused, outlook: Permanent, hint: None, remedy: None },
     }
-}
-
-fn not_enabled(region: &str) -> String {
-    if regions::must_be_enabled(region) { format!(", or its account has not enabled {region}") } else { String::new() }
 }
 
 const THROTTLES: [&str; 6] = [
@@ -285,7 +285,7 @@ const THROTTLES: [&str; 6] = [
 pub(super) const AWS_IS_ILL: &str = "try again in a moment; https://health.aws.amazon.com shows outages";
 
 fn denied(words: &str, asked: &CallContext<'_>) -> Classification {
-    let no = |outlook, hint: String| Classification { kind: Kind::Refused, outlook, hint: Some(hint) };
+    let no = Classification::refused;
     if words.contains("multifactorauthentication") {
         if words.contains("invalid mfa one time pass code") {
             return no(Retryability::WrongCode, "wait for the device's next code: each is accepted once".into());
@@ -300,34 +300,17 @@ fn denied(words: &str, asked: &CallContext<'_>) -> Classification {
     let Call::AssumeRole(role) = asked.call else {
         return no(Retryability::Permanent, "an administrator's policy denies this call; ask them".into());
     };
-    let trust = trust_policy(role);
     for (action, key) in [("sts:tagsession", "session_tags"), ("sts:setsourceidentity", "source_identity")] {
         if words.contains(action) {
             let hint = format!("the role's trust policy must allow {action} too, or remove `{key}` from the role");
             return no(Retryability::Permanent, hint);
         }
     }
-    if words.contains("explicit deny") {
-        let hint = format!("a policy denies it outright: look at the policies of CALLER and at {trust}");
-        return no(Retryability::Permanent, hint);
-    }
-    // CALLER is replaced by whoever knows the plan, as IDENTITY is: here is a key without a name.
-    // AWS says the same whether the role is missing, does not trust us, wants MFA or an external id, or our own policy
-    // is silent.
-    let hint = format!(
-        "the role's trust policy must name CALLER, with `external_id` and `mfa` as they are set: {trust}; \
-         and a policy of CALLER must allow sts:AssumeRole on it"
-    );
-    no(Retryability::Permanent, hint)
-}
-
-/// Says how one looks at a role's trust policy: with credentials of its own account, which nobody here may have.
-pub(crate) fn trust_policy(role: &RoleArn) -> String {
-    format!("`aws iam get-role --role-name {}` with credentials of account {}", role.name(), role.account())
+    Classification::remedied(Remedy::AssumeDenied { role: role.clone(), is_explicit: words.contains("explicit deny") })
 }
 
 fn invalid(words: &str, asked: &CallContext<'_>) -> Classification {
-    let no = |outlook, hint: String| Classification { kind: Kind::Refused, outlook, hint: Some(hint) };
+    let no = Classification::refused;
     if words.contains("tokencode") {
         return no(Retryability::WrongCode, "type the six digits that the device shows".into());
     }
@@ -337,7 +320,7 @@ fn invalid(words: &str, asked: &CallContext<'_>) -> Classification {
                 no(Retryability::Permanent, "set the role's `duration` to \"1h\", AWS's limit for chained roles".into())
             }
             Call::AssumeRole(role) | Call::WebIdentity(role) => {
-                let role = trust_policy(role);
+                let role = role.trust_policy_command();
                 let hint = format!("set the role's `duration` to at most its MaxSessionDuration: {role}");
                 no(Retryability::Permanent, hint)
             }

@@ -21,6 +21,10 @@ fn tell(failure: &Failure, by_session: bool, proxied: bool) -> TokenError {
     classify(failure, &asked)
 }
 
+fn hint_of(error: &TokenError) -> Option<String> {
+    error.clone().told("IDENTITY").hint
+}
+
 fn answered(status: u16, code: &str, message: &str) -> Failure {
     Failure {
         class: Class::Refused,
@@ -56,7 +60,7 @@ fn a_refused_web_identity_token_is_told_by_what_to_do_about_it() {
     ] {
         let told = classify(&answered(status, code, words), &asked);
         assert_eq!(told.outlook, outlook, "{code}");
-        assert!(told.report.hint.as_deref().is_some_and(|said| said.contains(hint)), "{code}: {told:?}");
+        assert!(hint_of(&told).is_some_and(|said| said.contains(hint)), "{code}: {told:?}");
         assert!(told.report.message.contains("with a web identity token") && !format!("{told:?}").contains("canary"));
     }
 }
@@ -234,11 +238,11 @@ fn what_aws_says_becomes_a_cause_a_hint_and_an_outlook() {
     for &(status, code, message, by_session, kind, outlook, hint) in SAID {
         let error = tell(&answered(status, code, message), by_session, false);
         assert_eq!((error.report.kind, error.outlook), (kind, outlook), "{code}: {message}");
-        let told = error.report.message;
+        let told = error.report.message.clone();
         let shown = message.trim_end_matches('.');
         assert!(told.contains(ROLE) && told.contains(shown), "{told}");
         assert!(told.ends_with(&format!("({code}, request 1234-abcd)")), "{told}");
-        assert!(error.report.hint.as_deref().is_some_and(|h| h.contains(hint)), "{code}: {:?}", error.report.hint);
+        assert!(hint_of(&error).is_some_and(|h| h.contains(hint)), "{code}: {error:?}");
         assert_eq!((error.code.as_deref(), error.request_id.as_deref()), (Some(code), Some("1234-abcd")));
     }
 }
@@ -276,7 +280,7 @@ fn what_is_on_the_way_is_named() {
         assert_eq!((error.report.kind, error.outlook), (Kind::Unreachable, Transient), "{class:?}");
         let told = &error.report.message;
         assert!(told.starts_with(&format!("cannot assume {ROLE}: ")) && told.contains(words), "{told}");
-        assert!(error.report.hint.as_deref().is_some_and(|h| h.contains(hint)), "{class:?}: {:?}", error.report.hint);
+        assert!(hint_of(&error).is_some_and(|h| h.contains(hint)), "{class:?}: {error:?}");
     }
     let error = tell(&Failure::without_answer(C::Unsent), false, false);
     assert_eq!((error.report.kind, error.outlook), (Kind::Failed, Permanent));

@@ -9,7 +9,7 @@ use rolecall_core::domain::catalogue::AwsSettings;
 use rolecall_core::domain::error::{Kind, UserError};
 use rolecall_core::domain::names::Name;
 use rolecall_core::domain::secret::SecretKey;
-use rolecall_ports::{Retryability, TokenError, Vault};
+use rolecall_ports::{TokenError, Vault};
 use std::fmt;
 use std::sync::{Arc, OnceLock};
 use zeroize::Zeroizing;
@@ -50,7 +50,7 @@ impl Passwords {
             Err(report) if report.kind == Kind::Config => Ok(None),
             Err(report) => {
                 let report = report.with_note("it has the password of `https_proxy_user`");
-                Err(TokenError { report, outlook: Retryability::Transient, code: None, request_id: None })
+                Err(TokenError::transient(report))
             }
         }
     }

@@ -18,7 +18,7 @@ use rolecall_core::domain::secret::{MfaCode, SecretKey};
 use rolecall_core::setup::call::{Call, Tags};
 use rolecall_ports::{
     AccessKeys, AccountSession, Accounts, CallerIdentity, Changed, Dependents, Listing, Resource, ResourceDetails,
-    Retryability, TokenError,
+    TokenError,
 };
 use std::sync::Arc;
 
@@ -170,6 +170,7 @@ impl Iam {
 /// Says what may be wrong with the credentials of a profile that no Region accepts.
 fn of_profile(mut error: TokenError, profile: &str, region: &str) -> TokenError {
     let partition = Partition::of_region(region).id();
+    error.remedy = None;
     error.report.hint = Some(format!(
         "possible causes: the credentials of profile {profile} are over, deleted or inactive, or of another partition than \
          {partition} (set `region` in the profile): `aws sts get-caller-identity --profile {profile}`"
@@ -189,12 +190,7 @@ impl Accounts for Sts {
         profile: &str,
     ) -> Result<(AccountSession, CallerIdentity), TokenError> {
         let password = self.passwords.of(aws).await?;
-        let (signer, region) = profiles::resolve(aws, profile, password).await.map_err(|report| TokenError {
-            report,
-            outlook: Retryability::Permanent,
-            code: None,
-            request_id: None,
-        })?;
+        let (signer, region) = profiles::resolve(aws, profile, password).await.map_err(TokenError::permanent)?;
         let ask = |region: String| {
             let signer = &signer;
             async move { in_time(Asking::CallerIdentity, "", self.identify(aws, signer, &region)).await }
@@ -302,12 +298,8 @@ fn named(thing: &Resource) -> String {
 
 /// IAM's word for a thing that is not there, where it says so without a word.
 fn gone(what: &str) -> TokenError {
-    TokenError {
-        report: UserError::new(Kind::Refused, format!("cannot {what}: there is none")),
-        outlook: Retryability::Permanent,
-        code: Some("NoSuchEntity".to_owned()),
-        request_id: None,
-    }
+    let report = UserError::new(Kind::Refused, format!("cannot {what}: there is none"));
+    TokenError { code: Some("NoSuchEntity".to_owned()), ..TokenError::permanent(report) }
 }
 
 fn tags(list: Vec<Tag>) -> Tags {

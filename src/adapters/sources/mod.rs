@@ -29,7 +29,7 @@ use rolecall_core::domain::catalogue::AwsSettings;
 use rolecall_core::domain::error::{Kind, UserError};
 use rolecall_core::domain::secret::MfaCode;
 use rolecall_core::domain::source::Source;
-use rolecall_ports::{self as ports, Clock, Retryability, SourceCredentials, SourceResult, TokenError};
+use rolecall_ports::{self as ports, Clock, SourceCredentials, SourceResult, TokenError};
 use startup_env::Captured;
 use std::fmt;
 use std::future::Future;
@@ -109,10 +109,10 @@ async fn in_time<T>(
 
 /// Makes a failure that may be over next time.
 fn later(report: UserError) -> TokenError {
-    TokenError { report, outlook: Retryability::Transient, code: None, request_id: None }
+    TokenError::transient(report)
 }
 
 /// Makes a failure that stays until somebody changes something.
 fn never(report: UserError) -> TokenError {
-    TokenError { report, outlook: Retryability::Permanent, code: None, request_id: None }
+    TokenError::permanent(report)
 }

@@ -195,7 +195,7 @@ async fn a_key_tells_whose_it_is_until_it_is_switched_off() {
     let error = bench.sts.caller_identity(&bench.aws, &bench.key, REGION).await.expect_err("inactive");
     assert_eq!((error.report.kind, error.outlook), (Kind::Refused, Retryability::Permanent));
     assert!(error.report.message.contains(&bench.key.id) && error.report.message.contains("InvalidClientTokenId"));
-    assert!(error.report.hint.expect("a hint").contains("`rolecall doctor IDENTITY`"));
+    assert!(error.told("auth").hint.expect("a hint").contains("`rolecall doctor auth`"));
 
     let wrong = AccessKey { secret: SecretKey::new("not-the-secret-of-this-key".into()), ..bench.key.clone() };
     bench.sandbox.world(|world| world.user(USER_ARN).access_keys[0].status = KeyStatus::Active);

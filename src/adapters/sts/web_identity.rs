@@ -2,7 +2,7 @@
 //! what says who asks.
 
 use super::{Sts, seconds, taken};
-use crate::aws::errors::{Call, CallContext, trust_policy};
+use crate::aws::errors::{Call, CallContext};
 use crate::aws::response_interceptor::ResponseInterceptor;
 use aws_sdk_sts::operation::RequestId;
 use rolecall_core::domain::catalogue::AwsSettings;
@@ -49,7 +49,7 @@ pub(crate) fn verdict(code: &str, words: &str, asked: &CallContext<'_>) -> Optio
     let Call::WebIdentity(role) = asked.call else { return None };
     let trust = format!(
         "compare the role's trust policy with the token's issuer, audience and subject: {}",
-        trust_policy(role)
+        role.trust_policy_command()
     );
     // The file is read anew each time: a token that is over now may be renewed the next moment.
     let (outlook, hint) = match code {

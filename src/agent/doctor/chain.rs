@@ -12,7 +12,7 @@ use rolecall_core::domain::diagnosis::{
 };
 use rolecall_core::domain::error::{Kind, UserError};
 use rolecall_core::domain::plan::{AssumeRole, Step};
-use rolecall_ports::{Issued, Retryability, TokenError};
+use rolecall_ports::{Issued, TokenError};
 use std::collections::BTreeMap;
 use std::time::Duration;
 
@@ -129,7 +129,7 @@ impl Diagnoser<'_, '_> {
             self.breaks(finding, &text);
             return None;
         }
-        let mut attempt = self.attempt(from, call, name, refusal::read(code, &error.report.message));
+        let mut attempt = self.attempt(from, call, name, refusal::read(code, &error.words));
         attempt.words.clone_from(&error.report.message);
         self.say(&format!("looking into the refusal of {name}")).await;
         let (granted, next) = self.vary(from, call, name, before, &attempt).await;
@@ -307,7 +307,7 @@ impl Diagnoser<'_, '_> {
             Ok(()) => return self.limits(name, "AWS takes it, and leaves s3:ListAllMyBuckets in"),
             Err(error) => error,
         };
-        let said = refusal::read(error.code.as_deref().unwrap_or_default(), &error.report.message);
+        let said = refusal::read(error.code.as_deref().unwrap_or_default(), &error.words);
         let narrow = match said {
             Refusal::NotAllowed(PolicyKind::Session) | Refusal::Denied(PolicyKind::Session) => true,
             Refusal::NotAllowed(PolicyKind::Identity) | Refusal::Denied(_) => false,
@@ -368,7 +368,9 @@ impl Diagnoser<'_, '_> {
             Ok(who) => self.holds(LinkKind::Result, format!("GetCallerIdentity: {}", who.arn)),
             Err(error) => {
                 let finding = Finding::new(Cause::Other, LinkKind::Result, Certainty::Certain, &error.report.message);
-                let finding = finding.kind(error.report.kind).fix(error.report.hint.clone().unwrap_or_default());
+                let finding = finding
+                    .kind(error.report.kind)
+                    .fix(error.clone().told(&standing.party.name).hint.unwrap_or_default());
                 let text = error.report.message.clone();
                 self.breaks(finding, &text);
             }
@@ -384,7 +386,7 @@ fn standing(session: Session, call: &AssumeRole, name: &str, with_mfa: bool) -> 
 /// The answer to a call that was not made.
 fn spent() -> TokenError {
     let report = UserError::new(Kind::Failed, format!("this diagnosis has made its {CALLS_MAX} calls"));
-    TokenError { report, outlook: Retryability::Permanent, code: None, request_id: None }
+    TokenError::permanent(report)
 }
 
 fn is_limited(call: &AssumeRole) -> bool {

@@ -276,7 +276,7 @@ impl Diagnoser<'_, '_> {
         let is_signature = code.starts_with("SignatureDoesNotMatch") || code.starts_with("InvalidSignature");
         if !is_unknown_key(&code) && !is_signature {
             let finding = Finding::new(Cause::Other, LinkKind::Key, Certainty::Certain, &error.report.message);
-            return vec![finding.fix(error.report.hint.clone().unwrap_or_default())];
+            return vec![finding.fix(error.clone().told(&standing.party.name).hint.unwrap_or_default())];
         }
         let listed = if is_signature { Listed::Unread } else { listing_of(self, &standing.party.arn, &key.id).await };
         let account = account_of(&standing.party.arn).map(|account| account.to_string()).unwrap_or_default();

@@ -107,9 +107,9 @@ impl Rotation<'_, '_> {
                 }
             };
             if !is_passing {
-                return Err(self.named(error));
+                return Err(error);
             }
-            let Some(again) = pauses.until(self.now()) else { return Err(self.named(error)) };
+            let Some(again) = pauses.until(self.now()) else { return Err(error) };
             self.pause("wait", &format!("{}; trying again", error.report.message), again).await;
         }
     }
@@ -130,7 +130,7 @@ impl Rotation<'_, '_> {
         match self.ask(Ask::List).await {
             Ok(CallResult::Keys(listing)) => Ok(listing),
             Ok(_) => Err(UserError::new(Kind::Failed, "IAM's answer does not fit its question")),
-            Err(error) => Err(error.report),
+            Err(error) => Err(self.told(error)),
         }
     }
 
@@ -139,7 +139,7 @@ impl Rotation<'_, '_> {
         match self.ask(Ask::Delete(id)).await {
             Ok(_) => Ok(()),
             Err(error) if error.is_missing() => Ok(()),
-            Err(error) => Err(error.report),
+            Err(error) => Err(self.told(error)),
         }
     }
 
@@ -148,7 +148,7 @@ impl Rotation<'_, '_> {
         match self.ask(Ask::Deactivate(id)).await {
             Ok(_) => Ok(()),
             Err(error) if error.is_missing() => Ok(()),
-            Err(error) => Err(error.report),
+            Err(error) => Err(self.told(error)),
         }
     }
 
@@ -176,7 +176,7 @@ impl Rotation<'_, '_> {
                 };
                 self.broker.counters.sts_failures.fetch_add(1, Ordering::Relaxed);
                 if !is_unknown_key(&error) && error.outlook != Retryability::Transient {
-                    return Err(self.named(error).report);
+                    return Err(self.told(error));
                 }
                 // A Region that rejects the key in use as well says nothing about the new one.
                 let is_doubtful = is_unknown_key(&error) && !is_checked && regions::must_be_enabled(&region);
@@ -261,17 +261,14 @@ impl Rotation<'_, '_> {
         TokenError { report: UserError { hint: Some(hint), ..error.report }, ..error }
     }
 
-    /// Names the identity in the hint of a failure; the adapter knows keys only.
-    fn named(&self, mut error: TokenError) -> TokenError {
-        if let Some(hint) = &mut error.report.hint {
-            *hint = hint.replace("IDENTITY", self.plan.identity.name.as_str());
-        }
-        error
+    /// Returns what a person is told of an error.
+    pub(super) fn told(&self, error: TokenError) -> UserError {
+        error.told(self.plan.identity.name.as_str())
     }
 }
 
 fn told(report: UserError) -> TokenError {
-    TokenError { report, outlook: Retryability::Permanent, code: None, request_id: None }
+    TokenError::permanent(report)
 }
 
 /// Tells a key that AWS does not know: deleted, off, or too new.

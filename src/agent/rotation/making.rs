@@ -101,7 +101,7 @@ impl Rotation<'_, '_> {
 
     fn unheard(&self, error: TokenError) -> UserError {
         let name = &self.plan.identity.name;
-        error.report.with_note(&format!(
+        self.told(error).with_note(&format!(
             "whether AWS has made a key is not known: `rolecall identity rotate {name}` finds out and goes on"
         ))
     }
@@ -118,7 +118,7 @@ impl Rotation<'_, '_> {
         {
             return self.two_keys(other);
         }
-        error.report
+        self.told(error)
     }
 
     /// Sees that the user has room for a new key; a second one goes only where somebody has said so.

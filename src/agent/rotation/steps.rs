@@ -18,7 +18,7 @@ use rolecall_core::domain::error::{Kind, UserError};
 use rolecall_core::domain::plan::Plan;
 use rolecall_ipc::protocol::message::Progress;
 use rolecall_ipc::protocol::status::Rotated;
-use rolecall_ports::{Retryability, StoredKey, TokenError};
+use rolecall_ports::{StoredKey, TokenError};
 use std::sync::Arc;
 
 /// The most regions in which a key is tried out; more would make a rotation take minutes.
@@ -288,12 +288,7 @@ impl<'a, 'r> Rotation<'a, 'r> {
     }
 
     pub(super) fn user(&self) -> Result<&IamUser, TokenError> {
-        self.user.as_ref().ok_or_else(|| TokenError {
-            report: UserError::new(Kind::Failed, "the vault was not read"),
-            outlook: Retryability::Permanent,
-            code: None,
-            request_id: None,
-        })
+        self.user.as_ref().ok_or_else(|| TokenError::permanent(UserError::new(Kind::Failed, "the vault was not read")))
     }
 
     /// Gives the user's ARN.

@@ -163,6 +163,11 @@ impl RoleArn {
         Ok(Self { text: text.into(), partition: fields.partition, account, name_at: text.len() - name.len() })
     }
 
+    /// Returns the command that prints the trust policy. Only credentials of the account of the role can run it.
+    pub fn trust_policy_command(&self) -> String {
+        format!("`aws iam get-role --role-name {}` with credentials of account {}", self.name(), self.account())
+    }
+
     /// Gives the whole ARN.
     pub fn as_str(&self) -> &str {
         &self.text

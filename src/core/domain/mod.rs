@@ -16,6 +16,7 @@ pub mod plan;
 pub mod plan_summary;
 pub mod question;
 pub mod regions;
+pub mod remedy;
 pub mod restricted_socket;
 pub mod secret;
 pub mod source;
