@@ -297,3 +297,78 @@ fn no_secret_comes_back_in_any_field() {
     assert!(!all.contains(SECRET) && !all.contains("123456") && !all.contains("POST"), "{all}");
     assert!(!error.report.message.contains('\u{1b}'));
 }
+
+/// Every text that a person can meet: each answer of AWS to each kind of call, by a key and by a session, and each way not to
+/// get one. `ROLECALL_BLESS=1 cargo test -p rolecall-adapters wording` writes the file.
+#[test]
+fn wording_of_every_error_is_as_in_the_file() {
+    use std::fmt::Write as _;
+    let role = RoleArn::new(ROLE).expect("valid");
+    let calls = [
+        Call::AssumeRole(&role),
+        Call::WebIdentity(&role),
+        Call::SessionToken,
+        Call::CallerIdentity,
+        Call::CreateAccessKey("richard"),
+        Call::SignIn,
+        Call::ListBuckets,
+    ];
+    let mut page = String::new();
+    let mut add = |title: &str, error: &TokenError| {
+        let UserError { message, hint, .. } = error.clone().told("auth");
+        let _ = writeln!(page, "{title}\n  {message}\n  hint: {}\n", hint.as_deref().unwrap_or("-"));
+    };
+    let asked = |call, region, by_session, proxied| CallContext {
+        call,
+        host: "sts.eu-central-1.amazonaws.com",
+        region,
+        key_id: "AKIAIOSFODNN7EXAMPLE",
+        by_session,
+        proxied,
+        proxy_user: None,
+        secrets: &[SECRET, "123456"],
+    };
+    let mut answers: Vec<_> = SAID.iter().map(|&(status, code, words, ..)| (status, code, words)).collect();
+    answers.push((400, "NewlyInvented", ""));
+    answers.dedup();
+    for (status, code, words) in answers {
+        for call in calls {
+            for (signer, by_session) in [("a key", false), ("a session", true)] {
+                let error = classify(&answered(status, code, words), &asked(call, "af-south-1", by_session, false));
+                add(&format!("{status} {code}, {words:?}, signed by {signer}:"), &error);
+            }
+        }
+    }
+    use Class as C;
+    for class in [
+        C::Garbled,
+        C::TooLarge,
+        C::Timeout,
+        C::ConnectTimeout,
+        C::Dns,
+        C::NoListener,
+        C::NoRoute,
+        C::Cut,
+        C::Certificate,
+        C::Tls,
+        C::ProxyPassword,
+        C::Proxy,
+        C::Unsent,
+        C::Network,
+    ] {
+        for (way, proxied) in [("directly", false), ("by a proxy", true)] {
+            let asked = asked(Call::AssumeRole(&role), "eu-central-1", false, proxied);
+            add(&format!("{class:?}, {way}:"), &classify(&Failure::without_answer(class), &asked));
+        }
+    }
+    let file = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("aws/wording.txt");
+    #[expect(clippy::disallowed_methods, reason = "a test's switch, and a file of the source tree")]
+    if std::env::var_os("ROLECALL_BLESS").is_some() {
+        std::fs::write(&file, &page).expect("written");
+    }
+    let pinned = std::fs::read_to_string(&file).unwrap_or_default();
+    for (is, was) in page.lines().zip(pinned.lines()) {
+        assert_eq!(is, was, "`ROLECALL_BLESS=1 cargo test -p rolecall-adapters wording` writes the file");
+    }
+    assert_eq!(page.len(), pinned.len());
+}
