@@ -155,7 +155,7 @@ async fn one_code_gives_a_session_that_assumes_the_role() {
     let (world, serial) = world_with_mfa();
     let bench = Bench::with(world, TimeDelta::zero());
     let refused = bench.assume(&role()).await.expect_err("no MFA");
-    assert!(refused.report.hint.expect("a hint").contains("`mfa`"));
+    assert!(refused.told("auth").hint.expect("a hint").contains("`mfa`"));
 
     let code = MfaCode::new(bench.sandbox.mfa_code(USER_ARN));
     let call = session_call(Some(&serial));
