@@ -32,7 +32,7 @@ impl Failure {
     /// Makes the failure of a call that AWS, or a source, did not grant.
     pub(super) fn of_aws(plan: &Plan, error: &TokenError) -> Self {
         let name = plan.identity.name.as_str();
-        let hint = match (&error.remedy, &plan.identity.source) {
+        let hint = match (error.remedy(), &plan.identity.source) {
             (None, _) => error.report.hint.clone(),
             (Some(Remedy::UnknownKey { .. }), Some(source)) => {
                 Some(format!("the key that {source} gives may be deleted, inactive or of another partition"))

@@ -166,19 +166,26 @@ pub enum Retryability {
     WrongCode,
 }
 
+/// An error that AWS returned.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Refusal {
+    /// The message of AWS, without secrets.
+    pub words: String,
+    /// What helps, if its hint must name an identity: the adapter knows keys and ARNs.
+    pub remedy: Option<Remedy>,
+}
+
 /// A call that did not give a session.
 #[derive(Clone, Debug)]
 pub struct TokenError {
     /// What a person is told. It has no hint if there is a remedy.
     pub report: UserError,
-    /// What helps, if its hint must name an identity: the adapter knows keys and ARNs.
-    pub remedy: Option<Remedy>,
+    /// What AWS answered; `None` if there was no answer.
+    pub refusal: Option<Box<Refusal>>,
     /// What it means for the next call.
     pub outlook: Retryability,
     /// AWS's error code, as `AccessDenied`.
     pub code: Option<String>,
-    /// The message of AWS without secrets; empty if there was no answer.
-    pub words: String,
     /// The service's own id of the call.
     pub request_id: Option<String>,
 }
@@ -186,14 +193,7 @@ pub struct TokenError {
 impl TokenError {
     /// Makes the error of a call that was not sent, or that the next call would meet again.
     pub fn permanent(report: UserError) -> Self {
-        Self {
-            report,
-            remedy: None,
-            outlook: Retryability::Permanent,
-            code: None,
-            words: String::new(),
-            request_id: None,
-        }
+        Self { report, refusal: None, outlook: Retryability::Permanent, code: None, request_id: None }
     }
 
     /// Makes the error of a call that may succeed later.
@@ -203,8 +203,19 @@ impl TokenError {
 
     /// Returns what a person is told if the key of an identity signed the call.
     pub fn told(self, identity: &str) -> UserError {
-        let remedy = self.remedy.map(|remedy| remedy.hint(identity, &format!("the user of identity `{identity}`")));
+        let caller = || format!("the user of identity `{identity}`");
+        let remedy = self.remedy().map(|remedy| remedy.hint(identity, &caller()));
         UserError { hint: remedy.or(self.report.hint), ..self.report }
+    }
+
+    /// Returns what helps, if its hint must name an identity.
+    pub fn remedy(&self) -> Option<&Remedy> {
+        self.refusal.as_ref()?.remedy.as_ref()
+    }
+
+    /// Returns the message of AWS; empty if there was no answer.
+    pub fn words(&self) -> &str {
+        self.refusal.as_ref().map_or("", |refusal| &refusal.words)
     }
 
     /// Gives AWS's code, without the end that some services add; nothing where there was no answer.

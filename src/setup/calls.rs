@@ -90,7 +90,7 @@ impl Work<'_> {
         if error.outlook == Retryability::Transient {
             return !makes_something(call);
         }
-        let words = error.words.to_ascii_lowercase();
+        let words = error.words().to_ascii_lowercase();
         match (error.aws_code(), call) {
             // The trust names a user or role that was made just now.
             ("MalformedPolicyDocument", Call::CreateRole { .. } | Call::UpdateAssumeRolePolicy { .. }) => {

@@ -10,7 +10,7 @@ use rolecall_core::domain::error::{Kind, UserError, printable};
 use rolecall_core::domain::regions;
 use rolecall_core::domain::remedy::Remedy;
 use rolecall_platform::os::SET_CLOCK;
-use rolecall_ports::{Retryability, TokenError};
+use rolecall_ports::{Refusal, Retryability, TokenError};
 
 /// A service of AWS.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -165,7 +165,8 @@ pub(crate) fn classify(failure: &Failure, asked: &CallContext<'_>) -> TokenError
     };
     let unproxied = !asked.proxied && may_need_proxy(failure.class);
     let report = UserError { kind: verdict.kind, message, hint: verdict.hint, unproxied };
-    TokenError { report, remedy: verdict.remedy, outlook: verdict.outlook, code, words, request_id }
+    let refusal = code.is_some().then(|| Box::new(Refusal { words, remedy: verdict.remedy }));
+    TokenError { report, refusal, outlook: verdict.outlook, code, request_id }
 }
 
 /// Tells an answer that is not what was asked for.

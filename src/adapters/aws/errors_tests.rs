@@ -302,6 +302,7 @@ fn no_secret_comes_back_in_any_field() {
 /// get one. `ROLECALL_BLESS=1 cargo test -p rolecall-adapters wording` writes the file.
 #[test]
 fn wording_of_every_error_is_as_in_the_file() {
+    use Class as C;
     use std::fmt::Write as _;
     let role = RoleArn::new(ROLE).expect("valid");
     let calls = [
@@ -339,7 +340,6 @@ fn wording_of_every_error_is_as_in_the_file() {
             }
         }
     }
-    use Class as C;
     for class in [
         C::Garbled,
         C::TooLarge,

@@ -170,7 +170,7 @@ impl Iam {
 /// Says what may be wrong with the credentials of a profile that no Region accepts.
 fn of_profile(mut error: TokenError, profile: &str, region: &str) -> TokenError {
     let partition = Partition::of_region(region).id();
-    error.remedy = None;
+    error.refusal = None;
     error.report.hint = Some(format!(
         "possible causes: the credentials of profile {profile} are over, deleted or inactive, or of another partition than \
          {partition} (set `region` in the profile): `aws sts get-caller-identity --profile {profile}`"

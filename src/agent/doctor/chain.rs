@@ -129,7 +129,7 @@ impl Diagnoser<'_, '_> {
             self.breaks(finding, &text);
             return None;
         }
-        let mut attempt = self.attempt(from, call, name, refusal::read(code, &error.words));
+        let mut attempt = self.attempt(from, call, name, refusal::read(code, error.words()));
         attempt.words.clone_from(&error.report.message);
         self.say(&format!("looking into the refusal of {name}")).await;
         let (granted, next) = self.vary(from, call, name, before, &attempt).await;
@@ -307,7 +307,7 @@ impl Diagnoser<'_, '_> {
             Ok(()) => return self.limits(name, "AWS takes it, and leaves s3:ListAllMyBuckets in"),
             Err(error) => error,
         };
-        let said = refusal::read(error.code.as_deref().unwrap_or_default(), &error.words);
+        let said = refusal::read(error.code.as_deref().unwrap_or_default(), error.words());
         let narrow = match said {
             Refusal::NotAllowed(PolicyKind::Session) | Refusal::Denied(PolicyKind::Session) => true,
             Refusal::NotAllowed(PolicyKind::Identity) | Refusal::Denied(_) => false,
