@@ -1,6 +1,7 @@
 //! Why there is no session, and how long to rest before the next try.
 
 use rolecall_core::domain::arn::RoleArn;
+use rolecall_core::domain::diagnosis::key::is_unknown_key;
 use rolecall_core::domain::error::{Kind, UserError};
 use rolecall_core::domain::names::Name;
 use rolecall_core::domain::plan::{Plan, SessionKey, Step};
@@ -59,7 +60,7 @@ impl Failure {
 
     /// Tells that AWS does not know the key that signed.
     pub(super) fn is_unknown_key(&self) -> bool {
-        matches!(self.code.as_str(), "InvalidClientTokenId" | "UnrecognizedClientException" | "InvalidAccessKeyId")
+        is_unknown_key(&self.code)
     }
 
     /// Makes the failure of those who waited while everything was forgotten.

@@ -173,6 +173,8 @@ pub struct Refusal {
     pub words: String,
     /// What helps, if its hint must name an identity: the adapter knows keys and ARNs.
     pub remedy: Option<Remedy>,
+    /// Whether AWS limits the rate of calls, so that it did not look at this one.
+    pub is_throttled: bool,
 }
 
 /// A call that did not give a session.
@@ -226,8 +228,7 @@ impl TokenError {
 
     /// Tells a call that AWS turned away before it looked at it.
     pub fn is_throttled(&self) -> bool {
-        self.outlook == Retryability::Transient
-            && self.code.as_deref().is_some_and(|code| code.contains("Throttl") || code.starts_with("TooManyRequests"))
+        self.refusal.as_ref().is_some_and(|refusal| refusal.is_throttled)
     }
 
     /// Tells a thing that IAM does not have.

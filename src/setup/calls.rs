@@ -216,7 +216,11 @@ impl Work<'_> {
             }
             "MalformedPolicyDocument" => format!("look at the document: `rolecall setup plan`; {AGAIN}"),
             "NoSuchEntity" => format!("look for a typing error in the names and ARNs; {AGAIN}"),
-            "ExpiredToken" | "InvalidClientTokenId" | "UnrecognizedClientException" | "SignatureDoesNotMatch" => {
+            "ExpiredToken"
+            | "InvalidClientTokenId"
+            | "UnrecognizedClient"
+            | "InvalidAccessKeyId"
+            | "SignatureDoesNotMatch" => {
                 format!(
                     "the credentials of profile {profile} may be over, deleted or of another partition: `aws sts get-caller-identity --profile {profile}`; {AGAIN}"
                 )

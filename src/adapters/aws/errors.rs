@@ -123,17 +123,24 @@ struct Classification {
     outlook: Retryability,
     hint: Option<String>,
     remedy: Option<Remedy>,
+    is_throttled: bool,
 }
 
 impl Classification {
     /// AWS rejected the call.
     fn refused(outlook: Retryability, hint: String) -> Self {
-        Self { kind: Kind::Refused, outlook, hint: Some(hint), remedy: None }
+        Self { kind: Kind::Refused, outlook, hint: Some(hint), remedy: None, is_throttled: false }
     }
 
     /// AWS rejected the call for good, and what helps names an identity.
     fn remedied(remedy: Remedy) -> Self {
-        Self { kind: Kind::Refused, outlook: Retryability::Permanent, hint: None, remedy: Some(remedy) }
+        Self {
+            kind: Kind::Refused,
+            outlook: Retryability::Permanent,
+            hint: None,
+            remedy: Some(remedy),
+            is_throttled: false,
+        }
     }
 }
 
@@ -159,13 +166,15 @@ pub(crate) fn classify(failure: &Failure, asked: &CallContext<'_>) -> TokenError
                 outlook: if sent { Retryability::Transient } else { Retryability::Permanent },
                 hint,
                 remedy: None,
+                is_throttled: false,
             };
             (format!("cannot {}: {why}{tail}", what(asked)), verdict)
         }
     };
     let unproxied = !asked.proxied && may_need_proxy(failure.class);
     let report = UserError { kind: verdict.kind, message, hint: verdict.hint, unproxied };
-    let refusal = code.is_some().then(|| Box::new(Refusal { words, remedy: verdict.remedy }));
+    let refusal =
+        code.is_some().then(|| Box::new(Refusal { words, remedy: verdict.remedy, is_throttled: verdict.is_throttled }));
     TokenError { report, refusal, outlook: verdict.outlook, code, request_id }
 }
 
@@ -221,7 +230,7 @@ fn of_code(code: &str, words: &str, status: Option<u16>, asked: &CallContext<'_>
     let code = code.strip_suffix("Exception").unwrap_or(code);
     let no = Classification::refused;
     if let Some((kind, outlook, hint)) = crate::sts::web_identity::verdict(code, words, asked) {
-        return Classification { kind, outlook, hint: Some(hint), remedy: None };
+        return Classification { kind, outlook, hint: Some(hint), remedy: None, is_throttled: false };
     }
     let later = |hint: &str| Classification { kind: Kind::Unreachable, ..no(Transient, hint.to_owned()) };
     match code {
@@ -265,11 +274,11 @@ fn of_code(code: &str, words: &str, status: Option<u16>, asked: &CallContext<'_>
             later("try again in a moment")
         }
         _ if code.contains("Throttl") || THROTTLES.contains(&code) || status == Some(429) => {
-            later("AWS limits how often it is asked: try again in a moment")
+            Classification { is_throttled: true, ..later("AWS limits how often it is asked: try again in a moment") }
         }
         "InternalFailure" | "InternalError" | "InternalServerError" | "ServiceUnavailable" => later(AWS_IS_ILL),
         _ if status.is_some_and(|s| s >= 500) => later(AWS_IS_ILL),
-        _ => Classification { kind: Kind::Refused, outlook: Permanent, hint: None, remedy: None },
+        _ => Classification { kind: Kind::Refused, outlook: Permanent, hint: None, remedy: None, is_throttled: false },
     }
 }
 

@@ -340,6 +340,17 @@ fn wording_of_every_error_is_as_in_the_file() {
             }
         }
     }
+    let codes = "UnrecognizedClientException InvalidAccessKeyId RequestTimeTooSkewed RequestInTheFuture SignatureExpired \
+        InvalidSignature IncompleteSignature AuthFailure OptInRequired Validation InvalidParameterValue LimitExceeded \
+        NoSuchEntity EntityTemporarilyUnmodifiable ConcurrentModification ServiceFailure InternalError \
+        InternalServerError TooManyRequestsException BandwidthLimitExceeded SlowDown PriorRequestNotComplete \
+        InvalidIdentityToken IDPRejectedClaim";
+    for code in codes.split_whitespace() {
+        for call in [Call::AssumeRole(&role), Call::CreateAccessKey("richard")] {
+            let error = classify(&answered(400, code, "words of AWS"), &asked(call, "af-south-1", false, false));
+            add(&format!("400 {code}:"), &error);
+        }
+    }
     for class in [
         C::Garbled,
         C::TooLarge,

@@ -10,6 +10,7 @@ use crate::backoff::Backoff;
 use crate::deadline::Deadline;
 use crate::prompts::Subject;
 use rolecall_core::domain::credential::{AccessKey, Signer};
+use rolecall_core::domain::diagnosis;
 use rolecall_core::domain::error::{Kind, UserError};
 use rolecall_core::domain::regions;
 use rolecall_ipc::protocol::process_output;
@@ -273,7 +274,7 @@ fn told(report: UserError) -> TokenError {
 
 /// Tells a key that AWS does not know: deleted, off, or too new.
 fn is_unknown_key(error: &TokenError) -> bool {
-    matches!(error.code.as_deref(), Some("InvalidClientTokenId" | "UnrecognizedClientException" | "InvalidAccessKeyId"))
+    diagnosis::key::is_unknown_key(error.aws_code())
 }
 
 /// Tells a failure of which nobody knows whether a key was made: no answer, half an answer, an illness of AWS's.

@@ -83,6 +83,10 @@ fn nothing_is_wider_than_the_terminal() {
 fn following_begins_with_the_last_lines_and_a_log_that_is_not_followed_is_whole() {
     let home = home();
     let log = home.path(".local/state/rolecall/audit.jsonl");
+    // The agent writes its lines after its answer; a late one must not follow ours.
+    until("the line of the first get", || {
+        std::fs::read_to_string(&log).is_ok_and(|text| text.contains("\"event\":\"get\""))
+    });
     let line = |name: &str, at: u32| {
         format!("{{\"time\":\"2026-11-22T00:00:{at:02}Z\",\"event\":\"get\",\"result\":\"ok\",\"name\":\"{name}\"}}\n")
     };
