@@ -1,6 +1,5 @@
 //! Ports of loopback that are served for as long as their listener lives.
 
-use crate::backoff::Backoff;
 use rolecall_core::domain::error::{Kind, UserError};
 use std::net::{Ipv4Addr, SocketAddr, TcpListener as StdListener};
 use std::time::Duration;
@@ -8,9 +7,9 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::task::JoinHandle;
 use tokio::time::sleep;
 
-/// How long no connection is accepted after a failure; connections that end meanwhile free descriptors.
-const PAUSE_MIN: Duration = Duration::from_millis(100);
-const PAUSE_MAX: Duration = Duration::from_secs(1);
+/// How long no connection is accepted after a failure; connections that end meanwhile free descriptors. It does not grow:
+/// SDKs give up after half a second.
+const PAUSE: Duration = Duration::from_millis(100);
 
 /// A port that is served for as long as this lives.
 pub(super) struct RunningListener {
@@ -51,14 +50,10 @@ pub(super) fn run(
 ) -> Result<RunningListener, UserError> {
     let listener = TcpListener::from_std(socket).map_err(|error| no_port(Some(port), &error))?;
     let task = tokio::spawn(async move {
-        let mut backoff = Backoff::new(PAUSE_MIN, PAUSE_MAX);
         loop {
             match listener.accept().await {
-                Ok((stream, from)) => {
-                    backoff.reset();
-                    take(stream, from);
-                }
-                Err(_) => sleep(backoff.pause()).await,
+                Ok((stream, from)) => take(stream, from),
+                Err(_) => sleep(PAUSE).await,
             }
         }
     });
