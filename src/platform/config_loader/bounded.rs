@@ -38,7 +38,7 @@ impl BoundedDisk {
         }
         let file = path.to_path_buf();
         let done = CONFIGURATION.call(path.display().to_string(), deadline, move || job(&file));
-        if matches!(done, Err(Error::TimedOut)) {
+        if matches!(done, Err(Error::TimedOut | Error::Busy)) {
             self.has_met_one.set(true);
         }
         done
@@ -55,5 +55,30 @@ impl Files for BoundedDisk {
     fn list(&self, dir: &Path, pattern: &str, limit: usize) -> Result<Vec<OsString>, String> {
         let pattern = pattern.to_owned();
         self.call(dir, move |dir| Disk.list(dir, &pattern, limit)).unwrap_or_else(|why| Err(why.to_string()))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::sync::mpsc;
+
+    #[test]
+    fn call_that_is_not_begun_shortens_later_deadlines() {
+        let path = Path::new("/a file of its own");
+        let (begin, begun) = mpsc::channel();
+        let (release, held) = mpsc::channel::<()>();
+        let earlier = std::thread::spawn(move || {
+            CONFIGURATION.call(path.display().to_string(), Duration::from_mins(1), move || {
+                begin.send(()).expect("awaited");
+                let _ = held.recv();
+            })
+        });
+        begun.recv().expect("begun");
+        let disk = BoundedDisk::default();
+        assert_eq!(disk.call(path, |_| ()), Err(Error::Busy));
+        assert!(disk.has_met_one.get());
+        drop(release);
+        earlier.join().expect("it runs").expect("released");
     }
 }
