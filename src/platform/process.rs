@@ -62,9 +62,10 @@ pub fn keep_out_of_dumps(pages: &mut [u8]) {
 /// Runs a job in a process of its own and waits for its end; returns `false` if it has not ended before the deadline.
 ///
 /// A job that is late is ended by its own alarm clock. If not even that ends it, because it waits for a dead file system, it
-/// is left behind. It is a child of init from the start, so that neither this process nor a program that takes its place
-/// (execve(2)) has a child that it did not start. It has no descriptor of this process but `kept`, so that nobody waits for
-/// it at the end of a pipe.
+/// is left behind. It is a grandchild, which the system gives to init, so that neither this process nor a program that
+/// takes its place (execve(2)) has a child that it did not start. If this process is init itself (in a container) or
+/// adopts orphans (PR_SET_CHILD_SUBREAPER), the job is reaped here, but for one that is left behind. It has no descriptor
+/// of this process but `kept`, so that nobody waits for it at the end of a pipe.
 ///
 /// The job must make system calls only: after a fork in a process with several threads, a lock may be held for ever.
 #[allow(unsafe_code, reason = "fork has no safe form; this file is the one place")]
@@ -78,7 +79,7 @@ pub fn ends_in_child(deadline: Duration, kept: Option<OwnedFd>, job: impl FnOnce
             let child = libc::fork();
             if child != 0 {
                 if child < 0 {
-                    libc::write(alive.as_raw_fd(), NOT_STARTED.as_ptr().cast(), 1);
+                    libc::write(alive.as_raw_fd(), (&raw const child).cast(), size_of_val(&child));
                 }
                 libc::_exit(0);
             }
@@ -89,6 +90,8 @@ pub fn ends_in_child(deadline: Duration, kept: Option<OwnedFd>, job: impl FnOnce
             });
             os::process::close_all_from(first);
             end_after(deadline);
+            let own = libc::getpid();
+            libc::write(0, (&raw const own).cast(), size_of_val(&own));
         }
         job();
         // SAFETY: writes one byte of a constant, and ends the process without the handlers and buffers of its parent.
@@ -102,20 +105,35 @@ pub fn ends_in_child(deadline: Duration, kept: Option<OwnedFd>, job: impl FnOnce
     }
     drop((alive, kept));
     // It ends at once. There is nothing to wait for if its end is ignored (SIGCHLD), as the caller may have set it.
-    let wait = || rustix::process::waitpid(Pid::from_raw(parent), WaitOptions::empty());
-    while wait().err() == Some(rustix::io::Errno::INTR) {}
-    let mut end_of_job = [0; 1];
-    // The other end of the pipe is closed by the end of the child.
-    let is_told = is_readable(&end, deadline) && rustix::io::read(&end, &mut end_of_job) == Ok(1);
-    match &end_of_job {
-        NOT_STARTED => Err(io::ErrorKind::WouldBlock.into()),
-        end_of_job => Ok(is_told && end_of_job == HAS_ENDED),
+    reap(parent);
+    // The child begins with its number; the result of a fork that failed is negative.
+    let Some(child) = told(&end, deadline).map(libc::pid_t::from_ne_bytes) else { return Ok(false) };
+    if child < 0 {
+        return Err(io::ErrorKind::WouldBlock.into());
     }
+    // The other end of the pipe is closed by the end of the child.
+    if !is_readable(&end, deadline) {
+        return Ok(false);
+    }
+    let has_ended = told(&end, Duration::ZERO).as_ref() == Some(HAS_ENDED);
+    reap(child);
+    Ok(has_ended)
 }
 
-/// What a child writes when its job has ended, and its parent if it cannot be started.
+/// What a child writes when its job has ended.
 const HAS_ENDED: &[u8; 1] = b"+";
-const NOT_STARTED: &[u8; 1] = b"-";
+
+/// Reads what a child has written before a deadline.
+fn told<const N: usize>(end: &OwnedFd, deadline: Duration) -> Option<[u8; N]> {
+    let mut bytes = [0; N];
+    (is_readable(end, deadline) && rustix::io::read(end, &mut bytes) == Ok(N)).then_some(bytes)
+}
+
+/// Waits for a process that is about to end; returns at once if it is no child of this one.
+fn reap(pid: libc::pid_t) {
+    let wait = || rustix::process::waitpid(Pid::from_raw(pid), WaitOptions::empty());
+    while wait().err() == Some(rustix::io::Errno::INTR) {}
+}
 
 /// Has the kernel end this process, whatever handlers and masks it was started with.
 #[allow(unsafe_code, reason = "the calls have no safe form; this file is the one place")]

@@ -116,8 +116,28 @@ fn peer_pidfd(socket: &impl AsFd) -> io::Result<OwnedFd> {
 
 #[cfg(test)]
 mod tests {
-    use crate::process::ProcessHandle;
+    use crate::process::{ProcessHandle, ends_in_child};
+    use rustix::fs::{Mode, OFlags};
+    use std::ffi::CString;
+    use std::os::unix::ffi::OsStrExt;
     use std::os::unix::net::{UnixListener, UnixStream};
+    use std::path::Path;
+    use std::time::Duration;
+
+    #[test]
+    fn child_is_reaped_by_a_process_that_adopts_orphans() {
+        rustix::process::set_child_subreaper(Some(rustix::process::getpid())).expect("orphans come to this process");
+        let file = tempfile::NamedTempFile::new().expect("a file");
+        let name = CString::new(file.path().as_os_str().as_bytes()).expect("a path");
+        let has_ended = ends_in_child(Duration::from_mins(1), None, || {
+            let Ok(file) = rustix::fs::open(&name, OFlags::WRONLY, Mode::empty()) else { return };
+            let _ = rustix::io::write(&file, &rustix::process::getpid().as_raw_nonzero().get().to_ne_bytes());
+        });
+        assert!(has_ended.expect("forked"));
+        let written = std::fs::read(file.path()).expect("read");
+        let child = i32::from_ne_bytes(written.try_into().expect("a number"));
+        assert!(!Path::new(&format!("/proc/{child}")).exists(), "no zombie is left");
+    }
 
     #[test]
     fn a_peer_is_held_while_it_lives_and_known_to_be_gone_after() {
