@@ -18,7 +18,6 @@ use rolecall_core::domain::error::{Kind, UserError};
 use rustix::fs::{FileType, Mode, OFlags};
 use std::ffi::{CStr, CString};
 use std::fs;
-use std::hash::Hash;
 use std::io;
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::MetadataExt;
@@ -79,7 +78,7 @@ pub fn look(path: &Path, follow: Follow, deadline: Duration) -> Result<Option<Fo
         return Ok(found);
     }
     let Some(name) = name_of(path) else { return Ok(None) };
-    child((path, Some(follow)), deadline, || {
+    child(path, Some(follow), deadline, || {
         let _ = os::reach::type_of(&name, follow);
     })?;
     Ok(directly(path, follow))
@@ -99,7 +98,7 @@ pub fn answers(path: &Path, deadline: Duration) -> Result<(), NoAnswer> {
     if is_on_block_device(path) {
         return Ok(());
     }
-    child((path, None::<Follow>), deadline, || read_a_bit(&name))
+    child(path, None, deadline, || read_a_bit(&name))
 }
 
 /// Does the same with the usual deadline, for a command that cannot do without the path.
@@ -124,8 +123,8 @@ fn name_of(path: &Path) -> Option<CString> {
 
 /// Runs a job in a child, unless the child of another command waits for the same. A child that cannot be started, as at a
 /// limit of processes, is done without.
-fn child(look: impl Hash, deadline: Duration, job: impl FnOnce()) -> Result<(), NoAnswer> {
-    let mark = match look_mark::take(look) {
+fn child(path: &Path, follow: Option<Follow>, deadline: Duration, job: impl FnOnce()) -> Result<(), NoAnswer> {
+    let mark = match look_mark::take(path, follow) {
         Mark::Own(mark) => mark,
         Mark::Other(child) if process::is_readable(&child, deadline) => None,
         Mark::Other(_) => return Err(NoAnswer),

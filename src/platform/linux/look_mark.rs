@@ -8,9 +8,12 @@ use crate::process;
 use rustix::fd::OwnedFd;
 use rustix::io::Errno;
 use rustix::net::{AddressFamily, SocketAddrUnix, SocketFlags, SocketType, bind, connect, listen, socket_with};
+use std::ffi::OsStr;
 use std::fs;
 use std::hash::{DefaultHasher, Hash, Hasher};
+use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::MetadataExt;
+use std::path::{Path, PathBuf};
 
 /// Each command that meets a waiting child takes a place in the queue of its socket, which has 4096 places (128 before Linux
 /// 5.4) and is never served. When it is full, another child may wait, with a socket of the next number.
@@ -24,12 +27,13 @@ pub(crate) enum Mark {
     Other(OwnedFd),
 }
 
-/// Takes the mark of a look, or finds the child that has it.
-pub(crate) fn take(look: impl Hash) -> Mark {
+/// Takes the mark of a look at a path, or finds the child that has it.
+pub(crate) fn take(path: &Path, kind: impl Hash) -> Mark {
     let mut hasher = DefaultHasher::new();
     // The same path is another one in another mount namespace.
     fs::metadata("/proc/self/ns/mnt").ok().map(|ns| (ns.dev(), ns.ino())).hash(&mut hasher);
-    look.hash(&mut hasher);
+    absolute(path).hash(&mut hasher);
+    kind.hash(&mut hasher);
     let uid = rustix::process::geteuid().as_raw();
     let name = format!("rolecall-look-{uid}-{:016x}", hasher.finish());
     for number in 0..MARKS_MAX {
@@ -40,6 +44,13 @@ pub(crate) fn take(look: impl Hash) -> Mark {
         }
     }
     Mark::Own(None)
+}
+
+/// Returns a path with the working directory before it. The system call asks no file system for that; the C library's
+/// function, and so the standard library's, opens directories if the working directory was unmounted.
+fn absolute(path: &Path) -> PathBuf {
+    let here = if path.is_absolute() { None } else { rustix::process::getcwd(Vec::new()).ok() };
+    here.map_or_else(|| path.to_owned(), |here| Path::new(OsStr::from_bytes(here.to_bytes())).join(path))
 }
 
 /// Takes one name; returns `None` if another user has it, or if too many commands wait already.
@@ -67,14 +78,23 @@ mod tests {
 
     #[test]
     fn second_look_waits_for_the_first() {
-        let look = (std::process::id(), "a look of its own");
-        let Mark::Own(Some(first)) = take(look) else { panic!("nobody else looks") };
-        let Mark::Other(second) = take(look) else { panic!("the first one looks") };
+        let (path, look) = (Path::new("/a look of its own"), std::process::id());
+        let Mark::Own(Some(first)) = take(path, look) else { panic!("nobody else looks") };
+        let Mark::Other(second) = take(path, look) else { panic!("the first one looks") };
         assert!(!process::is_readable(&second, Duration::ZERO));
-        let Mark::Own(Some(_)) = take((look, "another")) else { panic!("nobody looks there") };
+        let Mark::Own(Some(_)) = take(path, (look, "another")) else { panic!("nobody looks there") };
         drop(first);
         assert!(process::is_readable(&second, LONG), "the first one has ended");
-        assert!(matches!(take(look), Mark::Own(Some(_))));
+        assert!(matches!(take(path, look), Mark::Own(Some(_))));
+    }
+
+    #[test]
+    fn relative_path_has_the_mark_of_its_absolute_one() {
+        let look = (std::process::id(), "a relative path");
+        let here = std::env::current_dir().expect("a working directory");
+        let Mark::Own(Some(_first)) = take(Path::new("keys.csv"), look) else { panic!("nobody else looks") };
+        assert!(matches!(take(&here.join("keys.csv"), look), Mark::Other(_)));
+        assert!(matches!(take(&here.join("other/keys.csv"), look), Mark::Own(_)));
     }
 
     #[test]
@@ -87,17 +107,17 @@ mod tests {
 
     #[test]
     fn full_queue_allows_one_more_mark() {
-        let look = (std::process::id(), "a full queue");
-        let Mark::Own(Some(first)) = take(look) else { panic!("nobody else looks") };
+        let (path, look) = (Path::new("/a full queue"), std::process::id());
+        let Mark::Own(Some(first)) = take(path, look) else { panic!("nobody else looks") };
         listen(&first, 1).expect("a shorter queue");
         let mut waiting = Vec::new();
         let second = loop {
-            match take(look) {
+            match take(path, look) {
                 Mark::Other(socket) => waiting.push(socket),
                 Mark::Own(mark) => break mark,
             }
         };
         assert!(!waiting.is_empty() && second.is_some());
-        assert!(matches!(take(look), Mark::Other(_)), "now the second one is waited for");
+        assert!(matches!(take(path, look), Mark::Other(_)), "now the second one is waited for");
     }
 }
