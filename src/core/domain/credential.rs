@@ -253,4 +253,33 @@ mod tests {
         assert!(key("AKIA", secret).check().is_err());
         assert!(key("AKIAIOSFODNN7EXAMPLE", "two words are no secret key").check().is_err());
     }
+
+    #[test]
+    fn access_keys_outside_the_lengths_of_aws_are_rejected() {
+        let check = |id: String, secret: String| AccessKey { id, secret: SecretKey::new(secret) }.check().is_ok();
+        for (length, valid) in [(15, false), (16, true), (128, true), (129, false)] {
+            assert_eq!(check("A".repeat(length), "s".repeat(40)), valid, "an ID of {length} characters");
+        }
+        for (length, valid) in [(15, false), (16, true), (256, true), (257, false)] {
+            assert_eq!(check("A".repeat(20), "s".repeat(length)), valid, "a secret of {length} characters");
+        }
+        for (id, valid) in [("AKIA_IOSFODNN7EXAMPLE", true), ("AKIA-IOSFODNN7EXAMPLE", false)] {
+            assert_eq!(check(id.to_owned(), "s".repeat(40)), valid, "{id}");
+        }
+    }
+
+    #[test]
+    fn sessions_half_a_minute_below_twice_the_floor_are_not_short() {
+        let twice = FLOOR * 2;
+        for (missing, want) in [(30, Due), (31, Fresh)] {
+            let life = twice - Duration::from_secs(missing);
+            assert_eq!(freshness(life, min(21), FLOOR, 1.0), want, "{missing} seconds below");
+        }
+    }
+
+    #[test]
+    fn skew_still_counts_after_the_wall_clock_is_set_forward() {
+        let life = Lifetime::begin(at(1_007_200, 0).wall, TimeDelta::seconds(3600), at(1_000_000, 0)).expect("valid");
+        assert_eq!(life.left(at(1_000_600, 0)), Duration::from_mins(50));
+    }
 }

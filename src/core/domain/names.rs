@@ -104,7 +104,7 @@ pub fn check_external_id(text: &str) -> Result<(), &'static str> {
 pub fn check_region(text: &str) -> Result<(), &'static str> {
     let parts: Vec<&str> = text.split('-').collect();
     let word = |p: &&str| !p.is_empty() && p.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit());
-    let numbered = parts.last().is_some_and(|p| !p.is_empty() && p.bytes().all(|b| b.is_ascii_digit()));
+    let numbered = parts.last().is_some_and(|p| p.bytes().all(|b| b.is_ascii_digit()));
     if (3..=5).contains(&parts.len()) && parts.iter().all(word) && numbered && text.len() <= 32 {
         Ok(())
     } else {
@@ -138,8 +138,63 @@ mod tests {
         for good in ["eu-west-1", "us-gov-east-1", "ap-southeast-12", "us-iso-east-1", "eusc-de-east-1"] {
             assert!(check_region(good).is_ok(), "{good}");
         }
-        for bad in ["", "europe", "eu-west", "eu west-1", "EU-WEST-1", "eu-west-1.evil.com", "-west-1"] {
+        for bad in [
+            "",
+            "europe",
+            "eu-west",
+            "eu west-1",
+            "EU-WEST-1",
+            "eu-west-1.evil.com",
+            "-west-1",
+            "eu-west-one",
+            "eu-west-",
+        ] {
             assert!(check_region(bad).is_err(), "{bad}");
         }
+    }
+
+    #[test]
+    fn regions_over_32_characters_are_rejected() {
+        for (length, valid) in [(32, true), (33, false)] {
+            assert_eq!(check_region(&format!("eu-{}-1", "w".repeat(length - 5))).is_ok(), valid, "{length}");
+        }
+    }
+
+    #[test]
+    fn session_words_and_external_ids_have_the_letters_and_lengths_of_aws() {
+        for (length, word, external_id) in [
+            (1, false, false),
+            (2, true, true),
+            (64, true, true),
+            (65, false, true),
+            (1224, false, true),
+            (1225, false, false),
+        ] {
+            let text = "x".repeat(length);
+            assert_eq!(check_session_word(&text).is_ok(), word, "a session word of {length} characters");
+            assert_eq!(check_external_id(&text).is_ok(), external_id, "an external ID of {length} characters");
+        }
+        for (text, word, external_id) in
+            [("aZ9_+=,.@-", true, true), ("a:b/c", false, true), ("a b", false, false), ("é", false, false)]
+        {
+            assert_eq!(check_session_word(text).is_ok(), word, "{text}");
+            assert_eq!(check_external_id(text).is_ok(), external_id, "{text}");
+        }
+    }
+
+    #[test]
+    fn only_the_vault_accepts_the_name_of_the_proxy() {
+        assert!(Name::new("rolecall:https_proxy").is_err());
+        assert_eq!(Name::in_vault("rolecall:https_proxy"), Ok(Name::https_proxy()));
+        assert_eq!(Name::in_vault("prod"), Name::new("prod"));
+        assert!(Name::in_vault("a b").is_err());
+        assert_eq!(Name::https_proxy().to_string(), "rolecall:https_proxy");
+    }
+
+    #[test]
+    fn suggestions_stop_at_the_longest_name() {
+        let longest = "x".repeat(NAME_MAX);
+        assert_eq!(nearest(&longest, [longest.as_str()].into_iter()), [longest.as_str()]);
+        assert!(nearest(&format!("{longest}x"), [longest.as_str()].into_iter()).is_empty());
     }
 }

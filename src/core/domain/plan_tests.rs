@@ -151,3 +151,57 @@ fn a_code_is_given_by_the_name_of_what_its_device_opens() {
     }
     assert_eq!(unlock(Some(other), None, "app"), "app");
 }
+
+/// The plan of the last of `length` chained roles: `prod`, `r1`, `r2` …
+fn chained(length: usize) -> Result<Plan, UserError> {
+    let mut catalogue = sourced(Source::Environment, IdentityKind::Environment, None, None);
+    let first = catalogue.roles["prod"].clone();
+    let mut last = first.name.clone();
+    for at in 1..length {
+        let name = Name::new(&format!("r{at}")).expect("valid");
+        catalogue.roles.insert(name.clone(), Role { name: name.clone(), source: last, ..first.clone() });
+        last = name;
+    }
+    Plan::of(&catalogue, last.as_str())
+}
+
+#[test]
+fn chains_over_the_limit_of_roles_have_no_plan() {
+    assert_eq!(chained(MAX_CHAIN).expect("planned").keys.len(), MAX_CHAIN + 1);
+    let error = chained(MAX_CHAIN + 1).expect_err("too long");
+    assert!(error.message.contains("has a source that leads nowhere"), "{}", error.message);
+}
+
+#[test]
+fn steps_name_the_section_that_sets_their_region() {
+    let plan = chained(2).expect("planned");
+    let sections: Vec<_> = (0..plan.keys.len()).map(|at| plan.section_of(at)).collect();
+    assert_eq!(sections, ["[identities.app]", "the section of arn:aws-cn:iam::222222222222:role/A", "[roles.r1]"]);
+    assert_eq!(format!("{:?}", plan.key()), "SessionKey(app, 3 steps)");
+}
+
+#[test]
+fn identities_without_a_region_use_that_of_their_device_or_roles() {
+    let plan = |mfa, region: Option<&str>| {
+        let mut catalogue = sourced(Source::Environment, IdentityKind::Environment, mfa, None);
+        let stranger = Name::new("a-stranger").expect("valid");
+        let role = Role {
+            name: stranger.clone(),
+            source: stranger.clone(),
+            role_arn: RoleArn::new("arn:aws-us-gov:iam::333333333333:role/B").expect("valid"),
+            ..catalogue.roles["prod"].clone()
+        };
+        catalogue.roles.insert(stranger, role);
+        catalogue.identities.get_mut("app").expect("an identity").region = region.map(str::to_owned);
+        Plan::of(&catalogue, "prod").expect("planned")
+    };
+    let serial = Some("arn:aws-us-gov:iam::111111111111:mfa/richard");
+    for (mfa, region, want) in
+        [(None, None, "cn-north-1"), (serial, None, "us-gov-west-1"), (serial, Some("eu-west-1"), "eu-west-1")]
+    {
+        assert_eq!(plan(mfa, region).keys[0].step().region(), want);
+    }
+    let plan = plan(serial, Some("eu-west-1"));
+    assert_eq!(plan.mfa_serial().map(MfaSerial::as_str), serial);
+    assert_eq!(plan.regions_besides(0), ["us-gov-west-1", "cn-north-1", "us-east-1"]);
+}

@@ -87,8 +87,7 @@ impl MfaCode {
 /// Reads a decimal digit: of ASCII, full-width, Arabic-Indic, Eastern Arabic-Indic or Devanagari.
 fn digit(c: char) -> Option<char> {
     const ZEROS: [char; 5] = ['0', '\u{ff10}', '\u{660}', '\u{6f0}', '\u{966}'];
-    let value = ZEROS.iter().find_map(|zero| u32::from(c).checked_sub(u32::from(*zero)).filter(|value| *value < 10))?;
-    char::from_digit(value, 10)
+    ZEROS.iter().find_map(|zero| char::from_digit(u32::from(c).checked_sub(u32::from(*zero))?, 10))
 }
 
 /// What is said of anything else that is given for a code.

@@ -133,3 +133,57 @@ impl ForeignTool {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn sources_show_their_settings_and_no_arguments() {
+        let role = RoleArn::new("arn:aws:iam::222222222222:role/A").expect("valid");
+        let web = WebIdentity {
+            token_file: "/run/token".into(),
+            role_arn: role,
+            session_name: None,
+            duration: Duration::from_hours(1),
+        };
+        let ecs = |uri| Source::Ecs { uri, token_file: Some("/run/auth".into()) };
+        let (full, relative) = (ContainerUri::Full("http://[::1]/c".into()), ContainerUri::Relative("/v2".into()));
+        let auth = "container_authorization_token_file=/run/auth";
+        for (source, name, settings) in [
+            (
+                Source::Ec2 { endpoint: METADATA_ENDPOINT.into() },
+                "the instance metadata service at 169.254.169.254",
+                "ec2_metadata_service_endpoint=http://169.254.169.254".to_owned(),
+            ),
+            (ecs(None), "the container endpoint", auth.to_owned()),
+            (
+                ecs(Some(full)),
+                "the container endpoint",
+                format!("container_credentials_full_uri=http://[::1]/c {auth}"),
+            ),
+            (ecs(Some(relative)), "the container endpoint", format!("container_credentials_relative_uri=/v2 {auth}")),
+            (Source::Environment, "the agent's environment", String::new()),
+            (
+                Source::Process { argv: vec!["/bin/get".into(), "--token=x".into()] },
+                "the program /bin/get",
+                "credential_process=/bin/get".to_owned(),
+            ),
+            (
+                Source::WebIdentity(web),
+                "the identity provider's token",
+                "web_identity_token_file=/run/token role_arn=arn:aws:iam::222222222222:role/A".to_owned(),
+            ),
+        ] {
+            assert_eq!(source.to_string(), name);
+            let shown: Vec<_> = source.settings().iter().map(|(key, value)| format!("{key}={value}")).collect();
+            assert_eq!(shown.join(" "), settings);
+        }
+    }
+
+    #[test]
+    fn foreign_tools_have_the_names_and_collections_of_their_own_sources() {
+        let shown = ForeignTool::ALL.map(|tool| (tool.as_str(), tool.collection()));
+        assert_eq!(shown, [("aws-vault", "awsvault"), ("granted", "granted-aws-iam-credentials")]);
+    }
+}
