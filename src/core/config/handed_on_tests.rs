@@ -61,3 +61,10 @@ fn policy_and_policy_arns_share_one_limit() {
     let found = wrong(&format!("{}\n{arns}", policy(2049 - arn.len())), "", "");
     assert!(found[0].contains("roles.first.policy: `policy` and `policy_arns` have 2049 characters"), "{found:?}");
 }
+
+#[test]
+fn policy_arns_alone_have_no_limit_together() {
+    let arn = |name: &str| format!("\"arn:aws:iam::222222222222:policy/{}/{name}\"", "p".repeat(500));
+    let arns = ["a", "b", "c", "d"].map(arn).join(", ");
+    assert!(wrong(&format!("policy_arns = [{arns}]"), "", "").is_empty());
+}
