@@ -16,9 +16,8 @@ use rolecall_ipc::client::{self, Autostart};
 use rolecall_platform::os::SERVICE_MANAGER;
 use rolecall_platform::paths::{Paths, file_id};
 use rolecall_platform::service::Manager;
-use rolecall_platform::{files, reach};
 use std::os::unix::process::CommandExt;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use stop::stop;
 
 /// Does what was typed.
@@ -48,7 +47,7 @@ pub(super) fn run(paths: &Paths, command: &AgentCommand) -> Result<(), Failure> 
             // Before the running agent is stopped: the next one would refuse to start.
             paths.ensure_usable()?;
             let was_running = stop(paths)?;
-            if let Err(report) = note_places(paths) {
+            if let Err(report) = install::note_places(paths) {
                 // On a full disk; an agent that this command starts itself gets the variables.
                 output::complain(None, &report);
             }
@@ -62,14 +61,6 @@ fn start(paths: &Paths, what: &str) -> Result<(), Failure> {
     spinner::meanwhile("waiting for the agent to start", || client::start_agent(paths))?;
     check_configuration(paths)?;
     output::print(&format!("the agent has {what}{}\n", pid(paths)))
-}
-
-/// Notes the directories that this caller uses, if they are not the standard ones. An agent that a service manager starts
-/// has none of the variables of a shell, and reads the note.
-fn note_places(paths: &Paths) -> Result<(), UserError> {
-    let Some((file, text)) = paths.note() else { return Ok(()) };
-    reach::ensure_answers(file)?;
-    files::keep_note(file, text.as_deref())
 }
 
 /// Fails if the agent uses another configuration than ROLECALL_CONFIG names: a service manager has started it, without this
@@ -102,13 +93,4 @@ fn pid(paths: &Paths) -> String {
     status::fetch(&paths.looked_up_again(), Autostart::No)
         .map(|status| format!(", pid {}", status.agent.pid))
         .unwrap_or_default()
-}
-
-/// Returns the directory of the user's own configuration, as the service manager knows it.
-///
-/// A terminal in a snap has an XDG_CONFIG_HOME that the manager does not have: it counts where units are in it already.
-fn config_home(paths: &Paths) -> PathBuf {
-    #[expect(clippy::disallowed_methods, reason = "the directory of the service manager, which is none of rolecall's")]
-    let named = std::env::var_os("XDG_CONFIG_HOME").map(PathBuf::from).filter(|dir| dir.is_absolute());
-    named.filter(|dir| dir.join("systemd/user").is_dir()).unwrap_or_else(|| paths.home.join(".config"))
 }

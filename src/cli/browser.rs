@@ -3,7 +3,7 @@
 //! It knows no command. The address stands in the program's command line, which every user of the machine can read, so
 //! nobody may give it one that is a secret.
 
-use super::var;
+use super::environment::var;
 use rolecall_core::domain::error::{Kind, UserError, printable};
 use rolecall_platform::os;
 use std::io;

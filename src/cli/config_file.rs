@@ -3,7 +3,7 @@
 //! What is right or wrong in it is for `config` to say. A missing file is an empty one: the first command of a new user
 //! makes it.
 
-use super::tell;
+use super::spinner::tell;
 use rolecall_core::config::{Files, Loaded, MAX_BYTES, Origin, Part, Unread};
 use rolecall_core::domain::catalogue::{Config, Identity};
 use rolecall_core::domain::error::{Kind, UserError, printable};

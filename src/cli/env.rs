@@ -6,10 +6,10 @@
 mod file;
 
 use super::args::{EnvArgs, Format};
-use super::credential_env::SHADOWING;
+use super::environment::{SHADOWING, var};
 use super::exec::variables::{METADATA, REGIONS, ROLE};
 use super::output::{Failure, print, print_data, secret_buffer};
-use super::{config_file, quote, var};
+use super::{config_file, quote};
 use rolecall_core::domain::credential::Session;
 use rolecall_core::domain::error::{Kind, UserError, printable};
 use rolecall_ipc::client;

@@ -10,7 +10,7 @@
 //! | `key_input`, `key_csv` | an access key from a terminal, JSON or CSV |
 //! | `json` | the schemas of what `--json` prints |
 //! | `quote` | values written for shells |
-//! | `credential_env` | the variables that say who one is |
+//! | `environment` | the variables of this process; those from which tools take credentials |
 //! | `browser` | the program that shows an address |
 //! | `confirm` | questions on the terminal |
 //! | `setup` | plans and makes what two accounts need; a file for each of its three commands |
@@ -30,9 +30,9 @@ mod browser;
 mod config_file;
 mod confirm;
 mod console;
-mod credential_env;
 mod doctor;
 mod env;
+mod environment;
 mod exec;
 mod identity;
 mod imds;
@@ -65,9 +65,9 @@ mod usage;
 use args::{Cli, Command, Inner};
 use clap::{FromArgMatches, Parser};
 use output::Failure;
-use rolecall_core::domain::error::{Kind, UserError, printable};
-use rolecall_ipc::client::{self, Autostart};
-use rolecall_ipc::protocol::message::{Answer, Context, Request};
+use rolecall_core::domain::error::{Kind, UserError};
+use rolecall_ipc::client;
+use rolecall_ipc::protocol::message::Context;
 use rolecall_platform::paths::Paths;
 use std::ffi::OsString;
 use std::process::ExitCode;
@@ -171,25 +171,4 @@ fn dispatch(command: Command) -> Result<(), Failure> {
         Command::SwitchLink(args) => console::switch_link(&paths()?, &args),
         Command::Unlock(args) => unlock::unlock(&paths()?, &args),
     }
-}
-
-/// Asks the agent for something that is done and gives its remark, if it has one.
-fn tell(paths: &Paths, request: Request, autostart: Autostart) -> Result<Option<String>, UserError> {
-    match spinner::ask(paths, request, autostart)? {
-        Answer::Done { note } => Ok(note.map(|note| printable(&note, 2048))),
-        _ => Err(client::odd_answer()),
-    }
-}
-
-/// Reads a variable of this process that says how its output should be.
-#[expect(clippy::disallowed_methods, reason = "shell, colour and locale of the one who reads the output")]
-fn var(name: &str) -> Option<String> {
-    std::env::var(name).ok().filter(|value| !value.is_empty())
-}
-
-/// Names the variables of this process that are set, for a look at what tools will make of them; no value is read.
-#[expect(clippy::disallowed_methods, reason = "names only, to warn of those that shadow a profile")]
-fn variables() -> Vec<String> {
-    let set = std::env::vars_os().filter(|(_, value)| !value.is_empty());
-    set.filter_map(|(name, _)| name.into_string().ok()).collect()
 }

@@ -4,8 +4,8 @@
 //! unescaped, wherever the text came from. It knows no command. Data goes to stdout and causes to stderr, never both for one outcome, since SDKs take a byte on
 //! stderr for a failure; a closed pipe ends the program quietly, since `rolecall log | head` is no failure either.
 
+use super::environment::var;
 use super::line::{self, Line, cut, wrap};
-use super::var;
 use rolecall_core::domain::error::{Kind, UserError};
 use rolecall_core::domain::text::{escaped, escaped_json, printable};
 use rustix::termios;

@@ -5,8 +5,9 @@
 //! the block is left out and said, rather than nothing be written at all.
 
 use super::args::ProfilesCommand;
+use super::config_file;
+use super::environment::{var, variables};
 use super::output::{self, Failure, Screen, Style, remark};
-use super::{config_file, var, variables};
 use rolecall_awsfiles::document::{Document, FileKind};
 use rolecall_awsfiles::entry::Entry;
 use rolecall_awsfiles::managed_block::{self, Taken};

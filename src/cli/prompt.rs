@@ -4,9 +4,9 @@
 //! word in the prompt and no failure: a prompt has no place for errors.
 
 use super::args::PromptArgs;
+use super::environment::var;
 use super::exec::role_of_this_shell;
 use super::output::{self, Failure, span};
-use super::var;
 use chrono::DateTime;
 use rolecall_core::domain::names::Name;
 use rolecall_ipc::client::{QuickReply, ask_briefly};

@@ -7,9 +7,10 @@ use super::config_file::{self, Edited};
 use super::named_file;
 use super::output::{self, Cell, Failure, Screen, Style, table};
 use super::plan::ShownPlan;
+use super::roles::search::AccountNames;
 use rolecall_core::config::schema_types::RoleSection;
 use rolecall_core::config::{self, IfPresent, Loaded, Origin};
-use rolecall_core::domain::arn::{AccountId, MfaSerial};
+use rolecall_core::domain::arn::MfaSerial;
 use rolecall_core::domain::catalogue::{Config, MfaMode, Role};
 use rolecall_core::domain::error::{Kind, UserError};
 use rolecall_core::domain::names::Name;
@@ -17,7 +18,7 @@ use rolecall_core::domain::plan::Plan;
 use rolecall_platform::paths::Paths;
 use schemars::JsonSchema;
 use serde::Serialize;
-use std::collections::{BTreeMap, HashMap};
+use std::collections::BTreeMap;
 use std::io::{self, Read};
 use std::path::Path;
 use std::time::Duration;
@@ -245,22 +246,6 @@ impl ShownOrigin {
             }
             _ => format!("\nfrom {place}\n"),
         }
-    }
-}
-
-/// The names of accounts by their number.
-pub(super) struct AccountNames<'a>(HashMap<&'a AccountId, &'a str>);
-
-impl<'a> AccountNames<'a> {
-    /// Takes them from a catalogue; of two names for one account the first.
-    pub(super) fn of_all(catalogue: &'a Config) -> Self {
-        let accounts = catalogue.accounts.iter().rev();
-        Self(accounts.map(|(name, account)| (&account.id, name.as_str())).collect())
-    }
-
-    /// Gives the name of an account.
-    pub(super) fn of(&self, id: &AccountId) -> Option<&'a str> {
-        self.0.get(id).copied()
     }
 }
 

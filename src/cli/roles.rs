@@ -5,23 +5,23 @@
 //! it is, or a slip would be another account.
 
 mod aesr;
-mod search;
+pub(super) mod search;
 mod tree;
 
 use super::args::RolesArgs;
 use super::config_file;
 use super::output::{self, Cell, Failure, Screen, Style, headings, leave_out, table};
-use super::role::{AccountNames, Shown};
+use super::role::Shown;
 use rolecall_core::domain::catalogue::{Config, Role};
 use rolecall_platform::paths::Paths;
-use search::Search;
+use search::{AccountNames, Search};
 use std::fmt::Write;
 
 /// Lists the roles.
 pub(super) fn run(paths: &Paths, args: &RolesArgs) -> Result<(), Failure> {
     let catalogue = &config_file::load(paths)?;
     if args.aesr {
-        return output::print_data(&aesr::aesr(catalogue));
+        return output::print_data(&aesr::aesr(catalogue, &by_name(catalogue)));
     }
     let accounts = AccountNames::of_all(catalogue);
     let search = Search::new(args);

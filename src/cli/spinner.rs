@@ -5,7 +5,7 @@
 
 use super::line;
 use super::output::{Screen, complain_over, complain_text, is_dumb};
-use rolecall_core::domain::error::UserError;
+use rolecall_core::domain::error::{UserError, printable};
 use rolecall_ipc::client::{self, Autostart};
 use rolecall_ipc::protocol::message::{Answer, Context, Request};
 use rolecall_platform::paths::Paths;
@@ -38,6 +38,14 @@ pub(super) fn ask(paths: &Paths, request: Request, autostart: Autostart) -> Resu
         _ => "waiting for the agent",
     };
     meanwhile(what, || client::ask(paths, request, Context::from_env(), autostart))
+}
+
+/// Sends the agent a request that has no result, and returns the note of the answer, if it has one.
+pub(super) fn tell(paths: &Paths, request: Request, autostart: Autostart) -> Result<Option<String>, UserError> {
+    match ask(paths, request, autostart)? {
+        Answer::Done { note } => Ok(note.map(|note| printable(&note, 2048))),
+        _ => Err(client::odd_answer()),
+    }
 }
 
 /// Words that appear when the time has come, and go when this is dropped.

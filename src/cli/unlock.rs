@@ -5,7 +5,8 @@
 
 use super::args::UnlockArgs;
 use super::output::{self, Failure};
-use super::{confirm, spinner, status, tell};
+use super::spinner::{self, tell};
+use super::{confirm, status};
 use rolecall_core::domain::error::{Kind, UserError};
 use rolecall_core::domain::names::Name;
 use rolecall_core::domain::secret::{MfaCode, Passphrase, SecretKey};

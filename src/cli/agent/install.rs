@@ -7,13 +7,14 @@
 use super::super::args::{InstallArgs, UninstallArgs};
 use super::super::config_file::shown;
 use super::super::output::{self, Failure};
+use super::super::status;
 use super::{launchd, stop, systemd};
 use rolecall_core::domain::error::{Kind, UserError};
 use rolecall_ipc::client;
-use rolecall_platform::files;
 use rolecall_platform::os::SERVICE_MANAGER;
 use rolecall_platform::paths::Paths;
 use rolecall_platform::service::Manager;
+use rolecall_platform::{files, reach};
 use std::fmt::Write;
 use std::fs;
 use std::io;
@@ -68,7 +69,7 @@ pub(super) fn install(paths: &Paths, args: &InstallArgs) -> Result<(), Failure> 
     }
     paths.ensure_answered()?;
     // What systemd starts has none of the variables of this shell.
-    super::note_places(paths)?;
+    note_places(paths)?;
     // An agent that `get` has started has the socket; and one of the old unit does not know the new one.
     if (changed || !plan.active) && client::connect_running(paths)?.is_some() && stop(paths)? {
         said.push_str("the agent that was running has stopped\n");
@@ -77,12 +78,20 @@ pub(super) fn install(paths: &Paths, args: &InstallArgs) -> Result<(), Failure> 
         step.run()?;
     }
     // Not only said: a unit that cannot be started would be found out by the next tool.
-    let status = super::status::fetch(&paths.looked_up_again(), client::Autostart::No).map_err(|report| {
+    let status = status::fetch(&paths.looked_up_again(), client::Autostart::No).map_err(|report| {
         UserError::new(report.kind, format!("it is installed, but the agent does not answer: {}", report.message))
             .hint(plan.look.clone())
     })?;
     let _ = writeln!(said, "{}; the agent runs, pid {}", plan.done, status.agent.pid);
     output::print(&said)
+}
+
+/// Notes the directories that this caller uses, if they are not the standard ones. An agent that a service manager starts
+/// has none of the variables of a shell, and reads the note.
+pub(super) fn note_places(paths: &Paths) -> Result<(), UserError> {
+    let Some((file, text)) = paths.note() else { return Ok(()) };
+    reach::ensure_answers(file)?;
+    files::keep_note(file, text.as_deref())
 }
 
 /// Undoes it: only what `install` wrote or enabled. The agent ends; the next `get` starts one by itself.

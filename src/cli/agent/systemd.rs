@@ -127,7 +127,16 @@ fn reach() -> Result<(), UserError> {
 
 /// Gives where the user's own units are: systemd looks there first.
 fn units(paths: &Paths) -> PathBuf {
-    super::config_home(paths).join("systemd/user")
+    config_home(paths).join("systemd/user")
+}
+
+/// Returns the directory of the user's own configuration, as the service manager knows it.
+///
+/// A terminal in a snap has an XDG_CONFIG_HOME that the manager does not have: it counts where units are in it already.
+fn config_home(paths: &Paths) -> PathBuf {
+    #[expect(clippy::disallowed_methods, reason = "the directory of the service manager, which is none of rolecall's")]
+    let named = std::env::var_os("XDG_CONFIG_HOME").map(PathBuf::from).filter(|dir| dir.is_absolute());
+    named.filter(|dir| dir.join("systemd/user").is_dir()).unwrap_or_else(|| paths.home.join(".config"))
 }
 
 fn service(program: &Path) -> Result<String, UserError> {

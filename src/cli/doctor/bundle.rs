@@ -5,8 +5,9 @@
 //! comes along, and of the audit log only what happened and when.
 
 use super::Shown;
+use crate::environment::{var, variables};
 use crate::output::{self, Failure};
-use crate::{config_file, confirm, status, var, variables};
+use crate::{config_file, confirm, status};
 use rolecall_core::config::{self, Files, Unread};
 use rolecall_core::domain::error::{Kind, UserError};
 use rolecall_ipc::client::Autostart;

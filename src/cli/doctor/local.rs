@@ -1,14 +1,13 @@
 //! The links that are on this machine: the configuration, what keeps tools from asking rolecall, the agent.
 
-use super::of_report;
-use crate::credential_env::SHADOWING;
-use crate::{config_file, status, var, variables};
+use crate::environment::{SHADOWING, var, variables};
+use crate::{config_file, status};
 use rolecall_awsfiles::default_profile::{DefaultProfile, standing};
 use rolecall_awsfiles::file_io;
 use rolecall_awsfiles::precedence_warnings::{self, ProfileFiles, Severity};
 use rolecall_core::domain::catalogue::Config;
 use rolecall_core::domain::diagnosis::{Cause, Certainty, Edit, Finding, Link, LinkKind, State};
-use rolecall_core::domain::error::{Kind, printable};
+use rolecall_core::domain::error::{Kind, UserError, printable};
 use rolecall_core::domain::names::Name;
 use rolecall_ipc::client::{self, Autostart};
 use rolecall_ipc::protocol::diagnosis::Diagnosis;
@@ -189,4 +188,13 @@ pub(super) fn agent(paths: &Paths, found: &mut Diagnosis) -> bool {
     let text = format!("{how}, version {theirs}, process {}", status.agent.pid);
     found.links.push(Link::new(LinkKind::Agent, State::Holds, text));
     true
+}
+
+/// Returns the finding for an error.
+pub(super) fn of_report(cause: Cause, link: LinkKind, report: &UserError) -> Finding {
+    let finding = Finding::new(cause, link, Certainty::Certain, &report.message).kind(report.kind);
+    match &report.hint {
+        Some(hint) => finding.fix(hint),
+        None => finding,
+    }
 }

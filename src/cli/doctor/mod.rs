@@ -17,7 +17,7 @@ use super::args::DoctorArgs;
 use super::line;
 use super::output::{self, Failure, Screen, complain_over};
 use rolecall_core::domain::catalogue::Config;
-use rolecall_core::domain::diagnosis::{Cause, Certainty, Finding, Link, LinkKind, State, verdict};
+use rolecall_core::domain::diagnosis::{Cause, Link, LinkKind, State, verdict};
 use rolecall_core::domain::error::{Kind, UserError, printable};
 use rolecall_ipc::client;
 use rolecall_ipc::protocol::diagnosis::Diagnosis;
@@ -140,21 +140,12 @@ fn failed(name: &str, report: &UserError) -> Diagnosis {
         Kind::Locked => (LinkKind::Vault, Cause::VaultLocked),
         _ => (LinkKind::Agent, Cause::Other),
     };
-    let finding = of_report(cause, link, report);
+    let finding = local::of_report(cause, link, report);
     Diagnosis {
         name: Some(name.to_owned()),
         links: vec![Link::new(link, State::Broken, &report.message)],
         findings: vec![finding],
         ..Diagnosis::default()
-    }
-}
-
-/// Makes a finding of a report.
-fn of_report(cause: Cause, link: LinkKind, report: &UserError) -> Finding {
-    let finding = Finding::new(cause, link, Certainty::Certain, &report.message).kind(report.kind);
-    match &report.hint {
-        Some(hint) => finding.fix(hint),
-        None => finding,
     }
 }
 

@@ -8,9 +8,10 @@ mod program;
 pub(super) mod variables;
 
 use super::args::{ExecArgs, SubshellArgs, WayArgs};
+use super::environment::var;
 use super::output::{Failure, complain_text};
 use super::shells::BACK;
-use super::{config_file, imds, var};
+use super::{config_file, imds};
 use program::Program;
 use rolecall_awsfiles::default_profile::{DefaultProfile, standing};
 use rolecall_awsfiles::file_io;

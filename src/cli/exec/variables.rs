@@ -4,7 +4,7 @@
 //! of the same plan. What could lead a tool to somebody else's credentials goes, even if today's tools read
 //! it after ours: which of two wins differs by SDK and by version.
 
-use crate::credential_env::SHADOWING;
+use crate::environment::SHADOWING;
 use rolecall_core::domain::credential::Session;
 use rolecall_core::domain::secret::EndpointToken;
 use rolecall_ipc::protocol::message::{METADATA_PATH, ROLE_PATH};

@@ -7,6 +7,7 @@ use crate::output::{self, Cell, Failure, Screen, Style, table};
 use crate::{config_file, confirm};
 use rolecall_core::domain::catalogue::IdentityKind;
 use rolecall_core::domain::error::{Kind, UserError, printable};
+use rolecall_core::domain::names::Name;
 use rolecall_ipc::client;
 use rolecall_ipc::protocol::message::{Answer, Context, Progress, Request};
 use rolecall_ipc::protocol::status::Rotated;
@@ -21,7 +22,9 @@ pub(super) fn run(paths: &Paths, args: &IdentityRotateArgs) -> Result<(), Failur
     let can_be = match catalogue.identities.get(name) {
         Some(identity) => identity.kind == IdentityKind::IamUser,
         None if catalogue.roles.contains_key(name) => false,
-        None => return Err(super::unknown(&catalogue, name).into()),
+        None => {
+            return Err(config_file::unknown("identity", name, catalogue.identities.keys().map(Name::as_str)).into());
+        }
     };
     if can_be && !args.yes && !consent(args)? {
         return output::print("nothing was changed\n");

@@ -4,7 +4,8 @@
 
 use crate::args::IdentityAddArgs;
 use crate::output::{self, Failure};
-use crate::{confirm, key_input, tell, unlock};
+use crate::spinner::tell;
+use crate::{confirm, key_input, unlock};
 use rolecall_core::domain::credential::AccessKey;
 use rolecall_core::domain::error::{Kind, UserError};
 use rolecall_core::domain::totp::TotpSecret;

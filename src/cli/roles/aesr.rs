@@ -1,6 +1,5 @@
 //! The roles for the browser extension AWS Extend Switch Roles.
 
-use super::by_name;
 use crate::config_file;
 use rolecall_core::domain::arn;
 use rolecall_core::domain::catalogue::{Config, Identity, Role};
@@ -11,8 +10,7 @@ use std::fmt::Write;
 
 /// Writes the configuration of AWS Extend Switch Roles (its README, "Configuration"): base accounts, where they are known,
 /// then a section per role that the console can switch to. The others are named with the reason, in comments.
-pub(super) fn aesr(catalogue: &Config) -> String {
-    let roles = by_name(catalogue);
+pub(super) fn aesr(catalogue: &Config, roles: &[&Role]) -> String {
     let mut identities: Vec<&Identity> = catalogue.identities.values().collect();
     identities.sort_by(|a, b| a.name.cmp(&b.name));
     let mut out =

@@ -1,10 +1,27 @@
 //! Which roles are looked for: by words, tags and accounts.
 
 use crate::args::RolesArgs;
-use crate::role::AccountNames;
+use rolecall_core::domain::arn::AccountId;
 use rolecall_core::domain::catalogue::{Config, Role};
 use rolecall_core::domain::error::{Kind, UserError, printable};
 use rolecall_core::domain::names::{Name, nearest};
+use std::collections::HashMap;
+
+/// The names of accounts by their number.
+pub(crate) struct AccountNames<'a>(HashMap<&'a AccountId, &'a str>);
+
+impl<'a> AccountNames<'a> {
+    /// Returns the names in a configuration: for an account with two names, the first.
+    pub(crate) fn of_all(catalogue: &'a Config) -> Self {
+        let accounts = catalogue.accounts.iter().rev();
+        Self(accounts.map(|(name, account)| (&account.id, name.as_str())).collect())
+    }
+
+    /// Returns the name of an account.
+    pub(crate) fn of(&self, id: &AccountId) -> Option<&'a str> {
+        self.0.get(id).copied()
+    }
+}
 
 /// What is looked for: all of it has to fit.
 pub(super) struct Search<'a> {

@@ -1,7 +1,7 @@
 //! The roles as a tree: identity, role, and the roles that are assumed from it.
 
+use super::search::AccountNames;
 use crate::output::{Cell, Screen, Style, leave_out, table};
-use crate::role::AccountNames;
 use rolecall_core::domain::catalogue::{Config, Identity, Role};
 use std::collections::{HashMap, HashSet};
 

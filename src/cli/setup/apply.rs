@@ -3,11 +3,12 @@
 //! The face decides what is wanted and writes config.toml and ~/.aws/config; what touches an account or the key is the
 //! one-shot's. Whatever is broken off, the same command goes on.
 
-use super::machine;
 use super::runner::{SetupRunner, account, odd};
+use super::{machine, request};
 use crate::args::SetupChangeArgs;
 use crate::output::{self, Failure, Screen, Style, remark};
-use crate::{config_file, confirm, profiles, quote, status, tell, unlock};
+use crate::spinner::tell;
+use crate::{config_file, confirm, profiles, quote, status, unlock};
 use rolecall_core::config::{self, IfPresent};
 use rolecall_core::domain::arn::{AccountId, MfaSerial, Partition};
 use rolecall_core::domain::catalogue::{Config, IdentityKind};
@@ -68,7 +69,7 @@ pub(crate) struct Shown {
 
 /// Does what was typed.
 pub(super) fn run(paths: &Paths, args: &SetupChangeArgs) -> Result<(), Failure> {
-    let wish = super::wish(&args.wish)?;
+    let wish = request::from_args(&args.wish)?;
     if !args.yes && (args.json || !confirm::is_possible()) {
         return Err(UserError::new(Kind::Usage, "a setup changes two AWS accounts, and there is nobody to ask")
             .hint("look at it with `rolecall setup plan`; if that is meant, add `--yes`")

@@ -3,10 +3,12 @@
 //! What is looked up and removed in the accounts is the one-shot's. Whatever is broken off, the same command goes on: the state
 //! file is the last to go.
 
+use super::request;
 use super::runner::{SetupRunner, account, odd};
 use crate::args::SetupChangeArgs;
 use crate::output::{self, Failure, Screen, Style, remark};
-use crate::{config_file, confirm, profiles, tell, unlock};
+use crate::spinner::tell;
+use crate::{config_file, confirm, profiles, unlock};
 use rolecall_core::config;
 use rolecall_core::domain::error::{Kind, UserError, printable};
 use rolecall_core::domain::names::Name;
@@ -81,7 +83,7 @@ fn go(paths: &Paths, args: &SetupChangeArgs, name: &Name, carrier: &mut SetupRun
     let (mut steps, mut identity) = (Vec::new(), None);
     if looked.state.is_none() {
         // The flags of `apply` say what there may be.
-        let wish = super::wish(&args.wish)?;
+        let wish = request::from_args(&args.wish)?;
         let setup = super::apply::between(&wish, &looked)?;
         steps = setup.steps();
         identity = Some(setup.who.identity().to_string());

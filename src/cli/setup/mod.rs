@@ -1,32 +1,17 @@
 //! `setup`: a user or an application, a role and their trust, planned, made and removed again.
 //!
-//! What is made is for `rolecall_core::setup` to say; here the flags become a wish, and the policy files are read.
+//! `rolecall_core::setup` decides which resources a setup has. `request` reads its flags and policy files.
 
 pub(super) mod apply;
 pub(super) mod destroy;
 mod machine;
 pub(super) mod plan;
+mod request;
 mod runner;
 
-use super::args::{SetupCommand, SetupService, SetupTrust, WishArgs};
-use super::config_file::shown;
+use super::args::SetupCommand;
 use super::output::Failure;
-use super::{config_file, confirm};
-use rolecall_core::config::parse_duration;
-use rolecall_core::domain::catalogue::VaultKind;
-use rolecall_core::domain::error::{Kind, UserError, printable};
-use rolecall_core::domain::secret::SecretKey;
-use rolecall_core::setup::request::{SetupFlags, SetupRequest};
-use rolecall_core::setup::{Device, Service, Trust};
 use rolecall_platform::paths::Paths;
-use rolecall_platform::reach;
-use rustix::fs::{Mode, OFlags};
-use std::fs::File;
-use std::io::Read;
-use std::path::Path;
-
-/// IAM counts 10240 characters; white space that is taken out may be as much again, many times.
-const POLICY_FILE_MAX: u64 = 256 * 1024;
 
 /// Does what was typed.
 pub(super) fn run(paths: &Paths, command: &SetupCommand) -> Result<(), Failure> {
@@ -35,101 +20,4 @@ pub(super) fn run(paths: &Paths, command: &SetupCommand) -> Result<(), Failure> 
         SetupCommand::Apply(args) => apply::run(paths, args),
         SetupCommand::Destroy(args) => destroy::run(paths, args),
     }
-}
-
-/// Makes a wish of the flags; reads the policy files.
-pub(super) fn wish(args: &WishArgs) -> Result<SetupRequest, UserError> {
-    let max_session = args.max_session_duration.as_deref().map(|text| {
-        parse_duration(text).map_err(|why| {
-            UserError::new(Kind::Usage, format!("--max-session-duration {}: {why}", printable(text, 64)))
-                .hint("give it as `--max-session-duration 4h`")
-        })
-    });
-    let files = args.policy_files.iter().map(|path| Ok((path.to_string_lossy().into_owned(), policy_file(path)?)));
-    SetupRequest::new(SetupFlags {
-        name: args.name.clone(),
-        identity: args.identity.clone(),
-        region: args.region.clone(),
-        user: args.user.clone(),
-        existing_user: args.existing_user,
-        no_access_key: args.no_access_key,
-        user_path: args.user_path.clone(),
-        any_role: args.any_role,
-        device: args.mfa_device.then_some(if args.keep_totp { Device::Kept } else { Device::Shown }),
-        mfa_serial: args.mfa_serial.clone(),
-        application: args.application.map(|service| match service {
-            SetupService::Ec2 => Service::Ec2,
-            SetupService::Lambda => Service::Lambda,
-            SetupService::Ecs => Service::Ecs,
-        }),
-        assuming_role: args.assuming_role.clone(),
-        assuming_role_path: args.assuming_role_path.clone(),
-        role: args.role.clone(),
-        role_path: args.role_path.clone(),
-        policy_arns: args.policy_arns.clone(),
-        policy_files: files.collect::<Result<_, UserError>>()?,
-        trust: args.trust.map(|trust| match trust {
-            SetupTrust::Account => Trust::Account,
-            SetupTrust::User => Trust::User,
-            SetupTrust::Role => Trust::Role,
-        }),
-        require_mfa: args.require_mfa,
-        external_id: args.external_id.clone(),
-        max_session: max_session.transpose()?,
-        attach: args.attach_policies.clone(),
-        path: args.path.clone(),
-        tags: args.tags.clone(),
-    })
-}
-
-/// Takes the password of the proxy, if the one-shot cannot read it: the agent alone has the encrypted file open, and hands
-/// no password out.
-pub(super) fn proxy_password(paths: &Paths) -> Result<Option<SecretKey>, UserError> {
-    let catalogue = config_file::load(paths)?;
-    let is_needed = catalogue.aws.https_proxy.is_some() && catalogue.agent.vault == VaultKind::File;
-    let Some(user) = catalogue.aws.https_proxy_user.as_deref().filter(|_| is_needed) else { return Ok(None) };
-    let typed = if confirm::is_possible() {
-        confirm::hidden(&format!("Password of {user} at the proxy (not shown): "))?
-    } else {
-        confirm::line_of_stdin()?
-    };
-    if typed.is_empty() {
-        return Err(UserError::new(Kind::Locked, format!("no password of {user} at the proxy was given"))
-            .hint("run it on a terminal and type the password, or give it on stdin"));
-    }
-    Ok(Some(SecretKey::new(typed.to_string())))
-}
-
-/// Checks the name of a profile: what goes into a script's comment cannot begin a line of its own.
-pub(super) fn check_profile(flag: &str, name: Option<&str>) -> Result<(), UserError> {
-    match name {
-        Some(name) if name.is_empty() || name.len() > 256 || name.chars().any(char::is_control) => {
-            Err(UserError::new(Kind::Usage, format!("--{flag} {}: no profile has such a name", printable(name, 64)))
-                .hint("`aws configure list-profiles` shows what there is"))
-        }
-        _ => Ok(()),
-    }
-}
-
-fn policy_file(path: &Path) -> Result<String, UserError> {
-    let hint = "give `--policy-file` a file with an IAM policy as JSON";
-    let refuse = |why: String| UserError::new(Kind::Usage, format!("{}: {why}", shown(path))).hint(hint);
-    reach::ensure_answers(path)?;
-    // Without waiting: a pipe that nobody writes to would hold the command for ever.
-    let flags = OFlags::RDONLY | OFlags::NONBLOCK | OFlags::CLOEXEC;
-    let file = rustix::fs::open(path, flags, Mode::empty());
-    let file = File::from(file.map_err(|e| refuse(format!("it cannot be read: {}", std::io::Error::from(e))))?);
-    if !file.metadata().is_ok_and(|about| about.is_file()) {
-        return Err(refuse("it is no regular file".to_owned()));
-    }
-    let mut bytes = Vec::new();
-    let read = file.take(POLICY_FILE_MAX + 1).read_to_end(&mut bytes);
-    read.map_err(|e| refuse(format!("it cannot be read: {e}")))?;
-    if bytes.len() as u64 > POLICY_FILE_MAX {
-        return Err(refuse("it is longer than 256 KiB, and IAM takes 10240 characters".to_owned()));
-    }
-    String::from_utf8(bytes).map_err(|e| {
-        let line = e.as_bytes()[..e.utf8_error().valid_up_to()].split(|b| *b == b'\n').count();
-        refuse(format!("line {line}: it is not UTF-8"))
-    })
 }

@@ -2,7 +2,7 @@
 //!
 //! With profiles the one-shot says whose they are and what is there already; with the accounts' numbers nobody is asked.
 
-use super::machine;
+use super::{machine, request};
 use crate::args::{PlanForm, PlanSide, SetupPlanArgs};
 use crate::output::{self, Failure};
 use crate::quote;
@@ -36,10 +36,10 @@ const OF_A_USER: usize = 5;
 
 /// Does what was typed.
 pub(super) fn run(paths: &Paths, args: &SetupPlanArgs) -> Result<(), Failure> {
-    let wish = super::wish(&args.wish)?;
+    let wish = request::from_args(&args.wish)?;
     let profiles = Profiles { auth: args.auth_profile.as_deref(), workload: args.workload_profile.as_deref() };
-    super::check_profile("auth-profile", profiles.auth)?;
-    super::check_profile("workload-profile", profiles.workload)?;
+    check_profile("auth-profile", profiles.auth)?;
+    check_profile("workload-profile", profiles.workload)?;
     if args.only.is_some() && args.form != PlanForm::Cloudformation {
         return Err(UserError::new(
             Kind::Usage,
@@ -94,7 +94,7 @@ fn see(paths: &Paths, args: &SetupPlanArgs, wish: &SetupRequest) -> Result<Seen,
     }
     let mut one_shot = SetupWorker::start()?;
     // After what can refuse: nobody types a password for nothing.
-    let proxy_password = super::proxy_password(paths)?;
+    let proxy_password = super::runner::proxy_password(paths)?;
     let look = WorkerRequest::Look {
         setup: wish.name.to_string(),
         auth_profile: args.auth_profile.clone().unwrap_or_default(),
@@ -403,5 +403,16 @@ impl ShownFinding {
             Found::Taken { arn, .. } => ("taken", Some(arn), &[][..]),
         };
         Self { side: finding.side, thing: finding.thing.clone(), found, arn: arn.cloned(), differs: differs.to_vec() }
+    }
+}
+
+/// Checks the name of a profile: what goes into a script's comment cannot begin a line of its own.
+fn check_profile(flag: &str, name: Option<&str>) -> Result<(), UserError> {
+    match name {
+        Some(name) if name.is_empty() || name.len() > 256 || name.chars().any(char::is_control) => {
+            Err(UserError::new(Kind::Usage, format!("--{flag} {}: no profile has such a name", printable(name, 64)))
+                .hint("`aws configure list-profiles` shows what there is"))
+        }
+        _ => Ok(()),
     }
 }

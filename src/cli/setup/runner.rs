@@ -1,7 +1,8 @@
 //! What `apply` and `destroy` have in common: a one-shot that does it, a person who is told and asked, and interruptions.
 
-use crate::confirm;
 use crate::output::{self, Cell, Failure, Screen, Style, table};
+use crate::{config_file, confirm};
+use rolecall_core::domain::catalogue::VaultKind;
 use rolecall_core::domain::error::{Kind, UserError, printable};
 use rolecall_core::domain::secret::{MfaCode, SecretKey, is_mfa_code};
 use rolecall_core::setup::call::Side;
@@ -32,7 +33,7 @@ impl SetupRunner {
     pub(super) fn start(paths: &Paths, silent: bool) -> Result<Self, UserError> {
         let shot = SetupWorker::start()?;
         // After what can refuse: nobody types a password for nothing.
-        let proxy_password = super::proxy_password(paths)?;
+        let proxy_password = proxy_password(paths)?;
         let interrupted = Arc::new(AtomicBool::new(false));
         // At a question nothing is under way, and the one who is asked has answered by it.
         let asking = Arc::new(AtomicBool::new(false));
@@ -171,4 +172,22 @@ pub(super) fn account(looked: &ProfilesResolved, side: Side) -> &str {
 pub(super) fn odd() -> UserError {
     UserError::new(Kind::Agent, "the one-shot gave an answer that does not fit")
         .hint("rolecall and rolecalld are of different versions: install both anew")
+}
+
+/// Takes the password of the proxy, if the one-shot cannot read it: the agent alone has the encrypted file open, and hands
+/// no password out.
+pub(super) fn proxy_password(paths: &Paths) -> Result<Option<SecretKey>, UserError> {
+    let catalogue = config_file::load(paths)?;
+    let is_needed = catalogue.aws.https_proxy.is_some() && catalogue.agent.vault == VaultKind::File;
+    let Some(user) = catalogue.aws.https_proxy_user.as_deref().filter(|_| is_needed) else { return Ok(None) };
+    let typed = if confirm::is_possible() {
+        confirm::hidden(&format!("Password of {user} at the proxy (not shown): "))?
+    } else {
+        confirm::line_of_stdin()?
+    };
+    if typed.is_empty() {
+        return Err(UserError::new(Kind::Locked, format!("no password of {user} at the proxy was given"))
+            .hint("run it on a terminal and type the password, or give it on stdin"));
+    }
+    Ok(Some(SecretKey::new(typed.to_string())))
 }

@@ -7,11 +7,11 @@
 pub(super) mod names;
 
 use super::args::{InitShell, VariablesArgs, WayArgs};
+use super::environment::var;
 use super::exec;
 use super::exec::variables::{Change, touched};
 use super::output::{self, Failure};
-use super::shell_files;
-use super::{quote, var};
+use super::{quote, shell_files};
 use clap_complete::Shell;
 use rolecall_ipc::protocol::message::EndpointOwner;
 use rolecall_platform::paths::Paths;

@@ -1,8 +1,8 @@
-//! The environment variables that say who one is: what `env` unsets and what `exec` takes away before it sets its own.
+//! The environment variables of this process, and those from which SDKs and tools take credentials.
 //!
-//! One list for both, since a variable that only one of them knows is a silent wrong identity in the other. It knows no
-//! values and no shell. Where credentials come from is here; regions, endpoints, proxies and the places of AWS's files are
-//! not: they choose no identity, and are often meant.
+//! `env` unsets these and `exec` removes them before it sets others: both use one list, since a variable that only one of
+//! them knows would leave the wrong identity in the other. Regions, endpoints, proxies and the paths of the AWS files are
+//! not in the list: they select no identity.
 
 /// Every variable from which some SDK or tool takes credentials, a profile, a role to become, or what belongs to a session.
 ///
@@ -46,3 +46,16 @@ pub(super) const SHADOWING: [&str; 29] = [
     // Bedrock's clients take it before any key.
     "AWS_BEARER_TOKEN_BEDROCK",
 ];
+
+/// Returns the value of a variable of this process, if it is set and not empty: it selects how output looks.
+#[expect(clippy::disallowed_methods, reason = "shell, colour and locale of the one who reads the output")]
+pub(super) fn var(name: &str) -> Option<String> {
+    std::env::var(name).ok().filter(|value| !value.is_empty())
+}
+
+/// Returns the names of the variables of this process that are set and not empty.
+#[expect(clippy::disallowed_methods, reason = "names only, to warn of those that shadow a profile")]
+pub(super) fn variables() -> Vec<String> {
+    let set = std::env::vars_os().filter(|(_, value)| !value.is_empty());
+    set.filter_map(|(name, _)| name.into_string().ok()).collect()
+}
