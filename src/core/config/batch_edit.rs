@@ -2,8 +2,9 @@
 //!
 //! For an import of thousands of profiles, where an edit of its own for each would read the file thousands of times.
 
+use super::edit::HEADER;
 use super::schema_types::{IdentitySection, RoleSection};
-use super::{ConfigError, EditTarget, HEADER};
+use super::{ConfigError, EditTarget};
 use serde::Serialize;
 use std::collections::BTreeMap;
 

@@ -2,8 +2,7 @@
 //!
 //! Only keys that a role can say otherwise, or that do no harm: an ExternalId, once inherited, could not be taken away.
 
-use super::reader::{Field, Section};
-use super::sections::duration;
+use super::reader::{Field, Section, duration};
 use super::validators;
 use crate::domain::catalogue::{Access, Config, HOUR, MfaMode};
 use crate::domain::names::{Name, check_region, check_session_word};

@@ -7,7 +7,6 @@
 use super::glob;
 use super::problem::{ConfigError, QUOTE_MAX, Sink, Text, newlines, shown};
 use super::reader::{Cursor, Position};
-use super::{MAX_BYTES, say_syntax};
 use crate::domain::error::printable;
 use crate::domain::text::{narrowing, wide};
 use std::cell::OnceCell;
@@ -17,6 +16,15 @@ use toml::de::{DeTable, DeValue};
 
 /// The most files: a file for each of some hundred teams.
 pub(super) const FILES_MAX: usize = 512;
+
+/// The largest configuration that is read, all its files together: ten thousand roles fill 2 MiB; what is larger is not a configuration.
+pub const MAX_BYTES: usize = 8 * 1024 * 1024;
+
+/// Up to this size every syntax error is listed; beyond it the first only, as a hostile file could hold millions.
+const RECOVER_MAX: usize = 256 * 1024;
+
+/// The most syntax errors that are listed: those after an unclosed quote say little.
+pub(super) const SYNTAX_ERRORS_MAX: usize = 5;
 
 /// How many files may lie between the first one and another: main, division, team, and some to spare.
 const DEPTH_MAX: usize = 8;
@@ -335,4 +343,29 @@ fn check(text: &str) -> Result<String, &'static str> {
         return Err("* stands in the last part of a path only, as in teams/*.toml");
     }
     Ok(text.to_owned())
+}
+
+/// Reports the syntax errors of a file.
+fn say_syntax(text: &str, first: &toml::de::Error, sink: &mut Sink) {
+    let all = if text.len() <= RECOVER_MAX { DeTable::parse_recoverable(text).1 } else { Vec::new() };
+    let mut errors: Vec<&toml::de::Error> = if all.is_empty() { vec![first] } else { all.iter().collect() };
+    errors.sort_by_key(|e| e.span().map_or(0, |s| s.start));
+    let (mut said, mut line_end) = (0, 0);
+    for error in errors {
+        let span = error.span().unwrap_or(0..0);
+        // The second error of a line follows from its first.
+        if said > 0 && span.start < line_end {
+            continue;
+        }
+        if said == SYNTAX_ERRORS_MAX {
+            break;
+        }
+        said += 1;
+        line_end = span.start + text.get(span.start..).and_then(|rest| rest.find('\n')).unwrap_or(text.len());
+        let culprit = text.get(span.clone()).unwrap_or_default();
+        match error.message() {
+            "duplicate key" => sink.at_offset(span.start, culprit, "is given twice"),
+            message => sink.at_offset(span.start, "", format!("not valid TOML: {message}")),
+        }
+    }
 }

@@ -46,27 +46,16 @@ mod validators;
 pub use batch_edit::{BatchEdit, add_entries};
 pub use edit::{IfPresent, add_identity, add_role, add_socket, remove_identity, remove_role, remove_socket};
 pub use edit_target::{EditTarget, Part};
-pub use includes::{Content, Files, Overlay, Unread, is_included};
+pub use includes::{Content, Files, MAX_BYTES, Overlay, Unread, is_included};
 pub use problem::{ConfigError, Located};
 pub use provenance::{MadeBy, Origin, Provenance};
 pub use schema::schema_json;
 pub use validators::parse_duration;
 
 use crate::domain::catalogue::Config;
-use edit::HEADER;
 use problem::{Sink, Text};
 use std::cell::OnceCell;
 use std::path::Path;
-use toml::de::DeTable;
-
-/// The largest configuration that is read, all its files together: ten thousand roles fill 2 MiB; what is larger is not a configuration.
-pub const MAX_BYTES: usize = 8 * 1024 * 1024;
-
-/// Up to this size every syntax error is listed; beyond it the first only, as a hostile file could hold millions.
-const RECOVER_MAX: usize = 256 * 1024;
-
-/// The most syntax errors that are listed: those after an unclosed quote say little.
-const SYNTAX_ERRORS_MAX: usize = 5;
 
 /// What a configuration says, and where.
 #[derive(Default)]
@@ -102,30 +91,6 @@ pub fn parse_bytes(bytes: &[u8], file: &Path) -> Result<Config, ConfigError> {
 /// Reads a configuration of one file; `file` only names it in messages.
 pub fn parse(text: &str, file: &Path) -> Result<Config, ConfigError> {
     parse_bytes(text.as_bytes(), file)
-}
-
-fn say_syntax(text: &str, first: &toml::de::Error, sink: &mut Sink) {
-    let all = if text.len() <= RECOVER_MAX { DeTable::parse_recoverable(text).1 } else { Vec::new() };
-    let mut errors: Vec<&toml::de::Error> = if all.is_empty() { vec![first] } else { all.iter().collect() };
-    errors.sort_by_key(|e| e.span().map_or(0, |s| s.start));
-    let (mut said, mut line_end) = (0, 0);
-    for error in errors {
-        let span = error.span().unwrap_or(0..0);
-        // The second error of a line follows from its first.
-        if said > 0 && span.start < line_end {
-            continue;
-        }
-        if said == SYNTAX_ERRORS_MAX {
-            break;
-        }
-        said += 1;
-        line_end = span.start + text.get(span.start..).and_then(|rest| rest.find('\n')).unwrap_or(text.len());
-        let culprit = text.get(span.clone()).unwrap_or_default();
-        match error.message() {
-            "duplicate key" => sink.at_offset(span.start, culprit, "is given twice"),
-            message => sink.at_offset(span.start, "", format!("not valid TOML: {message}")),
-        }
-    }
 }
 
 #[cfg(test)]

@@ -312,7 +312,7 @@ fn a_flood_of_problems_is_counted_but_not_all_told() {
     assert_eq!(error.problems.len() + error.omitted, 100_000);
     assert!(error.problems.len() <= 100);
     assert!(error.report().message.ends_with("(and 99999 more)"));
-    assert!(read(&"]\n".repeat(100_000)).expect_err("wrong").problems.len() <= SYNTAX_ERRORS_MAX);
+    assert!(read(&"]\n".repeat(100_000)).expect_err("wrong").problems.len() <= includes::SYNTAX_ERRORS_MAX);
 }
 
 proptest! {

@@ -4,14 +4,21 @@
 //! problem, because ten thousand good roles should not pay for words that nobody reads.
 
 use super::problem::{QUOTE_MAX, Sink};
+use super::validators;
 use crate::domain::error::printable;
 use crate::domain::names::nearest;
 use std::fmt::Display;
+use std::ops::RangeInclusive;
+use std::time::Duration;
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
 /// More known keys than this are not listed when none is near.
 const LISTED_KEYS_MAX: usize = 6;
+
+/// The advice for keys that hold credentials.
+pub(super) const SECRET_ADVICE: &str =
+    "access keys do not belong in this file: `rolecall identity add NAME` puts them into the vault";
 
 /// A place in the document: its keys from the root, and where its text starts.
 #[derive(Clone, Copy)]
@@ -57,6 +64,12 @@ pub(super) struct Position<'a> {
 }
 
 impl Position<'_> {
+    /// Reports a problem of a key of the table that is here, whether it is there or not.
+    pub(super) fn about(&mut self, key: &str, message: &str) {
+        let offset = self.value.get_ref().get(key).map_or(self.at.offset, |v| v.span().start);
+        self.sink.say(&self.at.child(key, offset), message);
+    }
+
     pub(super) fn wrong(&mut self, message: impl Into<String>) {
         self.sink.say(&self.at, message);
     }
@@ -185,4 +198,32 @@ impl<T> Section<T> {
         let separator = if remark.is_empty() { "" } else { "; " };
         sink.say(at, format!("unknown key{separator}{remark}"));
     }
+}
+
+/// Checks whether a key is there. A value that is no table counts as having it: that is reported elsewhere.
+pub(super) fn has_key(spot: &Position<'_>, key: &str) -> bool {
+    spot.value.get_ref().as_table().is_none_or(|table| table.contains_key(key))
+}
+
+/// Reads a duration within a range of seconds.
+pub(super) fn duration(spot: &mut Position<'_>, range: &RangeInclusive<u64>) -> Option<Duration> {
+    if let DeValue::Integer(number) = spot.value.get_ref() {
+        let digits = if number.radix() == 10 { printable(number.as_str(), 12) } else { "3600".to_owned() };
+        spot.wrong(format!("a duration is text with a unit: \"{digits}s\", or \"1h\""));
+        return None;
+    }
+    spot.checked(|text| validators::duration_in(text, range).map_err(|e| printable(&e, 120)))
+}
+
+/// Returns the offset of a path of keys; if its end is missing, the offset of the table it would be in.
+pub(super) fn offset_of(document: &DeTable<'_>, path: &[String]) -> usize {
+    let Some((first, rest)) = path.split_first() else { return 0 };
+    let Some(mut at) = document.get(first.as_str()) else { return 0 };
+    for key in rest {
+        match at.get_ref().get(key.as_str()) {
+            Some(next) => at = next,
+            None => break,
+        }
+    }
+    at.span().start
 }

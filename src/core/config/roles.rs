@@ -1,8 +1,8 @@
 //! `[roles.NAME]`: the keys of a role, and the role that they make with what `[defaults]` says.
 
 use super::defaults::Defaults;
-use super::reader::{Field, Position, Section};
-use super::sections::{Draft, SECRET_ADVICE, has_key};
+use super::reader::{Field, Position, SECRET_ADVICE, Section, has_key};
+use super::sections::Draft;
 use crate::domain::arn::{MfaSerial, RoleArn};
 use crate::domain::catalogue::{Access, MfaMode, Role};
 use crate::domain::names::{Name, check_external_id, check_session_word};
@@ -36,13 +36,13 @@ pub(super) struct RoleDraft {
 macro_rules! role_fields {
     ($($path:ident)?; $($own:expr),* $(,)?) => {
         {
-            use $crate::config::{lists, sections, validators};
+            use $crate::config::{lists, reader, validators};
             use $crate::domain::{arn::MfaSerial, names::check_region, palette};
             &[
                 $($own,)*
                 Field {
                     key: "duration",
-                    read: |d, s| d$(.$path)?.duration = sections::duration(s, &validators::ROLE_DURATION),
+                    read: |d, s| d$(.$path)?.duration = reader::duration(s, &validators::ROLE_DURATION),
                 },
                 Field {
                     key: "source_identity",

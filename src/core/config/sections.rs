@@ -9,26 +9,21 @@ use super::includes::Document;
 use super::lists::{self, unique_list};
 use super::problem::Sink;
 use super::provenance::{Places, SourceLine};
-use super::reader::{Cursor, Field, Position, Section};
+use super::reader::{Cursor, Field, Position, SECRET_ADVICE, Section, duration, has_key, offset_of};
 use super::sources::SourceDraft;
 use super::templates::{self, AccountDraft, TemplateDraft};
 use super::{expand, roles, sockets, validators};
 use crate::domain::arn::{MfaSerial, RoleArn};
 use crate::domain::catalogue::{AgentSettings, AwsSettings, Config, Identity, IdentityKind};
-use crate::domain::error::printable;
 use crate::domain::names::{Name, check_region};
 use crate::domain::urls;
 use std::collections::{BTreeMap, HashSet};
-use std::ops::RangeInclusive;
 use std::sync::Arc;
 use std::time::Duration;
-use toml::de::{DeTable, DeValue};
+use toml::de::DeTable;
 
 /// How long one MFA code lasts where nothing is said.
 const MFA_SESSION_DEFAULT: Duration = Duration::from_hours(12);
-
-pub(super) const SECRET_ADVICE: &str =
-    "access keys do not belong in this file: `rolecall identity add NAME` puts them into the vault";
 
 /// The documents as they fill up; `broken` are the entries that are wrong themselves.
 #[derive(Default)]
@@ -372,46 +367,11 @@ fn finish_aws(draft: AwsDraft, place: &impl Fn(&[String]) -> usize, sink: &mut S
     settings
 }
 
-impl Position<'_> {
-    /// Tells about a key of the table that is here, whether it is there or not.
-    pub(super) fn about(&mut self, key: &str, message: &str) {
-        let offset = self.value.get_ref().get(key).map_or(self.at.offset, |v| v.span().start);
-        self.sink.say(&self.at.child(key, offset), message);
-    }
-}
-
-/// Tells whether a key is there; where there is no table at all, that has been said.
-pub(super) fn has_key(spot: &Position<'_>, key: &str) -> bool {
-    spot.value.get_ref().as_table().is_none_or(|table| table.contains_key(key))
-}
-
-pub(super) fn duration(spot: &mut Position<'_>, range: &RangeInclusive<u64>) -> Option<Duration> {
-    if let DeValue::Integer(number) = spot.value.get_ref() {
-        let digits = if number.radix() == 10 { printable(number.as_str(), 12) } else { "3600".to_owned() };
-        spot.wrong(format!("a duration is text with a unit: \"{digits}s\", or \"1h\""));
-        return None;
-    }
-    spot.checked(|text| validators::duration_in(text, range).map_err(|e| printable(&e, 120)))
-}
-
 /// Tells whether a document has all keys of a path.
 fn has_path(document: &DeTable<'_>, path: &[String]) -> bool {
     let Some((first, rest)) = path.split_first() else { return true };
     let found = document.get(first.as_str());
     rest.iter().try_fold(found, |at, key| at.map(|at| at.get_ref().get(key.as_str()))).flatten().is_some()
-}
-
-/// Gives where a path of keys stands; where its end is missing, the table it would be in.
-pub(super) fn offset_of(document: &DeTable<'_>, path: &[String]) -> usize {
-    let Some((first, rest)) = path.split_first() else { return 0 };
-    let Some(mut at) = document.get(first.as_str()) else { return 0 };
-    for key in rest {
-        match at.get_ref().get(key.as_str()) {
-            Some(next) => at = next,
-            None => break,
-        }
-    }
-    at.span().start
 }
 
 /// Gives the keys of each section, for the test that holds the schema to them.

@@ -1,8 +1,8 @@
 //! `[sockets.NAME]`: a further socket and whose sessions it serves.
 
 use super::lists::unique_list;
-use super::reader::{Field, Position, Section};
-use super::sections::{Draft, has_key};
+use super::reader::{Field, Position, Section, has_key};
+use super::sections::Draft;
 use crate::domain::catalogue::{Config, ConfigProblem};
 use crate::domain::names::Name;
 use crate::domain::restricted_socket::{RestrictedSocket, socket_name};

@@ -108,7 +108,7 @@ impl SourceDraft {
     }
 
     pub(super) fn read_duration(&mut self, spot: &mut Position<'_>) {
-        self.duration = super::sections::duration(spot, &ROLE_DURATION);
+        self.duration = super::reader::duration(spot, &ROLE_DURATION);
     }
 
     pub(super) fn read_process(&mut self, spot: &mut Position<'_>) {

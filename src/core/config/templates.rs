@@ -2,9 +2,9 @@
 
 use super::lists::{tags, unique_list};
 use super::pattern::Pattern;
-use super::reader::{Field, Position, Section};
+use super::reader::{Field, Position, SECRET_ADVICE, Section, has_key};
 use super::roles::{RoleDraft, role_fields};
-use super::sections::{Draft, SECRET_ADVICE, has_key};
+use super::sections::Draft;
 use crate::domain::arn::AccountId;
 use crate::domain::catalogue::Account;
 use crate::domain::names::{Name, check_external_id, check_region};
