@@ -272,7 +272,7 @@ mod tests {
     fn sessions_half_a_minute_below_twice_the_floor_are_not_short() {
         let twice = FLOOR * 2;
         for (missing, want) in [(30, Due), (31, Fresh)] {
-            let life = twice - Duration::from_secs(missing);
+            let life = twice.saturating_sub(Duration::from_secs(missing));
             assert_eq!(freshness(life, min(21), FLOOR, 1.0), want, "{missing} seconds below");
         }
     }

@@ -66,15 +66,15 @@ mod tests {
     #[test]
     fn call_that_is_not_begun_shortens_later_deadlines() {
         let path = Path::new("/a file of its own");
-        let (begin, begun) = mpsc::channel();
+        let (started, start) = mpsc::channel();
         let (release, held) = mpsc::channel::<()>();
         let earlier = std::thread::spawn(move || {
             CONFIGURATION.call(path.display().to_string(), Duration::from_mins(1), move || {
-                begin.send(()).expect("awaited");
+                started.send(()).expect("awaited");
                 let _ = held.recv();
             })
         });
-        begun.recv().expect("begun");
+        start.recv().expect("begun");
         let disk = BoundedDisk::default();
         assert_eq!(disk.call(path, |_| ()), Err(Error::Busy));
         assert!(disk.has_met_one.get());
