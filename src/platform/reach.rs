@@ -129,7 +129,11 @@ fn child(path: &Path, follow: Option<Follow>, deadline: Duration, job: impl FnOn
         Mark::Other(child) if process::is_readable(&child, deadline) => None,
         Mark::Other(_) => return Err(NoAnswer),
     };
-    match process::ends_in_child(deadline, mark, job) {
+    let marked_job = || {
+        look_mark::keep();
+        job();
+    };
+    match process::ends_in_child(deadline, mark, marked_job) {
         Ok(false) => Err(NoAnswer),
         Ok(true) | Err(_) => Ok(()),
     }

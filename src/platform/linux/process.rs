@@ -61,18 +61,23 @@ pub(crate) unsafe fn close_all_from(first: libc::c_uint) {
 }
 
 /// Returns the user who listens at the other end of a connected socket, as the kernel noted it when they began to listen.
-///
-/// Not by rustix, which takes the number of the peer's process for one that is never 0, as it is if that process is in
-/// another PID namespace.
-#[allow(unsafe_code, reason = "no safe form returns a process number of 0; this file is one of the places")]
 pub fn peer_uid(socket: impl AsFd) -> io::Result<u32> {
+    Ok(peer(socket)?.uid)
+}
+
+/// Returns the process and the user that listen at the other end of a connected socket. The number of the process is 0 if
+/// it is in another PID namespace.
+///
+/// Not by rustix, which takes the number for one that is never 0.
+#[allow(unsafe_code, reason = "no safe form returns a process number of 0; this file is one of the places")]
+pub(crate) fn peer(socket: impl AsFd) -> io::Result<libc::ucred> {
     let mut peer = libc::ucred { pid: 0, uid: u32::MAX, gid: u32::MAX };
     let mut size = libc::socklen_t::try_from(size_of_val(&peer)).unwrap_or(0);
     let fd = socket.as_fd().as_raw_fd();
     // SAFETY: the descriptor is open as long as it is borrowed, and the kernel writes at most `size` bytes into `peer`.
     let done =
         unsafe { libc::getsockopt(fd, libc::SOL_SOCKET, libc::SO_PEERCRED, (&raw mut peer).cast(), &raw mut size) };
-    if done == 0 { Ok(peer.uid) } else { Err(io::Error::last_os_error()) }
+    if done == 0 { Ok(peer) } else { Err(io::Error::last_os_error()) }
 }
 
 /// Opens the process that connected a socket; `None` if it has ended.
