@@ -17,6 +17,7 @@ use rolecall_ports::{StoredKey, VaultState};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::fs::{File, TryLockError};
+use std::mem;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -81,8 +82,6 @@ struct Inner {
     /// One passphrase is stretched at a time: each takes 64 MiB.
     stretching: Mutex<()>,
     rollback: RollbackGuard,
-    /// Closed while no call holds keys. Each of them has a receiver, until its thread has ended it.
-    calls: watch::Sender<()>,
 }
 
 #[derive(Default)]
@@ -94,6 +93,10 @@ struct Open {
     waiting: BTreeMap<u64, Passphrase>,
     /// Counts the passphrases that have waited.
     waited: u64,
+    /// Closed while no call since the last `lock` holds keys. Each has a receiver, until its thread has ended it.
+    calls: watch::Sender<()>,
+    /// The same of the calls that a `lock` has met.
+    locked_calls: Vec<watch::Sender<()>>,
 }
 
 /// One waiting passphrase. If the caller gives up, the drop wipes the passphrase.
@@ -113,14 +116,7 @@ impl FileVault {
 
     pub(super) fn with_cost(path: PathBuf, record: PathBuf, cost: Cost) -> Self {
         let rollback = RollbackGuard::new(record);
-        Self(Arc::new(Inner {
-            path,
-            cost,
-            open: Mutex::default(),
-            stretching: Mutex::default(),
-            rollback,
-            calls: watch::Sender::new(()),
-        }))
+        Self(Arc::new(Inner { path, cost, open: Mutex::default(), stretching: Mutex::default(), rollback }))
     }
 
     /// Tells whether the file would open, without opening it.
@@ -211,13 +207,16 @@ impl FileVault {
         open.locks += 1;
         open.key = None;
         open.waiting.clear();
+        let calls = mem::take(&mut open.calls);
+        open.locked_calls.push(calls);
+        open.locked_calls.retain(|calls| !calls.is_closed());
     }
 
     async fn run<T: Send + 'static>(
         &self,
         job: impl FnOnce(&Inner) -> Result<T, UserError> + Send + 'static,
     ) -> Result<T, UserError> {
-        let call = self.0.calls.subscribe();
+        let call = self.0.open().calls.subscribe();
         self.run_within(DEADLINE, move |inner| {
             let _call = call;
             job(inner)
@@ -225,9 +224,12 @@ impl FileVault {
         .await
     }
 
-    /// Returns when no call holds keys.
+    /// Returns when no call holds keys that was begun before the last `lock`.
     pub(super) async fn calls_end(&self) {
-        self.0.calls.closed().await;
+        let met = self.0.open().locked_calls.clone();
+        for calls in met {
+            calls.closed().await;
+        }
     }
 
     async fn run_within<T: Send + 'static>(

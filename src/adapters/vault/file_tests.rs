@@ -243,6 +243,49 @@ async fn lock_wipes_waiting_passphrases() {
     assert_eq!(vault.state().await, VaultState::Locked);
 }
 
+/// Begins a call that does not end until the sender is dropped.
+async fn hung_call(vault: &FileVault) -> std::sync::mpsc::Sender<()> {
+    let (release, held) = std::sync::mpsc::channel::<()>();
+    let (begin, started) = tokio::sync::oneshot::channel();
+    let vault = vault.clone();
+    tokio::spawn(async move {
+        let job = move |_: &Inner| {
+            let _ = begin.send(());
+            let _ = held.recv();
+            Ok(())
+        };
+        vault.run(job).await
+    });
+    started.await.expect("it runs");
+    release
+}
+
+/// Tells whether no call is left that the last lock has met.
+async fn calls_have_ended(vault: &FileVault) -> bool {
+    tokio::select! {
+        biased;
+        () = vault.calls_end() => true,
+        () = std::future::ready(()) => false,
+    }
+}
+
+#[tokio::test]
+async fn lock_waits_for_earlier_calls_and_no_later_ones() {
+    let (_top, path) = place();
+    let (vault, other) = (vault_at(&path), vault_at(&path.with_extension("other")));
+    let earlier = hung_call(&vault).await;
+    vault.lock();
+    vault.lock();
+    assert!(!calls_have_ended(&vault).await, "the second lock waits for it too");
+    drop(earlier);
+    let later = hung_call(&vault).await;
+    // The thread of the earlier call has ended it: the calls of one file run one at a time.
+    assert!(calls_have_ended(&vault).await, "the later one began after the lock");
+    other.lock();
+    assert!(calls_have_ended(&other).await);
+    drop(later);
+}
+
 #[tokio::test]
 async fn a_lock_during_an_unlock_wins() {
     let (_top, path) = place();
