@@ -62,7 +62,9 @@ impl Authorization {
     pub(super) async fn authorize_without_consent(&self, plan: &Plan, caller: &Caller) -> Result<(), Failure> {
         let config = self.config.catalogue();
         let Some(role) = config.roles.get(&plan.name) else { return Ok(()) };
-        let leads_to = program_rules::leads_to(role, program_rules::DEADLINE_OF_HTTP).await;
+        // A look may wait for its turn as long again: all of it has the time of one.
+        let limit = program_rules::DEADLINE_OF_HTTP;
+        let leads_to = timeout(limit, program_rules::leads_to(role, limit)).await.ok().flatten();
         let access = access(&config, role, caller, leads_to.as_ref());
         if access != Access::Allow && leads_to.is_none() {
             // A denial would be too early: the rules may be known in a moment, and SDKs only retry after this error.
