@@ -8,7 +8,6 @@ use super::active_config::ActiveConfig;
 use super::audit::{ALLOWED, Audit, Event, REFUSED};
 use super::caller::Caller;
 use super::consent::Consents;
-use super::deadline::Deadline;
 use super::failure::{Failure, still_asking_consent};
 use super::notifications::{NO_DISPLAY, Notifications};
 use super::program_rules;
@@ -39,12 +38,7 @@ pub(super) struct Authorization {
 
 impl Authorization {
     /// Accepts a caller, after the consent of a person if the configuration requires it.
-    pub(super) async fn authorize(
-        &self,
-        plan: &Plan,
-        requester: &mut Requester<'_>,
-        patience: Deadline,
-    ) -> Result<(), Failure> {
+    pub(super) async fn authorize(&self, plan: &Plan, requester: &mut Requester<'_>) -> Result<(), Failure> {
         let (config, caller) = (self.config.catalogue(), requester.caller);
         let Some(role) = config.roles.get(&plan.name) else { return Ok(()) };
         let leads_to = program_rules::leads_to(role, program_rules::DEADLINE).await;
@@ -52,7 +46,8 @@ impl Authorization {
         let Some(grant) = self.missing_consent(access, role, caller)? else { return Ok(()) };
         let seat = requester.seat(&self.consents.prompts, Subject::Grant(grant.clone()), &role.name);
         let said = self.consent(&config, role, caller, grant.clone());
-        let said = patience.with_a_person(requester.wait(said, seat)).await;
+        let deadline = requester.deadline;
+        let said = deadline.with_a_person(requester.wait(said, seat)).await;
         let outcome = said.unwrap_or(Err(Unanswered::Patience));
         self.audit_unanswered(role, caller, outcome);
         self.granted(outcome, grant, role, caller)

@@ -7,7 +7,6 @@ use super::authorization::Authorization;
 use super::caller::Caller;
 use super::credential_cache::ServedSession;
 use super::credentials::target;
-use super::deadline::Deadline;
 use super::failure::{Failure, class};
 use super::ports::{Counters, Ports};
 use super::prompts::{Prompts, Subject};
@@ -112,9 +111,8 @@ impl Broker {
 
     async fn session_asking(&self, plan: &Arc<Plan>, requester: &mut Requester<'_>) -> Result<ServedSession, Failure> {
         self.reject_recursion(requester.caller).await.map_err(Failure::permanent)?;
-        let patience = Deadline::new();
-        self.authorization.authorize(plan, requester, patience).await?;
-        let session = self.refresher.get(plan, patience);
+        self.authorization.authorize(plan, requester).await?;
+        let session = self.refresher.get(plan, requester.deadline);
         match plan.mfa_serial() {
             None => session.await,
             Some(serial) => {

@@ -9,7 +9,6 @@ use super::authorization::named;
 use super::broker::Broker;
 use super::caller::Caller;
 use super::connection::Response;
-use super::deadline::Deadline;
 use super::identities::{self, KeyOrigin, KeyStore};
 use super::lock_watch::LockWatch;
 use super::prompts::{Prompts, Subject, Unanswered};
@@ -120,8 +119,9 @@ async fn ask_to_give(
     let subject = Subject::Key(name.clone());
     let seat = requester.seat(prompts, subject.clone(), name);
     // A yes is for this once.
+    let deadline = requester.deadline;
     let asked = requester.wait(prompts.ask_consent(&subject, &question), seat);
-    let said = Deadline::new().with_a_person(asked).await;
+    let said = deadline.with_a_person(asked).await;
     prompts.forget(&subject);
     prompts.terminal_given_back(caller.device.as_ref()).await;
     let program = named(caller);

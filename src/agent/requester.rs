@@ -2,6 +2,7 @@
 
 use super::caller::Caller;
 use super::connection::Connection;
+use super::deadline::Deadline;
 use super::prompts::{PromptReply, PromptRequest, Prompts, Subject, Waiter};
 use rolecall_core::domain::names::Name;
 use rolecall_ipc::protocol::message::{Context, Reply};
@@ -13,6 +14,8 @@ pub(super) struct Requester<'a> {
     pub(super) caller: &'a Caller,
     pub(super) context: &'a Context,
     pub(super) connection: &'a mut Connection,
+    /// What passes before a question counts too.
+    pub(super) deadline: Deadline,
 }
 
 impl Requester<'_> {

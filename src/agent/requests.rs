@@ -5,6 +5,7 @@ use super::broker::Broker;
 use super::caller::Caller;
 use super::connection::{Connection, Response};
 use super::console::{ConsoleRequest, console};
+use super::deadline::Deadline;
 use super::endpoint::create::{LeaseRequest, create_lease};
 use super::failure::class;
 use super::glance::glance;
@@ -29,6 +30,7 @@ pub(super) async fn handle(
     caller: &Caller,
     connection: &mut Connection,
 ) -> Result<Response, UserError> {
+    let deadline = Deadline::new();
     let Call { version, context, request } = serde_json::from_slice(&payload).map_err(|_| unreadable(&payload))?;
     drop(payload);
     if !contains_secret(&request) {
@@ -42,7 +44,7 @@ pub(super) async fn handle(
         ports.vault.offer_bus(bus);
     }
     world::check_view(paths, config, &request, context.view.as_ref()).await?;
-    let requester = &mut Requester { caller, context: &context, connection };
+    let requester = &mut Requester { caller, context: &context, connection, deadline };
     let answer = |answer| Ok(Response::answer(answer));
     let done = |note| answer(Answer::Done { note });
     // A script that edits the file and goes on at once is faster than the watch; whether it stores a key in the keyring
@@ -114,7 +116,7 @@ pub(super) async fn handle(
         }
         Request::Unlock { name, code } => done(Some(unlock::unlock(broker, name, code, caller).await?)),
         Request::UnlockVault { passphrase, accept_restored } => {
-            done(unlock_vault(broker, passphrase, accept_restored, caller, watch.as_ref()).await?)
+            done(unlock_vault(broker, passphrase, accept_restored, requester, watch.as_ref()).await?)
         }
         Request::ProxyPassword { password } => {
             let watch = watch.unwrap_or_else(|| agent.lock.watch());
@@ -127,7 +129,7 @@ async fn unlock_vault(
     broker: &Broker,
     passphrase: Option<Passphrase>,
     accept_restored: bool,
-    caller: &Caller,
+    requester: &Requester<'_>,
     watch: Option<&LockWatch>,
 ) -> Result<Option<String>, UserError> {
     let locked = || watch.map_or(Ok(()), |watch| watch.check().map_err(UserError::from));
@@ -143,13 +145,17 @@ async fn unlock_vault(
         result = Err(report);
     }
     if accept_restored && result.is_ok() {
-        result = broker.ports.vault.accept_restored().await;
+        let accepted = requester.deadline.with_a_person(broker.ports.vault.accept_restored()).await;
+        result = accepted.unwrap_or_else(|| {
+            Err(UserError::new(Kind::Failed, "the vault is open, but its file was not accepted in time")
+                .hint("run it again: `rolecall unlock --vault --accept-restored`"))
+        });
     }
     if result.is_ok() {
         broker.refresher.cache.note_open();
     }
     let outcome = result.as_ref().map_or_else(|report| class(report.kind), |()| "ok".to_owned());
-    let line = broker.audit.line(Event::Unlock).result(outcome).message("vault").caller(caller);
+    let line = broker.audit.line(Event::Unlock).result(outcome).message("vault").caller(requester.caller);
     broker.audit.write(line);
     result?;
     Ok(Some(match broker.ports.vault.warning() {

@@ -7,6 +7,7 @@ use super::Agent;
 use super::audit::{Audit, AuditLine, Event, shown_name};
 use super::caller::Caller;
 use super::connection::{Connection, Response};
+use super::deadline::Deadline;
 use super::glance::glance;
 use super::requester::Requester;
 use super::requests::unreadable;
@@ -29,6 +30,7 @@ pub(super) async fn handle(
     caller: &Caller,
     connection: &mut Connection,
 ) -> Result<Response, UserError> {
+    let deadline = Deadline::new();
     let config = agent.config.catalogue();
     let Some(socket) = caller.socket.as_deref().and_then(|name| config.sockets.get(name)) else {
         return Err(UserError::new(Kind::Agent, "this socket is no longer served"));
@@ -42,7 +44,7 @@ pub(super) async fn handle(
     match call.request {
         Request::Get { name } if socket.serves(&name) => {
             // What the other end says of its display and terminal is about another machine.
-            let mut requester = Requester { caller, context: &Context::default(), connection };
+            let mut requester = Requester { caller, context: &Context::default(), connection, deadline };
             let result = agent.broker.get(&name, &mut requester).await;
             if result.is_ok() {
                 agent.sockets.note_use(&socket.name, agent.ports.clock.now().wall);
