@@ -7,9 +7,8 @@ use super::aws::connector;
 use super::aws::endpoint::Endpoint;
 use super::aws::errors::{self, Call, CallContext};
 use super::aws::failure::{Class, Failure};
-use super::aws::proxy::{Passwords, is_proxied};
+use super::aws::proxy::Passwords;
 use super::aws::redact::redact;
-use super::aws::tls_roots;
 use aws_sigv4::http_request::{SignableBody, SignableRequest, SigningSettings, sign};
 use aws_sigv4::sign::v4;
 use aws_smithy_runtime_api::client::http::HttpConnector;
@@ -19,7 +18,6 @@ use aws_smithy_types::body::SdkBody;
 use chrono::{DateTime, Utc};
 use rolecall_core::domain::catalogue::AwsSettings;
 use rolecall_core::domain::credential::{Session, Signer};
-use rolecall_core::domain::error::UserError;
 use rolecall_ports::TokenError;
 use std::sync::Arc;
 use tracing::instrument::WithSubscriber;
@@ -36,23 +34,10 @@ pub(super) async fn list_buckets(
     region: &str,
     now: DateTime<Utc>,
 ) -> Result<(), TokenError> {
-    let endpoint = Endpoint::s3(aws, region).map_err(never)?;
-    let settings = (Arc::clone(aws), endpoint.clone());
-    let password = passwords.of(aws).await?;
-    let job = move || connector::sender(&settings.0, &settings.1, password.as_ref());
-    let built = tls_roots::reading(aws.ca_bundle.as_deref(), job);
-    let connector = built.await.map_err(never)?;
+    let endpoint = Endpoint::s3(aws, region).map_err(TokenError::permanent)?;
+    let connector = connector::one_off(passwords, aws, &endpoint).await?;
     let secrets = [session.secret.expose(), session.token.expose()];
-    let asked = CallContext {
-        call: Call::ListBuckets,
-        host: &endpoint.host,
-        region,
-        key_id: &session.access_key_id,
-        by_session: true,
-        proxied: is_proxied(aws, &endpoint.url),
-        proxy_user: aws.https_proxy_user.as_deref(),
-        secrets: &secrets,
-    };
+    let asked = CallContext::of_session(Call::ListBuckets, aws, &endpoint, region, session, &secrets);
     let told = |class| errors::classify(&Failure::without_answer(class), &asked);
     let request = request(&endpoint, session, region, now).ok_or_else(|| told(Class::Unsent))?;
     let answer = connector.call(request).with_subscriber(NoSubscriber::default()).await;
@@ -108,8 +93,4 @@ fn refusal(answer: &HttpResponse, secrets: &[&str]) -> Failure {
         request_id: element("RequestId"),
         tls: None,
     }
-}
-
-fn never(report: UserError) -> TokenError {
-    TokenError::permanent(report)
 }

@@ -9,9 +9,8 @@ use super::aws::connector;
 use super::aws::endpoint::Endpoint;
 use super::aws::errors::{self, Call, CallContext, MalformedResponse};
 use super::aws::failure::{Class, Failure};
-use super::aws::proxy::{Passwords, is_proxied};
+use super::aws::proxy::Passwords;
 use super::aws::redact::redact;
-use super::aws::tls_roots;
 use async_trait::async_trait;
 use aws_smithy_runtime_api::client::http::{HttpConnector, SharedHttpConnector};
 use aws_smithy_runtime_api::client::orchestrator::{HttpRequest, HttpResponse};
@@ -67,23 +66,10 @@ async fn sign_in(
     duration: Option<Duration>,
     destination: &str,
 ) -> Result<SigninUrl, TokenError> {
-    let endpoint = Endpoint::signin(aws, region).map_err(never)?;
-    let settings = (Arc::clone(aws), endpoint.clone());
-    let password = passwords.of(aws).await?;
-    let job = move || connector::sender(&settings.0, &settings.1, password.as_ref());
-    let built = tls_roots::reading(aws.ca_bundle.as_deref(), job);
-    let connector = built.await.map_err(never)?;
+    let endpoint = Endpoint::signin(aws, region).map_err(TokenError::permanent)?;
+    let connector = connector::one_off(passwords, aws, &endpoint).await?;
     let secrets = [session.secret.expose(), session.token.expose()];
-    let asked = CallContext {
-        call: Call::SignIn,
-        host: &endpoint.host,
-        region,
-        key_id: &session.access_key_id,
-        by_session: true,
-        proxied: is_proxied(aws, &endpoint.url),
-        proxy_user: aws.https_proxy_user.as_deref(),
-        secrets: &secrets,
-    };
+    let asked = CallContext::of_session(Call::SignIn, aws, &endpoint, region, session, &secrets);
     let url = format!("{}/federation", endpoint.url.trim_end_matches('/'));
     let mut attempt = 1;
     loop {
@@ -223,10 +209,6 @@ fn without_tags(page: &str) -> String {
         }
     }
     out
-}
-
-fn never(report: UserError) -> TokenError {
-    TokenError::permanent(report)
 }
 
 #[cfg(test)]

@@ -5,7 +5,7 @@
 
 use super::endpoint::Endpoint;
 use super::http::{Limits, Sender};
-use super::proxy::Proxy;
+use super::proxy::{Passwords, Proxy};
 use super::{tls_roots, verifier};
 use aws_smithy_runtime_api::client::http::{
     HttpConnector, HttpConnectorFuture, SharedHttpClient, SharedHttpConnector, http_client_fn,
@@ -18,9 +18,11 @@ use bytes::Bytes;
 use rolecall_core::domain::catalogue::AwsSettings;
 use rolecall_core::domain::error::{Kind, UserError};
 use rolecall_core::domain::secret::SecretKey;
+use rolecall_ports::TokenError;
 use rustls::RootCertStore;
 use std::fmt;
 use std::path::Path;
+use std::sync::Arc;
 use std::time::Duration;
 use zeroize::Zeroizing;
 
@@ -63,6 +65,19 @@ pub(crate) fn sender(
 ) -> Result<SharedHttpConnector, UserError> {
     let proxy = Proxy::of(aws, password.map(SecretKey::expose))?;
     connector(endpoint.tls, aws.ca_bundle.as_deref(), Limits { connect: CONNECT, read: READ }, proxy)
+}
+
+/// Builds what sends requests to one endpoint, with the password of the proxy. For a service that the SDK does not know: its
+/// connection ends with the call.
+pub(crate) async fn one_off(
+    passwords: &Passwords,
+    aws: &Arc<AwsSettings>,
+    endpoint: &Endpoint,
+) -> Result<SharedHttpConnector, TokenError> {
+    let settings = (Arc::clone(aws), endpoint.clone());
+    let password = passwords.of(aws).await?;
+    let job = move || sender(&settings.0, &settings.1, password.as_ref());
+    tls_roots::reading(aws.ca_bundle.as_deref(), job).await.map_err(TokenError::permanent)
 }
 
 /// Builds what sends one request and reads its answer up to the cap. Reads certificate files if there is TLS.

@@ -2,10 +2,14 @@
 //!
 //! AWS's words come from outside: they are cleaned of secrets, cut and made printable before anybody sees them.
 
+use super::endpoint::Endpoint;
 use super::failure::{Class, Failure};
+use super::proxy::is_proxied;
 use super::proxy_route::{may_need_proxy, on_the_way};
 use super::redact::redact;
 use rolecall_core::domain::arn::RoleArn;
+use rolecall_core::domain::catalogue::AwsSettings;
+use rolecall_core::domain::credential::Session;
 use rolecall_core::domain::error::{Kind, UserError, printable};
 use rolecall_core::domain::regions;
 use rolecall_core::domain::remedy::Remedy;
@@ -112,6 +116,29 @@ pub(crate) struct CallContext<'a> {
     pub(crate) proxy_user: Option<&'a str>,
     /// What must not be repeated: secret key, token, code.
     pub(crate) secrets: &'a [&'a str],
+}
+
+impl<'a> CallContext<'a> {
+    /// Describes a call that a session signs.
+    pub(crate) fn of_session(
+        call: Call<'a>,
+        aws: &'a AwsSettings,
+        endpoint: &'a Endpoint,
+        region: &'a str,
+        session: &'a Session,
+        secrets: &'a [&'a str],
+    ) -> Self {
+        Self {
+            call,
+            host: &endpoint.host,
+            region,
+            key_id: &session.access_key_id,
+            by_session: true,
+            proxied: is_proxied(aws, &endpoint.url),
+            proxy_user: aws.https_proxy_user.as_deref(),
+            secrets,
+        }
+    }
 }
 
 /// What was odd about an answer, as the end of "the answer …".

@@ -191,5 +191,5 @@ fn wants(attempt: &Attempt, certainty: Certainty, condition: &Condition, cause: 
     };
     Finding::new(cause, LinkKind::Conditions, certainty, what)
         .change(section("roles", &attempt.name), Edit::Add, line)
-        .fix("rolecall role show NAME shows what is set; edit the section and save it".replace("NAME", &attempt.name))
+        .fix(format!("rolecall role show {} shows what is set; edit the section and save it", attempt.name))
 }
