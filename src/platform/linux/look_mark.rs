@@ -10,6 +10,7 @@ use super::process as os_process;
 use rustix::fd::OwnedFd;
 use rustix::io::Errno;
 use rustix::net::{AddressFamily, SocketAddrUnix, SocketFlags, SocketType, bind, connect, listen, socket_with};
+use rustix::stdio::stdout as kept_descriptor;
 use std::ffi::OsStr;
 use std::fs;
 use std::hash::{DefaultHasher, Hash, Hasher};
@@ -59,8 +60,8 @@ fn absolute(path: &Path) -> PathBuf {
 
 /// Makes the mark that of this process: of the child, which outlives the command that took it. It is called in the child.
 pub(crate) fn keep() {
-    // The kernel notes the process anew. Where there is no mark, nothing is open here.
-    let _ = listen(rustix::stdio::stdout(), i32::MAX);
+    // The kernel stores the process again. In the child the mark is descriptor 1; without a mark nothing is open there.
+    let _ = listen(kept_descriptor(), i32::MAX);
 }
 
 /// A mount namespace: its device and inode.
