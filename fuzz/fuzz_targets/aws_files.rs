@@ -74,8 +74,8 @@ fn imported(config: &[u8], credentials: &[u8]) {
     });
     let Ok(plan) = plan else { return };
     for (text, changes, file) in [(config, &plan.config, CONFIG), (credentials, &plan.credentials, CREDENTIALS)] {
-        diff::of_changes(Path::new(file), text, changes);
         let after = change::apply(text, changes);
+        diff::unified(Path::new(file), text, &after);
         let before =
             change::revert(&after, changes, &|identity| secret(&plan, identity)).expect("every secret is known");
         assert_eq!(before.as_slice(), text, "an import can be undone");
