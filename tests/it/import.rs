@@ -132,7 +132,8 @@ fn one_command_takes_a_key_and_a_role_over_and_another_takes_it_back() {
     assert_eq!(all(&home), after, "a second import changes nothing");
 
     undo(&home, &before);
-    assert!(home.events("identity").iter().any(|line| line["message"] == "given back to a file"), "{}", home.audit());
+    let given = |line: &Value| line["message"] == "given back to a file";
+    until("it is logged", || home.events("identity").iter().any(given));
     assert!(!home.run(["get", "prod"]).status.success(), "config.toml has it no more");
     let nothing = import(&home, &["--undo", "--yes"]);
     assert_eq!(nothing.status.code(), Some(2), "{}", text(&nothing.stderr));
@@ -369,8 +370,9 @@ fn no_key_goes_back_without_a_persons_yes_to_the_agent_itself() {
     assert_eq!(all(&home), after, "nothing was changed");
     let said = fs::read_to_string(home.path("pinentry.said")).unwrap();
     assert!(said.contains("wants the secret access key AKIA") && said.contains("of `default`"), "{said}");
-    let given = home.events("identity").into_iter().filter(|line| line["message"] == "given back to a file");
-    assert!(given.clone().count() == 2 && given.clone().all(|line| line["result"] == "refused"), "{}", home.audit());
+    let given = || home.events("identity").into_iter().filter(|line| line["message"] == "given back to a file");
+    until("both are logged", || given().count() == 2);
+    assert!(given().all(|line| line["result"] == "refused"), "{}", home.audit());
 }
 
 #[test]

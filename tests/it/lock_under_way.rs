@@ -156,8 +156,9 @@ fn lock_ends_the_undo_of_an_import() {
     let said = undo.complaint();
     assert!(said.contains("was locked while"), "{said}");
     assert!(!fs::read_to_string(&credentials).unwrap().contains(&key.secret), "the key stays in the vault");
-    let given = home.events("identity").into_iter().filter(|line| line["message"] == "given back to a file");
-    assert!(given.clone().count() > 0 && given.clone().all(|line| line["result"] == "refused"), "{}", home.audit());
+    let given = || home.events("identity").into_iter().filter(|line| line["message"] == "given back to a file");
+    until("it is logged", || given().count() > 0);
+    assert!(given().all(|line| line["result"] == "refused"), "{}", home.audit());
 
     home.run_with_input(["unlock", "--vault"], PASSPHRASE);
     let undone = home.rolecall(["import", "--undo", "--yes"]).env("DISPLAY", ":7").output().unwrap();

@@ -152,6 +152,7 @@ fn an_instance_reaches_its_chain_and_its_sessions_bear_the_roles_name() {
     assert_eq!(agent.aws.count("ImdsCredentials"), 1);
     let name = agent.aws.calls().into_iter().find(|call| call.action == "AssumeRole").unwrap().params;
     assert!(name["RoleSessionName"].starts_with("AssumingRole-"), "{name:?}");
+    until("it is logged", || !agent.audit("source").is_empty());
     let line = &agent.audit("source")[0];
     assert!(line["result"] == "ok" && line["access_key_id"].is_string(), "{line}");
     let shown = agent.status().identities.into_iter().find(|identity| identity.name == "app").unwrap();

@@ -49,6 +49,14 @@ impl Root {
         assert!(process_output::parse(said.as_bytes()).is_some(), "a session");
     }
 
+    /// Waits until the audit log has that many hand-outs, and returns it.
+    fn log_of_gets(&self, count: usize) -> String {
+        let path = self.path(&format!("{HOME}/.local/state/rolecall/audit.jsonl"));
+        let read = || std::fs::read_to_string(&path).unwrap_or_default();
+        until("the hand-outs are logged", || read().matches(r#""event":"get""#).count() == count);
+        read()
+    }
+
     pub(crate) fn pid(&self) -> i64 {
         let status: Value = serde_json::from_str(&self.says(&["rolecall", "status", "--json"])).unwrap();
         status["agent"]["pid"].as_i64().unwrap()
@@ -81,7 +89,7 @@ fn a_person_installs_the_package_upgrades_it_under_a_shell_and_removes_it_withou
     root.get();
     assert_eq!(root.property("rolecall.service", "MainPID"), pid.to_string(), "it is systemd's");
     is_hardened(&root, pid);
-    let log = std::fs::read_to_string(root.path(&format!("{HOME}/.local/state/rolecall/audit.jsonl"))).unwrap();
+    let log = root.log_of_gets(1);
     assert!(log.contains("/bin/dash"), "the agent sees which program asks: {log}");
 
     let mut shell = root.user(&["rolecall", "exec", "prod", "--", "bash", "-c", SHELL]);
@@ -129,15 +137,15 @@ fn a_confined_agent_writes_nothing_but_its_own_and_serves_all_the_same() {
     needs!("root", "mmdebstrap");
     let root = Root::start("confined", TUTORIAL);
     root.install(&built().debs[0]);
-    let asked = |root: &Root| {
+    let serve = || {
         root.open_vault();
         root.add_key();
         root.get();
-        std::fs::read_to_string(root.path(&format!("{HOME}/.local/state/rolecall/audit.jsonl"))).unwrap()
     };
     let said = root.says(&["rolecall", "agent", "install", "--confined"]);
     assert!(said.contains("rolecall.service.d/confined.conf"), "{said}");
-    let log = asked(&root);
+    serve();
+    let log = root.log_of_gets(1);
     let pid = root.pid();
     assert_eq!(root.property("rolecall.service", "ProtectSystem"), "strict");
     is_hardened(&root, pid);
@@ -155,7 +163,8 @@ fn a_confined_agent_writes_nothing_but_its_own_and_serves_all_the_same() {
 
     let said = root.says(&["rolecall", "agent", "install"]);
     assert!(said.contains("removed") && said.contains("confined.conf"), "{said}");
-    let log = asked(&root);
+    serve();
+    let log = root.log_of_gets(2);
     assert!(writable(root.pid()).contains(&"/".to_owned()), "without the flag it is as before");
     assert!(log.contains("/bin/dash"), "{log}");
     root.says(&["rolecall", "agent", "install", "--confined"]);

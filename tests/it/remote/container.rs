@@ -3,6 +3,7 @@
 
 use super::roles;
 use crate::harness::home::{Home, set_mode, text};
+use crate::harness::inside::until;
 use crate::harness::needs::require;
 use crate::harness::process::{Running, copy_program};
 use crate::harness::programs::ROLECALL;
@@ -150,8 +151,7 @@ fn a_container_with_the_directory_of_a_socket_is_served_as_the_agents_user_and_n
         assert_ne!(refused.status.code(), Some(0), "{command}");
         assert!(text(&refused.stderr).contains(said), "{command}: {}", text(&refused.stderr));
     }
-    let gets = host.home.audit();
-    assert!(gets.contains(r#""socket":"box""#), "{gets}");
+    until("it is logged", || host.home.audit().contains(r#""socket":"box""#));
 
     // As root of the host's, which Docker makes of whoever says nothing; and as the image's own user.
     let as_root = docker[1].replace("--user 1000:1000 ", "");

@@ -54,8 +54,8 @@ fn the_recipe_of_the_document_serves_a_remote_machine_and_refuses_all_that_is_no
         assert!(said.contains("this socket serves only sessions of: dev, staging"), "{refused}: {said}");
     }
     assert_eq!(remote.told_there("rolecall get staging").status.code(), Some(0));
-    let gets = home.events("get");
-    assert!(gets.iter().any(|get| get["caller"]["socket"] == "vm" && get["name"] == "dev"), "{gets:?}");
+    let of_dev = |get: &serde_json::Value| get["caller"]["socket"] == "vm" && get["name"] == "dev";
+    until("it is logged", || home.events("get").iter().any(of_dev));
     assert!(home.status()["sockets"][0]["last_used"].is_string());
 
     // The profile that the document shows, read by whoever runs what stands behind `credential_process`.
