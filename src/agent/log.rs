@@ -10,6 +10,9 @@ use std::io::{self, Write};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::time::Duration;
+use tracing_subscriber::filter::Targets;
+use tracing_subscriber::layer::SubscriberExt;
+use tracing_subscriber::util::SubscriberInitExt;
 
 /// Lines that wait for the writer. The agent writes a few lines an hour.
 const QUEUE: usize = 256;
@@ -60,14 +63,14 @@ impl Log {
         let _ = std::thread::Builder::new().name("log".into()).spawn(move || write_all(&items, io::stderr()));
         let log = Self(queue);
         let writer = log.clone();
-        tracing_subscriber::fmt()
-            .with_env_filter(tracing_subscriber::EnvFilter::new("rolecall=info"))
+        let lines = tracing_subscriber::fmt::layer()
             .with_writer(move || writer.clone())
             // It would print to standard error by a macro that panics.
             .log_internal_errors(false)
             .with_ansi(false)
-            .with_target(false)
-            .init();
+            .with_target(false);
+        let ours = Targets::new().with_target("rolecall", tracing::Level::INFO);
+        tracing_subscriber::registry().with(ours).with(lines).init();
         std::panic::set_hook(Box::new(|info| {
             PANICS.fetch_add(1, Ordering::Relaxed);
             tracing::error!(place = %panics::place(info), "internal error: what met it has failed");
