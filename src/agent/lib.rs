@@ -81,6 +81,7 @@ use rolecall_core::domain::catalogue::Config;
 use rolecall_core::domain::plan::Plan;
 use rolecall_platform::panics::Guard;
 use rolecall_platform::paths::Paths;
+use rolecall_platform::process;
 use rotation::Rotations;
 use std::sync::Arc;
 use sts_calls::StsCalls;
@@ -224,6 +225,7 @@ impl Applied {
             }
         });
         world::note_places(&self.paths);
+        process::trim_heap();
     }
 
     fn take_over(&self, config: &Arc<Config>) {

@@ -3,10 +3,13 @@
 //! Only what the kernel answers from its own memory is read here, which never blocks: `stat`, `comm` and the links. Not
 //! `cmdline`, which lies in the process's memory, and nothing behind `root` or `cwd`, which lead into its file systems.
 
-use std::fs;
-use std::io;
+use std::fs::{self, File};
+use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 use std::sync::LazyLock;
+
+/// More than the fields of `stat` that are read here can take, each a number of 64 bits.
+const STAT_MAX: usize = 1024;
 
 /// Gives the directory of a process; `None` where `/proc` is that of another pid namespace, whose numbers mean others.
 pub(super) fn process(pid: i32) -> Option<PathBuf> {
@@ -51,8 +54,12 @@ pub(super) struct Stat {
 
 impl Stat {
     /// Reads it of a process by its directory; `None` where the process or the book is gone.
+    ///
+    /// One call of the kernel reads all of it; `fs::read` makes seven, because such a file has no length.
     pub(super) fn read(proc: &Path) -> Option<Self> {
-        Self::parse(&fs::read(proc.join("stat")).ok()?)
+        let mut stat = [0; STAT_MAX];
+        let length = File::open(proc.join("stat")).ok()?.read(&mut stat).ok()?;
+        Self::parse(&stat[..length])
     }
 
     /// Reads it of a process by its number.

@@ -54,6 +54,14 @@ pub fn share_heap() {
     os::process::share_heap();
 }
 
+/// Gives the free pages of the heap back to the system.
+///
+/// Called when much was freed. A reload holds two configurations at once. What they leave is in pieces among memory that is
+/// in use, and the C library by itself gives only the end of the heap back.
+pub fn trim_heap() {
+    os::process::trim_heap();
+}
+
 /// Keeps pages out of core dumps, if the system has a call for it.
 pub fn keep_out_of_dumps(pages: &mut [u8]) {
     os::process::keep_out_of_dumps(pages);

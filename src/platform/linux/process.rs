@@ -35,9 +35,23 @@ pub fn share_heap() {
     }
 }
 
+/// Gives the free pages of the heap back.
+#[cfg(target_env = "gnu")]
+#[allow(unsafe_code, reason = "the C library's call has no safe form")]
+pub fn trim_heap() {
+    // SAFETY: the C library takes its own locks, and only memory that is free changes.
+    unsafe {
+        libc::malloc_trim(0);
+    }
+}
+
 /// Does nothing: the C library has no such switch.
 #[cfg(not(target_env = "gnu"))]
 pub fn share_heap() {}
+
+/// Does nothing: the C library has no such call.
+#[cfg(not(target_env = "gnu"))]
+pub fn trim_heap() {}
 
 /// Makes a pipe that no program inherits.
 pub(crate) fn pipe() -> io::Result<(OwnedFd, OwnedFd)> {

@@ -18,6 +18,9 @@ pub fn close_inherited(_kept: usize) {}
 /// Does nothing: the C library has no such switch.
 pub fn share_heap() {}
 
+/// Does nothing: the C library has no such call.
+pub fn trim_heap() {}
+
 /// Makes a pipe.
 pub(crate) fn pipe() -> io::Result<(OwnedFd, OwnedFd)> {
     Ok(rustix::pipe::pipe()?)
