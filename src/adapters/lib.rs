@@ -5,6 +5,9 @@
 #![cfg_attr(test, allow(clippy::disallowed_methods, reason = "tests prepare files of their own"))]
 
 mod aws;
+#[cfg(test)]
+#[path = "../../tests/blessed.rs"]
+mod blessed;
 pub mod clock;
 pub mod desktop;
 mod iam;

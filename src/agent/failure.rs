@@ -168,3 +168,102 @@ pub(super) fn pause(failure: &Failure, failures: u32, has_session: bool, jitter:
         (_, true, _) => range(300, 600),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use rolecall_core::config::parse;
+    use rolecall_ports::Refusal;
+    use std::fmt::Write;
+    use std::path::Path;
+
+    const CONFIG: &str = r#"
+        [identities.user]
+        type = "iam-user"
+        mfa_serial = "arn:aws:iam::111111111111:mfa/richard"
+        [identities.env]
+        type = "environment"
+        [identities.program]
+        type = "process"
+        credential_process = ["/usr/bin/program", "secret"]
+        [identities.machine]
+        type = "ec2"
+        [roles.first]
+        source = "user"
+        role_arn = "arn:aws:iam::222222222222:role/First"
+        [roles.second]
+        source = "first"
+        role_arn = "arn:aws:iam::333333333333:role/path/Second"
+        [roles.of-env]
+        source = "env"
+        role_arn = "arn:aws:iam::222222222222:role/First"
+        [roles.of-program]
+        source = "program"
+        role_arn = "arn:aws:iam::222222222222:role/First"
+        [roles.of-machine]
+        source = "machine"
+        role_arn = "arn:aws:iam::222222222222:role/First"
+    "#;
+
+    fn refused(remedy: Option<Remedy>, hint: Option<&str>) -> TokenError {
+        let report = UserError { hint: hint.map(str::to_owned), ..UserError::new(Kind::Refused, "AWS refused it") };
+        let refusal = Refusal { words: String::new(), remedy, is_throttled: false };
+        TokenError { refusal: Some(Box::new(refusal)), code: Some("Code".into()), ..TokenError::permanent(report) }
+    }
+
+    fn errors() -> Vec<(&'static str, TokenError)> {
+        let denied = |role, is_explicit| {
+            let role = RoleArn::new(role).expect("valid");
+            refused(Some(Remedy::AssumeDenied { role, is_explicit }), None)
+        };
+        let unknown =
+            |region: Option<&str>| refused(Some(Remedy::UnknownKey { opt_in_region: region.map(str::to_owned) }), None);
+        vec![
+            ("no answer", TokenError::transient(UserError::new(Kind::Unreachable, "no answer").hint("try again"))),
+            ("hint", refused(None, Some("a hint of the adapter"))),
+            ("no hint", refused(None, None)),
+            ("unknown key", unknown(None)),
+            ("unknown key, opt-in Region", unknown(Some("af-south-1"))),
+            ("wrong secret", refused(Some(Remedy::WrongSecret), None)),
+            ("denied the first role", denied("arn:aws:iam::222222222222:role/First", false)),
+            ("denied the first role explicitly", denied("arn:aws:iam::222222222222:role/First", true)),
+            ("denied the second role", denied("arn:aws:iam::333333333333:role/path/Second", false)),
+            ("denied the second role explicitly", denied("arn:aws:iam::333333333333:role/path/Second", true)),
+        ]
+    }
+
+    /// Every error of AWS as each kind of plan shows it, and every failure without an answer of AWS.
+    /// `ROLECALL_BLESS=1 cargo test -p rolecall-agent wording` writes the file.
+    #[test]
+    fn wording_of_every_failure_is_as_in_the_file() {
+        let config = parse(CONFIG, Path::new("config.toml")).expect("valid");
+        let mut page = String::new();
+        let mut add = |title: &str, failure: &Failure| {
+            let UserError { kind, message, hint, .. } = &failure.report;
+            let (outlook, code, hint) = (failure.outlook, &failure.code, hint.as_deref().unwrap_or("-"));
+            let _ = writeln!(page, "{title}\n  {kind:?}, {outlook:?}, {code}: {message}\n  hint: {hint}\n");
+        };
+        let names = ["user", "env", "program", "machine", "first", "second", "of-env", "of-program", "of-machine"];
+        let plans = names.map(|name| Plan::of(&config, name).expect("a plan"));
+        for (title, error) in errors() {
+            for plan in &plans {
+                add(&format!("{title}, {}", plan.name), &Failure::of_aws(plan, &error));
+            }
+        }
+        let plan = &plans[4];
+        for (title, failure) in [
+            ("locked", Failure::locked()),
+            ("ending", Failure::ending()),
+            ("called off", Failure::called_off()),
+            ("internal error", Failure::permanent(internal_error())),
+            ("still asking", still_asking(plan)),
+            ("still asking for consent", still_asking_consent("/usr/bin/aws", &plan.name)),
+            ("being asked", being_asked(plan)),
+            ("being fetched", being_fetched(plan)),
+            ("too slow", too_slow()),
+        ] {
+            add(title, &failure);
+        }
+        crate::blessed::check(env!("CARGO_MANIFEST_DIR"), "wording.txt", &page);
+    }
+}

@@ -11,6 +11,9 @@ mod agent_lock;
 mod audit;
 mod authorization;
 mod backoff;
+#[cfg(test)]
+#[path = "../../tests/blessed.rs"]
+mod blessed;
 mod broker;
 mod caller;
 mod connection;

@@ -8,6 +8,9 @@
 
 #![cfg_attr(test, allow(clippy::disallowed_methods, reason = "tests prepare files of their own"))]
 
+#[cfg(test)]
+#[path = "../../tests/blessed.rs"]
+mod blessed;
 pub mod config;
 pub mod domain;
 pub mod setup;

@@ -372,14 +372,5 @@ fn wording_of_every_error_is_as_in_the_file() {
             add(&format!("{class:?}, {way}:"), &classify(&Failure::without_answer(class), &asked));
         }
     }
-    let file = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("aws/wording.txt");
-    #[expect(clippy::disallowed_methods, reason = "a test's switch, and a file of the source tree")]
-    if std::env::var_os("ROLECALL_BLESS").is_some() {
-        std::fs::write(&file, &page).expect("written");
-    }
-    let pinned = std::fs::read_to_string(&file).unwrap_or_default();
-    for (is, was) in page.lines().zip(pinned.lines()) {
-        assert_eq!(is, was, "`ROLECALL_BLESS=1 cargo test -p rolecall-adapters wording` writes the file");
-    }
-    assert_eq!(page.len(), pinned.len());
+    crate::blessed::check(env!("CARGO_MANIFEST_DIR"), "aws/wording.txt", &page);
 }

@@ -15,10 +15,10 @@ const AUTH: &str = "[identities.auth]\ntype = \"iam-user\"\nmfa_serial = \"arn:a
 
 /// Files of which none is on a disk.
 #[derive(Default)]
-struct Memory(BTreeMap<PathBuf, String>, RefCell<Vec<PathBuf>>);
+pub(super) struct Memory(BTreeMap<PathBuf, String>, RefCell<Vec<PathBuf>>);
 
 impl Memory {
-    fn with(files: &[(&str, &str)]) -> Self {
+    pub(super) fn with(files: &[(&str, &str)]) -> Self {
         Self(
             files.iter().map(|(path, text)| (Path::new("/c").join(path), (*text).to_owned())).collect(),
             RefCell::default(),
@@ -48,7 +48,7 @@ impl Files for Memory {
     }
 }
 
-fn whole(files: &[(&str, &str)]) -> Result<Loaded, ConfigError> {
+pub(super) fn whole(files: &[(&str, &str)]) -> Result<Loaded, ConfigError> {
     load(Path::new("/c/config.toml"), &Memory::with(files))
 }
 

@@ -102,3 +102,6 @@ mod handed_on_tests;
 
 #[cfg(test)]
 mod many_tests;
+
+#[cfg(test)]
+mod wording_tests;

@@ -1,9 +1,11 @@
 use super::attempt::{Attempt, Own, Party, RequestVariation, Target};
 use super::document::{Condition, Document, Facts, Holds, Set, Statement, is_like};
-use super::key::{KeyFacts, Listed, clock, rejected};
+use super::key::{KeyFacts, Listed, Obstacle, clock, rejected, unreachable, wrong_region};
 use super::refusal::{PolicyKind, Refusal};
 use super::*;
 use crate::domain::arn::RoleArn;
+use crate::domain::error::UserError;
+use crate::domain::regions::Rejected;
 use chrono::TimeDelta;
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -328,4 +330,144 @@ fn tags_that_the_role_would_take_are_the_callers_to_be_allowed() {
     let of = |target| explain(&Attempt { target, ..attempt(Refusal::TagSession) }).remove(0);
     assert_eq!(of(target).account.as_deref(), Some("111111111111"));
     assert_eq!(of(trusting(USER, &[])).account.as_deref(), Some("222222222222"));
+}
+
+/// Every refusal of AWS with what may be known around it: the finding, the change and the command.
+/// `ROLECALL_BLESS=1 cargo test -p rolecall-core wording` writes the file.
+#[test]
+fn wording_of_every_finding_is_as_in_the_file() {
+    use std::fmt::Write as _;
+    let mut page = String::new();
+    let mut add = |title: &str, findings: Vec<Finding>| {
+        let _ = writeln!(page, "{title}");
+        for finding in findings {
+            let json = serde_json::to_string_pretty(&finding).expect("a finding is JSON");
+            let _ = writeln!(page, "{json}");
+        }
+        page.push('\n');
+    };
+    let kinds = [
+        PolicyKind::Identity,
+        PolicyKind::Boundary,
+        PolicyKind::Trust,
+        PolicyKind::Organization,
+        PolicyKind::Session,
+        PolicyKind::Other,
+    ];
+    let mut refusals = vec![
+        Refusal::TagSession,
+        Refusal::SetSourceIdentity,
+        Refusal::Mfa,
+        Refusal::OverMaximum,
+        Refusal::OverChain,
+        Refusal::BadPolicy,
+        Refusal::Region,
+        Refusal::Bare,
+        Refusal::Other,
+    ];
+    refusals.extend(kinds.map(Refusal::NotAllowed));
+    refusals.extend(kinds.map(Refusal::Denied));
+    let session = Party {
+        name: "first".into(),
+        arn: "arn:aws:iam::333333333333:role/path/First".into(),
+        session_arn: Some("arn:aws:sts::333333333333:assumed-role/First/me".into()),
+    };
+    for refusal in refusals {
+        add(&format!("{refusal:?}"), explain(&attempt(refusal)));
+        let full = Attempt {
+            caller: session.clone(),
+            external_id: Some("7f3a".into()),
+            with_mfa: true,
+            takes_mfa: false,
+            device: Some("arn:aws:iam::111111111111:mfa/richard".into()),
+            duration: Duration::from_mins(90),
+            source_identity: Some("alice".into()),
+            tags: BTreeMap::from([("team".to_owned(), "web".to_owned())]),
+            ..attempt(refusal)
+        };
+        add(&format!("{refusal:?}, with all parameters"), explain(&full));
+    }
+    let bare = || attempt(Refusal::Bare);
+    for own in [
+        Own::NotAllowed,
+        Own::Allowed,
+        Own::Denied { policy: None, statement: None },
+        Own::Denied { policy: Some("inline policy Guard".into()), statement: Some("{\"Effect\": \"Deny\"}".into()) },
+        Own::Denied {
+            policy: None,
+            statement: Some("{\"Condition\": {\"Bool\": {\"aws:MultiFactorAuthPresent\": 0}}}".into()),
+        },
+        Own::Denied { policy: None, statement: Some("{\"Condition\": {}}".into()) },
+    ] {
+        add(&format!("{own:?}"), explain(&Attempt { own, ..bare() }));
+    }
+    let role = RoleArn::new(ROLE).expect("valid");
+    for (operator, key, value) in [
+        ("StringEquals", "sts:ExternalId", "right"),
+        ("StringLike", "sts:ExternalId", "right-*"),
+        ("Bool", "aws:MultiFactorAuthPresent", "true"),
+        ("StringEquals", "sts:SourceIdentity", "me"),
+        ("StringLike", "aws:RequestTag/team", "web*"),
+        ("ForAllValues:StringEquals", "sts:TransitiveTagKeys", "team"),
+        ("IpAddress", "aws:SourceIp", "192.0.2.0/24"),
+        ("StringEquals", "aws:RequestTag/none", "x"),
+    ] {
+        for external_id in [None, Some("7f3a".to_owned())] {
+            let target = trusting("*", &[(operator, key, value)]);
+            let title = format!("{operator} {key} {value}, external ID {external_id:?}");
+            add(&title, explain(&Attempt { target, external_id, ..bare() }));
+        }
+    }
+    let denying = || {
+        let Target::Read { trust: Some(mut trust), max_session } = trusting("*", &[]) else {
+            unreachable!("it is read")
+        };
+        trust.statements[0].denies = true;
+        Target::Read { trust: Some(trust), max_session }
+    };
+    add("trust policy denies", explain(&Attempt { target: denying(), ..bare() }));
+    add(
+        "trust policy denies, says AWS",
+        explain(&Attempt { target: denying(), ..attempt(Refusal::Denied(PolicyKind::Trust)) }),
+    );
+    add("trusts another", explain(&Attempt { target: trusting("arn:aws:iam::999999999999:root", &[]), ..bare() }));
+    add("trusts us", explain(&Attempt { target: trusting("*", &[]), ..bare() }));
+    add("missing", explain(&Attempt { target: Target::Missing, ..bare() }));
+    add("elsewhere", explain(&Attempt { target: Target::Elsewhere(format!("{ROLE}/x")), ..bare() }));
+    let long =
+        Attempt { duration: Duration::from_hours(12), target: trusting("*", &[]), ..attempt(Refusal::OverMaximum) };
+    add("over the maximum that was read", explain(&long));
+    for variation in [
+        RequestVariation::CallerUnlimited,
+        RequestVariation::WithMfa,
+        RequestVariation::WithoutExternalId,
+        RequestVariation::WithoutPolicy,
+        RequestVariation::WithoutSourceIdentity,
+        RequestVariation::WithoutTags,
+        RequestVariation::Short,
+    ] {
+        let attempt = Attempt { granted: vec![variation], external_id: Some("x".into()), ..bare() };
+        add(&format!("granted {}", variation.as_str()), explain(&attempt));
+    }
+    add("session policy", vec![narrow_session_policy("prod", &role, "s3:ListAllMyBuckets")]);
+    let key = KeyFacts { identity: "auth", id: "AKIAEXAMPLE", owner: USER, account: "111111111111" };
+    for listed in [Listed::Unread, Listed::Inactive, Listed::Active, Listed::Gone] {
+        add(&format!("key {listed:?}"), rejected("InvalidClientTokenId", &key, listed));
+    }
+    add("wrong secret", rejected("SignatureDoesNotMatch", &key, Listed::Unread));
+    for minutes in [6, 61, 60, 120, -7] {
+        add(&format!("clock {minutes}"), clock(TimeDelta::minutes(minutes), "set it").into_iter().collect());
+    }
+    for (asked, accepted_by) in
+        [("eu-west-1", "us-gov-west-1"), ("me-south-1", "eu-west-1"), ("eu-west-1", "us-east-1")]
+    {
+        let rejected =
+            Rejected { key_id: "AKIAEXAMPLE", account: "111111111111", asked, accepted_by, section: "[roles.prod]" };
+        add(&format!("{asked} rejects, {accepted_by} accepts"), vec![wrong_region(&rejected, "prod")]);
+    }
+    for obstacle in [Obstacle::Certificate, Obstacle::Answer, Obstacle::Proxy, Obstacle::Way] {
+        let report = UserError::new(Kind::Unreachable, "why").hint("what helps");
+        add(&format!("{obstacle:?}"), vec![unreachable(obstacle, &report)]);
+    }
+    crate::blessed::check(env!("CARGO_MANIFEST_DIR"), "domain/diagnosis/wording.txt", &page);
 }
