@@ -4,7 +4,7 @@
 //! makes it.
 
 use super::spinner::tell;
-use rolecall_core::config::{Files, Loaded, MAX_BYTES, Origin, Part, Unread};
+use rolecall_core::config::{ConfigError, Files, Loaded, MAX_BYTES, Origin, Part, Unread};
 use rolecall_core::domain::catalogue::{Config, Identity};
 use rolecall_core::domain::error::{Kind, UserError, printable};
 use rolecall_core::domain::names::nearest;
@@ -27,10 +27,30 @@ pub(super) fn load_whole(paths: &Paths) -> Result<Loaded, UserError> {
     config_loader::load(&paths.config).map_err(|e| e.report())
 }
 
-/// Lists everything that is wrong with the configuration, a line each.
-pub(super) fn problems(paths: &Paths) -> Vec<String> {
-    let conflict = paths.conflict.iter().map(|report| report.message.clone());
-    conflict.chain(config_loader::load(&paths.config).map_or_else(|e| e.lines().collect(), |_| Vec::new())).collect()
+/// What is wrong with the configuration.
+#[derive(Debug, Default)]
+pub(super) struct Problems {
+    /// There are two configurations.
+    pub(super) conflict: Option<UserError>,
+    /// The one that is used does not hold.
+    pub(super) error: Option<ConfigError>,
+}
+
+impl Problems {
+    pub(super) fn find(paths: &Paths) -> Self {
+        Self { conflict: paths.conflict.clone(), error: config_loader::load(&paths.config).err() }
+    }
+
+    /// Returns the error that names the first problem, as [`load`] and the agent return it.
+    pub(super) fn report(&self) -> Option<UserError> {
+        self.conflict.clone().or_else(|| self.error.as_ref().map(ConfigError::report))
+    }
+
+    /// Returns each problem as a line.
+    pub(super) fn lines(&self) -> Vec<String> {
+        let conflict = self.conflict.iter().map(|report| report.message.clone());
+        conflict.chain(self.error.iter().flat_map(ConfigError::lines)).collect()
+    }
 }
 
 /// Reads the text of the first file, for an edit.
@@ -177,14 +197,6 @@ pub(super) fn chain<'a>(catalogue: &'a Config, name: &str) -> Option<(&'a Identi
         at = role.source.as_str();
     }
     None
-}
-
-/// Takes away the name that stands before every message of the command anyway.
-pub(super) fn about(what: &str, name: &str, report: UserError) -> UserError {
-    match report.message.strip_prefix(&format!("{what} `{name}`: ")) {
-        Some(message) => UserError { message: message.to_owned(), ..report },
-        None => report,
-    }
 }
 
 /// Makes the report of a name that is not there.

@@ -59,8 +59,8 @@ fn add(paths: &Paths, name: &str, flags: &RoleFlags, replace: bool) -> Result<()
             .into());
     }
     let present = if replace { IfPresent::Replace } else { IfPresent::Refuse };
-    let edited = config::add_role(&file.text, &file.part(), name, &section(flags)?, present)
-        .map_err(|report| config_file::about("role", name, report))?;
+    let edited =
+        config::add_role(&file.text, &file.part(), name, &section(flags)?, present).map_err(|error| error.report)?;
     file.write(&edited)?;
     config_file::reload(paths)?;
     let catalogue = config_file::load(paths)?;

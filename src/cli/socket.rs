@@ -37,8 +37,7 @@ fn add(paths: &Paths, args: &SocketAddArgs) -> Result<(), Failure> {
     }
     let present = if args.replace { IfPresent::Replace } else { IfPresent::Refuse };
     let section = SocketSection { roles: args.roles.clone(), ask: args.ask.then_some(true) };
-    let edited = config::add_socket(&file.text, &file.part(), name, &section, present)
-        .map_err(|report| config_file::about("socket", name, report))?;
+    let edited = config::add_socket(&file.text, &file.part(), name, &section, present).map_err(|error| error.report)?;
     file.write(&edited)?;
     config_file::reload(paths)?;
     let (all, is_running) = sockets(paths)?;

@@ -16,7 +16,7 @@ pub(super) mod tree;
 mod watch;
 
 use super::args::StatusArgs;
-use super::config_file;
+use super::config_file::{self, Problems};
 use super::line;
 use super::output::{self, Failure, Screen};
 use super::spinner;
@@ -53,8 +53,8 @@ pub(super) fn fetch(paths: &Paths, autostart: Autostart) -> Result<Box<Status>, 
 /// What was found, with an agent or without.
 #[derive(Debug)]
 struct StatusInput {
-    /// What is wrong with the file, a line each.
-    problems: Vec<String>,
+    /// What is wrong with the configuration on disk.
+    problems: Problems,
     state: State,
 }
 
@@ -116,7 +116,7 @@ impl StatusInput {
         };
         // What hangs the agent would hang this process as well, and the kernel may not even let it end.
         let is_hung = matches!(&state, State::Agent(status) if !status.hung_files.is_empty());
-        Ok(Self { problems: if is_hung { Vec::new() } else { config_file::problems(paths) }, state })
+        Ok(Self { problems: if is_hung { Problems::default() } else { Problems::find(paths) }, state })
     }
 
     fn json(&self) -> Shown<'_> {

@@ -1,10 +1,12 @@
 //! The links that are on this machine: the configuration, what keeps tools from asking rolecall, the agent.
 
+use crate::config_file::{self, Problems};
 use crate::environment::{SHADOWING, var, variables};
-use crate::{config_file, status};
+use crate::status;
 use rolecall_awsfiles::default_profile::{DefaultProfile, standing};
 use rolecall_awsfiles::file_io;
 use rolecall_awsfiles::precedence_warnings::{self, ProfileFiles, Severity};
+use rolecall_core::config::Located;
 use rolecall_core::domain::catalogue::Config;
 use rolecall_core::domain::diagnosis::{Cause, Certainty, Edit, Finding, Link, LinkKind, State};
 use rolecall_core::domain::error::{Kind, UserError, printable};
@@ -28,12 +30,13 @@ pub(super) fn config(paths: &Paths, name: Option<&str>) -> (Option<Config>, Diag
     let catalogue = match config_file::load(paths) {
         Ok(catalogue) => catalogue,
         Err(report) => {
-            let problems = config_file::problems(paths);
-            let findings = if problems.is_empty() {
-                vec![of_report(Cause::Config, LinkKind::Config, &report)]
-            } else {
-                problems.iter().map(|line| problem(line, &file)).collect()
-            };
+            let Problems { conflict, error } = Problems::find(paths);
+            let conflict = conflict.map(|two| correct(Finding::of_error(Cause::Config, LinkKind::Config, &two), &file));
+            let located = error.iter().flat_map(|error| &error.problems).map(|located| problem(located, &file));
+            let mut findings: Vec<Finding> = conflict.into_iter().chain(located).collect();
+            if findings.is_empty() {
+                findings.push(Finding::of_error(Cause::Config, LinkKind::Config, &report));
+            }
             breaks(&mut found, report.message, findings);
             return (None, found);
         }
@@ -42,15 +45,14 @@ pub(super) fn config(paths: &Paths, name: Option<&str>) -> (Option<Config>, Diag
     if let Some(name) = unknown {
         let report = rolecall_core::domain::plan::Plan::of(&catalogue, name).err();
         let report = report.unwrap_or_else(|| config_file::unknown("role", name, catalogue.names()));
-        let findings = vec![of_report(Cause::Config, LinkKind::Config, &report)];
+        let findings = vec![Finding::of_error(Cause::Config, LinkKind::Config, &report)];
         breaks(&mut found, report.message, findings);
         return (None, found);
     }
     if catalogue.is_empty() {
-        let report =
-            rolecall_core::domain::error::UserError::new(Kind::Config, format!("{file} names no identity and no role"))
-                .hint("rolecall init leads through the first steps: an import of ~/.aws, a setup, or a key of yours");
-        let findings = vec![of_report(Cause::Config, LinkKind::Config, &report)];
+        let report = UserError::new(Kind::Config, format!("{file} names no identity and no role"))
+            .hint("rolecall init leads through the first steps: an import of ~/.aws, a setup, or a key of yours");
+        let findings = vec![Finding::of_error(Cause::Config, LinkKind::Config, &report)];
         breaks(&mut found, report.message, findings);
         return (None, found);
     }
@@ -64,19 +66,20 @@ pub(super) fn config(paths: &Paths, name: Option<&str>) -> (Option<Config>, Diag
     (Some(catalogue), found)
 }
 
-/// Makes a finding of one line of what is wrong with the file. What AWS would refuse is refused here already, and named as
-/// what it is.
-fn problem(line: &str, file: &str) -> Finding {
-    let is_chained = line.contains("AWS limits a role assumed") && line.contains("1h");
-    let cause = if is_chained { Cause::ChainedOverOneHour } else { Cause::Config };
-    let finding = Finding::new(cause, LinkKind::Config, Certainty::Certain, line).kind(Kind::Config);
-    if is_chained {
-        let role = line.split_once("roles.").and_then(|(_, rest)| rest.split('.').next()).unwrap_or("NAME");
-        return finding
-            .of(role)
-            .change(format!("[roles.{role}] in config.toml"), Edit::Replace, "duration = \"1h\"")
-            .fix("edit the section and save it");
+/// Makes the finding of one problem of the file. A limit of AWS is a cause of its own.
+fn problem(problem: &Located, file: &str) -> Finding {
+    let finding = Finding::new(problem.cause, LinkKind::Config, Certainty::Certain, problem.to_string());
+    match (problem.cause, problem.keys.as_slice()) {
+        (Cause::ChainedOverOneHour, [table, name, ..]) => finding
+            .kind(Kind::Config)
+            .of(name)
+            .change(format!("[{table}.{name}] in config.toml"), Edit::Replace, "duration = \"1h\"")
+            .fix("edit the section and save it"),
+        _ => correct(finding.kind(Kind::Config), file),
     }
+}
+
+fn correct(finding: Finding, file: &str) -> Finding {
     finding.fix(format!("correct {file}; until then the last good configuration stays in use"))
 }
 
@@ -87,7 +90,7 @@ pub(super) fn shadowing(paths: &Paths, catalogue: &Config, name: Option<&str>, f
         (Ok(config), Ok(credentials)) => (config, credentials),
         (Err(report), _) | (_, Err(report)) => {
             found.links.push(Link::new(LinkKind::Shadowing, State::Broken, &report.message));
-            found.findings.push(of_report(Cause::Shadowed, LinkKind::Shadowing, &report));
+            found.findings.push(Finding::of_error(Cause::Shadowed, LinkKind::Shadowing, &report));
             return;
         }
     };
@@ -161,7 +164,7 @@ pub(super) fn agent(paths: &Paths, found: &mut Diagnosis) -> bool {
                 Kind::Config => Cause::Config,
                 _ => Cause::AgentNotRunning,
             };
-            let finding = of_report(cause, LinkKind::Agent, &report);
+            let finding = Finding::of_error(cause, LinkKind::Agent, &report);
             breaks(found, report.message, finding);
             return false;
         }
@@ -188,13 +191,4 @@ pub(super) fn agent(paths: &Paths, found: &mut Diagnosis) -> bool {
     let text = format!("{how}, version {theirs}, process {}", status.agent.pid);
     found.links.push(Link::new(LinkKind::Agent, State::Holds, text));
     true
-}
-
-/// Returns the finding for an error.
-pub(super) fn of_report(cause: Cause, link: LinkKind, report: &UserError) -> Finding {
-    let finding = Finding::new(cause, link, Certainty::Certain, &report.message).kind(report.kind);
-    match &report.hint {
-        Some(hint) => finding.fix(hint),
-        None => finding,
-    }
 }

@@ -17,7 +17,7 @@ use super::args::DoctorArgs;
 use super::line;
 use super::output::{self, Failure, Screen, complain_over};
 use rolecall_core::domain::catalogue::Config;
-use rolecall_core::domain::diagnosis::{Cause, Link, LinkKind, State, verdict};
+use rolecall_core::domain::diagnosis::{Cause, Finding, Link, LinkKind, State, verdict};
 use rolecall_core::domain::error::{Kind, UserError, printable};
 use rolecall_ipc::client;
 use rolecall_ipc::protocol::diagnosis::Diagnosis;
@@ -140,7 +140,7 @@ fn failed(name: &str, report: &UserError) -> Diagnosis {
         Kind::Locked => (LinkKind::Vault, Cause::VaultLocked),
         _ => (LinkKind::Agent, Cause::Other),
     };
-    let finding = local::of_report(cause, link, report);
+    let finding = Finding::of_error(cause, link, report);
     Diagnosis {
         name: Some(name.to_owned()),
         links: vec![Link::new(link, State::Broken, &report.message)],

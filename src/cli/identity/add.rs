@@ -47,7 +47,7 @@ pub(super) fn run(paths: &Paths, args: &IdentityAddArgs) -> Result<(), Failure> 
         Present::No => config::add_identity(&file.text, &file.part(), name, &section, IfPresent::Refuse),
         Present::Other => config::add_identity(&file.text, &file.part(), name, &section, IfPresent::Replace),
     }
-    .map_err(|report| config_file::about("identity", name, report))?;
+    .map_err(|error| error.report)?;
     if !has_key {
         file.write(&edited)?;
         config_file::reload(paths)?;

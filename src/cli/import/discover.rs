@@ -122,14 +122,11 @@ impl Discovered {
             let mut is_known = false;
             for problem in &error.problems {
                 for (name, profile) in names(&plan) {
-                    let is_its = ["identities", "roles"]
-                        .into_iter()
-                        .any(|table| starts_with(&problem.path, table, name.as_str()));
-                    if is_its {
+                    let tables = ["identities", "roles"];
+                    if tables.iter().any(|table| problem.within(table, name.as_str()).is_some()) {
                         is_known = true;
-                        let key = problem.path.rsplit('.').next().unwrap_or_default();
-                        self.excluded
-                            .insert(profile.to_owned(), printable(&format!("{key}: {}", problem.message), 512));
+                        let why = format!("{}: {}", problem.key(), problem.message);
+                        self.excluded.insert(profile.to_owned(), printable(&why, 512));
                     }
                 }
             }
@@ -150,13 +147,6 @@ fn changed(path: &std::path::Path) -> UserError {
 fn names(plan: &Plan) -> impl Iterator<Item = (&Name, &str)> {
     let identities = plan.identities.iter().map(|identity| (&identity.name, identity.profile.as_str()));
     identities.chain(plan.roles.iter().map(|role| (&role.name, role.profile.as_str())))
-}
-
-/// Tells whether a path of keys leads into an entry; a name with dots stands in quotes there.
-fn starts_with(path: &str, table: &str, name: &str) -> bool {
-    let Some(rest) = path.strip_prefix(table).and_then(|rest| rest.strip_prefix('.')) else { return false };
-    let of = |name: &str| rest.strip_prefix(name).is_some_and(|rest| rest.is_empty() || rest.starts_with('.'));
-    of(name) || of(&format!("\"{name}\""))
 }
 
 /// Gives the sections of what is new.

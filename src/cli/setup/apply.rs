@@ -223,8 +223,8 @@ impl LocalChanges {
             }
         };
         let present = role_present(&catalogue, setup, ours)?;
-        let edited = config::add_role(&edited, &first, name, &machine::role(setup), present)
-            .map_err(|report| config_file::about("role", name, report))?;
+        let edited =
+            config::add_role(&edited, &first, name, &machine::role(setup), present).map_err(|error| error.report)?;
         Ok(Self { local: Local { makes_identity, role: Some(name.to_owned()), ..local }, edited: Some(edited) })
     }
 }

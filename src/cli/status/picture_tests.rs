@@ -8,11 +8,11 @@ use rolecall_ipc::protocol::status::{KeyAge, RoleStatus};
 
 /// Draws what an agent has said.
 fn render(status: &Status, screen: Screen) -> String {
-    render_with(&[], status, screen)
+    render_with(Problems::default(), status, screen)
 }
 
-fn render_with(problems: &[String], status: &Status, screen: Screen) -> String {
-    let seen = StatusInput { problems: problems.to_vec(), state: State::Agent(Box::new(status.clone())) };
+fn render_with(problems: Problems, status: &Status, screen: Screen) -> String {
+    let seen = StatusInput { problems, state: State::Agent(Box::new(status.clone())) };
     line::paint(&lines(&seen, screen), screen)
 }
 
@@ -239,7 +239,7 @@ fn no_agent_shows_the_names_that_are_configured() {
     .expect("valid");
     let draw = |identities, roles| {
         let configured = Configured { config: "/c".into(), world: None, warnings: Vec::new(), identities, roles };
-        let seen = StatusInput { problems: Vec::new(), state: State::NoAgent(configured) };
+        let seen = StatusInput { problems: Problems::default(), state: State::NoAgent(configured) };
         line::paint(&lines(&seen, Screen::default()), Screen::default())
     };
     assert_eq!(
@@ -260,9 +260,12 @@ config  /c (does not exist yet)
 #[test]
 fn all_that_is_wrong_with_the_file_is_listed_once() {
     let mut status = example();
-    status.warnings = vec![UserError::new(Kind::Config, "c:1: a (and 1 more)"), UserError::new(Kind::Failed, "other")];
-    let text = render_with(&["c:1: a".to_owned(), "c:2: b".to_owned()], &status, Screen::default());
-    assert!(text.starts_with("error: c:1: a\nerror: c:2: b\n  hint: correct"), "{text}");
+    let error = rolecall_core::config::parse("xx = 1\nyy = 2\n", Path::new("c")).err();
+    let problems = Problems { conflict: None, error };
+    status.warnings = vec![problems.report().expect("wrong"), UserError::new(Kind::Failed, "other")];
+    assert!(status.warnings[0].message.ends_with("(and 1 more)"));
+    let text = render_with(problems, &status, Screen::default());
+    assert!(text.starts_with("error: c:1: xx: unknown key\nerror: c:2: yy: unknown key\n  hint: correct"), "{text}");
     assert!(text.contains("\n\nwarning: other\n\nauth") && !text.contains("1 more"), "{text}");
 }
 

@@ -5,6 +5,7 @@
 
 use super::tree::{self, base_name};
 use super::{Configured, State, StatusInput};
+use crate::config_file::Problems;
 use crate::line::Line;
 use crate::output::{Screen, Style, labelled, remark_lines, span};
 use chrono::{DateTime, Local, Utc};
@@ -90,21 +91,23 @@ impl Page {
         self.block(lines);
     }
 
-    /// Lists all that is wrong with the file.
-    fn problems(&mut self, problems: &[String]) {
+    /// Lists everything that is wrong with the configuration on disk.
+    fn problems(&mut self, problems: &Problems) {
         let hint = "correct the file and save it; until then the agent goes on with the configuration it has";
-        let lines = problems.iter().enumerate().flat_map(|(at, problem)| {
-            let hint = (at + 1 == problems.len()).then_some(hint);
+        let all = problems.lines();
+        let lines = all.iter().enumerate().flat_map(|(at, problem)| {
+            let hint = (at + 1 == all.len()).then_some(hint);
             remark_lines(self.screen, (Style::Bad, "error:"), problem, hint)
         });
         let lines = lines.collect();
         self.block(lines);
     }
 
-    /// Tells the warnings, without the one that says the first of the file's problems.
-    fn warnings(&mut self, warnings: &[UserError], problems: &[String]) {
-        let is_said = |report: &&UserError| problems.first().is_some_and(|first| report.message.starts_with(first));
-        let lines = warnings.iter().filter(|report| !is_said(report)).flat_map(|report| {
+    /// Lists the warnings, without the one about the problems that are listed already.
+    fn warnings(&mut self, warnings: &[UserError], problems: &Problems) {
+        let listed = problems.report();
+        let is_listed = |report: &&UserError| listed.as_ref().is_some_and(|listed| listed.message == report.message);
+        let lines = warnings.iter().filter(|report| !is_listed(report)).flat_map(|report| {
             remark_lines(self.screen, (Style::Warning, "warning:"), &report.message, report.hint.as_deref())
         });
         let lines = lines.collect();

@@ -86,14 +86,13 @@ struct State {
 }
 
 impl State {
-    fn new(style: Style, text: &str) -> Self {
-        let short = if text.starts_with("no ") { "none" } else { text };
+    fn new(style: Style, text: &str, short: &str) -> Self {
         Self { bar: None, style, text: [text.to_owned(), short.to_owned()] }
     }
 
     fn of(session: &SessionStatus) -> Self {
         let style = match session.freshness.as_str() {
-            "expired" => return Self::new(Style::Dim, "expired"),
+            "expired" => return Self::new(Style::Dim, "expired", "expired"),
             "low" => Style::Warning,
             _ => Style::Good,
         };
@@ -289,8 +288,8 @@ impl<'a> Walk<'a> {
         // Silence where there is nothing to say: only an identity with MFA has a session worth waiting for.
         let state = match &identity.session {
             Some(session) => State::of(session),
-            None if identity.error.is_some() => State::new(Style::Bad, "failed"),
-            None if !mfa.is_empty() && self.now.is_some() => State::new(Style::Dim, "no MFA session"),
+            None if identity.error.is_some() => State::new(Style::Bad, "failed", "failed"),
+            None if !mfa.is_empty() && self.now.is_some() => State::new(Style::Dim, "no MFA session", "none"),
             None => State::default(),
         };
         let kind = printable(&identity.kind, TEXT_MAX);
@@ -318,8 +317,8 @@ impl<'a> Walk<'a> {
     fn role(&mut self, role: &'a RoleStatus, branch: String) {
         let state = match (&role.session, self.now) {
             (Some(session), _) => State::of(session),
-            (None, Some(_)) if role.error.is_some() => State::new(Style::Bad, "failed"),
-            (None, Some(_)) => State::new(Style::Dim, "no session"),
+            (None, Some(_)) if role.error.is_some() => State::new(Style::Bad, "failed", "failed"),
+            (None, Some(_)) => State::new(Style::Dim, "no session", "none"),
             (None, None) => State::default(),
         };
         let (_, name) = account_and_name(&role.role_arn);

@@ -1,6 +1,7 @@
 //! The live screen as text, without a terminal.
 
 use super::*;
+use crate::config_file::Problems;
 use crate::status::State;
 use crate::status::render::tests::example;
 use ratatui::layout::Rect;
@@ -9,7 +10,7 @@ const SCREEN: Screen = Screen { colour: false, unicode: true, width: None };
 
 fn view() -> View {
     let mut view = View::default();
-    view.take(Ok(StatusInput { problems: Vec::new(), state: State::Agent(Box::new(example())) }));
+    view.take(Ok(StatusInput { problems: Problems::default(), state: State::Agent(Box::new(example())) }));
     view
 }
 

@@ -80,7 +80,7 @@ mod tests {
     #[test]
     fn an_entry_that_does_not_fit_is_named() {
         let error = add("", "nobody").expect_err("no such source");
-        assert!(error.problems.iter().any(|problem| problem.path == "roles.prod.source"), "{error:?}");
+        assert!(error.problems.iter().any(|problem| problem.keys == ["roles", "prod", "source"]), "{error:?}");
     }
 
     #[test]

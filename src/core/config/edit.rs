@@ -5,7 +5,7 @@
 //! change what was not asked for.
 
 use super::edit_target::EditTarget;
-use super::problem::shown as shown_path;
+use super::problem::{Located, dotted, shown as shown_path};
 use super::provenance::Origin;
 use super::schema_types::{IdentitySection, RoleSection, SocketSection};
 use super::{ConfigError, Loaded, line_endings};
@@ -31,6 +31,31 @@ pub enum IfPresent {
     Refuse,
     /// It gets the new values; comments at its keys stay.
     Replace,
+}
+
+/// Why an entry is not added.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct EditError {
+    /// The error. If the entry itself is wrong, the message does not name it.
+    pub report: UserError,
+    /// The entry, as "role `prod`", if it is wrong itself.
+    entry: Option<String>,
+}
+
+impl From<UserError> for EditError {
+    fn from(report: UserError) -> Self {
+        Self { report, entry: None }
+    }
+}
+
+impl From<EditError> for UserError {
+    fn from(error: EditError) -> Self {
+        let EditError { report, entry } = error;
+        match entry {
+            Some(entry) => Self { message: format!("{entry}: {}", report.message), ..report },
+            None => report,
+        }
+    }
 }
 
 /// The tables that hold entries.
@@ -87,7 +112,7 @@ pub fn add_role<S: EditTarget + ?Sized>(
     name: &str,
     role: &RoleSection,
     present: IfPresent,
-) -> Result<String, UserError> {
+) -> Result<String, EditError> {
     add(text, file, Kinds::Roles, name, &toml::Table::try_from(role), present)
 }
 
@@ -98,7 +123,7 @@ pub fn add_identity<S: EditTarget + ?Sized>(
     name: &str,
     identity: &IdentitySection,
     present: IfPresent,
-) -> Result<String, UserError> {
+) -> Result<String, EditError> {
     add(text, file, Kinds::Identities, name, &toml::Table::try_from(identity), present)
 }
 
@@ -109,7 +134,7 @@ pub fn add_socket<S: EditTarget + ?Sized>(
     name: &str,
     socket: &SocketSection,
     present: IfPresent,
-) -> Result<String, UserError> {
+) -> Result<String, EditError> {
     add(text, file, Kinds::Sockets, name, &toml::Table::try_from(socket), present)
 }
 
@@ -135,30 +160,30 @@ fn add<S: EditTarget + ?Sized>(
     name: &str,
     values: &Result<toml::Table, toml::ser::Error>,
     present: IfPresent,
-) -> Result<String, UserError> {
+) -> Result<String, EditError> {
     let file = site.file();
     let Loaded { catalogue: before, origins } = site.load(text).map_err(|e| broken(&e))?;
     let shown = printable(name, 128);
-    Name::new(name).map_err(|why| UserError::new(Kind::Usage, format!("{} `{shown}`: {why}", kind.one())))?;
+    Name::new(name).map_err(|why| wrong(UserError::new(Kind::Usage, why), kind, name))?;
     let values = values.as_ref().map_err(|e| UserError::new(Kind::Failed, format!("cannot write `{shown}`: {e}")))?;
     if let Some(other) = kind.other().filter(|other| other.names(&before).any(|n| n == name)) {
-        let message = format!("`{shown}` is the name of an {} already", other.one()).replace("an role", "a role");
-        return Err(
-            UserError::new(Kind::Config, message).hint("identities and roles share one namespace; choose another name")
-        );
+        let article = if other == Kinds::Identities { "an" } else { "a" };
+        let message = format!("`{shown}` is the name of {article} {} already", other.one());
+        let report = UserError::new(Kind::Config, message);
+        return Err(report.hint("identities and roles share one namespace; choose another name").into());
     }
     let exists = kind.names(&before).any(|n| n == name);
     if exists && present == IfPresent::Refuse {
         let message =
             format!("{} `{shown}` is in {} already", kind.one(), printable(&file.display().to_string(), 4096));
-        return Err(UserError::new(Kind::Config, message)
-            .hint(format!("remove it first: `rolecall {} remove {shown}`, or edit the file", kind.command())));
+        let hint = format!("remove it first: `rolecall {} remove {shown}`, or edit the file", kind.command());
+        return Err(UserError::new(Kind::Config, message).hint(hint).into());
     }
     let origin = exists.then(|| origins.of(kind.table(), name)).flatten();
     // What a template makes is no entry of any file: one of its own goes before it.
     let is_entry = origin.as_ref().is_some_and(|origin| origin.made.is_none());
     if let Some(origin) = origin.filter(|origin| origin.made.is_none() && origin.file != file) {
-        return Err(elsewhere(&origin, kind, &shown));
+        return Err(elsewhere(&origin, kind, &shown).into());
     }
 
     let is_empty = text.trim_start_matches('\u{feff}').trim().is_empty();
@@ -374,7 +399,7 @@ fn check<S: EditTarget + ?Sized>(
     site: &S,
     kind: Kinds,
     name: &str,
-) -> Result<(), UserError> {
+) -> Result<(), EditError> {
     let now = site.load(after).map_err(|e| refused(&e, kind, name))?.catalogue;
     let others = |c: &Config| {
         let identities = c.identities.values().filter(|i| kind != Kinds::Identities || i.name.as_str() != name);
@@ -385,7 +410,7 @@ fn check<S: EditTarget + ?Sized>(
         let sockets: Vec<_> = sockets.cloned().collect();
         (identities, roles, sockets, c.agent.clone(), c.aws.clone())
     };
-    if others(before) == others(&now) { Ok(()) } else { Err(by_hand(site.file(), "other entries would change")) }
+    if others(before) == others(&now) { Ok(()) } else { Err(by_hand(site.file(), "other entries would change").into()) }
 }
 
 /// Refuses what is not to be edited here: what another file has, or a template makes.
@@ -412,18 +437,19 @@ fn broken(error: &ConfigError) -> UserError {
     error.report().with_note("nothing was changed")
 }
 
-/// Says what is wrong with a new entry, or what its new values break elsewhere.
-fn refused(error: &ConfigError, kind: Kinds, name: &str) -> UserError {
-    let prefix = format!("{}.{}.", kind.table(), super::reader::key_text(name));
-    let own = error.problems.iter().find_map(|p| p.path.strip_prefix(&prefix).map(|key| (key, &p.message)));
-    let message = match (own, error.problems.first()) {
-        (Some((key, message)), _) => format!("{} `{}`: {key}: {message}", kind.one(), printable(name, 128)),
-        (None, Some(problem)) => {
-            format!("{} `{}`: {}: {}", kind.one(), printable(name, 128), problem.path, problem.message)
-        }
-        (None, None) => format!("{} `{}` does not fit", kind.one(), printable(name, 128)),
-    };
-    UserError::new(Kind::Usage, message).hint("correct the value and try again; nothing was changed")
+/// Returns what is wrong with a new entry, or what its new values break elsewhere.
+fn refused(error: &ConfigError, kind: Kinds, name: &str) -> EditError {
+    let of_entry = |problem: &Located| problem.within(kind.table(), name).filter(|keys| !keys.is_empty());
+    let own = error.problems.iter().find_map(|problem| Some((of_entry(problem)?, problem)));
+    let found = own.or_else(|| error.problems.first().map(|problem| (dotted(&problem.keys), problem)));
+    let message = found.map(|(keys, problem)| format!("{keys}: {}", problem.message)).unwrap_or_default();
+    let report = UserError::new(Kind::Usage, message).hint("correct the value and try again; nothing was changed");
+    wrong(report, kind, name)
+}
+
+/// Returns the error of an entry that is wrong itself.
+fn wrong(report: UserError, kind: Kinds, name: &str) -> EditError {
+    EditError { report, entry: Some(format!("{} `{}`", kind.one(), printable(name, 128))) }
 }
 
 fn by_hand(file: &Path, why: &str) -> UserError {

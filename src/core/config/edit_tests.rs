@@ -24,7 +24,7 @@ fn file() -> &'static Path {
 }
 
 fn put(text: &str, name: &str, role: &RoleSection) -> Result<String, UserError> {
-    add_role(text, file(), name, role, IfPresent::Refuse)
+    Ok(add_role(text, file(), name, role, IfPresent::Refuse)?)
 }
 
 #[test]
@@ -129,7 +129,7 @@ fn an_order_that_the_writer_would_change_is_left_alone() {
     let text = "agent.vault = \"os\"\naws.use_fips_endpoint = false\nagent.idle_lock = \"1h\"\n";
     match add_identity(text, file(), "a", &user(), IfPresent::Refuse) {
         Ok(after) => assert!(after.starts_with(text), "{after}"),
-        Err(report) => assert!(report.message.contains("order"), "{report}"),
+        Err(error) => assert!(error.report.message.contains("order"), "{error:?}"),
     }
 }
 
@@ -138,7 +138,7 @@ fn what_is_there_is_replaced_only_when_asked_and_keeps_its_comments() {
     let text =
         "[identities.a]\n# why\ntype = \"iam-user\" # key\nregion = \"eu-west-1\"\n\n[identities.b]\ntype = \"ec2\"\n";
     let new = IdentitySection { mfa_session: Some("1h".into()), r#type: "environment".into(), ..user() };
-    let report = add_identity(text, file(), "a", &new, IfPresent::Refuse).expect_err("there");
+    let report = add_identity(text, file(), "a", &new, IfPresent::Refuse).expect_err("there").report;
     assert_eq!((report.kind, report.message.as_str()), (Kind::Config, "identity `a` is in c.toml already"));
     assert_eq!(
         add_identity(text, file(), "a", &new, IfPresent::Replace).expect("replaced"),

@@ -9,12 +9,13 @@ use super::includes::Document;
 use super::pattern::{Pattern, Values};
 use super::problem::{QUOTE_MAX, Sink};
 use super::provenance::{Made, SourceLine};
-use super::reader::offset_of;
 use super::sections::Draft;
 use super::templates::{AccountDraft, TemplateDraft};
 use super::validators;
 use crate::domain::arn::RoleArn;
-use crate::domain::catalogue::Role;
+use crate::domain::catalogue::{Account, Role};
+use crate::domain::config_rules::ConfigProblem;
+use crate::domain::diagnosis::Cause;
 use crate::domain::error::printable;
 use crate::domain::names::{Name, check_external_id, check_session_word, nearest};
 use std::collections::BTreeMap;
@@ -27,42 +28,49 @@ const NAME: &str = "{account_name}-{name}";
 
 /// What is wrong with the roles of templates, by template and key.
 #[derive(Default)]
-pub(super) struct Complaints {
-    /// The account that it was first met at, what it is, and how many more accounts there are.
-    found: BTreeMap<(usize, String), (Option<usize>, String, usize)>,
+pub(super) struct Complaints(BTreeMap<(usize, String), Complaint>);
+
+/// One of them.
+struct Complaint {
+    /// The first account for which it was found; `None` if it is the template itself.
+    account: Option<usize>,
+    message: String,
+    cause: Cause,
+    /// For how many more accounts it was found.
+    more: usize,
 }
 
 impl Complaints {
     pub(super) fn is_empty(&self) -> bool {
-        self.found.is_empty()
+        self.0.is_empty()
     }
 
-    /// Adds what is wrong with one role.
-    pub(super) fn add(&mut self, made: Made, key: &str, message: String) {
-        self.put(made.template, Some(made.account), key, message);
+    /// Adds a problem of one role.
+    pub(super) fn add(&mut self, made: Made, key: &str, message: String, cause: Cause) {
+        self.put(made.template, Some(made.account), key, message, cause);
     }
 
-    fn put(&mut self, template: usize, account: Option<usize>, key: &str, message: String) {
-        let known = self.found.entry((template, key.to_owned())).or_insert((account, message, 0));
-        if known.0 != account {
-            known.2 += 1;
+    fn put(&mut self, template: usize, account: Option<usize>, key: &str, message: String, cause: Cause) {
+        let first = || Complaint { account, message, cause, more: 0 };
+        let known = self.0.entry((template, key.to_owned())).or_insert_with(first);
+        if known.account != account {
+            known.more += 1;
         }
     }
 
-    /// Tells them, each at its template.
+    /// Reports each at its template.
     pub(super) fn tell(self, draft: &Draft, documents: &[Document<'_>], sink: &mut Sink) {
-        for ((template, key), (account, message, more)) in self.found {
+        for ((template, key), Complaint { account, message, cause, more }) in self.0 {
             let (name, file, _) = &draft.places.templates[template];
-            let path = ["templates".to_owned(), name.to_string(), key];
+            let path = vec!["templates".to_owned(), name.to_string(), key];
             let place = account.map(|account| {
                 let (name, file, offset) = &draft.places.accounts[account];
                 format!("for the account `{name}` ({}): ", documents[*file].text.place(*offset))
             });
             let more = if more > 0 { format!(" (and for {more} more)") } else { String::new() };
+            let message = format!("{}{message}{more}", place.unwrap_or_default());
             sink.file = *file;
-            let keys: Vec<String> = path.iter().map(|key| super::reader::key_text(key)).collect();
-            let offset = offset_of(&documents[*file].table, &path);
-            sink.at_offset(offset, &keys.join("."), format!("{}{message}{more}", place.unwrap_or_default()));
+            sink.add(&documents[*file].table, ConfigProblem { path, message, cause });
         }
     }
 }
@@ -75,6 +83,10 @@ pub(super) fn expand(draft: &mut Draft, complaints: &mut Complaints) {
     let templates: Vec<(Name, TemplateDraft)> = std::mem::take(&mut draft.templates).into_iter().collect();
     let accounts: Vec<(Name, AccountDraft)> = std::mem::take(&mut draft.accounts).into_iter().collect();
     draft.places.templates = templates.iter().map(|(name, t)| (name.clone(), t.file, t.offset)).collect();
+    let known = |(name, account): &(Name, AccountDraft)| {
+        Some((name.clone(), Account { id: account.id.clone()?, tags: account.tags.clone() }))
+    };
+    draft.catalogue.accounts = accounts.iter().filter_map(known).collect();
     draft.places.accounts = accounts.iter().map(|(name, a)| (name.clone(), a.file, a.offset)).collect();
     let name = Pattern::new(NAME).expect("its placeholders are known");
     let mut room = MADE_MAX;
@@ -82,13 +94,13 @@ pub(super) fn expand(draft: &mut Draft, complaints: &mut Complaints) {
         let chosen = match chosen(template, &accounts) {
             Ok(chosen) => chosen,
             Err((key, why)) => {
-                complaints.put(at, None, key, why);
+                complaints.put(at, None, key, why, Cause::Config);
                 continue;
             }
         };
         let Some(left) = room.checked_sub(chosen.len()) else {
-            complaints.put(at, None, "accounts", format!("templates make at most {MADE_MAX} roles"));
-            return;
+            let message = format!("templates make at most {MADE_MAX} roles");
+            return complaints.put(at, None, "accounts", message, Cause::Config);
         };
         room = left;
         draft.catalogue.roles.reserve(chosen.len());
@@ -102,7 +114,7 @@ pub(super) fn expand(draft: &mut Draft, complaints: &mut Complaints) {
             let called = template.name.as_ref().unwrap_or(&name).fill(values);
             match role(draft, &called, template, account, values) {
                 Ok(role) => put(draft, role, made, complaints),
-                Err((key, why)) => complaints.add(made, key, why),
+                Err((key, why)) => complaints.add(made, key, why, Cause::Config),
             }
         }
     }
@@ -194,7 +206,7 @@ fn put(draft: &mut Draft, role: Role, made: Made, complaints: &mut Complaints) {
         let (template, ..) = &draft.places.templates[before.template];
         let (account, ..) = &draft.places.accounts[before.account];
         let message = format!("`{name}` is made by the template `{template}` for the account `{account}` already");
-        return complaints.add(made, "name", message);
+        return complaints.add(made, "name", message, Cause::Config);
     }
     // An entry of its own goes before; one that is wrong has been complained about.
     if draft.catalogue.roles.contains_key(&name) || draft.is_broken(name.as_str()) {

@@ -5,8 +5,8 @@
 //! about the other half. Every number is limited before anything is read.
 
 use super::glob;
-use super::problem::{ConfigError, QUOTE_MAX, Sink, Text, newlines, shown};
-use super::reader::{Cursor, Position};
+use super::problem::{ConfigError, Cursor, QUOTE_MAX, Sink, Text, newlines, shown};
+use super::reader::Position;
 use crate::domain::error::printable;
 use crate::domain::text::{narrowing, wide};
 use std::cell::OnceCell;
@@ -208,7 +208,7 @@ impl Includes<'_, '_> {
     fn include(&mut self, wanted: PendingInclude, sink: &mut Sink) {
         let (by, offset) = wanted.by;
         sink.file = by;
-        let mut say = |why: String| sink.at_offset(offset, "include", why);
+        let mut say = |why: String| sink.say(&Cursor::ROOT.child("include", offset), why);
         let name = shown(&wanted.path);
         if self.documents.len() == FILES_MAX {
             self.wanted.clear();
@@ -363,9 +363,10 @@ fn say_syntax(text: &str, first: &toml::de::Error, sink: &mut Sink) {
         said += 1;
         line_end = span.start + text.get(span.start..).and_then(|rest| rest.find('\n')).unwrap_or(text.len());
         let culprit = text.get(span.clone()).unwrap_or_default();
-        match error.message() {
-            "duplicate key" => sink.at_offset(span.start, culprit, "is given twice"),
-            message => sink.at_offset(span.start, "", format!("not valid TOML: {message}")),
-        }
+        let message = match error.message() {
+            "duplicate key" => format!("{}: is given twice", printable(culprit, QUOTE_MAX)),
+            message => format!("not valid TOML: {message}"),
+        };
+        sink.say(&Cursor { offset: span.start, ..Cursor::ROOT }, message);
     }
 }

@@ -3,6 +3,7 @@
 use super::schema_types::RoleSection;
 use super::*;
 use crate::domain::catalogue::{Access, MfaMode};
+use crate::domain::error::UserError;
 use crate::domain::names::Name;
 use std::cell::RefCell;
 use std::collections::BTreeMap;
@@ -399,7 +400,7 @@ fn an_edit_is_made_in_the_file_of_the_entry_and_refused_for_what_a_template_make
         ..RoleSection::default()
     };
 
-    let report = add_role(&main, &in_main, "x", &new, IfPresent::Replace).expect_err("elsewhere");
+    let report = add_role(&main, &in_main, "x", &new, IfPresent::Replace).expect_err("elsewhere").report;
     assert!(report.message.contains("role `x` is in /c/a.toml:7"), "{}", report.message);
     let edited = add_role(&a, &in_a, "x", &new, IfPresent::Replace).expect("edited");
     assert!(edited.starts_with("# mine\n") && edited.contains("role/N"), "{edited}");
@@ -414,8 +415,9 @@ fn an_edit_is_made_in_the_file_of_the_entry_and_refused_for_what_a_template_make
     );
     let edited = add_role(&main, &in_main, "dev-t", &new, IfPresent::Replace).expect("goes before it");
     assert!(edited.contains("[roles.dev-t]"), "{edited}");
-    let report = add_role(&main, &in_main, "n", &RoleSection { duration: Some("1".into()), ..new }, IfPresent::Refuse)
+    let error = add_role(&main, &in_main, "n", &RoleSection { duration: Some("1".into()), ..new }, IfPresent::Refuse)
         .expect_err("wrong");
+    let report = UserError::from(error);
     assert!(report.message.starts_with("role `n`: duration: "), "{}", report.message);
 }
 

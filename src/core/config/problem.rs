@@ -1,11 +1,13 @@
-//! What is wrong with a configuration and where, collected whole and told in lines that editors can jump to.
+//! What is wrong with a configuration and where: collected as a whole, and printed in lines that editors can jump to.
 //!
-//! It knows no section and no key. Text from the file is escaped here, once, before it can reach a terminal or a log.
+//! No section and no key is named here. Text from the file is escaped here, once, before it can reach a terminal or a log.
 
-use super::reader::Cursor;
+use crate::domain::config_rules::ConfigProblem;
+use crate::domain::diagnosis::Cause;
 use crate::domain::error::{Kind, UserError, printable};
 use std::fmt;
 use std::path::{Path, PathBuf};
+use toml::de::DeTable;
 
 /// The most problems that are told; the rest is counted. A hostile file could hold a million.
 const MAX_TOLD: usize = 100;
@@ -13,17 +15,92 @@ const MAX_TOLD: usize = 100;
 /// The longest key or value that a message repeats.
 pub(super) const QUOTE_MAX: usize = 64;
 
+/// How much of a key is kept: more than the longest name, so that a longer key equals no name.
+const KEY_MAX: usize = 129;
+
+/// A place in a document: its keys from the root, and the offset of its text.
+#[derive(Clone, Copy)]
+pub(super) struct Cursor<'a> {
+    pub(super) up: Option<&'a Cursor<'a>>,
+    pub(super) key: &'a str,
+    pub(super) offset: usize,
+}
+
+impl<'a> Cursor<'a> {
+    pub(super) const ROOT: Cursor<'static> = Cursor { up: None, key: "", offset: 0 };
+
+    pub(super) fn child(&'a self, key: &'a str, offset: usize) -> Cursor<'a> {
+        Cursor { up: Some(self), key, offset }
+    }
+
+    fn keys(&self) -> Vec<String> {
+        let Some(up) = self.up else { return Vec::new() };
+        let mut keys = up.keys();
+        keys.push(self.key.chars().take(KEY_MAX).collect());
+        keys
+    }
+}
+
+/// Returns keys as TOML writes them, safe for a terminal.
+pub(super) fn dotted(keys: &[String]) -> String {
+    let bare = |key: &str| !key.is_empty() && key.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_' || b == b'-');
+    let text = |key: &String| {
+        let shown = printable(key, QUOTE_MAX);
+        if bare(key) { shown } else { format!("\"{shown}\"") }
+    };
+    keys.iter().map(text).collect::<Vec<_>>().join(".")
+}
+
+/// Returns the offset of a path of keys; if its end is missing, the offset of the table it would be in.
+pub(super) fn offset_of(document: &DeTable<'_>, path: &[String]) -> usize {
+    let Some((first, rest)) = path.split_first() else { return 0 };
+    let Some(mut at) = document.get(first.as_str()) else { return 0 };
+    for key in rest {
+        match at.get_ref().get(key.as_str()) {
+            Some(next) => at = next,
+            None => break,
+        }
+    }
+    at.span().start
+}
+
 /// One thing that is wrong, and where.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Located {
     /// The file, as its caller or the `include` that led to it named it.
     pub file: PathBuf,
-    /// The line, from 1; `None` where the file as a whole is meant.
+    /// The line, from 1; `None` if the whole file is meant.
     pub line: Option<usize>,
-    /// The keys to the culprit, as `roles.prod.duration`; empty where the text itself is wrong.
-    pub path: String,
+    /// The keys to the culprit, as `["roles", "prod", "duration"]`; empty if the text itself is wrong.
+    pub keys: Vec<String>,
     /// What is wrong.
     pub message: String,
+    /// How `doctor` classifies it.
+    pub cause: Cause,
+}
+
+impl Located {
+    /// Returns the last key.
+    pub fn key(&self) -> String {
+        dotted(self.keys.last().map_or(&[], std::slice::from_ref))
+    }
+
+    /// Returns the keys below an entry of a table if the problem is in this entry.
+    pub fn within(&self, table: &str, name: &str) -> Option<String> {
+        match self.keys.as_slice() {
+            [first, second, rest @ ..] if first == table && second == name => Some(dotted(rest)),
+            _ => None,
+        }
+    }
+}
+
+/// Writes `FILE:LINE: KEYS: what is wrong`.
+impl fmt::Display for Located {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let line = self.line.map(|line| format!(":{line}")).unwrap_or_default();
+        let keys = if self.keys.is_empty() { String::new() } else { dotted(&self.keys) + ": " };
+        write!(f, "{}{line}: {keys}{}", shown(&self.file), self.message)
+    }
 }
 
 /// Why a configuration is refused: everything that is wrong with it.
@@ -40,7 +117,7 @@ pub struct ConfigError {
 impl ConfigError {
     pub(super) fn whole(file: &Path, message: impl Into<String>) -> Self {
         let file = file.to_path_buf();
-        let problem = Located { file, line: None, path: String::new(), message: message.into() };
+        let problem = Located { file, line: None, keys: Vec::new(), message: message.into(), cause: Cause::Config };
         Self { problems: vec![problem], omitted: 0, hint: None }
     }
 
@@ -50,14 +127,9 @@ impl ConfigError {
         error
     }
 
-    /// Gives every problem as `FILE:LINE: KEYS: what is wrong`.
+    /// Returns every problem as a line.
     pub fn lines(&self) -> impl Iterator<Item = String> {
-        self.problems.iter().map(|problem| {
-            let file = shown(&problem.file);
-            let line = problem.line.map(|l| format!(":{l}")).unwrap_or_default();
-            let keys = if problem.path.is_empty() { String::new() } else { format!("{}: ", problem.path) };
-            format!("{file}{line}: {keys}{}", problem.message)
-        })
+        self.problems.iter().map(Located::to_string)
     }
 
     /// Gives the first problem and the number of the others, for one line of an error message.
@@ -113,15 +185,13 @@ pub(super) fn shown(path: &Path) -> String {
     printable(&path.display().to_string(), 4096)
 }
 
-/// One thing that is wrong: in which file and where in it, the keys to it, and the words.
-type Found = (usize, usize, String, String);
-
 /// Collects problems while documents are walked.
 #[derive(Default)]
 pub(super) struct Sink {
     /// The file that is walked.
     pub(super) file: usize,
-    found: Vec<Found>,
+    /// File and offset, keys, message and cause of each problem.
+    found: Vec<((usize, usize), Vec<String>, String, Cause)>,
     total: usize,
 }
 
@@ -130,12 +200,12 @@ impl Sink {
         self.total == 0
     }
 
-    /// Gives how many problems there are, told or only counted.
+    /// Returns how many problems there are, listed or only counted.
     pub(super) fn total(&self) -> usize {
         self.total
     }
 
-    /// Tells whether further problems are only counted, so that nobody works out their wording.
+    /// Returns whether further problems are only counted, so that their wording is not needed.
     pub(super) fn is_full(&self) -> bool {
         self.found.len() >= MAX_TOLD
     }
@@ -143,14 +213,16 @@ impl Sink {
     pub(super) fn say(&mut self, at: &Cursor<'_>, message: impl Into<String>) {
         self.total += 1;
         if !self.is_full() {
-            self.found.push((self.file, at.offset, at.path(), message.into()));
+            self.found.push(((self.file, at.offset), at.keys(), message.into(), Cause::Config));
         }
     }
 
-    pub(super) fn at_offset(&mut self, offset: usize, path: &str, message: impl Into<String>) {
+    /// Adds a problem of the document that is walked.
+    pub(super) fn add(&mut self, document: &DeTable<'_>, problem: ConfigProblem) {
         self.total += 1;
         if !self.is_full() {
-            self.found.push((self.file, offset, printable(path, QUOTE_MAX), message.into()));
+            let offset = offset_of(document, &problem.path);
+            self.found.push(((self.file, offset), problem.path, problem.message, problem.cause));
         }
     }
 
@@ -158,7 +230,7 @@ impl Sink {
         self.found.sort();
         let (mut file, mut line, mut counted) = (usize::MAX, 1, 0);
         let omitted = self.total - self.found.len();
-        let problems = self.found.into_iter().map(|(at, offset, path, message)| {
+        let problems = self.found.into_iter().map(|((at, offset), keys, message, cause)| {
             let text = text_of(at);
             if at != file {
                 (file, line, counted) = (at, 1, 0);
@@ -166,7 +238,7 @@ impl Sink {
             let offset = offset.min(text.text.len());
             line += newlines(&text.text.as_bytes()[counted..offset]);
             counted = offset;
-            Located { file: text.path.clone(), line: Some(line), path, message }
+            Located { file: text.path.clone(), line: Some(line), keys, message, cause }
         });
         ConfigError { problems: problems.collect(), omitted, hint: None }
     }

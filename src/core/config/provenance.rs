@@ -1,7 +1,6 @@
 //! Where an entry stands: file, line, and what made it where it is no entry of its own.
 
-use super::problem::Text;
-use super::reader::offset_of;
+use super::problem::{Text, offset_of};
 use crate::domain::names::Name;
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};

@@ -3,7 +3,7 @@
 //! It knows no section: a section is a list of [`Field`]s. Places are kept on the stack and become text only for a
 //! problem, because ten thousand good roles should not pay for words that nobody reads.
 
-use super::problem::{QUOTE_MAX, Sink};
+use super::problem::{Cursor, QUOTE_MAX, Sink};
 use super::validators;
 use crate::domain::error::printable;
 use crate::domain::names::nearest;
@@ -19,42 +19,6 @@ const LISTED_KEYS_MAX: usize = 6;
 /// The advice for keys that hold credentials.
 pub(super) const SECRET_ADVICE: &str =
     "access keys do not belong in this file: `rolecall identity add NAME` puts them into the vault";
-
-/// A place in the document: its keys from the root, and where its text starts.
-#[derive(Clone, Copy)]
-pub(super) struct Cursor<'a> {
-    up: Option<&'a Cursor<'a>>,
-    pub(super) key: &'a str,
-    pub(super) offset: usize,
-}
-
-impl<'a> Cursor<'a> {
-    pub(super) const ROOT: Cursor<'static> = Cursor { up: None, key: "", offset: 0 };
-
-    pub(super) fn child(&'a self, key: &'a str, offset: usize) -> Cursor<'a> {
-        Cursor { up: Some(self), key, offset }
-    }
-
-    /// Gives the keys as TOML writes them, made safe for a terminal.
-    pub(super) fn path(&self) -> String {
-        let Some(up) = self.up else { return String::new() };
-        let mut path = up.path();
-        if !path.is_empty() {
-            path.push('.');
-        }
-        path.push_str(&key_text(self.key));
-        path
-    }
-}
-
-/// Gives one key as TOML writes it: bare where it can be.
-pub(super) fn key_text(key: &str) -> String {
-    if !key.is_empty() && key.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_' || b == b'-') {
-        printable(key, QUOTE_MAX)
-    } else {
-        format!("\"{}\"", printable(key, QUOTE_MAX))
-    }
-}
 
 /// A value, its place, and where to tell what is wrong with it.
 pub(super) struct Position<'a> {
@@ -213,17 +177,4 @@ pub(super) fn duration(spot: &mut Position<'_>, range: &RangeInclusive<u64>) -> 
         return None;
     }
     spot.checked(|text| validators::duration_in(text, range).map_err(|e| printable(&e, 120)))
-}
-
-/// Returns the offset of a path of keys; if its end is missing, the offset of the table it would be in.
-pub(super) fn offset_of(document: &DeTable<'_>, path: &[String]) -> usize {
-    let Some((first, rest)) = path.split_first() else { return 0 };
-    let Some(mut at) = document.get(first.as_str()) else { return 0 };
-    for key in rest {
-        match at.get_ref().get(key.as_str()) {
-            Some(next) => at = next,
-            None => break,
-        }
-    }
-    at.span().start
 }

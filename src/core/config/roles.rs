@@ -2,7 +2,6 @@
 
 use super::defaults::Defaults;
 use super::reader::{Field, Position, SECRET_ADVICE, Section, has_key};
-use super::sections::Draft;
 use crate::domain::arn::{MfaSerial, RoleArn};
 use crate::domain::catalogue::{Access, MfaMode, Role};
 use crate::domain::names::{Name, check_external_id, check_session_word};
@@ -91,12 +90,12 @@ pub(super) static ROLE: Section<RoleDraft> = Section {
     ],
 };
 
-pub(super) fn read_role(all: &mut Draft, name: Name, spot: &mut Position<'_>) {
+pub(super) fn read_role(name: Name, defaults: &Defaults, spot: &mut Position<'_>) -> Option<(Name, Role)> {
     let mut draft = RoleDraft::default();
     let before = spot.sink.total();
     ROLE.read(&mut draft, spot);
     if !is_misplaced_table(spot) {
-        if !has_key(spot, "source") && all.defaults.source.is_none() {
+        if !has_key(spot, "source") && defaults.source.is_none() {
             spot.about("source", "is missing; it names the identity or role that assumes this one");
         }
         if !has_key(spot, "role_arn") {
@@ -105,11 +104,11 @@ pub(super) fn read_role(all: &mut Draft, name: Name, spot: &mut Position<'_>) {
     }
     // Nor can limits along a chain be told from half a role.
     if spot.sink.total() > before {
-        return;
+        return None;
     }
-    let Some(role_arn) = draft.role_arn.take() else { return };
-    let Some(source) = draft.source.take().or_else(|| all.defaults.source.clone()) else { return };
-    all.catalogue.roles.insert(name.clone(), draft.finish(name, source, role_arn, &all.defaults));
+    let role_arn = draft.role_arn.take()?;
+    let source = draft.source.take().or_else(|| defaults.source.clone())?;
+    Some((name.clone(), draft.finish(name, source, role_arn, defaults)))
 }
 
 impl RoleDraft {

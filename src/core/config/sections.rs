@@ -7,14 +7,16 @@ use super::defaults::{self, Defaults};
 use super::expand::Complaints;
 use super::includes::Document;
 use super::lists::{self, unique_list};
-use super::problem::Sink;
+use super::problem::{Cursor, Sink, offset_of};
 use super::provenance::{Places, SourceLine};
-use super::reader::{Cursor, Field, Position, SECRET_ADVICE, Section, duration, has_key, offset_of};
+use super::reader::{Field, Position, SECRET_ADVICE, Section, duration, has_key};
 use super::sources::SourceDraft;
 use super::templates::{self, AccountDraft, TemplateDraft};
 use super::{expand, roles, sockets, validators};
 use crate::domain::arn::{MfaSerial, RoleArn};
 use crate::domain::catalogue::{AgentSettings, AwsSettings, Config, Identity, IdentityKind};
+use crate::domain::config_rules::{self, ConfigProblem};
+use crate::domain::diagnosis::Cause;
 use crate::domain::names::{Name, check_region};
 use crate::domain::urls;
 use std::collections::{BTreeMap, HashSet};
@@ -40,27 +42,34 @@ pub(super) struct Draft {
     twice: Vec<Twice>,
 }
 
-/// An entry that an earlier file has, and where it stands again.
-struct Twice {
-    table: &'static str,
-    name: Name,
-    file: usize,
-    offset: usize,
-}
+/// An entry that an earlier file has: its table and name, and the file that has it again.
+struct Twice(&'static str, Name, usize);
 
-const IDENTITIES: Field<Draft> = Field { key: "identities", read: |d, s| d.entries(s, "identities", read_identity) };
+const IDENTITIES: Field<Draft> = Field {
+    key: "identities",
+    read: |d, s| d.entries(s, "identities", |d, name, s| d.catalogue.identities.extend(read_identity(name, s))),
+};
 const ROLES: Field<Draft> = Field {
     key: "roles",
     read: |d, s| {
         d.catalogue.roles.reserve(s.value.get_ref().as_table().map_or(0, DeTable::len));
-        d.entries(s, "roles", roles::read_role);
+        d.entries(s, "roles", |d, name, s| d.catalogue.roles.extend(roles::read_role(name, &d.defaults, s)));
     },
 };
-const SOCKETS: Field<Draft> = Field { key: "sockets", read: |d, s| d.entries(s, "sockets", sockets::read_socket) };
-const ACCOUNTS: Field<Draft> =
-    Field { key: "accounts", read: |d, s| d.entries(s, "accounts", templates::read_account) };
-const TEMPLATES: Field<Draft> =
-    Field { key: "templates", read: |d, s| d.entries(s, "templates", templates::read_template) };
+const SOCKETS: Field<Draft> = Field {
+    key: "sockets",
+    read: |d, s| d.entries(s, "sockets", |d, name, s| d.catalogue.sockets.extend(sockets::read_socket(name, s))),
+};
+const ACCOUNTS: Field<Draft> = Field {
+    key: "accounts",
+    read: |d, s| d.entries(s, "accounts", |d, name, s| d.accounts.extend([(name, templates::read_account(s))])),
+};
+const TEMPLATES: Field<Draft> = Field {
+    key: "templates",
+    read: |d, s| {
+        d.entries(s, "templates", |d, name, s| d.templates.extend([(name, templates::read_template(&d.defaults, s))]));
+    },
+};
 /// It has been followed before the sections are read.
 const INCLUDE: Field<Draft> = Field { key: "include", read: |_, _| {} };
 
@@ -214,16 +223,14 @@ pub(super) fn read(documents: &[Document<'_>], sink: &mut Sink) -> (Config, Plac
     }
     sink.file = 0;
     let aws = std::mem::take(&mut draft.aws);
-    draft.catalogue.aws = Arc::new(finish_aws(aws, &|path| offset_of(&documents[0].table, path), sink));
-    for Twice { table, name, file, offset } in std::mem::take(&mut draft.twice) {
-        let keys = [table.to_owned(), name.to_string()];
-        let has = |document: &&Document<'_>| {
-            document.table.get(table).is_some_and(|t| t.get_ref().get(name.as_str()).is_some())
-        };
-        let first = documents.iter().find(has).map(|first| first.text.place(offset_of(&first.table, &keys)));
+    draft.catalogue.aws = Arc::new(finish_aws(aws, &documents[0].table, sink));
+    for Twice(table, name, file) in std::mem::take(&mut draft.twice) {
+        let path = vec![table.to_owned(), name.to_string()];
+        let first = documents.iter().find(|document| has_path(&document.table, &path));
+        let first = first.map(|first| first.text.place(offset_of(&first.table, &path)));
         sink.file = file;
-        let path = format!("{table}.{}", super::reader::key_text(name.as_str()));
-        sink.at_offset(offset, &path, format!("is in {} already", first.unwrap_or_default()));
+        let message = format!("is in {} already", first.unwrap_or_default());
+        sink.add(&documents[file].table, ConfigProblem { path, message, cause: Cause::Config });
         draft.unreadable = true;
     }
     if draft.unreadable {
@@ -243,26 +250,18 @@ pub(super) fn read(documents: &[Document<'_>], sink: &mut Sink) -> (Config, Plac
 /// Checks what no single entry can show.
 fn check_whole(draft: &Draft, documents: &[Document<'_>], complaints: &mut Complaints, sink: &mut Sink) {
     let Draft { catalogue, broken, places, defaults, .. } = draft;
-    for mut problem in catalogue.problems() {
-        let [table, name, key, ..] = problem.path.as_slice() else { continue };
-        // A source that is there but wrong has been complained about where it stands.
-        let source = catalogue.roles.get(name.as_str()).map(|r| r.source.as_str());
-        let follows = key == "source" && source.is_some_and(|s| broken.contains(s));
-        if follows || sockets::follows(&problem, catalogue, broken) {
-            continue;
-        }
+    for ConfigProblem { path, message, cause } in config_rules::problems(catalogue, broken) {
+        let [table, name, key, ..] = path.as_slice() else { continue };
         let place = places.of(table, name);
         if let Some(made) = place.and_then(|place| place.made) {
-            complaints.add(made, key, format!("the role `{name}`: {}", problem.message));
+            complaints.add(made, key, format!("the role `{name}`: {message}"), cause);
             continue;
         }
         sink.file = place.map_or(0, |place| place.file);
         let document = &documents[sink.file].table;
-        if table == "roles" && defaults.has(key) && !has_path(document, &problem.path) {
-            problem.message.push_str(" (from [defaults])");
-        }
-        let keys: Vec<String> = problem.path.iter().map(|key| super::reader::key_text(key)).collect();
-        sink.at_offset(offset_of(document, &problem.path), &keys.join("."), problem.message);
+        let is_inherited = table == "roles" && defaults.has(key) && !has_path(document, &path);
+        let message = if is_inherited { message + " (from [defaults])" } else { message };
+        sink.add(document, ConfigProblem { path, message, cause });
     }
 }
 
@@ -273,7 +272,7 @@ impl Draft {
             let before = spot.sink.total();
             match Name::new(key) {
                 Ok(name) if spot.sink.file > 0 && self.has(table, &name) => {
-                    self.twice.push(Twice { table, name, file: spot.sink.file, offset: spot.at.offset });
+                    self.twice.push(Twice(table, name, spot.sink.file));
                 }
                 Ok(name) => {
                     // Most entries are in the first file: there a place is looked for when somebody asks.
@@ -312,14 +311,14 @@ impl Draft {
     }
 }
 
-fn read_identity(all: &mut Draft, name: Name, spot: &mut Position<'_>) {
+fn read_identity(name: Name, spot: &mut Position<'_>) -> Option<(Name, Identity)> {
     let mut draft = IdentityDraft::default();
     let before = spot.sink.total();
     IDENTITY.read(&mut draft, spot);
     if !has_key(spot, "type") {
         spot.about("type", "is missing; it is iam-user, ec2, ecs, environment, web-identity or process");
     }
-    let Some(kind) = draft.kind else { return };
+    let kind = draft.kind?;
     let temporary = matches!(kind, IdentityKind::Ec2 | IdentityKind::Ecs | IdentityKind::WebIdentity);
     if temporary && draft.mfa_serial.is_some() {
         spot.about("mfa_serial", "AWS takes MFA codes from the keys of an IAM user only");
@@ -333,23 +332,22 @@ fn read_identity(all: &mut Draft, name: Name, spot: &mut Position<'_>) {
     let source = draft.source.finish(kind, draft.region.as_deref(), spot);
     // What roles need of it cannot be told from half an identity.
     if spot.sink.total() > before {
-        return;
+        return None;
     }
-    let mfa_session = draft.mfa_session.unwrap_or(MFA_SESSION_DEFAULT);
     let identity = Identity {
         name: name.clone(),
         kind,
         source,
         mfa_serial: draft.mfa_serial,
-        mfa_session,
+        mfa_session: draft.mfa_session.unwrap_or(MFA_SESSION_DEFAULT),
         mfa_process: draft.mfa_process,
         region: draft.region,
         rotate_after: draft.rotate_after,
     };
-    all.catalogue.identities.insert(name, identity);
+    Some((name, identity))
 }
 
-fn finish_aws(draft: AwsDraft, place: &impl Fn(&[String]) -> usize, sink: &mut Sink) -> AwsSettings {
+fn finish_aws(draft: AwsDraft, document: &DeTable<'_>, sink: &mut Sink) -> AwsSettings {
     let AwsDraft { mut settings, endpoint } = draft;
     for own in [&mut settings.sts_endpoint, &mut settings.iam_endpoint, &mut settings.signin_endpoint] {
         if own.is_none() {
@@ -360,8 +358,9 @@ fn finish_aws(draft: AwsDraft, place: &impl Fn(&[String]) -> usize, sink: &mut S
         settings.sts_endpoint.is_some() || settings.iam_endpoint.is_some() || settings.signin_endpoint.is_some();
     for (key, on) in [("use_fips_endpoint", settings.fips), ("use_dualstack_endpoint", settings.dual_stack)] {
         if on && custom {
-            let path = ["aws".to_owned(), key.to_owned()];
-            sink.at_offset(place(&path), &path.join("."), "AWS's own hosts and an endpoint_url exclude each other");
+            let path = vec!["aws".to_owned(), key.to_owned()];
+            let message = "AWS's own hosts and an endpoint_url exclude each other".to_owned();
+            sink.add(document, ConfigProblem { path, message, cause: Cause::Config });
         }
     }
     settings

@@ -2,11 +2,8 @@
 
 use super::lists::unique_list;
 use super::reader::{Field, Position, Section, has_key};
-use super::sections::Draft;
-use crate::domain::catalogue::{Config, ConfigProblem};
 use crate::domain::names::Name;
 use crate::domain::restricted_socket::{RestrictedSocket, socket_name};
-use std::collections::HashSet;
 
 #[derive(Default)]
 pub(super) struct SocketDraft {
@@ -33,7 +30,7 @@ fn roles(spot: &mut Position<'_>) -> Vec<Name> {
     unique_list(spot, |spot| spot.checked(Name::new)).unwrap_or_default()
 }
 
-pub(super) fn read_socket(all: &mut Draft, name: Name, spot: &mut Position<'_>) {
+pub(super) fn read_socket(name: Name, spot: &mut Position<'_>) -> Option<(Name, RestrictedSocket)> {
     let mut draft = SocketDraft::default();
     let before = spot.sink.total();
     SOCKET.read(&mut draft, spot);
@@ -43,18 +40,8 @@ pub(super) fn read_socket(all: &mut Draft, name: Name, spot: &mut Position<'_>) 
     if !has_key(spot, "roles") {
         spot.about("roles", "is missing; it lists the roles whose sessions the socket serves");
     }
-    if spot.sink.total() > before {
-        return;
-    }
-    all.catalogue.sockets.insert(name.clone(), RestrictedSocket { name, roles: draft.roles, ask: draft.ask });
-}
-
-/// Tells a socket's complaint of a role that is there but wrong: that has been said where the role stands.
-pub(super) fn follows(problem: &ConfigProblem, catalogue: &Config, broken: &HashSet<String>) -> bool {
-    let [table, name, _] = problem.path.as_slice() else { return false };
-    let Some(socket) = catalogue.sockets.get(name.as_str()).filter(|_| table == "sockets") else { return false };
-    let is_broken = |role: &&Name| !catalogue.roles.contains_key(*role) && broken.contains(role.as_str());
-    socket.roles.iter().filter(is_broken).any(|role| problem.message.contains(&format!("`{role}`")))
+    let is_valid = spot.sink.total() == before;
+    is_valid.then(|| (name.clone(), RestrictedSocket { name, roles: draft.roles, ask: draft.ask }))
 }
 
 #[cfg(test)]

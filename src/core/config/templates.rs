@@ -1,12 +1,11 @@
 //! `[templates.NAME]` and `[accounts]`: a role for each of many accounts; `expand` creates the roles.
 
+use super::defaults::Defaults;
 use super::lists::{tags, unique_list};
 use super::pattern::Pattern;
 use super::reader::{Field, Position, SECRET_ADVICE, Section, has_key};
 use super::roles::{RoleDraft, role_fields};
-use super::sections::Draft;
 use crate::domain::arn::AccountId;
-use crate::domain::catalogue::Account;
 use crate::domain::names::{Name, check_external_id, check_region};
 use crate::domain::palette;
 
@@ -54,10 +53,10 @@ fn check_account(text: &str) -> Result<(), &'static str> {
     Name::new(&name).map(drop)
 }
 
-pub(super) fn read_template(all: &mut Draft, name: Name, spot: &mut Position<'_>) {
+pub(super) fn read_template(defaults: &Defaults, spot: &mut Position<'_>) -> TemplateDraft {
     let mut draft = TemplateDraft { file: spot.sink.file, offset: spot.at.offset, ..TemplateDraft::default() };
     TEMPLATE.read(&mut draft, spot);
-    if !has_key(spot, "source") && all.defaults.source.is_none() {
+    if !has_key(spot, "source") && defaults.source.is_none() {
         spot.about("source", "is missing; it names the identity or role that assumes its roles");
     }
     if !has_key(spot, "role_arn") {
@@ -69,7 +68,7 @@ pub(super) fn read_template(all: &mut Draft, name: Name, spot: &mut Position<'_>
             spot.about(key, "names no account; leave it out for all of them");
         }
     }
-    all.templates.insert(name, draft);
+    draft
 }
 
 /// An account, and what the roles that templates make in it get.
@@ -99,14 +98,11 @@ pub(super) static ACCOUNT: Section<AccountDraft> = Section {
     ],
 };
 
-pub(super) fn read_account(all: &mut Draft, name: Name, spot: &mut Position<'_>) {
+pub(super) fn read_account(spot: &mut Position<'_>) -> AccountDraft {
     let mut draft = AccountDraft { file: spot.sink.file, offset: spot.at.offset, ..AccountDraft::default() };
     ACCOUNT.read(&mut draft, spot);
     if !has_key(spot, "id") {
         spot.about("id", "is missing; it is the account's number, 12 digits in quotes");
     }
-    if let Some(id) = draft.id.clone() {
-        all.catalogue.accounts.insert(name.clone(), Account { id, tags: draft.tags.clone() });
-    }
-    all.accounts.insert(name, draft);
+    draft
 }

@@ -317,7 +317,7 @@ fn wording_of_a_refused_edit_is_as_in_the_file() {
     let (refuse, replace) = (IfPresent::Refuse, IfPresent::Replace);
     let broken = main.replace("ec2", "ec3");
     let inline = format!("roles = 1\n{AUTH}");
-    let results = [
+    let added = [
         ("role that exists", add_role(&main, &part, "r", &role("auth", None), refuse)),
         ("identity that exists", add_identity(&main, &part, "auth", &user, refuse)),
         ("socket that exists", add_socket(&main, &part, "vm", &socket(&["r"]), refuse)),
@@ -349,6 +349,8 @@ fn wording_of_a_refused_edit_is_as_in_the_file() {
                 refuse,
             ),
         ),
+    ];
+    let removed = [
         ("remove an unknown role", remove_role(&main, &part, "rr")),
         ("remove an unknown identity", remove_identity(&main, &part, "nobody")),
         ("remove an unknown socket", remove_socket(&main, &part, "vmm")),
@@ -362,7 +364,8 @@ fn wording_of_a_refused_edit_is_as_in_the_file() {
         ("remove from a broken file", remove_role(&broken, &part, "r")),
     ];
     let mut page = String::new();
-    for (title, result) in results {
+    let added = added.into_iter().map(|(title, result)| (title, result.map_err(UserError::from)));
+    for (title, result) in added.chain(removed) {
         let UserError { kind, message, hint, .. } = result.expect_err(title);
         let _ = writeln!(page, "{title}\n  {kind:?}: {message}\n  hint: {}\n", hint.as_deref().unwrap_or("-"));
     }

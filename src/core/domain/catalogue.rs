@@ -1,4 +1,5 @@
-//! The catalogue: every identity and role that the configuration names, each value checked once.
+//! The configuration as data: every identity and role that it names, each value checked once. `config_rules` checks the
+//! whole.
 
 mod settings;
 
@@ -19,10 +20,6 @@ pub const HOUR: Duration = Duration::from_hours(1);
 
 /// The most roles in one chain. AWS sets no limit; more than this is a mistake.
 pub const MAX_CHAIN: usize = 10;
-
-/// The most unknown sources for which the nearest name is looked for: one misspelt identity under ten thousand roles
-/// would else be compared a hundred million times.
-const GUESSES_MAX: usize = 20;
 
 /// Where an identity's credentials come from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -184,21 +181,6 @@ pub struct Config {
     pub accounts: BTreeMap<Name, Account>,
 }
 
-/// A statement about the catalogue that does not hold, and where: table, entry, key.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct ConfigProblem {
-    /// The path of keys to the culprit, as `["roles", "prod", "source"]`.
-    pub path: Vec<String>,
-    /// What is wrong, without the path.
-    pub message: String,
-}
-
-impl ConfigProblem {
-    pub(super) fn role(name: &Name, key: &str, message: String) -> Self {
-        Self { path: vec!["roles".into(), name.to_string(), key.into()], message }
-    }
-}
-
 impl Role {
     /// Tells whether a program may have its sessions, by the path of its file; `leads_to` has the file that each rule's
     /// path leads to. Of several rules for one file the narrowest counts. A program that cannot be named gets the
@@ -238,109 +220,6 @@ impl Config {
             Some((&role.name, warning))
         });
         warnings.min_by_key(|(name, _)| *name).map(|(_, warning)| warning)
-    }
-
-    /// Checks what no single value can show: unknown sources, loops, partitions, and AWS's limits along a chain.
-    pub fn problems(&self) -> Vec<ConfigProblem> {
-        let mut found = Vec::new();
-        for role in self.roles.values() {
-            if self.identities.contains_key(&role.name) {
-                found.push(ConfigProblem::role(&role.name, "source", "an identity has the same name".into()));
-            }
-            self.check_chain(role, &mut found);
-        }
-        for socket in self.sockets.values() {
-            super::restricted_socket::check(self, socket, &mut found);
-        }
-        found.sort_by(|a, b| a.path.cmp(&b.path));
-        found
-    }
-
-    fn check_chain(&self, role: &Role, found: &mut Vec<ConfigProblem>) {
-        let mut walked = vec![role];
-        let mut at = role;
-        let identity = loop {
-            if let Some(identity) = self.identities.get(&at.source) {
-                break identity;
-            }
-            let Some(next) = self.roles.get(&at.source) else {
-                // Said once, at the role whose source it is.
-                if walked.len() == 1 {
-                    let near = if found.len() < GUESSES_MAX {
-                        super::names::nearest(at.source.as_str(), self.names())
-                    } else {
-                        Vec::new()
-                    };
-                    let near = near.first().map(|n| format!("; did you mean `{n}`?")).unwrap_or_default();
-                    found.push(ConfigProblem::role(
-                        &at.name,
-                        "source",
-                        format!("there is no identity or role called `{}`{near}", at.source),
-                    ));
-                }
-                return;
-            };
-            if next.name == role.name {
-                let loop_text = walked.iter().map(|role| role.name.as_str()).collect::<Vec<_>>().join(" -> ");
-                found.push(ConfigProblem::role(
-                    &role.name,
-                    "source",
-                    format!("the chain is a loop: {loop_text} -> {}", role.name),
-                ));
-                return;
-            }
-            if walked.len() >= MAX_CHAIN || walked.iter().any(|role| role.name == next.name) {
-                if walked.len() == MAX_CHAIN {
-                    found.push(ConfigProblem::role(
-                        &role.name,
-                        "source",
-                        format!("the chain has more than {MAX_CHAIN} roles"),
-                    ));
-                }
-                return;
-            }
-            walked.push(next);
-            at = next;
-        };
-        check_limits(role, identity, walked.len() > 1, found);
-        super::chain_rules::check(&walked, found);
-    }
-}
-
-fn check_limits(role: &Role, identity: &Identity, chained: bool, found: &mut Vec<ConfigProblem>) {
-    let mut say = |key: &str, message: &str| found.push(ConfigProblem::role(&role.name, key, message.into()));
-    let long = role.duration.is_some_and(|d| d > HOUR);
-    let mfa_session = identity.device(role).is_some() && matches!(role.mfa, None | Some(MfaMode::Session));
-    if chained {
-        if long {
-            say("duration", "AWS limits a role assumed by another role to 1h");
-        }
-        if role.mfa.is_some_and(|m| m != MfaMode::None) {
-            say("mfa", "MFA belongs to the first role of a chain; a role's session cannot present a code");
-        }
-        if role.mfa_serial.is_some() {
-            say("mfa_serial", "MFA belongs to the first role of a chain; a role's session cannot present a code");
-        }
-    } else {
-        if long && identity.kind != IdentityKind::IamUser {
-            say("duration", "AWS limits a role assumed with temporary credentials to 1h");
-        } else if long && mfa_session {
-            say("duration", "AWS limits a role assumed with an MFA session to 1h; `mfa = \"direct\"` allows 12h");
-        }
-        if role.mfa_serial.is_some() && !identity.kind.takes_codes() {
-            say("mfa_serial", "AWS takes MFA codes from the keys of an IAM user only");
-        }
-        if role.mfa.is_some_and(|m| m != MfaMode::None) && identity.device(role).is_none() {
-            say("mfa", &format!("identity `{}` has no mfa_serial", identity.name));
-        }
-    }
-    let source_partition = identity.region.as_deref().map(super::arn::Partition::of_region);
-    if source_partition.is_some_and(|p| p != role.role_arn.partition()) {
-        say("role_arn", &format!("the role is in another partition than the region of identity `{}`", identity.name));
-    }
-    let own = role.region.as_deref().map(super::arn::Partition::of_region);
-    if own.is_some_and(|p| p != role.role_arn.partition()) {
-        say("region", "the region is in another partition than the role");
     }
 }
 

@@ -5,7 +5,7 @@
 
 pub mod arn;
 pub mod catalogue;
-mod chain_rules;
+pub mod config_rules;
 pub mod console;
 pub mod credential;
 pub mod diagnosis;

@@ -2,8 +2,7 @@
 //!
 //! Its sessions are those of a few roles, and it manages nothing. How it is opened and served is the agent's.
 
-use super::catalogue::{Config, ConfigProblem};
-use super::names::{Name, nearest};
+use super::names::Name;
 
 /// Together with the usual runtime directory it fits the 104 bytes that a socket's path may have everywhere.
 const NAME_MAX: usize = 32;
@@ -41,20 +40,6 @@ pub fn socket_name(text: &str) -> Result<Name, &'static str> {
         return Err("a socket's name is made of letters, digits and _ . -");
     }
     Ok(name)
-}
-
-/// Finds the roles of a socket that are none.
-pub(super) fn check(catalogue: &Config, socket: &RestrictedSocket, found: &mut Vec<ConfigProblem>) {
-    for name in socket.roles.iter().filter(|name| !catalogue.roles.contains_key(*name)) {
-        let message = if catalogue.identities.contains_key(name) {
-            format!("`{name}` is an identity; a socket serves the sessions of roles")
-        } else {
-            let near = nearest(name.as_str(), catalogue.roles.keys().map(Name::as_str));
-            let near = near.first().map(|n| format!("; did you mean `{n}`?")).unwrap_or_default();
-            format!("there is no role called `{name}`{near}")
-        };
-        found.push(ConfigProblem { path: vec!["sockets".into(), socket.name.to_string(), "roles".into()], message });
-    }
 }
 
 #[cfg(test)]

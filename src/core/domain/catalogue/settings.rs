@@ -1,6 +1,5 @@
 //! `[agent]` and `[aws]`: what holds for every identity and role.
 
-use super::HOUR;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -68,15 +67,15 @@ pub struct AgentSettings {
 impl Default for AgentSettings {
     fn default() -> Self {
         Self {
-            idle_lock: Some(HOUR * 12),
+            idle_lock: Some(Duration::from_hours(12)),
             max_unlocked: None,
             audit: AuditMode::BestEffort,
             vault: VaultKind::Os,
             prompts: vec![PromptKind::Pinentry, PromptKind::Tty],
             pinentry_program: None,
             lock_on: vec![LockEvent::ScreenLock, LockEvent::Sleep],
-            warn_before: Some(HOUR / 2),
-            consent: HOUR,
+            warn_before: Some(Duration::from_mins(30)),
+            consent: Duration::from_hours(1),
         }
     }
 }

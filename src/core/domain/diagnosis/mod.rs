@@ -22,7 +22,7 @@ pub mod refusal;
 
 pub use explain::{explain, narrow_session_policy};
 
-use super::error::Kind;
+use super::error::{Kind, UserError};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -143,7 +143,7 @@ impl Certainty {
 }
 
 /// What is wrong.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum Cause {
     /// The agent does not run, and none can be started.
@@ -284,6 +284,12 @@ impl Finding {
     pub fn new(cause: Cause, link: LinkKind, certainty: Certainty, what: impl Into<String>) -> Self {
         let what = what.into();
         Self { cause, link, of: None, certainty, kind: Kind::Refused, what, account: None, change: None, fix: None }
+    }
+
+    /// Makes a finding of an error; its hint is the fix.
+    pub fn of_error(cause: Cause, link: LinkKind, error: &UserError) -> Self {
+        let finding = Self::new(cause, link, Certainty::Certain, &error.message);
+        Self { kind: error.kind, fix: error.hint.clone(), ..finding }
     }
 
     /// Sets its class.
