@@ -10,11 +10,12 @@ use super::redact::redact;
 use rolecall_core::domain::arn::RoleArn;
 use rolecall_core::domain::catalogue::AwsSettings;
 use rolecall_core::domain::credential::Session;
+use rolecall_core::domain::diagnosis::refusal::{self, Refusal};
 use rolecall_core::domain::error::{Kind, UserError, printable};
 use rolecall_core::domain::regions;
 use rolecall_core::domain::remedy::Remedy;
 use rolecall_platform::os::SET_CLOCK;
-use rolecall_ports::{Refusal, Retryability, TokenError};
+use rolecall_ports::{self as ports, Retryability, TokenError};
 
 /// A service of AWS.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -178,8 +179,7 @@ pub(crate) fn classify(failure: &Failure, asked: &CallContext<'_>) -> TokenError
     let words = redact(failure.message.as_deref().unwrap_or_default(), asked.secrets, 300);
     let (message, verdict) = match (failure.class, &code) {
         (Class::Refused, Some(code)) => {
-            let whole = failure.message.as_deref().unwrap_or_default();
-            let verdict = of_code(code, &whole.to_ascii_lowercase(), failure.status, asked);
+            let verdict = of_code(code, failure.message.as_deref().unwrap_or_default(), failure.status, asked);
             let said = if verdict.kind == Kind::Refused { "AWS refused to" } else { "AWS could not" };
             let reason = if words.is_empty() { String::new() } else { format!(": {}", words.trim_end_matches('.')) };
             (format!("{said} {}{reason} ({code}{})", what(asked), id_of(request_id.as_deref())), verdict)
@@ -200,8 +200,9 @@ pub(crate) fn classify(failure: &Failure, asked: &CallContext<'_>) -> TokenError
     };
     let unproxied = !asked.proxied && may_need_proxy(failure.class);
     let report = UserError { kind: verdict.kind, message, hint: verdict.hint, unproxied };
-    let refusal =
-        code.is_some().then(|| Box::new(Refusal { words, remedy: verdict.remedy, is_throttled: verdict.is_throttled }));
+    let refusal = code
+        .is_some()
+        .then(|| Box::new(ports::Refusal { words, remedy: verdict.remedy, is_throttled: verdict.is_throttled }));
     TokenError { report, refusal, outlook: verdict.outlook, code, request_id }
 }
 
@@ -252,16 +253,17 @@ fn clock_hint() -> String {
 }
 
 /// The codes of IAM User Guide "AWS STS API: common errors" and of the operations' own pages.
-fn of_code(code: &str, words: &str, status: Option<u16>, asked: &CallContext<'_>) -> Classification {
+fn of_code(code: &str, message: &str, status: Option<u16>, asked: &CallContext<'_>) -> Classification {
     use Retryability::{Permanent, SignerExpired, Transient};
     let code = code.strip_suffix("Exception").unwrap_or(code);
     let no = Classification::refused;
-    if let Some((kind, outlook, hint)) = crate::sts::web_identity::verdict(code, words, asked) {
+    let refusal = refusal::read(code, message);
+    if let Some((kind, outlook, hint)) = crate::sts::web_identity::verdict(code, refusal, asked) {
         return Classification { kind, outlook, hint: Some(hint), remedy: None, is_throttled: false };
     }
     let later = |hint: &str| Classification { kind: Kind::Unreachable, ..no(Transient, hint.to_owned()) };
     match code {
-        "AccessDenied" => denied(words, asked),
+        "AccessDenied" => denied(refusal, message, asked),
         // The base session is over, whichever way AWS says it; a long-term key cannot be.
         "ExpiredToken" | "InvalidClientTokenId" | "UnrecognizedClient" | "InvalidAccessKeyId" if asked.by_session => {
             no(SignerExpired, "run it again: the session that signed the call is no longer valid".into())
@@ -270,13 +272,9 @@ fn of_code(code: &str, words: &str, status: Option<u16>, asked: &CallContext<'_>
             let opt_in_region = regions::must_be_enabled(asked.region).then(|| asked.region.to_owned());
             Classification::remedied(Remedy::UnknownKey { opt_in_region })
         }
-        "RequestExpired" | "RequestTimeTooSkewed" | "RequestInTheFuture" | "SignatureExpired" => {
-            no(Transient, clock_hint())
-        }
+        _ if refusal == Refusal::Clock => no(Transient, clock_hint()),
         "SignatureDoesNotMatch" | "InvalidSignature" | "IncompleteSignature" | "AuthFailure" => {
-            if words.contains("expired") || words.contains("not yet current") {
-                no(Transient, clock_hint())
-            } else if words.contains("credential should be scoped") {
+            if refusal == Refusal::Scope {
                 let hint = "the host belongs to another Region or service: compare `region` with";
                 no(Permanent, format!("{hint} `{}` under `[aws]`", asked.call.service().endpoint_key()))
             } else if asked.by_session {
@@ -288,7 +286,7 @@ fn of_code(code: &str, words: &str, status: Option<u16>, asked: &CallContext<'_>
         "RegionDisabled" | "OptInRequired" => {
             no(Permanent, format!("enable STS for {} in IAM's account settings, or set another `region`", asked.region))
         }
-        "ValidationError" | "Validation" | "InvalidParameterValue" => invalid(words, asked),
+        "ValidationError" | "Validation" | "InvalidParameterValue" => invalid(refusal, asked),
         "MalformedPolicyDocument" => no(Permanent, "correct the role's `policy`: it must be a JSON policy".into()),
         "PackedPolicyTooLarge" => no(Permanent, "shorten the role's `policy`, `policy_arns` or `session_tags`".into()),
         // A quota, where elsewhere it is a rate: it stays until a key is deleted.
@@ -321,50 +319,48 @@ const THROTTLES: [&str; 6] = [
 /// What to do about an outage.
 pub(super) const AWS_IS_ILL: &str = "try again in a moment; https://health.aws.amazon.com shows outages";
 
-fn denied(words: &str, asked: &CallContext<'_>) -> Classification {
-    let no = Classification::refused;
-    if words.contains("multifactorauthentication") {
-        if words.contains("invalid mfa one time pass code") {
-            return no(Retryability::WrongCode, "wait for the device's next code: each is accepted once".into());
-        }
+fn denied(refusal: Refusal, message: &str, asked: &CallContext<'_>) -> Classification {
+    let no = |hint: String| Classification::refused(Retryability::Permanent, hint);
+    if refusal == Refusal::MfaCode {
+        let hint = "wait for the device's next code: each is accepted once";
+        return Classification::refused(Retryability::WrongCode, hint.into());
+    }
+    if refusal == Refusal::Mfa {
         let hint = "if the device was replaced, set `mfa_serial` to the new one's ARN: `aws iam list-mfa-devices`";
-        return no(Retryability::Permanent, hint.into());
+        return no(hint.into());
     }
     if asked.call.service() == Service::Iam {
-        // Which statement is missing is said by whoever knows the user.
-        return no(Retryability::Permanent, "the user's own policy must allow it".into());
+        // The caller knows the user, and which statement is missing.
+        return no("the user's own policy must allow it".into());
     }
     let Call::AssumeRole(role) = asked.call else {
-        return no(Retryability::Permanent, "an administrator's policy denies this call; ask them".into());
+        return no("an administrator's policy denies this call; ask them".into());
     };
-    for (action, key) in [("sts:tagsession", "session_tags"), ("sts:setsourceidentity", "source_identity")] {
-        if words.contains(action) {
-            let hint = format!("the role's trust policy must allow {action} too, or remove `{key}` from the role");
-            return no(Retryability::Permanent, hint);
+    let (action, key) = match refusal::denied_to_session(message) {
+        Some(Refusal::TagSession) => ("sts:tagsession", "session_tags"),
+        Some(_) => ("sts:setsourceidentity", "source_identity"),
+        None => {
+            let is_explicit = matches!(refusal, Refusal::Denied(_));
+            return Classification::remedied(Remedy::AssumeDenied { role: role.clone(), is_explicit });
         }
-    }
-    Classification::remedied(Remedy::AssumeDenied { role: role.clone(), is_explicit: words.contains("explicit deny") })
+    };
+    no(format!("the role's trust policy must allow {action} too, or remove `{key}` from the role"))
 }
 
-fn invalid(words: &str, asked: &CallContext<'_>) -> Classification {
-    let no = Classification::refused;
-    if words.contains("tokencode") {
-        return no(Retryability::WrongCode, "type the six digits that the device shows".into());
+fn invalid(refusal: Refusal, asked: &CallContext<'_>) -> Classification {
+    let no = |hint: String| Classification::refused(Retryability::Permanent, hint);
+    match (refusal, asked.call) {
+        (Refusal::MfaCodeFormat, _) => {
+            Classification::refused(Retryability::WrongCode, "type the six digits that the device shows".into())
+        }
+        (Refusal::OverChain, _) => no("set the role's `duration` to \"1h\", AWS's limit for chained roles".into()),
+        (Refusal::OverMaximum, Call::AssumeRole(role) | Call::WebIdentity(role)) => {
+            let role = role.trust_policy_command();
+            no(format!("set the role's `duration` to at most its MaxSessionDuration: {role}"))
+        }
+        (Refusal::OverMaximum, _) => no("set the identity's `mfa_session` between 15m and 36h".into()),
+        _ => no("correct the setting that AWS names: `rolecall role list`".into()),
     }
-    if words.contains("durationseconds") {
-        return match asked.call {
-            _ if words.contains("chaining") || words.contains("1 hour") => {
-                no(Retryability::Permanent, "set the role's `duration` to \"1h\", AWS's limit for chained roles".into())
-            }
-            Call::AssumeRole(role) | Call::WebIdentity(role) => {
-                let role = role.trust_policy_command();
-                let hint = format!("set the role's `duration` to at most its MaxSessionDuration: {role}");
-                no(Retryability::Permanent, hint)
-            }
-            _ => no(Retryability::Permanent, "set the identity's `mfa_session` between 15m and 36h".into()),
-        };
-    }
-    no(Retryability::Permanent, "correct the setting that AWS names: `rolecall role list`".into())
 }
 
 #[cfg(test)]

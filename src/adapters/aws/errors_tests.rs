@@ -6,19 +6,22 @@ use Retryability::{Permanent, SignerExpired, Transient, WrongCode};
 const ROLE: &str = "arn:aws:iam::222222222222:role/AssumedRole";
 const SECRET: &str = "wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY";
 
-fn tell(failure: &Failure, by_session: bool, proxied: bool) -> TokenError {
-    let role = RoleArn::new(ROLE).expect("valid");
-    let asked = CallContext {
-        call: Call::AssumeRole(&role),
+fn asked(call: Call<'_>, by_session: bool, proxied: bool) -> CallContext<'_> {
+    CallContext {
+        call,
         host: "sts.eu-central-1.amazonaws.com",
         region: "eu-central-1",
         key_id: "AKIAIOSFODNN7EXAMPLE",
         by_session,
         proxied,
         proxy_user: None,
-        secrets: &[SECRET, "123456"],
-    };
-    classify(failure, &asked)
+        secrets: &[SECRET, "123456", "eyJ.canary.x"],
+    }
+}
+
+fn tell(failure: &Failure, by_session: bool, proxied: bool) -> TokenError {
+    let role = RoleArn::new(ROLE).expect("valid");
+    classify(failure, &asked(Call::AssumeRole(&role), by_session, proxied))
 }
 
 fn hint_of(error: &TokenError) -> Option<String> {
@@ -39,16 +42,7 @@ fn answered(status: u16, code: &str, message: &str) -> Failure {
 #[test]
 fn a_refused_web_identity_token_is_told_by_what_to_do_about_it() {
     let role = RoleArn::new(ROLE).expect("valid");
-    let asked = CallContext {
-        call: Call::WebIdentity(&role),
-        host: "sts.eu-central-1.amazonaws.com",
-        region: "eu-central-1",
-        key_id: "",
-        by_session: false,
-        proxied: false,
-        proxy_user: None,
-        secrets: &["eyJ.canary.x"],
-    };
+    let asked = asked(Call::WebIdentity(&role), false, false);
     for (status, code, words, outlook, hint) in [
         (403, "AccessDenied", "Not authorized to perform sts:AssumeRoleWithWebIdentity", Permanent, "trust policy"),
         (400, "ExpiredTokenException", "Token expired: current date/time", Transient, "`web_identity_token_file`"),
@@ -319,23 +313,14 @@ fn wording_of_every_error_is_as_in_the_file() {
         let UserError { message, hint, .. } = error.clone().told("auth");
         let _ = writeln!(page, "{title}\n  {message}\n  hint: {}\n", hint.as_deref().unwrap_or("-"));
     };
-    let asked = |call, region, by_session, proxied| CallContext {
-        call,
-        host: "sts.eu-central-1.amazonaws.com",
-        region,
-        key_id: "AKIAIOSFODNN7EXAMPLE",
-        by_session,
-        proxied,
-        proxy_user: None,
-        secrets: &[SECRET, "123456"],
-    };
+    let opt_in = |call, by_session| CallContext { region: "af-south-1", ..asked(call, by_session, false) };
     let mut answers: Vec<_> = SAID.iter().map(|&(status, code, words, ..)| (status, code, words)).collect();
     answers.push((400, "NewlyInvented", ""));
     answers.dedup();
     for (status, code, words) in answers {
         for call in calls {
             for (signer, by_session) in [("a key", false), ("a session", true)] {
-                let error = classify(&answered(status, code, words), &asked(call, "af-south-1", by_session, false));
+                let error = classify(&answered(status, code, words), &opt_in(call, by_session));
                 add(&format!("{status} {code}, {words:?}, signed by {signer}:"), &error);
             }
         }
@@ -347,7 +332,7 @@ fn wording_of_every_error_is_as_in_the_file() {
         InvalidIdentityToken IDPRejectedClaim";
     for code in codes.split_whitespace() {
         for call in [Call::AssumeRole(&role), Call::CreateAccessKey("richard")] {
-            let error = classify(&answered(400, code, "words of AWS"), &asked(call, "af-south-1", false, false));
+            let error = classify(&answered(400, code, "words of AWS"), &opt_in(call, false));
             add(&format!("400 {code}:"), &error);
         }
     }
@@ -368,8 +353,7 @@ fn wording_of_every_error_is_as_in_the_file() {
         C::Network,
     ] {
         for (way, proxied) in [("directly", false), ("by a proxy", true)] {
-            let asked = asked(Call::AssumeRole(&role), "eu-central-1", false, proxied);
-            add(&format!("{class:?}, {way}:"), &classify(&Failure::without_answer(class), &asked));
+            add(&format!("{class:?}, {way}:"), &tell(&Failure::without_answer(class), false, proxied));
         }
     }
     crate::blessed::check(env!("CARGO_MANIFEST_DIR"), "aws/wording.txt", &page);

@@ -52,7 +52,7 @@ impl Sts {
             Ok(output) => output,
             Err(error) => {
                 let failure = Failure::of(&error);
-                note(probe.skew(), obstacle(&failure));
+                note(probe.skew(), obstacle(&failure, asked.proxied));
                 return Err(errors::classify(&failure, &asked));
             }
         };
@@ -76,8 +76,8 @@ fn identity(account: Option<String>, arn: Option<String>, user_id: Option<String
     (account_of(&arn).as_ref() == Some(&account)).then_some(CallerIdentity { account, arn, user_id })
 }
 
-/// Tells what stood in the way of a call; nothing where AWS itself said no.
-fn obstacle(failure: &Failure) -> Option<Obstacle> {
+/// Returns what kept a call from AWS; `None` if AWS rejected it. On the way to a proxy, the proxy is the obstacle.
+fn obstacle(failure: &Failure, proxied: bool) -> Option<Obstacle> {
     match failure.class {
         Class::Refused if failure.status.is_none_or(|status| status < 500) => None,
         Class::Refused | Class::Garbled | Class::TooLarge => Some(Obstacle::Answer),
@@ -90,7 +90,7 @@ fn obstacle(failure: &Failure) -> Option<Obstacle> {
         | Class::NoListener
         | Class::NoRoute
         | Class::Cut
-        | Class::Network => Some(Obstacle::Way),
+        | Class::Network => Some(if proxied { Obstacle::Proxy } else { Obstacle::Way }),
     }
 }
 
@@ -104,10 +104,7 @@ impl Probes for Sts {
         let seen = Mutex::new((TimeDelta::zero(), None));
         let who = in_time(Call::CallerIdentity, id, self.look(aws, signer, region, &seen)).await;
         let (skew, obstacle) = seen.into_inner().unwrap_or_else(std::sync::PoisonError::into_inner);
-        // What stands between here and a proxy is the proxy's to mend.
-        let proxied = aws.https_proxy.is_some() && obstacle == Some(Obstacle::Way);
-        let names_proxy = who.as_ref().is_err_and(|error| error.report.message.contains("proxy"));
-        ServiceCheck { who, skew, obstacle: if proxied && names_proxy { Some(Obstacle::Proxy) } else { obstacle } }
+        ServiceCheck { who, skew, obstacle }
     }
 
     async fn list_buckets(&self, aws: &Arc<AwsSettings>, session: &Session, region: &str) -> Result<(), TokenError> {

@@ -6,6 +6,7 @@ use crate::aws::errors::{Call, CallContext};
 use crate::aws::response_interceptor::ResponseInterceptor;
 use aws_sdk_sts::operation::RequestId;
 use rolecall_core::domain::catalogue::AwsSettings;
+use rolecall_core::domain::diagnosis::refusal::Refusal;
 use rolecall_core::domain::error::Kind;
 use rolecall_core::domain::secret::WebToken;
 use rolecall_core::domain::source::WebIdentity;
@@ -45,7 +46,7 @@ impl Sts {
 }
 
 /// Tells what a refusal means that only this call meets (STS API reference, AssumeRoleWithWebIdentity, "Errors").
-pub(crate) fn verdict(code: &str, words: &str, asked: &CallContext<'_>) -> Option<(Kind, Retryability, String)> {
+pub(crate) fn verdict(code: &str, refusal: Refusal, asked: &CallContext<'_>) -> Option<(Kind, Retryability, String)> {
     let Call::WebIdentity(role) = asked.call else { return None };
     let trust = format!(
         "compare the role's trust policy with the token's issuer, audience and subject: {}",
@@ -57,7 +58,7 @@ pub(crate) fn verdict(code: &str, words: &str, asked: &CallContext<'_>) -> Optio
         "ExpiredToken" | "ExpiredTokenException" => {
             (Retryability::Transient, "see whether what renews `web_identity_token_file` still runs".to_owned())
         }
-        "InvalidIdentityToken" if words.contains("provider") => (
+        "InvalidIdentityToken" if refusal == Refusal::NoProvider => (
             Retryability::Permanent,
             "make an identity provider for the token's issuer: `aws iam create-open-id-connect-provider`".to_owned(),
         ),

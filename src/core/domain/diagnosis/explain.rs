@@ -23,7 +23,7 @@ pub fn explain(attempt: &Attempt) -> Vec<Finding> {
         Refusal::OverChain => vec![over_chain(attempt)],
         Refusal::BadPolicy => vec![bad_policy(attempt)],
         Refusal::Region => vec![region(attempt)],
-        Refusal::Mfa => vec![mfa_refused(attempt)],
+        Refusal::Mfa | Refusal::MfaCode => vec![mfa_refused(attempt)],
         Refusal::TagSession => vec![session_action(attempt, Cause::SessionTags, "sts:TagSession", "session_tags")],
         Refusal::SetSourceIdentity => {
             vec![session_action(attempt, Cause::SourceIdentity, "sts:SetSourceIdentity", "source_identity")]
@@ -35,7 +35,7 @@ pub fn explain(attempt: &Attempt) -> Vec<Finding> {
         Refusal::NotAllowed(PolicyKind::Boundary | PolicyKind::Organization) => vec![guardrail(attempt, Certain)],
         Refusal::Denied(kind) => vec![denied(attempt, kind)],
         Refusal::Bare | Refusal::NotAllowed(PolicyKind::Trust | PolicyKind::Other) => bare(attempt),
-        Refusal::Other => {
+        Refusal::MfaCodeFormat | Refusal::Clock | Refusal::Scope | Refusal::NoProvider | Refusal::Other => {
             vec![Finding::new(Cause::Other, LinkKind::Trust, Certain, &attempt.words)]
         }
     };

@@ -1,8 +1,8 @@
-//! What AWS's own words about a refusal give away.
+//! What the code and the message of an AWS error mean. The adapter words its errors by this, and `doctor` its findings.
 //!
 //! IAM User Guide, "Troubleshoot access denied error messages": the reason stands at the end, after "because no … policy
 //! allows" or "with an explicit deny in …". Across accounts AWS mostly leaves it out, and what is left looks the same for
-//! a role that is not there, one that does not trust us, and one that wants an external id or MFA.
+//! a role that is not there, one that does not trust the caller, and one that requires an external ID or MFA.
 
 /// Which kind of policy a refusal speaks of.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -21,52 +21,82 @@ pub enum PolicyKind {
     Other,
 }
 
-/// What a refusal says.
+/// What an error of AWS means.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Refusal {
     /// No policy of this kind allows the action.
     NotAllowed(PolicyKind),
-    /// A policy of this kind denies it outright.
+    /// A policy of this kind denies it explicitly.
     Denied(PolicyKind),
     /// The session may not have tags.
     TagSession,
     /// The session may not have a source identity.
     SetSourceIdentity,
-    /// The code or the device is wrong.
+    /// The MFA device is wrong, or a code is missing.
     Mfa,
+    /// The MFA code is wrong or was used before.
+    MfaCode,
+    /// The MFA code is not six digits.
+    MfaCodeFormat,
     /// Longer than the role allows.
     OverMaximum,
     /// Longer than a chain may be.
     OverChain,
-    /// The session policy is none, or too large.
+    /// The session policy is invalid or too large.
     BadPolicy,
-    /// STS is switched off in the region.
+    /// STS is not active in the Region.
     Region,
-    /// Nothing beside the refusal itself.
+    /// The signature is too old, or from the future.
+    Clock,
+    /// The signature is for another Region or service.
+    Scope,
+    /// The account has no identity provider for the issuer of the token.
+    NoProvider,
+    /// Access is denied without a reason.
     Bare,
-    /// A refusal of another kind.
+    /// An error of another kind.
     Other,
 }
 
-/// Reads AWS's code and words.
-pub fn read(code: &str, words: &str) -> Refusal {
-    let words = words.to_ascii_lowercase();
+/// Reads the code and the message of an error.
+pub fn read(code: &str, message: &str) -> Refusal {
+    let words = message.to_ascii_lowercase();
     let has = |part: &str| words.contains(part);
     match code.strip_suffix("Exception").unwrap_or(code) {
         "MalformedPolicyDocument" | "PackedPolicyTooLarge" => Refusal::BadPolicy,
         "RegionDisabled" | "OptInRequired" => Refusal::Region,
-        "ValidationError" | "Validation" | "InvalidParameterValue" if has("durationseconds") => {
-            if has("chaining") || has("1 hour") { Refusal::OverChain } else { Refusal::OverMaximum }
-        }
+        "RequestExpired" | "RequestTimeTooSkewed" | "RequestInTheFuture" | "SignatureExpired" => Refusal::Clock,
+        "SignatureDoesNotMatch" | "InvalidSignature" | "IncompleteSignature" | "AuthFailure" => match () {
+            () if has("expired") || has("not yet current") => Refusal::Clock,
+            () if has("credential should be scoped") => Refusal::Scope,
+            () => Refusal::Other,
+        },
+        "ValidationError" | "Validation" | "InvalidParameterValue" => match () {
+            () if has("tokencode") => Refusal::MfaCodeFormat,
+            () if !has("durationseconds") => Refusal::Other,
+            () if has("chaining") || has("1 hour") => Refusal::OverChain,
+            () => Refusal::OverMaximum,
+        },
+        "InvalidIdentityToken" if has("provider") => Refusal::NoProvider,
         "AccessDenied" => denied(&words),
         _ => Refusal::Other,
+    }
+}
+
+/// Returns what a session may not have, if access is denied because of that. The reason of the denial does not matter.
+pub fn denied_to_session(message: &str) -> Option<Refusal> {
+    let words = message.to_ascii_lowercase();
+    match () {
+        () if words.contains("sts:tagsession") => Some(Refusal::TagSession),
+        () if words.contains("sts:setsourceidentity") => Some(Refusal::SetSourceIdentity),
+        () => None,
     }
 }
 
 fn denied(words: &str) -> Refusal {
     let has = |part: &str| words.contains(part);
     if has("multifactorauthentication") {
-        return Refusal::Mfa;
+        return if has("invalid mfa one time pass code") { Refusal::MfaCode } else { Refusal::Mfa };
     }
     let kind = |text: &str| match () {
         () if text.starts_with("identity-based") => PolicyKind::Identity,
@@ -85,17 +115,9 @@ fn denied(words: &str) -> Refusal {
     if has("explicit deny") {
         return Refusal::Denied(PolicyKind::Other);
     }
-    // The role is refused before what is done to its session: an answer about that is about that alone.
-    if has("perform: sts:tagsession") {
-        return Refusal::TagSession;
-    }
-    if has("perform: sts:setsourceidentity") {
-        return Refusal::SetSourceIdentity;
-    }
-    match after("because no ") {
-        Some(rest) => Refusal::NotAllowed(kind(&rest)),
-        None => Refusal::Bare,
-    }
+    // AWS checks the role before its session: an error about the session is about that alone.
+    let bare = || after("because no ").map_or(Refusal::Bare, |rest| Refusal::NotAllowed(kind(&rest)));
+    denied_to_session(words).unwrap_or_else(bare)
 }
 
 #[cfg(test)]
@@ -103,7 +125,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn each_of_awss_endings_is_told_from_the_others() {
+    fn message_of_aws_is_read_by_its_end() {
         let asked = "User: arn:aws:iam::111111111111:user/u is not authorized to perform: sts:AssumeRole on resource: arn:aws:iam::222222222222:role/R";
         for (end, want) in [
             ("", Refusal::Bare),
@@ -146,7 +168,13 @@ mod tests {
                 "User: x is not authorized to perform: sts:SetSourceIdentity on resource: y",
                 Refusal::SetSourceIdentity,
             ),
-            ("AccessDenied", "MultiFactorAuthentication failed with invalid MFA one time pass code.", Refusal::Mfa),
+            ("AccessDenied", "MultiFactorAuthentication failed with invalid MFA one time pass code.", Refusal::MfaCode),
+            ("AccessDenied", "MultiFactorAuthentication failed, unable to validate MFA code.", Refusal::Mfa),
+            ("ValidationError", "Value '12345' at 'tokenCode' failed to satisfy constraint", Refusal::MfaCodeFormat),
+            ("SignatureDoesNotMatch", "Signature expired: 20261122T000000Z is now earlier than", Refusal::Clock),
+            ("SignatureDoesNotMatch", "Credential should be scoped to a valid region", Refusal::Scope),
+            ("SignatureDoesNotMatch", "The request signature we calculated does not match", Refusal::Other),
+            ("InvalidIdentityToken", "No OpenIDConnect provider found in your account", Refusal::NoProvider),
             (
                 "ValidationError",
                 "The requested DurationSeconds exceeds the MaxSessionDuration set for this role.",

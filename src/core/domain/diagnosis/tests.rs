@@ -69,6 +69,7 @@ fn what_aws_says_itself_is_certain() {
         (Refusal::BadPolicy, Cause::SessionPolicyInvalid),
         (Refusal::Region, Cause::RegionDisabled),
         (Refusal::Mfa, Cause::MfaRefused),
+        (Refusal::MfaCode, Cause::MfaRefused),
         (Refusal::TagSession, Cause::SessionTags),
         (Refusal::SetSourceIdentity, Cause::SourceIdentity),
         (Refusal::NotAllowed(PolicyKind::Identity), Cause::MissingIdentityPermission),
