@@ -7,7 +7,7 @@
 //! A path is named only if it means the same file to us: not that of a process with other mounts, in a container or in a
 //! namespace that it has made itself, where any file can lie at any path. Neither is a terminal of such a process.
 
-use super::proc::{Stat, has_our_mounts, has_our_root, process};
+use super::proc::{Stat, process, shares_mounts, shares_root};
 use super::terminal;
 use rolecall_core::domain::error::printable;
 use rolecall_core::domain::question::Device;
@@ -148,7 +148,7 @@ impl Caller {
         let is_still = Stat::read(&proc).is_some_and(|now| now.parent == stat.parent);
         let (parent, above) = if is_still { (parent, above) } else { (None, Some(UnknownProgram::Ended)) };
         let unnamed = own.or(above);
-        let has_device = door == CallerSocket::Own && own.is_none() && stat.tty != 0 && has_our_root(&proc);
+        let has_device = door == CallerSocket::Own && own.is_none() && stat.tty != 0 && shares_root(&proc);
         Self {
             pid: Some(pid),
             exe,
@@ -233,7 +233,7 @@ fn has_command(cmdline: &[u8]) -> bool {
 /// Names a process's program: by its path, if that means the same file here, or else by what the process calls itself, in
 /// brackets as ps(1) does. An agent that is confined lives in a user namespace of its own and sees no path.
 pub(super) fn program(proc: &Path) -> Program {
-    let why = match has_our_mounts(proc) {
+    let why = match shares_mounts(proc) {
         Ok(true) => match fs::read_link(proc.join("exe")) {
             Ok(path) => return (Some(named(&path)), None),
             Err(error) => unseen(&error),

@@ -20,9 +20,9 @@ pub(super) fn process(pid: i32) -> Option<PathBuf> {
     IS_OURS.then(|| Path::new("/proc").join(pid.to_string()))
 }
 
-/// Returns whether a process has our mounts, so that a path of its means the same file here. An error where that cannot be
-/// seen.
-pub(super) fn has_our_mounts(proc: &Path) -> io::Result<bool> {
+/// Returns whether a process has the mounts of the agent, so that its paths name the same files here. Fails if that is
+/// hidden.
+pub(super) fn shares_mounts(proc: &Path) -> io::Result<bool> {
     /// `None` on a kernel without namespaces, which has one set of mounts; empty where the agent cannot see its own.
     static OURS: LazyLock<Option<PathBuf>> = LazyLock::new(|| match fs::read_link("/proc/self/ns/mnt") {
         Ok(ours) => Some(ours),
@@ -32,8 +32,8 @@ pub(super) fn has_our_mounts(proc: &Path) -> io::Result<bool> {
     Ok(fs::read_link(proc.join("ns/mnt"))? == *ours)
 }
 
-/// Returns whether a process has our root directory.
-pub(super) fn has_our_root(proc: &Path) -> bool {
+/// Returns whether a process has the root directory of the agent.
+pub(super) fn shares_root(proc: &Path) -> bool {
     fs::read_link(proc.join("root")).is_ok_and(|root| root == Path::new("/"))
 }
 

@@ -50,15 +50,8 @@ pub(super) async fn status(agent: &Agent) -> Status {
     let mut roles: Vec<RoleStatus> = Vec::with_capacity(catalogue.roles.len());
     for role in catalogue.roles.values() {
         let glance = Plan::of(&catalogue, role.name.as_str()).ok().and_then(|plan| agent.cache.glance(plan.key()));
-        let mut shown = RoleStatus {
-            name: role.name.to_string(),
-            source: role.source.to_string(),
-            role_arn: role.role_arn.to_string(),
-            session: None,
-            error: None,
-            last_used: None,
-            last_caller: callers.get(role.name.as_str()).cloned(),
-        };
+        let last_caller = callers.get(role.name.as_str()).cloned();
+        let mut shown = RoleStatus { last_caller, ..RoleStatus::of(role) };
         if let Some(glance) = glance {
             shown.session = session(&glance, now);
             shown.last_used =
@@ -80,12 +73,10 @@ pub(super) async fn status(agent: &Agent) -> Status {
         .identities
         .values()
         .map(|identity| IdentityStatus {
-            name: identity.name.to_string(),
-            kind: identity.kind.as_str().to_owned(),
-            mfa_serial: identity.mfa_serial.as_ref().map(|serial| serial.as_str().to_owned()),
             key: agent.keys.facts.age(identity, now.wall),
             session: key_of(agent, identity.name.as_str()).and_then(|key| session(&agent.cache.glance(&key)?, now)),
             error: identity.source.as_ref().and_then(|_| failure_of(agent, identity.name.as_str())),
+            ..IdentityStatus::of(identity)
         })
         .collect();
     identities.sort_by(|a, b| a.name.cmp(&b.name));

@@ -238,12 +238,8 @@ mod tests {
             arn: Some("arn:aws:iam::111111111111:user/staff/richard".into()),
             account: Some("111111111111".into()),
             stored: DateTime::from_timestamp(1_795_305_600, 0),
-            created: None,
-            first: None,
             mfa_serial: Some("arn:aws:iam::111111111111:mfa/richard".into()),
-            totp: false,
-            error: None,
-            warnings: Vec::new(),
+            ..KeyStatus::default()
         }
     }
 

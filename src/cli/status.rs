@@ -61,19 +61,7 @@ struct StatusInput {
 #[derive(Debug)]
 enum State {
     Agent(Box<Status>),
-    NoAgent(Configured),
-}
-
-/// The names in the configuration, as far as it can be read.
-#[derive(Debug)]
-struct Configured {
-    /// The file.
-    config: String,
-    /// The directory of a separate world.
-    world: Option<String>,
-    warnings: Vec<UserError>,
-    identities: Vec<IdentityStatus>,
-    roles: Vec<RoleStatus>,
+    NoAgent(WithoutAgent),
 }
 
 /// What `status --json` prints.
@@ -83,32 +71,32 @@ pub(super) enum Shown<'a> {
     /// Where an agent runs.
     Agent(&'a Status),
     /// Where none does.
-    NoAgent(WithoutAgent<'a>),
+    NoAgent(&'a WithoutAgent),
 }
 
 /// The same field names as in [`Status`], without what only an agent knows.
-#[derive(Serialize, JsonSchema)]
-pub(super) struct WithoutAgent<'a> {
+#[derive(Debug, Serialize, JsonSchema)]
+pub(super) struct WithoutAgent {
     /// Always `null`: none is running.
     agent: Option<()>,
     /// The file that the next one reads.
-    config: &'a str,
+    config: String,
     /// The directory of the separate world that this is; absent in the one that every caller of the user shares.
     #[serde(skip_serializing_if = "Option::is_none")]
-    world: Option<&'a str>,
+    world: Option<String>,
     /// What a person should know, most urgent first.
-    warnings: &'a [UserError],
+    warnings: Vec<UserError>,
     /// By name.
-    identities: &'a [IdentityStatus],
+    identities: Vec<IdentityStatus>,
     /// By name.
-    roles: &'a [RoleStatus],
+    roles: Vec<RoleStatus>,
 }
 
 impl StatusInput {
     /// Looks, without starting an agent.
     fn look(paths: &Paths) -> Result<Self, UserError> {
         let state = match client::connect_running(paths)? {
-            None => State::NoAgent(Configured::read(paths)),
+            None => State::NoAgent(WithoutAgent::read(paths)),
             Some(_) => match client::ask(paths, Request::Status, Context::from_env(), Autostart::No)? {
                 Answer::Status(status) => State::Agent(status),
                 _ => return Err(client::odd_answer()),
@@ -122,19 +110,12 @@ impl StatusInput {
     fn json(&self) -> Shown<'_> {
         match &self.state {
             State::Agent(status) => Shown::Agent(status),
-            State::NoAgent(Configured { config, world, warnings, identities, roles }) => Shown::NoAgent(WithoutAgent {
-                agent: None,
-                config,
-                world: world.as_deref(),
-                warnings,
-                identities,
-                roles,
-            }),
+            State::NoAgent(seen) => Shown::NoAgent(seen),
         }
     }
 }
 
-impl Configured {
+impl WithoutAgent {
     fn read(paths: &Paths) -> Self {
         let (catalogue, warnings) = match config_file::load(paths) {
             Ok(catalogue) => (catalogue, Vec::new()),
@@ -142,41 +123,18 @@ impl Configured {
         };
         let (identities, roles) = (identities(&catalogue), roles(&catalogue));
         let world = paths.world.as_ref().map(|world| world.display().to_string());
-        Self { config: paths.config.display().to_string(), world, warnings, identities, roles }
+        Self { agent: None, config: paths.config.display().to_string(), world, warnings, identities, roles }
     }
 }
 
 fn identities(catalogue: &Config) -> Vec<IdentityStatus> {
-    let mut all: Vec<IdentityStatus> = catalogue
-        .identities
-        .values()
-        .map(|identity| IdentityStatus {
-            name: identity.name.to_string(),
-            kind: identity.kind.as_str().to_owned(),
-            mfa_serial: identity.mfa_serial.as_ref().map(|serial| serial.as_str().to_owned()),
-            key: None,
-            session: None,
-            error: None,
-        })
-        .collect();
+    let mut all: Vec<IdentityStatus> = catalogue.identities.values().map(IdentityStatus::of).collect();
     all.sort_by(|a, b| a.name.cmp(&b.name));
     all
 }
 
 fn roles(catalogue: &Config) -> Vec<RoleStatus> {
-    let mut all: Vec<RoleStatus> = catalogue
-        .roles
-        .values()
-        .map(|role| RoleStatus {
-            name: role.name.to_string(),
-            source: role.source.to_string(),
-            role_arn: role.role_arn.as_str().to_owned(),
-            session: None,
-            error: None,
-            last_used: None,
-            last_caller: None,
-        })
-        .collect();
+    let mut all: Vec<RoleStatus> = catalogue.roles.values().map(RoleStatus::of).collect();
     all.sort_by(|a, b| a.name.cmp(&b.name));
     all
 }

@@ -161,7 +161,7 @@ impl<'a, 'r> Rotation<'a, 'r> {
         let next = stored.next.as_ref().map(|next| next.key.id.clone());
         let Some(mut entry) = entry.filter(|entry| entry.user == stored.arn) else {
             let Some(new) = next else { return Ok(None) };
-            if self.is_gone(&new).await? {
+            if self.clear_if_deleted(&new).await? {
                 return Ok(None);
             }
             // The vault holds a key that only a rotation of ours can have put there.
@@ -175,7 +175,7 @@ impl<'a, 'r> Rotation<'a, 'r> {
         let from = entry.step;
         self.step("resume", &format!("an earlier rotation stands at `{}`", from.as_str()), None).await;
         if let Some(new) = next.filter(|next| entry.new.as_ref() == Some(next) && stored.key.id == entry.old) {
-            if self.is_gone(&new).await? {
+            if self.clear_if_deleted(&new).await? {
                 self.forget().await?;
                 return Ok(None);
             }
@@ -191,9 +191,9 @@ impl<'a, 'r> Rotation<'a, 'r> {
         Ok(Some(entry))
     }
 
-    /// Tells whether AWS has no such key (any more); then the vault forgets it. It is the one beside the key in use, so that
-    /// nothing depends on it: a write that was given up on may have come through after its key was taken back.
-    async fn is_gone(&mut self, next: &str) -> Result<bool, UserError> {
+    /// Clears the key beside the key in use if AWS does not have it (any more), and returns whether that is so. Nothing
+    /// depends on it: a write that was given up on may have come through after its key was taken back.
+    async fn clear_if_deleted(&mut self, next: &str) -> Result<bool, UserError> {
         if self.list().await?.keys.iter().any(|key| key.id == next) {
             return Ok(false);
         }

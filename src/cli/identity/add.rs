@@ -297,13 +297,7 @@ mod tests {
             access_key_id: Some("AKIAIOSFODNN7EXAMPLE".into()),
             arn: Some("arn:aws:iam::111111111111:user/richard".into()),
             account: Some("111111111111".into()),
-            stored: None,
-            created: None,
-            first: None,
-            mfa_serial: None,
-            totp: false,
-            error: None,
-            warnings: Vec::new(),
+            ..KeyStatus::default()
         };
         let text = said("/x/config.toml", &stored, Some(&csv));
         assert!(text.starts_with("auth: user richard in account 111111111111\n"), "{text}");

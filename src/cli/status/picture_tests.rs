@@ -238,7 +238,8 @@ fn no_agent_shows_the_names_that_are_configured() {
     )
     .expect("valid");
     let draw = |identities, roles| {
-        let configured = Configured { config: "/c".into(), world: None, warnings: Vec::new(), identities, roles };
+        let configured =
+            WithoutAgent { agent: None, config: "/c".into(), world: None, warnings: Vec::new(), identities, roles };
         let seen = StatusInput { problems: Problems::default(), state: State::NoAgent(configured) };
         line::paint(&lines(&seen, Screen::default()), Screen::default())
     };

@@ -4,7 +4,7 @@
 //! stands first and what they seldom need last.
 
 use super::tree::{self, base_name};
-use super::{Configured, State, StatusInput};
+use super::{State, StatusInput, WithoutAgent};
 use crate::config_file::Problems;
 use crate::line::Line;
 use crate::output::{Screen, Style, labelled, remark_lines, span};
@@ -39,7 +39,7 @@ pub(super) fn lines(seen: &StatusInput, screen: Screen) -> Vec<Line> {
             page.sockets(&status.sockets, status.agent.now);
             page.agent(status);
         }
-        State::NoAgent(Configured { config, world, warnings, identities, roles }) => {
+        State::NoAgent(WithoutAgent { config, world, warnings, identities, roles, .. }) => {
             page.problems(&seen.problems);
             page.warnings(warnings, &seen.problems);
             page.block(tree::lines(identities, roles, None, warnings, screen));

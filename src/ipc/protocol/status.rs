@@ -2,6 +2,7 @@
 
 use super::message::EndpointForm;
 use chrono::{DateTime, Utc};
+use rolecall_core::domain::catalogue::{Identity, Role};
 use rolecall_core::domain::error::UserError;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -146,6 +147,20 @@ pub struct IdentityStatus {
     pub error: Option<UserError>,
 }
 
+impl IdentityStatus {
+    /// Returns what the configuration contains of an identity.
+    pub fn of(identity: &Identity) -> Self {
+        Self {
+            name: identity.name.to_string(),
+            kind: identity.kind.as_str().to_owned(),
+            mfa_serial: identity.mfa_serial.as_ref().map(|serial| serial.as_str().to_owned()),
+            key: None,
+            session: None,
+            error: None,
+        }
+    }
+}
+
 /// How old an identity's access key is; empty where the vault has not been open yet.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct KeyAge {
@@ -206,6 +221,21 @@ pub struct RoleStatus {
     pub last_caller: Option<String>,
 }
 
+impl RoleStatus {
+    /// Returns what the configuration contains of a role.
+    pub fn of(role: &Role) -> Self {
+        Self {
+            name: role.name.to_string(),
+            source: role.source.to_string(),
+            role_arn: role.role_arn.to_string(),
+            session: None,
+            error: None,
+            last_used: None,
+            last_caller: None,
+        }
+    }
+}
+
 /// A further socket, which serves some roles' sessions and nothing else.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct SocketStatus {
@@ -241,7 +271,7 @@ pub struct SessionStatus {
 }
 
 /// A key in the vault; its secret stays where it is.
-#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
+#[derive(Clone, Debug, Default, Serialize, Deserialize, JsonSchema)]
 pub struct KeyStatus {
     /// The identity's name.
     pub identity: String,
