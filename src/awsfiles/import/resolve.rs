@@ -72,6 +72,8 @@ struct Resolver<'r, 's, 'a> {
     plan: Plan,
     /// What each profile is to those that name it as their source.
     known: HashMap<String, Outcome>,
+    /// The profiles whose source cannot be taken over.
+    stuck: HashSet<String>,
     /// The names that are given away.
     taken: HashSet<String>,
     /// The identity that has the key of this id.
@@ -87,6 +89,7 @@ impl<'r, 's, 'a> Resolver<'r, 's, 'a> {
             profiles,
             plan: Plan::default(),
             known: HashMap::new(),
+            stuck: HashSet::new(),
             taken: HashSet::new(),
             keys: HashMap::new(),
             machines: HashMap::new(),

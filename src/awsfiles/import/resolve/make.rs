@@ -31,7 +31,7 @@ impl<'s, 'a> Resolver<'_, 's, 'a> {
                 return Err("it has source_profile and credential_source, which exclude each other".into());
             }
             (Some(source), None) if source == profile.name => self.own_key(profile)?,
-            (Some(source), None) => self.known_of(source).map_err(|why| stands_on(source, why))?,
+            (Some(source), None) => self.known_of(source).map_err(|why| self.stuck_on(profile.name, source, why))?,
             (None, Some(word)) => self.machine(profile, word)?,
             // aws-vault and Granted: a stored key of the profile's own goes before all else.
             (None, None) if self.entry_of(profile.name).is_some() => self.own_key(profile)?,
@@ -221,6 +221,15 @@ impl<'s, 'a> Resolver<'_, 's, 'a> {
         Ok(Known { name, roles: 0 })
     }
 
+    /// Returns why a profile is not taken over if its source is not. The first profile of a chain that fails is named.
+    fn stuck_on(&mut self, profile: &str, source: &str, why: String) -> String {
+        self.stuck.insert(profile.to_owned());
+        if self.stuck.contains(source) {
+            return why;
+        }
+        format!("its source `{}` cannot be taken over: {why}", printable(source, SHOWN))
+    }
+
     /// Gives a name that nobody has, as near to the wish as can be.
     pub(super) fn give_name(&mut self, wish: &str) -> Result<Name, String> {
         let catalogue = self.scene.catalogue;
@@ -244,16 +253,6 @@ fn is_same(there: &Identity, origin: &Origin) -> bool {
             there.token_file.to_str() == Some(token_file) && there.role_arn.as_str() == role_arn
         }
         _ => false,
-    }
-}
-
-/// Says that a chain is broken further down; the first break is named, not every role on the way.
-fn stands_on(source: &str, why: String) -> String {
-    const BEGIN: &str = "its source `";
-    if why.starts_with(BEGIN) {
-        why
-    } else {
-        format!("{BEGIN}{}` cannot be taken over: {why}", printable(source, SHOWN))
     }
 }
 
