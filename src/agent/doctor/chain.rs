@@ -367,12 +367,8 @@ impl Diagnoser<'_, '_> {
         match &seen.who {
             Ok(who) => self.holds(LinkKind::Result, format!("GetCallerIdentity: {}", who.arn)),
             Err(error) => {
-                let finding = Finding::new(Cause::Other, LinkKind::Result, Certainty::Certain, &error.report.message);
-                let finding = finding
-                    .kind(error.report.kind)
-                    .fix(error.clone().told(&standing.party.name).hint.unwrap_or_default());
-                let text = error.report.message.clone();
-                self.breaks(finding, &text);
+                let report = error.clone().told(&standing.party.name);
+                self.breaks(Finding::of_error(Cause::Other, LinkKind::Result, &report), &report.message);
             }
         }
     }

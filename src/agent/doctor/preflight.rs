@@ -30,13 +30,7 @@ impl Diagnoser<'_, '_> {
     pub(super) async fn key_in_vault(&mut self) -> Option<(ActingPrincipal, usize)> {
         let identity = self.plan.identity.name.clone();
         let vault = self.broker.ports.vault.state().await;
-        let fails = |cause, report: &UserError| {
-            let finding = Finding::new(cause, LinkKind::Vault, Certainty::Certain, &report.message).kind(report.kind);
-            match &report.hint {
-                Some(hint) => finding.fix(hint),
-                None => finding,
-            }
-        };
+        let fails = |cause, report: &UserError| Finding::of_error(cause, LinkKind::Vault, report);
         match &vault {
             VaultState::Absent(why) => {
                 let report = UserError::new(Kind::Failed, format!("there is no vault: {why}"))
@@ -178,11 +172,7 @@ impl Diagnoser<'_, '_> {
             _ if self.plan.identity.source.is_some() => (Cause::SourceFailed, LinkKind::Key),
             _ => (Cause::Other, LinkKind::Key),
         };
-        let finding = Finding::new(cause, link, Certainty::Certain, &report.message).kind(report.kind);
-        let finding = match &report.hint {
-            Some(hint) => finding.fix(hint),
-            None => finding,
-        };
+        let finding = Finding::of_error(cause, link, report);
         let is_locked = report.kind == Kind::Locked;
         let state = if is_locked { State::Unproven } else { State::Broken };
         let text = if is_locked {
@@ -213,7 +203,7 @@ impl Diagnoser<'_, '_> {
         let off = clock(seen.skew, SET_CLOCK);
         if let Ok(who) = &seen.who {
             let text = key.and_then(|at| self.found.links.get(at)).map(|link| link.text.clone()).unwrap_or_default();
-            let known = if text.contains(&who.arn) { text } else { format!("{}; {text}", who.arn) };
+            let known = if standing.party.arn == who.arn { text } else { format!("{}; {text}", who.arn) };
             set_key(&mut self.found.links, State::Holds, Some(format!("AWS takes it: {known}")));
         }
         match &seen.who {
@@ -229,14 +219,12 @@ impl Diagnoser<'_, '_> {
         }
         match (&seen.who, seen.obstacle) {
             (Err(error), Some(obstacle)) => {
-                let text = error.report.message.clone();
-                self.breaks(unreachable(obstacle, &error.report), &text);
+                self.breaks(unreachable(obstacle, &error.report), &error.report.message);
                 None
             }
             (Err(error), None) if error.code.is_none() => {
-                let text = error.report.message.clone();
-                let finding = Finding::new(Cause::Config, LinkKind::Network, Certainty::Certain, &text);
-                self.breaks(finding.kind(error.report.kind).fix(error.report.hint.clone().unwrap_or_default()), &text);
+                let finding = Finding::of_error(Cause::Config, LinkKind::Network, &error.report);
+                self.breaks(finding, &error.report.message);
                 None
             }
             (Err(error), None) => {
@@ -275,8 +263,8 @@ impl Diagnoser<'_, '_> {
         }
         let is_signature = code.starts_with("SignatureDoesNotMatch") || code.starts_with("InvalidSignature");
         if !is_unknown_key(&code) && !is_signature {
-            let finding = Finding::new(Cause::Other, LinkKind::Key, Certainty::Certain, &error.report.message);
-            return vec![finding.fix(error.clone().told(&standing.party.name).hint.unwrap_or_default())];
+            let report = error.clone().told(&standing.party.name);
+            return vec![Finding::of_error(Cause::Other, LinkKind::Key, &report).kind(Kind::Refused)];
         }
         let listed = if is_signature { Listed::Unread } else { listing_of(self, &standing.party.arn, &key.id).await };
         let account = account_of(&standing.party.arn).map(|account| account.to_string()).unwrap_or_default();

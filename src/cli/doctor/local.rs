@@ -19,51 +19,45 @@ use rolecall_platform::paths::Paths;
 /// Set in what `rolecall exec` and `rolecall shell` start: what is there then is rolecall's own.
 const IN_A_ROLE: &str = "ROLECALL_ROLE";
 
-/// Reads the configuration and looks the name up; gives the catalogue where both are as they should be.
+/// Reads the configuration and looks the name up. Returns the catalogue if both are valid.
 pub(super) fn config(paths: &Paths, name: Option<&str>) -> (Option<Config>, Diagnosis) {
-    let mut found = Diagnosis::default();
+    let (catalogue, state, text, findings) = match checked(paths, name) {
+        Ok((catalogue, text)) => (Some(catalogue), State::Holds, text, Vec::new()),
+        Err((text, findings)) => (None, State::Broken, text, findings),
+    };
+    let links = vec![Link::new(LinkKind::Config, state, text)];
+    (catalogue, Diagnosis { links, findings, ..Diagnosis::default() })
+}
+
+fn checked(paths: &Paths, name: Option<&str>) -> Result<(Config, String), (String, Vec<Finding>)> {
     let file = config_file::shown(&paths.config);
-    let breaks = |found: &mut Diagnosis, text: String, findings: Vec<Finding>| {
-        found.links.push(Link::new(LinkKind::Config, State::Broken, text));
-        found.findings.extend(findings);
+    let broken = |report: UserError| {
+        let finding = Finding::of_error(Cause::Config, LinkKind::Config, &report);
+        (report.message, vec![finding])
     };
-    let catalogue = match config_file::load(paths) {
-        Ok(catalogue) => catalogue,
-        Err(report) => {
-            let Problems { conflict, error } = Problems::find(paths);
-            let conflict = conflict.map(|two| correct(Finding::of_error(Cause::Config, LinkKind::Config, &two), &file));
-            let located = error.iter().flat_map(|error| &error.problems).map(|located| problem(located, &file));
-            let mut findings: Vec<Finding> = conflict.into_iter().chain(located).collect();
-            if findings.is_empty() {
-                findings.push(Finding::of_error(Cause::Config, LinkKind::Config, &report));
-            }
-            breaks(&mut found, report.message, findings);
-            return (None, found);
-        }
-    };
-    let unknown = name.filter(|name| !catalogue.names().any(|known| known == *name));
-    if let Some(name) = unknown {
+    let catalogue = config_file::load(paths).map_err(|report| {
+        let Problems { conflict, error } = Problems::find(paths);
+        let conflict = conflict.map(|two| correct(Finding::of_error(Cause::Config, LinkKind::Config, &two), &file));
+        let located = error.iter().flat_map(|error| &error.problems).map(|located| problem(located, &file));
+        let findings: Vec<Finding> = conflict.into_iter().chain(located).collect();
+        if findings.is_empty() { broken(report) } else { (report.message, findings) }
+    })?;
+    if let Some(name) = name.filter(|name| !catalogue.names().any(|known| known == *name)) {
         let report = rolecall_core::domain::plan::Plan::of(&catalogue, name).err();
-        let report = report.unwrap_or_else(|| config_file::unknown("role", name, catalogue.names()));
-        let findings = vec![Finding::of_error(Cause::Config, LinkKind::Config, &report)];
-        breaks(&mut found, report.message, findings);
-        return (None, found);
+        return Err(broken(report.unwrap_or_else(|| config_file::unknown("role", name, catalogue.names()))));
     }
     if catalogue.is_empty() {
         let report = UserError::new(Kind::Config, format!("{file} names no identity and no role"))
             .hint("rolecall init leads through the first steps: an import of ~/.aws, a setup, or a key of yours");
-        let findings = vec![Finding::of_error(Cause::Config, LinkKind::Config, &report)];
-        breaks(&mut found, report.message, findings);
-        return (None, found);
+        return Err(broken(report));
     }
     let count = |n: usize, one: &str, many: &str| format!("{n} {}", if n == 1 { one } else { many });
-    let what = format!(
+    let text = format!(
         "{file}: {}, {}",
         count(catalogue.identities.len(), "identity", "identities"),
         count(catalogue.roles.len(), "role", "roles")
     );
-    found.links.push(Link::new(LinkKind::Config, State::Holds, what));
-    (Some(catalogue), found)
+    Ok((catalogue, text))
 }
 
 /// Makes the finding of one problem of the file. A limit of AWS is a cause of its own.

@@ -6,10 +6,10 @@
 use super::attempt::{Attempt, Own, Party, RequestVariation, Target};
 use super::document::{Condition, Document, Holds, Statement};
 use super::findings::{
-    another_path, bad_policy, denied, external_id, guardrail, mfa, mfa_refused, narrow, no_permission, no_role,
-    not_trusted, over_chain, over_maximum, region, session_action,
+    another_path, bad_policy, denied, denied_by_trust, external_id, guardrail, mfa, mfa_refused, narrow, no_permission,
+    no_role, not_trusted, over_chain, over_maximum, region, session_action,
 };
-use super::fix::{change_trust, quoted, section, trust_policy_of};
+use super::fix::{change_trust, quoted, section};
 use super::refusal::{PolicyKind, Refusal};
 use super::{Cause, Certainty, Edit, Finding, LinkKind};
 use crate::domain::arn::RoleArn;
@@ -130,13 +130,7 @@ fn read_trust(attempt: &Attempt, document: &Document) -> Vec<Finding> {
         unmet.iter().all(|(_, holds)| *holds != Holds::No).then_some((statement, certainty))
     });
     if let Some((statement, certainty)) = denying {
-        let what = format!("the trust policy of {} denies it to {} outright", attempt.role, attempt.caller.arn);
-        return vec![
-            Finding::new(Cause::ExplicitDeny, LinkKind::Trust, certainty, what)
-                .in_account(attempt.role.account().as_str())
-                .change(trust_policy_of(&attempt.role), Edit::Remove, &statement.text)
-                .fix(change_trust(&attempt.role)),
-        ];
+        return vec![denied_by_trust(attempt, certainty, Some(statement))];
     }
     let allowing: Vec<&&Statement> = statements.iter().filter(|s| !s.denies).collect();
     let naming: Vec<&&&Statement> = allowing.iter().filter(|s| s.names(&caller)).collect();

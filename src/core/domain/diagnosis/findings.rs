@@ -14,7 +14,7 @@ pub(super) fn no_permission(attempt: &Attempt, certainty: Certainty) -> Finding 
     let what = format!("{may} {} allows sts:AssumeRole on {}", attempt.caller.arn, attempt.role);
     Finding::new(Cause::MissingIdentityPermission, LinkKind::Permission, certainty, what)
         .in_account(&attempt.caller.account())
-        .change(format!("a policy of {}", attempt.caller.arn), Edit::Add, permission(&attempt.role))
+        .change(format!("a policy of {}", attempt.caller.arn), Edit::Add, permission("sts:AssumeRole", &attempt.role))
         .fix(grant(&attempt.caller, &attempt.role))
 }
 
@@ -186,11 +186,7 @@ pub(super) fn session_action(attempt: &Attempt, cause: Cause, action: &str, key:
         // What is left is on the caller's side.
         return Finding::new(cause, LinkKind::Conditions, Certain, format!("{what} to {}", attempt.caller.arn))
             .in_account(&attempt.caller.account())
-            .change(
-                format!("a policy of {}", attempt.caller.arn),
-                Edit::Add,
-                permission(&attempt.role).replace("sts:AssumeRole", action),
-            )
+            .change(format!("a policy of {}", attempt.caller.arn), Edit::Add, permission(action, &attempt.role))
             .fix(format!(
                 "the trust policy of the role allows it already; or remove `{key}` from [roles.{}]",
                 attempt.name
@@ -234,9 +230,8 @@ pub(super) fn guardrail(attempt: &Attempt, certainty: Certainty) -> Finding {
 }
 
 pub(super) fn denied(attempt: &Attempt, kind: PolicyKind) -> Finding {
-    let (of_role, caller) = (attempt.role.account().as_str(), attempt.caller.account());
-    let made =
-        |link, what: String, account: &str| Finding::new(Cause::ExplicitDeny, link, Certain, what).in_account(account);
+    let caller = attempt.caller.account();
+    let made = |link, what: String| Finding::new(Cause::ExplicitDeny, link, Certain, what).in_account(&caller);
     match kind {
         PolicyKind::Identity => {
             let (policy, statement) = match &attempt.own {
@@ -258,10 +253,10 @@ pub(super) fn denied(attempt: &Attempt, kind: PolicyKind) -> Finding {
                     "{which} of {} denies sts:AssumeRole on {}, under a condition",
                     attempt.caller.arn, attempt.role
                 );
-                return made(LinkKind::Permission, what, &caller).fix(look_at(&attempt.caller));
+                return made(LinkKind::Permission, what).fix(look_at(&attempt.caller));
             }
             let what = format!("{which} of {} denies sts:AssumeRole on {} outright", attempt.caller.arn, attempt.role);
-            let finding = made(LinkKind::Permission, what, &caller);
+            let finding = made(LinkKind::Permission, what);
             let finding = match statement {
                 Some(statement) => finding.change(format!("{which} of {}", attempt.caller.arn), Edit::Remove, statement),
                 None => finding.change(
@@ -281,30 +276,35 @@ pub(super) fn denied(attempt: &Attempt, kind: PolicyKind) -> Finding {
             finding.fix(format!("{looked}; if it denies only what carries no MFA, set `mfa_serial` instead"))
         }
         PolicyKind::Trust => {
-            let statement = match &attempt.target {
-                Target::Read { trust: Some(trust), .. } => {
-                    trust.statements.iter().find(|s| s.denies).map(|s| s.text.clone())
-                }
+            let trust = match &attempt.target {
+                Target::Read { trust, .. } => trust.as_ref(),
                 _ => None,
             };
-            let what = format!("the trust policy of {} denies it to {} outright", attempt.role, attempt.caller.arn);
-            let finding = made(LinkKind::Trust, what, of_role).fix(change_trust(&attempt.role));
-            match statement {
-                Some(statement) => finding.change(trust_policy_of(&attempt.role), Edit::Remove, statement),
-                None => finding,
-            }
+            denied_by_trust(attempt, Certain, trust.and_then(|trust| trust.statements.iter().find(|s| s.denies)))
         }
         PolicyKind::Session => {
             let what = format!("the session policy of `{}` denies sts:AssumeRole outright", attempt.caller.name);
-            made(LinkKind::SessionPolicy, what, &caller)
+            made(LinkKind::SessionPolicy, what)
                 .of(&attempt.caller.name)
                 .fix(format!("edit `policy` of [roles.{}] and save it", attempt.caller.name))
         }
         PolicyKind::Boundary | PolicyKind::Organization | PolicyKind::Other => {
             let what = format!("a policy denies it outright: {}", attempt.words);
-            made(LinkKind::Permission, what, &caller)
+            made(LinkKind::Permission, what)
                 .fix("look at permissions boundaries and at the organization's policies; ask who administers them")
         }
+    }
+}
+
+/// A statement of the trust policy denies it.
+pub(super) fn denied_by_trust(attempt: &Attempt, certainty: Certainty, statement: Option<&Statement>) -> Finding {
+    let what = format!("the trust policy of {} denies it to {} outright", attempt.role, attempt.caller.arn);
+    let finding = Finding::new(Cause::ExplicitDeny, LinkKind::Trust, certainty, what)
+        .in_account(attempt.role.account().as_str())
+        .fix(change_trust(&attempt.role));
+    match statement {
+        Some(statement) => finding.change(trust_policy_of(&attempt.role), Edit::Remove, &statement.text),
+        None => finding,
     }
 }
 

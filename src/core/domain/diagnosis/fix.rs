@@ -19,10 +19,11 @@ pub(super) fn quoted(text: &str) -> String {
     out
 }
 
-/// Writes the statement that lets a caller assume a role.
-pub(super) fn permission(role: &RoleArn) -> String {
+/// Writes the statement that allows a caller an action on a role.
+pub(super) fn permission(action: &str, role: &RoleArn) -> String {
     format!(
-        "{{\n  \"Effect\": \"Allow\",\n  \"Action\": \"sts:AssumeRole\",\n  \"Resource\": {}\n}}",
+        "{{\n  \"Effect\": \"Allow\",\n  \"Action\": {},\n  \"Resource\": {}\n}}",
+        quoted(action),
         quoted(role.as_str())
     )
 }

@@ -99,13 +99,8 @@ pub fn wrong_region(rejected: &Rejected<'_>, name: &str) -> Finding {
         Reason::OtherPartition | Reason::NotEnabled => (Cause::RegionDisabled, Certainty::Certain),
         Reason::NotYet => (Cause::Other, Certainty::Likely),
     };
-    let report = rejected.report();
-    let finding = Finding::new(cause, LinkKind::Network, certainty, report.message).of(name);
-    let finding = finding.in_account(rejected.account);
-    match report.hint {
-        Some(hint) => finding.fix(hint),
-        None => finding,
-    }
+    let finding = Finding::of_error(cause, LinkKind::Network, &rejected.report());
+    Finding { certainty, ..finding }.of(name).in_account(rejected.account)
 }
 
 /// Tells whether a code is that of a key which AWS does not know, or does not take any more.
@@ -164,9 +159,5 @@ pub fn unreachable(obstacle: Obstacle, report: &UserError) -> Finding {
         Obstacle::Proxy => Cause::ProxyWrong,
         Obstacle::Way => Cause::EndpointUnreachable,
     };
-    let finding = Finding::new(cause, LinkKind::Network, Certainty::Certain, &report.message).kind(Kind::Unreachable);
-    match &report.hint {
-        Some(hint) => finding.fix(hint),
-        None => finding,
-    }
+    Finding::of_error(cause, LinkKind::Network, report).kind(Kind::Unreachable)
 }

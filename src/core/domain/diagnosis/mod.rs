@@ -4,7 +4,7 @@
 //!
 //! | file | owns |
 //! |---|---|
-//! | `refusal` | what AWS's own words about a refusal give away |
+//! | `refusal` | what the code and the message of an AWS error mean |
 //! | `document` | IAM policy documents, and what they say of one request |
 //! | `attempt` | one AssumeRole that was refused, with all that is known around it |
 //! | `explain` | from that to findings, each with how sure it is |
