@@ -5,7 +5,7 @@ use rolecall_core::domain::diagnosis::key::is_unknown_key;
 use rolecall_core::domain::error::{Kind, UserError};
 use rolecall_core::domain::names::Name;
 use rolecall_core::domain::plan::{Plan, SessionKey, Step};
-use rolecall_core::domain::remedy::Remedy;
+use rolecall_core::domain::remedy::{Principal, Remedy};
 use rolecall_ports::{Retryability, TokenError};
 use std::time::Duration;
 
@@ -30,25 +30,17 @@ impl Failure {
         Self { report, outlook: Retryability::Permanent, code }
     }
 
-    /// Makes the failure of a call that AWS, or a source, did not grant.
+    /// Returns the failure of a call that AWS or a source rejected.
     pub(super) fn of_aws(plan: &Plan, error: &TokenError) -> Self {
-        let name = plan.identity.name.as_str();
-        let hint = match (error.remedy(), &plan.identity.source) {
-            (None, _) => error.report.hint.clone(),
-            (Some(Remedy::UnknownKey { .. }), Some(source)) => {
-                Some(format!("the key that {source} gives may be deleted, inactive or of another partition"))
-            }
-            (Some(Remedy::WrongSecret), Some(source)) => {
-                Some(format!("correct the key that {source} gives: AWS does not know it as it is"))
-            }
-            (Some(remedy @ Remedy::AssumeDenied { role, .. }), _) => {
-                // What it may be is listed; which it is takes calls that nobody should wait for here.
-                let hint = remedy.hint(name, &caller_of(plan, role));
-                Some(format!("{hint}; `rolecall doctor {}` finds out which it is", plan.name))
-            }
-            (Some(remedy), None) => Some(remedy.hint(name, name)),
-        };
-        let report = UserError { hint, ..error.report.clone() };
+        let report = error.clone().told_by(|remedy| {
+            let (identity, source) = (plan.identity.name.as_str(), plan.identity.source.as_ref());
+            let Remedy::AssumeDenied { role, .. } = remedy else {
+                return remedy.hint(&Principal { identity, source, role: None });
+            };
+            let hint = remedy.hint(&Principal { identity, source, role: role_before(plan, role) });
+            // The hint lists the causes. The calls that find the one take too long for a waiting caller.
+            format!("{hint}; `rolecall doctor {}` finds out which it is", plan.name)
+        });
         let code = error.code.clone().unwrap_or_else(|| class(report.kind));
         Self { report, outlook: error.outlook, code }
     }
@@ -99,17 +91,15 @@ pub(super) fn internal_error() -> UserError {
         .hint("run it again; the place of the error is in the agent's log, please report it")
 }
 
-/// Describes the principal that assumes a role of the chain: the role before it, or the identity.
-fn caller_of(plan: &Plan, role: &RoleArn) -> String {
-    let assumed = |key: &SessionKey| match key.step() {
-        Step::AssumeRole(call) => Some(call.role_arn.clone()),
+/// Returns the role of the chain that assumes another one; `None` if the identity does.
+fn role_before<'a>(plan: &'a Plan, role: &RoleArn) -> Option<&'a RoleArn> {
+    let assumed = |key: &'a SessionKey| match key.step() {
+        Step::AssumeRole(call) => Some(&call.role_arn),
         Step::SessionToken(_) | Step::Source(_) => None,
     };
-    let roles: Vec<RoleArn> = plan.keys.iter().filter_map(assumed).collect();
-    match roles.iter().position(|assumed| assumed == role).and_then(|at| at.checked_sub(1)) {
-        Some(before) => roles[before].to_string(),
-        None => format!("the user of identity `{}`", plan.identity.name),
-    }
+    let roles: Vec<&RoleArn> = plan.keys.iter().filter_map(assumed).collect();
+    let at = roles.iter().position(|assumed| *assumed == role)?;
+    Some(roles[at.checked_sub(1)?])
 }
 
 /// Makes the failure of a caller that cannot wait longer for a person.
@@ -173,7 +163,7 @@ pub(super) fn pause(failure: &Failure, failures: u32, has_session: bool, jitter:
 mod tests {
     use super::*;
     use rolecall_core::config::parse;
-    use rolecall_ports::Refusal;
+    use rolecall_ports::AwsError;
     use std::fmt::Write;
     use std::path::Path;
 
@@ -207,7 +197,7 @@ mod tests {
 
     fn refused(remedy: Option<Remedy>, hint: Option<&str>) -> TokenError {
         let report = UserError { hint: hint.map(str::to_owned), ..UserError::new(Kind::Refused, "AWS refused it") };
-        let refusal = Refusal { words: String::new(), remedy, is_throttled: false };
+        let refusal = AwsError { words: String::new(), remedy, is_throttled: false };
         TokenError { refusal: Some(Box::new(refusal)), code: Some("Code".into()), ..TokenError::permanent(report) }
     }
 

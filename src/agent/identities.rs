@@ -20,6 +20,7 @@ use rolecall_core::domain::diagnosis::key::is_unknown_key;
 use rolecall_core::domain::error::{Kind, UserError};
 use rolecall_core::domain::names::Name;
 use rolecall_core::domain::regions::{self, Rejected};
+use rolecall_core::domain::remedy::Principal;
 use rolecall_ipc::protocol::message::Answer;
 use rolecall_ipc::protocol::process_output;
 use rolecall_ipc::protocol::status::KeyStatus;
@@ -144,12 +145,9 @@ pub(super) async fn add(
         arn: Some(who.arn),
         account: Some(who.account.to_string()),
         stored: Some(stored.stored),
-        created: None,
-        first: None,
-        mfa_serial: None,
         totp: stored.totp.is_some(),
-        error: None,
         warnings: dropped.into_iter().chain(elsewhere).collect(),
+        ..KeyStatus::default()
     }))))
 }
 
@@ -174,7 +172,8 @@ async fn try_key(
         Ok(who) => return Ok((who, None)),
         Err(error) => error,
     };
-    if is_unknown_key(error.aws_code()) {
+    let is_unknown = is_unknown_key(error.aws_code());
+    if is_unknown {
         let of_arns = arns.iter().filter_map(|arn| arn::Partition::of_arn(arn));
         let given = known.into_iter().chain(of_arns.map(|partition| partition.default_region().to_owned()));
         let signer = Signer::Key(key.clone());
@@ -188,15 +187,16 @@ async fn try_key(
             return Ok((accepted.who, Some(report)));
         }
     }
-    let is_unknown = is_unknown_key(error.code.as_deref().unwrap_or_default());
-    let mut report = error.told(name.as_str());
-    if is_unknown {
+    let report = error.told_by(|remedy| {
+        if !is_unknown {
+            return remedy.hint(&Principal::of_key(name.as_str()));
+        }
         let partition = arn::Partition::of_region(&asked).id();
-        report.hint = Some(format!(
+        format!(
             "possible causes: a typing error in the key id, a key that is deleted or inactive, or a key of another \
              partition than {partition}: add `--region us-gov-west-1` for GovCloud, `--region cn-north-1` for China"
-        ));
-    }
+        )
+    });
     Err(report.with_note("nothing was stored"))
 }
 
@@ -222,16 +222,8 @@ pub(super) async fn list(keys: &KeyStore) -> Vec<KeyStatus> {
         let mut key = KeyStatus {
             identity: identity.name.to_string(),
             kind: identity.kind.as_str().to_owned(),
-            access_key_id: None,
-            arn: None,
-            account: None,
-            stored: None,
-            created: None,
-            first: None,
             mfa_serial: identity.mfa_serial.as_ref().map(|serial| serial.as_str().to_owned()),
-            totp: false,
-            error: None,
-            warnings: Vec::new(),
+            ..KeyStatus::default()
         };
         if identity.kind == IdentityKind::IamUser {
             let read = match silent.clone() {

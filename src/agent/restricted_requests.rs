@@ -84,11 +84,9 @@ fn out_of_reach(socket: &RestrictedSocket, request: &Request) -> UserError {
     })
 }
 
-/// Says where the command of a hint is to be run: not where it is read.
+/// Says that the command of a hint does not run where the hint is read.
 fn from_afar(report: UserError) -> UserError {
-    let hint =
-        report.hint.map(|hint| if hint.contains('`') { format!("on the agent's own machine: {hint}") } else { hint });
-    UserError { hint, ..report }
+    report.command_runs("on the agent's own machine")
 }
 
 #[cfg(test)]

@@ -10,7 +10,6 @@ use super::ports::Ports;
 use super::sts_calls::StepRefresh;
 use rolecall_core::domain::catalogue::AwsSettings;
 use rolecall_core::domain::credential::Signer;
-use rolecall_core::domain::error::UserError;
 use rolecall_core::domain::regions::{Reason, Rejected};
 use rolecall_ports::{CallerIdentity, Retryability, TokenError};
 use std::sync::Arc;
@@ -83,12 +82,9 @@ pub(super) async fn explain(step: &StepRefresh<'_>, signer: &Signer, failure: Fa
         accepted_by: &region,
         section: &plan.section_of(at),
     };
-    let told = rejected.report();
-    if rejected.reason() == Reason::NotYet {
-        // The words of AWS name the call; the hint says what the answer of the other Region means.
-        let report =
-            UserError { hint: Some(format!("{}: {}", told.message, told.hint.unwrap_or_default())), ..failure.report };
-        return Failure { report, outlook: Retryability::Transient, code: failure.code };
-    }
-    Failure { report: told, outlook: Retryability::Permanent, code: failure.code }
+    let outlook = match rejected.reason() {
+        Reason::NotYet => Retryability::Transient,
+        Reason::OtherPartition | Reason::NotEnabled => Retryability::Permanent,
+    };
+    Failure { report: rejected.explain(failure.report), outlook, code: failure.code }
 }

@@ -2,7 +2,7 @@
 
 use rolecall_core::domain::catalogue::VaultKind;
 use rolecall_core::domain::error::{Kind, UserError};
-use rolecall_core::domain::remedy::Remedy;
+use rolecall_core::domain::remedy::{Principal, Remedy};
 
 /// Whether a later call may succeed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -19,7 +19,7 @@ pub enum Retryability {
 
 /// An error that AWS returned.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Refusal {
+pub struct AwsError {
     /// The message of AWS, without secrets.
     pub words: String,
     /// What helps, if its hint must name an identity: the adapter knows keys and ARNs.
@@ -31,10 +31,10 @@ pub struct Refusal {
 /// A call that returned no result.
 #[derive(Clone, Debug)]
 pub struct TokenError {
-    /// What a person is told. It has no hint if there is a remedy.
+    /// What a person is told. If there is a remedy, it gives the hint; see [`TokenError::told_by`].
     pub report: UserError,
     /// What AWS answered; `None` if there was no answer.
-    pub refusal: Option<Box<Refusal>>,
+    pub refusal: Option<Box<AwsError>>,
     /// Whether a later call may succeed.
     pub outlook: Retryability,
     /// The error code of AWS, as `AccessDenied`.
@@ -54,16 +54,26 @@ impl TokenError {
         Self { outlook: Retryability::Transient, ..Self::permanent(report) }
     }
 
-    /// Returns what a person is told if the key of an identity signed the call.
-    pub fn told(self, identity: &str) -> UserError {
-        let caller = || format!("the user of identity `{identity}`");
-        let remedy = self.remedy().map(|remedy| remedy.hint(identity, &caller()));
-        UserError { hint: remedy.or(self.report.hint), ..self.report }
+    /// Returns what a person is told. `hint_of` words the remedy. This is the only place that decides the hint.
+    pub fn told_by(self, hint_of: impl FnOnce(&Remedy) -> String) -> UserError {
+        match self.refusal.and_then(|refusal| refusal.remedy) {
+            Some(remedy) => self.report.hint(hint_of(&remedy)),
+            None => self.report,
+        }
     }
 
-    /// Returns what helps, if its hint must name an identity.
-    pub fn remedy(&self) -> Option<&Remedy> {
-        self.refusal.as_ref()?.remedy.as_ref()
+    /// Returns what a person is told if the key of an identity signed the call.
+    pub fn told(self, identity: &str) -> UserError {
+        self.told_by(|remedy| remedy.hint(&Principal::of_key(identity)))
+    }
+
+    /// Gives a hint in place of the one that the error has, and of its remedy.
+    #[must_use]
+    pub fn with_hint(mut self, hint: String) -> Self {
+        if let Some(refusal) = &mut self.refusal {
+            refusal.remedy = None;
+        }
+        Self { report: self.report.hint(hint), ..self }
     }
 
     /// Returns the message of AWS; empty if there was no answer.

@@ -10,7 +10,7 @@ pub use data::{
     NewKey, PromptResult, Resource, ResourceDetails, RoleRead, ServiceCheck, Simulated, SourceCredentials,
     SourceResult, StoredKey, VaultState,
 };
-pub use errors::{Refusal, Retryability, TokenError, no_key};
+pub use errors::{AwsError, Retryability, TokenError, no_key};
 
 use async_trait::async_trait;
 use rolecall_core::domain::arn::{IamUser, RoleArn};

@@ -15,7 +15,7 @@ use rolecall_core::domain::error::{Kind, UserError, printable};
 use rolecall_core::domain::regions;
 use rolecall_core::domain::remedy::Remedy;
 use rolecall_platform::os::SET_CLOCK;
-use rolecall_ports::{self as ports, Retryability, TokenError};
+use rolecall_ports::{AwsError, Retryability, TokenError};
 
 /// A service of AWS.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -155,20 +155,18 @@ struct Classification {
 }
 
 impl Classification {
+    /// AWS rejected the call, and the code is not known.
+    const UNKNOWN: Self =
+        Self { kind: Kind::Refused, outlook: Retryability::Permanent, hint: None, remedy: None, is_throttled: false };
+
     /// AWS rejected the call.
     fn refused(outlook: Retryability, hint: String) -> Self {
-        Self { kind: Kind::Refused, outlook, hint: Some(hint), remedy: None, is_throttled: false }
+        Self { outlook, hint: Some(hint), ..Self::UNKNOWN }
     }
 
     /// AWS rejected the call for good, and what helps names an identity.
     fn remedied(remedy: Remedy) -> Self {
-        Self {
-            kind: Kind::Refused,
-            outlook: Retryability::Permanent,
-            hint: None,
-            remedy: Some(remedy),
-            is_throttled: false,
-        }
+        Self { remedy: Some(remedy), ..Self::UNKNOWN }
     }
 }
 
@@ -192,8 +190,7 @@ pub(crate) fn classify(failure: &Failure, asked: &CallContext<'_>) -> TokenError
                 kind: if sent { Kind::Unreachable } else { Kind::Failed },
                 outlook: if sent { Retryability::Transient } else { Retryability::Permanent },
                 hint,
-                remedy: None,
-                is_throttled: false,
+                ..Classification::UNKNOWN
             };
             (format!("cannot {}: {why}{tail}", what(asked)), verdict)
         }
@@ -202,7 +199,7 @@ pub(crate) fn classify(failure: &Failure, asked: &CallContext<'_>) -> TokenError
     let report = UserError { kind: verdict.kind, message, hint: verdict.hint, unproxied };
     let refusal = code
         .is_some()
-        .then(|| Box::new(ports::Refusal { words, remedy: verdict.remedy, is_throttled: verdict.is_throttled }));
+        .then(|| Box::new(AwsError { words, remedy: verdict.remedy, is_throttled: verdict.is_throttled }));
     TokenError { report, refusal, outlook: verdict.outlook, code, request_id }
 }
 
@@ -258,8 +255,8 @@ fn of_code(code: &str, message: &str, status: Option<u16>, asked: &CallContext<'
     let code = code.strip_suffix("Exception").unwrap_or(code);
     let no = Classification::refused;
     let refusal = refusal::read(code, message);
-    if let Some((kind, outlook, hint)) = crate::sts::web_identity::verdict(code, refusal, asked) {
-        return Classification { kind, outlook, hint: Some(hint), remedy: None, is_throttled: false };
+    if let Some(verdict) = of_web_identity(code, refusal, asked) {
+        return verdict;
     }
     let later = |hint: &str| Classification { kind: Kind::Unreachable, ..no(Transient, hint.to_owned()) };
     match code {
@@ -303,8 +300,33 @@ fn of_code(code: &str, message: &str, status: Option<u16>, asked: &CallContext<'
         }
         "InternalFailure" | "InternalError" | "InternalServerError" | "ServiceUnavailable" => later(AWS_IS_ILL),
         _ if status.is_some_and(|s| s >= 500) => later(AWS_IS_ILL),
-        _ => Classification { kind: Kind::Refused, outlook: Permanent, hint: None, remedy: None, is_throttled: false },
+        _ => Classification::UNKNOWN,
     }
+}
+
+/// The errors of AssumeRoleWithWebIdentity alone (STS API reference, AssumeRoleWithWebIdentity, "Errors").
+fn of_web_identity(code: &str, refusal: Refusal, asked: &CallContext<'_>) -> Option<Classification> {
+    use Retryability::{Permanent, Transient};
+    let Call::WebIdentity(role) = asked.call else { return None };
+    // The token file is read for each call: a token that has expired may be renewed the next moment.
+    let (outlook, hint) = match code {
+        "AccessDenied" => {
+            let role = role.trust_policy_command();
+            let hint = "compare the role's trust policy with the token's issuer, audience and subject";
+            return Some(Classification::refused(Permanent, format!("{hint}: {role}")));
+        }
+        "ExpiredToken" => (Transient, "see whether what renews `web_identity_token_file` still runs"),
+        "InvalidIdentityToken" if refusal == Refusal::NoProvider => {
+            (Permanent, "make an identity provider for the token's issuer: `aws iam create-open-id-connect-provider`")
+        }
+        "InvalidIdentityToken" => (
+            Transient,
+            "see what is in `web_identity_token_file`: its issuer, audience and signature must be the provider's",
+        ),
+        "IDPRejectedClaim" => (Transient, "see whether the identity provider still takes the token"),
+        _ => return None,
+    };
+    Some(Classification::refused(outlook, hint.into()))
 }
 
 const THROTTLES: [&str; 6] = [

@@ -2,15 +2,13 @@
 //! what says who asks.
 
 use super::{Sts, seconds, taken};
-use crate::aws::errors::{Call, CallContext};
+use crate::aws::errors::Call;
 use crate::aws::response_interceptor::ResponseInterceptor;
 use aws_sdk_sts::operation::RequestId;
 use rolecall_core::domain::catalogue::AwsSettings;
-use rolecall_core::domain::diagnosis::refusal::Refusal;
-use rolecall_core::domain::error::Kind;
 use rolecall_core::domain::secret::WebToken;
 use rolecall_core::domain::source::WebIdentity;
-use rolecall_ports::{Issued, Retryability, TokenError};
+use rolecall_ports::{Issued, TokenError};
 use std::sync::Arc;
 
 impl Sts {
@@ -43,34 +41,4 @@ impl Sts {
         let answer = taken(output.credentials, arn);
         self.issue(answer, Some((&call.role_arn, session_name)), call.duration, &probe, (request_id, &asked))
     }
-}
-
-/// Tells what a refusal means that only this call meets (STS API reference, AssumeRoleWithWebIdentity, "Errors").
-pub(crate) fn verdict(code: &str, refusal: Refusal, asked: &CallContext<'_>) -> Option<(Kind, Retryability, String)> {
-    let Call::WebIdentity(role) = asked.call else { return None };
-    let trust = format!(
-        "compare the role's trust policy with the token's issuer, audience and subject: {}",
-        role.trust_policy_command()
-    );
-    // The file is read anew each time: a token that is over now may be renewed the next moment.
-    let (outlook, hint) = match code {
-        "AccessDenied" => (Retryability::Permanent, trust),
-        "ExpiredToken" | "ExpiredTokenException" => {
-            (Retryability::Transient, "see whether what renews `web_identity_token_file` still runs".to_owned())
-        }
-        "InvalidIdentityToken" if refusal == Refusal::NoProvider => (
-            Retryability::Permanent,
-            "make an identity provider for the token's issuer: `aws iam create-open-id-connect-provider`".to_owned(),
-        ),
-        "InvalidIdentityToken" => (
-            Retryability::Transient,
-            "see what is in `web_identity_token_file`: its issuer, audience and signature must be the provider's"
-                .to_owned(),
-        ),
-        "IDPRejectedClaim" => {
-            (Retryability::Transient, "see whether the identity provider still takes the token".to_owned())
-        }
-        _ => return None,
-    };
-    Some((Kind::Refused, outlook, hint))
 }

@@ -78,12 +78,12 @@ impl Rotation<'_, '_> {
         let mut pauses = Pauses::new(self.now());
         let mut renewed = false;
         loop {
-            let signer = self.signer().await.map_err(told)?;
+            let signer = self.signer().await.map_err(TokenError::permanent)?;
             let error = match self.call(&signer, ask).await {
                 Ok(answer) => return Ok(answer),
                 Err(error) => error,
             };
-            let denied = error.code.as_deref().is_some_and(|code| code.starts_with("AccessDenied"));
+            let denied = error.aws_code() == "AccessDenied";
             if denied && !self.by_session && self.plan.mfa_serial().is_some() {
                 self.say(progress("mfa", "IAM denies it to the key alone; a session with an MFA code signs instead"))
                     .await;
@@ -135,21 +135,21 @@ impl Rotation<'_, '_> {
         }
     }
 
-    /// Deletes a key; one that is gone already is no failure.
+    /// Deletes a key.
     pub(super) async fn delete(&mut self, id: &str) -> Result<(), UserError> {
-        match self.ask(Ask::Delete(id)).await {
-            Ok(_) => Ok(()),
-            Err(error) if error.is_missing() => Ok(()),
-            Err(error) => Err(self.told(error)),
-        }
+        self.change(Ask::Delete(id)).await
     }
 
-    /// Switches a key off; one that is gone already is no failure.
+    /// Deactivates a key.
     pub(super) async fn deactivate(&mut self, id: &str) -> Result<(), UserError> {
-        match self.ask(Ask::Deactivate(id)).await {
-            Ok(_) => Ok(()),
-            Err(error) if error.is_missing() => Ok(()),
-            Err(error) => Err(self.told(error)),
+        self.change(Ask::Deactivate(id)).await
+    }
+
+    /// Changes a key. Succeeds if AWS does not have it any more.
+    async fn change(&mut self, ask: Ask<'_>) -> Result<(), UserError> {
+        match self.ask(ask).await {
+            Err(error) if !error.is_missing() => Err(self.told(error)),
+            _ => Ok(()),
         }
     }
 
@@ -186,11 +186,8 @@ impl Rotation<'_, '_> {
                 }
                 is_checked = true;
                 let Some(again) = pauses.until(self.now()) else {
-                    return Err(UserError {
-                        hint: Some("AWS may need a few minutes to know a new key".to_owned()),
-                        kind: Kind::Unreachable,
-                        ..error.report
-                    });
+                    let report = UserError { kind: Kind::Unreachable, ..error.report };
+                    return Err(report.hint("AWS may need a few minutes to know a new key"));
                 };
                 let why = if is_unknown_key(&error) {
                     format!("waiting for {region} to know {}", key.id)
@@ -257,19 +254,15 @@ impl Rotation<'_, '_> {
             Some(_) => "",
         };
         let (name, arn, action) = (&self.plan.identity.name, self.arn(), ask.action());
-        let hint =
-            format!("{name} ({arn}) needs {action}; a policy of the user must have the statement {statement}{mfa}");
-        TokenError { report: UserError { hint: Some(hint), ..error.report }, ..error }
+        error.with_hint(format!(
+            "{name} ({arn}) needs {action}; a policy of the user must have the statement {statement}{mfa}"
+        ))
     }
 
     /// Returns what a person is told of an error.
     pub(super) fn told(&self, error: TokenError) -> UserError {
         error.told(self.plan.identity.name.as_str())
     }
-}
-
-fn told(report: UserError) -> TokenError {
-    TokenError::permanent(report)
 }
 
 /// Tells a key that AWS does not know: deleted, off, or too new.
@@ -284,7 +277,7 @@ pub(super) fn may_have_acted(error: &TokenError) -> bool {
 
 /// Tells the quota of two keys.
 pub(super) fn is_quota(error: &TokenError) -> bool {
-    error.code.as_deref().is_some_and(|code| code.starts_with("LimitExceeded"))
+    error.aws_code() == "LimitExceeded"
 }
 
 /// Picks the keys that we may have made without hearing of it: not there before, and from the time of our calls.

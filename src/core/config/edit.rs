@@ -11,7 +11,7 @@ use super::schema_types::{IdentitySection, RoleSection, SocketSection};
 use super::{ConfigError, Loaded, line_endings};
 use crate::domain::catalogue::Config;
 use crate::domain::error::{Kind, UserError, printable};
-use crate::domain::names::{Name, nearest};
+use crate::domain::names::{Name, did_you_mean};
 use std::path::Path;
 use toml_edit::{DocumentMut, InlineTable, Item, Table, TableLike, Value};
 
@@ -205,8 +205,8 @@ fn remove<S: EditTarget + ?Sized>(text: &str, site: &S, kind: Kinds, name: &str)
     let Loaded { catalogue: before, origins } = site.load(text).map_err(|e| broken(&e))?;
     let shown = printable(name, 128);
     if !kind.names(&before).any(|n| n == name) {
-        let near = nearest(name, kind.names(&before)).first().map(|n| format!("; did you mean `{n}`?"));
-        let message = format!("there is no {} called `{shown}`{}", kind.one(), near.unwrap_or_default());
+        let near = did_you_mean(name, kind.names(&before));
+        let message = format!("there is no {} called `{shown}`{near}", kind.one());
         return Err(UserError::new(Kind::Config, message)
             .hint(format!("`rolecall {} list` shows what there is", kind.command())));
     }

@@ -17,7 +17,7 @@ use crate::domain::catalogue::{Account, Role};
 use crate::domain::config_rules::ConfigProblem;
 use crate::domain::diagnosis::Cause;
 use crate::domain::error::printable;
-use crate::domain::names::{Name, check_external_id, check_session_word, nearest};
+use crate::domain::names::{Name, check_external_id, check_session_word, did_you_mean};
 use std::collections::BTreeMap;
 
 /// The most roles that templates make. Ten times what anybody has; what is more is a mistake that would fill the memory.
@@ -139,11 +139,8 @@ fn chosen(template: &TemplateDraft, accounts: &[(Name, AccountDraft)]) -> Result
             (is_chosen[at], any) = (true, true);
         }
         if !any {
-            let near = nearest(wanted, accounts.iter().map(|(name, _)| name.as_str()))
-                .first()
-                .map(|n| format!("; did you mean `{n}`?"));
-            let wanted = printable(wanted, QUOTE_MAX);
-            return Err(("accounts", format!("no account is called `{wanted}`{}", near.unwrap_or_default())));
+            let near = did_you_mean(wanted, accounts.iter().map(|(name, _)| name.as_str()));
+            return Err(("accounts", format!("no account is called `{}`{near}", printable(wanted, QUOTE_MAX))));
         }
     }
     for tag in template.account_tags.iter().flatten() {
@@ -153,8 +150,7 @@ fn chosen(template: &TemplateDraft, accounts: &[(Name, AccountDraft)]) -> Result
         }
         if !any {
             let known = accounts.iter().flat_map(|(_, account)| account.tags.iter().map(String::as_str));
-            let near = nearest(tag, known).first().map(|n| format!("; did you mean `{n}`?"));
-            return Err(("account_tags", format!("no account has the tag `{tag}`{}", near.unwrap_or_default())));
+            return Err(("account_tags", format!("no account has the tag `{tag}`{}", did_you_mean(tag, known))));
         }
     }
     Ok((0..accounts.len()).filter(|at| is_chosen[*at]).collect())

@@ -8,7 +8,7 @@
 use super::arn::Partition;
 use super::catalogue::{Config, HOUR, Identity, IdentityKind, MAX_CHAIN, MfaMode, Role};
 use super::diagnosis::Cause;
-use super::names::{Name, nearest};
+use super::names::{Name, did_you_mean};
 use super::restricted_socket::RestrictedSocket;
 use std::collections::{HashMap, HashSet};
 
@@ -70,8 +70,8 @@ fn check_chain(config: &Config, role: &Role, is_known: bool, found: &mut Vec<Con
             // Reported once, at the role whose source it is.
             if walked.len() == 1 && is_known {
                 let source = at.source.as_str();
-                let near = if found.len() < GUESSES_MAX { nearest(source, config.names()) } else { Vec::new() };
-                let near = near.first().map(|n| format!("; did you mean `{n}`?")).unwrap_or_default();
+                let guess = (found.len() < GUESSES_MAX).then(|| did_you_mean(source, config.names()));
+                let near = guess.unwrap_or_default();
                 found.push(of_source(format!("there is no identity or role called `{source}`{near}")));
             }
             return;
@@ -144,8 +144,7 @@ fn check_socket(config: &Config, socket: &RestrictedSocket, broken: &HashSet<Str
         let message = if config.identities.contains_key(name) {
             format!("`{name}` is an identity; a socket serves the sessions of roles")
         } else {
-            let near = nearest(name.as_str(), config.roles.keys().map(Name::as_str));
-            let near = near.first().map(|n| format!("; did you mean `{n}`?")).unwrap_or_default();
+            let near = did_you_mean(name.as_str(), config.roles.keys().map(Name::as_str));
             format!("there is no role called `{name}`{near}")
         };
         found.push(ConfigProblem::of("sockets", &socket.name, "roles", message));

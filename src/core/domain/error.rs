@@ -80,6 +80,13 @@ impl UserError {
         });
         self
     }
+
+    /// Says where the command of the hint must run, if the hint contains one.
+    #[must_use]
+    pub fn command_runs(mut self, place: &str) -> Self {
+        self.hint = self.hint.map(|hint| if hint.contains('`') { format!("{place}: {hint}") } else { hint });
+        self
+    }
 }
 
 impl fmt::Display for UserError {

@@ -78,6 +78,11 @@ pub fn nearest<'a>(asked: &str, known: impl Iterator<Item = &'a str>) -> Vec<&'a
     near.into_iter().take(3).map(|(_, name)| name).collect()
 }
 
+/// Returns the end of a message about an unknown name: the known name that may be meant; empty if none is near.
+pub fn did_you_mean<'a>(asked: &str, known: impl Iterator<Item = &'a str>) -> String {
+    nearest(asked, known).first().map(|near| format!("; did you mean `{near}`?")).unwrap_or_default()
+}
+
 /// Checks a word that AWS limits by `[\w+=,.@-]*` and a length, as RoleSessionName and SourceIdentity.
 pub fn check_session_word(text: &str) -> Result<(), &'static str> {
     if !(2..=64).contains(&text.len()) {

@@ -119,6 +119,16 @@ impl Rejected<'_> {
             .hint("try again in a minute: AWS copies a new key to each Region in turn"),
         }
     }
+
+    /// Returns the error to show in place of the error that AWS returned.
+    pub fn explain(&self, error: UserError) -> UserError {
+        let report = self.report();
+        match self.reason() {
+            // The message of AWS names the call. The hint says what the answer of the other Region means.
+            Reason::NotYet => error.hint(format!("{report}: {}", report.hint.as_deref().unwrap_or_default())),
+            Reason::OtherPartition | Reason::NotEnabled => report,
+        }
+    }
 }
 
 fn reason(asked: &str, accepted_by: &str) -> Reason {

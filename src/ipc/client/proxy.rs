@@ -60,7 +60,7 @@ impl CallersProxy {
 /// Proposes the caller's proxy, if a call without a proxy did not get through.
 pub(super) fn propose(report: UserError) -> UserError {
     match CallersProxy::from_env().filter(|_| report.unproxied) {
-        Some(proxy) => UserError { hint: Some(proxy.hint()), ..report },
+        Some(proxy) => report.hint(proxy.hint()),
         None => report,
     }
 }
