@@ -337,16 +337,28 @@ fn tags_that_the_role_would_take_are_the_callers_to_be_allowed() {
 /// `ROLECALL_BLESS=1 cargo test -p rolecall-core wording` writes the file.
 #[test]
 fn wording_of_every_finding_is_as_in_the_file() {
-    use std::fmt::Write as _;
-    let mut page = String::new();
-    let mut add = |title: &str, findings: Vec<Finding>| {
-        let _ = writeln!(page, "{title}");
+    let mut page = Page::default();
+    add_refusals(&mut page);
+    add_documents(&mut page);
+    add_keys(&mut page);
+    crate::blessed::check(env!("CARGO_MANIFEST_DIR"), "domain/diagnosis/wording.txt", &page.0);
+}
+
+#[derive(Default)]
+struct Page(String);
+
+impl Page {
+    fn add(&mut self, title: &str, findings: Vec<Finding>) {
+        self.0.push_str(title);
         for finding in findings {
-            let json = serde_json::to_string_pretty(&finding).expect("a finding is JSON");
-            let _ = writeln!(page, "{json}");
+            self.0.push('\n');
+            self.0.push_str(&serde_json::to_string_pretty(&finding).expect("a finding is JSON"));
         }
-        page.push('\n');
-    };
+        self.0.push_str("\n\n");
+    }
+}
+
+fn add_refusals(page: &mut Page) {
     let kinds = [
         PolicyKind::Identity,
         PolicyKind::Boundary,
@@ -374,7 +386,7 @@ fn wording_of_every_finding_is_as_in_the_file() {
         session_arn: Some("arn:aws:sts::333333333333:assumed-role/First/me".into()),
     };
     for refusal in refusals {
-        add(&format!("{refusal:?}"), explain(&attempt(refusal)));
+        page.add(&format!("{refusal:?}"), explain(&attempt(refusal)));
         let full = Attempt {
             caller: session.clone(),
             external_id: Some("7f3a".into()),
@@ -386,8 +398,11 @@ fn wording_of_every_finding_is_as_in_the_file() {
             tags: BTreeMap::from([("team".to_owned(), "web".to_owned())]),
             ..attempt(refusal)
         };
-        add(&format!("{refusal:?}, with all parameters"), explain(&full));
+        page.add(&format!("{refusal:?}, with all parameters"), explain(&full));
     }
+}
+
+fn add_documents(page: &mut Page) {
     let bare = || attempt(Refusal::Bare);
     for own in [
         Own::NotAllowed,
@@ -400,9 +415,8 @@ fn wording_of_every_finding_is_as_in_the_file() {
         },
         Own::Denied { policy: None, statement: Some("{\"Condition\": {}}".into()) },
     ] {
-        add(&format!("{own:?}"), explain(&Attempt { own, ..bare() }));
+        page.add(&format!("{own:?}"), explain(&Attempt { own, ..bare() }));
     }
-    let role = RoleArn::new(ROLE).expect("valid");
     for (operator, key, value) in [
         ("StringEquals", "sts:ExternalId", "right"),
         ("StringLike", "sts:ExternalId", "right-*"),
@@ -416,7 +430,7 @@ fn wording_of_every_finding_is_as_in_the_file() {
         for external_id in [None, Some("7f3a".to_owned())] {
             let target = trusting("*", &[(operator, key, value)]);
             let title = format!("{operator} {key} {value}, external ID {external_id:?}");
-            add(&title, explain(&Attempt { target, external_id, ..bare() }));
+            page.add(&title, explain(&Attempt { target, external_id, ..bare() }));
         }
     }
     let denying = || {
@@ -426,18 +440,18 @@ fn wording_of_every_finding_is_as_in_the_file() {
         trust.statements[0].denies = true;
         Target::Read { trust: Some(trust), max_session }
     };
-    add("trust policy denies", explain(&Attempt { target: denying(), ..bare() }));
-    add(
+    page.add("trust policy denies", explain(&Attempt { target: denying(), ..bare() }));
+    page.add(
         "trust policy denies, says AWS",
         explain(&Attempt { target: denying(), ..attempt(Refusal::Denied(PolicyKind::Trust)) }),
     );
-    add("trusts another", explain(&Attempt { target: trusting("arn:aws:iam::999999999999:root", &[]), ..bare() }));
-    add("trusts us", explain(&Attempt { target: trusting("*", &[]), ..bare() }));
-    add("missing", explain(&Attempt { target: Target::Missing, ..bare() }));
-    add("elsewhere", explain(&Attempt { target: Target::Elsewhere(format!("{ROLE}/x")), ..bare() }));
+    page.add("trusts another", explain(&Attempt { target: trusting("arn:aws:iam::999999999999:root", &[]), ..bare() }));
+    page.add("trusts us", explain(&Attempt { target: trusting("*", &[]), ..bare() }));
+    page.add("missing", explain(&Attempt { target: Target::Missing, ..bare() }));
+    page.add("elsewhere", explain(&Attempt { target: Target::Elsewhere(format!("{ROLE}/x")), ..bare() }));
     let long =
         Attempt { duration: Duration::from_hours(12), target: trusting("*", &[]), ..attempt(Refusal::OverMaximum) };
-    add("over the maximum that was read", explain(&long));
+    page.add("over the maximum that was read", explain(&long));
     for variation in [
         RequestVariation::CallerUnlimited,
         RequestVariation::WithMfa,
@@ -448,27 +462,30 @@ fn wording_of_every_finding_is_as_in_the_file() {
         RequestVariation::Short,
     ] {
         let attempt = Attempt { granted: vec![variation], external_id: Some("x".into()), ..bare() };
-        add(&format!("granted {}", variation.as_str()), explain(&attempt));
+        page.add(&format!("granted {}", variation.as_str()), explain(&attempt));
     }
-    add("session policy", vec![narrow_session_policy("prod", &role, "s3:ListAllMyBuckets")]);
+}
+
+fn add_keys(page: &mut Page) {
+    let role = RoleArn::new(ROLE).expect("valid");
+    page.add("session policy", vec![narrow_session_policy("prod", &role, "s3:ListAllMyBuckets")]);
     let key = KeyFacts { identity: "auth", id: "AKIAEXAMPLE", owner: USER, account: "111111111111" };
     for listed in [Listed::Unread, Listed::Inactive, Listed::Active, Listed::Gone] {
-        add(&format!("key {listed:?}"), rejected("InvalidClientTokenId", &key, listed));
+        page.add(&format!("key {listed:?}"), rejected("InvalidClientTokenId", &key, listed));
     }
-    add("wrong secret", rejected("SignatureDoesNotMatch", &key, Listed::Unread));
+    page.add("wrong secret", rejected("SignatureDoesNotMatch", &key, Listed::Unread));
     for minutes in [6, 61, 60, 120, -7] {
-        add(&format!("clock {minutes}"), clock(TimeDelta::minutes(minutes), "set it").into_iter().collect());
+        page.add(&format!("clock {minutes}"), clock(TimeDelta::minutes(minutes), "set it").into_iter().collect());
     }
     for (asked, accepted_by) in
         [("eu-west-1", "us-gov-west-1"), ("me-south-1", "eu-west-1"), ("eu-west-1", "us-east-1")]
     {
         let rejected =
             Rejected { key_id: "AKIAEXAMPLE", account: "111111111111", asked, accepted_by, section: "[roles.prod]" };
-        add(&format!("{asked} rejects, {accepted_by} accepts"), vec![wrong_region(&rejected, "prod")]);
+        page.add(&format!("{asked} rejects, {accepted_by} accepts"), vec![wrong_region(&rejected, "prod")]);
     }
     for obstacle in [Obstacle::Certificate, Obstacle::Answer, Obstacle::Proxy, Obstacle::Way] {
         let report = UserError::new(Kind::Unreachable, "why").hint("what helps");
-        add(&format!("{obstacle:?}"), vec![unreachable(obstacle, &report)]);
+        page.add(&format!("{obstacle:?}"), vec![unreachable(obstacle, &report)]);
     }
-    crate::blessed::check(env!("CARGO_MANIFEST_DIR"), "domain/diagnosis/wording.txt", &page);
 }
