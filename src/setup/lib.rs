@@ -29,6 +29,8 @@ mod key;
 mod ownership;
 mod teardown_plan;
 mod transport;
+#[cfg(test)]
+mod wording_tests;
 
 use discovery::Discovered;
 use journal::Journal;
