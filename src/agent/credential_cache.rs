@@ -248,7 +248,7 @@ impl CredentialCache {
         let entry = entries.map.get(key)?;
         Some(SessionPeek {
             held: entry.held.clone(),
-            failure: entry.failure.as_ref().map(|f| f.report.clone()),
+            failure: entry.failure.as_ref().map(|f| UserError { may_pass: None, ..f.report.clone() }),
             last_used: entry.last_used,
         })
     }

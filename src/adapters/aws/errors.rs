@@ -10,8 +10,9 @@ use super::redact::redact;
 use rolecall_core::domain::arn::RoleArn;
 use rolecall_core::domain::catalogue::AwsSettings;
 use rolecall_core::domain::credential::Session;
+use rolecall_core::domain::diagnosis::key::is_unknown_key;
 use rolecall_core::domain::diagnosis::refusal::{self, Refusal};
-use rolecall_core::domain::error::{Kind, UserError, printable};
+use rolecall_core::domain::error::{Kind, MayPass, UserError, printable};
 use rolecall_core::domain::regions;
 use rolecall_core::domain::remedy::Remedy;
 use rolecall_platform::os::SET_CLOCK;
@@ -195,8 +196,13 @@ pub(crate) fn classify(failure: &Failure, asked: &CallContext<'_>) -> TokenError
             (format!("cannot {}: {why}{tail}", what(asked)), verdict)
         }
     };
+    let may_pass = code.as_deref().and_then(|code| match code {
+        code if is_unknown_key(code) => Some(MayPass::UnknownKey),
+        "AccessDenied" | "AccessDeniedException" => Some(MayPass::AccessDenied),
+        _ => None,
+    });
     let unproxied = !asked.proxied && may_need_proxy(failure.class);
-    let report = UserError { kind: verdict.kind, message, hint: verdict.hint, unproxied };
+    let report = UserError { kind: verdict.kind, message, hint: verdict.hint, unproxied, may_pass };
     let refusal = code
         .is_some()
         .then(|| Box::new(AwsError { words, remedy: verdict.remedy, is_throttled: verdict.is_throttled }));

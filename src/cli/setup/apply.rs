@@ -344,11 +344,7 @@ fn prove(paths: &Paths, setup: &Setup, carrier: &mut SetupRunner, shown: &mut Sh
     let mut told = String::new();
     loop {
         let Err(report) = client::get(paths, name, Context::from_env()) else { break };
-        let is_new = report.kind == Kind::Refused
-            && ["AccessDenied", "InvalidClientTokenId", "UnrecognizedClient", "MultiFactorAuthentication"]
-                .iter()
-                .any(|word| report.message.contains(word));
-        let pause = pauses.next().filter(|_| is_new || report.kind == Kind::Unreachable);
+        let pause = pauses.next().filter(|_| report.may_pass.is_some() || report.kind == Kind::Unreachable);
         let Some(pause) = pause else {
             return Err(UserError {
                 message: format!("everything is made, but {name} cannot be assumed: {}", report.message),

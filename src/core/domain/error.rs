@@ -56,12 +56,26 @@ pub struct UserError {
     /// Whether the call was made without a proxy and did not get through: then the proxy of the caller may be the answer.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub unproxied: bool,
+    /// Why AWS refused a call that it may accept later. It is not part of what `--json` prints.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(skip)]
+    pub may_pass: Option<MayPass>,
+}
+
+/// A refusal that passes if it is about something new: AWS does not know a new key or policy everywhere at once.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum MayPass {
+    /// No policy allows the call.
+    AccessDenied,
+    /// AWS does not know the access key.
+    UnknownKey,
 }
 
 impl UserError {
     /// Makes a report without a hint.
     pub fn new(kind: Kind, message: impl Into<String>) -> Self {
-        Self { kind, message: message.into(), hint: None, unproxied: false }
+        Self { kind, message: message.into(), hint: None, unproxied: false, may_pass: None }
     }
 
     /// Adds what to do next.
