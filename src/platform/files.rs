@@ -9,10 +9,11 @@ mod state_file;
 use ownership::Exposed;
 use rolecall_core::domain::error::{Kind, UserError};
 pub use state_file::{StateFile, open_private, open_private_append, read_private, unusable};
+use std::fmt;
 use std::fs;
 use std::io::{self, Write};
 use std::os::unix::fs::{DirBuilderExt, MetadataExt, PermissionsExt};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 /// How names of temporary files begin; six letters or digits follow.
 const TEMPORARY: &str = ".rolecall-";
@@ -102,13 +103,13 @@ pub fn write_atomically_if(
     let mode = fs::metadata(target).map_or(0o600, |meta| meta.permissions().mode() & 0o777);
     let set = temp.as_file().set_permissions(fs::Permissions::from_mode(mode));
     set.map_err(|e| failed("cannot write", target, &e))?;
-    persist(temp, target, true)
+    Ok(persist(temp, target, true)?)
 }
 
 /// Replaces a file by a whole new one that only its owner can read, whatever the mode of the old one was; a symlink is
 /// replaced, not followed.
 pub fn write_private(path: &Path, content: &[u8]) -> Result<(), UserError> {
-    write_replacing(path, content, true)
+    write_replacing(path, content, true).map_err(UserError::from)
 }
 
 /// The longest text that [`keep_note`] compares; a longer one is written again.
@@ -128,13 +129,13 @@ pub fn keep_note(path: &Path, text: Option<&str>) -> Result<(), UserError> {
 }
 
 /// Does the same, and waits for the disk only if the file `lasts` beyond a restart of the machine.
-fn write_replacing(path: &Path, content: &[u8], lasts: bool) -> Result<(), UserError> {
+fn write_replacing(path: &Path, content: &[u8], lasts: bool) -> Result<(), WriteError> {
     // Made with mode 0600; never wider for an instant.
     let temp = temporary(path, content, lasts)?;
     persist(temp, path, lasts)
 }
 
-fn temporary(target: &Path, content: &[u8], lasts: bool) -> Result<tempfile::NamedTempFile, UserError> {
+fn temporary(target: &Path, content: &[u8], lasts: bool) -> Result<tempfile::NamedTempFile, WriteError> {
     let write = || -> io::Result<tempfile::NamedTempFile> {
         let mut temp = tempfile::Builder::new().prefix(TEMPORARY).tempfile_in(directory_of(target))?;
         temp.write_all(content)?;
@@ -143,15 +144,15 @@ fn temporary(target: &Path, content: &[u8], lasts: bool) -> Result<tempfile::Nam
         }
         Ok(temp)
     };
-    write().map_err(|e| failed("cannot write", target, &e))
+    write().map_err(|e| WriteError::new("cannot write", target, &e))
 }
 
-fn persist(temp: tempfile::NamedTempFile, target: &Path, lasts: bool) -> Result<(), UserError> {
+fn persist(temp: tempfile::NamedTempFile, target: &Path, lasts: bool) -> Result<(), WriteError> {
     let rename = || -> io::Result<()> {
         temp.persist(target).map_err(|e| e.error)?;
         if lasts { fs::File::open(directory_of(target))?.sync_all() } else { Ok(()) }
     };
-    rename().map_err(|e| failed("cannot write", target, &e))
+    rename().map_err(|e| WriteError::new("cannot write", target, &e))
 }
 
 fn directory_of(path: &Path) -> &Path {
@@ -174,13 +175,50 @@ pub fn clear_leftovers(path: &Path) {
 }
 
 fn failed(what: &str, path: &Path, error: &io::Error) -> UserError {
-    let hint = match error.kind() {
-        io::ErrorKind::PermissionDenied => format!("look at its rights: `ls -ld {}`", path.display()),
-        io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => "free some space; nothing was changed".to_owned(),
-        io::ErrorKind::ReadOnlyFilesystem => "the file system is read-only; nothing was changed".to_owned(),
-        _ => "nothing was changed".to_owned(),
-    };
-    UserError::new(Kind::Failed, format!("{what} {}: {error}", path.display())).hint(hint)
+    WriteError::new(what, path, error).into()
+}
+
+/// Why a file was not written. Its old content is unchanged.
+#[derive(Debug)]
+pub struct WriteError {
+    message: String,
+    path: PathBuf,
+    kind: io::ErrorKind,
+}
+
+impl WriteError {
+    fn new(what: &str, path: &Path, error: &io::Error) -> Self {
+        let message = format!("{what} {}: {error}", path.display());
+        Self { message, path: path.to_owned(), kind: error.kind() }
+    }
+
+    /// Returns what the user can do, if the cause is known.
+    pub fn remedy(&self) -> Option<String> {
+        Some(match self.kind {
+            io::ErrorKind::PermissionDenied => format!("look at its rights: `ls -ld {}`", self.path.display()),
+            io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => "free some space".to_owned(),
+            io::ErrorKind::ReadOnlyFilesystem => "the file system is read-only".to_owned(),
+            _ => return None,
+        })
+    }
+}
+
+impl fmt::Display for WriteError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.message)
+    }
+}
+
+impl From<WriteError> for UserError {
+    fn from(error: WriteError) -> Self {
+        let unchanged = "nothing was changed";
+        let hint = match error.remedy() {
+            Some(remedy) if error.kind == io::ErrorKind::PermissionDenied => remedy,
+            Some(remedy) => format!("{remedy}; {unchanged}"),
+            None => unchanged.to_owned(),
+        };
+        Self::new(Kind::Failed, error.message).hint(hint)
+    }
 }
 
 #[cfg(test)]
@@ -231,6 +269,29 @@ mod tests {
         assert_eq!(write_atomically_if(&file, b"new", off).expect_err("off").message, "called off");
         assert_eq!(fs::read(&file).expect("read"), b"old");
         assert_eq!(fs::read_dir(top.path()).expect("dir").count(), 1, "no temporary file is left");
+    }
+
+    #[test]
+    fn write_errors_say_what_can_be_done() {
+        for (kind, remedy, hint) in [
+            (
+                io::ErrorKind::PermissionDenied,
+                Some("look at its rights: `ls -ld /x`"),
+                "look at its rights: `ls -ld /x`",
+            ),
+            (io::ErrorKind::StorageFull, Some("free some space"), "free some space; nothing was changed"),
+            (io::ErrorKind::QuotaExceeded, Some("free some space"), "free some space; nothing was changed"),
+            (
+                io::ErrorKind::ReadOnlyFilesystem,
+                Some("the file system is read-only"),
+                "the file system is read-only; nothing was changed",
+            ),
+            (io::ErrorKind::NotFound, None, "nothing was changed"),
+        ] {
+            let error = WriteError::new("cannot write", Path::new("/x"), &kind.into());
+            assert_eq!(error.remedy().as_deref(), remedy, "{kind:?}");
+            assert_eq!(UserError::from(error).hint.as_deref(), Some(hint), "{kind:?}");
+        }
     }
 
     #[test]

@@ -8,6 +8,7 @@ use rolecall_core::domain::diagnosis::key::Obstacle;
 use rolecall_core::domain::secret::{MfaCode, SecretKey, SessionToken, WebToken};
 use rolecall_core::domain::totp::TotpSecret;
 use rolecall_core::setup::call::Tags;
+use std::fmt;
 use std::time::Duration;
 use tokio::sync::oneshot;
 
@@ -127,6 +128,18 @@ pub enum Resource {
     Role(String),
     /// A user, by name.
     User(String),
+}
+
+impl fmt::Display for Resource {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::InstanceProfile(name) => write!(f, "instance profile {name}"),
+            Self::MfaDevice(serial) => write!(f, "MFA device {serial}"),
+            Self::Policy(arn) => write!(f, "policy {arn}"),
+            Self::Role(name) => write!(f, "role {name}"),
+            Self::User(name) => write!(f, "user {name}"),
+        }
+    }
 }
 
 /// What IAM returns about a resource.

@@ -99,12 +99,11 @@ pub trait AccessKeys: Send + Sync {
 pub trait Accounts: Send + Sync {
     /// Takes the password of the configuration's proxy user, which no vault has that is open here.
     fn use_proxy_password(&self, password: SecretKey);
-    /// Says who a profile of the AWS files is.
-    async fn profile(
-        &self,
-        aws: &Arc<AwsSettings>,
-        profile: &str,
-    ) -> Result<(AccountSession, CallerIdentity), TokenError>;
+    /// Returns the credentials and the Region of a profile of the AWS files.
+    async fn profile(&self, aws: &Arc<AwsSettings>, profile: &str) -> Result<(Signer, String), UserError>;
+    /// Returns whose the credentials of a profile are. If its Region rejects them, other Regions are tried.
+    async fn caller(&self, aws: &Arc<AwsSettings>, signer: &Signer, region: &str)
+    -> Result<CallerIdentity, TokenError>;
     /// Changes one thing. What makes something is sent once only.
     async fn change(&self, aws: &Arc<AwsSettings>, office: &AccountSession, call: &Call)
     -> Result<Changed, TokenError>;

@@ -1,215 +1,183 @@
-//! The virtual MFA device: its secret to the person's phone or into the vault, and its first two codes to AWS.
+//! The virtual MFA device: its secret to the phone of the user or into the vault, and its first two codes to AWS.
 //!
-//! AWS tells the secret once. A device whose secret was lost on the way is of no use to anybody: it is deleted, and another is
-//! made. The secret is in this process until it is shown or kept, and nowhere else.
+//! AWS returns the secret once. A device whose secret was lost is useless: it is deleted, and another one is created. The
+//! secret is in this process only, until it is shown or stored.
 
-use super::Work;
-use super::calls::{Pauses, may_have_acted};
+use super::agent::Agent;
+use super::conversation::Conversation;
 use super::discovery::Discovered;
+use super::iam::{CallError, Iam, TRIES};
+use super::journal::Journal;
+use super::ownership::has_tag;
 use chrono::TimeDelta;
 use qrcode::render::unicode::Dense1x2;
 use qrcode::{EcLevel, QrCode};
 use rolecall_core::domain::error::{Kind, UserError, printable};
 use rolecall_core::domain::secret::{MfaCode, is_mfa_code};
 use rolecall_core::domain::totp::TotpSecret;
-use rolecall_core::setup::call::{Call, Side, Step};
-use rolecall_ipc::protocol::message::{Answer, Request};
-use rolecall_ipc::protocol::setup::{Code, Found, NewDevice, ResourceState};
-use rolecall_ports::{Changed, TokenError};
+use rolecall_core::setup::call::{Call, Step};
+use rolecall_ipc::protocol::setup::{Code, Found, Made, NewDevice, ResourceState};
+use rolecall_ports::Changed;
 
-/// How often two codes are taken.
-const TRIES: u32 = 3;
+/// The secret of a new device until it is shown or stored, and whether the vault is to store it.
+#[derive(Default)]
+pub(super) struct NewSecret {
+    pub(super) secret: Option<TotpSecret>,
+    pub(super) keep: bool,
+}
 
-impl Work<'_> {
-    /// Makes the device, or takes the one of an earlier run that its user has already.
-    pub(super) async fn device(&mut self, step: &Step, seen: Option<&Discovered>, keep: bool) -> Result<(), UserError> {
-        let Some(seen) = seen else { return Ok(()) };
-        let finished = {
-            let made = self.desk.state.iter().flat_map(|state| &state.made);
-            made.clone().any(|made| {
-                matches!(made.step.call, Call::EnableMFADevice { .. }) && made.stands == ResourceState::Done
-            })
-        };
-        if let Found::Ours { arn, .. } = &seen.finding.found {
-            let serial = arn.clone();
-            if finished {
-                self.stand(step, ResourceState::Done, Some(serial))?;
-                return self.line.say("there", &seen.finding.thing).await;
-            }
-            self.line
-                .say(
-                    "clear",
-                    &format!("{}, whose secret was lost when an earlier run was broken off", seen.finding.thing),
-                )
-                .await?;
-            self.drop_device(&serial).await?;
+/// Creates the device, or uses the one that an earlier run has given to the user.
+pub(super) async fn make_device(
+    iam: &mut Iam,
+    journal: &mut Journal,
+    new: &mut NewSecret,
+    step: &Step,
+    seen: &Discovered,
+) -> Result<(), UserError> {
+    let name = &seen.finding.thing;
+    if let Found::Ours { arn: serial, .. } = &seen.finding.found {
+        let is_enabling = |made: &Made| matches!(made.step.call, Call::EnableMFADevice { .. });
+        if journal.made().iter().any(|made| is_enabling(made) && made.stands == ResourceState::Done) {
+            journal.stand(step, ResourceState::Done, Some(serial.clone()))?;
+            return iam.talk.say("there", name).await;
         }
-        let mut tried = 0;
-        loop {
-            tried += 1;
-            self.stand(step, ResourceState::Begun, None)?;
-            let error = match self.change(step.side, &step.call).await {
-                Ok(Changed::Device(serial, secret)) => {
-                    self.desk.totp = Some(secret);
-                    self.stand(step, ResourceState::Done, Some(serial))?;
-                    let what = if keep { "its secret goes into the vault" } else { "its secret goes to your phone" };
-                    return self.line.say("create", &format!("{}; {what}", seen.finding.thing)).await;
-                }
-                Ok(_) => return Err(UserError::new(Kind::Failed, "IAM's answer does not fit its question")),
-                Err(error) => error,
-            };
-            let lost = may_have_acted(&error) || (tried > 1 && error.aws_code() == "EntityAlreadyExists");
-            let Some((thing, _)) = self.thing(step).filter(|_| lost && tried < TRIES) else {
-                return Err(self.explained(step.side, Some(&step.call), error));
-            };
-            // One of ours, made without anybody hearing its secret.
-            if let Some(held) = self.read(step.side, &thing).await? {
-                if !self.is_ours(&held) {
-                    return Err(self.explained(step.side, Some(&step.call), error));
-                }
-                self.drop_device(&held.arn).await?;
+        let what = format!("{name}, whose secret was lost when an earlier run was broken off");
+        iam.talk.say("clear", &what).await?;
+        delete(iam, journal, serial).await?;
+    }
+    let mut tried = 0;
+    loop {
+        tried += 1;
+        journal.stand(step, ResourceState::Begun, None)?;
+        let error = match iam.change(journal, step.side, &step.call).await {
+            Ok(Changed::Device(serial, secret)) => {
+                new.secret = Some(secret);
+                journal.stand(step, ResourceState::Done, Some(serial))?;
+                let what = if new.keep { "its secret goes into the vault" } else { "its secret goes to your phone" };
+                return iam.talk.say("create", &format!("{name}; {what}")).await;
             }
+            Ok(_) => return Err(UserError::new(Kind::Failed, "IAM's answer does not fit its question")),
+            Err(error) => error,
+        };
+        let is_lost = error.may_have_acted() || (tried > 1 && error.code() == "EntityAlreadyExists");
+        let Some((device, _)) = iam.resource(step).filter(|_| is_lost && tried < TRIES) else {
+            return Err(iam.explain(step.side, Some(&step.call), error));
+        };
+        // If the device is there, it is one of ours whose secret was lost.
+        if let Some(held) = iam.read(step.side, &device).await? {
+            if !has_tag(&held, &journal.setup) {
+                return Err(iam.explain(step.side, Some(&step.call), error));
+            }
+            delete(iam, journal, &held.arn).await?;
         }
     }
+}
 
-    /// Takes a device from its user and deletes it; one that is gone already is no failure.
-    async fn drop_device(&mut self, serial: &str) -> Result<(), UserError> {
-        let made = self.desk.state.iter().flat_map(|state| &state.made);
-        let user = made.clone().find_map(|made| match &made.step.call {
-            Call::EnableMFADevice { user, .. } => Some(user.clone()),
-            _ => None,
-        });
-        let mut calls = Vec::new();
-        if let Some(user) = user {
-            calls.push(Call::DeactivateMFADevice { user, serial: serial.to_owned() });
-        }
-        calls.push(Call::DeleteVirtualMFADevice { serial: serial.to_owned() });
-        for call in calls {
-            match self.change(Side::Auth, &call).await {
-                Ok(_) => {}
-                Err(error) if error.is_missing() => {}
-                Err(error) => return Err(self.explained(Side::Auth, Some(&call), error)),
-            }
-        }
-        Ok(())
+/// Takes a device from its user and deletes it. Succeeds if it is gone already.
+async fn delete(iam: &mut Iam, journal: &Journal, serial: &str) -> Result<(), UserError> {
+    if let Some(Call::EnableMFADevice { user, .. }) = enabling(journal).map(|made| &made.step.call) {
+        let call = Call::DeactivateMFADevice { user: user.clone(), serial: serial.to_owned() };
+        iam.remove(journal, &call).await?;
     }
+    iam.remove(journal, &Call::DeleteVirtualMFADevice { serial: serial.to_owned() }).await
+}
 
-    /// Gives the device to its user, by two codes that a person types, or that are made of the secret.
-    pub(super) async fn enable(
-        &mut self,
-        step: &Step,
-        (user, serial): (&str, &str),
-        keep: bool,
-    ) -> Result<(), UserError> {
-        if self.entry(step).stands == ResourceState::Done {
-            return self.line.say("there", &step.call.what()).await;
-        }
-        let Some(secret) = self.desk.totp.clone() else {
-            return Err(UserError::new(
-                Kind::Failed,
-                format!("nobody knows the secret of MFA device {}", printable(serial, 256)),
-            )
-            .hint("run it again: another device is made"));
+/// Returns the entry of the step that gives the device to the user.
+fn enabling(journal: &Journal) -> Option<&Made> {
+    journal.made().iter().find(|made| matches!(made.step.call, Call::EnableMFADevice { .. }))
+}
+
+/// Gives the device to its user with two codes, which the user types or the secret yields.
+pub(super) async fn enable(
+    iam: &mut Iam,
+    journal: &mut Journal,
+    new: &mut NewSecret,
+    step: &Step,
+    (user, serial): (&str, &str),
+) -> Result<(), UserError> {
+    if journal.entry(step).stands == ResourceState::Done {
+        return iam.talk.say("there", &step.call.what()).await;
+    }
+    let Some(secret) = new.secret.clone() else {
+        let cause = format!("nobody knows the secret of MFA device {}", printable(serial, 256));
+        return Err(UserError::new(Kind::Failed, cause).hint("run it again: another device is made"));
+    };
+    journal.stand(step, ResourceState::Begun, None)?;
+    let mut again = None;
+    let mut retries = iam.talk.retries();
+    for tried in 1.. {
+        let codes = if new.keep {
+            Some(computed_codes(&iam.talk, &secret))
+        } else {
+            typed_codes(iam, serial, &secret, again.take()).await?
         };
-        self.stand(step, ResourceState::Begun, None)?;
-        let mut again = None;
-        let mut pauses = Pauses::new(self.now());
-        for tried in 1.. {
-            let codes = if keep {
-                Some(self.made_codes(&secret))
-            } else {
-                self.asked_codes(serial, &secret, again.take()).await?
-            };
-            let Some(codes) = codes else {
-                return Err(UserError::new(
-                    Kind::Locked,
-                    format!("MFA device {} has no codes yet", printable(serial, 256)),
-                )
+        let Some(codes) = codes else {
+            let cause = format!("MFA device {} has no codes yet", printable(serial, 256));
+            return Err(UserError::new(Kind::Locked, cause)
                 .hint("nothing is lost: the same command again makes another device and asks again"));
-            };
-            let office = &self.desk.place(step.side).office;
-            let given = self.world.accounts.enable(&self.world.aws, office, (user, serial), (&codes.0, &codes.1)).await;
-            self.desk.calls += 1;
-            let error = match given {
-                Ok(()) => break,
-                Err(error) => error,
-            };
-            if error.aws_code() == "EntityAlreadyExists" {
-                break;
-            }
-            let wrong = is_wrong_code(&error);
-            if wrong && !keep && tried < TRIES {
-                again = Some("AWS did not take these two codes: type two that follow each other, the second one half a minute later".to_owned());
-                continue;
-            }
-            let again_later = may_have_acted(&error) || error.is_missing() || (wrong && keep);
-            if !again_later || !self.pause(&format!("{}; trying again", error.report.message), &mut pauses).await? {
-                return Err(self.explained(step.side, Some(&step.call), error));
-            }
-        }
-        // A secret that is to be kept is not safe before the vault has it.
-        if !keep {
-            self.stand(step, ResourceState::Done, None)?;
-            self.desk.totp = None;
-        }
-        self.did(&step.call).await
-    }
-
-    /// Makes the code of half a minute ago and that of now, as a patient person would type them.
-    fn made_codes(&self, secret: &TotpSecret) -> (MfaCode, MfaCode) {
-        let now = self.world.clock.now().wall;
-        (secret.code_at(now - TimeDelta::seconds(30)), secret.code_at(now))
-    }
-
-    async fn asked_codes(
-        &mut self,
-        serial: &str,
-        secret: &TotpSecret,
-        again: Option<String>,
-    ) -> Result<Option<(MfaCode, MfaCode)>, UserError> {
-        let qr = drawn(&self.desk.auth.account.to_string(), serial, secret)?;
-        let device = NewDevice { serial: serial.to_owned(), secret: secret.clone(), qr, again };
-        let typed = self.line.ask(&device).await?.codes;
-        Ok(typed.and_then(|[Code(first), Code(second)]| {
-            (is_mfa_code(first.expose()) && is_mfa_code(second.expose())).then_some((first, second))
-        }))
-    }
-
-    /// Has the agent keep the secret, which tries a code of it first.
-    pub(super) async fn keep_totp(&mut self) -> Result<Option<String>, UserError> {
-        let Some(secret) = self.desk.totp.take() else { return Ok(None) };
-        let Some(state) = &self.desk.state else { return Ok(None) };
-        let name = state.local.identity.clone();
-        let enabled = state.made.iter().find(|made| matches!(made.step.call, Call::EnableMFADevice { .. }));
-        let step = enabled.map(|made| made.step.clone());
-        let mut pauses = Pauses::new(self.now());
-        let note = loop {
-            let request = Request::IdentityTotp { name: name.clone(), secret: Some(secret.clone()) };
-            self.desk.calls += 1;
-            match self.ask_agent(request).await {
-                Ok(Answer::Done { note }) => break note,
-                Ok(_) => return Err(UserError::new(Kind::Agent, "the agent gave an answer that does not fit")),
-                // The codes of this half minute are used, and AWS may not know the device everywhere yet.
-                Err(report) if matches!(report.kind, Kind::Refused | Kind::Unreachable) => {
-                    if !self.pause("waiting for AWS to take the device's next code", &mut pauses).await? {
-                        return Err(report);
-                    }
-                }
-                Err(report) => return Err(report),
-            }
         };
-        if let Some(step) = step {
-            self.stand(&step, ResourceState::Done, None)?;
+        let Err(error) = iam.enable(step.side, (user, serial), &codes).await.map_err(CallError::from) else { break };
+        if error.code() == "EntityAlreadyExists" {
+            break;
         }
-        Ok(note)
+        let is_wrong = error.code() == "InvalidAuthenticationCode";
+        if is_wrong && !new.keep && tried < TRIES {
+            again = Some(
+                "AWS did not take these two codes: type two that follow each other, the second one half a minute later"
+                    .to_owned(),
+            );
+            continue;
+        }
+        let may_pass = error.may_have_acted() || error.is_missing() || (is_wrong && new.keep);
+        if !may_pass || !iam.talk.pause(&format!("{}; trying again", error.message()), &mut retries).await? {
+            return Err(iam.explain(step.side, Some(&step.call), error));
+        }
     }
+    // A secret that is to be stored is safe only when the vault has it.
+    if !new.keep {
+        journal.stand(step, ResourceState::Done, None)?;
+        new.secret = None;
+    }
+    iam.say_done(&step.call).await
 }
 
-fn is_wrong_code(error: &TokenError) -> bool {
-    error.aws_code() == "InvalidAuthenticationCode"
+/// Returns the codes of half a minute ago and of now, as a user would type them.
+fn computed_codes(talk: &Conversation, secret: &TotpSecret) -> (MfaCode, MfaCode) {
+    let now = talk.wall();
+    (secret.code_at(now - TimeDelta::seconds(30)), secret.code_at(now))
 }
 
-/// Draws what a phone scans: the URI of Google's Key Uri Format, with the label and issuer that the console uses.
+async fn typed_codes(
+    iam: &mut Iam,
+    serial: &str,
+    secret: &TotpSecret,
+    again: Option<String>,
+) -> Result<Option<(MfaCode, MfaCode)>, UserError> {
+    let qr = drawn(&iam.auth.id.to_string(), serial, secret)?;
+    let device = NewDevice { serial: serial.to_owned(), secret: secret.clone(), qr, again };
+    let typed = iam.talk.ask(&device).await?.codes;
+    Ok(typed.and_then(|[Code(first), Code(second)]| {
+        (is_mfa_code(first.expose()) && is_mfa_code(second.expose())).then_some((first, second))
+    }))
+}
+
+/// Stores the secret in the vault, if there is one. Returns the note of the agent.
+pub(super) async fn store_secret(
+    iam: &mut Iam,
+    journal: &mut Journal,
+    agent: &Agent,
+    new: &mut NewSecret,
+) -> Result<Option<String>, UserError> {
+    let Some(secret) = new.secret.take() else { return Ok(None) };
+    let Some(identity) = journal.state.as_ref().map(|state| state.local.identity.clone()) else { return Ok(None) };
+    let note = agent.store_totp(&mut iam.talk, &mut iam.calls, &identity, &secret).await?;
+    if let Some(step) = enabling(journal).map(|made| made.step.clone()) {
+        journal.stand(&step, ResourceState::Done, None)?;
+    }
+    Ok(note)
+}
+
+/// Draws the QR code that a phone scans: a URI in the Key Uri Format of Google, with the label and issuer of the console.
 fn drawn(account: &str, serial: &str, secret: &TotpSecret) -> Result<String, UserError> {
     let name = serial.rsplit('/').next().unwrap_or(serial);
     let label: String = format!("{name}@{account}")
@@ -228,7 +196,7 @@ fn drawn(account: &str, serial: &str, secret: &TotpSecret) -> Result<String, Use
     ));
     let code = QrCode::with_error_correction_level(uri.as_bytes(), EcLevel::L);
     let code = code.map_err(|_| UserError::new(Kind::Failed, "the device's secret does not fit into a QR code"))?;
-    // Light on dark is what most terminals are; scanners take it either way round only if the quiet zone is light.
+    // Most terminals are light on dark. Scanners accept both only if the quiet zone is light.
     Ok(code.render::<Dense1x2>().dark_color(Dense1x2::Light).light_color(Dense1x2::Dark).build())
 }
 

@@ -1,10 +1,13 @@
-//! The state file of one setup: what was made, or was being made, and no secret.
+//! The state file of one setup: what was created, or was being created, without secrets. Each call is written down before
+//! and after it is made, so that an interrupted run can be continued.
 //!
-//! It is a promise: only what it and the tags name is ever removed. One that cannot be read is never taken for none.
+//! Only resources in this file, and those with the tag of the setup, are ever removed. A file that cannot be read is never
+//! taken for a missing one.
 
 use rolecall_core::domain::error::{Kind, UserError, printable};
-use rolecall_ipc::protocol::setup::{STATE_VERSION, State};
-use rolecall_platform::files::{self, StateFile};
+use rolecall_core::setup::call::{Call, Step};
+use rolecall_ipc::protocol::setup::{Local, Made, ResourceState, STATE_VERSION, State};
+use rolecall_platform::files::{self, StateFile, WriteError};
 use rustix::fs::{FlockOperation, flock};
 use std::fs::{self, File};
 use std::io;
@@ -19,39 +22,41 @@ const FILE_MAX: u64 = 1024 * 1024;
 const TRIES: u32 = 20;
 const PAUSE: Duration = Duration::from_millis(100);
 
-/// The file, and the lock that keeps a second run off it.
+/// The state of the setup, its file, and the lock that excludes a second run.
 #[derive(Debug)]
 pub(super) struct Journal {
+    pub(super) setup: String,
+    /// `None` if nothing was begun.
+    pub(super) state: Option<State>,
     file: StateFile<State>,
     _lock: File,
 }
 
 impl Journal {
-    /// Takes the setup for this run.
+    /// Locks the setup for this run and reads its state.
     pub(super) fn open(dir: &Path, setup: &str) -> Result<Self, UserError> {
         let path = dir.join(format!("setup-{}.json", encoded(setup)));
         let lock_path = path.with_extension("lock");
         let failed = |e: io::Error| UserError::new(Kind::Failed, format!("cannot open {}: {e}", lock_path.display()));
-        let busy = || {
-            UserError::new(Kind::Failed, format!("setup {} is being applied or destroyed right now", shown(setup)))
-                .hint("wait for the other command's end")
-        };
-        // One that was killed is not gone before its last thread is.
+        // The lock of a killed run is released when its last thread has ended.
         for _ in 0..TRIES {
             let lock = files::open_private_append(&lock_path).map_err(failed)?;
             match flock(&lock, FlockOperation::NonBlockingLockExclusive) {
                 Ok(()) if is_at(&lock, &lock_path) => {
-                    return Ok(Self { file: StateFile::new(path, FILE_MAX, STATE_VERSION), _lock: lock });
+                    let file = StateFile::new(path, FILE_MAX, STATE_VERSION);
+                    let mut journal = Self { setup: setup.to_owned(), state: None, file, _lock: lock };
+                    journal.state = journal.load()?;
+                    return Ok(journal);
                 }
                 Ok(()) | Err(rustix::io::Errno::WOULDBLOCK) => std::thread::sleep(PAUSE),
                 Err(e) => return Err(failed(e.into())),
             }
         }
-        Err(busy())
+        let message = format!("setup {} is being applied or destroyed right now", printable(setup, 128));
+        Err(UserError::new(Kind::Failed, message).hint("wait for the other command's end"))
     }
 
-    /// Reads it; `None` where nothing was begun.
-    pub(super) fn load(&self) -> Result<Option<State>, UserError> {
+    fn load(&self) -> Result<Option<State>, UserError> {
         self.file.load().map_err(|why| {
             UserError::new(Kind::Failed, format!("the state of the setup, {}: {why}", self.file.path().display())).hint(
                 "look at the file; without it, `rolecall setup destroy` with the flags of `apply` finds what was made by its tags",
@@ -59,62 +64,24 @@ impl Journal {
         })
     }
 
-    /// Replaces it.
-    pub(super) fn write(&self, state: &State) -> Result<(), UserError> {
-        self.file.save(state).map_err(|report| UserError {
-            hint: report.hint.map(|hint| {
-                hint.replace("; nothing was changed", "").replace("nothing was changed", "look at the disk")
-            }),
-            ..report
-        })
+    /// Returns the steps that were begun, oldest first.
+    pub(super) fn made(&self) -> &[Made] {
+        self.state.as_ref().map_or(&[], |state| &state.made)
     }
 
-    /// Deletes it: nothing is left.
-    pub(super) fn remove(&self) -> Result<(), UserError> {
-        let failed = |e| UserError::new(Kind::Failed, format!("cannot delete {}: {e}", self.file.path().display()));
-        self.file.remove().map_err(failed)
+    /// Returns whether the setup created the resource with an ARN.
+    pub(super) fn is_made(&self, arn: &str) -> bool {
+        self.made().iter().any(|made| made.arn.as_deref() == Some(arn))
     }
-}
 
-impl Drop for Journal {
-    fn drop(&mut self) {
-        // Where nothing was begun, or nothing is left, nothing is there to be kept from others.
-        let path = self.file.path();
-        if fs::symlink_metadata(path).is_err() {
-            let _ = fs::remove_file(path.with_extension("lock"));
-        }
-    }
-}
-
-/// Tells whether a path still leads to a file: whoever had its lock before may have removed it.
-fn is_at(file: &File, path: &Path) -> bool {
-    let id = |meta: &fs::Metadata| (meta.dev(), meta.ino());
-    matches!((file.metadata(), fs::symlink_metadata(path)), (Ok(held), Ok(there)) if id(&held) == id(&there))
-}
-
-/// Writes a setup's name as a part of a file's: what is no letter or digit becomes its number.
-fn encoded(setup: &str) -> String {
-    let plain = |b: u8| b.is_ascii_alphanumeric() || b"_-.@+=".contains(&b);
-    setup.bytes().map(|b| if plain(b) { char::from(b).to_string() } else { format!("%{b:02X}") }).collect()
-}
-
-fn shown(setup: &str) -> String {
-    printable(setup, 128)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use rolecall_ipc::protocol::setup::Local;
-    use std::os::unix::fs::PermissionsExt;
-
-    fn state() -> State {
+    /// Returns an empty state of the setup between two accounts.
+    pub(super) fn empty_state(&self, auth: String, workload: String) -> State {
         State {
             v: STATE_VERSION,
-            setup: "prod".into(),
-            auth: "111111111111".into(),
-            workload: "222222222222".into(),
-            external_id: "ab".into(),
+            setup: self.setup.clone(),
+            auth,
+            workload,
+            external_id: String::new(),
             local: Local::default(),
             made: Vec::new(),
             proven: false,
@@ -123,13 +90,113 @@ mod tests {
         }
     }
 
+    /// Returns the entry of a step, and begins it if it is missing.
+    pub(super) fn entry(&mut self, step: &Step) -> &mut Made {
+        let made = &mut self.state.as_mut().expect("begun before any step").made;
+        let at = made.iter().position(|made| is_of_step(made, step));
+        let at = at.unwrap_or_else(|| {
+            let (stands, keys) = (ResourceState::Begun, Vec::new());
+            made.push(Made { step: step.clone(), stands, arn: None, keys, window: None });
+            made.len() - 1
+        });
+        made[at].step = step.clone();
+        &mut made[at]
+    }
+
+    /// Writes down the progress of a step.
+    pub(super) fn stand(&mut self, step: &Step, stands: ResourceState, arn: Option<String>) -> Result<(), UserError> {
+        let entry = self.entry(step);
+        entry.stands = stands;
+        if arn.is_some() {
+            entry.arn = arn;
+        }
+        self.record("the same command again goes on")
+    }
+
+    /// Writes the state; `consequence` is the end of the hint of an error, or empty.
+    pub(super) fn record(&self, consequence: &str) -> Result<(), UserError> {
+        self.save().map_err(|error| {
+            let remedy = error.remedy().unwrap_or_else(|| "look at the disk".to_owned());
+            let hint = if consequence.is_empty() { remedy } else { format!("{remedy}; {consequence}") };
+            UserError::new(Kind::Failed, error.to_string()).hint(hint)
+        })
+    }
+
+    /// Writes the state.
+    pub(super) fn save(&self) -> Result<(), WriteError> {
+        self.state.as_ref().map_or(Ok(()), |state| self.file.save(state))
+    }
+
+    /// Deletes the file: nothing is left of the setup.
+    pub(super) fn remove(&mut self) -> Result<(), UserError> {
+        let failed = |e| UserError::new(Kind::Failed, format!("cannot delete {}: {e}", self.file.path().display()));
+        self.file.remove().map_err(failed)?;
+        self.state = None;
+        Ok(())
+    }
+}
+
+impl Drop for Journal {
+    fn drop(&mut self) {
+        // If nothing was begun or nothing is left, the lock protects nothing.
+        let path = self.file.path();
+        if fs::symlink_metadata(path).is_err() {
+            let _ = fs::remove_file(path.with_extension("lock"));
+        }
+    }
+}
+
+/// Returns whether an entry is about the same resource as a step, whatever their documents contain.
+pub(super) fn is_of_step(made: &Made, step: &Step) -> bool {
+    use Call::{
+        AddRoleToInstanceProfile, AttachRolePolicy, AttachUserPolicy, CreateAccessKey, CreateInstanceProfile,
+        CreatePolicy, CreateRole, CreateUser, CreateVirtualMFADevice, EnableMFADevice, PutRolePolicy,
+    };
+    let is_same = match (&made.step.call, &step.call) {
+        (CreateUser { name: a, .. }, CreateUser { name: b, .. })
+        | (CreateRole { name: a, .. }, CreateRole { name: b, .. })
+        | (CreateInstanceProfile { name: a, .. }, CreateInstanceProfile { name: b, .. })
+        | (CreateAccessKey { user: a }, CreateAccessKey { user: b }) => a == b,
+        (CreatePolicy { name: a, path: p, .. }, CreatePolicy { name: b, path: q, .. })
+        | (CreateVirtualMFADevice { name: a, path: p, .. }, CreateVirtualMFADevice { name: b, path: q, .. })
+        | (PutRolePolicy { role: a, name: p, .. }, PutRolePolicy { role: b, name: q, .. })
+        | (EnableMFADevice { user: a, serial: p }, EnableMFADevice { user: b, serial: q })
+        | (AttachUserPolicy { user: a, arn: p }, AttachUserPolicy { user: b, arn: q })
+        | (AttachRolePolicy { role: a, arn: p }, AttachRolePolicy { role: b, arn: q })
+        | (AddRoleToInstanceProfile { profile: a, role: p }, AddRoleToInstanceProfile { profile: b, role: q }) => {
+            (a, p) == (b, q)
+        }
+        _ => false,
+    };
+    is_same && made.step.side == step.side
+}
+
+/// Returns whether a path still leads to an open file: a run that held the lock before may have removed the file.
+fn is_at(file: &File, path: &Path) -> bool {
+    let id = |meta: &fs::Metadata| (meta.dev(), meta.ino());
+    matches!((file.metadata(), fs::symlink_metadata(path)), (Ok(held), Ok(there)) if id(&held) == id(&there))
+}
+
+/// Returns the name of a setup as a part of a file name.
+fn encoded(setup: &str) -> String {
+    let plain = |b: u8| b.is_ascii_alphanumeric() || b"_-.@+=".contains(&b);
+    setup.bytes().map(|b| if plain(b) { char::from(b).to_string() } else { format!("%{b:02X}") }).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::os::unix::fs::PermissionsExt;
+
     #[test]
-    fn what_is_written_is_read_back_private_and_gone_at_the_end() {
+    fn a_written_state_is_private_read_back_and_removed() {
         let dir = tempfile::tempdir().expect("tempdir");
-        let journal = Journal::open(dir.path(), "team/prod").expect("open");
-        assert_eq!(journal.load().expect("none"), None);
-        journal.write(&state()).expect("written");
-        assert_eq!(journal.load().expect("read"), Some(state()));
+        let mut journal = Journal::open(dir.path(), "team/prod").expect("open");
+        assert_eq!(journal.state, None);
+        let state = journal.empty_state("111111111111".into(), "222222222222".into());
+        journal.state = Some(state.clone());
+        journal.save().expect("written");
+        assert_eq!(journal.load().expect("read"), Some(state));
         let file = dir.path().join("setup-team%2Fprod.json");
         assert_eq!(fs::metadata(&file).expect("there").permissions().mode() & 0o777, 0o600);
         assert!(Journal::open(dir.path(), "team/prod").expect_err("one at a time").message.contains("right now"));
@@ -140,12 +207,12 @@ mod tests {
     }
 
     #[test]
-    fn a_state_that_cannot_be_understood_is_never_taken_for_none() {
+    fn an_invalid_state_is_never_taken_for_none() {
         let dir = tempfile::tempdir().expect("tempdir");
-        let journal = Journal::open(dir.path(), "prod").expect("open");
         for broken in ["", "{", "[]", r#"{"v":99}"#] {
             fs::write(dir.path().join("setup-prod.json"), broken).expect("written");
-            assert!(journal.load().expect_err(broken).message.contains("setup-prod.json"), "{broken}");
+            let error = Journal::open(dir.path(), "prod").expect_err(broken);
+            assert!(error.message.contains("setup-prod.json"), "{broken}");
         }
     }
 }

@@ -9,7 +9,7 @@ use chrono::{DateTime, Utc};
 use rolecall_core::domain::arn::{AccountId, IamUser, Partition};
 use rolecall_core::domain::catalogue::AwsSettings;
 use rolecall_core::domain::credential::{AccessKey, Now, Signer};
-use rolecall_core::domain::error::{Kind, UserError};
+use rolecall_core::domain::error::{Kind, MayPass, UserError};
 use rolecall_core::domain::names::Name;
 use rolecall_core::domain::secret::{MfaCode, SecretKey};
 use rolecall_core::domain::totp::TotpSecret;
@@ -327,33 +327,33 @@ fn edit(things: &mut Things, account: &str, call: &Call) -> Result<(), &'static 
 impl Accounts for Iam {
     fn use_proxy_password(&self, _: SecretKey) {}
 
-    async fn profile(
-        &self,
-        _: &Arc<AwsSettings>,
-        profile: &str,
-    ) -> Result<(AccountSession, CallerIdentity), TokenError> {
-        self.meet("profile", profile, || ())?;
-        let id = if profile.contains("workload") { WORKLOAD } else { AUTH };
-        match profile.split_once(' ') {
-            Some(("unresolved", _)) => {
-                let report = UserError::new(Kind::Config, format!("the AWS files have no profile {profile}"));
-                return Err(TokenError::permanent(report.hint("`aws configure list-profiles`")));
-            }
-            Some(("code", code)) => {
-                let what = "tell whose access key AKIA is";
-                let code = CODES.iter().find(|known| **known == code).unwrap();
-                return Err(failure(what, code));
-            }
-            _ => {}
+    async fn profile(&self, _: &Arc<AwsSettings>, profile: &str) -> Result<(Signer, String), UserError> {
+        drop(self.meet("profile", profile, || ()));
+        if profile.starts_with("unresolved") {
+            let report = UserError::new(Kind::Config, format!("the AWS files have no profile {profile}"));
+            return Err(report.hint("`aws configure list-profiles`"));
         }
-        let partition = match &*self.partition.lock().unwrap() {
-            Some(partition) if id == WORKLOAD => *partition,
-            _ => Partition::Aws,
+        // The key has the account as its ID, or the code that it meets.
+        let id = match profile.split_once(' ') {
+            Some(("code", code)) => code,
+            _ if profile.contains("workload") => WORKLOAD,
+            _ => AUTH,
         };
         let signer = Signer::Key(AccessKey { id: id.to_owned(), secret: SecretKey::new("secret".into()) });
-        let arn = format!("arn:{}:iam::{id}:user/admin", partition.id());
-        let who = CallerIdentity { account: AccountId::new(id).unwrap(), arn, user_id: "AIDA".into() };
-        Ok((AccountSession { signer, partition }, who))
+        Ok((signer, "us-east-1".to_owned()))
+    }
+
+    async fn caller(&self, _: &Arc<AwsSettings>, signer: &Signer, region: &str) -> Result<CallerIdentity, TokenError> {
+        let Signer::Key(key) = signer else { panic!("{signer:?} in {region}") };
+        if let Some(code) = CODES.iter().find(|known| **known == key.id) {
+            return Err(failure("tell whose access key AKIA is", code));
+        }
+        let partition = match &*self.partition.lock().unwrap() {
+            Some(partition) if key.id == WORKLOAD => *partition,
+            _ => Partition::Aws,
+        };
+        let arn = format!("arn:{}:iam::{}:user/admin", partition.id(), key.id);
+        Ok(CallerIdentity { account: AccountId::new(&key.id).unwrap(), arn, user_id: "AIDA".into() })
     }
 
     async fn change(&self, _: &Arc<AwsSettings>, office: &AccountSession, call: &Call) -> Result<Changed, TokenError> {
@@ -1035,7 +1035,8 @@ fn keys(page: &mut Page) {
 
     let unknown = |code: &str| {
         let message = format!("AWS refused to tell whose access key it is ({code})");
-        refusal_of_agent(UserError::new(Kind::Refused, message).hint("possible causes"), code)
+        let may_pass = Some(if code == "AccessDenied" { MayPass::AccessDenied } else { MayPass::UnknownKey });
+        UserError { may_pass, ..UserError::new(Kind::Refused, message).hint("possible causes") }
     };
     let unreachable = UserError::new(Kind::Unreachable, "no answer of STS").hint("look at the network");
     for report in [
@@ -1076,11 +1077,6 @@ fn keys(page: &mut Page) {
     let arn = "arn:aws:iam::111111111111:user/richard";
     world.agent.lock().unwrap().key = Some(KeyStatus { first, ..key_status(Some("AKIAROTATED"), Some(arn)) });
     page.say("a key that was rotated:", &mut world, &[look(), apply(&plain), list(&[]), WorkerRequest::Destroy]);
-}
-
-/// Returns an error as the agent sends it if AWS answered with a code.
-fn refusal_of_agent(report: UserError, _code: &str) -> UserError {
-    report
 }
 
 fn devices(page: &mut Page) {

@@ -251,15 +251,54 @@ async fn of_answers() -> String {
     each!("GetRole", "a look at a role", iam.read_role(&aws, &signer, &role));
     each!("SimulatePrincipalPolicy", "a simulation", iam.simulate(&aws, &signer, USER_ARN, &role, true));
     each!("GetUserPolicy", "an inline policy", iam.read_inline_policy(&aws, &signer, USER_ARN, "All"));
+    let (name, policy, serial) = ("pinned".to_owned(), POLICY.to_owned(), SERIAL.to_owned());
+    let codes = (rolecall_core::domain::secret::MfaCode::new("123456".to_owned()), "654321".to_owned());
+    let codes = (&codes.0, &rolecall_core::domain::secret::MfaCode::new(codes.1));
+    for change in &changes(inline) {
+        each!(change.action(), change.what(), accounts.change(&aws, &office, change));
+        if matches!(change, Change::AddRoleToInstanceProfile { .. }) {
+            each!("EnableMFADevice", "a device", accounts.enable(&aws, &office, (&name, &serial), codes));
+            for thing in [
+                Resource::User(name.clone()),
+                Resource::Role(name.clone()),
+                Resource::Policy(policy.clone()),
+                Resource::InstanceProfile(name.clone()),
+                Resource::MfaDevice(serial.clone()),
+            ] {
+                let action = match &thing {
+                    Resource::User(_) => "GetUser",
+                    Resource::Role(_) => "GetRole",
+                    Resource::Policy(_) => "GetPolicy",
+                    Resource::InstanceProfile(_) => "GetInstanceProfile",
+                    Resource::MfaDevice(_) => "ListVirtualMFADevices",
+                };
+                each!(action, format!("read {thing:?}"), accounts.read(&aws, &office, &thing));
+                let action = if matches!(thing, Resource::User(_)) { "ListMFADevices" } else { "ListRolePolicies" };
+                each!(action, format!("list {thing:?}"), accounts.hanging(&aws, &office, &thing));
+            }
+            each!("GetPolicyVersion", "a document", accounts.document(&aws, &office, (&policy, "v1")));
+            let user = IamUser::new("arn:aws:iam::111111111111:user/pinned").expect("valid");
+            each!("ListAccessKeys", "keys of a user", accounts.keys(&aws, &office, &user));
+        }
+    }
+    page
+}
+
+const POLICY: &str = "arn:aws:iam::111111111111:policy/pinned";
+const SERIAL: &str = "arn:aws:iam::111111111111:mfa/pinned";
+
+/// Every change that a setup makes, in an order that works.
+fn changes(inline: String) -> Vec<rolecall_core::setup::call::Call> {
+    use rolecall_core::setup::call::Call as Change;
     let name = "pinned".to_owned();
     let (path, tags) = ("/".to_owned(), rolecall_core::setup::call::Tags::new());
-    let policy = "arn:aws:iam::111111111111:policy/pinned".to_owned();
-    let serial = "arn:aws:iam::111111111111:mfa/pinned".to_owned();
+    let policy = POLICY.to_owned();
+    let serial = SERIAL.to_owned();
     let trust = json!({"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Action": "sts:AssumeRole",
         "Principal": {"AWS": "arn:aws:iam::111111111111:root"}}]})
     .to_string();
     let (user, role, profile) = (name.clone(), name.clone(), name.clone());
-    let calls = [
+    vec![
         Change::CreatePolicy {
             name: name.clone(),
             path: path.clone(),
@@ -297,35 +336,5 @@ async fn of_answers() -> String {
         Change::DetachUserPolicy { user, arn: policy.clone() },
         Change::DeleteUser { name: name.clone() },
         Change::DeletePolicy { arn: policy.clone() },
-    ];
-    let codes = (rolecall_core::domain::secret::MfaCode::new("123456".to_owned()), "654321".to_owned());
-    let codes = (&codes.0, &rolecall_core::domain::secret::MfaCode::new(codes.1));
-    for change in &calls {
-        each!(change.action(), change.what(), accounts.change(&aws, &office, change));
-        if matches!(change, Change::AddRoleToInstanceProfile { .. }) {
-            each!("EnableMFADevice", "a device", accounts.enable(&aws, &office, (&name, &serial), codes));
-            for thing in [
-                Resource::User(name.clone()),
-                Resource::Role(name.clone()),
-                Resource::Policy(policy.clone()),
-                Resource::InstanceProfile(name.clone()),
-                Resource::MfaDevice(serial.clone()),
-            ] {
-                let action = match &thing {
-                    Resource::User(_) => "GetUser",
-                    Resource::Role(_) => "GetRole",
-                    Resource::Policy(_) => "GetPolicy",
-                    Resource::InstanceProfile(_) => "GetInstanceProfile",
-                    Resource::MfaDevice(_) => "ListVirtualMFADevices",
-                };
-                each!(action, format!("read {thing:?}"), accounts.read(&aws, &office, &thing));
-                let action = if matches!(thing, Resource::User(_)) { "ListMFADevices" } else { "ListRolePolicies" };
-                each!(action, format!("list {thing:?}"), accounts.hanging(&aws, &office, &thing));
-            }
-            each!("GetPolicyVersion", "a document", accounts.document(&aws, &office, (&policy, "v1")));
-            let user = IamUser::new("arn:aws:iam::111111111111:user/pinned").expect("valid");
-            each!("ListAccessKeys", "keys of a user", accounts.keys(&aws, &office, &user));
-        }
-    }
-    page
+    ]
 }

@@ -150,7 +150,7 @@ impl RollbackGuard {
             return;
         }
         if known.is_writable {
-            known.problem = self.file.save(&record).err().map(|report| report.message);
+            known.problem = self.file.save(&record).err().map(|error| error.to_string());
         }
         known.newest = Some(record);
     }

@@ -111,7 +111,7 @@ impl SavedLeases {
             let _ = state_file(file).remove();
             return Ok(());
         }
-        state_file(file).save_until_reboot(self)
+        Ok(state_file(file).save_until_reboot(self)?)
     }
 
     /// Gives the grants whose owners still live.

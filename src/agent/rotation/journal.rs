@@ -125,7 +125,7 @@ impl Journal {
                 Some(entry) => drop(content.rotations.insert(identity, entry)),
                 None => drop(content.rotations.remove(&identity)),
             }
-            journal.file.save(&content)
+            Ok(journal.file.save(&content)?)
         })
         .await
     }

@@ -162,7 +162,7 @@ impl Journal {
             )
             .hint("name the profiles that are to be taken over one by one: `rolecall import --only NAME`"));
         }
-        state_file(path).save(entry)
+        Ok(state_file(path).save(entry)?)
     }
 }
 

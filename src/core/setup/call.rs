@@ -48,6 +48,22 @@ pub enum Call {
     RemoveRoleFromInstanceProfile { profile: String, role: String },
 }
 
+impl Call {
+    /// Returns whether it creates something, or may be made only once, so that a lost answer matters.
+    pub fn creates(&self) -> bool {
+        matches!(
+            self,
+            Self::CreatePolicy { .. }
+                | Self::CreateUser { .. }
+                | Self::CreateAccessKey { .. }
+                | Self::CreateVirtualMFADevice { .. }
+                | Self::CreateRole { .. }
+                | Self::CreateInstanceProfile { .. }
+                | Self::AddRoleToInstanceProfile { .. }
+        )
+    }
+}
+
 /// One step of a setup: a call, where it goes, and what it is for.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Step {

@@ -82,21 +82,28 @@ impl Setup {
     }
 
     fn undo(&self, step: &Step) -> Option<Step> {
-        let arn = self.made_by(step);
-        let call = match step.call.clone() {
-            Call::CreatePolicy { .. } => Call::DeletePolicy { arn: arn? },
-            Call::CreateUser { name, .. } => Call::DeleteUser { name },
-            Call::AttachUserPolicy { user, arn } => Call::DetachUserPolicy { user, arn },
-            Call::CreateAccessKey { user } => Call::DeleteAccessKey { user, id: String::new() },
-            Call::CreateVirtualMFADevice { .. } => Call::DeleteVirtualMFADevice { serial: arn? },
-            Call::EnableMFADevice { user, serial } => Call::DeactivateMFADevice { user, serial },
-            Call::CreateRole { name, .. } => Call::DeleteRole { name },
-            Call::AttachRolePolicy { role, arn } => Call::DetachRolePolicy { role, arn },
-            Call::PutRolePolicy { role, name, .. } => Call::DeleteRolePolicy { role, name },
-            Call::CreateInstanceProfile { name, .. } => Call::DeleteInstanceProfile { name },
-            Call::AddRoleToInstanceProfile { profile, role } => Call::RemoveRoleFromInstanceProfile { profile, role },
-            _ => return None,
-        };
+        let call = step.call.undo(self.made_by(step))?;
         Some(Step { side: step.side, call, why: String::new() })
+    }
+}
+
+impl Call {
+    /// Returns the call that undoes this one, if it creates, attaches or gives something. `arn` is that of a created policy or
+    /// device. The ID of an access key is not part of the call: it is empty.
+    pub fn undo(&self, arn: Option<String>) -> Option<Self> {
+        Some(match self.clone() {
+            Self::CreatePolicy { .. } => Self::DeletePolicy { arn: arn? },
+            Self::CreateUser { name, .. } => Self::DeleteUser { name },
+            Self::AttachUserPolicy { user, arn } => Self::DetachUserPolicy { user, arn },
+            Self::CreateAccessKey { user } => Self::DeleteAccessKey { user, id: String::new() },
+            Self::CreateVirtualMFADevice { .. } => Self::DeleteVirtualMFADevice { serial: arn? },
+            Self::EnableMFADevice { user, serial } => Self::DeactivateMFADevice { user, serial },
+            Self::CreateRole { name, .. } => Self::DeleteRole { name },
+            Self::AttachRolePolicy { role, arn } => Self::DetachRolePolicy { role, arn },
+            Self::PutRolePolicy { role, name, .. } => Self::DeleteRolePolicy { role, name },
+            Self::CreateInstanceProfile { name, .. } => Self::DeleteInstanceProfile { name },
+            Self::AddRoleToInstanceProfile { profile, role } => Self::RemoveRoleFromInstanceProfile { profile, role },
+            _ => return None,
+        })
     }
 }

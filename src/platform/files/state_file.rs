@@ -3,8 +3,7 @@
 //! Whatever lies in the place of such a file, opening it returns at once: a symlink is not followed, a named pipe or a
 //! device is not waited for, and only a regular file of this user is used. Reading stops at a limit.
 
-use super::write_replacing;
-use rolecall_core::domain::error::UserError;
+use super::{WriteError, write_replacing};
 use rustix::fs::{Mode, OFlags};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
@@ -123,12 +122,12 @@ impl<T: Serialize + DeserializeOwned> StateFile<T> {
     }
 
     /// Replaces the file as a whole, with mode 0600, and waits for the disk.
-    pub fn save(&self, content: &T) -> Result<(), UserError> {
+    pub fn save(&self, content: &T) -> Result<(), WriteError> {
         self.replace(content, true)
     }
 
     /// Does the same without waiting for the disk, for a file that means nothing after a restart of the machine.
-    pub fn save_until_reboot(&self, content: &T) -> Result<(), UserError> {
+    pub fn save_until_reboot(&self, content: &T) -> Result<(), WriteError> {
         self.replace(content, false)
     }
 
@@ -140,9 +139,9 @@ impl<T: Serialize + DeserializeOwned> StateFile<T> {
         }
     }
 
-    fn replace(&self, content: &T, lasts: bool) -> Result<(), UserError> {
+    fn replace(&self, content: &T, lasts: bool) -> Result<(), WriteError> {
         let mut text = serde_json::to_vec_pretty(content)
-            .map_err(|error| super::failed("cannot write", &self.path, &io::Error::other(error)))?;
+            .map_err(|error| WriteError::new("cannot write", &self.path, &io::Error::other(error)))?;
         text.push(b'\n');
         write_replacing(&self.path, &text, lasts)
     }
