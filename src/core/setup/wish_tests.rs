@@ -200,3 +200,68 @@ fn a_longest_external_id_in_longest_paths_is_refused_before_iam_does() {
     // 1224 and 512 and the rest are under 2048: the check is for what grows later.
     assert!(size.is_ok_and(|size| size <= TRUST_MAX));
 }
+
+/// Every refusal of a plan. `ROLECALL_BLESS=1 cargo test -p rolecall-core wording_of_every_refused_plan` writes the file.
+#[test]
+fn wording_of_every_refused_plan_is_as_in_the_file() {
+    type Change = fn(&mut SetupFlags);
+    let many = |count: usize| (0..count).map(|at| format!("Policy{at}")).collect::<Vec<_>>();
+    let cases: [(&str, Change); 33] = [
+        ("a region", |f| f.region = text("mars")),
+        ("a region of another partition", |f| f.region = text("cn-north-1")),
+        ("a role without letters", |f| f.role = text("")),
+        ("a role with a blank", |f| f.role = text("a b")),
+        ("a long role", |f| f.role = Some("x".repeat(65))),
+        ("a role that is no name", |f| f.role = text("a,b")),
+        ("a user", |f| f.user = text("../root")),
+        ("a user that is no name", |f| f.user = text("a,b")),
+        ("an assuming role", |f| (f.application, f.assuming_role) = (Some(Service::Ec2), text("a b"))),
+        ("a device", |f| f.mfa_serial = text("123")),
+        ("a path without slashes", |f| f.path = text("team")),
+        ("a long path", |f| f.path = Some(format!("/{}/", "x".repeat(511)))),
+        ("a path with stars", |f| f.role_path = text("/*/")),
+        ("a user path", |f| f.user_path = text("/a//b/")),
+        ("a tag of AWS", |f| f.tags = vec![("aws:x".into(), "y".into())]),
+        ("a tag of rolecall", |f| f.tags = vec![(TAG.into(), "y".into())]),
+        ("a tag without key", |f| f.tags = vec![(String::new(), "y".into())]),
+        ("a tag with a long value", |f| f.tags = vec![("x".into(), "y".repeat(257))]),
+        ("a tag with odd letters", |f| f.tags = vec![("x".into(), "\u{7}".into())]),
+        ("a tag that is given twice", |f| f.tags = vec![("x".into(), "1".into()), ("X".into(), "2".into())]),
+        ("many tags", |f| f.tags = (0..50).map(|at| (format!("k{at}"), String::new())).collect()),
+        ("an ExternalId", |f| f.external_id = text("a b")),
+        ("a short session", |f| f.max_session = Some(std::time::Duration::from_mins(59))),
+        ("a long session", |f| f.max_session = Some(std::time::Duration::from_hours(13))),
+        ("the trust of an application", |f| (f.application, f.trust) = (Some(Service::Ec2), Some(Trust::User))),
+        ("the trust of a person", |f| f.trust = Some(Trust::Role)),
+        ("one name for both", |f| (f.name, f.identity) = (Name::new("x").ok(), Name::new("x").ok())),
+        ("a policy that is given twice", |f| f.attach = vec!["ReadOnlyAccess".into(), "ReadOnlyAccess".into()]),
+        ("a policy that is none", |f| f.attach = vec!["arn:aws:s3:::x".into()]),
+        ("a policy of another partition", |f| f.policy_arns = vec!["arn:aws-cn:iam::aws:policy/x".into()]),
+        ("a policy of another account", |f| f.policy_arns = vec!["arn:aws:iam::111111111111:policy/x".into()]),
+        ("a file without a policy", |f| f.policy_files = vec![("x.json".into(), "{".into())]),
+        ("two files of one name", |f| {
+            f.policy_files = vec![("a/x.json".into(), READS.into()), ("b/x.json".into(), READS.into())];
+        }),
+    ];
+    let mut page = String::new();
+    let mut add = |title: &str, typed: SetupFlags| {
+        let UserError { kind, message, hint, .. } = setup(typed).expect_err(title);
+        page.push_str(&format!("{title}:\n  {kind:?}: {message}\n  hint: {}\n\n", hint.as_deref().unwrap_or("-")));
+    };
+    for (title, change) in cases {
+        let mut typed = SetupFlags::default();
+        change(&mut typed);
+        add(title, typed);
+    }
+    add("many policies of the user", SetupFlags { attach: many(30), ..SetupFlags::default() });
+    add("many policies of the role", SetupFlags { policy_arns: many(30), ..SetupFlags::default() });
+    let large = READS.replace("s3:*", &format!("s3:{}", "x".repeat(6000)));
+    let policy_files = vec![("x.json".into(), large.clone()), ("y.json".into(), large)];
+    add("large policies", SetupFlags { policy_files, ..SetupFlags::default() });
+    let file = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("setup/wording.txt");
+    #[expect(clippy::disallowed_methods, reason = "a test's switch, and a file of the source tree")]
+    if std::env::var_os("ROLECALL_BLESS").is_some() {
+        std::fs::write(&file, &page).expect("written");
+    }
+    assert_eq!(page, std::fs::read_to_string(&file).unwrap_or_default());
+}
