@@ -24,7 +24,7 @@ const PAUSE_MAX: Duration = Duration::from_secs(10);
 /// A pause is divided into parts of this length, so that an interruption ends it.
 const PAUSE_PART: Duration = Duration::from_millis(250);
 
-/// One end of the socket pair, and what ends the work: an interruption.
+/// One end of the socket pair, with the flag of an interruption.
 pub(super) struct Conversation {
     stream: UnixStream,
     clock: Arc<dyn Clock>,

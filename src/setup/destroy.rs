@@ -1,7 +1,8 @@
-//! What `destroy` removes and what it leaves, with the reasons: planned and shown first, then removed, newest first.
+//! The removal of a setup. A plan lists the calls, newest resource first, and the resources that stay, with the reasons. The
+//! user sees the plan before it is carried out.
 //!
-//! Only what the state names is removed, and of the resources with tags only those that still have the tag of this setup.
-//! If the state was lost, the tags name the resources.
+//! Only resources in the state are removed, and a resource with tags only if it still has the tag of this setup. If the state
+//! was lost, the tags name the resources.
 
 use super::agent::Agent;
 use super::iam::{Iam, TRIES};

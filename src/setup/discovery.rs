@@ -1,5 +1,5 @@
-//! The resources of a setup that are there already, and whose they are. Everything is looked up before anything is
-//! created, so that a name which somebody else uses is found out in time.
+//! The existing resources of a setup. They are looked up before anything is created, so that a name that others use is
+//! found in time.
 
 use super::agent::Agent;
 use super::iam::Iam;

@@ -13,9 +13,9 @@
 //! | `iam` | `Iam`: calls to IAM, their repetition, and what their failures mean |
 //! | `journal` | `Journal`: the state file |
 //! | `agent` | `Agent`: the requests to the agent, which has the vault |
-//! | `ownership`, `discovery` | whose the resources are; what is there already |
+//! | `ownership`, `discovery` | the owners of resources; the existing resources |
 //! | `apply`, `key`, `device` | the steps in their order; the access key; the MFA device |
-//! | `destroy` | what is removed and what is left; the removal |
+//! | `destroy` | the plan of a removal; the removal |
 
 #![cfg_attr(test, allow(clippy::disallowed_methods, reason = "tests prepare files of their own"))]
 

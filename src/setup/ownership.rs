@@ -1,5 +1,5 @@
-//! Whose the resources are that a setup names, and what somebody else has put on them. A name is free again once its
-//! resource is deleted, and a state file can be edited.
+//! The owners of the resources that a setup names, and the additions of others. A name is free again when its resource is
+//! deleted, and a state file can be edited.
 
 use super::iam::Iam;
 use super::journal::Journal;
@@ -128,7 +128,7 @@ pub(super) fn joined_to(call: &Call) -> Vec<Resource> {
     }
 }
 
-/// Lists what is on a user or role, access keys aside, that none of the calls of a setup puts there.
+/// Lists the additions of others to a user or role: everything, except access keys, that no call of the setup puts there.
 pub(super) fn foreign(resource: &Resource, found: &Dependents, ours: &[&Call]) -> Vec<String> {
     let is_ours = |fits: &dyn Fn(&Call) -> bool| ours.iter().any(|call| fits(call));
     let mut foreign = Vec::new();
