@@ -176,7 +176,7 @@ pub(super) async fn refuse_changed(agent: &Agent, seen: &[Discovered], apply: &A
     }
     let cause = format!("somebody has changed what bears this setup's tag, and nothing was made: {}", each.join("; "));
     Err(UserError::new(Kind::Refused, cause).hint(
-        "look at each; take off what does not belong there, or remove it all: `rolecall setup destroy`, then `apply` makes it              anew",
+        "look at each; take off what does not belong there, or remove it all: `rolecall setup destroy`, then `apply` makes it anew",
     ))
 }
 
