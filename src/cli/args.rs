@@ -4,41 +4,31 @@
 //! in `config`, so that a flag and a line of the file are refused with the same words. The doc comments are the help.
 
 mod agent;
-mod console;
 mod identity;
 mod launch;
 mod role;
 mod setup;
-mod socket;
+mod values;
 
-pub(super) use agent::{AgentCommand, InstallArgs, UninstallArgs};
-pub(super) use console::{ConsoleArgs, RolesArgs, SwitchLinkArgs};
+pub(super) use agent::{AgentCommand, InstallArgs, SocketAddArgs, SocketCommand, UninstallArgs};
 #[cfg(test)]
 pub(super) use identity::SourceArgs;
 pub(super) use identity::{IdentityAddArgs, IdentityCommand, IdentityRemoveArgs, IdentityRotateArgs};
 pub(super) use launch::{
-    ExecArgs, ImdsArgs, InitArgs, InitShell, Inner, NamesArgs, PromptArgs, SubshellArgs, VariablesArgs, WayArgs,
+    ConsoleArgs, ExecArgs, ImdsArgs, InitArgs, InitShell, Inner, NamesArgs, PromptArgs, SubshellArgs, SwitchLinkArgs,
+    VariablesArgs, WayArgs,
 };
-pub(super) use role::{RoleCommand, RoleFlags};
+pub(super) use role::{RoleCommand, RoleFlags, RolesArgs};
 pub(super) use setup::{
     PlanForm, PlanSide, SetupChangeArgs, SetupCommand, SetupPlanArgs, SetupService, SetupTrust, WishArgs,
 };
-pub(super) use socket::{SocketAddArgs, SocketCommand};
+pub(super) use values::ShowArgs;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use clap_complete::Shell;
 use rolecall_core::domain::names::Name;
 use std::path::PathBuf;
-
-/// The examples of `roles` and `role list`, which are the same command.
-const ROLES_EXAMPLES: &str = "\
-Examples:
-  rolecall roles
-  rolecall roles prod admin                          those with both words somewhere
-  rolecall roles --tag team-a --account 222222222222
-  rolecall roles --tree
-  rolecall roles --json | jq -r '.[].role_arn'
-  rolecall roles --aesr                              for the browser extension AWS Extend Switch Roles";
+use values::{JsonArgs, name};
 
 /// One key in the keyring, one MFA prompt a day, every AWS role in every tool, instantly.
 #[derive(Debug, Parser)]
@@ -130,7 +120,7 @@ Example:
   rolecall switch-link prod")]
     SwitchLink(SwitchLinkArgs),
     /// List the roles, for people and for other tools; `role list` is the same
-    #[command(after_help = ROLES_EXAMPLES)]
+    #[command(after_help = role::ROLES_EXAMPLES)]
     Roles(RolesArgs),
     /// Show identities, roles, sessions, time left and who used them
     #[command(after_help = "\
@@ -316,13 +306,6 @@ pub(super) enum Format {
 }
 
 #[derive(Debug, Args)]
-pub(super) struct JsonArgs {
-    /// Print JSON
-    #[arg(long)]
-    pub(super) json: bool,
-}
-
-#[derive(Debug, Args)]
 pub(super) struct StatusArgs {
     /// Print JSON
     #[arg(long)]
@@ -362,16 +345,6 @@ pub(super) struct UnlockArgs {
     /// Store the password of the proxy (`https_proxy_user`) in the vault instead
     #[arg(long, conflicts_with_all = ["name", "vault"])]
     pub(super) proxy: bool,
-}
-
-#[derive(Debug, Args)]
-pub(super) struct ShowArgs {
-    /// Which one
-    #[arg(value_parser = name)]
-    pub(super) name: Name,
-    /// Print JSON
-    #[arg(long)]
-    pub(super) json: bool,
 }
 
 #[derive(Debug, Subcommand)]
@@ -473,8 +446,4 @@ impl Command {
         };
         Some(name.to_owned())
     }
-}
-
-fn name(text: &str) -> Result<Name, &'static str> {
-    Name::new(text)
 }

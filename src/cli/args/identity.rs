@@ -1,6 +1,6 @@
 //! `identity` as it is typed.
 
-use super::{JsonArgs, ShowArgs, name};
+use super::values::{JsonArgs, ShowArgs, name};
 use clap::{Args, Subcommand};
 use rolecall_core::domain::catalogue::IdentityKind;
 use rolecall_core::domain::names::Name;

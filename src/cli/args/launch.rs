@@ -1,6 +1,8 @@
-//! `exec`, `shell`, `imds`, `prompt`, `init`: a role in programs and shells.
+//! The arguments of the commands that use a role in a program, a shell or a browser.
 
+use super::values::name;
 use clap::{Args, Parser, ValueEnum};
+use rolecall_core::domain::names::Name;
 use std::ffi::{OsStr, OsString};
 
 #[derive(Debug, Args)]
@@ -40,6 +42,34 @@ pub(crate) struct ImdsArgs {
     /// Listen on this port of 127.0.0.1 [default: one that is free]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..))]
     pub(crate) port: Option<u16>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct ConsoleArgs {
+    /// A role, or an identity of another type than iam-user
+    pub(crate) name: String,
+    /// Print the address instead of opening the browser; whoever has it is signed in
+    #[arg(long)]
+    pub(crate) print: bool,
+    /// The service to land on, by the name that the AWS CLI has for it
+    #[arg(long, short, value_name = "SERVICE")]
+    pub(crate) service: Option<String>,
+    /// The region to land in [default: the role's]
+    #[arg(long, short, value_name = "REGION")]
+    pub(crate) region: Option<String>,
+    /// The page to land on, an https address of the console
+    #[arg(long, value_name = "URL", conflicts_with_all = ["service", "region"])]
+    pub(crate) destination: Option<String>,
+    /// How long the console's session lasts, 15m to 12h; not for a role that another session assumes
+    #[arg(long, value_name = "DURATION")]
+    pub(crate) duration: Option<String>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct SwitchLinkArgs {
+    /// A role that an IAM user assumes
+    #[arg(value_parser = name)]
+    pub(crate) name: Name,
 }
 
 #[derive(Debug, Args)]

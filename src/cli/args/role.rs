@@ -1,8 +1,18 @@
-//! The flags of `role`: one for each key of `[roles.NAME]`, dashes for underscores.
+//! The arguments of `role` and `roles`. `role add` has a flag for each key of `[roles.NAME]`, dashes for underscores.
 
-use super::{ROLES_EXAMPLES, RolesArgs, ShowArgs, name};
+use super::values::{NameArgs, ShowArgs, name, tag};
 use clap::{Args, Subcommand};
 use rolecall_core::domain::names::Name;
+
+/// The examples of `roles` and `role list`, which are the same command.
+pub(super) const ROLES_EXAMPLES: &str = "\
+Examples:
+  rolecall roles
+  rolecall roles prod admin                          those with both words somewhere
+  rolecall roles --tag team-a --account 222222222222
+  rolecall roles --tree
+  rolecall roles --json | jq -r '.[].role_arn'
+  rolecall roles --aesr                              for the browser extension AWS Extend Switch Roles";
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum RoleCommand {
@@ -29,7 +39,7 @@ Nothing at AWS changes, and `rolecall role add` brings it back: no question is a
 
 Example:
   rolecall role remove prod")]
-    Remove(RoleRemoveArgs),
+    Remove(NameArgs),
 }
 
 #[derive(Debug, Args)]
@@ -103,22 +113,30 @@ pub(crate) struct RoleFlags {
 }
 
 #[derive(Debug, Args)]
-pub(crate) struct RoleRemoveArgs {
-    /// Which one
-    #[arg(value_parser = name)]
-    pub(crate) name: Name,
+pub(crate) struct RolesArgs {
+    /// Only roles with all of these words in their name, ARN, account's name, display name or tags
+    #[arg(value_name = "SEARCH")]
+    pub(crate) search: Vec<String>,
+    /// Only roles with this tag; given more than once, with all of them
+    #[arg(long, value_name = "TAG")]
+    pub(crate) tag: Vec<String>,
+    /// Only roles in this account, by its number or its name in [accounts]; may be repeated
+    #[arg(long, value_name = "ACCOUNT")]
+    pub(crate) account: Vec<String>,
+    /// Draw each identity with the roles that are assumed from it, and from those
+    #[arg(long, conflicts_with = "json")]
+    pub(crate) tree: bool,
+    /// Print JSON
+    #[arg(long, conflicts_with = "aesr")]
+    pub(crate) json: bool,
+    /// Print the configuration of the browser extension AWS Extend Switch Roles, with all roles
+    #[arg(long, conflicts_with_all = ["search", "tag", "account", "tree"])]
+    pub(crate) aesr: bool,
 }
 
 fn program_access(text: &str) -> Result<(String, String), &'static str> {
     match text.rsplit_once('=') {
         Some((program, access)) if program.starts_with('/') => Ok((program.to_owned(), access.to_owned())),
         _ => Err("it is written /PATH/OF/PROGRAM=allow, =ask or =deny"),
-    }
-}
-
-pub(super) fn tag(text: &str) -> Result<(String, String), &'static str> {
-    match text.split_once('=') {
-        Some((key, value)) if !key.is_empty() => Ok((key.to_owned(), value.to_owned())),
-        _ => Err("a tag is written KEY=VALUE"),
     }
 }

@@ -1,6 +1,6 @@
 //! `setup` as it is typed.
 
-use super::name;
+use super::values::{name, tag};
 use clap::{Args, Subcommand, ValueEnum};
 use rolecall_core::domain::names::Name;
 use std::path::PathBuf;
@@ -199,7 +199,7 @@ pub(crate) struct WishArgs {
     #[arg(long, value_name = "PATH", help_heading = "All that is made")]
     pub(crate) path: Option<String>,
     /// A tag for all that is made, beside rolecall:setup; may be repeated
-    #[arg(long = "tag", value_name = "KEY=VALUE", value_parser = super::role::tag, help_heading = "All that is made")]
+    #[arg(long = "tag", value_name = "KEY=VALUE", value_parser = tag, help_heading = "All that is made")]
     pub(crate) tags: Vec<(String, String)>,
 }
 
