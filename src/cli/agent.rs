@@ -4,7 +4,7 @@
 
 mod install;
 mod launchd;
-mod program;
+mod service;
 mod stop;
 mod systemd;
 

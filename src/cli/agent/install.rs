@@ -8,6 +8,7 @@ use super::super::args::{InstallArgs, UninstallArgs};
 use super::super::config_file::shown;
 use super::super::output::{self, Failure};
 use super::super::status;
+use super::service::is_ours;
 use super::{launchd, stop, systemd};
 use rolecall_core::domain::error::{Kind, UserError};
 use rolecall_ipc::client;
@@ -19,12 +20,6 @@ use std::fmt::Write;
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
-
-/// By this line in a file `uninstall` knows what `install` wrote.
-pub(super) const MARK: &str = "Written by `rolecall agent install`; `rolecall agent uninstall` removes it.";
-
-/// What is left to do by itself where there is no service manager.
-pub(super) const NOT_NEEDED: &str = "nothing has to be installed: `rolecall get NAME` starts the agent where none runs";
 
 /// Installs it for this user. Where all is as it should be already, nothing is touched.
 pub(super) fn install(paths: &Paths, args: &InstallArgs) -> Result<(), Failure> {
@@ -40,8 +35,7 @@ pub(super) fn install(paths: &Paths, args: &InstallArgs) -> Result<(), Failure> 
     };
     let mut said = String::new();
     for file in &plan.files {
-        let change = file.look()?;
-        if change == Change::None {
+        if file.is_current()? {
             continue;
         }
         let _ = writeln!(said, "{} {}", if args.dry_run { "would write" } else { "wrote" }, shown(&file.path));
@@ -139,80 +133,6 @@ pub(super) fn uninstall(paths: &Paths, args: &UninstallArgs) -> Result<(), Failu
         "uninstalled; `rolecall get NAME` starts the agent from now on\n"
     });
     output::print(&said)
-}
-
-/// What there is to do for an installation.
-pub(super) struct Plan {
-    /// Files as they should be.
-    pub(super) files: Vec<File>,
-    /// Files of an earlier installation that this one does without.
-    pub(super) stale: Vec<PathBuf>,
-    /// What the manager is told then, in order.
-    pub(super) commands: Vec<super::program::Step>,
-    /// Whether the manager listens for the agent or runs it already.
-    pub(super) active: bool,
-    /// What is said when it is done.
-    pub(super) done: String,
-    /// What is advised where the agent does not answer.
-    pub(super) look: String,
-}
-
-/// What there is to undo.
-pub(super) struct Undo {
-    /// What the manager is told first.
-    pub(super) before: Vec<super::program::Step>,
-    /// Files that `install` may have written; those that somebody else wrote are left alone.
-    pub(super) files: Vec<PathBuf>,
-    /// Links that the manager makes for them, where it has not removed them itself.
-    pub(super) links: Vec<PathBuf>,
-    /// Directories that go if they are empty then.
-    pub(super) directories: Vec<PathBuf>,
-    /// What the manager is told at the end.
-    pub(super) after: Vec<super::program::Step>,
-    /// Whether the manager has it.
-    pub(super) enabled: bool,
-}
-
-/// A file as it should be.
-pub(super) struct File {
-    pub(super) path: PathBuf,
-    pub(super) content: String,
-}
-
-#[derive(PartialEq, Eq)]
-enum Change {
-    None,
-    Write,
-}
-
-impl File {
-    /// Compares it with what is there; refuses one that somebody else wrote.
-    fn look(&self) -> Result<Change, UserError> {
-        match fs::read_to_string(&self.path) {
-            Ok(found) if found == self.content => Ok(Change::None),
-            Ok(found) if found.contains(MARK) => Ok(Change::Write),
-            Err(e) if e.kind() == io::ErrorKind::NotFound => Ok(Change::Write),
-            Err(e) => Err(UserError::new(Kind::Failed, format!("cannot read {}: {e}", self.path.display()))),
-            Ok(_) => Err(UserError::new(
-                Kind::Failed,
-                format!("{} is not rolecall's: it lacks the line of `rolecall agent install`", self.path.display()),
-            )
-            .hint(format!("move it away: `mv {0} {0}.old`", self.path.display()))),
-        }
-    }
-
-    fn write(&self) -> Result<(), UserError> {
-        if let Some(dir) = self.path.parent() {
-            fs::create_dir_all(dir)
-                .map_err(|e| UserError::new(Kind::Failed, format!("cannot create {}: {e}", dir.display())))?;
-        }
-        files::write_atomically(&self.path, self.content.as_bytes())
-    }
-}
-
-/// Tells whether `install` wrote a file.
-pub(super) fn is_ours(path: &Path) -> bool {
-    fs::read_to_string(path).is_ok_and(|content| content.contains(MARK))
 }
 
 fn remove(path: &Path) -> Result<(), UserError> {

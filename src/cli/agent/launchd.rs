@@ -1,7 +1,6 @@
 //! launchd: an agent of the login session, from login on.
 
-use super::install::{self, File, MARK, Plan, Undo};
-use super::program::Step;
+use super::service::{InstallPlan, MARK, ManagerCommand, ServiceFile, UninstallPlan, is_ours};
 use rolecall_core::domain::error::{Kind, UserError};
 use rolecall_platform::paths::Paths;
 use std::path::{Path, PathBuf};
@@ -12,16 +11,16 @@ const PACKAGED_PROGRAM: &str = "/usr/local/bin/rolecalld";
 const LABEL: &str = "rolecall.agent";
 
 /// Gives what an installation takes.
-pub(super) fn plan(paths: &Paths, program: &Path) -> Result<Plan, UserError> {
+pub(super) fn plan(paths: &Paths, program: &Path) -> Result<InstallPlan, UserError> {
     let path = path(paths);
-    let active = Step::new("launchctl", &["print", &service()]).run().is_ok();
+    let active = ManagerCommand::new("launchctl", &["print", &service()]).run().is_ok();
     let mut commands = Vec::new();
-    let file = File { path: path.clone(), content: plist(program)? };
+    let file = ServiceFile { path: path.clone(), content: plist(program)? };
     if active {
-        commands.push(Step::new("launchctl", &["bootout", &service()]));
+        commands.push(ManagerCommand::new("launchctl", &["bootout", &service()]));
     }
-    commands.push(Step::new("launchctl", &["bootstrap", &domain(), &path.display().to_string()]));
-    Ok(Plan {
+    commands.push(ManagerCommand::new("launchctl", &["bootstrap", &domain(), &path.display().to_string()]));
+    Ok(InstallPlan {
         files: vec![file],
         stale: Vec::new(),
         commands,
@@ -32,11 +31,11 @@ pub(super) fn plan(paths: &Paths, program: &Path) -> Result<Plan, UserError> {
 }
 
 /// Gives what there is to undo.
-pub(super) fn undo(paths: &Paths) -> Undo {
+pub(super) fn undo(paths: &Paths) -> UninstallPlan {
     let path = path(paths);
-    let enabled = install::is_ours(&path);
-    let bootout = Step::new("launchctl", &["bootout", &service()]);
-    Undo {
+    let enabled = is_ours(&path);
+    let bootout = ManagerCommand::new("launchctl", &["bootout", &service()]);
+    UninstallPlan {
         before: if enabled { vec![bootout] } else { Vec::new() },
         files: vec![path],
         links: Vec::new(),

@@ -3,8 +3,7 @@
 //! Where a package has brought the units for the very `rolecalld` beside this program, only the link that enables them is
 //! made; else they are written below the user's own configuration, where systemd looks first.
 
-use super::install::{self, File, MARK, NOT_NEEDED, Plan, Undo};
-use super::program::Step;
+use super::service::{InstallPlan, MARK, ManagerCommand, NOT_NEEDED, ServiceFile, UninstallPlan, is_ours};
 use crate::args::InstallArgs;
 use rolecall_core::domain::error::{Kind, UserError};
 use rolecall_platform::paths::Paths;
@@ -26,7 +25,7 @@ const PACKAGED_PROGRAM: &str = "/usr/bin/rolecalld";
 const PACKAGED_UNITS: &str = "/usr/lib/systemd/user";
 
 /// Gives what an installation takes; what it would take can be told where no manager runs, too.
-pub(super) fn plan(paths: &Paths, program: &Path, args: &InstallArgs) -> Result<Plan, UserError> {
+pub(super) fn plan(paths: &Paths, program: &Path, args: &InstallArgs) -> Result<InstallPlan, UserError> {
     if !args.dry_run {
         reach()?;
     }
@@ -40,7 +39,8 @@ pub(super) fn plan(paths: &Paths, program: &Path, args: &InstallArgs) -> Result<
     let units = units(paths);
     let packaged = program == Path::new(PACKAGED_PROGRAM)
         && [SERVICE_NAME, SOCKET_NAME].iter().all(|name| Path::new(PACKAGED_UNITS).join(name).is_file());
-    let file = |name: &str, content: &str| File { path: units.join(name), content: format!("# {MARK}\n{content}") };
+    let file =
+        |name: &str, content: &str| ServiceFile { path: units.join(name), content: format!("# {MARK}\n{content}") };
     let mut files = Vec::new();
     let mut stale = Vec::new();
     if packaged {
@@ -49,12 +49,12 @@ pub(super) fn plan(paths: &Paths, program: &Path, args: &InstallArgs) -> Result<
         files.extend([file(SERVICE_NAME, &service(program)?), file(SOCKET_NAME, SOCKET)]);
     }
     if args.confined {
-        files.push(File { path: confined_in(&units), content: format!("# {MARK}\n{}", confined(paths)?) });
+        files.push(ServiceFile { path: confined_in(&units), content: format!("# {MARK}\n{}", confined(paths)?) });
     } else {
         stale.push(confined_in(&units));
     }
-    stale.retain(|path| install::is_ours(path));
-    Ok(Plan {
+    stale.retain(|path| is_ours(path));
+    Ok(InstallPlan {
         files,
         stale,
         commands: vec![
@@ -74,14 +74,14 @@ fn is_its_socket(paths: &Paths) -> bool {
 }
 
 /// Gives what there is to undo.
-pub(super) fn undo(paths: &Paths) -> Undo {
+pub(super) fn undo(paths: &Paths) -> UninstallPlan {
     let units = units(paths);
     let link = units.join("sockets.target.wants").join(SOCKET_NAME);
     let files: Vec<PathBuf> = vec![units.join(SERVICE_NAME), units.join(SOCKET_NAME), confined_in(&units)];
-    let enabled = fs::symlink_metadata(&link).is_ok() || files.iter().any(|path| install::is_ours(path));
+    let enabled = fs::symlink_metadata(&link).is_ok() || files.iter().any(|path| is_ours(path));
     let mut directories = vec![units.join("sockets.target.wants"), units.join(format!("{SERVICE_NAME}.d"))];
     directories.extend(units.ancestors().take(2).map(Path::to_owned));
-    Undo {
+    UninstallPlan {
         before: if enabled {
             vec![control(&["disable", "--now", SOCKET_NAME]), control(&["stop", SERVICE_NAME])]
         } else {
@@ -111,8 +111,8 @@ pub(super) fn reread(paths: &Paths) {
     }
 }
 
-fn control(arguments: &[&str]) -> Step {
-    let mut step = Step::new("systemctl", &["--user"]);
+fn control(arguments: &[&str]) -> ManagerCommand {
+    let mut step = ManagerCommand::new("systemctl", &["--user"]);
     step.arguments.extend(arguments.iter().map(ToString::to_string));
     step
 }
