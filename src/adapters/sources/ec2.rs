@@ -4,7 +4,6 @@
 //! answered by it as well (EC2 User Guide, "Use the Instance Metadata Service to access instance metadata").
 
 use super::http::{Reply, Service};
-use super::never;
 use rolecall_core::domain::error::{Kind, UserError};
 use rolecall_core::domain::secret::SessionToken;
 use rolecall_ports::{Clock, Retryability, SourceCredentials, TokenError};
@@ -37,7 +36,7 @@ async fn once(service: &Service, endpoint: &str, clock: &dyn Clock) -> Result<So
     let reply = get(service, endpoint, ROLES, &token, clock).await?;
     if reply.status() == 404 {
         let cause = format!("{} knows no role: the instance has no instance profile", service.name);
-        return Err(never(
+        return Err(TokenError::permanent(
             UserError::new(Kind::Refused, cause).hint("attach one: `aws ec2 associate-iam-instance-profile`"),
         ));
     }

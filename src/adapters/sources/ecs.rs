@@ -2,7 +2,7 @@
 
 use super::http::Service;
 use super::startup_env::Container;
-use super::{never, token_file};
+use super::token_file;
 use crate::aws::tls_roots;
 use rolecall_core::domain::catalogue::AwsSettings;
 use rolecall_core::domain::error::{Kind, UserError, printable};
@@ -42,7 +42,7 @@ impl Place {
             relative.or_else(|| ambient.full_uri.clone().map(ContainerUri::Full))
         });
         let wrong = |name: &str, why: &str| {
-            never(UserError::new(Kind::Config, format!("{name} in the agent's environment: {why}")).hint(
+            TokenError::permanent(UserError::new(Kind::Config, format!("{name} in the agent's environment: {why}")).hint(
                 "correct it where the agent is started, or set `container_credentials_full_uri` in the configuration",
             ))
         };
@@ -58,7 +58,7 @@ impl Place {
             None => {
                 let cause =
                     "neither the configuration nor the agent's own environment says where the container endpoint is";
-                return Err(never(UserError::new(Kind::Config, cause).hint(
+                return Err(TokenError::permanent(UserError::new(Kind::Config, cause).hint(
                     "set `container_credentials_full_uri`, or start the agent where the container's variables are set: \
                      `rolecall agent run`",
                 )));
@@ -93,7 +93,7 @@ pub(super) async fn ask(
     let (tls, aws) = (place.url.starts_with("https://"), Arc::clone(aws));
     let certificates = aws.ca_bundle.clone();
     let job = move || Ok(Service::new(name, HINT, tls, aws.ca_bundle.as_deref()));
-    let service = tls_roots::reading(certificates.as_deref(), job).await.map_err(never)??;
+    let service = tls_roots::reading(certificates.as_deref(), job).await.map_err(TokenError::permanent)??;
     match once(place, &service, clock).await {
         Err(error) if error.outlook != Retryability::Permanent => once(place, &service, clock).await,
         result => result,
@@ -111,7 +111,9 @@ async fn once(place: &Place, service: &Service, clock: &dyn Clock) -> Result<Sou
     if let Some(token) = &token {
         if !token.expose().bytes().all(|b| b.is_ascii_graphic() || b == b' ') {
             let cause = "AWS_CONTAINER_AUTHORIZATION_TOKEN in the agent's environment cannot be sent: it has control characters";
-            return Err(never(UserError::new(Kind::Config, cause).hint("correct it where the agent is started")));
+            return Err(TokenError::permanent(
+                UserError::new(Kind::Config, cause).hint("correct it where the agent is started"),
+            ));
         }
         headers.push(("authorization", token.expose()));
     }

@@ -1,7 +1,6 @@
 //! One request to a service of the place where the agent runs: no proxy, no redirect, a time limit, a cap on the answer.
 
 use super::credentials::{Raw, check};
-use super::{later, never};
 use crate::aws::connector;
 use crate::aws::failure::{Class, Failure, Tls};
 use crate::aws::http::Limits;
@@ -48,7 +47,7 @@ impl Service {
         ca_bundle: Option<&Path>,
     ) -> Result<Self, TokenError> {
         let limits = Limits { connect: CONNECT, read: ANSWER };
-        let connector = connector::connector(tls, ca_bundle, limits, None).map_err(never)?;
+        let connector = connector::connector(tls, ca_bundle, limits, None).map_err(TokenError::permanent)?;
         Ok(Self { name, hint, connector })
     }
 
@@ -61,8 +60,12 @@ impl Service {
         headers: &[(&'static str, &str)],
     ) -> Result<Reply, TokenError> {
         let since = clock.now().boot;
-        let unsent =
-            || never(UserError::new(Kind::Config, format!("{} cannot be asked: the request is none", self.name)));
+        let unsent = || {
+            TokenError::permanent(UserError::new(
+                Kind::Config,
+                format!("{} cannot be asked: the request is none", self.name),
+            ))
+        };
         let mut request = HttpRequest::get(url).map_err(|_| unsent())?;
         request.set_method(method).map_err(|_| unsent())?;
         request.headers_mut().insert("user-agent", concat!("rolecall/", env!("CARGO_PKG_VERSION")));
@@ -84,7 +87,7 @@ impl Service {
 
     fn unheard(&self, failure: &Failure) -> TokenError {
         if let Some(Tls::Certificate(fault)) = &failure.tls {
-            return later(UserError::new(Kind::Unreachable, fault.why(&self.name)).hint(fault.hint()));
+            return TokenError::transient(UserError::new(Kind::Unreachable, fault.why(&self.name)).hint(fault.hint()));
         }
         let why = match failure.class {
             Class::Timeout => "did not answer within 2 seconds",
@@ -97,12 +100,12 @@ impl Service {
             Class::Certificate | Class::Tls => "has no certificate that is believed",
             _ => "could not be asked",
         };
-        later(UserError::new(Kind::Unreachable, format!("{} {why}", self.name)).hint(self.hint))
+        TokenError::transient(UserError::new(Kind::Unreachable, format!("{} {why}", self.name)).hint(self.hint))
     }
 
     /// Makes the failure of an answer that is not one of this service's.
     pub(super) fn stranger(&self, what: &str) -> TokenError {
-        later(
+        TokenError::transient(
             UserError::new(Kind::Unreachable, format!("what answered as {} is something else: {what}", self.name))
                 .hint(self.hint),
         )
@@ -113,11 +116,11 @@ impl Service {
         let status = reply.status();
         let report = |kind| UserError::new(kind, format!("{} refused {doing} (HTTP {status})", self.name)).hint(hint);
         match status {
-            429 | 500.. => later(
+            429 | 500.. => TokenError::transient(
                 UserError::new(Kind::Unreachable, format!("{} is out of order (HTTP {status})", self.name))
                     .hint("run it again in a moment"),
             ),
-            _ => never(report(Kind::Refused)),
+            _ => TokenError::permanent(report(Kind::Refused)),
         }
     }
 
@@ -130,7 +133,7 @@ impl Service {
         if let Some(code) = body.code.filter(|code| code != "Success") {
             let message = body.message.map(|m| format!(": {}", printable(&m, 200))).unwrap_or_default();
             let cause = format!("{} has no credentials ({}){message}", self.name, printable(&code, 64));
-            return Err(later(
+            return Err(TokenError::transient(
                 UserError::new(Kind::Refused, cause)
                     .hint("look at the role's trust policy, and whether it still exists"),
             ));
@@ -142,11 +145,13 @@ impl Service {
             expiration: body.expiration,
         };
         let given = check(raw).map_err(|odd| {
-            later(UserError::new(Kind::Unreachable, format!("{} gave credentials {odd}", self.name)).hint(self.hint))
+            TokenError::transient(
+                UserError::new(Kind::Unreachable, format!("{} gave credentials {odd}", self.name)).hint(self.hint),
+            )
         })?;
         if !matches!(given, SourceResult::Session { expiration: Some(_), .. }) {
             let cause = format!("{} gave credentials that are no session with an end", self.name);
-            return Err(later(UserError::new(Kind::Unreachable, cause).hint(self.hint)));
+            return Err(TokenError::transient(UserError::new(Kind::Unreachable, cause).hint(self.hint)));
         }
         let role = body.role_arn.as_deref();
         // ECS names the role, EKS the account.

@@ -8,19 +8,26 @@
 //! both read the process's environment at each call; neither has a limit on what it reads; and they bring 27 crates for
 //! some three hundred lines. The HTTP client under them is the one that is used here.
 
-mod code;
 mod credentials;
 mod ec2;
 mod ecs;
-mod environment;
-#[cfg(fuzzing)]
-pub mod fuzzing;
 mod http;
 mod process;
 mod startup_env;
 mod token_file;
 
 pub use startup_env::StartupEnv;
+
+/// Entry point of `fuzz/` into the output of credential programs. Compiled for cargo-fuzz only.
+#[cfg(fuzzing)]
+pub mod fuzzing {
+    use rolecall_ports::SourceCredentials;
+
+    /// Reads the output of a program as its `credential_process` JSON.
+    pub fn read(printed: &[u8]) -> Result<SourceCredentials, String> {
+        super::process::read(printed)
+    }
+}
 
 use async_trait::async_trait;
 use chrono::TimeDelta;
@@ -71,7 +78,7 @@ impl ports::Sources for Sources {
                 let place = ecs::Place::of(uri.as_ref(), token_file.as_deref(), &self.ambient.ambient.container)?;
                 in_time(source, SERVICE, ecs::ask(&place, aws, self.clock.as_ref())).await
             }
-            Source::Environment => environment::ask(&self.ambient, self.clock.now().boot),
+            Source::Environment => startup_env::ask(&self.ambient, self.clock.now().boot),
             Source::Process { argv } => {
                 process::ask(argv, &self.ambient.ambient.of_program().await, &self.running).await
             }
@@ -88,7 +95,7 @@ impl ports::Sources for Sources {
     }
 
     async fn code(&self, argv: &[String]) -> Result<MfaCode, String> {
-        code::ask(argv, &self.ambient.ambient.of_program().await, &self.running).await
+        process::code(argv, &self.ambient.ambient.of_program().await, &self.running).await
     }
 
     async fn running(&self) -> Vec<i32> {
@@ -103,16 +110,6 @@ async fn in_time<T>(
 ) -> Result<T, TokenError> {
     tokio::time::timeout(limit, answer).await.unwrap_or_else(|_| {
         let cause = format!("{source} was not done within {} seconds", limit.as_secs());
-        Err(later(UserError::new(Kind::Unreachable, cause).hint("run it again in a moment")))
+        Err(TokenError::transient(UserError::new(Kind::Unreachable, cause).hint("run it again in a moment")))
     })
-}
-
-/// Makes a failure that may be over next time.
-fn later(report: UserError) -> TokenError {
-    TokenError::transient(report)
-}
-
-/// Makes a failure that stays until somebody changes something.
-fn never(report: UserError) -> TokenError {
-    TokenError::permanent(report)
 }

@@ -5,11 +5,10 @@
 //! leaves behind when it ends by itself, as an agent of its own, lives on.
 
 use super::credentials::{Raw, check};
-use super::never;
 use chrono::TimeDelta;
 use rolecall_core::domain::arn::AccountId;
 use rolecall_core::domain::error::{Kind, UserError, printable};
-use rolecall_core::domain::secret::{SecretKey, SessionToken};
+use rolecall_core::domain::secret::{MfaCode, SecretKey, SessionToken};
 use rolecall_platform::blocking::SOURCES;
 use rolecall_platform::child::signal_group;
 use rolecall_ports::{SourceCredentials, TokenError};
@@ -103,10 +102,11 @@ pub(super) async fn ask(
     let name = printable(argv.first().map_or("", String::as_str), 200);
     let by_hand = format!("run it by hand to see what it does: `{name}` with the arguments of `credential_process`");
     // Remembered for seconds, as what AWS refuses is: a loop of tools must not be a loop of programs.
-    let failed =
-        |why: String| never(UserError::new(Kind::Failed, format!("the program {name} {why}")).hint(by_hand.clone()));
+    let failed = |why: String| {
+        TokenError::permanent(UserError::new(Kind::Failed, format!("the program {name} {why}")).hint(by_hand.clone()))
+    };
     let answer = run(argv, environment, running).await.map_err(|no| match no {
-        NoAnswer::CannotRun(_) => never(
+        NoAnswer::CannotRun(_) => TokenError::permanent(
             UserError::new(Kind::Config, format!("the program {name} {no}"))
                 .hint("correct `credential_process`, or the program's rights: `ls -l`"),
         ),
@@ -115,9 +115,21 @@ pub(super) async fn ask(
     read(&answer).map_err(|odd| failed(format!("printed {odd}")))
 }
 
+/// Runs a program that prints an MFA code (`mfa_process`) and returns the code.
+pub(super) async fn code(
+    argv: &[String],
+    environment: &[(OsString, OsString)],
+    running: &Arc<Running>,
+) -> Result<MfaCode, String> {
+    let name = printable(argv.first().map_or("", String::as_str), 200);
+    let answer = run(argv, environment, running).await.map_err(|no| format!("{name} {no}"))?;
+    let text = std::str::from_utf8(&answer).map_err(|_| format!("{name} printed what is no text"))?;
+    Ok(MfaCode::new(text.trim().to_owned()))
+}
+
 /// Why a program gave nothing, as the rest of a sentence that begins with its name.
 #[derive(Debug, thiserror::Error)]
-pub(super) enum NoAnswer {
+enum NoAnswer {
     /// It cannot even be started.
     #[error("cannot be run: {0}")]
     CannotRun(std::io::Error),
@@ -127,7 +139,7 @@ pub(super) enum NoAnswer {
 }
 
 /// Runs a program to its end and gives what it printed.
-pub(super) async fn run(
+async fn run(
     argv: &[String],
     environment: &[(OsString, OsString)],
     running: &Arc<Running>,

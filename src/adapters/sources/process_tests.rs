@@ -109,3 +109,28 @@ async fn what_it_leaves_behind_holds_nobody_up_and_lives_on() {
     assert!(rustix::process::test_kill_process(pid).is_ok(), "an agent of its own is left alone");
     rustix::process::kill_process(pid, Signal::TERM).expect("it was there");
 }
+
+async fn code_of(script: &str) -> Result<String, String> {
+    let argv = ["/bin/sh".to_owned(), "-c".to_owned(), script.to_owned()];
+    let environment = [("PATH".into(), "/usr/bin:/bin".into())];
+    code(&argv, &environment, &Arc::default()).await.map(|code| code.expose().to_owned())
+}
+
+#[tokio::test]
+async fn stdout_is_the_mfa_code() {
+    assert_eq!(code_of("echo touch the key >&2; printf ' 123456\\r\\n\\n'").await.as_deref(), Ok("123456"));
+}
+
+#[tokio::test]
+async fn a_failed_mfa_program_is_reported_by_its_stderr() {
+    for (script, why) in [
+        ("echo 123456; printf '\\nno \\033[2Jkey\\nmore\\n' >&2; exit 3", "failed with exit code 3: no \\u{1b}[2Jkey"),
+        ("true", "printed nothing"),
+        ("yes 123456", "printed more than 64 KiB"),
+        ("printf '\\377'", "printed what is no text"),
+    ] {
+        assert_eq!(code_of(script).await.expect_err(script), format!("/bin/sh {why}"));
+    }
+    let missing = code(&["/nowhere/program".to_owned()], &[], &Arc::default()).await.expect_err("missing");
+    assert!(missing.starts_with("/nowhere/program cannot be run: No such file"), "{missing}");
+}

@@ -1,6 +1,5 @@
 //! A token in a file that somebody else renews: read anew each time, never kept.
 
-use super::{later, never};
 use rolecall_core::domain::error::{Kind, UserError};
 use rolecall_core::domain::secret::WebToken;
 use rolecall_core::domain::text::{narrowing, wide};
@@ -52,20 +51,24 @@ async fn read(file: &Path, what: &str) -> Result<WebToken, TokenError> {
     let renewer = "see whether what writes it still runs";
     Err(match flaw {
         // What renews it may write in place: the next look may find it whole.
-        TokenFileError::Empty => later(report("is empty".into()).hint(renewer)),
-        TokenFileError::Io(error) if error.kind() == io::ErrorKind::NotFound => {
-            later(report("is not there".into()).hint(format!("{renewer}, and whether the path is right")))
+        TokenFileError::Empty => TokenError::transient(report("is empty".into()).hint(renewer)),
+        TokenFileError::Io(error) if error.kind() == io::ErrorKind::NotFound => TokenError::transient(
+            report("is not there".into()).hint(format!("{renewer}, and whether the path is right")),
+        ),
+        TokenFileError::Io(error) => {
+            TokenError::permanent(report(format!("cannot be read: {error}")).hint(format!("`ls -l {shown}`")))
         }
-        TokenFileError::Io(error) => never(report(format!("cannot be read: {error}")).hint(format!("`ls -l {shown}`"))),
-        TokenFileError::NoAnswer(error) => {
-            later(report(error.to_string()).hint(format!("{renewer}, and whether its file system is mounted")))
+        TokenFileError::NoAnswer(error) => TokenError::transient(
+            report(error.to_string()).hint(format!("{renewer}, and whether its file system is mounted")),
+        ),
+        TokenFileError::Huge => TokenError::permanent(
+            report(format!("has more than {TOKEN_MAX} bytes")).hint("name the file with the token alone"),
+        ),
+        TokenFileError::NoFile => {
+            TokenError::permanent(report("is not a file".into()).hint(format!("`ls -l {shown}`")))
         }
-        TokenFileError::Huge => {
-            never(report(format!("has more than {TOKEN_MAX} bytes")).hint("name the file with the token alone"))
-        }
-        TokenFileError::NoFile => never(report("is not a file".into()).hint(format!("`ls -l {shown}`"))),
-        TokenFileError::Wide(why) => never(report(why.to_owned()).hint(narrowing(&shown.to_string()))),
-        TokenFileError::Letters => never(
+        TokenFileError::Wide(why) => TokenError::permanent(report(why.to_owned()).hint(narrowing(&shown.to_string()))),
+        TokenFileError::Letters => TokenError::permanent(
             report("holds more than a token: spaces, or what is not text".into())
                 .hint("name the file with the token alone"),
         ),
