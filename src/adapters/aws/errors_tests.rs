@@ -2,6 +2,7 @@
 
 use super::*;
 use Retryability::{Permanent, SignerExpired, Transient, WrongCode};
+use rolecall_core::domain::arn::RoleArn;
 
 const ROLE: &str = "arn:aws:iam::222222222222:role/AssumedRole";
 const SECRET: &str = "wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY";

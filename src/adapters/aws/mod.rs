@@ -4,6 +4,7 @@
 //! It knows no operation. Apart from the services because the rules are those of one AWS: a proxy that breaks off STS's
 //! answers breaks off IAM's.
 
+mod call;
 #[cfg(fuzzing)]
 pub(super) mod canned;
 mod certificate;

@@ -1,7 +1,10 @@
 //! What keeps a call from AWS, in words: names, routes, proxies, TLS, and answers that are not those of AWS. Pure.
 
-use super::errors::{AWS_IS_ILL, CallContext};
+use super::call::CallContext;
 use super::failure::{Class, Failure, Tls};
+
+/// What to do about an outage.
+pub(super) const AWS_IS_ILL: &str = "try again in a moment; https://health.aws.amazon.com shows outages";
 
 /// Returns whether a call that failed in this way may get through by a proxy.
 pub(super) fn may_need_proxy(class: Class) -> bool {
