@@ -114,7 +114,9 @@ fn prepare(catalogue: &Config, plan: &Plan, order: &ConsoleRequest) -> Result<Pr
     let step = plan.key().step();
     let region = step.region().to_owned();
     let own = match (step, &plan.identity.source) {
-        (Step::AssumeRole(_), _) => Some(catalogue.roles.get(&plan.name).and_then(|r| r.duration).unwrap_or(HOUR)),
+        (Step::AssumeRole(_), _) => {
+            Some(catalogue.roles.get(&plan.name).and_then(|r| r.settings.duration).unwrap_or(HOUR))
+        }
         (_, Some(Source::WebIdentity(call))) => Some(call.duration),
         _ => None,
     };

@@ -24,7 +24,7 @@ pub(super) const DEADLINE_OF_HTTP: Duration = Duration::from_millis(100);
 
 /// Gives the file that each path of a role's rules leads to; `None` where a file system does not answer in time.
 pub(super) async fn leads_to(role: &Role, deadline: Duration) -> Option<BTreeMap<String, String>> {
-    let looks = role.access_by_program.keys().map(|path| async move {
+    let looks = role.settings.access_by_program.keys().map(|path| async move {
         let asked = path.clone();
         let found = PROGRAMS.run(path.as_str(), deadline, move || file(&asked)).await.ok()?;
         Some((path.clone(), found.ok()))
@@ -60,7 +60,7 @@ fn is_script(path: &Path) -> bool {
 pub(super) async fn idle_rules(config: &Config) -> Vec<UserError> {
     let mut rules: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
     for role in config.roles.values() {
-        for path in role.access_by_program.keys() {
+        for path in role.settings.access_by_program.keys() {
             rules.entry(path.clone()).or_default().insert(role.name.to_string());
         }
     }

@@ -108,7 +108,7 @@ async fn device(config: &Arc<ActiveConfig>, name: Option<&str>) -> Result<Arc<Pl
     }
     let report = UserError::new(Kind::Usage, format!("`{}` needs no MFA code", plan.name));
     let has_none = |mode| mode == Some(MfaMode::None);
-    let role_says_so = config.catalogue().roles.get(&plan.name).is_some_and(|role| has_none(role.mfa));
+    let role_says_so = config.catalogue().roles.get(&plan.name).is_some_and(|role| has_none(role.settings.mfa));
     Err(if role_says_so {
         report.hint(format!("its `mfa` says so; run `rolecall get {}` as it is", plan.name))
     } else if plan.identity.kind.takes_codes() {
@@ -126,7 +126,7 @@ fn only_device(catalogue: &Config) -> Result<Name, UserError> {
             devices.insert(serial.as_str().to_owned(), identity.name.clone());
         }
     }
-    let mut with_own: Vec<_> = catalogue.roles.values().filter(|role| role.mfa_serial.is_some()).collect();
+    let mut with_own: Vec<_> = catalogue.roles.values().filter(|role| role.settings.mfa_serial.is_some()).collect();
     with_own.sort_by(|a, b| a.name.cmp(&b.name));
     for plan in with_own.into_iter().filter_map(|role| Plan::of(catalogue, role.name.as_str()).ok()) {
         if let Some(serial) = plan.mfa_serial() {

@@ -177,7 +177,7 @@ pub(super) fn region_of(paths: &Paths, name: &str) -> Option<String> {
 
 /// The same, of a catalogue that is there already.
 pub(super) fn region_in(catalogue: &Config, name: &str) -> Option<String> {
-    let own = catalogue.roles.get(name).and_then(|role| role.region.clone());
+    let own = catalogue.roles.get(name).and_then(|role| role.settings.region.clone());
     own.or_else(|| chain(catalogue, name).and_then(|(identity, _)| identity.region.clone()))
 }
 

@@ -211,7 +211,7 @@ fn store_keys(
 
 /// Returns the ARNs that tell the partition of an identity: its MFA device, and the roles that it is the source of.
 fn arns(plan: &Plan, identity: &NewIdentity) -> Vec<String> {
-    let roles = plan.roles.iter().filter(|role| role.source == identity.name).map(|role| role.role_arn.clone());
+    let roles = plan.roles.iter().filter(|role| role.source == identity.name).map(|role| role.section.role_arn.clone());
     identity.mfa_serial.clone().into_iter().chain(roles.take(1)).collect()
 }
 

@@ -102,8 +102,13 @@ impl ShownAccess {
     fn new(catalogue: &Config, role: &Role) -> Option<Self> {
         let unnamed = role.access(None, &BTreeMap::new());
         (unnamed != Access::Allow).then(|| Self {
-            by_program: role.access_by_program.iter().map(|(path, access)| (path.clone(), access.as_str())).collect(),
-            other_programs: role.access.as_str(),
+            by_program: role
+                .settings
+                .access_by_program
+                .iter()
+                .map(|(path, access)| (path.clone(), access.as_str()))
+                .collect(),
+            other_programs: role.settings.access.unwrap_or_default().as_str(),
             unnamed_programs: unnamed.as_str(),
             consent_seconds: catalogue.agent.consent.as_secs(),
         })

@@ -10,8 +10,7 @@ use super::plan::ShownPlan;
 use super::roles::search::AccountNames;
 use rolecall_core::config::schema_types::RoleSection;
 use rolecall_core::config::{self, IfPresent, Loaded, Origin};
-use rolecall_core::domain::arn::MfaSerial;
-use rolecall_core::domain::catalogue::{Config, MfaMode, Role};
+use rolecall_core::domain::catalogue::{Config, Role, RoleSettings};
 use rolecall_core::domain::error::{Kind, UserError};
 use rolecall_core::domain::names::Name;
 use rolecall_core::domain::plan::Plan;
@@ -21,7 +20,6 @@ use serde::Serialize;
 use std::collections::BTreeMap;
 use std::io::{self, Read};
 use std::path::Path;
-use std::time::Duration;
 
 /// AWS takes 2048 characters of session policy; white space that is taken out may be as much again, many times.
 const POLICY_FILE_MAX: u64 = 64 * 1024;
@@ -156,50 +154,8 @@ pub(super) struct Shown<'a> {
     tags: &'a [String],
     /// From the identity to the role itself.
     chain: Vec<&'a str>,
-    /// The ExternalId that goes with the call.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    external_id: Option<&'a str>,
-    /// How long a session is asked for.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    duration: Option<String>,
-    /// What CloudTrail calls the session.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    role_session_name: Option<&'a str>,
-    /// The SourceIdentity that goes with the call.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    source_identity: Option<&'a str>,
-    /// The session tags that go with the call.
-    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
-    session_tags: &'a BTreeMap<String, String>,
-    /// Those of them that go on along the chain.
-    #[serde(skip_serializing_if = "<[_]>::is_empty")]
-    transitive_tag_keys: &'a [String],
-    /// The session policy.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    policy: Option<&'a str>,
-    /// Managed policies that narrow the session.
-    #[serde(skip_serializing_if = "<[_]>::is_empty")]
-    policy_arns: &'a [String],
-    /// The role's own, or that of its identity.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    region: Option<String>,
-    /// How a code is used: `session`, `direct` or `none`.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    mfa: Option<&'static str>,
-    /// The device, where it is not the identity's.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    mfa_serial: Option<&'a str>,
-    /// Who may have it: `allow`, `ask` or `deny`.
-    access: &'static str,
-    /// The same, for single programs.
-    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
-    access_by_program: BTreeMap<&'a str, &'static str>,
-    /// What the console calls it.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    display_name: Option<&'a str>,
-    /// Its colour in the console.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    color: Option<&'a str>,
+    #[serde(flatten)]
+    settings: RoleSettings,
 }
 
 /// The same with what `get` will do.
@@ -257,33 +213,10 @@ impl<'a> Shown<'a> {
             source: role.source.as_str(),
             role_arn: role.role_arn.as_str(),
             account_name: accounts.of(role.role_arn.account()),
-            tags: &role.tags,
+            tags: &role.settings.tags,
             chain: config_file::chain(catalogue, name).map(|(_, names)| names).unwrap_or_default(),
-            external_id: role.external_id.as_deref(),
-            duration: role.duration.map(duration),
-            role_session_name: role.role_session_name.as_deref(),
-            source_identity: role.source_identity.as_deref(),
-            session_tags: &role.session_tags,
-            transitive_tag_keys: &role.transitive_tag_keys,
-            policy: role.policy.as_deref(),
-            policy_arns: &role.policy_arns,
-            region: config_file::region_in(catalogue, name),
-            mfa: role.mfa.map(MfaMode::as_str),
-            mfa_serial: role.mfa_serial.as_ref().map(MfaSerial::as_str),
-            access: role.access.as_str(),
-            access_by_program: role.access_by_program.iter().map(|(p, a)| (p.as_str(), a.as_str())).collect(),
-            display_name: role.display_name.as_deref(),
-            color: role.color.as_deref(),
+            settings: RoleSettings { region: config_file::region_in(catalogue, name), ..role.settings.clone() },
         }
-    }
-}
-
-/// Writes a duration as the configuration does.
-pub(super) fn duration(duration: Duration) -> String {
-    match duration.as_secs() {
-        s if s % 3600 == 0 => format!("{}h", s / 3600),
-        s if s % 60 == 0 => format!("{}m", s / 60),
-        s => format!("{s}s"),
     }
 }
 

@@ -76,13 +76,6 @@ fn a_tag_twice_is_a_mistake() {
 }
 
 #[test]
-fn durations_are_written_as_the_configuration_writes_them() {
-    for text in ["1h", "90m", "12h", "901s"] {
-        assert_eq!(duration(config::parse_duration(text).expect("valid")), text);
-    }
-}
-
-#[test]
 fn a_plan_names_every_call_its_signer_the_cap_that_holds_and_who_is_asked() {
     let text = "\
 [identities.auth]

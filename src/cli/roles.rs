@@ -53,7 +53,7 @@ pub(super) fn run(paths: &Paths, args: &RolesArgs) -> Result<(), Failure> {
 fn list(catalogue: &Config, accounts: &AccountNames<'_>, roles: &[&Role], screen: Screen) -> String {
     // A column that would be empty is left out.
     let has_names = roles.iter().any(|role| accounts.of(role.role_arn.account()).is_some());
-    let has_tags = roles.iter().any(|role| !role.tags.is_empty());
+    let has_tags = roles.iter().any(|role| !role.settings.tags.is_empty());
     let mut words = vec!["NAME", "ACCOUNT"];
     words.extend(has_names.then_some("CALLED"));
     words.extend(["ROLE", "SOURCE", "REGION"]);
@@ -68,7 +68,7 @@ fn list(catalogue: &Config, accounts: &AccountNames<'_>, roles: &[&Role], screen
             Cell::plain(role.source.as_str()),
             Cell::plain(config_file::region_in(catalogue, role.name.as_str()).as_deref().unwrap_or("-")),
         ]);
-        row.extend(has_tags.then(|| Cell::new(Style::Dim, &role.tags.join(", "))));
+        row.extend(has_tags.then(|| Cell::new(Style::Dim, &role.settings.tags.join(", "))));
         rows.push(row);
     }
     let place = |word: &str| words.iter().position(|known| *known == word);

@@ -101,7 +101,7 @@ async fn open(
 
 fn region_of(endpoint: &Endpoint, plan: &Plan) -> Option<String> {
     let catalogue = endpoint.broker.config.catalogue();
-    let own = catalogue.roles.get(&plan.name).and_then(|role| role.region.clone());
+    let own = catalogue.roles.get(&plan.name).and_then(|role| role.settings.region.clone());
     own.or_else(|| plan.identity.region.clone())
 }
 

@@ -50,7 +50,7 @@ pub(super) fn write(
     let regions: HashMap<&str, Option<&str>> = plan
         .roles
         .iter()
-        .map(|role| (role.profile.as_str(), role.region.as_deref()))
+        .map(|role| (role.profile.as_str(), role.section.region.as_deref()))
         .chain(plan.identities.iter().map(|identity| (identity.profile.as_str(), identity.region.as_deref())))
         .collect();
     let (mut in_config, mut in_credentials, mut new) = (Vec::new(), Vec::new(), Vec::new());

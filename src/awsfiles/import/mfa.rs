@@ -23,7 +23,7 @@ pub(super) fn settle(
 ) {
     let mut wanted: HashMap<&str, BTreeSet<Option<&str>>> = HashMap::new();
     for role in roles.iter().filter(|role| !role.is_there) {
-        wanted.entry(role.source.as_str()).or_default().insert(role.mfa_serial.as_deref());
+        wanted.entry(role.source.as_str()).or_default().insert(role.section.mfa_serial.as_deref());
     }
     for identity in identities.iter_mut().filter(|identity| !identity.is_there) {
         if !takes_codes(&identity.origin) {
@@ -50,24 +50,24 @@ pub(super) fn settle(
             // A role: no code goes with a session.
             (None, None) => (None, None),
         };
-        let long = role.duration_seconds.is_some_and(|seconds| seconds > HOUR.as_secs());
+        let long = role.duration.is_some_and(|duration| duration > HOUR);
         if takes_codes != Some(true) {
-            if role.mfa_serial.take().is_some() {
+            if role.section.mfa_serial.take().is_some() {
                 notes.push((role.profile.clone(), NO_CODES.to_owned()));
             }
             if long {
-                role.duration_seconds = None;
+                role.duration = None;
                 notes.push((role.profile.clone(), CAPPED.to_owned()));
             }
             continue;
         }
-        match (role.mfa_serial.take(), device) {
-            (None, Some(_)) => role.mfa = Some("none"),
+        match (role.section.mfa_serial.take(), device) {
+            (None, Some(_)) => role.section.mfa = Some("none".to_owned()),
             (None, None) => {}
             (own, device) => {
                 // The AWS CLI sends the code with AssumeRole, which alone gives more than an hour.
-                role.mfa = long.then_some("direct");
-                role.mfa_serial = own.filter(|own| device.as_ref() != Some(own));
+                role.section.mfa = long.then(|| "direct".to_owned());
+                role.section.mfa_serial = own.filter(|own| device.as_ref() != Some(own));
             }
         }
     }

@@ -24,12 +24,14 @@ mod resolve;
 
 use super::document::FileKind;
 use change::Change;
+use rolecall_core::config::schema_types::RoleSection;
 use rolecall_core::domain::catalogue::Config;
 use rolecall_core::domain::credential::AccessKey;
 use rolecall_core::domain::names::Name;
 use rolecall_core::domain::source::ForeignTool;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::path::Path;
+use std::time::Duration;
 
 pub use resolve::plan;
 
@@ -74,7 +76,7 @@ pub enum Origin {
         /// How sessions are called.
         role_session_name: Option<String>,
         /// How long they last.
-        duration_seconds: Option<u64>,
+        duration: Option<Duration>,
     },
 }
 
@@ -104,26 +106,10 @@ pub struct NewRole {
     pub profile: String,
     /// The identity or role that assumes it.
     pub source: Name,
-    /// Its ARN.
-    pub role_arn: String,
-    /// What the trust policy asks for.
-    pub external_id: Option<String>,
     /// How long a session lasts.
-    pub duration_seconds: Option<u64>,
-    /// How sessions are called.
-    pub role_session_name: Option<String>,
-    /// The SourceIdentity to set (a key of aws-vault's).
-    pub source_identity: Option<String>,
-    /// Session tags (a key of aws-vault's).
-    pub session_tags: BTreeMap<String, String>,
-    /// The tags that pass on along a chain (a key of aws-vault's).
-    pub transitive_tag_keys: Vec<String>,
-    /// Its region.
-    pub region: Option<String>,
-    /// The configuration's word for how MFA is done.
-    pub mfa: Option<&'static str>,
-    /// Its own MFA device.
-    pub mfa_serial: Option<String>,
+    pub duration: Option<Duration>,
+    /// Everything else that config.toml is to say of it.
+    pub section: RoleSection,
     /// Whether the configuration has it already, as it is here.
     pub is_there: bool,
 }

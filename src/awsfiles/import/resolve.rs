@@ -60,9 +60,9 @@ pub fn plan(scene: &ImportInput<'_>) -> Result<Plan, UserError> {
 fn is_as(there: Option<&Role>, role: &NewRole) -> bool {
     there.is_some_and(|there| {
         there.source == role.source
-            && there.role_arn.as_str() == role.role_arn
-            && there.external_id == role.external_id
-            && there.role_session_name == role.role_session_name
+            && there.role_arn.as_str() == role.section.role_arn
+            && there.settings.external_id == role.section.external_id
+            && there.settings.role_session_name == role.section.role_session_name
     })
 }
 

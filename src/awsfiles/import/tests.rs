@@ -1,5 +1,6 @@
 use super::super::diff;
 use super::*;
+use rolecall_core::domain::catalogue::HOUR;
 use zeroize::Zeroizing;
 
 mod renewal;
@@ -139,9 +140,10 @@ credential_process = /usr/bin/rolecall get other
     );
     assert_eq!(credentials, "# keys\n\n");
     let plan = files.plan();
-    let roles: Vec<_> = plan.roles.iter().map(|r| (r.name.as_str(), r.source.as_str(), r.region.as_deref())).collect();
+    let roles: Vec<_> =
+        plan.roles.iter().map(|r| (r.name.as_str(), r.source.as_str(), r.section.region.as_deref())).collect();
     assert_eq!(roles, [("prod", "default", Some("eu-central-1")), ("two-words", "prod", None)]);
-    assert_eq!(plan.roles[0].external_id.as_deref(), Some("7f3a"));
+    assert_eq!(plan.roles[0].section.external_id.as_deref(), Some("7f3a"));
     assert_eq!(plan.left.len(), 1, "{:?}", plan.left);
     assert!(plan.left[0].reason.contains("SSO") && plan.left[0].at == Some((FileKind::Config, 20)), "{:?}", plan.left);
 }
@@ -307,19 +309,31 @@ fn the_device_that_all_roles_share_is_the_identitys_and_no_role_is_asked_that_wa
     // The identity's own profile asks for no code, and must not begin to.
     let served = all.plan();
     assert_eq!(served.identities[0].mfa_serial, None);
-    assert_eq!((served.roles[0].mfa, served.roles[0].mfa_serial.as_deref()), (None, Some(device)));
-    assert_eq!((served.roles[1].mfa, served.roles[1].mfa_serial.as_deref()), (Some("direct"), Some(device)));
+    assert_eq!(
+        (served.roles[0].section.mfa.as_deref(), served.roles[0].section.mfa_serial.as_deref()),
+        (None, Some(device))
+    );
+    assert_eq!(
+        (served.roles[1].section.mfa.as_deref(), served.roles[1].section.mfa_serial.as_deref()),
+        (Some("direct"), Some(device))
+    );
     all.only = Some(["a", "b"].map(str::to_owned).into());
     let all = all.plan();
     assert_eq!(all.identities[0].mfa_serial.as_deref(), Some(device));
-    assert_eq!((all.roles[0].mfa, all.roles[0].mfa_serial.as_deref()), (None, None));
-    assert_eq!((all.roles[1].mfa, all.roles[1].duration_seconds), (Some("direct"), Some(14_400)));
+    assert_eq!((all.roles[0].section.mfa.as_deref(), all.roles[0].section.mfa_serial.as_deref()), (None, None));
+    assert_eq!((all.roles[1].section.mfa.as_deref(), all.roles[1].duration), (Some("direct"), Some(HOUR * 4)));
     let some = files(role("a", &mfa) + &role("b", ""), key("k", ID, SECRET)).plan();
-    assert_eq!((some.identities[0].mfa_serial.as_deref(), some.roles[0].mfa_serial.as_deref()), (None, Some(device)));
+    assert_eq!(
+        (some.identities[0].mfa_serial.as_deref(), some.roles[0].section.mfa_serial.as_deref()),
+        (None, Some(device))
+    );
     let own = files(format!("[profile k]\n{mfa}{}{}", role("a", &mfa), role("b", "")), key("k", ID, SECRET)).plan();
-    assert_eq!((own.identities[0].mfa_serial.as_deref(), own.roles[1].mfa), (Some(device), Some("none")));
+    assert_eq!(
+        (own.identities[0].mfa_serial.as_deref(), own.roles[1].section.mfa.as_deref()),
+        (Some(device), Some("none"))
+    );
     let chained = files(role("a", "") + &role("b", &mfa).replace("= k", "= a"), key("k", ID, SECRET)).plan();
-    assert_eq!(chained.roles[1].mfa_serial, None);
+    assert_eq!(chained.roles[1].section.mfa_serial, None);
     assert!(chained.notes[0].1.contains("IAM user"), "{:?}", chained.notes);
 }
 

@@ -14,6 +14,7 @@ use rolecall_core::domain::catalogue::{Config, IdentityKind};
 use rolecall_core::domain::error::{Kind, UserError, printable};
 use rolecall_core::domain::names::{Name, nearest};
 use rolecall_core::domain::source::ForeignTool;
+use rolecall_core::domain::text;
 use rolecall_ipc::client::Autostart;
 use rolecall_ipc::protocol::message::{Answer, Request};
 use rolecall_platform::paths::Paths;
@@ -175,38 +176,18 @@ fn identity(new: &NewIdentity) -> IdentitySection {
             credential_process: Some(argv.clone()),
             ..section
         },
-        Origin::WebIdentity { token_file, role_arn, role_session_name, duration_seconds } => IdentitySection {
+        Origin::WebIdentity { token_file, role_arn, role_session_name, duration } => IdentitySection {
             r#type: IdentityKind::WebIdentity.as_str().to_owned(),
             web_identity_token_file: Some(token_file.clone()),
             role_arn: Some(role_arn.clone()),
             role_session_name: role_session_name.clone(),
-            duration: duration_seconds.map(spelled),
+            duration: duration.map(text::duration),
             ..section
         },
     }
 }
 
 fn role(new: &NewRole) -> RoleSection {
-    RoleSection {
-        source: new.source.to_string(),
-        role_arn: new.role_arn.clone(),
-        external_id: new.external_id.clone(),
-        duration: new.duration_seconds.map(spelled),
-        role_session_name: new.role_session_name.clone(),
-        source_identity: new.source_identity.clone(),
-        session_tags: new.session_tags.clone(),
-        transitive_tag_keys: new.transitive_tag_keys.clone(),
-        region: new.region.clone(),
-        mfa: new.mfa.map(str::to_owned),
-        mfa_serial: new.mfa_serial.clone(),
-        ..RoleSection::default()
-    }
-}
-
-fn spelled(seconds: u64) -> String {
-    match seconds {
-        s if s.is_multiple_of(3600) => format!("{}h", s / 3600),
-        s if s.is_multiple_of(60) => format!("{}m", s / 60),
-        s => format!("{s}s"),
-    }
+    let duration = new.duration.map(text::duration);
+    RoleSection { source: new.source.to_string(), duration, ..new.section.clone() }
 }

@@ -180,7 +180,7 @@ pub(super) fn shown(paths: &Paths, survey: &Discovered, plan: &Plan, text: &str)
                 name: role.name.to_string(),
                 profile: safe(&role.profile),
                 source: role.source.to_string(),
-                role_arn: role.role_arn.clone(),
+                role_arn: role.section.role_arn.clone(),
                 is_there: role.is_there,
             })
             .collect(),

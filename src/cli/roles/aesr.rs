@@ -31,7 +31,7 @@ pub(super) fn aesr(catalogue: &Config, roles: &[&Role]) -> String {
         }
         let title = title(role, &mut taken);
         let _ = write!(out, "\n[profile {title}]\nrole_arn = {}\n", role.role_arn);
-        if let Some(color) = role.color.as_deref().and_then(palette::hex) {
+        if let Some(color) = role.settings.color.as_deref().and_then(palette::hex) {
             let _ = writeln!(out, "color = {color}");
         }
         if let Some(region) = config_file::region_in(catalogue, role.name.as_str()) {

@@ -52,7 +52,7 @@ impl<'a> Search<'a> {
                 return false;
             }
         }
-        if !self.tags.iter().all(|tag| role.tags.contains(tag)) {
+        if !self.tags.iter().all(|tag| role.settings.tags.contains(tag)) {
             return false;
         }
         if self.words.is_empty() {
@@ -63,8 +63,14 @@ impl<'a> Search<'a> {
         // Not the whole ARN: `aws`, `iam` and `role` are in each.
         let arn = role.role_arn.as_str();
         let path_and_name = arn.split_once(":role/").map(|(_, rest)| rest);
-        let parts = [Some(role.name.as_str()), Some(id.as_str()), path_and_name, account, role.display_name.as_deref()];
-        for part in parts.into_iter().flatten().chain(role.tags.iter().map(String::as_str)) {
+        let parts = [
+            Some(role.name.as_str()),
+            Some(id.as_str()),
+            path_and_name,
+            account,
+            role.settings.display_name.as_deref(),
+        ];
+        for part in parts.into_iter().flatten().chain(role.settings.tags.iter().map(String::as_str)) {
             text.push_str(part);
             text.push('\n');
         }
@@ -84,7 +90,8 @@ impl<'a> Search<'a> {
         let near = match (self.words.as_slice(), self.tags, self.accounts) {
             ([word], [], []) => nearest(word, catalogue.names()).first().map(|n| (*n).to_owned()),
             ([], [tag], []) => {
-                let mut known: Vec<&str> = catalogue.roles.values().flat_map(|r| &r.tags).map(String::as_str).collect();
+                let mut known: Vec<&str> =
+                    catalogue.roles.values().flat_map(|r| &r.settings.tags).map(String::as_str).collect();
                 known.sort_unstable();
                 known.dedup();
                 nearest(tag, known.into_iter()).first().map(|n| (*n).to_owned())

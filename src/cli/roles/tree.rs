@@ -82,7 +82,7 @@ impl Tree<'_> {
                 Cell::new(style, &format!("{before}{branch}{}", role.name)),
                 Cell::new(style, &account),
                 Cell::new(style, role.role_arn.name()),
-                Cell::new(Style::Dim, &role.tags.join(", ")),
+                Cell::new(Style::Dim, &role.settings.tags.join(", ")),
             ]);
             number += usize::from(is_found) + self.roles_of(role.name.as_str(), &format!("{before}{under}"));
         }

@@ -4,6 +4,7 @@ use super::super::{config_file, profiles};
 use rolecall_awsfiles::entry::Entry;
 use rolecall_core::config::schema_types::{Configuration, IdentitySection, RoleSection};
 use rolecall_core::domain::error::UserError;
+use rolecall_core::domain::text;
 use rolecall_core::setup::{Setup, Who};
 use rolecall_platform::paths::Paths;
 use std::time::Duration;
@@ -30,7 +31,7 @@ pub(crate) fn role(setup: &Setup) -> RoleSection {
         source: setup.who.identity().to_string(),
         role_arn: setup.role_arn(),
         external_id: setup.role.external_id.clone(),
-        duration: (direct && longest > HOUR).then(|| super::super::role::duration(longest)),
+        duration: (direct && longest > HOUR).then(|| text::duration(longest)),
         region: setup.region.clone(),
         ..RoleSection::default()
     }

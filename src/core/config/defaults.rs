@@ -4,7 +4,7 @@
 
 use super::reader::{Field, Section, duration};
 use super::validators;
-use crate::domain::catalogue::{Access, Config, HOUR, MfaMode};
+use crate::domain::catalogue::{Access, Config, HOUR, MfaMode, RoleSettings};
 use crate::domain::names::{Name, check_region, check_session_word};
 use crate::domain::palette;
 use std::time::Duration;
@@ -14,10 +14,10 @@ pub(super) struct Defaults {
     pub(super) source: Option<Name>,
     region: Option<String>,
     duration: Option<Duration>,
-    pub(super) role_session_name: Option<String>,
+    role_session_name: Option<String>,
     mfa: Option<MfaMode>,
-    pub(super) access: Option<Access>,
-    pub(super) color: Option<String>,
+    access: Option<Access>,
+    color: Option<String>,
 }
 
 pub(super) static DEFAULTS: Section<Defaults> = Section {
@@ -50,6 +50,16 @@ impl Defaults {
         }
     }
 
+    /// Returns the settings of a role with the defaults that do not depend on its chain.
+    pub(super) fn complete(&self, settings: RoleSettings) -> RoleSettings {
+        RoleSettings {
+            role_session_name: settings.role_session_name.or_else(|| self.role_session_name.clone()),
+            access: Some(settings.access.or(self.access).unwrap_or_default()),
+            color: settings.color.or_else(|| self.color.clone()),
+            ..settings
+        }
+    }
+
     /// Fills in what depends on the whole: a region goes by the identity, so that one that has its own keeps it for its
     /// roles; MFA and more than an hour AWS knows for roles only that an identity assumes.
     pub(super) fn fill(&self, catalogue: &mut Config) {
@@ -64,11 +74,13 @@ impl Defaults {
         let identities = &catalogue.identities;
         for role in catalogue.roles.values_mut() {
             let identity = identities.get(&role.source);
-            if role.duration.is_none() && (identity.is_some() || self.duration.is_some_and(|most| most <= HOUR)) {
-                role.duration = self.duration;
+            if role.settings.duration.is_none()
+                && (identity.is_some() || self.duration.is_some_and(|most| most <= HOUR))
+            {
+                role.settings.duration = self.duration;
             }
-            if role.mfa.is_none() && identity.is_some_and(|identity| identity.device(role).is_some()) {
-                role.mfa = self.mfa;
+            if role.settings.mfa.is_none() && identity.is_some_and(|identity| identity.device(role).is_some()) {
+                role.settings.mfa = self.mfa;
             }
         }
     }

@@ -75,8 +75,8 @@ fn a_role_is_written_with_its_keys_in_one_order() {
     assert_eq!(written, known);
     assert!(new.starts_with("\n[roles.\"team.data\"]\nsource = \"auth\"\n"), "{new}");
     let catalogue = parse(&text, file()).expect("good");
-    assert_eq!(catalogue.roles["team.data"].session_tags["Team x"], "a b");
-    assert_eq!(catalogue.roles["team.data"].policy.as_deref(), Some("{\n\"a\": \"\"}"));
+    assert_eq!(catalogue.roles["team.data"].settings.session_tags["Team x"], "a b");
+    assert_eq!(catalogue.roles["team.data"].settings.policy.as_deref(), Some("{\n\"a\": \"\"}"));
 }
 
 #[test]
@@ -148,7 +148,7 @@ fn what_is_there_is_replaced_only_when_asked_and_keeps_its_comments() {
     let tags = BTreeMap::from([("z".to_owned(), "1".to_owned())]);
     let new = RoleSection { session_tags: tags, ..role("auth") };
     let text = add_role(&tagged, file(), "prod", &new, IfPresent::Replace).expect("replaced");
-    assert_eq!(parse(&text, file()).expect("good").roles["prod"].session_tags.len(), 1);
+    assert_eq!(parse(&text, file()).expect("good").roles["prod"].settings.session_tags.len(), 1);
 }
 
 #[test]

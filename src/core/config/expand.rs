@@ -182,17 +182,15 @@ fn role(
         None => draft.defaults.source.clone(),
     };
     let Some(source) = source else { return Err(("source", "is missing".to_owned())) };
-    let external_id = checked("external_id", &template.external_id, check_external_id)?;
-    let role_session_name = checked("role_session_name", &template.role_session_name, check_session_word)?;
-    let display_name = checked("display_name", &template.display_name, validators::check_display_name)?;
-    let mut own = template.role.clone();
-    own.external_id = external_id.or_else(|| account.external_id.clone());
-    own.role_session_name = role_session_name;
-    own.display_name = display_name;
+    let mut own = template.settings.clone();
+    own.external_id =
+        checked("external_id", &template.external_id, check_external_id)?.or_else(|| account.external_id.clone());
+    own.role_session_name = checked("role_session_name", &template.role_session_name, check_session_word)?;
+    own.display_name = checked("display_name", &template.display_name, validators::check_display_name)?;
     own.region = own.region.or_else(|| account.region.clone());
     own.color = own.color.or_else(|| account.color.clone());
-    own.tags.extend(account.tags.iter().filter(|tag| !template.role.tags.contains(tag)).cloned());
-    Ok(own.finish(name, source, role_arn, &draft.defaults))
+    own.tags.extend(account.tags.iter().filter(|tag| !template.settings.tags.contains(tag)).cloned());
+    Ok(Role { name, source, role_arn, settings: draft.defaults.complete(own) })
 }
 
 fn put(draft: &mut Draft, role: Role, made: Made, complaints: &mut Complaints) {

@@ -94,12 +94,12 @@ fn a_template_makes_a_role_for_every_account() {
     assert_eq!(names, ["dev-admin", "dev/reader", "prod-admin", "prod/reader"]);
     let admin = &catalogue.roles["prod-admin"];
     assert_eq!(admin.role_arn.as_str(), "arn:aws:iam::333333333333:role/admin");
-    assert_eq!((admin.region.as_deref(), admin.color.as_deref()), (Some("eu-west-1"), Some("red")));
-    assert_eq!((admin.source.as_str(), admin.external_id.as_deref()), ("auth", Some("7f3a")));
-    assert_eq!(catalogue.roles["dev-admin"].tags, ["wide", "team-a"]);
+    assert_eq!((admin.settings.region.as_deref(), admin.settings.color.as_deref()), (Some("eu-west-1"), Some("red")));
+    assert_eq!((admin.source.as_str(), admin.settings.external_id.as_deref()), ("auth", Some("7f3a")));
+    assert_eq!(catalogue.roles["dev-admin"].settings.tags, ["wide", "team-a"]);
     let read = &catalogue.roles["prod/reader"];
-    assert_eq!((read.source.as_str(), read.color.as_deref()), ("prod-admin", Some("blue")));
-    assert_eq!(read.display_name.as_deref(), Some("prod (333333333333)"));
+    assert_eq!((read.source.as_str(), read.settings.color.as_deref()), ("prod-admin", Some("blue")));
+    assert_eq!(read.settings.display_name.as_deref(), Some("prod (333333333333)"));
 }
 
 #[test]
@@ -260,15 +260,15 @@ fn what_is_not_said_is_inherited_where_aws_takes_it() {
         color = "red"
         role_session_name = "other"
         "#);
-    let first = &catalogue.roles["first"];
+    let first = &catalogue.roles["first"].settings;
     assert_eq!((first.duration, first.mfa), (Some(Duration::from_hours(8)), Some(MfaMode::Direct)));
-    assert_eq!((first.access, first.color.as_deref()), (Access::Ask, Some("green")));
+    assert_eq!((first.access, first.color.as_deref()), (Some(Access::Ask), Some("green")));
     assert_eq!(first.role_session_name.as_deref(), Some("richard"));
-    let second = &catalogue.roles["second"];
-    assert_eq!((second.duration, second.mfa, second.access), (None, None, Access::Ask));
-    let own = &catalogue.roles["own"];
+    let second = &catalogue.roles["second"].settings;
+    assert_eq!((second.duration, second.mfa, second.access), (None, None, Some(Access::Ask)));
+    let own = &catalogue.roles["own"].settings;
     assert_eq!((own.duration, own.mfa), (Some(Duration::from_hours(1)), Some(MfaMode::Session)));
-    assert_eq!((own.access, own.color.as_deref()), (Access::Allow, Some("red")));
+    assert_eq!((own.access, own.color.as_deref()), (Some(Access::Allow), Some("red")));
     assert_eq!(own.role_session_name.as_deref(), Some("other"));
     let region = |name: &str| catalogue.identities[name].region.clone().unwrap();
     assert_eq!((region("auth").as_str(), region("us").as_str()), ("eu-central-1", "us-east-1"));

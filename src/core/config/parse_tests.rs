@@ -38,11 +38,17 @@ fn the_example_is_read_with_every_value() {
     assert_eq!(catalogue.identities["instance"].kind, IdentityKind::Ec2);
     let prod = &catalogue.roles["prod"];
     assert_eq!((prod.source.as_str(), prod.role_arn.partition()), ("auth", Partition::Aws));
-    assert_eq!((prod.color.as_deref(), prod.display_name.as_deref()), (Some("red"), Some("Production")));
+    assert_eq!(
+        (prod.settings.color.as_deref(), prod.settings.display_name.as_deref()),
+        (Some("red"), Some("Production"))
+    );
     let audit = &catalogue.roles["audit"];
-    assert_eq!((audit.mfa, audit.duration), (Some(MfaMode::Direct), Some(Duration::from_hours(8))));
-    assert_eq!((audit.session_tags.len(), audit.transitive_tag_keys.len(), audit.policy_arns.len()), (2, 1, 1));
-    assert!(audit.policy.as_deref().is_some_and(|p| p.contains("s3:Get*")));
+    assert_eq!((audit.settings.mfa, audit.settings.duration), (Some(MfaMode::Direct), Some(Duration::from_hours(8))));
+    assert_eq!(
+        (audit.settings.session_tags.len(), audit.settings.transitive_tag_keys.len(), audit.settings.policy_arns.len()),
+        (2, 1, 1)
+    );
+    assert!(audit.settings.policy.as_deref().is_some_and(|p| p.contains("s3:Get*")));
     assert!(catalogue.roles.contains_key("team.dev"));
 }
 
@@ -377,5 +383,12 @@ fn an_identity_without_a_stored_key_has_the_keys_of_its_type_and_no_others() {
     ] {
         let said = of(bad);
         assert!(said.len() == 1 && said[0].contains(what), "{bad}: {said:?}");
+    }
+}
+
+#[test]
+fn durations_are_written_as_they_are_read() {
+    for text in ["1h", "90m", "12h", "901s"] {
+        assert_eq!(crate::domain::text::duration(parse_duration(text).expect("valid")), text);
     }
 }

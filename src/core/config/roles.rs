@@ -2,38 +2,20 @@
 
 use super::defaults::Defaults;
 use super::reader::{Field, Position, SECRET_ADVICE, Section, has_key};
-use crate::domain::arn::{MfaSerial, RoleArn};
-use crate::domain::catalogue::{Access, MfaMode, Role};
+use crate::domain::arn::RoleArn;
+use crate::domain::catalogue::{Role, RoleSettings};
 use crate::domain::names::{Name, check_external_id, check_session_word};
-use std::collections::BTreeMap;
-use std::time::Duration;
 
-#[derive(Clone, Default)]
+#[derive(Default)]
 pub(super) struct RoleDraft {
-    pub(super) source: Option<Name>,
-    pub(super) role_arn: Option<RoleArn>,
-    pub(super) external_id: Option<String>,
-    pub(super) duration: Option<Duration>,
-    pub(super) role_session_name: Option<String>,
-    pub(super) source_identity: Option<String>,
-    pub(super) session_tags: BTreeMap<String, String>,
-    pub(super) transitive_tag_keys: Vec<String>,
-    pub(super) policy: Option<String>,
-    pub(super) policy_arns: Vec<String>,
-    pub(super) region: Option<String>,
-    pub(super) mfa: Option<MfaMode>,
-    pub(super) mfa_serial: Option<MfaSerial>,
-    pub(super) access: Option<Access>,
-    pub(super) access_by_program: BTreeMap<String, Access>,
-    pub(super) display_name: Option<String>,
-    pub(super) color: Option<String>,
-    pub(super) tags: Vec<String>,
+    source: Option<Name>,
+    role_arn: Option<RoleArn>,
+    settings: RoleSettings,
 }
 
-/// The keys that roles and templates share, after the keys of one of them. The path leads from its draft to the
-/// [`RoleDraft`].
+/// The keys that roles and templates share, after the keys of one of them. Both drafts have `settings`.
 macro_rules! role_fields {
-    ($($path:ident)?; $($own:expr),* $(,)?) => {
+    ($($own:expr),* $(,)?) => {
         {
             use $crate::config::{lists, reader, validators};
             use $crate::domain::{arn::MfaSerial, names::check_region, palette};
@@ -41,29 +23,29 @@ macro_rules! role_fields {
                 $($own,)*
                 Field {
                     key: "duration",
-                    read: |d, s| d$(.$path)?.duration = reader::duration(s, &validators::ROLE_DURATION),
+                    read: |d, s| d.settings.duration = reader::duration(s, &validators::ROLE_DURATION),
                 },
                 Field {
                     key: "source_identity",
-                    read: |d, s| d$(.$path)?.source_identity = s.text(validators::check_source_identity),
+                    read: |d, s| d.settings.source_identity = s.text(validators::check_source_identity),
                 },
-                Field { key: "session_tags", read: |d, s| d$(.$path)?.session_tags = lists::session_tags(s) },
+                Field { key: "session_tags", read: |d, s| d.settings.session_tags = lists::session_tags(s) },
                 Field {
                     key: "transitive_tag_keys",
-                    read: |d, s| d$(.$path)?.transitive_tag_keys = lists::transitive_tag_keys(s),
+                    read: |d, s| d.settings.transitive_tag_keys = lists::transitive_tag_keys(s),
                 },
-                Field { key: "policy", read: |d, s| d$(.$path)?.policy = s.text(validators::check_policy) },
-                Field { key: "policy_arns", read: |d, s| d$(.$path)?.policy_arns = lists::policy_arns(s) },
-                Field { key: "region", read: |d, s| d$(.$path)?.region = s.text(check_region) },
-                Field { key: "mfa", read: |d, s| d$(.$path)?.mfa = s.word(&validators::MFA_MODES) },
-                Field { key: "mfa_serial", read: |d, s| d$(.$path)?.mfa_serial = s.checked(MfaSerial::new) },
-                Field { key: "access", read: |d, s| d$(.$path)?.access = s.word(&validators::ACCESS) },
+                Field { key: "policy", read: |d, s| d.settings.policy = s.text(validators::check_policy) },
+                Field { key: "policy_arns", read: |d, s| d.settings.policy_arns = lists::policy_arns(s) },
+                Field { key: "region", read: |d, s| d.settings.region = s.text(check_region) },
+                Field { key: "mfa", read: |d, s| d.settings.mfa = s.word(&validators::MFA_MODES) },
+                Field { key: "mfa_serial", read: |d, s| d.settings.mfa_serial = s.checked(MfaSerial::new) },
+                Field { key: "access", read: |d, s| d.settings.access = s.word(&validators::ACCESS) },
                 Field {
                     key: "access_by_program",
-                    read: |d, s| d$(.$path)?.access_by_program = lists::access_by_program(s),
+                    read: |d, s| d.settings.access_by_program = lists::access_by_program(s),
                 },
-                Field { key: "color", read: |d, s| d$(.$path)?.color = s.text(palette::check) },
-                Field { key: "tags", read: |d, s| d$(.$path)?.tags = lists::tags(s) },
+                Field { key: "color", read: |d, s| d.settings.color = s.text(palette::check) },
+                Field { key: "tags", read: |d, s| d.settings.tags = lists::tags(s) },
             ]
         }
     };
@@ -71,12 +53,12 @@ macro_rules! role_fields {
 pub(super) use role_fields;
 
 pub(super) static ROLE: Section<RoleDraft> = Section {
-    fields: role_fields![;
+    fields: role_fields![
         Field { key: "source", read: |d, s| d.source = s.checked(Name::new) },
         Field { key: "role_arn", read: |d, s| d.role_arn = s.checked(RoleArn::new) },
-        Field { key: "external_id", read: |d, s| d.external_id = s.text(check_external_id) },
-        Field { key: "role_session_name", read: |d, s| d.role_session_name = s.text(check_session_word) },
-        Field { key: "display_name", read: |d, s| d.display_name = s.text(validators::check_display_name) },
+        Field { key: "external_id", read: |d, s| d.settings.external_id = s.text(check_external_id) },
+        Field { key: "role_session_name", read: |d, s| d.settings.role_session_name = s.text(check_session_word) },
+        Field { key: "display_name", read: |d, s| d.settings.display_name = s.text(validators::check_display_name) },
     ],
     advice: &[
         ("source_profile", "here it is `source`, the name of an identity or role"),
@@ -106,36 +88,8 @@ pub(super) fn read_role(name: Name, defaults: &Defaults, spot: &mut Position<'_>
     if spot.sink.total() > before {
         return None;
     }
-    let role_arn = draft.role_arn.take()?;
-    let source = draft.source.take().or_else(|| defaults.source.clone())?;
-    Some((name.clone(), draft.finish(name, source, role_arn, defaults)))
-}
-
-impl RoleDraft {
-    /// Makes the role; what it does not say itself is as `defaults` say, where that does not depend on its chain.
-    pub(super) fn finish(self, name: Name, source: Name, role_arn: RoleArn, defaults: &Defaults) -> Role {
-        Role {
-            name,
-            source,
-            role_arn,
-            external_id: self.external_id,
-            duration: self.duration,
-            role_session_name: self.role_session_name.or_else(|| defaults.role_session_name.clone()),
-            source_identity: self.source_identity,
-            session_tags: self.session_tags,
-            transitive_tag_keys: self.transitive_tag_keys,
-            policy: self.policy,
-            policy_arns: self.policy_arns,
-            region: self.region,
-            mfa: self.mfa,
-            mfa_serial: self.mfa_serial,
-            access: self.access.or(defaults.access).unwrap_or_default(),
-            access_by_program: self.access_by_program,
-            display_name: self.display_name,
-            color: self.color.or_else(|| defaults.color.clone()),
-            tags: self.tags,
-        }
-    }
+    let (role_arn, source) = (draft.role_arn?, draft.source.or_else(|| defaults.source.clone())?);
+    Some((name.clone(), Role { name, source, role_arn, settings: defaults.complete(draft.settings) }))
 }
 
 /// Tells a role that holds nothing but unknown tables: `[roles.team.prod]`, whose name lacks its quotes.

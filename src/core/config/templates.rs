@@ -4,8 +4,9 @@ use super::defaults::Defaults;
 use super::lists::{tags, unique_list};
 use super::pattern::Pattern;
 use super::reader::{Field, Position, SECRET_ADVICE, Section, has_key};
-use super::roles::{RoleDraft, role_fields};
+use super::roles::role_fields;
 use crate::domain::arn::AccountId;
+use crate::domain::catalogue::RoleSettings;
 use crate::domain::names::{Name, check_external_id, check_region};
 use crate::domain::palette;
 
@@ -13,7 +14,7 @@ use crate::domain::palette;
 #[derive(Default)]
 pub(super) struct TemplateDraft {
     /// Without what the patterns give.
-    pub(super) role: RoleDraft,
+    pub(super) settings: RoleSettings,
     pub(super) name: Option<Pattern>,
     pub(super) role_arn: Option<Pattern>,
     pub(super) source: Option<Pattern>,
@@ -28,7 +29,7 @@ pub(super) struct TemplateDraft {
 }
 
 pub(super) static TEMPLATE: Section<TemplateDraft> = Section {
-    fields: role_fields![role;
+    fields: role_fields![
         Field { key: "role_arn", read: |d, s| d.role_arn = s.checked(Pattern::with_account) },
         Field { key: "name", read: |d, s| d.name = s.checked(Pattern::with_account) },
         Field { key: "accounts", read: |d, s| d.accounts = unique_list(s, |s| s.text(check_account)) },

@@ -249,7 +249,7 @@ impl IamUser {
 }
 
 /// The serial number of an MFA device: an ARN for a virtual one, a printed serial for a hardware one.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash, serde::Serialize)]
 pub struct MfaSerial(Box<str>);
 
 impl MfaSerial {

@@ -9,6 +9,8 @@ use super::names::Name;
 use super::palette;
 use super::restricted_socket::RestrictedSocket;
 use super::source::Source;
+use schemars::JsonSchema;
+use serde::Serialize;
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 use std::time::Duration;
@@ -79,7 +81,8 @@ pub struct Identity {
 }
 
 /// How a role gets its MFA.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize)]
+#[serde(rename_all = "lowercase")]
 pub enum MfaMode {
     /// Each session takes a code of its own, and may last 12 hours.
     Direct,
@@ -90,7 +93,8 @@ pub enum MfaMode {
 }
 
 /// Whether a program may have a role's sessions. Ordered from the widest to the narrowest.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+#[serde(rename_all = "lowercase")]
 pub enum Access {
     /// It may.
     #[default]
@@ -121,37 +125,65 @@ pub struct Role {
     pub source: Name,
     /// Its ARN.
     pub role_arn: RoleArn,
-    /// What the trust policy asks for.
+    /// Everything else that the configuration says of it.
+    pub settings: RoleSettings,
+}
+
+/// The settings of a role. They serialize as the keys and values of the configuration, for `--json`; the comments are the
+/// descriptions in its schema.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash, Serialize, JsonSchema)]
+pub struct RoleSettings {
+    /// The ExternalId that goes with the call.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub external_id: Option<String>,
-    /// How long a session lasts; an hour where nothing is said.
+    /// How long a session is asked for.
+    #[serde(skip_serializing_if = "Option::is_none", serialize_with = "super::text::serialize_duration")]
+    #[schemars(with = "Option<String>")]
     pub duration: Option<Duration>,
-    /// How a session is called in CloudTrail; made from the user's name where nothing is said.
+    /// What CloudTrail calls the session.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub role_session_name: Option<String>,
-    /// The SourceIdentity to set.
+    /// The SourceIdentity that goes with the call.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub source_identity: Option<String>,
-    /// Session tags.
+    /// The session tags that go with the call.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     pub session_tags: BTreeMap<String, String>,
-    /// The tags that pass on along a chain.
+    /// Those of them that go on along the chain.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
     pub transitive_tag_keys: Vec<String>,
-    /// An inline session policy.
+    /// The session policy.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub policy: Option<String>,
-    /// Managed session policies.
+    /// Managed policies that narrow the session.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
     pub policy_arns: Vec<String>,
-    /// The region whose STS is asked, and that clients get.
+    /// The role's own, or that of its identity.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub region: Option<String>,
-    /// How MFA is done; by the identity's device where nothing is said.
+    /// How a code is used: `session`, `direct` or `none`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "Option<String>")]
     pub mfa: Option<MfaMode>,
-    /// The MFA device for this role, where it is not the identity's.
+    /// The device, where it is not the identity's.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "Option<String>")]
     pub mfa_serial: Option<MfaSerial>,
-    /// Whether programs may have its sessions.
-    pub access: Access,
-    /// The same for single programs, by their path.
+    /// Who may have it: `allow`, `ask` or `deny`.
+    #[schemars(with = "String")]
+    pub access: Option<Access>,
+    /// The same, for single programs.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    #[schemars(with = "BTreeMap<String, String>")]
     pub access_by_program: BTreeMap<String, Access>,
-    /// How the console shows it.
+    /// What the console calls it.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub display_name: Option<String>,
-    /// In which colour the console shows it.
+    /// Its colour in the console.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub color: Option<String>,
-    /// What it is found by; AWS never sees them.
+    /// What the role is found by; AWS never sees them. `--json` prints them before the chain.
+    #[serde(skip)]
     pub tags: Vec<String>,
 }
 
@@ -186,19 +218,17 @@ impl Role {
     /// path leads to. Of several rules for one file the narrowest counts. A program that cannot be named gets the
     /// narrowest answer there is, or being gone would be a way around every rule.
     pub fn access(&self, program: Option<&str>, leads_to: &BTreeMap<String, String>) -> Access {
-        let Some(program) = program else {
-            return self.access_by_program.values().copied().fold(self.access, Access::max);
-        };
+        let (all, rules) = (self.settings.access.unwrap_or_default(), &self.settings.access_by_program);
+        let Some(program) = program else { return rules.values().copied().fold(all, Access::max) };
         let is_about = |path: &String| path == program || leads_to.get(path).is_some_and(|file| file == program);
-        let rules = self.access_by_program.iter().filter(|(path, _)| is_about(path));
-        rules.map(|(_, access)| *access).max().unwrap_or(self.access)
+        rules.iter().filter(|(path, _)| is_about(path)).map(|(_, access)| *access).max().unwrap_or(all)
     }
 }
 
 impl Identity {
     /// Gives the device whose code opens a role that it assumes itself.
     pub fn device<'a>(&'a self, first: &'a Role) -> Option<&'a MfaSerial> {
-        first.mfa_serial.as_ref().or(self.mfa_serial.as_ref())
+        first.settings.mfa_serial.as_ref().or(self.mfa_serial.as_ref())
     }
 }
 
@@ -216,7 +246,7 @@ impl Config {
     /// Returns a warning if the colour of a role is an old name of CSS; it names the first of these roles.
     pub fn color_warning(&self) -> Option<UserError> {
         let warnings = self.roles.values().filter_map(|role| {
-            let warning = palette::warning(role.name.as_str(), role.color.as_deref()?)?;
+            let warning = palette::warning(role.name.as_str(), role.settings.color.as_deref()?)?;
             Some((&role.name, warning))
         });
         warnings.min_by_key(|(name, _)| *name).map(|(_, warning)| warning)

@@ -25,23 +25,13 @@ fn role(name: &str, source: &str) -> Role {
         name: Name::new(name).expect("valid"),
         source: Name::new(source).expect("valid"),
         role_arn: RoleArn::new(&format!("arn:aws:iam::222222222222:role/{name}")).expect("valid"),
-        external_id: None,
-        duration: None,
-        role_session_name: None,
-        source_identity: None,
-        session_tags: BTreeMap::new(),
-        transitive_tag_keys: Vec::new(),
-        policy: None,
-        policy_arns: Vec::new(),
-        region: None,
-        mfa: None,
-        mfa_serial: None,
-        access: Access::Allow,
-        access_by_program: BTreeMap::new(),
-        display_name: None,
-        color: None,
-        tags: Vec::new(),
+        settings: RoleSettings::default(),
     }
+}
+
+fn with(mut role: Role, change: impl FnOnce(&mut RoleSettings)) -> Role {
+    change(&mut role.settings);
+    role
 }
 
 fn catalogue(identities: Vec<Identity>, roles: Vec<Role>) -> Config {
@@ -83,7 +73,7 @@ fn a_role_that_leads_into_a_loop_does_not_hang_the_check() {
 
 #[test]
 fn aws_limits_are_checked_along_the_chain() {
-    let long = |name: &str, source: &str| Role { duration: Some(HOUR * 2), ..role(name, source) };
+    let long = |name: &str, source: &str| with(role(name, source), |s| s.duration = Some(HOUR * 2));
     let plain = catalogue(vec![identity("auth", false)], vec![long("prod", "auth"), long("data", "prod")]);
     assert_eq!(said(&plain), ["roles.data.duration: AWS limits a role assumed by another role to 1h"]);
 
@@ -92,13 +82,13 @@ fn aws_limits_are_checked_along_the_chain() {
         said(&mfa),
         ["roles.prod.duration: AWS limits a role assumed with an MFA session to 1h; `mfa = \"direct\"` allows 12h"]
     );
-    let direct = Role { mfa: Some(MfaMode::Direct), ..long("prod", "auth") };
+    let direct = with(long("prod", "auth"), |s| s.mfa = Some(MfaMode::Direct));
     assert!(said(&catalogue(vec![identity("auth", true)], vec![direct])).is_empty());
 }
 
 #[test]
 fn a_role_may_have_a_device_of_its_own_where_a_code_can_be_presented() {
-    let own = |name: &str, source: &str| Role { mfa_serial: Some(device("other")), ..role(name, source) };
+    let own = |name: &str, source: &str| with(role(name, source), |s| s.mfa_serial = Some(device("other")));
     let all = catalogue(vec![identity("auth", true)], vec![own("prod", "auth"), role("dev", "auth")]);
     assert!(said(&all).is_empty());
     let serial = |name: &str| Plan::of(&all, name).expect("planned").mfa_serial().cloned();
@@ -114,11 +104,14 @@ fn a_role_may_have_a_device_of_its_own_where_a_code_can_be_presented() {
 fn a_program_that_cannot_be_named_gets_the_narrowest_answer_there_is() {
     let by = |program: &str, access| BTreeMap::from([(program.to_owned(), access)]);
     let asked = |role: &Role, program| role.access(program, &BTreeMap::new());
-    let role = Role { access_by_program: by("/usr/bin/python3", Access::Deny), ..role("prod", "auth") };
+    let role = with(role("prod", "auth"), |s| s.access_by_program = by("/usr/bin/python3", Access::Deny));
     assert_eq!(asked(&role, Some("/usr/bin/python3")), Access::Deny);
     assert_eq!(asked(&role, Some("/usr/bin/aws")), Access::Allow);
     assert_eq!(asked(&role, None), Access::Deny);
-    let role = Role { access: Access::Ask, access_by_program: by("/usr/bin/aws", Access::Allow), ..role };
+    let role = with(role, |s| {
+        s.access = Some(Access::Ask);
+        s.access_by_program = by("/usr/bin/aws", Access::Allow);
+    });
     assert_eq!((asked(&role, Some("/usr/bin/aws")), asked(&role, None)), (Access::Allow, Access::Ask));
 }
 
@@ -126,7 +119,10 @@ fn a_program_that_cannot_be_named_gets_the_narrowest_answer_there_is() {
 fn a_rule_is_about_the_file_that_its_path_leads_to_and_of_several_the_narrowest_counts() {
     let rules = [("/usr/bin/python3", Access::Deny), ("/usr/bin/python3.11", Access::Allow)];
     let rules = rules.map(|(program, access)| (program.to_owned(), access));
-    let role = Role { access: Access::Ask, access_by_program: rules.into(), ..role("prod", "auth") };
+    let role = with(role("prod", "auth"), |s| {
+        s.access = Some(Access::Ask);
+        s.access_by_program = rules.into();
+    });
     let leads_to = BTreeMap::from([("/usr/bin/python3".to_owned(), "/usr/bin/python3.11".to_owned())]);
     assert_eq!(role.access(Some("/usr/bin/python3.11"), &leads_to), Access::Deny);
     assert_eq!(role.access(Some("/usr/bin/python3.11"), &BTreeMap::new()), Access::Allow);
@@ -159,26 +155,26 @@ fn every_parameter_that_matters_changes_the_key_and_no_other_does() {
         Plan::of(&all, "prod").expect("planned").key().clone()
     };
     let same = [
-        Role { display_name: Some("x".into()), ..base.clone() },
-        Role { color: Some("red".into()), ..base.clone() },
-        Role { duration: Some(HOUR), ..base.clone() },
-        Role { access: Access::Ask, ..base.clone() },
+        with(base.clone(), |s| s.display_name = Some("x".into())),
+        with(base.clone(), |s| s.color = Some("red".into())),
+        with(base.clone(), |s| s.duration = Some(HOUR)),
+        with(base.clone(), |s| s.access = Some(Access::Ask)),
     ];
     for role in &same {
         assert_eq!(key(&base), key(role), "{role:?}");
     }
     let other = [
         Role { role_arn: RoleArn::new("arn:aws:iam::222222222222:role/b").expect("valid"), ..base.clone() },
-        Role { external_id: Some("7f3a".into()), ..base.clone() },
-        Role { duration: Some(HOUR / 2), ..base.clone() },
-        Role { role_session_name: Some("me".into()), ..base.clone() },
-        Role { source_identity: Some("me".into()), ..base.clone() },
-        Role { session_tags: BTreeMap::from([("a".into(), "b".into())]), ..base.clone() },
-        Role { transitive_tag_keys: vec!["a".into()], ..base.clone() },
-        Role { policy: Some("{}".into()), ..base.clone() },
-        Role { policy_arns: vec!["arn:aws:iam::aws:policy/ReadOnlyAccess".into()], ..base.clone() },
-        Role { region: Some("us-east-1".into()), ..base.clone() },
-        Role { mfa_serial: Some(device("other")), ..base.clone() },
+        with(base.clone(), |s| s.external_id = Some("7f3a".into())),
+        with(base.clone(), |s| s.duration = Some(HOUR / 2)),
+        with(base.clone(), |s| s.role_session_name = Some("me".into())),
+        with(base.clone(), |s| s.source_identity = Some("me".into())),
+        with(base.clone(), |s| s.session_tags = BTreeMap::from([("a".into(), "b".into())])),
+        with(base.clone(), |s| s.transitive_tag_keys = vec!["a".into()]),
+        with(base.clone(), |s| s.policy = Some("{}".into())),
+        with(base.clone(), |s| s.policy_arns = vec!["arn:aws:iam::aws:policy/ReadOnlyAccess".into()]),
+        with(base.clone(), |s| s.region = Some("us-east-1".into())),
+        with(base.clone(), |s| s.mfa_serial = Some(device("other"))),
     ];
     for role in &other {
         assert_ne!(key(&base), key(role), "{role:?}");

@@ -98,10 +98,10 @@ fn check_chain(config: &Config, role: &Role, is_known: bool, found: &mut Vec<Con
 
 fn check_limits(role: &Role, identity: &Identity, chained: bool, found: &mut Vec<ConfigProblem>) {
     let mut say = |key: &str, message: &str| found.push(ConfigProblem::role(&role.name, key, message.into()));
-    let wants_code = role.mfa.is_some_and(|m| m != MfaMode::None);
-    let mfa_session = identity.device(role).is_some() && matches!(role.mfa, None | Some(MfaMode::Session));
+    let wants_code = role.settings.mfa.is_some_and(|m| m != MfaMode::None);
+    let mfa_session = identity.device(role).is_some() && matches!(role.settings.mfa, None | Some(MfaMode::Session));
     let over_an_hour = match () {
-        () if role.duration.is_none_or(|d| d <= HOUR) => None,
+        () if role.settings.duration.is_none_or(|d| d <= HOUR) => None,
         () if chained => Some("AWS limits a role assumed by another role to 1h"),
         () if identity.kind != IdentityKind::IamUser => {
             Some("AWS limits a role assumed with temporary credentials to 1h")
@@ -114,11 +114,11 @@ fn check_limits(role: &Role, identity: &Identity, chained: bool, found: &mut Vec
         if wants_code {
             say("mfa", FIRST);
         }
-        if role.mfa_serial.is_some() {
+        if role.settings.mfa_serial.is_some() {
             say("mfa_serial", FIRST);
         }
     } else {
-        if role.mfa_serial.is_some() && !identity.kind.takes_codes() {
+        if role.settings.mfa_serial.is_some() && !identity.kind.takes_codes() {
             say("mfa_serial", "AWS takes MFA codes from the keys of an IAM user only");
         }
         if wants_code && identity.device(role).is_none() {
@@ -130,7 +130,7 @@ fn check_limits(role: &Role, identity: &Identity, chained: bool, found: &mut Vec
     if is_other(identity.region.as_ref()) {
         say("role_arn", &format!("the role is in another partition than the region of identity `{}`", identity.name));
     }
-    if is_other(role.region.as_ref()) {
+    if is_other(role.settings.region.as_ref()) {
         say("region", "the region is in another partition than the role");
     }
     let over_an_hour = over_an_hour.map(|message| ConfigProblem::role(&role.name, "duration", message.into()));
@@ -153,8 +153,8 @@ fn check_socket(config: &Config, socket: &RestrictedSocket, broken: &HashSet<Str
 
 /// "You cannot change the source identity" of a session, nor of what is assumed with it; the same one may be said again.
 fn check_source_identity(role: &Role, before: &[&Role], found: &mut Vec<ConfigProblem>) {
-    let first = before.iter().rev().find_map(|role| Some((&role.name, role.source_identity.as_deref()?)));
-    if let (Some(own), Some((setter, set))) = (&role.source_identity, first)
+    let first = before.iter().rev().find_map(|role| Some((&role.name, role.settings.source_identity.as_deref()?)));
+    if let (Some(own), Some((setter, set))) = (&role.settings.source_identity, first)
         && own != set
     {
         let message = format!("role `{setter}` before it in the chain has set `{set}`, and AWS lets no one change it");
@@ -166,9 +166,9 @@ fn check_tags(role: &Role, before: &[&Role], found: &mut Vec<ConfigProblem>) {
     // "Tag key-value pairs are not case sensitive, but case is preserved."
     let mut inherited: HashMap<String, &Role> = HashMap::new();
     for role in before {
-        inherited.extend(role.transitive_tag_keys.iter().map(|key| (key.to_lowercase(), *role)));
+        inherited.extend(role.settings.transitive_tag_keys.iter().map(|key| (key.to_lowercase(), *role)));
     }
-    for key in role.session_tags.keys() {
+    for key in role.settings.session_tags.keys() {
         if let Some(setter) = inherited.get(&key.to_lowercase()) {
             let mut problem = ConfigProblem::role(
                 &role.name,
@@ -182,8 +182,8 @@ fn check_tags(role: &Role, before: &[&Role], found: &mut Vec<ConfigProblem>) {
             found.push(problem);
         }
     }
-    for key in &role.transitive_tag_keys {
-        let is_own = role.session_tags.keys().any(|own| own.to_lowercase() == key.to_lowercase());
+    for key in &role.settings.transitive_tag_keys {
+        let is_own = role.settings.session_tags.keys().any(|own| own.to_lowercase() == key.to_lowercase());
         let message = match inherited.get(&key.to_lowercase()) {
             _ if is_own => continue,
             Some(setter) => format!("`{key}` is handed on by role `{}` already, all along the chain", setter.name),
@@ -194,8 +194,8 @@ fn check_tags(role: &Role, before: &[&Role], found: &mut Vec<ConfigProblem>) {
 }
 
 fn check_policies(role: &Role, found: &mut Vec<ConfigProblem>) {
-    let inline = role.policy.as_ref().map_or(0, |policy| policy.chars().count());
-    let managed: usize = role.policy_arns.iter().map(|arn| arn.chars().count()).sum();
+    let inline = role.settings.policy.as_ref().map_or(0, |policy| policy.chars().count());
+    let managed: usize = role.settings.policy_arns.iter().map(|arn| arn.chars().count()).sum();
     if inline > 0 && inline + managed > POLICIES_MAX {
         let total = inline + managed;
         let message = format!("`policy` and `policy_arns` have {total} characters together, AWS takes {POLICIES_MAX}");

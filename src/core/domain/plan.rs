@@ -136,7 +136,7 @@ impl Plan {
         let (identity, chain) = chain(catalogue, role)?;
         let mut steps = Vec::with_capacity(chain.len() + 1);
         let mut unlock = &chain[0].name;
-        let mfa = match (identity.device(chain[0]), chain[0].mfa) {
+        let mfa = match (identity.device(chain[0]), chain[0].settings.mfa) {
             (Some(serial), Some(MfaMode::Direct)) => Some(serial.clone()),
             (Some(serial), None | Some(MfaMode::Session)) => {
                 steps.push(own_session(catalogue, identity, Some(serial)));
@@ -266,18 +266,18 @@ fn identity_region(catalogue: &Config, identity: &Identity) -> String {
 }
 
 fn call(role: &Role, identity: &Identity, mfa_serial: Option<MfaSerial>) -> AssumeRole {
-    let region = role.region.clone().or_else(|| identity.region.clone());
+    let region = role.settings.region.clone().or_else(|| identity.region.clone());
     AssumeRole {
         region: region.unwrap_or_else(|| role.role_arn.partition().default_region().to_owned()),
         role_arn: role.role_arn.clone(),
-        session_name: role.role_session_name.clone(),
-        duration: role.duration.unwrap_or(HOUR),
-        external_id: role.external_id.clone(),
-        source_identity: role.source_identity.clone(),
-        tags: role.session_tags.clone(),
-        transitive_tag_keys: role.transitive_tag_keys.clone(),
-        policy: role.policy.clone(),
-        policy_arns: role.policy_arns.clone(),
+        session_name: role.settings.role_session_name.clone(),
+        duration: role.settings.duration.unwrap_or(HOUR),
+        external_id: role.settings.external_id.clone(),
+        source_identity: role.settings.source_identity.clone(),
+        tags: role.settings.session_tags.clone(),
+        transitive_tag_keys: role.settings.transitive_tag_keys.clone(),
+        policy: role.settings.policy.clone(),
+        policy_arns: role.settings.policy_arns.clone(),
         mfa_serial,
     }
 }

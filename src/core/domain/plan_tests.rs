@@ -1,5 +1,5 @@
 use super::*;
-use crate::domain::catalogue::Access;
+use crate::domain::catalogue::RoleSettings;
 
 #[test]
 fn an_unknown_name_is_answered_with_what_was_meant() {
@@ -68,22 +68,7 @@ fn sourced(source: Source, kind: IdentityKind, mfa: Option<&str>, mode: Option<M
         name: name("prod"),
         source: name("app"),
         role_arn: RoleArn::new("arn:aws-cn:iam::222222222222:role/A").expect("valid"),
-        external_id: None,
-        duration: None,
-        role_session_name: None,
-        source_identity: None,
-        session_tags: BTreeMap::new(),
-        transitive_tag_keys: Vec::new(),
-        policy: None,
-        policy_arns: Vec::new(),
-        region: None,
-        mfa: mode,
-        mfa_serial: None,
-        access: Access::Allow,
-        access_by_program: BTreeMap::new(),
-        display_name: None,
-        color: None,
-        tags: Vec::new(),
+        settings: RoleSettings { mfa: mode, ..RoleSettings::default() },
     };
     catalogue.identities.insert(name("app"), identity);
     catalogue.roles.insert(name("prod"), role);
@@ -133,9 +118,10 @@ fn a_code_is_given_by_the_name_of_what_its_device_opens() {
     let unlock = |of_role: Option<&str>, mode, asked: &str| {
         let mut catalogue = sourced(Source::Environment, IdentityKind::Environment, Some(own), mode);
         let mut first = catalogue.roles.values().next().expect("a role").clone();
-        first.mfa_serial = of_role.map(|serial| MfaSerial::new(serial).expect("valid"));
+        first.settings.mfa_serial = of_role.map(|serial| MfaSerial::new(serial).expect("valid"));
         let name = |text: &str| Name::new(text).expect("valid");
-        let behind = Role { name: name("behind"), source: name("prod"), mfa: None, mfa_serial: None, ..first.clone() };
+        let settings = RoleSettings { mfa: None, mfa_serial: None, ..first.settings.clone() };
+        let behind = Role { name: name("behind"), source: name("prod"), settings, ..first.clone() };
         catalogue.roles.insert(behind.name.clone(), behind);
         catalogue.roles.insert(first.name.clone(), first);
         let plan = Plan::of(&catalogue, asked).expect("planned");

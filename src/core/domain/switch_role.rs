@@ -29,7 +29,7 @@ pub fn link(catalogue: &Config, role: &Role) -> Result<String, UserError> {
     encode(&mut url, path_and_name(&role.role_arn));
     url.push_str("&displayName=");
     encode(&mut url, shown_name(role));
-    if let Some(color) = role.color.as_deref().and_then(palette::console) {
+    if let Some(color) = role.settings.color.as_deref().and_then(palette::console) {
         url.push_str("&color=");
         url.push_str(color);
     }
@@ -38,7 +38,7 @@ pub fn link(catalogue: &Config, role: &Role) -> Result<String, UserError> {
 
 /// Gives the name under which the console shows a role.
 pub fn shown_name(role: &Role) -> &str {
-    role.display_name.as_deref().unwrap_or(role.name.as_str())
+    role.settings.display_name.as_deref().unwrap_or(role.name.as_str())
 }
 
 /// Gives what the console calls the role: its path and name, without the slash in front.
@@ -67,12 +67,13 @@ pub fn refusal(catalogue: &Config, role: &Role) -> Option<UserError> {
             identity.kind.as_str()
         ));
     }
-    if role.external_id.is_some() {
+    if role.settings.external_id.is_some() {
         return refuse(format!("`{name}` wants an external id, and the console cannot give one"));
     }
-    for (key, is_set) in
-        [("source_identity", role.source_identity.is_some()), ("session_tags", !role.session_tags.is_empty())]
-    {
+    for (key, is_set) in [
+        ("source_identity", role.settings.source_identity.is_some()),
+        ("session_tags", !role.settings.session_tags.is_empty()),
+    ] {
         if is_set {
             return refuse(format!("`{name}` has `{key}`, and the console passes nothing along when it switches"));
         }

@@ -4,9 +4,26 @@
 //! second line (CVE-2024-50349, CVE-2018-12020). The test is the character's Unicode category and not a list of
 //! characters that were seen in attacks.
 
+use serde::{Serialize, Serializer};
 use std::borrow::Cow;
 use std::fmt::Write;
+use std::time::Duration;
 use unicode_properties::{GeneralCategory, UnicodeGeneralCategory};
+
+/// Writes a duration as the configuration does: `1h`, `90m`, `45s`.
+pub fn duration(duration: Duration) -> String {
+    match duration.as_secs() {
+        s if s.is_multiple_of(3600) => format!("{}h", s / 3600),
+        s if s.is_multiple_of(60) => format!("{}m", s / 60),
+        s => format!("{s}s"),
+    }
+}
+
+/// Serializes a duration as the configuration writes it.
+#[expect(clippy::ref_option, reason = "serde passes a reference to the field")]
+pub(super) fn serialize_duration<S: Serializer>(value: &Option<Duration>, serializer: S) -> Result<S::Ok, S::Error> {
+    value.map(duration).serialize(serializer)
+}
 
 /// Returns whether a terminal would act on the character or would not show it: control and format characters, line and
 /// paragraph separators, unassigned code points, and the letters and marks that Unicode displays as nothing.

@@ -3,6 +3,7 @@
 use super::super::profile::Profile;
 use super::super::{NewIdentity, NewRole, Origin};
 use super::{Known, Outcome, Resolver, SHOWN, is_as};
+use rolecall_core::config::schema_types::RoleSection;
 use rolecall_core::domain::arn::RoleArn;
 use rolecall_core::domain::catalogue::{Identity, IdentityKind, MAX_CHAIN};
 use rolecall_core::domain::error::printable;
@@ -21,7 +22,7 @@ impl<'s, 'a> Resolver<'_, 's, 'a> {
                 token_file: file.to_owned(),
                 role_arn: arn.to_owned(),
                 role_session_name: self.word(profile, "role_session_name", check_session_word)?,
-                duration_seconds: self.duration(profile)?,
+                duration: self.duration(profile)?,
             };
             return self.identity_named(profile, origin, None);
         }
@@ -44,19 +45,18 @@ impl<'s, 'a> Resolver<'_, 's, 'a> {
             name: source.name.clone(),
             profile: profile.name.to_owned(),
             source: source.name,
-            role_arn: arn.to_owned(),
-            external_id: self.word(profile, "external_id", check_external_id)?,
-            duration_seconds: self.duration(profile)?,
-            role_session_name: self.word(profile, "role_session_name", check_session_word)?,
-            source_identity: self.word(profile, "source_identity", check_session_word)?,
-            session_tags: self.tags(profile)?,
-            transitive_tag_keys: self
-                .inherited(profile, "transitive_session_tags")
-                .map(|keys| keys.split(',').map(|key| key.trim().to_owned()).filter(|key| !key.is_empty()).collect())
-                .unwrap_or_default(),
-            region: self.region(profile),
-            mfa: None,
-            mfa_serial: self.serial(profile)?,
+            duration: self.duration(profile)?,
+            section: RoleSection {
+                role_arn: arn.to_owned(),
+                external_id: self.word(profile, "external_id", check_external_id)?,
+                role_session_name: self.word(profile, "role_session_name", check_session_word)?,
+                source_identity: self.word(profile, "source_identity", check_session_word)?,
+                session_tags: self.tags(profile)?,
+                transitive_tag_keys: self.transitive_tag_keys(profile),
+                region: self.region(profile),
+                mfa_serial: self.serial(profile)?,
+                ..RoleSection::default()
+            },
             is_there: false,
         };
         self.remark(profile);

@@ -8,6 +8,7 @@ use rolecall_core::domain::credential::AccessKey;
 use rolecall_core::domain::names::check_region;
 use rolecall_core::domain::secret::SecretKey;
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 /// What AWS gives for AssumeRole, in seconds.
 const DURATION: std::ops::RangeInclusive<u64> = 900..=43_200;
@@ -34,10 +35,12 @@ impl<'s, 'a> Resolver<'_, 's, 'a> {
         Ok(Some(word.to_owned()))
     }
 
-    pub(super) fn duration(&self, profile: &Profile<'s, 'a>) -> Result<Option<u64>, String> {
+    pub(super) fn duration(&self, profile: &Profile<'s, 'a>) -> Result<Option<Duration>, String> {
         let Some(text) = self.inherited(profile, "duration_seconds") else { return Ok(None) };
         let seconds = text.parse().ok().filter(|seconds| DURATION.contains(seconds));
-        seconds.map(Some).ok_or_else(|| "duration_seconds: AWS wants 900 to 43200".to_owned())
+        seconds
+            .map(|seconds| Some(Duration::from_secs(seconds)))
+            .ok_or_else(|| "duration_seconds: AWS wants 900 to 43200".to_owned())
     }
 
     pub(super) fn tags(&self, profile: &Profile<'s, 'a>) -> Result<BTreeMap<String, String>, String> {
@@ -48,6 +51,11 @@ impl<'s, 'a> Resolver<'_, 's, 'a> {
             Ok((key.trim().to_owned(), value.trim().to_owned()))
         };
         pairs.map(pair).collect()
+    }
+
+    pub(super) fn transitive_tag_keys(&self, profile: &Profile<'s, 'a>) -> Vec<String> {
+        let keys = self.inherited(profile, "transitive_session_tags").unwrap_or_default().split(',');
+        keys.map(|key| key.trim().to_owned()).filter(|key| !key.is_empty()).collect()
     }
 
     /// Tells what a person may miss afterwards.

@@ -1,11 +1,11 @@
-//! The sections as they are written for many accounts: defaults, accounts, templates.
+//! The sections as they are written for many accounts: defaults, accounts, templates. A template has the keys of a role; the
+//! type lists those that differ.
 
-use super::{
-    ACCESS, BTreeMap, COLOR, DURATION, EXTERNAL_ID, MFA_MODES, MFA_SERIAL, POLICY_ARN, REGION, SESSION_WORD, TAG, words,
-};
+use super::{ACCESS, COLOR, DURATION, EXTERNAL_ID, MFA_MODES, REGION, RoleSection, SESSION_WORD, TAG, words};
 use crate::config::validators;
-use schemars::JsonSchema;
+use schemars::{JsonSchema, Schema, SchemaGenerator};
 use serde::Serialize;
+use serde_json::Value;
 
 /// What a template says where a role has a value: text with {account}, {account_name} and {name}.
 const PATTERN_ARN: &str = "^arn:aws[a-z-]*:iam::.*\\{account(_name)?\\}.*$";
@@ -71,7 +71,7 @@ pub struct AccountSection {
 
 /// A role that there is in many accounts.
 #[derive(Clone, Debug, Default, Serialize, JsonSchema)]
-#[schemars(deny_unknown_fields)]
+#[schemars(deny_unknown_fields, transform = add_role_keys)]
 pub struct TemplateSection {
     /// The roles' ARN: {account} stands for the account's number, {account_name} for its name, {name} for the template's.
     #[schemars(regex(pattern = PATTERN_ARN))]
@@ -94,53 +94,13 @@ pub struct TemplateSection {
     /// What the roles' trust policies ask for; may have placeholders. The account's where nothing is said.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub external_id: Option<String>,
-    /// How long a session lasts: 15m to 12h. AWS allows 1h behind an MFA session or another role; 1h where nothing is said.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    #[schemars(regex(pattern = DURATION))]
-    pub duration: Option<String>,
     /// How sessions are called in CloudTrail; may have placeholders.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub role_session_name: Option<String>,
-    /// The SourceIdentity to set; it stays along a chain, where no later role may set another.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    #[schemars(regex(pattern = SESSION_WORD))]
-    pub source_identity: Option<String>,
-    /// Session tags, up to 50; AWS takes keys that differ in case only for one.
-    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
-    #[schemars(default, extend("maxProperties" = validators::TAGS_MAX))]
-    pub session_tags: BTreeMap<String, String>,
-    /// The keys of this role's own session_tags that pass on along a chain; inherited ones pass on by themselves.
-    #[serde(skip_serializing_if = "Vec::is_empty")]
-    #[schemars(default, length(max = validators::TAGS_MAX), extend("uniqueItems" = true))]
-    pub transitive_tag_keys: Vec<String>,
-    /// An inline session policy, as JSON.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    #[schemars(length(max = validators::POLICY_MAX))]
-    pub policy: Option<String>,
-    /// The ARNs of managed session policies, up to 10.
-    #[serde(skip_serializing_if = "Vec::is_empty")]
-    #[schemars(default, length(max = validators::POLICY_ARNS_MAX), inner(regex(pattern = POLICY_ARN)), extend("uniqueItems" = true))]
-    pub policy_arns: Vec<String>,
     /// The region whose STS is asked, and that tools get; the account's where nothing is said.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(regex(pattern = REGION))]
     pub region: Option<String>,
-    /// How MFA is done: one code for all roles, a code per session of up to 12h, or none.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    #[schemars(extend("enum" = words(&MFA_MODES)))]
-    pub mfa: Option<String>,
-    /// The MFA device for this role, where it is not the identity's.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    #[schemars(regex(pattern = MFA_SERIAL))]
-    pub mfa_serial: Option<String>,
-    /// Whether programs may have the role's sessions: allow, ask (a person is asked first), or deny.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    #[schemars(extend("enum" = words(&ACCESS)))]
-    pub access: Option<String>,
-    /// The same for single programs, by the absolute path of the file that runs or of a link to it; goes before access.
-    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
-    #[schemars(default, extend("propertyNames" = { "pattern": "^/" }, "additionalProperties" = { "type": "string", "enum": words(&ACCESS) }))]
-    pub access_by_program: BTreeMap<String, String>,
     /// How the console shows the roles; may have placeholders.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub display_name: Option<String>,
@@ -152,4 +112,14 @@ pub struct TemplateSection {
     #[serde(skip_serializing_if = "Vec::is_empty")]
     #[schemars(default, length(max = validators::FOUND_BY_MAX), inner(regex(pattern = TAG)), extend("uniqueItems" = true))]
     pub tags: Vec<String>,
+}
+
+/// Adds the keys of a role that mean the same in a template.
+fn add_role_keys(template: &mut Schema) {
+    let role = RoleSection::json_schema(&mut SchemaGenerator::default());
+    let of_role = role.get("properties").and_then(Value::as_object).cloned().unwrap_or_default();
+    let keys = template.get_mut("properties").and_then(Value::as_object_mut).expect("a template has keys");
+    for (key, schema) in of_role {
+        keys.entry(key).or_insert(schema);
+    }
 }
