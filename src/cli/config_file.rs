@@ -53,19 +53,6 @@ impl Problems {
     }
 }
 
-/// Reads the text of the first file, for an edit.
-pub(super) fn read(paths: &Paths) -> Result<String, UserError> {
-    // What does not hold is explained by the reader that explains everything else.
-    load_whole(paths).map_err(|report| report.with_note("nothing was changed"))?;
-    config_loader::verify_place(&paths.config)?;
-    text_of(&paths.config)
-}
-
-/// Gives the first file as a part of the whole, for edits of several entries at once.
-pub(super) fn first(paths: &Paths) -> Part<'_> {
-    Part { main: &paths.config, file: &paths.config, files: &Disk }
-}
-
 /// One file of the configuration, to be edited.
 pub(super) struct Edited<'a> {
     main: &'a Path,
@@ -82,15 +69,23 @@ pub(super) struct Edited<'a> {
 impl<'a> Edited<'a> {
     /// Opens the file that has an entry of a table, or else the first one.
     pub(super) fn open(paths: &'a Paths, table: &str, name: &str) -> Result<Self, UserError> {
-        let Loaded { catalogue, origins } =
-            load_whole(paths).map_err(|report| report.with_note("nothing was changed"))?;
-        // A file that the next command refuses is not made.
+        Self::of(paths, |loaded| loaded.origins.of(table, name))
+    }
+
+    /// Opens the first file, for edits of several entries.
+    pub(super) fn first(paths: &'a Paths) -> Result<Self, UserError> {
+        Self::of(paths, |_| None)
+    }
+
+    fn of(paths: &'a Paths, origin: impl FnOnce(&Loaded) -> Option<Origin>) -> Result<Self, UserError> {
+        // An invalid configuration is not edited.
+        let loaded = load_whole(paths).map_err(|report| report.with_note("nothing was changed"))?;
         config_loader::verify_place(&paths.config)?;
-        let origin = origins.of(table, name);
+        let origin = origin(&loaded);
         let entry = origin.as_ref().filter(|origin| origin.made.is_none());
         let file = entry.map_or_else(|| paths.config.clone(), |origin| origin.file.clone());
         let text = text_of(&file)?;
-        Ok(Self { main: &paths.config, file, text, catalogue, origin })
+        Ok(Self { main: &paths.config, file, text, catalogue: loaded.catalogue, origin })
     }
 
     /// Gives the file as a part of the whole.
@@ -105,7 +100,27 @@ impl<'a> Edited<'a> {
 
     /// Writes an edited text, unless somebody else wrote the file since it was read.
     pub(super) fn write(&self, new: &str) -> Result<(), UserError> {
-        write_file(&self.file, &self.text, new)
+        if self.text == new {
+            return Ok(());
+        }
+        match self.file.parent() {
+            // One that is there keeps its mode: it may be a dotfile repository's.
+            Some(dir) if !dir.is_dir() => files::ensure_private_dir(dir)?,
+            _ => {}
+        }
+        files::write_atomically_if(&self.file, new.as_bytes(), || {
+            if read_bytes(&self.file)? == self.text.as_bytes() {
+                return Ok(());
+            }
+            Err(UserError::new(Kind::Failed, format!("{} changed while it was being edited", self.shown()))
+                .hint("run the command again; nothing was changed"))
+        })
+    }
+
+    /// Writes an edited text, and makes a running agent read it.
+    pub(super) fn apply(&self, paths: &Paths, new: &str) -> Result<(), UserError> {
+        self.write(new)?;
+        reload(paths)
     }
 }
 
@@ -131,29 +146,6 @@ fn read_bytes(path: &Path) -> Result<Vec<u8>, UserError> {
             Err(UserError::new(Kind::Config, format!("{} {why}", shown(path))).hint(hint))
         }
     }
-}
-
-/// Writes an edited text of the first file, unless somebody else wrote it since it was read.
-pub(super) fn write(paths: &Paths, old: &str, new: &str) -> Result<(), UserError> {
-    write_file(&paths.config, old, new)
-}
-
-fn write_file(path: &Path, old: &str, new: &str) -> Result<(), UserError> {
-    if old == new {
-        return Ok(());
-    }
-    match path.parent() {
-        // One that is there keeps its mode: it may be a dotfile repository's.
-        Some(dir) if !dir.is_dir() => files::ensure_private_dir(dir)?,
-        _ => {}
-    }
-    files::write_atomically_if(path, new.as_bytes(), || {
-        if read_bytes(path)? == old.as_bytes() {
-            return Ok(());
-        }
-        Err(UserError::new(Kind::Failed, format!("{} changed while it was being edited", shown(path)))
-            .hint("run the command again; nothing was changed"))
-    })
 }
 
 /// Makes a running agent take the file over now; where none runs, the next one reads it anyway.
@@ -255,8 +247,7 @@ pub(super) mod tests {
         let dir = tempfile::tempdir().expect("tempdir");
         let paths = paths(dir.path());
         assert!(load(&paths).expect("empty").roles.is_empty());
-        let old = read(&paths).expect("empty");
-        write(&paths, &old, TEXT).expect("written");
+        Edited::first(&paths).expect("empty").write(TEXT).expect("written");
         assert_eq!(load(&paths).expect("valid").roles.len(), 2);
     }
 
@@ -264,8 +255,9 @@ pub(super) mod tests {
     fn somebody_elses_change_is_not_overwritten() {
         let dir = tempfile::tempdir().expect("tempdir");
         let paths = paths(dir.path());
-        write(&paths, "", TEXT).expect("written");
-        let report = write(&paths, "", "# mine").expect_err("changed");
+        let (first, second) = (Edited::first(&paths).expect("empty"), Edited::first(&paths).expect("empty"));
+        first.write(TEXT).expect("written");
+        let report = second.write("# mine").expect_err("changed");
         assert!(report.message.contains("changed while"), "{}", report.message);
         assert_eq!(fs::read_to_string(&paths.config).expect("read"), TEXT);
     }

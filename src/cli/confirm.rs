@@ -17,6 +17,14 @@ pub(super) fn is_possible() -> bool {
     io::stdin().is_terminal()
 }
 
+/// Fails if nobody can be asked: there is no terminal, or the output is for a program (`--json`).
+pub(super) fn ensure_possible(json: bool, what: &str, hint: &str) -> Result<(), UserError> {
+    if !json && is_possible() {
+        return Ok(());
+    }
+    Err(UserError::new(Kind::Usage, format!("{what}, and there is nobody to ask")).hint(hint))
+}
+
 /// Asks for what may be seen while it is typed.
 pub(super) fn visible(prompt: &str) -> Result<Zeroizing<String>, UserError> {
     let tty = OpenOptions::new().read(true).write(true).open("/dev/tty");

@@ -37,7 +37,8 @@ pub(super) fn run(paths: &Paths, command: &IdentityCommand) -> Result<(), Failur
     }
 }
 
-fn keys(paths: &Paths) -> Result<Vec<KeyStatus>, UserError> {
+/// Returns the keys in the vault, one for each identity of the configuration that has one there.
+pub(super) fn keys(paths: &Paths) -> Result<Vec<KeyStatus>, UserError> {
     match spinner::ask(paths, Request::Keys, Autostart::Yes)? {
         Answer::Keys { keys } => Ok(keys),
         _ => Err(client::odd_answer()),
@@ -197,11 +198,8 @@ fn remove(paths: &Paths, args: &IdentityRemoveArgs) -> Result<(), Failure> {
     let has_key = identity.kind == IdentityKind::IamUser;
     if !args.yes {
         let what = if has_key { "its key in the vault, its sessions and its section" } else { "its section" };
-        if !confirm::is_possible() {
-            return Err(UserError::new(Kind::Usage, format!("removing it deletes {what}, and there is nobody to ask"))
-                .hint(format!("if that is meant: `rolecall identity remove {name} --yes`"))
-                .into());
-        }
+        let hint = format!("if that is meant: `rolecall identity remove {name} --yes`");
+        confirm::ensure_possible(false, &format!("removing it deletes {what}"), &hint)?;
         if !confirm::consent(&format!("Delete {name}: {what}?"))? {
             return output::print("nothing was changed\n");
         }

@@ -51,20 +51,18 @@ pub(super) fn run(paths: &Paths, args: &ImportArgs) -> Result<(), Failure> {
         return output::print(&nothing(paths, &plan, &shown));
     }
     let shown = report::shown(paths, &survey, &plan, &text);
-    let can_go_on = args.dry_run || args.yes || (!args.json && confirm::is_possible());
     if !args.json {
         output::print(&said(&plan, &shown, Screen::stdout()))?;
     }
     if args.dry_run {
         return if args.json { output::print_json(&shown) } else { output::print("nothing was changed\n") };
     }
-    if !can_go_on {
-        return Err(UserError::new(Kind::Usage, "an import changes files, and there is nobody to ask")
-            .hint("do it: `rolecall import --yes`; only look: `rolecall import --dry-run`")
-            .into());
-    }
-    if !args.yes && !confirm::consent("Take them over?")? {
-        return output::print("nothing was changed\n");
+    if !args.yes {
+        let hint = "do it: `rolecall import --yes`; only look: `rolecall import --dry-run`";
+        confirm::ensure_possible(args.json, "an import changes files", hint)?;
+        if !confirm::consent("Take them over?")? {
+            return output::print("nothing was changed\n");
+        }
     }
     if confirm::is_possible() && plan.identities.iter().any(needs_vault) {
         unlock::ready_vault(paths)?;
@@ -88,7 +86,7 @@ pub(super) fn run(paths: &Paths, args: &ImportArgs) -> Result<(), Failure> {
     output::print(&finished(paths, args, &plan, &done, Screen::stdout()))
 }
 
-fn planned(survey: &mut Discovered, paths: &Paths, args: &ImportArgs) -> Result<(Plan, String), UserError> {
+fn planned(survey: &mut Discovered<'_>, paths: &Paths, args: &ImportArgs) -> Result<(Plan, String), UserError> {
     let (mut plan, text) = survey.plan(paths)?;
     if args.config_only {
         (plan.config, plan.credentials) = (Vec::new(), Vec::new());
@@ -110,7 +108,7 @@ fn needs_vault(identity: &NewIdentity) -> bool {
 fn apply(
     paths: &Paths,
     args: &ImportArgs,
-    survey: &mut Discovered,
+    survey: &mut Discovered<'_>,
     journal: &mut Journal,
     (mut plan, mut text): (Plan, String),
     warnings: &mut Vec<ShownWarning>,
@@ -145,7 +143,7 @@ fn apply(
     }
     let go_on = |report: UserError| report.with_note("`rolecall import` again goes on where this ended");
     survey.still_holds(paths)?;
-    config_file::write(paths, &survey.text, &text)?;
+    survey.file.write(&text)?;
     config_file::reload(paths).map_err(go_on)?;
     for (path, old, changes) in [
         (&paths.aws_config, &survey.config, &plan.config),
@@ -215,7 +213,7 @@ fn arns(plan: &Plan, identity: &NewIdentity) -> Vec<String> {
     identity.mfa_serial.clone().into_iter().chain(roles.take(1)).collect()
 }
 
-fn entry(paths: &Paths, survey: &Discovered, plan: &Plan, text: &str) -> Entry {
+fn entry(paths: &Paths, survey: &Discovered<'_>, plan: &Plan, text: &str) -> Entry {
     let file = |path: &std::path::Path, old: &[u8], changes: &[Change]| FileChange {
         path: path.to_path_buf(),
         was_there: path.exists(),
@@ -227,7 +225,7 @@ fn entry(paths: &Paths, survey: &Discovered, plan: &Plan, text: &str) -> Entry {
         file(&paths.aws_config, &survey.config, &plan.config),
         file(&paths.aws_credentials, &survey.credentials, &plan.credentials),
     ];
-    let mut entry = Entry::new((survey.text.clone(), text.to_owned()), files);
+    let mut entry = Entry::new((survey.file.text.clone(), text.to_owned()), files);
     let new = plan.identities.iter().filter(|identity| !identity.is_there);
     entry.identities = new.map(|identity| identity.name.to_string()).collect();
     entry.roles = plan.roles.iter().filter(|role| !role.is_there).map(|role| role.name.to_string()).collect();

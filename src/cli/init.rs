@@ -3,8 +3,8 @@
 //! Each step is a command of rolecall's own, shown as it would be typed and run as it would be run: what is done here
 //! can be done without it. Answers that make sense are there already; the end of the input is never a yes.
 
-use super::output::{self, Failure, Screen, Style};
-use super::overview::{Standing, count, has_command};
+use super::output::{self, Failure, Screen, Style, count};
+use super::overview::Standing;
 use super::{config_file, confirm, run_words};
 use rolecall_core::domain::arn::RoleArn;
 use rolecall_core::domain::error::{Kind, UserError, printable};
@@ -28,7 +28,7 @@ pub(super) fn run(paths: &Paths) -> Result<(), Failure> {
     }
     output::print(&format!("{}\n", standing.text(paths, Screen::stdout())))?;
     let (roles, keys) = standing.foreign();
-    if roles + keys > 0 && has_command("import") {
+    if roles + keys > 0 {
         let what = format!(
             "Take over {} and {}? Each change is shown first.",
             count(roles, "role profile"),
@@ -62,7 +62,7 @@ pub(super) fn run(paths: &Paths) -> Result<(), Failure> {
 fn nobody(standing: &Standing) -> UserError {
     let (roles, keys) = standing.foreign();
     let found = format!("{} and {} of other tools", count(roles, "role profile"), count(keys, "access key"));
-    let commands = if roles + keys > 0 && has_command("import") {
+    let commands = if roles + keys > 0 {
         "`rolecall import --dry-run`, then `rolecall import --yes`"
     } else if standing.is_new() {
         "`rolecall identity add auth`, `rolecall role add NAME --source auth --role-arn ARN`, `rolecall profiles sync`"
@@ -85,27 +85,20 @@ fn step(words: &[&str]) -> Result<(), Failure> {
 /// Stores a key; tells whether there is an identity now.
 fn identity(paths: &Paths, standing: &Standing) -> Result<bool, Failure> {
     if !confirm::agree("Do you have an access key of an IAM user that may assume roles?")? {
-        if has_command("setup") {
-            let profiles = standing.found.as_ref().map(|found| found.profiles.as_slice()).unwrap_or_default();
-            let auth = profiles.first().map_or("PROFILE", String::as_str);
-            let workload = profiles.get(1).map_or("PROFILE", String::as_str);
-            let seen = if profiles.is_empty() {
-                String::new()
-            } else {
-                format!("\nprofiles that are there: {}", printable(&profiles.join(", "), 512))
-            };
-            output::print(&format!(
-                "With an admin profile in each account, this makes user, key and role, and shows all of it first:\n  \
-                 rolecall setup plan --auth-profile {} --workload-profile {} --user NAME --role NAME{seen}\n",
-                printable(auth, 128),
-                printable(workload, 128)
-            ))?;
+        let profiles = standing.found.as_ref().map(|found| found.profiles.as_slice()).unwrap_or_default();
+        let auth = profiles.first().map_or("PROFILE", String::as_str);
+        let workload = profiles.get(1).map_or("PROFILE", String::as_str);
+        let seen = if profiles.is_empty() {
+            String::new()
         } else {
-            output::print(
-                "On EC2 or ECS: `rolecall identity add NAME --type ec2` or `--type ecs`; \
-                 see `rolecall identity add --help`\n",
-            )?;
-        }
+            format!("\nprofiles that are there: {}", printable(&profiles.join(", "), 512))
+        };
+        output::print(&format!(
+            "With an admin profile in each account, this makes user, key and role, and shows all of it first:\n  \
+             rolecall setup plan --auth-profile {} --workload-profile {} --user NAME --role NAME{seen}\n",
+            printable(auth, 128),
+            printable(workload, 128)
+        ))?;
         return Ok(false);
     }
     let name = name("What to call it", "auth")?;

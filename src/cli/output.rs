@@ -360,6 +360,16 @@ pub(super) fn span(seconds: u64) -> String {
     }
 }
 
+/// Writes a number with the name of what it counts: `1 identity`, `2 identities`, `0 access keys`.
+pub(super) fn count(number: usize, what: &str) -> String {
+    match (number, what.strip_suffix('y')) {
+        (1, _) => format!("1 {what}"),
+        // "keys", but "identities".
+        (_, Some(stem)) if !stem.ends_with('e') => format!("{number} {stem}ies"),
+        _ => format!("{number} {what}s"),
+    }
+}
+
 /// Makes a buffer for a secret that is written piece by piece: growing would leave copies behind.
 pub(super) fn secret_buffer(capacity: usize) -> Zeroizing<String> {
     Zeroizing::new(String::with_capacity(capacity))
@@ -448,6 +458,14 @@ mod tests {
             let painted = Screen { colour: true, ..Screen::default() }.paint(style, "x");
             assert_eq!(shown(&painted, true), painted);
         }
+    }
+
+    #[test]
+    fn numbers_are_counted_as_people_do() {
+        assert_eq!(count(1, "identity"), "1 identity");
+        assert_eq!(count(2, "identity"), "2 identities");
+        assert_eq!(count(0, "access key"), "0 access keys");
+        assert_eq!(count(3, "role profile"), "3 role profiles");
     }
 
     #[test]

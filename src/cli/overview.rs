@@ -4,8 +4,8 @@
 //! next is seen.
 
 use super::config_file;
-use super::output::{self, Failure, Screen, Style, labelled};
-use super::{line, usage};
+use super::line;
+use super::output::{self, Failure, Screen, Style, count, labelled};
 use rolecall_awsfiles::file_io;
 use rolecall_awsfiles::inventory::{Inventory, census};
 use rolecall_core::domain::catalogue::Config;
@@ -144,12 +144,12 @@ impl Standing {
                 format!("`rolecall role add NAME --source {source} --role-arn ARN`")
             }
             // Also after an import that was broken off: a sync would only stumble over the profiles that it left.
-            Some(_) if managed == 0 && self.foreign() > (0, 0) && has_command("import") => {
+            Some(_) if managed == 0 && self.foreign() > (0, 0) => {
                 "`rolecall import` takes over what the AWS files have, or goes on where it was broken off".to_owned()
             }
             Some(_) if managed < roles.len() => "`rolecall profiles sync` makes them `aws … --profile NAME`".to_owned(),
             Some(role) => {
-                let also = if self.foreign() > (0, 0) && has_command("import") {
+                let also = if self.foreign() > (0, 0) {
                     "`rolecall import` takes over what the AWS files still have; `rolecall status`, `rolecall roles`"
                 } else {
                     "`rolecall status`, `rolecall roles`, `rolecall console NAME`, `rolecall --help`"
@@ -159,33 +159,5 @@ impl Standing {
             }
         };
         (next, help)
-    }
-}
-
-/// Tells whether a program has a command.
-pub(super) fn has_command(name: &str) -> bool {
-    usage::command().find_subcommand(name).is_some()
-}
-
-/// Writes a number and what it counts.
-pub(super) fn count(number: usize, what: &str) -> String {
-    match (number, what.strip_suffix('y')) {
-        (1, _) => format!("1 {what}"),
-        // A key is no identity.
-        (_, Some(stem)) if !stem.ends_with('e') => format!("{number} {stem}ies"),
-        _ => format!("{number} {what}s"),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn numbers_are_counted_as_people_do() {
-        assert_eq!(count(1, "identity"), "1 identity");
-        assert_eq!(count(2, "identity"), "2 identities");
-        assert_eq!(count(0, "access key"), "0 access keys");
-        assert_eq!(count(3, "role profile"), "3 role profiles");
     }
 }

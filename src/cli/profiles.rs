@@ -7,7 +7,7 @@
 use super::args::ProfilesCommand;
 use super::config_file;
 use super::environment::{var, variables};
-use super::output::{self, Failure, Screen, Style, remark};
+use super::output::{self, Failure, Screen, Style, count, remark};
 use rolecall_awsfiles::document::{Document, FileKind};
 use rolecall_awsfiles::entry::Entry;
 use rolecall_awsfiles::managed_block::{self, Taken};
@@ -170,8 +170,8 @@ impl Change {
         let mut out = match (self.served(), *self.old == *self.new) {
             (0, true) if self.names.is_empty() => format!("no roles, no profiles: {file} is as it was\n"),
             (0, true) => format!("no profile can be written: {file} is as it was\n"),
-            (served, true) => format!("{file} is up to date: {}\n", profiles(served)),
-            (_, false) => format!("wrote {file}: {}\n", profiles(self.written())),
+            (served, true) => format!("{file} is up to date: {}\n", count(served, "profile")),
+            (_, false) => format!("wrote {file}: {}\n", count(self.written(), "profile")),
         };
         for (sign, style, names) in
             [("+", Style::Good, &self.added), ("~", Style::Warning, &self.changed), ("-", Style::Bad, &self.removed)]
@@ -218,10 +218,6 @@ impl Change {
                 .collect(),
         }
     }
-}
-
-fn profiles(count: usize) -> String {
-    if count == 1 { "1 profile".to_owned() } else { format!("{count} profiles") }
 }
 
 /// Gives the sections of the block by name, each with its lines.

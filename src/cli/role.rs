@@ -59,8 +59,7 @@ fn add(paths: &Paths, name: &str, flags: &RoleFlags, replace: bool) -> Result<()
     let present = if replace { IfPresent::Replace } else { IfPresent::Refuse };
     let edited =
         config::add_role(&file.text, &file.part(), name, &section(flags)?, present).map_err(|error| error.report)?;
-    file.write(&edited)?;
-    config_file::reload(paths)?;
+    file.apply(paths, &edited)?;
     let catalogue = config_file::load(paths)?;
     let chain = config_file::chain(&catalogue, name).map(|(_, names)| names.join(" -> ")).unwrap_or_default();
     let what = if known && made.is_none() { "changed" } else { "added" };
@@ -124,8 +123,7 @@ fn policy(typed: &str) -> Result<String, UserError> {
 fn remove(paths: &Paths, name: &str) -> Result<(), Failure> {
     let file = Edited::open(paths, "roles", name)?;
     let edited = config::remove_role(&file.text, &file.part(), name)?;
-    file.write(&edited)?;
-    config_file::reload(paths)?;
+    file.apply(paths, &edited)?;
     let loaded = config_file::load_whole(paths)?;
     let made = loaded.origins.of("roles", name).and_then(|origin| origin.made);
     let next = match made {

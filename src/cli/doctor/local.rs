@@ -2,6 +2,7 @@
 
 use crate::config_file::{self, Problems};
 use crate::environment::{SHADOWING, var, variables};
+use crate::output::count;
 use crate::status;
 use rolecall_awsfiles::default_profile::{DefaultProfile, standing};
 use rolecall_awsfiles::file_io;
@@ -51,12 +52,8 @@ fn checked(paths: &Paths, name: Option<&str>) -> Result<(Config, String), (Strin
             .hint("rolecall init leads through the first steps: an import of ~/.aws, a setup, or a key of yours");
         return Err(broken(report));
     }
-    let count = |n: usize, one: &str, many: &str| format!("{n} {}", if n == 1 { one } else { many });
-    let text = format!(
-        "{file}: {}, {}",
-        count(catalogue.identities.len(), "identity", "identities"),
-        count(catalogue.roles.len(), "role", "roles")
-    );
+    let (identities, roles) = (catalogue.identities.len(), catalogue.roles.len());
+    let text = format!("{file}: {}, {}", count(identities, "identity"), count(roles, "role"));
     Ok((catalogue, text))
 }
 

@@ -49,8 +49,7 @@ pub(super) fn run(paths: &Paths, args: &IdentityAddArgs) -> Result<(), Failure> 
     }
     .map_err(|error| error.report)?;
     if !has_key {
-        file.write(&edited)?;
-        config_file::reload(paths)?;
+        file.apply(paths, &edited)?;
         return output::print(&format!("[identities.{name}] is in {}\n{}", file.shown(), next(name)));
     }
     let (key, secret) = if args.totp {

@@ -6,7 +6,7 @@ use crate::args::IdentityRotateArgs;
 use crate::output::{self, Cell, Failure, Screen, Style, table};
 use crate::{config_file, confirm};
 use rolecall_core::domain::catalogue::IdentityKind;
-use rolecall_core::domain::error::{Kind, UserError, printable};
+use rolecall_core::domain::error::{UserError, printable};
 use rolecall_core::domain::names::Name;
 use rolecall_ipc::client;
 use rolecall_ipc::protocol::message::{Answer, Context, Progress, Request};
@@ -47,11 +47,9 @@ fn consent(args: &IdentityRotateArgs) -> Result<bool, UserError> {
     let name = args.name.as_str();
     let also =
         args.delete.as_deref().map(|id| format!(", and its key {} first", printable(id, 128))).unwrap_or_default();
-    if !confirm::is_possible() {
-        let also = args.delete.as_deref().map(|id| format!(" --delete {}", printable(id, 128))).unwrap_or_default();
-        return Err(UserError::new(Kind::Usage, "a rotation deletes the old key at AWS, and there is nobody to ask")
-            .hint(format!("if that is meant: `rolecall identity rotate {name}{also} --yes`")));
-    }
+    let flag = args.delete.as_deref().map(|id| format!(" --delete {}", printable(id, 128))).unwrap_or_default();
+    let hint = format!("if that is meant: `rolecall identity rotate {name}{flag} --yes`");
+    confirm::ensure_possible(false, "a rotation deletes the old key at AWS", &hint)?;
     confirm::consent(&format!("Make a new access key for {name} and delete the old one at AWS{also}?"))
 }
 

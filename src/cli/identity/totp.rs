@@ -11,6 +11,7 @@ use rolecall_core::domain::error::{Kind, UserError};
 use rolecall_core::domain::totp::TotpSecret;
 use rolecall_ipc::client::Autostart;
 use rolecall_ipc::protocol::message::Request;
+use rolecall_ipc::protocol::status::KeyStatus;
 use rolecall_platform::paths::Paths;
 
 const RISK: &str = "with the TOTP secret beside the access key both factors lie in one place: \
@@ -47,7 +48,7 @@ pub(super) fn given(
         // Before anything is typed: with a vault that cannot take it, the typing would be lost.
         unlock::ready_vault(paths)?;
     }
-    let wants_key = args.replace || args.csv.is_some() || stored_key(paths, name.as_str())?.is_none();
+    let wants_key = args.replace || args.csv.is_some() || !has_key(paths, name.as_str())?;
     let from_file = args.csv.as_deref().map(key_input::from_file).transpose()?;
     if is_person {
         let key = match from_file {
@@ -91,12 +92,8 @@ pub(super) fn remove(paths: &Paths, name: &str) -> Result<(), Failure> {
     output::print(&format!("{}\n", note.as_deref().unwrap_or("the TOTP secret is removed")))
 }
 
-/// Returns the ID of the access key of an identity, if the vault has one; fails if the vault cannot be read.
-fn stored_key(paths: &Paths, name: &str) -> Result<Option<String>, UserError> {
-    let Some(key) = super::keys(paths)?.into_iter().find(|key| key.identity == name) else { return Ok(None) };
-    match key.error {
-        // A missing key is an error of the configuration.
-        Some(error) if error.kind != Kind::Config => Err(error),
-        _ => Ok(key.access_key_id),
-    }
+fn has_key(paths: &Paths, name: &str) -> Result<bool, UserError> {
+    let keys = super::keys(paths)?;
+    let key = keys.iter().find(|key| key.identity == name);
+    Ok(key.map(KeyStatus::stored_id).transpose()?.flatten().is_some())
 }

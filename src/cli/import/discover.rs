@@ -4,13 +4,14 @@
 //! all that is in it fits.
 
 use crate::args::ImportArgs;
-use crate::{config_file, profiles, spinner};
+use crate::config_file::{self, Edited};
+use crate::{identity, profiles, spinner};
 use rolecall_awsfiles::document::{Document, FileKind, SectionKind};
 use rolecall_awsfiles::file_io;
 use rolecall_awsfiles::import::{self, ImportInput, NewIdentity, NewRole, Origin, Plan};
 use rolecall_core::config::schema_types::{IdentitySection, RoleSection};
 use rolecall_core::config::{self, BatchEdit};
-use rolecall_core::domain::catalogue::{Config, IdentityKind};
+use rolecall_core::domain::catalogue::IdentityKind;
 use rolecall_core::domain::error::{Kind, UserError, printable};
 use rolecall_core::domain::names::{Name, nearest};
 use rolecall_core::domain::source::ForeignTool;
@@ -26,11 +27,10 @@ use zeroize::Zeroizing;
 const TRIES: usize = 200;
 
 /// Everything as it was read.
-pub(super) struct Discovered {
+pub(super) struct Discovered<'a> {
     pub(super) config: Zeroizing<Vec<u8>>,
     pub(super) credentials: Zeroizing<Vec<u8>>,
-    pub(super) text: String,
-    catalogue: Config,
+    pub(super) file: Edited<'a>,
     stored: HashMap<String, Name>,
     entries: BTreeSet<(ForeignTool, String)>,
     only: Option<BTreeSet<String>>,
@@ -40,24 +40,18 @@ pub(super) struct Discovered {
     pub(super) excluded: BTreeMap<String, String>,
 }
 
-impl Discovered {
+impl<'a> Discovered<'a> {
     /// Looks at all of it; changes nothing.
-    pub(super) fn look(paths: &Paths, args: &ImportArgs) -> Result<Self, UserError> {
-        let text = config_file::read(paths)?;
-        let catalogue = config_file::load(paths)?;
+    pub(super) fn look(paths: &'a Paths, args: &ImportArgs) -> Result<Self, UserError> {
+        let file = Edited::first(paths)?;
         let (config, credentials) = (file_io::read(&paths.aws_config)?, file_io::read(&paths.aws_credentials)?);
         let program = profiles::program()?;
         let mut stored = HashMap::new();
-        if catalogue.identities.values().any(|identity| identity.kind == IdentityKind::IamUser) {
+        if file.catalogue.identities.values().any(|identity| identity.kind == IdentityKind::IamUser) {
             // Without the vault's word a key that was imported before would be taken for another.
-            if let Answer::Keys { keys } = spinner::ask(paths, Request::Keys, Autostart::Yes)? {
-                for key in keys {
-                    if let Some(report) = key.error.filter(|report| report.kind != Kind::Config) {
-                        return Err(report);
-                    }
-                    if let (Some(id), Ok(name)) = (key.access_key_id, Name::new(&key.identity)) {
-                        stored.insert(id, name);
-                    }
+            for key in identity::keys(paths)? {
+                if let (Some(id), Ok(name)) = (key.stored_id()?, Name::new(&key.identity)) {
+                    stored.insert(id.to_owned(), name);
                 }
             }
         }
@@ -70,7 +64,7 @@ impl Discovered {
         };
         let only = (!args.only.is_empty()).then(|| args.only.iter().cloned().collect());
         let excluded = BTreeMap::new();
-        Ok(Self { config, credentials, text, catalogue, stored, entries, only, program, unseen, excluded })
+        Ok(Self { config, credentials, file, stored, entries, only, program, unseen, excluded })
     }
 
     /// Refuses the names of profiles that there are not.
@@ -100,7 +94,7 @@ impl Discovered {
                 return Err(changed(path));
             }
         }
-        if config_file::read(paths)? == self.text { Ok(()) } else { Err(changed(&paths.config)) }
+        if Edited::first(paths)?.text == self.file.text { Ok(()) } else { Err(changed(&paths.config)) }
     }
 
     /// Makes the plan, and the text of config.toml that goes with it.
@@ -109,14 +103,14 @@ impl Discovered {
             let plan = import::plan(&ImportInput {
                 config: (&paths.aws_config, &self.config),
                 credentials: (&paths.aws_credentials, &self.credentials),
-                catalogue: &self.catalogue,
+                catalogue: &self.file.catalogue,
                 stored: &self.stored,
                 entries: &self.entries,
                 only: self.only.as_ref(),
                 excluded: &self.excluded,
                 program: &self.program,
             })?;
-            let error = match config::add_entries(&self.text, &config_file::first(paths), &sections(&plan)) {
+            let error = match config::add_entries(&self.file.text, &self.file.part(), &sections(&plan)) {
                 Ok(text) => return Ok((plan, text)),
                 Err(error) => error,
             };
@@ -155,12 +149,12 @@ fn sections(plan: &Plan) -> BatchEdit {
     let identities = plan.identities.iter().filter(|identity| !identity.is_there);
     let roles = plan.roles.iter().filter(|role| !role.is_there);
     BatchEdit {
-        identities: identities.map(|new| (new.name.to_string(), identity(new))).collect(),
-        roles: roles.map(|new| (new.name.to_string(), role(new))).collect(),
+        identities: identities.map(|new| (new.name.to_string(), identity_section(new))).collect(),
+        roles: roles.map(|new| (new.name.to_string(), role_section(new))).collect(),
     }
 }
 
-fn identity(new: &NewIdentity) -> IdentitySection {
+fn identity_section(new: &NewIdentity) -> IdentitySection {
     let section = IdentitySection {
         region: new.region.clone(),
         mfa_serial: new.mfa_serial.clone(),
@@ -187,7 +181,7 @@ fn identity(new: &NewIdentity) -> IdentitySection {
     }
 }
 
-fn role(new: &NewRole) -> RoleSection {
+fn role_section(new: &NewRole) -> RoleSection {
     let duration = new.duration.map(text::duration);
     RoleSection { source: new.source.to_string(), duration, ..new.section.clone() }
 }

@@ -3,7 +3,7 @@
 use super::discover::Discovered;
 use super::{ImportArgs, needs_vault};
 use crate::config_file;
-use crate::output::{Cell, Screen, Style, remark, table};
+use crate::output::{Cell, Screen, Style, count, remark, table};
 use rolecall_awsfiles::diff;
 use rolecall_awsfiles::document::FileKind;
 use rolecall_awsfiles::import::change;
@@ -137,7 +137,7 @@ pub(super) fn from(paths: &Paths, origin: &Origin) -> (String, Option<String>) {
     }
 }
 
-pub(super) fn shown(paths: &Paths, survey: &Discovered, plan: &Plan, text: &str) -> Shown {
+pub(super) fn shown(paths: &Paths, survey: &Discovered<'_>, plan: &Plan, text: &str) -> Shown {
     let safe = |text: &str| printable(text, 256);
     let identity = |identity: &NewIdentity| {
         let (from, access_key_id) = from(paths, &identity.origin);
@@ -161,7 +161,7 @@ pub(super) fn shown(paths: &Paths, survey: &Discovered, plan: &Plan, text: &str)
         left.push(ShownLeft { profile: "the keyring".to_owned(), reason, at: None });
     }
     let mut diffs = vec![
-        diff::unified(&paths.config, survey.text.as_bytes(), text.as_bytes()),
+        diff::unified(&paths.config, survey.file.text.as_bytes(), text.as_bytes()),
         diff::unified(&paths.aws_config, &survey.config, &change::apply(&survey.config, &plan.config)),
         diff::unified(
             &paths.aws_credentials,
@@ -231,7 +231,7 @@ pub(super) fn said(plan: &Plan, shown: &Shown, screen: Screen) -> String {
     let _ = writeln!(
         out,
         "{}, {}; {} served by rolecall; {} left",
-        keys(moved),
+        count(moved, "key"),
         count(plan.roles.iter().filter(|role| !role.is_there).count(), "role"),
         count(plan.served.len(), "profile"),
         plan.left.len()
@@ -282,7 +282,7 @@ pub(super) fn finished(paths: &Paths, args: &ImportArgs, plan: &Plan, shown: &Sh
     let _ = writeln!(
         out,
         "1 command typed: {} in the vault, {} in {file}, {} served by rolecall",
-        keys(moved),
+        count(moved, "key"),
         count(plan.roles.len(), "role"),
         count(plan.served.len(), "profile"),
     );
@@ -302,12 +302,4 @@ pub(super) fn finished(paths: &Paths, args: &ImportArgs, plan: &Plan, shown: &Sh
     }
     let _ = writeln!(out, "back: `rolecall import --undo`");
     out
-}
-
-pub(super) fn count(number: usize, what: &str) -> String {
-    if number == 1 { format!("1 {what}") } else { format!("{number} {what}s") }
-}
-
-pub(super) fn keys(number: usize) -> String {
-    count(number, "key")
 }

@@ -5,11 +5,12 @@
 //! cannot be found nothing is done, and it is said what to do by hand.
 
 use super::journal::{Entry, Journal};
-use super::report::{self, Shown, Step};
+use super::report::{Shown, Step};
 use crate::args::ImportArgs;
+use crate::config_file::{self, Edited};
+use crate::confirm;
 use crate::output::{self, Failure};
 use crate::spinner::tell;
-use crate::{config_file, confirm};
 use rolecall_awsfiles::fingerprint::fingerprint;
 use rolecall_awsfiles::import::change::{self, Change};
 use rolecall_awsfiles::{diff, file_io};
@@ -38,10 +39,10 @@ pub(super) fn run(paths: &Paths, args: &ImportArgs) -> Result<(), Failure> {
     if !lost.is_empty() {
         return Err(by_hand(&lost).into());
     }
-    let text = config_file::read(paths)?;
-    let (new_text, kept) = config_back(paths, &text, &entries);
+    let file = Edited::first(paths)?;
+    let (new_text, kept) = config_back(&file, &entries);
     let keys = wanted(&files, &entries);
-    let mut diffs = vec![diff::unified(&paths.config, text.as_bytes(), new_text.as_bytes())];
+    let mut diffs = vec![diff::unified(&paths.config, file.text.as_bytes(), new_text.as_bytes())];
     for ((path, text, _), back) in files.0.iter().zip(&shown_texts) {
         diffs.push(diff::unified(path, text, back));
     }
@@ -60,11 +61,8 @@ pub(super) fn run(paths: &Paths, args: &ImportArgs) -> Result<(), Failure> {
         return if args.json { output::print_json(&result) } else { output::print("nothing was changed\n") };
     }
     if !args.yes {
-        if !confirm::is_possible() {
-            let why = "an undo changes files, and there is nobody to ask";
-            let hint = "run it in a terminal; `--yes` answers for the files, and for no key that goes back";
-            return Err(UserError::new(Kind::Usage, why).hint(hint).into());
-        }
+        let hint = "run it in a terminal; `--yes` answers for the files, and for no key that goes back";
+        confirm::ensure_possible(false, "an undo changes files", hint)?;
         // For each key the agent asks itself.
         if keys.is_empty() && !confirm::consent("Undo the import?")? {
             return output::print("nothing was changed\n");
@@ -94,7 +92,7 @@ pub(super) fn run(paths: &Paths, args: &ImportArgs) -> Result<(), Failure> {
             let _ = std::fs::remove_file(path);
         }
     }
-    config_file::write(paths, &text, &new_text)?;
+    file.write(&new_text)?;
     let is_made_by_import = entries.last().is_some_and(|(_, oldest)| oldest.config_toml.0.is_empty());
     if new_text.is_empty() && is_made_by_import && paths.config.symlink_metadata().is_ok_and(|meta| meta.is_file()) {
         // There was none, or one with nothing in it, which means the same.
@@ -120,7 +118,11 @@ pub(super) fn run(paths: &Paths, args: &ImportArgs) -> Result<(), Failure> {
         let _ = writeln!(out, "kept: {} was changed since, or something else stands on it", printable(name, 128));
     }
     if !keys.is_empty() {
-        let _ = writeln!(out, "{} in plain text again; `rolecall import` takes them back", report::keys(keys.len()));
+        let _ = writeln!(
+            out,
+            "{} in plain text again; `rolecall import` takes them back",
+            output::count(keys.len(), "key")
+        );
     }
     output::print(&out)
 }
@@ -208,9 +210,9 @@ fn wanted(files: &Files, entries: &[(u32, Entry)]) -> BTreeMap<String, String> {
 }
 
 /// Takes what was added out of config.toml; gives the names that stay, since they were changed or are in use.
-fn config_back(paths: &Paths, text: &str, entries: &[(u32, Entry)]) -> (String, Vec<String>) {
-    let (mut text, mut kept) = (text.to_owned(), Vec::new());
-    let first = config_file::first(paths);
+fn config_back(file: &Edited<'_>, entries: &[(u32, Entry)]) -> (String, Vec<String>) {
+    let (mut text, mut kept) = (file.text.clone(), Vec::new());
+    let first = file.part();
     for (_, entry) in entries {
         if text == entry.config_toml.1 {
             text.clone_from(&entry.config_toml.0);

@@ -1,7 +1,7 @@
 //! The roles as a tree: identity, role, and the roles that are assumed from it.
 
 use super::search::AccountNames;
-use crate::output::{Cell, Screen, Style, leave_out, table};
+use crate::output::{Cell, Screen, Style, count, leave_out, table};
 use rolecall_core::domain::catalogue::{Config, Identity, Role};
 use std::collections::{HashMap, HashSet};
 
@@ -49,8 +49,7 @@ pub(super) fn draw(catalogue: &Config, accounts: &AccountNames<'_>, roles: &[&Ro
     for identity in identities {
         let at = tree.rows.len();
         tree.rows.push(Vec::new());
-        let number = tree.roles_of(identity.name.as_str(), "");
-        let number = if number == 1 { "1 role".to_owned() } else { format!("{number} roles") };
+        let number = count(tree.roles_of(identity.name.as_str(), ""), "role");
         tree.rows[at] = vec![
             Cell::new(Style::Heading, identity.name.as_str()),
             Cell::new(Style::Dim, identity.kind.as_str()),

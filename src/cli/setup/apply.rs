@@ -6,14 +6,16 @@
 use super::runner::{SetupRunner, account, odd};
 use super::{machine, request};
 use crate::args::SetupChangeArgs;
+use crate::config_file::{self, Edited};
 use crate::output::{self, Failure, Screen, Style, remark};
 use crate::spinner::tell;
-use crate::{config_file, confirm, profiles, quote, status, unlock};
+use crate::{confirm, profiles, quote, status, unlock};
 use rolecall_core::config::{self, IfPresent};
 use rolecall_core::domain::arn::{AccountId, MfaSerial, Partition};
 use rolecall_core::domain::catalogue::{Config, IdentityKind};
 use rolecall_core::domain::error::{Kind, UserError, printable};
 use rolecall_core::setup::call::Step;
+use rolecall_core::setup::request::SetupRequest;
 use rolecall_core::setup::{Device, Setup, Who};
 use rolecall_ipc::client::{self, Autostart};
 use rolecall_ipc::protocol::message::{Context, Request};
@@ -70,47 +72,39 @@ pub(crate) struct Shown {
 /// Does what was typed.
 pub(super) fn run(paths: &Paths, args: &SetupChangeArgs) -> Result<(), Failure> {
     let wish = request::from_args(&args.wish)?;
-    if !args.yes && (args.json || !confirm::is_possible()) {
-        return Err(UserError::new(Kind::Usage, "a setup changes two AWS accounts, and there is nobody to ask")
-            .hint("look at it with `rolecall setup plan`; if that is meant, add `--yes`")
-            .into());
+    if !args.yes {
+        let hint = "look at it with `rolecall setup plan`; if that is meant, add `--yes`";
+        confirm::ensure_possible(args.json, "a setup changes two AWS accounts", hint)?;
     }
     let (has_key, device) = match &wish.who {
         Who::Person(person) => (person.key, person.device),
         Who::Application(_) => (false, None),
     };
-    if device == Some(Device::Shown) && !confirm::is_possible() {
-        return Err(UserError::new(
-            Kind::Usage,
-            "a new MFA device shows its codes to a person, and there is nobody to ask",
-        )
-        .hint("run it on a terminal, or add `--keep-totp`: the vault then makes the codes")
-        .into());
+    if device == Some(Device::Shown) {
+        let hint = "run it on a terminal, or add `--keep-totp`: the vault then makes the codes";
+        confirm::ensure_possible(false, "a new MFA device shows its codes to a person", hint)?;
     }
     // Before anything is made: a file that cannot be edited is found out now.
-    let text = config_file::read(paths)?;
+    let file = Edited::first(paths)?;
     rolecall_awsfiles::file_io::verify(&paths.aws_config)?;
     if has_key {
         unlock::ready_vault(paths)?;
     }
     let mut carrier = SetupRunner::start(paths, args.json)?;
-    let done = go(paths, args, &wish, &text, &mut carrier);
-    done.map_err(|failure| match failure {
-        Failure::Report(report) => carrier.failure(report),
-        other => other,
-    })
+    let done = go(paths, args, &wish, &file, &mut carrier);
+    done.map_err(|failure| carrier.failure(failure))
 }
 
 fn go(
     paths: &Paths,
     args: &SetupChangeArgs,
-    wish: &rolecall_core::setup::request::SetupRequest,
-    text: &str,
+    wish: &SetupRequest,
+    file: &Edited<'_>,
     carrier: &mut SetupRunner,
 ) -> Result<(), Failure> {
     let looked = carrier.look(wish.name.as_str(), &args.profiles.auth_profile, &args.profiles.workload_profile)?;
     let setup = between(wish, &looked)?;
-    let machine = LocalChanges::plan(paths, &setup, text, looked.state.as_ref())?;
+    let machine = LocalChanges::plan(file, &setup, looked.state.as_ref())?;
     let steps = setup.steps();
     let adopt = args.wish.adopt;
     if !args.yes {
@@ -132,7 +126,7 @@ fn go(
     match &machine.edited {
         None => shown.config = Some(machine::config_text(&setup)),
         Some(edited) => {
-            here(paths, text, edited, carrier, &mut shown)?;
+            here(paths, file, edited, carrier, &mut shown)?;
             if keep_totp {
                 carrier.say("keep", "the MFA device's secret, once AWS has taken a code of it");
                 carrier.ask(&WorkerRequest::KeepTotp)?;
@@ -141,14 +135,11 @@ fn go(
         }
     }
     carrier.ask(&WorkerRequest::Proven)?;
-    if args.json { output::print_json(&shown) } else { output::print(&shown.said(paths, args, &setup)) }
+    if args.json { output::print_json(&shown) } else { output::print(&shown.said(args, &setup)) }
 }
 
 /// Makes the wish a setup between the two accounts that the profiles are of.
-pub(super) fn between(
-    wish: &rolecall_core::setup::request::SetupRequest,
-    looked: &ProfilesResolved,
-) -> Result<Setup, UserError> {
+pub(super) fn between(wish: &SetupRequest, looked: &ProfilesResolved) -> Result<Setup, UserError> {
     let partition = Partition::of_arn(&looked.auth.arn).ok_or_else(odd)?;
     let other = Partition::of_arn(&looked.workload.arn).ok_or_else(odd)?;
     if partition != other {
@@ -174,15 +165,14 @@ struct LocalChanges {
 }
 
 impl LocalChanges {
-    fn plan(paths: &Paths, setup: &Setup, text: &str, state: Option<&State>) -> Result<Self, UserError> {
+    fn plan(file: &Edited<'_>, setup: &Setup, state: Option<&State>) -> Result<Self, UserError> {
         let identity = setup.who.identity().to_string();
         let region = setup.region.clone();
         let local = Local { identity: identity.clone(), role_arn: setup.role_arn(), region, ..Local::default() };
         if matches!(setup.who, Who::Application(_)) {
             return Ok(Self { local, edited: None });
         }
-        let catalogue = config_file::load(paths)?;
-        let first = config_file::first(paths);
+        let (text, catalogue, first) = (&file.text, &file.catalogue, file.part());
         let ours = state.filter(|state| state.local.identity == identity).map(|state| &state.local);
         let section = machine::identity(setup);
         let name = setup.name.as_str();
@@ -217,12 +207,12 @@ impl LocalChanges {
                         )
                         .hint("choose another name with `--identity`"));
                     }
-                    _ => text.to_owned(),
+                    _ => text.clone(),
                 };
                 (edited, is_ours)
             }
         };
-        let present = role_present(&catalogue, setup, ours)?;
+        let present = role_present(catalogue, setup, ours)?;
         let edited =
             config::add_role(&edited, &first, name, &machine::role(setup), present).map_err(|error| error.report)?;
         Ok(Self { local: Local { makes_identity, role: Some(name.to_owned()), ..local }, edited: Some(edited) })
@@ -302,7 +292,7 @@ fn proposed(
 /// Writes config.toml and the profile, and tells the agent.
 fn here(
     paths: &Paths,
-    text: &str,
+    file: &Edited<'_>,
     edited: &str,
     carrier: &mut SetupRunner,
     shown: &mut Shown,
@@ -314,8 +304,7 @@ fn here(
         }
         .with_note("the same command again goes on")
     };
-    config_file::write(paths, text, edited).map_err(made)?;
-    config_file::reload(paths).map_err(made)?;
+    file.apply(paths, edited).map_err(made)?;
     carrier.say(
         "write",
         &format!("{}: identity {}, role {}", config_file::shown(&paths.config), shown.identity, shown.setup),
@@ -389,7 +378,7 @@ impl Shown {
         }
     }
 
-    fn said(&self, paths: &Paths, args: &SetupChangeArgs, setup: &Setup) -> String {
+    fn said(&self, args: &SetupChangeArgs, setup: &Setup) -> String {
         let name = &self.setup;
         let mut out = String::from("\n");
         let _ =
@@ -419,7 +408,6 @@ impl Shown {
             out,
             "back:  `rolecall setup destroy --auth-profile {auth} --workload-profile {workload} --name {name}`"
         );
-        let _ = paths;
         out
     }
 }

@@ -6,9 +6,10 @@
 use super::request;
 use super::runner::{SetupRunner, account, odd};
 use crate::args::SetupChangeArgs;
-use crate::output::{self, Failure, Screen, Style, remark};
+use crate::config_file::Edited;
+use crate::output::{self, Failure, Screen, Style, count, remark};
 use crate::spinner::tell;
-use crate::{config_file, confirm, profiles, unlock};
+use crate::{confirm, profiles, unlock};
 use rolecall_core::config;
 use rolecall_core::domain::error::{Kind, UserError, printable};
 use rolecall_core::domain::names::Name;
@@ -17,6 +18,7 @@ use rolecall_ipc::protocol::message::{Answer, Context, Request};
 use rolecall_ipc::protocol::setup::{
     Destroyed, Local, Outcome, PlannedRemoval, ProfilesResolved, Retained, WorkerRequest,
 };
+use rolecall_ipc::protocol::status::KeyStatus;
 use rolecall_platform::paths::Paths;
 use schemars::JsonSchema;
 use serde::Serialize;
@@ -61,21 +63,13 @@ struct ShownStays {
 
 /// Does what was typed.
 pub(super) fn run(paths: &Paths, args: &SetupChangeArgs) -> Result<(), Failure> {
-    if !args.yes && (args.json || !confirm::is_possible()) {
-        return Err(UserError::new(
-            Kind::Usage,
-            "this removes things from two AWS accounts, and there is nobody to ask",
-        )
-        .hint("if that is meant, add `--yes`")
-        .into());
+    if !args.yes {
+        let hint = "if that is meant, add `--yes`";
+        confirm::ensure_possible(args.json, "this removes things from two AWS accounts", hint)?;
     }
     let name = name(args)?;
     let mut carrier = SetupRunner::start(paths, args.json)?;
-    let done = go(paths, args, &name, &mut carrier);
-    done.map_err(|failure| match failure {
-        Failure::Report(report) => carrier.failure(report),
-        other => other,
-    })
+    go(paths, args, &name, &mut carrier).map_err(|failure| carrier.failure(failure))
 }
 
 fn go(paths: &Paths, args: &SetupChangeArgs, name: &Name, carrier: &mut SetupRunner) -> Result<(), Failure> {
@@ -119,7 +113,7 @@ fn go(paths: &Paths, args: &SetupChangeArgs, name: &Name, carrier: &mut SetupRun
         let calls = destroyed.calls;
         output::print(&format!(
             "\n{name}: {} removed\n1 command typed, {calls} calls to IAM and STS\n",
-            things(destroyed.removed)
+            count(destroyed.removed, "thing")
         ))?;
     }
     if destroyed.left.is_empty() {
@@ -177,12 +171,12 @@ fn here(
     let mut done = Vec::new();
     let Some(role) = &local.role else { return Ok(done) };
     let identity = local.identity.as_str();
-    let text = config_file::read(paths)?;
-    let catalogue = config_file::load(paths)?;
-    let mut edited = text.clone();
+    let file = Edited::first(paths)?;
+    let catalogue = &file.catalogue;
+    let mut edited = file.text.clone();
     match catalogue.roles.get(role.as_str()) {
         Some(known) if local.role_arn.is_empty() || known.role_arn.as_str() == local.role_arn => {
-            edited = config::remove_role(&edited, &config_file::first(paths), role)?;
+            edited = config::remove_role(&edited, &file.part(), role)?;
             done.push(format!("[roles.{role}]"));
         }
         Some(_) => carrier.say("keep", &format!("[roles.{role}] is another role now")),
@@ -193,12 +187,10 @@ fn here(
         Answer::Keys { keys } => keys.into_iter().find(|key| key.identity == identity),
         _ => return Err(client::odd_answer()),
     };
-    let id = stored.as_ref().and_then(|key| key.access_key_id.clone());
-    if let Some(error) = stored.and_then(|key| key.error).filter(|error| error.kind != Kind::Config) {
-        return Err(error.with_note("nothing was removed"));
-    }
+    let id = stored.as_ref().map(KeyStatus::stored_id).transpose();
+    let id = id.map_err(|report| report.with_note("nothing was removed"))?.flatten();
     // A key that goes at AWS is of no use in the vault.
-    if id.as_ref().is_some_and(|id| doomed.keys.contains(id)) {
+    if doomed.keys.iter().any(|key| Some(key.as_str()) == id) {
         tell(paths, Request::IdentityRemove { name: identity.to_owned() }, Autostart::Yes)?;
         done.push(format!("the key of {identity} in the vault"));
         carrier.say("delete", &format!("the key of {identity} in the vault"));
@@ -207,22 +199,17 @@ fn here(
         if used {
             carrier.say("keep", &format!("[identities.{identity}]: other roles start from it"));
         } else {
-            edited = config::remove_identity(&edited, &config_file::first(paths), identity)?;
+            edited = config::remove_identity(&edited, &file.part(), identity)?;
             done.push(format!("[identities.{identity}]"));
         }
     }
-    config_file::write(paths, &text, &edited)?;
-    config_file::reload(paths)?;
-    if edited != text {
+    file.apply(paths, &edited)?;
+    if edited != file.text {
         profiles::write(paths)?;
         done.push(format!("profile {role}"));
         carrier.say("delete", &format!("role {role} in config.toml, profile {role} in ~/.aws/config"));
     }
     Ok(done)
-}
-
-fn things(count: usize) -> String {
-    if count == 1 { "1 thing".to_owned() } else { format!("{count} things") }
 }
 
 impl Shown {

@@ -85,13 +85,15 @@ impl SetupRunner {
         self.interrupted.load(Ordering::Relaxed)
     }
 
-    /// Makes the failure of an interrupted command the one that shells know.
-    pub(super) fn failure(&self, report: UserError) -> Failure {
-        if self.is_interrupted() {
-            output::complain(None, &report);
-            return Failure::Exit(INTERRUPTED);
+    /// Returns the exit code of an interrupted program, if the command failed after an interrupt.
+    pub(super) fn failure(&self, failure: Failure) -> Failure {
+        match failure {
+            Failure::Report(report) if self.is_interrupted() => {
+                output::complain(None, &report);
+                Failure::Exit(INTERRUPTED)
+            }
+            other => other,
         }
-        report.into()
     }
 }
 

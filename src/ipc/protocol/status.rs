@@ -3,7 +3,7 @@
 use super::message::EndpointForm;
 use chrono::{DateTime, Utc};
 use rolecall_core::domain::catalogue::{Identity, Role};
-use rolecall_core::domain::error::UserError;
+use rolecall_core::domain::error::{Kind, UserError};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -307,6 +307,17 @@ pub struct KeyStatus {
     /// What a person should know of it: that it is too old, or half rotated.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub warnings: Vec<UserError>,
+}
+
+impl KeyStatus {
+    /// Returns the ID of the access key, if the vault has one; fails if the vault cannot be read.
+    pub fn stored_id(&self) -> Result<Option<&str>, UserError> {
+        match &self.error {
+            // A missing key is an error of the configuration.
+            Some(error) if error.kind != Kind::Config => Err(error.clone()),
+            _ => Ok(self.access_key_id.as_deref()),
+        }
+    }
 }
 
 /// What has happened since the agent started.
