@@ -21,7 +21,7 @@ use std::path::Path;
 use zeroize::Zeroizing;
 
 /// Whose variables they are, and what of another role's is still there.
-struct Place<'a> {
+struct RoleContext<'a> {
     /// The role, and its region if it has one.
     name: &'a str,
     region: Option<&'a str>,
@@ -47,7 +47,7 @@ pub(super) fn run(paths: impl Fn() -> Result<Paths, UserError>, args: &EnvArgs) 
     let line = client::get(paths, name, Context::from_env())?;
     let session = process_output::parse(&line).ok_or_else(client::odd_answer)?;
     let region = config_file::region_of(paths, name);
-    let place = Place { name, region: region.as_deref(), in_a_role: var(ROLE).is_some() };
+    let place = RoleContext { name, region: region.as_deref(), in_a_role: var(ROLE).is_some() };
     match target {
         Some(target) => {
             let format = args.format.unwrap_or_else(|| target.format());
@@ -78,7 +78,7 @@ fn of_shell(shell: Option<&str>) -> Result<Format, UserError> {
     })
 }
 
-fn render(session: &Session, place: &Place<'_>, format: Format) -> Zeroizing<String> {
+fn render(session: &Session, place: &RoleContext<'_>, format: Format) -> Zeroizing<String> {
     let expiration = timestamp(session.expiration);
     let mut variables = vec![
         ("AWS_ACCESS_KEY_ID", session.access_key_id.as_str()),

@@ -95,7 +95,7 @@ fn age(stored: Option<DateTime<Utc>>, now: DateTime<Utc>) -> Option<String> {
 
 /// What `show --json` prints.
 #[derive(Serialize, JsonSchema)]
-pub(super) struct Shown<'a> {
+pub(super) struct IdentityView<'a> {
     #[serde(flatten)]
     key: &'a KeyStatus,
     /// The region whose STS is asked, and that tools get.
@@ -120,7 +120,7 @@ fn show(paths: &Paths, args: &ShowArgs) -> Result<(), Failure> {
             .into());
     };
     let settings = identity.source.iter().flat_map(Source::settings).collect();
-    let shown = Shown {
+    let shown = IdentityView {
         key,
         region: identity.region.as_deref(),
         mfa_process: identity.mfa_process.as_deref(),
@@ -133,7 +133,7 @@ fn show(paths: &Paths, args: &ShowArgs) -> Result<(), Failure> {
     output::print(&render_show(&shown, now(), Screen::stdout()))
 }
 
-fn render_show(shown: &Shown<'_>, now: DateTime<Utc>, screen: Screen) -> String {
+fn render_show(shown: &IdentityView<'_>, now: DateTime<Utc>, screen: Screen) -> String {
     let key = shown.key;
     let stored = key.stored.map(|at| {
         let date = at.format("%Y-%m-%d");
@@ -271,7 +271,7 @@ old   iam-user  -                     -             -              -    no
         "#;
         let catalogue = config::parse(text, Path::new("c")).expect("valid");
         let key = key();
-        let shown = Shown {
+        let shown = IdentityView {
             key: &key,
             region: None,
             mfa_process: None,

@@ -13,9 +13,9 @@ use super::args::ImportArgs;
 use super::output::{self, Failure, Screen};
 use super::{config_file, confirm, spinner, unlock};
 use discover::Discovered;
-use journal::{Entry, FileChange, Journal};
-pub(super) use report::Shown;
-use report::{ShownWarning, Step, finished, nothing, said};
+use journal::{FileChange, ImportRecord, Journal};
+pub(super) use report::ImportView;
+use report::{ImportProgress, ShownWarning, finished, nothing, said};
 use rolecall_awsfiles::file_io;
 use rolecall_awsfiles::fingerprint::fingerprint;
 use rolecall_awsfiles::import::change::{self, Change};
@@ -44,7 +44,7 @@ pub(super) fn run(paths: &Paths, args: &ImportArgs) -> Result<(), Failure> {
             journal.finish()?;
         }
         let mut shown = report::shown(paths, &survey, &plan, &text);
-        shown.step = Step::Nothing;
+        shown.step = ImportProgress::Nothing;
         if args.json {
             return output::print_json(&shown);
         }
@@ -79,7 +79,7 @@ pub(super) fn run(paths: &Paths, args: &ImportArgs) -> Result<(), Failure> {
             .hint("`rolecall import --dry-run` lists every profile")
             .into());
     }
-    done.step = Step::Done;
+    done.step = ImportProgress::Done;
     if args.json {
         return output::print_json(&done);
     }
@@ -137,8 +137,10 @@ fn apply(
                 journal.forget(number)?;
                 return Ok((plan, text));
             }
-            journal
-                .put(number, Entry { continues: continues(journal, number), ..entry(paths, survey, &plan, &text) })?;
+            journal.put(
+                number,
+                ImportRecord { continues: continues(journal, number), ..entry(paths, survey, &plan, &text) },
+            )?;
         }
     }
     let go_on = |report: UserError| report.with_note("`rolecall import` again goes on where this ended");
@@ -213,7 +215,7 @@ fn arns(plan: &Plan, identity: &NewIdentity) -> Vec<String> {
     identity.mfa_serial.clone().into_iter().chain(roles.take(1)).collect()
 }
 
-fn entry(paths: &Paths, survey: &Discovered<'_>, plan: &Plan, text: &str) -> Entry {
+fn entry(paths: &Paths, survey: &Discovered<'_>, plan: &Plan, text: &str) -> ImportRecord {
     let file = |path: &std::path::Path, old: &[u8], changes: &[Change]| FileChange {
         path: path.to_path_buf(),
         was_there: path.exists(),
@@ -225,7 +227,7 @@ fn entry(paths: &Paths, survey: &Discovered<'_>, plan: &Plan, text: &str) -> Ent
         file(&paths.aws_config, &survey.config, &plan.config),
         file(&paths.aws_credentials, &survey.credentials, &plan.credentials),
     ];
-    let mut entry = Entry::new((survey.file.text.clone(), text.to_owned()), files);
+    let mut entry = ImportRecord::new((survey.file.text.clone(), text.to_owned()), files);
     let new = plan.identities.iter().filter(|identity| !identity.is_there);
     entry.identities = new.map(|identity| identity.name.to_string()).collect();
     entry.roles = plan.roles.iter().filter(|role| !role.is_there).map(|role| role.name.to_string()).collect();

@@ -13,20 +13,20 @@ use serde_json::Value;
 pub fn json_schemas() -> Vec<(&'static str, Value)> {
     vec![
         ("agent socket list", of::<Vec<SocketStatus>>("agent socket list")),
-        ("doctor", of::<doctor::Shown>("doctor")),
+        ("doctor", of::<doctor::DoctorView>("doctor")),
         ("identity list", of::<Vec<KeyStatus>>("identity list")),
         ("identity rotate", of::<Rotated>("identity rotate")),
-        ("identity show", of::<identity::Shown<'_>>("identity show")),
-        ("import", of::<import::Shown>("import")),
-        ("profiles diff", of::<profiles::Shown<'_>>("profiles diff")),
-        ("profiles sync", of::<profiles::Shown<'_>>("profiles sync")),
-        ("role list", of::<Vec<role::Shown<'_>>>("role list")),
-        ("role show", of::<role::Detailed<'_>>("role show")),
-        ("roles", of::<Vec<role::Shown<'_>>>("roles")),
-        ("setup apply", of::<setup::apply::Shown>("setup apply")),
-        ("setup destroy", of::<setup::destroy::Shown>("setup destroy")),
-        ("setup plan", of::<setup::plan::Shown>("setup plan")),
-        ("status", of::<status::Shown<'_>>("status")),
+        ("identity show", of::<identity::IdentityView<'_>>("identity show")),
+        ("import", of::<import::ImportView>("import")),
+        ("profiles diff", of::<profiles::ProfilesView<'_>>("profiles diff")),
+        ("profiles sync", of::<profiles::ProfilesView<'_>>("profiles sync")),
+        ("role list", of::<Vec<role::RoleView<'_>>>("role list")),
+        ("role show", of::<role::RoleDetails<'_>>("role show")),
+        ("roles", of::<Vec<role::RoleView<'_>>>("roles")),
+        ("setup apply", of::<setup::apply::AppliedView>("setup apply")),
+        ("setup destroy", of::<setup::destroy::DestroyedView>("setup destroy")),
+        ("setup plan", of::<setup::plan::PlanView>("setup plan")),
+        ("status", of::<status::StatusView<'_>>("status")),
     ]
 }
 

@@ -32,7 +32,7 @@ const PATH_DEADLINE: Duration = Duration::from_millis(250);
 /// Does what was typed.
 pub(super) fn run(paths: &Paths, command: &ProfilesCommand) -> Result<(), Failure> {
     let catalogue = config_file::load(paths)?;
-    let change = Change::plan(&catalogue, &paths.aws_config, &program()?)?;
+    let change = ProfilesChange::plan(&catalogue, &paths.aws_config, &program()?)?;
     match command {
         ProfilesCommand::Diff(args) => {
             let text = diff::unified(&paths.aws_config, &change.old, &change.new);
@@ -56,13 +56,13 @@ pub(super) fn run(paths: &Paths, command: &ProfilesCommand) -> Result<(), Failur
 
 /// Brings the profiles up to date, as `profiles sync` does; gives the roles that were left out.
 pub(super) fn write(paths: &Paths) -> Result<Vec<String>, UserError> {
-    let change = Change::plan(&config_file::load(paths)?, &paths.aws_config, &program()?)?;
+    let change = ProfilesChange::plan(&config_file::load(paths)?, &paths.aws_config, &program()?)?;
     file_io::write(&paths.aws_config, &change.old, &change.new)?;
     Ok(change.taken.iter().map(|taken| taken.name.to_string()).collect())
 }
 
 /// What the file is, what it will be, and what that means for the profiles.
-struct Change {
+struct ProfilesChange {
     old: Zeroizing<Vec<u8>>,
     new: Zeroizing<Vec<u8>>,
     names: Vec<Name>,
@@ -74,7 +74,7 @@ struct Change {
 
 /// What `--json` prints.
 #[derive(Serialize, JsonSchema)]
-pub(super) struct Shown<'a> {
+pub(super) struct ProfilesView<'a> {
     /// The AWS configuration file.
     file: String,
     /// How many profiles rolecall's block has.
@@ -109,7 +109,7 @@ struct ShownWarning {
     hint: String,
 }
 
-impl Change {
+impl ProfilesChange {
     fn plan(catalogue: &Config, file: &Path, program: &Path) -> Result<Self, UserError> {
         let mut names: Vec<Name> = catalogue.roles.keys().cloned().collect();
         names.sort();
@@ -194,8 +194,14 @@ impl Change {
         out
     }
 
-    fn shown(&self, paths: &Paths, diff: Option<String>, backup: Option<PathBuf>, warnings: Vec<Warning>) -> Shown<'_> {
-        Shown {
+    fn shown(
+        &self,
+        paths: &Paths,
+        diff: Option<String>,
+        backup: Option<PathBuf>,
+        warnings: Vec<Warning>,
+    ) -> ProfilesView<'_> {
+        ProfilesView {
             file: paths.aws_config.display().to_string(),
             profiles: self.written(),
             added: &self.added,

@@ -22,8 +22,8 @@ fn catalogue(text: &str) -> Config {
     config::parse(text, Path::new("config.toml")).unwrap_or_else(|e| panic!("{e}"))
 }
 
-fn plan(text: &str, file: &Path) -> Change {
-    Change::plan(&catalogue(text), file, Path::new("/usr/bin/rolecall")).expect("a plan")
+fn plan(text: &str, file: &Path) -> ProfilesChange {
+    ProfilesChange::plan(&catalogue(text), file, Path::new("/usr/bin/rolecall")).expect("a plan")
 }
 
 #[test]

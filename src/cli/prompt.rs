@@ -36,9 +36,9 @@ pub(super) fn show(format: Option<&str>, long: bool) -> Result<(), Failure> {
             Ok(())
         };
     };
-    let mut state = State::of(&role);
+    let mut state = PromptState::of(&role);
     if long && !is_served(&role, &state) {
-        state = State::NoEndpoint;
+        state = PromptState::NoEndpoint;
     }
     match format {
         _ if long => output::print(&format!("in {}\n", state.sentence(&role))),
@@ -49,7 +49,7 @@ pub(super) fn show(format: Option<&str>, long: bool) -> Result<(), Failure> {
 
 /// How it stands with a shell's credentials.
 #[derive(Clone, Debug, PartialEq, Eq)]
-enum State {
+enum PromptState {
     /// The session has so many seconds left.
     Left(u64),
     /// There is no session; the next that asks brings one, if nobody is needed for it.
@@ -70,7 +70,7 @@ enum State {
     Unknown,
 }
 
-impl State {
+impl PromptState {
     fn of(role: &Name) -> Self {
         if let Some(end) = var("AWS_CREDENTIAL_EXPIRATION").filter(|_| var("AWS_ACCESS_KEY_ID").is_some()) {
             let Ok(end) = DateTime::parse_from_rfc3339(&end) else { return Self::Unknown };
@@ -138,9 +138,11 @@ fn endpoint_listens() -> bool {
 
 /// Tells whether the agent still serves what this environment names. A port that somebody else has taken by now listens
 /// too; a prompt need not know, a person who asks does.
-fn is_served(role: &Name, state: &State) -> bool {
+fn is_served(role: &Name, state: &PromptState) -> bool {
     let Some(port) = endpoint().map(|address| address.port()) else { return true };
-    let (State::Left(_) | State::NoSession | State::Locked(_), Ok(paths)) = (state, Paths::from_env()) else {
+    let (PromptState::Left(_) | PromptState::NoSession | PromptState::Locked(_), Ok(paths)) =
+        (state, Paths::from_env())
+    else {
         return true;
     };
     let QuickReply::Answer(Answer::Status(status)) = ask_briefly(&paths, Request::Status, PATIENCE) else {
@@ -171,15 +173,15 @@ mod tests {
     fn a_prompt_is_a_few_words_and_a_sentence_says_what_helps() {
         let role = Name::new("prod").expect("valid");
         for (state, words, in_sentence) in [
-            (State::Left(2520), "prod 42m", "42m left"),
-            (State::NoSession, "prod expired", "the next command"),
-            (State::Locked("--vault".to_owned()), "prod (locked)", "`rolecall unlock --vault`"),
-            (State::Over, "prod expired", "`role prod`"),
-            (State::Gone, "prod (removed)", "`role -`"),
-            (State::Overridden("AWS_PROFILE"), "prod (AWS_PROFILE wins)", "`unset AWS_PROFILE`"),
-            (State::NoAgent, "prod (no agent)", "`rolecall agent start`"),
-            (State::NoEndpoint, "prod (no endpoint)", "`role prod`"),
-            (State::Unknown, "prod", "`rolecall status`"),
+            (PromptState::Left(2520), "prod 42m", "42m left"),
+            (PromptState::NoSession, "prod expired", "the next command"),
+            (PromptState::Locked("--vault".to_owned()), "prod (locked)", "`rolecall unlock --vault`"),
+            (PromptState::Over, "prod expired", "`role prod`"),
+            (PromptState::Gone, "prod (removed)", "`role -`"),
+            (PromptState::Overridden("AWS_PROFILE"), "prod (AWS_PROFILE wins)", "`unset AWS_PROFILE`"),
+            (PromptState::NoAgent, "prod (no agent)", "`rolecall agent start`"),
+            (PromptState::NoEndpoint, "prod (no endpoint)", "`role prod`"),
+            (PromptState::Unknown, "prod", "`rolecall status`"),
         ] {
             assert_eq!(state.words(&role), words);
             assert!(state.sentence(&role).contains(in_sentence), "{}", state.sentence(&role));

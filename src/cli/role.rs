@@ -137,7 +137,8 @@ fn remove(paths: &Paths, name: &str) -> Result<(), Failure> {
 
 /// A role as `--json` prints it: the configuration's keys and values.
 #[derive(Serialize, JsonSchema)]
-pub(super) struct Shown<'a> {
+#[schemars(rename = "Shown")]
+pub(super) struct RoleView<'a> {
     /// Its name.
     name: &'a str,
     /// What assumes it.
@@ -158,9 +159,9 @@ pub(super) struct Shown<'a> {
 
 /// The same with what `get` will do.
 #[derive(Serialize, JsonSchema)]
-pub(super) struct Detailed<'a> {
+pub(super) struct RoleDetails<'a> {
     #[serde(flatten)]
-    role: Shown<'a>,
+    role: RoleView<'a>,
     /// Where it comes from.
     #[serde(skip_serializing_if = "Option::is_none")]
     origin: Option<ShownOrigin>,
@@ -203,7 +204,7 @@ impl ShownOrigin {
     }
 }
 
-impl<'a> Shown<'a> {
+impl<'a> RoleView<'a> {
     pub(super) fn new(catalogue: &'a Config, accounts: &AccountNames<'a>, role: &'a Role) -> Self {
         let name = role.name.as_str();
         Self {
@@ -225,18 +226,18 @@ fn show(paths: &Paths, args: &ShowArgs) -> Result<(), Failure> {
         let known = catalogue.roles.keys().map(Name::as_str);
         return Err(config_file::unknown("role", name, known).into());
     };
-    let shown = Shown::new(&catalogue, &AccountNames::of_all(&catalogue), role);
+    let shown = RoleView::new(&catalogue, &AccountNames::of_all(&catalogue), role);
     let plan = ShownPlan::new(&catalogue, &Plan::of(&catalogue, name)?);
     let origin = origins.of("roles", name).map(ShownOrigin::new);
     if args.json {
-        return output::print_json(&Detailed { role: shown, origin, plan });
+        return output::print_json(&RoleDetails { role: shown, origin, plan });
     }
     let from = origin.as_ref().map(ShownOrigin::text).unwrap_or_default();
     output::print(&(render_show(&shown, Screen::stdout()) + &from + &plan.text()))
 }
 
 /// Writes the same keys as the JSON, a line each: one list of them cannot forget what the other has.
-fn render_show(shown: &Shown<'_>, screen: Screen) -> String {
+fn render_show(shown: &RoleView<'_>, screen: Screen) -> String {
     let serde_json::Value::Object(fields) = serde_json::to_value(shown).expect("keys are strings") else {
         return String::new();
     };

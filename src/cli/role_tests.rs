@@ -29,7 +29,7 @@ fn every_flag_becomes_its_key() {
     let text = config::add_role(BEFORE, file, &name, &section, IfPresent::Refuse).expect("fits");
     assert!(text.starts_with(BEFORE), "{text}");
     let catalogue = config::parse(&text, file).expect("valid");
-    let shown = Shown::new(&catalogue, &AccountNames::of_all(&catalogue), &catalogue.roles["prod"]);
+    let shown = RoleView::new(&catalogue, &AccountNames::of_all(&catalogue), &catalogue.roles["prod"]);
     assert_eq!(
         render_show(&shown, Screen { width: Some(20), ..Screen::default() }),
         "\

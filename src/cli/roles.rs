@@ -11,7 +11,7 @@ mod tree;
 use super::args::RolesArgs;
 use super::config_file;
 use super::output::{self, Cell, Failure, Screen, Style, headings, leave_out, table};
-use super::role::Shown;
+use super::role::RoleView;
 use rolecall_core::domain::catalogue::{Config, Role};
 use rolecall_platform::paths::Paths;
 use search::{AccountNames, Search};
@@ -29,7 +29,7 @@ pub(super) fn run(paths: &Paths, args: &RolesArgs) -> Result<(), Failure> {
     let all = roles.len();
     roles.retain(|role| search.finds(role, &accounts));
     if args.json {
-        let shown: Vec<Shown<'_>> = roles.iter().map(|role| Shown::new(catalogue, &accounts, role)).collect();
+        let shown: Vec<RoleView<'_>> = roles.iter().map(|role| RoleView::new(catalogue, &accounts, role)).collect();
         return output::print_json(&shown);
     }
     if all == 0 {

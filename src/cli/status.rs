@@ -55,11 +55,11 @@ pub(super) fn fetch(paths: &Paths, autostart: Autostart) -> Result<Box<Status>, 
 struct StatusInput {
     /// What is wrong with the configuration on disk.
     problems: Problems,
-    state: State,
+    state: StatusSource,
 }
 
 #[derive(Debug)]
-enum State {
+enum StatusSource {
     Agent(Box<Status>),
     NoAgent(WithoutAgent),
 }
@@ -67,7 +67,7 @@ enum State {
 /// What `status --json` prints.
 #[derive(Serialize, JsonSchema)]
 #[serde(untagged)]
-pub(super) enum Shown<'a> {
+pub(super) enum StatusView<'a> {
     /// Where an agent runs.
     Agent(&'a Status),
     /// Where none does.
@@ -96,21 +96,21 @@ impl StatusInput {
     /// Looks, without starting an agent.
     fn look(paths: &Paths) -> Result<Self, UserError> {
         let state = match client::connect_running(paths)? {
-            None => State::NoAgent(WithoutAgent::read(paths)),
+            None => StatusSource::NoAgent(WithoutAgent::read(paths)),
             Some(_) => match client::ask(paths, Request::Status, Context::from_env(), Autostart::No)? {
-                Answer::Status(status) => State::Agent(status),
+                Answer::Status(status) => StatusSource::Agent(status),
                 _ => return Err(client::odd_answer()),
             },
         };
         // What hangs the agent would hang this process as well, and the kernel may not even let it end.
-        let is_hung = matches!(&state, State::Agent(status) if !status.hung_files.is_empty());
+        let is_hung = matches!(&state, StatusSource::Agent(status) if !status.hung_files.is_empty());
         Ok(Self { problems: if is_hung { Problems::default() } else { Problems::find(paths) }, state })
     }
 
-    fn json(&self) -> Shown<'_> {
+    fn json(&self) -> StatusView<'_> {
         match &self.state {
-            State::Agent(status) => Shown::Agent(status),
-            State::NoAgent(seen) => Shown::NoAgent(seen),
+            StatusSource::Agent(status) => StatusView::Agent(status),
+            StatusSource::NoAgent(seen) => StatusView::NoAgent(seen),
         }
     }
 }

@@ -6,7 +6,7 @@
 
 mod bounded;
 
-use crate::files::ownership::{self, Exposed, OwnershipFlaw, Place};
+use crate::files::ownership::{self, Exposed, OwnershipFlaw, ResolvedPath};
 use bounded::BoundedDisk;
 use rolecall_core::config::{self, ConfigError, Content, Files, Loaded, Unread};
 use rolecall_core::domain::error::{Kind, UserError};
@@ -37,7 +37,7 @@ impl Files for Disk {
         };
         let failed = |e: &io::Error| refuse(&format!("cannot be read: {e}"), "look at its rights: `ls -lL");
         let real = match ownership::resolve(path) {
-            Ok(Place { meta: None, .. }) => return Err(Unread::Missing),
+            Ok(ResolvedPath { meta: None, .. }) => return Err(Unread::Missing),
             Ok(place) => place.path,
             Err(Exposed { why, hint }) => {
                 return Err(Unread::Refused { why: format!("is not safe where it is: {why}"), hint });

@@ -44,13 +44,13 @@ const ATTEMPT: Duration = Duration::from_millis(4_500);
 const ATTEMPTS: u32 = 3;
 
 /// Where a service is: its host for a region, and the region that its signatures name.
-type Place = fn(&AwsSettings, &str) -> Result<(Endpoint, String), UserError>;
+type EndpointOf = fn(&AwsSettings, &str) -> Result<(Endpoint, String), UserError>;
 
 /// The clients of one service.
 pub(crate) struct Clients<C> {
     clock: Arc<dyn Clock>,
     passwords: Passwords,
-    place: Place,
+    place: EndpointOf,
     make: fn(&SdkConfig, ClockErrors) -> C,
     held: Mutex<Vec<Arc<Connection<C>>>>,
 }
@@ -60,7 +60,7 @@ impl<C: Send + Sync + 'static> Clients<C> {
     pub(crate) fn new(
         clock: Arc<dyn Clock>,
         passwords: Passwords,
-        place: Place,
+        place: EndpointOf,
         make: fn(&SdkConfig, ClockErrors) -> C,
     ) -> Self {
         Self { clock, passwords, place, make, held: Mutex::default() }
@@ -155,7 +155,7 @@ impl<C> Connection<C> {
         region: String,
         clock: Arc<dyn Clock>,
         password: Option<&SecretKey>,
-        (place, make): (Place, fn(&SdkConfig, ClockErrors) -> C),
+        (place, make): (EndpointOf, fn(&SdkConfig, ClockErrors) -> C),
     ) -> Result<Self, UserError> {
         let (endpoint, signing_region) = place(&aws, &region)?;
         let limits = TimeoutConfig::builder()

@@ -3,7 +3,7 @@
 //! Version 1, which answers without a token, is never asked: a proxy or a request forged through a web server would be
 //! answered by it as well (EC2 User Guide, "Use the Instance Metadata Service to access instance metadata").
 
-use super::http::{Reply, Service};
+use super::http::{HttpReply, HttpService};
 use rolecall_core::domain::error::{Kind, UserError};
 use rolecall_core::domain::secret::SessionToken;
 use rolecall_ports::{Clock, Retryability, SourceCredentials, TokenError};
@@ -24,14 +24,14 @@ const UNREACHABLE: &str = "is this an EC2 instance? In a container on one, allow
 /// Asks for the credentials of the instance's role. What may be over at once is tried twice.
 pub(super) async fn ask(endpoint: &str, clock: &dyn Clock) -> Result<SourceCredentials, TokenError> {
     let host = endpoint.strip_prefix("http://").unwrap_or(endpoint);
-    let service = Service::new(format!("the instance metadata service at {host}"), UNREACHABLE, false, None)?;
+    let service = HttpService::new(format!("the instance metadata service at {host}"), UNREACHABLE, false, None)?;
     match once(&service, endpoint, clock).await {
         Err(error) if error.outlook != Retryability::Permanent => once(&service, endpoint, clock).await,
         result => result,
     }
 }
 
-async fn once(service: &Service, endpoint: &str, clock: &dyn Clock) -> Result<SourceCredentials, TokenError> {
+async fn once(service: &HttpService, endpoint: &str, clock: &dyn Clock) -> Result<SourceCredentials, TokenError> {
     let token = token(service, endpoint, clock).await?;
     let reply = get(service, endpoint, ROLES, &token, clock).await?;
     if reply.status() == 404 {
@@ -54,7 +54,7 @@ async fn once(service: &Service, endpoint: &str, clock: &dyn Clock) -> Result<So
     Ok(SourceCredentials { user: Some(role.to_owned()), ..service.credentials(&reply)? })
 }
 
-async fn token(service: &Service, endpoint: &str, clock: &dyn Clock) -> Result<SessionToken, TokenError> {
+async fn token(service: &HttpService, endpoint: &str, clock: &dyn Clock) -> Result<SessionToken, TokenError> {
     let headers = [("x-aws-ec2-metadata-token-ttl-seconds", TOKEN_SECONDS)];
     let reply = service.send(clock, "PUT", &format!("{endpoint}{TOKEN}"), &headers).await?;
     let hint = match reply.status() {
@@ -74,17 +74,17 @@ async fn token(service: &Service, endpoint: &str, clock: &dyn Clock) -> Result<S
 }
 
 async fn get(
-    service: &Service,
+    service: &HttpService,
     endpoint: &str,
     path: &str,
     token: &SessionToken,
     clock: &dyn Clock,
-) -> Result<Reply, TokenError> {
+) -> Result<HttpReply, TokenError> {
     service.send(clock, "GET", &format!("{endpoint}{path}"), &[("x-aws-ec2-metadata-token", token.expose())]).await
 }
 
 /// Takes an answer that is one. A token that is over (401) is worth another try with a new one.
-fn good(service: &Service, reply: Reply, what: &str) -> Result<Reply, TokenError> {
+fn good(service: &HttpService, reply: HttpReply, what: &str) -> Result<HttpReply, TokenError> {
     match reply.status() {
         200 => Ok(reply),
         401 => {

@@ -1,6 +1,6 @@
 //! The container endpoint of ECS and EKS: one address, an authorization where there is one, credentials.
 
-use super::http::Service;
+use super::http::HttpService;
 use super::startup_env::Container;
 use super::token_file;
 use crate::aws::tls_roots;
@@ -20,7 +20,7 @@ const HINT: &str = "does the task have a task role, or the pod a Pod Identity as
                     AWS_CONTAINER_CREDENTIALS_FULL_URI and its companions";
 
 /// What to ask, and with which authorization.
-pub(super) struct Place {
+pub(super) struct ContainerEndpoint {
     url: String,
     authorization: Option<Authorization>,
 }
@@ -30,7 +30,7 @@ enum Authorization {
     Token(WebToken),
 }
 
-impl Place {
+impl ContainerEndpoint {
     /// Puts together what the configuration says and, where it says nothing, the agent's environment.
     pub(super) fn of(
         uri: Option<&ContainerUri>,
@@ -85,14 +85,14 @@ impl Place {
 
 /// Asks for the credentials of the task or pod. What may be over at once is tried twice.
 pub(super) async fn ask(
-    place: &Place,
+    place: &ContainerEndpoint,
     aws: &Arc<AwsSettings>,
     clock: &dyn Clock,
 ) -> Result<SourceCredentials, TokenError> {
     let name = format!("the container endpoint at {}", place.host());
     let (tls, aws) = (place.url.starts_with("https://"), Arc::clone(aws));
     let certificates = aws.ca_bundle.clone();
-    let job = move || Ok(Service::new(name, HINT, tls, aws.ca_bundle.as_deref()));
+    let job = move || Ok(HttpService::new(name, HINT, tls, aws.ca_bundle.as_deref()));
     let service = tls_roots::reading(certificates.as_deref(), job).await.map_err(TokenError::permanent)??;
     match once(place, &service, clock).await {
         Err(error) if error.outlook != Retryability::Permanent => once(place, &service, clock).await,
@@ -100,7 +100,11 @@ pub(super) async fn ask(
     }
 }
 
-async fn once(place: &Place, service: &Service, clock: &dyn Clock) -> Result<SourceCredentials, TokenError> {
+async fn once(
+    place: &ContainerEndpoint,
+    service: &HttpService,
+    clock: &dyn Clock,
+) -> Result<SourceCredentials, TokenError> {
     // Read for each request: EKS renews the file.
     let token = match &place.authorization {
         Some(Authorization::File(file)) => Some(token_file::authorization(file).await?),
@@ -145,7 +149,7 @@ mod tests {
     }
 
     fn url(uri: Option<&ContainerUri>, ambient: &Container) -> Result<String, String> {
-        Place::of(uri, None, ambient).map(|place| place.url).map_err(|error| error.report.message)
+        ContainerEndpoint::of(uri, None, ambient).map(|place| place.url).map_err(|error| error.report.message)
     }
 
     #[test]
@@ -179,9 +183,9 @@ mod tests {
             token_file: Some("/var/run/token".into()),
             ..container(None, Some("http://localhost/x"))
         };
-        let place = Place::of(None, None, &ambient).expect("a place");
+        let place = ContainerEndpoint::of(None, None, &ambient).expect("a place");
         assert!(matches!(place.authorization, Some(Authorization::File(_))));
         let relative = Container { token_file: Some("token".into()), ..ambient };
-        assert!(Place::of(None, None, &relative).is_err_and(|e| e.report.message.contains("TOKEN_FILE")));
+        assert!(ContainerEndpoint::of(None, None, &relative).is_err_and(|e| e.report.message.contains("TOKEN_FILE")));
     }
 }

@@ -24,7 +24,7 @@ const CONNECT: Duration = Duration::from_secs(1);
 const ANSWER: Duration = Duration::from_secs(2);
 
 /// A service to ask.
-pub(super) struct Service {
+pub(super) struct HttpService {
     /// What it is called in messages, as "the container endpoint at 169.254.170.2".
     pub(super) name: String,
     /// What to look at where nobody answers.
@@ -33,12 +33,12 @@ pub(super) struct Service {
 }
 
 /// An answer.
-pub(super) struct Reply {
+pub(super) struct HttpReply {
     response: HttpResponse,
     skew: TimeDelta,
 }
 
-impl Service {
+impl HttpService {
     /// Makes one. Reads certificate files where there is TLS.
     pub(super) fn new(
         name: String,
@@ -58,7 +58,7 @@ impl Service {
         method: &str,
         url: &str,
         headers: &[(&'static str, &str)],
-    ) -> Result<Reply, TokenError> {
+    ) -> Result<HttpReply, TokenError> {
         let since = clock.now().boot;
         let unsent = || {
             TokenError::permanent(UserError::new(
@@ -78,7 +78,7 @@ impl Service {
         match tokio::time::timeout(ANSWER, answer).await {
             Ok(Ok(response)) => {
                 let skew = response_interceptor::skew(response.headers().get("date"), since, clock);
-                Ok(Reply { response, skew })
+                Ok(HttpReply { response, skew })
             }
             Ok(Err(error)) => Err(self.unheard(&Failure::of_sending(&error))),
             Err(_) => Err(self.unheard(&Failure::without_answer(Class::Timeout))),
@@ -112,7 +112,7 @@ impl Service {
     }
 
     /// Makes the failure of an answer with an error status.
-    pub(super) fn status(&self, reply: &Reply, doing: &str, hint: &str) -> TokenError {
+    pub(super) fn status(&self, reply: &HttpReply, doing: &str, hint: &str) -> TokenError {
         let status = reply.status();
         let report = |kind| UserError::new(kind, format!("{} refused {doing} (HTTP {status})", self.name)).hint(hint);
         match status {
@@ -125,7 +125,7 @@ impl Service {
     }
 
     /// Reads credentials, in the form that the metadata service and the container endpoint share.
-    pub(super) fn credentials(&self, reply: &Reply) -> Result<SourceCredentials, TokenError> {
+    pub(super) fn credentials(&self, reply: &HttpReply) -> Result<SourceCredentials, TokenError> {
         let Ok(body) = serde_json::from_slice::<Body>(reply.body()) else {
             return Err(self.stranger("its answer is not JSON with credentials"));
         };
@@ -175,7 +175,7 @@ struct Body {
     account_id: Option<String>,
 }
 
-impl Reply {
+impl HttpReply {
     pub(super) fn status(&self) -> u16 {
         self.response.status().as_u16()
     }

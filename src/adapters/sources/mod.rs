@@ -75,7 +75,8 @@ impl ports::Sources for Sources {
         match source {
             Source::Ec2 { endpoint } => in_time(source, SERVICE, ec2::ask(endpoint, self.clock.as_ref())).await,
             Source::Ecs { uri, token_file } => {
-                let place = ecs::Place::of(uri.as_ref(), token_file.as_deref(), &self.ambient.ambient.container)?;
+                let place =
+                    ecs::ContainerEndpoint::of(uri.as_ref(), token_file.as_deref(), &self.ambient.ambient.container)?;
                 in_time(source, SERVICE, ecs::ask(&place, aws, self.clock.as_ref())).await
             }
             Source::Environment => startup_env::ask(&self.ambient, self.clock.now().boot),

@@ -87,7 +87,7 @@ impl Drop for Run {
 }
 
 /// What a program said, and how it ended.
-struct Said {
+struct ProgramOutput {
     status: ExitStatus,
     answer: Zeroizing<Vec<u8>>,
     complaint: Zeroizing<Vec<u8>>,
@@ -194,7 +194,7 @@ async fn start(argv: &[String], environment: &[(OsString, OsString)], running: &
 }
 
 /// Reads what the program says until it has ended. Dropping the wait kills it.
-async fn hear(mut run: Run) -> std::io::Result<Said> {
+async fn hear(mut run: Run) -> std::io::Result<ProgramOutput> {
     let (stdout, stderr) = (run.child.stdout.take(), run.child.stderr.take());
     let mut answer = Zeroizing::new(Vec::with_capacity(ANSWER_MAX + 1));
     let mut complaint = Zeroizing::new(Vec::with_capacity(COMPLAINT_MAX));
@@ -215,7 +215,7 @@ async fn hear(mut run: Run) -> std::io::Result<Said> {
             }
         }
     };
-    Ok(Said { status, answer, complaint })
+    Ok(ProgramOutput { status, answer, complaint })
 }
 
 /// Reads up to a limit, into memory that does not grow and so leaves no copies. What is beyond is read and thrown away

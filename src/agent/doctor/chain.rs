@@ -8,7 +8,7 @@ use rolecall_core::domain::diagnosis::attempt::{Attempt, Own, Party, RequestVari
 use rolecall_core::domain::diagnosis::key::{is_unknown_key, unreachable};
 use rolecall_core::domain::diagnosis::refusal::{self, PolicyKind, Refusal};
 use rolecall_core::domain::diagnosis::{
-    Cause, Certainty, Finding, Link, LinkKind, State, explain, narrow_session_policy,
+    Cause, Certainty, Finding, Link, LinkKind, LinkState, explain, narrow_session_policy,
 };
 use rolecall_core::domain::error::{Kind, UserError};
 use rolecall_core::domain::plan::{AssumeRole, Step};
@@ -67,7 +67,7 @@ impl Diagnoser<'_, '_> {
     ) -> Option<ActingPrincipal> {
         if !self.may_call() {
             let text = format!("not tried: this diagnosis has made its {CALLS_MAX} calls");
-            self.found.links.push(Link::new(LinkKind::Permission, State::Unproven, text).of(name));
+            self.found.links.push(Link::new(LinkKind::Permission, LinkState::Unproven, text).of(name));
             return None;
         }
         self.say(&format!("assuming {name}")).await;
@@ -268,15 +268,15 @@ impl Diagnoser<'_, '_> {
             let worst = findings.iter().filter(of_link).min_by_key(|finding| finding.certainty);
             let (state, text) = match worst {
                 Some(finding) if finding.certainty == Certainty::Possible => {
-                    (State::Unproven, "AWS refuses, and does not say whether this is why".to_owned())
+                    (LinkState::Unproven, "AWS refuses, and does not say whether this is why".to_owned())
                 }
-                Some(finding) => (State::Broken, finding.what.clone()),
-                None if is_granted => (State::Holds, "granted, when what is wrong is left out".to_owned()),
+                Some(finding) => (LinkState::Broken, finding.what.clone()),
+                None if is_granted => (LinkState::Holds, "granted, when what is wrong is left out".to_owned()),
                 None if kind == LinkKind::Permission && attempt.own == Own::Allowed => {
-                    (State::Holds, "IAM's simulator says that it is allowed".to_owned())
+                    (LinkState::Holds, "IAM's simulator says that it is allowed".to_owned())
                 }
                 None if kind == LinkKind::SessionPolicy && !findings.iter().any(|f| f.link == kind) => continue,
-                None => (State::Unproven, "not reached".to_owned()),
+                None => (LinkState::Unproven, "not reached".to_owned()),
             };
             self.found.links.push(Link::new(kind, state, text).of(name));
         }
@@ -285,7 +285,7 @@ impl Diagnoser<'_, '_> {
             let other = finding.of.as_deref().filter(|of| *of != name);
             let link = self.found.links.iter_mut().find(|l| l.kind == finding.link && l.of.as_deref() == other);
             if let (Some(_), Some(link)) = (other, link) {
-                link.state = State::Broken;
+                link.state = LinkState::Broken;
                 link.text.clone_from(&finding.what);
             }
         }
@@ -325,7 +325,7 @@ impl Diagnoser<'_, '_> {
             .rev()
             .find(|l| l.kind == LinkKind::SessionPolicy && l.of.as_deref() == Some(name));
         if let Some(link) = link {
-            link.state = State::Broken;
+            link.state = LinkState::Broken;
             link.text.clone_from(&finding.what);
         }
         self.found.findings.push(finding);
@@ -359,7 +359,7 @@ impl Diagnoser<'_, '_> {
     async fn result(&mut self, standing: &ActingPrincipal) {
         if !self.may_call() {
             let text = format!("not tried: this diagnosis has made its {CALLS_MAX} calls");
-            return self.link(LinkKind::Result, State::Unproven, text);
+            return self.link(LinkKind::Result, LinkState::Unproven, text);
         }
         let region = self.plan.key().step().region().to_owned();
         let seen = self.broker.ports.tokens.probes().who(&self.aws, &standing.signer, &region).await;

@@ -26,7 +26,7 @@ use super::requester::Requester;
 use rolecall_core::domain::catalogue::{AwsSettings, IdentityKind};
 use rolecall_core::domain::credential::Signer;
 use rolecall_core::domain::diagnosis::attempt::Party;
-use rolecall_core::domain::diagnosis::{Finding, Link, LinkKind, State};
+use rolecall_core::domain::diagnosis::{Finding, Link, LinkKind, LinkState};
 use rolecall_core::domain::error::{Kind, UserError};
 use rolecall_core::domain::plan::{Plan, Step};
 use rolecall_ipc::protocol::diagnosis::{Diagnosis, Made};
@@ -101,10 +101,10 @@ impl Diagnoser<'_, '_> {
         let names = self.names_of_roles();
         for (_, name) in names {
             if !self.found.links.iter().any(|link| link.of.as_deref() == Some(&name)) {
-                self.found.links.push(Link::new(LinkKind::Permission, State::Unproven, "not reached").of(&name));
+                self.found.links.push(Link::new(LinkKind::Permission, LinkState::Unproven, "not reached").of(&name));
             }
         }
-        self.link(LinkKind::Result, State::Unproven, "not reached".to_owned());
+        self.link(LinkKind::Result, LinkState::Unproven, "not reached".to_owned());
     }
 
     /// Gives the roles of the chain: the step, and the name in the configuration.
@@ -122,16 +122,16 @@ impl Diagnoser<'_, '_> {
         steps.into_iter().zip(names).collect()
     }
 
-    fn link(&mut self, kind: LinkKind, state: State, text: String) {
+    fn link(&mut self, kind: LinkKind, state: LinkState, text: String) {
         self.found.links.push(Link::new(kind, state, text));
     }
 
     fn holds(&mut self, kind: LinkKind, text: String) {
-        self.link(kind, State::Holds, text);
+        self.link(kind, LinkState::Holds, text);
     }
 
     fn breaks(&mut self, finding: Finding, text: &str) {
-        let mut link = Link::new(finding.link, State::Broken, text);
+        let mut link = Link::new(finding.link, LinkState::Broken, text);
         link.of.clone_from(&finding.of);
         self.found.links.push(link);
         self.found.findings.push(finding);

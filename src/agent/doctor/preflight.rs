@@ -15,7 +15,7 @@ use rolecall_core::domain::diagnosis::attempt::Party;
 use rolecall_core::domain::diagnosis::key::{
     CLOCK_LIMIT, KeyFacts, Listed, clock, is_unknown_key, minutes, rejected, unreachable, wrong_region,
 };
-use rolecall_core::domain::diagnosis::{Cause, Certainty, Finding, Link, LinkKind, State};
+use rolecall_core::domain::diagnosis::{Cause, Certainty, Finding, Link, LinkKind, LinkState};
 use rolecall_core::domain::error::{Kind, UserError};
 use rolecall_core::domain::plan::{AssumeRole, Step};
 use rolecall_core::domain::regions::{self, Rejected};
@@ -85,7 +85,7 @@ impl Diagnoser<'_, '_> {
             String::new()
         };
         // Said of the key once AWS has taken it.
-        self.link(LinkKind::Key, State::Unproven, format!("{}, {days} days old{advice}", stored.arn));
+        self.link(LinkKind::Key, LinkState::Unproven, format!("{}, {days} days old{advice}", stored.arn));
     }
 
     /// Asks the identity's source, as a `get` does.
@@ -95,7 +95,7 @@ impl Diagnoser<'_, '_> {
         self.say("asking the identity's source").await;
         let (session, with_mfa) = self.session_of_step(0).await?;
         let name = self.plan.identity.name.to_string();
-        self.link(LinkKind::Key, State::Unproven, format!("a session of {kind}: {}", session.access_key_id));
+        self.link(LinkKind::Key, LinkState::Unproven, format!("a session of {kind}: {}", session.access_key_id));
         let party = Party { name, arn: String::new(), session_arn: None };
         let plan = Arc::clone(&self.plan);
         if let (Step::AssumeRole(call), Some((_, role))) = (plan.keys[0].step(), self.names_of_roles().first()) {
@@ -131,7 +131,7 @@ impl Diagnoser<'_, '_> {
             format!("{minutes} minutes"),
             policy,
         ]) {
-            self.found.links.push(Link::new(kind, State::Holds, text).of(name));
+            self.found.links.push(Link::new(kind, LinkState::Holds, text).of(name));
         }
     }
 
@@ -174,7 +174,7 @@ impl Diagnoser<'_, '_> {
         };
         let finding = Finding::of_error(cause, link, report);
         let is_locked = report.kind == Kind::Locked;
-        let state = if is_locked { State::Unproven } else { State::Broken };
+        let state = if is_locked { LinkState::Unproven } else { LinkState::Broken };
         let text = if is_locked {
             format!("MFA: not proven without a code: rolecall unlock {name}")
         } else {
@@ -204,10 +204,10 @@ impl Diagnoser<'_, '_> {
         if let Ok(who) = &seen.who {
             let text = key.and_then(|at| self.found.links.get(at)).map(|link| link.text.clone()).unwrap_or_default();
             let known = if standing.party.arn == who.arn { text } else { format!("{}; {text}", who.arn) };
-            set_key(&mut self.found.links, State::Holds, Some(format!("AWS takes it: {known}")));
+            set_key(&mut self.found.links, LinkState::Holds, Some(format!("AWS takes it: {known}")));
         }
         match &seen.who {
-            _ if !has_answer => self.link(LinkKind::Clock, State::Unproven, "AWS's time is not known".to_owned()),
+            _ if !has_answer => self.link(LinkKind::Clock, LinkState::Unproven, "AWS's time is not known".to_owned()),
             _ => match off {
                 Some(finding) => self.breaks(finding, &format!("{} off", minutes(seen.skew.abs()))),
                 None if seen.skew.is_zero() => self.holds(LinkKind::Clock, "as AWS's".to_owned()),
@@ -231,7 +231,11 @@ impl Diagnoser<'_, '_> {
                 self.holds(LinkKind::Network, format!("STS of {region} answers"));
                 let is_unknown = is_unknown_key(error.code.as_deref().unwrap_or_default());
                 if is_unknown && let Some(finding) = self.rejected_by_region(standing, &region, "").await {
-                    set_key(&mut self.found.links, State::Holds, Some("AWS accepts it in another Region".to_owned()));
+                    set_key(
+                        &mut self.found.links,
+                        LinkState::Holds,
+                        Some("AWS accepts it in another Region".to_owned()),
+                    );
                     let text = finding.what.clone();
                     self.breaks(finding, &text);
                     return None;
@@ -240,7 +244,7 @@ impl Diagnoser<'_, '_> {
                 let text = findings
                     .first()
                     .map_or_else(|| error.report.message.clone(), |_| "AWS does not take it".to_owned());
-                set_key(&mut self.found.links, State::Broken, Some(text));
+                set_key(&mut self.found.links, LinkState::Broken, Some(text));
                 self.found.findings.extend(findings);
                 None
             }

@@ -8,7 +8,7 @@ use super::super::document::{Document, FileKind, Key, Section};
 use super::super::entry::Entry;
 use super::super::{BOM, managed_block};
 use super::change::{Change, Removed};
-use super::profile::{Place, Profile, Profiles, WHO};
+use super::profile::{Profile, ProfileSection, Profiles, WHO};
 use super::{ImportInput, Origin, Plan};
 use rolecall_core::domain::error::UserError;
 use rolecall_core::domain::names::Name;
@@ -106,7 +106,13 @@ impl<'a> Lines<'a> {
     }
 
     /// Changes a section of the config file so that it asks rolecall.
-    fn serve(&self, place: &Place<'_, '_>, command: &str, region: Option<&str>, owner: Option<&Name>) -> Vec<Change> {
+    fn serve(
+        &self,
+        place: &ProfileSection<'_, '_>,
+        command: &str,
+        region: Option<&str>,
+        owner: Option<&Name>,
+    ) -> Vec<Change> {
         let section = place.section;
         let header = self.text(place.file, section.line);
         let gone: Vec<&Key<'_>> = who(section).collect();
@@ -142,7 +148,7 @@ impl<'a> Lines<'a> {
     }
 
     /// Takes what says who one is out of a section of the credentials file.
-    fn clear(&self, place: &Place<'_, '_>, owner: Option<&Name>) -> Vec<Change> {
+    fn clear(&self, place: &ProfileSection<'_, '_>, owner: Option<&Name>) -> Vec<Change> {
         let section = place.section;
         let header = self.text(place.file, section.line);
         let gone: Vec<&Key<'_>> = who(section).collect();
@@ -169,7 +175,7 @@ impl<'a> Lines<'a> {
     /// Removes keys, each run of lines by a change of its own; what comes stands in the place of the first.
     fn removals(
         &self,
-        place: &Place<'_, '_>,
+        place: &ProfileSection<'_, '_>,
         gone: &[&Key<'_>],
         header: &str,
         owner: Option<&Name>,

@@ -36,7 +36,7 @@ pub(super) const WHO: [&str; 18] = [
 
 /// A section of a profile, and the file that it stands in.
 #[derive(Clone, Copy)]
-pub(super) struct Place<'s, 'a> {
+pub(super) struct ProfileSection<'s, 'a> {
     pub(super) file: FileKind,
     pub(super) section: &'s Section<'a>,
 }
@@ -45,7 +45,7 @@ pub(super) struct Place<'s, 'a> {
 pub(super) struct Profile<'s, 'a> {
     pub(super) name: &'s str,
     /// Its sections: at most one in each file, unless it is broken.
-    pub(super) places: Vec<Place<'s, 'a>>,
+    pub(super) places: Vec<ProfileSection<'s, 'a>>,
     /// Why it cannot be edited.
     pub(super) broken: Option<String>,
 }
@@ -110,13 +110,13 @@ impl<'s, 'a> Profiles<'s, 'a> {
             let bad: HashSet<usize> = bad_lines(document);
             let is_own = |section: &Section<'_>| file == FileKind::Config && own.contains(&section.line);
             for section in document.sections().iter().filter(|s| s.kind == SectionKind::Profile && !is_own(s)) {
-                profiles.add(Place { file, section }, &bad);
+                profiles.add(ProfileSection { file, section }, &bad);
             }
         }
         profiles
     }
 
-    fn add(&mut self, place: Place<'s, 'a>, bad: &HashSet<usize>) {
+    fn add(&mut self, place: ProfileSection<'s, 'a>, bad: &HashSet<usize>) {
         let name = place.section.name.as_str();
         let at = *self.by_name.entry(name).or_insert_with(|| {
             self.all.push(Profile { name, places: Vec::new(), broken: None });

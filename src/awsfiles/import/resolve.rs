@@ -27,13 +27,13 @@ const SHOWN: usize = 128;
 
 /// What a profile is, as the source of others.
 #[derive(Clone, Debug)]
-struct Known {
+struct ResolvedProfile {
     name: Name,
     /// How many roles stand between the identity and this, this included.
     roles: usize,
 }
 
-type Outcome = Result<Known, String>;
+type Outcome = Result<ResolvedProfile, String>;
 
 /// Makes the plan; fails only where the markers of rolecall's own block are damaged.
 pub fn plan(scene: &ImportInput<'_>) -> Result<Plan, UserError> {
@@ -310,7 +310,7 @@ impl<'r, 's, 'a> Resolver<'r, 's, 'a> {
         if !catalogue.identities.contains_key(at) {
             return Err(format!("rolecall does not know `{}`", printable(name, SHOWN)));
         }
-        Ok(Known { name: Name::new(name).map_err(str::to_owned)?, roles })
+        Ok(ResolvedProfile { name: Name::new(name).map_err(str::to_owned)?, roles })
     }
 
     /// The key of a profile, in a file or in a keyring.

@@ -4,7 +4,7 @@
 //! arguments of programs, access key ids but for their ends, the home directory's name. No comment of the configuration
 //! comes along, and of the audit log only what happened and when.
 
-use super::Shown;
+use super::DoctorView;
 use crate::environment::{var, variables};
 use crate::output::{self, Failure};
 use crate::{config_file, confirm, status};
@@ -38,7 +38,7 @@ const PRIVATE: [&str; 6] =
 const PROGRAMS: [&str; 2] = ["credential_process", "mfa_process"];
 
 /// Shows the report, then writes it.
-pub(super) fn write(paths: &Paths, shown: &Shown, file: &Path, yes: bool) -> Result<(), Failure> {
+pub(super) fn write(paths: &Paths, shown: &DoctorView, file: &Path, yes: bool) -> Result<(), Failure> {
     let text = text(paths, shown);
     output::print_json_text(&text)?;
     let name = config_file::shown(file);
@@ -62,7 +62,7 @@ pub(super) fn write(paths: &Paths, shown: &Shown, file: &Path, yes: bool) -> Res
     output::print(&format!("written: {name}, for your eyes only until you send it\n"))
 }
 
-fn text(paths: &Paths, shown: &Shown) -> String {
+fn text(paths: &Paths, shown: &DoctorView) -> String {
     let status = status::fetch(paths, Autostart::No).ok();
     let status = status.and_then(|status| serde_json::to_value(&*status).ok()).unwrap_or(Value::Null);
     let set: Vec<String> =

@@ -9,7 +9,7 @@ use rolecall_awsfiles::file_io;
 use rolecall_awsfiles::precedence_warnings::{self, ProfileFiles, Severity};
 use rolecall_core::config::Located;
 use rolecall_core::domain::catalogue::Config;
-use rolecall_core::domain::diagnosis::{Cause, Certainty, Edit, Finding, Link, LinkKind, State};
+use rolecall_core::domain::diagnosis::{Cause, Certainty, Edit, Finding, Link, LinkKind, LinkState};
 use rolecall_core::domain::error::{Kind, UserError, printable};
 use rolecall_core::domain::names::Name;
 use rolecall_ipc::client::{self, Autostart};
@@ -23,8 +23,8 @@ const IN_A_ROLE: &str = "ROLECALL_ROLE";
 /// Reads the configuration and looks the name up. Returns the catalogue if both are valid.
 pub(super) fn config(paths: &Paths, name: Option<&str>) -> (Option<Config>, Diagnosis) {
     let (catalogue, state, text, findings) = match checked(paths, name) {
-        Ok((catalogue, text)) => (Some(catalogue), State::Holds, text, Vec::new()),
-        Err((text, findings)) => (None, State::Broken, text, findings),
+        Ok((catalogue, text)) => (Some(catalogue), LinkState::Holds, text, Vec::new()),
+        Err((text, findings)) => (None, LinkState::Broken, text, findings),
     };
     let links = vec![Link::new(LinkKind::Config, state, text)];
     (catalogue, Diagnosis { links, findings, ..Diagnosis::default() })
@@ -80,7 +80,7 @@ pub(super) fn shadowing(paths: &Paths, catalogue: &Config, name: Option<&str>, f
     let (config, credentials) = match (read(&paths.aws_config), read(&paths.aws_credentials)) {
         (Ok(config), Ok(credentials)) => (config, credentials),
         (Err(report), _) | (_, Err(report)) => {
-            found.links.push(Link::new(LinkKind::Shadowing, State::Broken, &report.message));
+            found.links.push(Link::new(LinkKind::Shadowing, LinkState::Broken, &report.message));
             found.findings.push(Finding::of_error(Cause::Shadowed, LinkKind::Shadowing, &report));
             return;
         }
@@ -131,9 +131,9 @@ pub(super) fn shadowing(paths: &Paths, catalogue: &Config, name: Option<&str>, f
         notes.push(format!("set, and read by some tools before a profile: {}", others.join(", ")));
     }
     let (state, text) = match findings.as_slice() {
-        [] if notes.is_empty() => (State::Holds, "nothing is in the way".to_owned()),
-        [] => (State::Holds, notes.join("; ")),
-        [first, ..] => (State::Broken, first.what.clone()),
+        [] if notes.is_empty() => (LinkState::Holds, "nothing is in the way".to_owned()),
+        [] => (LinkState::Holds, notes.join("; ")),
+        [first, ..] => (LinkState::Broken, first.what.clone()),
     };
     found.links.push(Link::new(LinkKind::Shadowing, state, text));
     found.findings.extend(findings);
@@ -143,7 +143,7 @@ pub(super) fn shadowing(paths: &Paths, catalogue: &Config, name: Option<&str>, f
 pub(super) fn agent(paths: &Paths, found: &mut Diagnosis) -> bool {
     let was_running = matches!(client::connect_running(paths), Ok(Some(_)));
     let breaks = |found: &mut Diagnosis, text: String, finding: Finding| {
-        found.links.push(Link::new(LinkKind::Agent, State::Broken, text));
+        found.links.push(Link::new(LinkKind::Agent, LinkState::Broken, text));
         found.findings.push(finding);
     };
     let status = match status::fetch(paths, Autostart::Yes) {
@@ -180,6 +180,6 @@ pub(super) fn agent(paths: &Paths, found: &mut Diagnosis) -> bool {
     }
     let how = if was_running { "running" } else { "was not running, and one starts" };
     let text = format!("{how}, version {theirs}, process {}", status.agent.pid);
-    found.links.push(Link::new(LinkKind::Agent, State::Holds, text));
+    found.links.push(Link::new(LinkKind::Agent, LinkState::Holds, text));
     true
 }

@@ -17,7 +17,7 @@ use super::args::DoctorArgs;
 use super::line;
 use super::output::{self, Failure, Screen, complain_over};
 use rolecall_core::domain::catalogue::Config;
-use rolecall_core::domain::diagnosis::{Cause, Finding, Link, LinkKind, State, verdict};
+use rolecall_core::domain::diagnosis::{Cause, Finding, Link, LinkKind, LinkState, verdict};
 use rolecall_core::domain::error::{Kind, UserError, printable};
 use rolecall_ipc::client;
 use rolecall_ipc::protocol::diagnosis::Diagnosis;
@@ -33,7 +33,7 @@ const NAMES_MAX: usize = 16;
 
 /// What `--json` prints.
 #[derive(Debug, Serialize, JsonSchema)]
-pub(super) struct Shown {
+pub(super) struct DoctorView {
     /// Whether every link holds.
     pub(super) holds: bool,
     /// The exit code.
@@ -74,7 +74,7 @@ fn propose_proxy(names: &mut [Diagnosis]) {
     }
 }
 
-fn examine(paths: &Paths, name: Option<&str>) -> Shown {
+fn examine(paths: &Paths, name: Option<&str>) -> DoctorView {
     let (catalogue, config) = local::config(paths, name);
     let mut general = Diagnosis { name: name.map(ToOwned::to_owned), ..config };
     let is_known = catalogue.is_some();
@@ -92,7 +92,7 @@ fn examine(paths: &Paths, name: Option<&str>) -> Shown {
             propose_proxy(&mut names);
         }
     }
-    let mut shown = Shown { holds: false, exit_code: 0, general, names, left_out };
+    let mut shown = DoctorView { holds: false, exit_code: 0, general, names, left_out };
     let class = shown.class();
     shown.holds = class.is_none();
     shown.exit_code = class.map_or(0, Kind::exit_code);
@@ -143,13 +143,13 @@ fn failed(name: &str, report: &UserError) -> Diagnosis {
     let finding = Finding::of_error(cause, link, report);
     Diagnosis {
         name: Some(name.to_owned()),
-        links: vec![Link::new(link, State::Broken, &report.message)],
+        links: vec![Link::new(link, LinkState::Broken, &report.message)],
         findings: vec![finding],
         ..Diagnosis::default()
     }
 }
 
-impl Shown {
+impl DoctorView {
     /// Gives the class of the whole: that of the first link that does not hold.
     fn class(&self) -> Option<Kind> {
         std::iter::once(&self.general).chain(&self.names).find_map(|d| verdict(&d.links, &d.findings))

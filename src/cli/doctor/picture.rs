@@ -1,9 +1,9 @@
 //! A diagnosis as lines: a line per link, then what is wrong, each with its fix.
 
-use super::Shown;
+use super::DoctorView;
 use crate::line::Line;
 use crate::output::{Screen, Style, labelled};
-use rolecall_core::domain::diagnosis::{Certainty, Finding, Link, State};
+use rolecall_core::domain::diagnosis::{Certainty, Finding, Link, LinkState};
 use rolecall_core::domain::error::printable;
 use rolecall_ipc::protocol::diagnosis::Diagnosis;
 
@@ -11,7 +11,7 @@ use rolecall_ipc::protocol::diagnosis::Diagnosis;
 const TEXT_AT: usize = 20;
 
 /// Draws the whole.
-pub(super) fn lines(shown: &Shown, screen: Screen) -> Vec<Line> {
+pub(super) fn lines(shown: &DoctorView, screen: Screen) -> Vec<Line> {
     let mut lines = Vec::new();
     if let [one] = shown.names.as_slice() {
         let chain: Vec<&Link> = shown.general.links.iter().chain(&one.links).collect();
@@ -52,13 +52,13 @@ fn plain(style: Style, text: &str) -> Line {
     line
 }
 
-fn sign(state: State, screen: Screen) -> (Style, &'static str) {
+fn sign(state: LinkState, screen: Screen) -> (Style, &'static str) {
     match (state, screen.unicode) {
-        (State::Holds, true) => (Style::Good, "✓"),
-        (State::Holds, false) => (Style::Good, "+"),
-        (State::Broken, true) => (Style::Bad, "✗"),
-        (State::Broken, false) => (Style::Bad, "x"),
-        (State::Unproven, _) => (Style::Warning, "?"),
+        (LinkState::Holds, true) => (Style::Good, "✓"),
+        (LinkState::Holds, false) => (Style::Good, "+"),
+        (LinkState::Broken, true) => (Style::Bad, "✗"),
+        (LinkState::Broken, false) => (Style::Bad, "x"),
+        (LinkState::Unproven, _) => (Style::Warning, "?"),
     }
 }
 
@@ -74,7 +74,7 @@ fn links_of(chain: &[&Link], screen: Screen, lines: &mut Vec<Line>) {
         let (style, mark) = sign(link.state, screen);
         let label = format!("{mark} {}", link.kind.label());
         let text = printable(&link.text, 2048);
-        let under = if link.state == State::Holds { Style::Plain } else { style };
+        let under = if link.state == LinkState::Holds { Style::Plain } else { style };
         // The mark alone has colour; what is long goes on below.
         let mut parts = labelled(screen, 2, (Style::Plain, &label), TEXT_AT, (under, &text));
         if let Some(first) = parts.first_mut() {
@@ -131,7 +131,7 @@ fn finding_lines(finding: &Finding, screen: Screen, lines: &mut Vec<Line>) {
     }
 }
 
-fn summary(shown: &Shown) -> Line {
+fn summary(shown: &DoctorView) -> Line {
     let all = || std::iter::once(&shown.general).chain(&shown.names);
     let calls: Vec<_> = all().flat_map(|d: &Diagnosis| &d.calls).collect();
     let refused = calls.iter().filter(|call| call.result != "ok").count();
@@ -165,7 +165,7 @@ mod tests {
     use crate::line::paint;
     use rolecall_core::domain::diagnosis::{Cause, Edit, LinkKind};
 
-    fn shown() -> Shown {
+    fn shown() -> DoctorView {
         let finding = Finding::new(
             Cause::MissingIdentityPermission,
             LinkKind::Permission,
@@ -177,14 +177,14 @@ mod tests {
         .change("a policy of U", Edit::Add, "{\n  \"Effect\": \"Allow\"\n}")
         .fix("aws iam put-user-policy");
         let links = vec![
-            Link::new(LinkKind::Key, State::Holds, "AWS takes it"),
-            Link::new(LinkKind::Permission, State::Broken, "no policy allows it").of("prod"),
-            Link::new(LinkKind::Trust, State::Unproven, "not reached").of("prod"),
+            Link::new(LinkKind::Key, LinkState::Holds, "AWS takes it"),
+            Link::new(LinkKind::Permission, LinkState::Broken, "no policy allows it").of("prod"),
+            Link::new(LinkKind::Trust, LinkState::Unproven, "not reached").of("prod"),
         ];
         let general =
-            Diagnosis { links: vec![Link::new(LinkKind::Config, State::Holds, "fine")], ..Diagnosis::default() };
+            Diagnosis { links: vec![Link::new(LinkKind::Config, LinkState::Holds, "fine")], ..Diagnosis::default() };
         let one = Diagnosis { name: Some("prod".into()), links, findings: vec![finding], ..Diagnosis::default() };
-        Shown { holds: false, exit_code: 5, general, names: vec![one], left_out: 0 }
+        DoctorView { holds: false, exit_code: 5, general, names: vec![one], left_out: 0 }
     }
 
     #[test]

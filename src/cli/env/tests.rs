@@ -45,12 +45,12 @@ fn in_shell(shell: &str, text: &str) -> std::process::Output {
 }
 
 fn rendered(session: &Session, region: Option<&str>, format: Format) -> Zeroizing<String> {
-    render(session, &Place { name: "prod", region, in_a_role: false }, format)
+    render(session, &RoleContext { name: "prod", region, in_a_role: false }, format)
 }
 
 #[test]
 fn of_another_role_neither_region_nor_metadata_service_stays() {
-    let place = Place { name: "prod", region: None, in_a_role: true };
+    let place = RoleContext { name: "prod", region: None, in_a_role: true };
     let text = render(&session("value"), &place, Format::Sh);
     assert!(text.starts_with("unset ") && text.lines().next().unwrap().contains("AWS_REGION"), "{}", &*text);
     assert!(text.contains("export ROLECALL_ROLE='prod'") || text.contains("export ROLECALL_ROLE=prod"), "{}", &*text);

@@ -22,7 +22,7 @@ const SIZE_MAX: u64 = 64 << 20;
 
 /// One import.
 #[derive(Clone, Debug, Serialize, Deserialize)]
-pub(super) struct Entry {
+pub(super) struct ImportRecord {
     pub(super) v: u32,
     /// Whether it came to its end.
     pub(super) done: bool,
@@ -54,10 +54,10 @@ pub(super) struct FileChange {
 /// All imports that were not undone, the oldest first.
 pub(super) struct Journal {
     dir: PathBuf,
-    pub(super) entries: Vec<(u32, Entry)>,
+    pub(super) entries: Vec<(u32, ImportRecord)>,
 }
 
-impl Entry {
+impl ImportRecord {
     pub(super) fn new(config_toml: (String, String), files: [FileChange; 2]) -> Self {
         let (identities, roles, keys) = (Vec::new(), Vec::new(), Vec::new());
         Self { v: VERSION, done: false, continues: false, config_toml, files, identities, roles, keys }
@@ -93,7 +93,7 @@ impl Journal {
     }
 
     /// Writes down an import that begins; gives its number.
-    pub(super) fn begin(&mut self, paths: &Paths, mut entry: Entry) -> Result<u32, UserError> {
+    pub(super) fn begin(&mut self, paths: &Paths, mut entry: ImportRecord) -> Result<u32, UserError> {
         let last = self.entries.last();
         entry.continues = last.is_some_and(|(_, last)| !last.done);
         let number = last.map_or(1, |(number, _)| number + 1);
@@ -106,7 +106,7 @@ impl Journal {
     }
 
     /// Writes an import down anew.
-    pub(super) fn put(&mut self, number: u32, entry: Entry) -> Result<(), UserError> {
+    pub(super) fn put(&mut self, number: u32, entry: ImportRecord) -> Result<(), UserError> {
         self.write(number, &entry)?;
         if let Some(there) = self.entries.iter_mut().find(|(n, _)| *n == number) {
             there.1 = entry;
@@ -117,7 +117,7 @@ impl Journal {
     /// Takes note that nothing of any import is left to do.
     pub(super) fn finish(&mut self) -> Result<(), UserError> {
         if let Some((number, entry)) = self.entries.last().filter(|(_, entry)| !entry.done).cloned() {
-            self.put(number, Entry { done: true, ..entry })?;
+            self.put(number, ImportRecord { done: true, ..entry })?;
         }
         Ok(())
     }
@@ -125,13 +125,13 @@ impl Journal {
     /// Takes note that an undo begins: an import after one that was broken off goes on with what it left.
     pub(super) fn reopen(&mut self) -> Result<(), UserError> {
         if let Some((number, entry)) = self.entries.last().filter(|(_, entry)| entry.done).cloned() {
-            self.put(number, Entry { done: false, ..entry })?;
+            self.put(number, ImportRecord { done: false, ..entry })?;
         }
         Ok(())
     }
 
     /// Gives the last import and those that it goes on with, the newest first.
-    pub(super) fn last(&self) -> Vec<(u32, Entry)> {
+    pub(super) fn last(&self) -> Vec<(u32, ImportRecord)> {
         let mut found = Vec::new();
         for (number, entry) in self.entries.iter().rev() {
             found.push((*number, entry.clone()));
@@ -152,7 +152,7 @@ impl Journal {
         self.dir.join(format!("{number:04}.json"))
     }
 
-    fn write(&self, number: u32, entry: &Entry) -> Result<(), UserError> {
+    fn write(&self, number: u32, entry: &ImportRecord) -> Result<(), UserError> {
         let path = self.path(number);
         let changes = entry.files.iter().flat_map(|file| &file.changes);
         if changes.flat_map(|change| &change.removed).any(Removed::has_secret) {
@@ -166,7 +166,7 @@ impl Journal {
     }
 }
 
-fn state_file(path: PathBuf) -> StateFile<Entry> {
+fn state_file(path: PathBuf) -> StateFile<ImportRecord> {
     StateFile::new(path, SIZE_MAX, VERSION)
 }
 

@@ -21,7 +21,8 @@ const SHOWN_MAX: usize = 400;
 /// How far an import is.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
-pub(super) enum Step {
+#[schemars(rename = "Step")]
+pub(super) enum ImportProgress {
     /// It is what would be done.
     #[default]
     Plan,
@@ -35,9 +36,9 @@ pub(super) enum Step {
 
 /// What `--json` prints.
 #[derive(Debug, Default, Serialize, JsonSchema)]
-pub(crate) struct Shown {
+pub(crate) struct ImportView {
     /// Whether it is a plan, done, or undone.
-    pub(super) step: Step,
+    pub(super) step: ImportProgress,
     /// The identities, new or there already.
     identities: Vec<ShownIdentity>,
     /// The roles, new or there already.
@@ -137,7 +138,7 @@ pub(super) fn from(paths: &Paths, origin: &Origin) -> (String, Option<String>) {
     }
 }
 
-pub(super) fn shown(paths: &Paths, survey: &Discovered<'_>, plan: &Plan, text: &str) -> Shown {
+pub(super) fn shown(paths: &Paths, survey: &Discovered<'_>, plan: &Plan, text: &str) -> ImportView {
     let safe = |text: &str| printable(text, 256);
     let identity = |identity: &NewIdentity| {
         let (from, access_key_id) = from(paths, &identity.origin);
@@ -170,8 +171,8 @@ pub(super) fn shown(paths: &Paths, survey: &Discovered<'_>, plan: &Plan, text: &
         ),
     ];
     diffs.retain(|diff| !diff.is_empty());
-    Shown {
-        step: Step::Plan,
+    ImportView {
+        step: ImportProgress::Plan,
         identities: plan.identities.iter().map(identity).collect(),
         roles: plan
             .roles
@@ -202,7 +203,7 @@ pub(super) fn shown(paths: &Paths, survey: &Discovered<'_>, plan: &Plan, text: &
 }
 
 /// Writes the plan for a person.
-pub(super) fn said(plan: &Plan, shown: &Shown, screen: Screen) -> String {
+pub(super) fn said(plan: &Plan, shown: &ImportView, screen: Screen) -> String {
     let mut rows = Vec::new();
     for identity in &shown.identities {
         let key = identity.access_key_id.as_deref().map(|id| format!("key {id} from ")).unwrap_or_default();
@@ -243,7 +244,7 @@ pub(super) fn row(profile: &str, what: &str, from: &str) -> Vec<Cell> {
     vec![Cell::plain(profile), Cell::new(Style::Good, what), Cell::new(Style::Dim, from)]
 }
 
-pub(super) fn remarks(shown: &Shown, screen: Screen) -> String {
+pub(super) fn remarks(shown: &ImportView, screen: Screen) -> String {
     let mut out = String::new();
     for note in shown.notes.iter().take(SHOWN_MAX) {
         out.push_str(&remark(screen, (Style::Dim, "note:"), &format!("{}: {}", note.profile, note.reason), None));
@@ -256,7 +257,7 @@ pub(super) fn remarks(shown: &Shown, screen: Screen) -> String {
     out
 }
 
-pub(super) fn nothing(paths: &Paths, plan: &Plan, shown: &Shown) -> String {
+pub(super) fn nothing(paths: &Paths, plan: &Plan, shown: &ImportView) -> String {
     let mut out = remarks(shown, Screen::stdout());
     let file = config_file::shown(&paths.aws_config);
     let done =
@@ -265,7 +266,7 @@ pub(super) fn nothing(paths: &Paths, plan: &Plan, shown: &Shown) -> String {
     out
 }
 
-pub(super) fn finished(paths: &Paths, args: &ImportArgs, plan: &Plan, shown: &Shown, screen: Screen) -> String {
+pub(super) fn finished(paths: &Paths, args: &ImportArgs, plan: &Plan, shown: &ImportView, screen: Screen) -> String {
     let mut out = remarks(shown, screen);
     for ShownWarning { profile, message, hint } in &shown.warnings {
         out.push_str(&remark(screen, (Style::Warning, "!"), &format!("{profile}: {message}"), hint.as_deref()));

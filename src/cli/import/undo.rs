@@ -4,8 +4,8 @@
 //! so that at every moment each key is somewhere. What was changed since is looked for line by line; where a piece
 //! cannot be found nothing is done, and it is said what to do by hand.
 
-use super::journal::{Entry, Journal};
-use super::report::{Shown, Step};
+use super::journal::{ImportRecord, Journal};
+use super::report::{ImportProgress, ImportView};
 use crate::args::ImportArgs;
 use crate::config_file::{self, Edited};
 use crate::confirm;
@@ -55,8 +55,8 @@ pub(super) fn run(paths: &Paths, args: &ImportArgs) -> Result<(), Failure> {
         }
         output::print(&said)?;
     }
-    let mut result = Shown::default();
-    (result.step, result.diffs) = (Step::Plan, diffs);
+    let mut result = ImportView::default();
+    (result.step, result.diffs) = (ImportProgress::Plan, diffs);
     if args.dry_run {
         return if args.json { output::print_json(&result) } else { output::print("nothing was changed\n") };
     }
@@ -108,7 +108,7 @@ pub(super) fn run(paths: &Paths, args: &ImportArgs) -> Result<(), Failure> {
     for (number, _) in &entries {
         journal.forget(*number)?;
     }
-    result.step = Step::Undone;
+    result.step = ImportProgress::Undone;
     result.kept = kept;
     if args.json {
         return output::print_json(&result);
@@ -146,7 +146,7 @@ fn take_back(paths: &Paths, keys: &BTreeMap<String, String>) -> Result<BTreeMap<
 struct Files(Vec<(std::path::PathBuf, Zeroizing<Vec<u8>>, bool)>);
 
 impl Files {
-    fn read(entries: &[(u32, Entry)]) -> Result<Self, UserError> {
+    fn read(entries: &[(u32, ImportRecord)]) -> Result<Self, UserError> {
         let Some((_, oldest)) = entries.last() else { return Ok(Self(Vec::new())) };
         let read = |at: usize| {
             let file = &oldest.files[at];
@@ -160,7 +160,7 @@ impl Files {
     #[expect(clippy::type_complexity, reason = "two texts, and the pieces that are lost")]
     fn back(
         &self,
-        entries: &[(u32, Entry)],
+        entries: &[(u32, ImportRecord)],
         secret_of: &change::SecretOf<'_>,
     ) -> Result<(Vec<Zeroizing<Vec<u8>>>, Vec<(String, Change)>), UserError> {
         let no_secret = |identity: String| {
@@ -191,7 +191,7 @@ impl Files {
 }
 
 /// Names the keys that go back: those whose lines are not there.
-fn wanted(files: &Files, entries: &[(u32, Entry)]) -> BTreeMap<String, String> {
+fn wanted(files: &Files, entries: &[(u32, ImportRecord)]) -> BTreeMap<String, String> {
     let mut found = BTreeMap::new();
     for (at, (_, text, _)) in files.0.iter().enumerate() {
         let now = fingerprint(text);
@@ -210,7 +210,7 @@ fn wanted(files: &Files, entries: &[(u32, Entry)]) -> BTreeMap<String, String> {
 }
 
 /// Takes what was added out of config.toml; gives the names that stay, since they were changed or are in use.
-fn config_back(file: &Edited<'_>, entries: &[(u32, Entry)]) -> (String, Vec<String>) {
+fn config_back(file: &Edited<'_>, entries: &[(u32, ImportRecord)]) -> (String, Vec<String>) {
     let (mut text, mut kept) = (file.text.clone(), Vec::new());
     let first = file.part();
     for (_, entry) in entries {

@@ -35,7 +35,7 @@ const PAUSES: [u64; 20] = [4, 4, 5, 5, 8, 8, 10, 10, 10, 10, 10, 10, 10, 10, 10,
 
 /// What `--json` prints.
 #[derive(Serialize, JsonSchema)]
-pub(crate) struct Shown {
+pub(crate) struct AppliedView {
     /// The setup's name, and the role's in config.toml.
     setup: String,
     /// The identity in config.toml.
@@ -122,7 +122,7 @@ fn go(
     let Outcome::Applied(applied) = carrier.ask(&WorkerRequest::Apply(Box::new(asked)))? else {
         return Err(odd().into());
     };
-    let mut shown = Shown::new(&setup, *applied);
+    let mut shown = AppliedView::new(&setup, *applied);
     match &machine.edited {
         None => shown.config = Some(machine::config_text(&setup)),
         Some(edited) => {
@@ -295,7 +295,7 @@ fn here(
     file: &Edited<'_>,
     edited: &str,
     carrier: &mut SetupRunner,
-    shown: &mut Shown,
+    shown: &mut AppliedView,
 ) -> Result<(), UserError> {
     let made = |report: UserError| {
         UserError {
@@ -323,7 +323,7 @@ fn here(
 }
 
 /// Becomes the role: what is new may take AWS a while to know.
-fn prove(paths: &Paths, setup: &Setup, carrier: &mut SetupRunner, shown: &mut Shown) -> Result<(), UserError> {
+fn prove(paths: &Paths, setup: &Setup, carrier: &mut SetupRunner, shown: &mut AppliedView) -> Result<(), UserError> {
     let name = setup.name.as_str();
     let calls = || status::fetch(paths, Autostart::Yes).map_or(0, |status| status.counts.sts_calls);
     // A session of before says nothing of what AWS would say now.
@@ -359,7 +359,7 @@ fn prove(paths: &Paths, setup: &Setup, carrier: &mut SetupRunner, shown: &mut Sh
     Ok(())
 }
 
-impl Shown {
+impl AppliedView {
     fn new(setup: &Setup, applied: Applied) -> Self {
         Self {
             setup: setup.name.to_string(),

@@ -26,7 +26,7 @@ use std::fmt::Write;
 
 /// What `--json` prints.
 #[derive(Serialize, JsonSchema)]
-pub(crate) struct Shown {
+pub(crate) struct DestroyedView {
     /// The setup's name.
     setup: String,
     /// What was removed in the accounts, newest first.
@@ -108,7 +108,7 @@ fn go(paths: &Paths, args: &SetupChangeArgs, name: &Name, carrier: &mut SetupRun
     let here = here(paths, &local, &doomed, carrier)?;
     let Outcome::Destroyed(destroyed) = carrier.ask(&WorkerRequest::Destroy)? else { return Err(odd().into()) };
     if args.json {
-        output::print_json(&Shown::new(name, &looked, &doomed, &destroyed, here))?;
+        output::print_json(&DestroyedView::new(name, &looked, &doomed, &destroyed, here))?;
     } else {
         let calls = destroyed.calls;
         output::print(&format!(
@@ -212,7 +212,7 @@ fn here(
     Ok(done)
 }
 
-impl Shown {
+impl DestroyedView {
     fn new(
         name: &Name,
         looked: &ProfilesResolved,

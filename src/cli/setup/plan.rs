@@ -51,7 +51,7 @@ pub(super) fn run(paths: &Paths, args: &SetupPlanArgs) -> Result<(), Failure> {
     let seen = see(paths, args, &wish)?;
     let setup = &seen.setup;
     if args.json {
-        return output::print_json(&Shown::new(paths, &seen, profiles)?);
+        return output::print_json(&PlanView::new(paths, &seen, profiles)?);
     }
     let quote: fn(&str) -> String = quote::word;
     let template = match args.form {
@@ -73,7 +73,7 @@ pub(super) fn run(paths: &Paths, args: &SetupPlanArgs) -> Result<(), Failure> {
 }
 
 /// What is known of the setup and of the accounts.
-struct Seen {
+struct SetupPreview {
     setup: Setup,
     /// Whether the ExternalId is a stand-in for the one that `apply` will make.
     stand_in: bool,
@@ -81,7 +81,7 @@ struct Seen {
     looked: Option<ProfilesResolved>,
 }
 
-fn see(paths: &Paths, args: &SetupPlanArgs, wish: &SetupRequest) -> Result<Seen, UserError> {
+fn see(paths: &Paths, args: &SetupPlanArgs, wish: &SetupRequest) -> Result<SetupPreview, UserError> {
     let is_text = args.form == PlanForm::Calls;
     // A template or script is to be used as it is.
     let fresh = if wish.generate_external_id && !is_text { random_id()? } else { STAND_IN.to_owned() };
@@ -90,7 +90,12 @@ fn see(paths: &Paths, args: &SetupPlanArgs, wish: &SetupRequest) -> Result<Seen,
         let auth = account(auth, "auth-account")?;
         let workload = account(workload, "workload-account")?;
         let setup = wish.for_accounts(partition, auth, workload, Some(&fresh))?;
-        return Ok(Seen { setup, stand_in: wish.generate_external_id && is_text, findings: None, looked: None });
+        return Ok(SetupPreview {
+            setup,
+            stand_in: wish.generate_external_id && is_text,
+            findings: None,
+            looked: None,
+        });
     }
     let mut one_shot = SetupWorker::start()?;
     // After what can refuse: nobody types a password for nothing.
@@ -112,7 +117,7 @@ fn see(paths: &Paths, args: &SetupPlanArgs, wish: &SetupRequest) -> Result<Seen,
     let Outcome::Surveyed { findings } = one_shot.ask(&survey, &mut Quiet)? else {
         return Err(rolecall_ipc::client::odd_answer());
     };
-    Ok(Seen { setup, stand_in, findings: Some(findings), looked: Some(*looked) })
+    Ok(SetupPreview { setup, stand_in, findings: Some(findings), looked: Some(*looked) })
 }
 
 fn account(text: &str, flag: &str) -> Result<AccountId, UserError> {
@@ -147,7 +152,7 @@ impl Watcher for Quiet {
     }
 }
 
-fn text(paths: &Paths, seen: &Seen) -> Result<String, UserError> {
+fn text(paths: &Paths, seen: &SetupPreview) -> Result<String, UserError> {
     let setup = &seen.setup;
     let mut out = calls::render(setup);
     if let Some(findings) = &seen.findings {
@@ -221,7 +226,7 @@ fn found(finding: &Finding) -> String {
 }
 
 /// Says what a person should know before `apply`.
-fn remarks(paths: &Paths, seen: &Seen) -> Result<Vec<String>, UserError> {
+fn remarks(paths: &Paths, seen: &SetupPreview) -> Result<Vec<String>, UserError> {
     let setup = &seen.setup;
     let mut remarks = machine::remarks(paths, setup)?;
     let taken = |finding: &&Finding| matches!(finding.found, Found::Taken { .. });
@@ -283,7 +288,7 @@ impl Count {
 
 /// What `--json` prints.
 #[derive(Serialize, JsonSchema)]
-pub(crate) struct Shown {
+pub(crate) struct PlanView {
     /// The setup's name.
     setup: String,
     /// The authentication account.
@@ -365,8 +370,8 @@ struct ShownRemoval {
     what: String,
 }
 
-impl Shown {
-    fn new(paths: &Paths, seen: &Seen, profiles: Profiles<'_>) -> Result<Self, UserError> {
+impl PlanView {
+    fn new(paths: &Paths, seen: &SetupPreview, profiles: Profiles<'_>) -> Result<Self, UserError> {
         let setup = &seen.setup;
         let account = |side: Side| ShownAccount {
             account: setup.account(side).to_string(),

@@ -5,7 +5,7 @@
 
 /// What a key asks for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Key {
+pub(super) enum KeyPress {
     Leave,
     Suspend,
     Up,
@@ -26,27 +26,27 @@ pub(super) fn is_begun(bytes: &[u8]) -> bool {
 }
 
 /// Reads keys; what means nothing is passed over.
-pub(super) fn keys(bytes: &[u8]) -> Vec<Key> {
+pub(super) fn keys(bytes: &[u8]) -> Vec<KeyPress> {
     let mut found = Vec::new();
     let mut rest = bytes;
     while let Some((first, behind)) = rest.split_first() {
         rest = behind;
         let key = match first {
-            b'q' | b'Q' | &CTRL_C => Some(Key::Leave),
-            &CTRL_Z => Some(Key::Suspend),
-            b'k' => Some(Key::Up),
-            b'j' | b'\r' | b'\n' => Some(Key::Down),
-            b'b' => Some(Key::PageUp),
-            b' ' => Some(Key::PageDown),
-            b'g' => Some(Key::Top),
-            b'G' => Some(Key::Bottom),
+            b'q' | b'Q' | &CTRL_C => Some(KeyPress::Leave),
+            &CTRL_Z => Some(KeyPress::Suspend),
+            b'k' => Some(KeyPress::Up),
+            b'j' | b'\r' | b'\n' => Some(KeyPress::Down),
+            b'b' => Some(KeyPress::PageUp),
+            b' ' => Some(KeyPress::PageDown),
+            b'g' => Some(KeyPress::Top),
+            b'G' => Some(KeyPress::Bottom),
             &ESCAPE => match sequence(behind) {
                 Some((taken, key)) => {
                     rest = &behind[taken..];
                     key
                 }
                 // Nothing behind it: the key itself. Of a sequence that was cut off nothing is known.
-                None if behind.is_empty() => Some(Key::Leave),
+                None if behind.is_empty() => Some(KeyPress::Leave),
                 None => return found,
             },
             _ => None,
@@ -57,16 +57,16 @@ pub(super) fn keys(bytes: &[u8]) -> Vec<Key> {
 }
 
 /// Reads what stands behind an escape character: how long it is and what it means; `None` while it has no end.
-fn sequence(bytes: &[u8]) -> Option<(usize, Option<Key>)> {
+fn sequence(bytes: &[u8]) -> Option<(usize, Option<KeyPress>)> {
     match bytes.first()? {
         b'[' => {
             let end = 1 + bytes[1..].iter().position(|byte| (0x40..=0x7e).contains(byte))?;
             let key = match (&bytes[1..end], bytes[end]) {
                 (b"", last) => arrow(last),
-                (b"5", b'~') => Some(Key::PageUp),
-                (b"6", b'~') => Some(Key::PageDown),
-                (b"1" | b"7", b'~') => Some(Key::Top),
-                (b"4" | b"8", b'~') => Some(Key::Bottom),
+                (b"5", b'~') => Some(KeyPress::PageUp),
+                (b"6", b'~') => Some(KeyPress::PageDown),
+                (b"1" | b"7", b'~') => Some(KeyPress::Top),
+                (b"4" | b"8", b'~') => Some(KeyPress::Bottom),
                 _ => None,
             };
             Some((end + 1, key))
@@ -77,12 +77,12 @@ fn sequence(bytes: &[u8]) -> Option<(usize, Option<Key>)> {
     }
 }
 
-fn arrow(last: u8) -> Option<Key> {
+fn arrow(last: u8) -> Option<KeyPress> {
     match last {
-        b'A' => Some(Key::Up),
-        b'B' => Some(Key::Down),
-        b'H' => Some(Key::Top),
-        b'F' => Some(Key::Bottom),
+        b'A' => Some(KeyPress::Up),
+        b'B' => Some(KeyPress::Down),
+        b'H' => Some(KeyPress::Top),
+        b'F' => Some(KeyPress::Bottom),
         _ => None,
     }
 }
@@ -94,17 +94,17 @@ mod tests {
     #[test]
     fn keys_are_read_and_what_is_none_is_passed_over() {
         for (bytes, expected) in [
-            (&b"q"[..], &[Key::Leave][..]),
-            (b"\x03", &[Key::Leave]),
-            (b"\x1b", &[Key::Leave]),
-            (b"\x1b[A\x1b[Bjk", &[Key::Up, Key::Down, Key::Down, Key::Up]),
-            (b"\x1bOA\x1bOB", &[Key::Up, Key::Down]),
-            (b"\x1b[5~\x1b[6~ b", &[Key::PageUp, Key::PageDown, Key::PageDown, Key::PageUp]),
-            (b"\x1b[H\x1b[4~gG", &[Key::Top, Key::Bottom, Key::Top, Key::Bottom]),
+            (&b"q"[..], &[KeyPress::Leave][..]),
+            (b"\x03", &[KeyPress::Leave]),
+            (b"\x1b", &[KeyPress::Leave]),
+            (b"\x1b[A\x1b[Bjk", &[KeyPress::Up, KeyPress::Down, KeyPress::Down, KeyPress::Up]),
+            (b"\x1bOA\x1bOB", &[KeyPress::Up, KeyPress::Down]),
+            (b"\x1b[5~\x1b[6~ b", &[KeyPress::PageUp, KeyPress::PageDown, KeyPress::PageDown, KeyPress::PageUp]),
+            (b"\x1b[H\x1b[4~gG", &[KeyPress::Top, KeyPress::Bottom, KeyPress::Top, KeyPress::Bottom]),
             (b"\x1b[1;5Ax\x1b[200~", &[]),
             (b"\x1bq", &[]),
             (b"\x1b[", &[]),
-            (b"\xffz\x1a", &[Key::Suspend]),
+            (b"\xffz\x1a", &[KeyPress::Suspend]),
         ] {
             assert_eq!(keys(bytes), expected, "{bytes:?}");
         }

@@ -12,7 +12,7 @@ fn render(status: &Status, screen: Screen) -> String {
 }
 
 fn render_with(problems: Problems, status: &Status, screen: Screen) -> String {
-    let seen = StatusInput { problems, state: State::Agent(Box::new(status.clone())) };
+    let seen = StatusInput { problems, state: StatusSource::Agent(Box::new(status.clone())) };
     line::paint(&lines(&seen, screen), screen)
 }
 
@@ -240,7 +240,7 @@ fn no_agent_shows_the_names_that_are_configured() {
     let draw = |identities, roles| {
         let configured =
             WithoutAgent { agent: None, config: "/c".into(), world: None, warnings: Vec::new(), identities, roles };
-        let seen = StatusInput { problems: Problems::default(), state: State::NoAgent(configured) };
+        let seen = StatusInput { problems: Problems::default(), state: StatusSource::NoAgent(configured) };
         line::paint(&lines(&seen, Screen::default()), Screen::default())
     };
     assert_eq!(

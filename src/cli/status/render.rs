@@ -4,7 +4,7 @@
 //! stands first and what they seldom need last.
 
 use super::tree::{self, base_name};
-use super::{State, StatusInput, WithoutAgent};
+use super::{StatusInput, StatusSource, WithoutAgent};
 use crate::config_file::Problems;
 use crate::line::Line;
 use crate::output::{Screen, Style, labelled, remark_lines, span};
@@ -24,7 +24,7 @@ const FACTS_AT: usize = 8;
 pub(super) fn lines(seen: &StatusInput, screen: Screen) -> Vec<Line> {
     let mut page = Page { screen, lines: Vec::new() };
     match &seen.state {
-        State::Agent(status) => {
+        StatusSource::Agent(status) => {
             page.questions(&status.questions, status.agent.now);
             page.problems(&seen.problems);
             page.warnings(&status.warnings, &seen.problems);
@@ -39,7 +39,7 @@ pub(super) fn lines(seen: &StatusInput, screen: Screen) -> Vec<Line> {
             page.sockets(&status.sockets, status.agent.now);
             page.agent(status);
         }
-        State::NoAgent(WithoutAgent { config, world, warnings, identities, roles, .. }) => {
+        StatusSource::NoAgent(WithoutAgent { config, world, warnings, identities, roles, .. }) => {
             page.problems(&seen.problems);
             page.warnings(warnings, &seen.problems);
             page.block(tree::lines(identities, roles, None, warnings, screen));

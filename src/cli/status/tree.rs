@@ -77,7 +77,7 @@ pub(crate) fn base_name(path: &str) -> &str {
 
 /// How much of a session is left: the bar, and the number that says it.
 #[derive(Default)]
-struct State {
+struct TimeLeft {
     /// In seconds: left, and its whole life.
     bar: Option<(u64, u64)>,
     style: Style,
@@ -85,7 +85,7 @@ struct State {
     text: [String; 2],
 }
 
-impl State {
+impl TimeLeft {
     fn new(style: Style, text: &str, short: &str) -> Self {
         Self { bar: None, style, text: [text.to_owned(), short.to_owned()] }
     }
@@ -109,7 +109,7 @@ struct Row<'a> {
     name: (Style, String),
     /// What it is: whole, and the part that tells most.
     what: [String; 2],
-    state: State,
+    state: TimeLeft,
     /// Who, and what comes behind it.
     usage: (Style, String, String),
     error: Option<&'a UserError>,
@@ -287,10 +287,10 @@ impl<'a> Walk<'a> {
         let mfa = if identity.mfa_serial.is_some() { ", MFA" } else { "" };
         // Silence where there is nothing to say: only an identity with MFA has a session worth waiting for.
         let state = match &identity.session {
-            Some(session) => State::of(session),
-            None if identity.error.is_some() => State::new(Style::Bad, "failed", "failed"),
-            None if !mfa.is_empty() && self.now.is_some() => State::new(Style::Dim, "no MFA session", "none"),
-            None => State::default(),
+            Some(session) => TimeLeft::of(session),
+            None if identity.error.is_some() => TimeLeft::new(Style::Bad, "failed", "failed"),
+            None if !mfa.is_empty() && self.now.is_some() => TimeLeft::new(Style::Dim, "no MFA session", "none"),
+            None => TimeLeft::default(),
         };
         let kind = printable(&identity.kind, TEXT_MAX);
         self.rows.push(Row {
@@ -316,10 +316,10 @@ impl<'a> Walk<'a> {
 
     fn role(&mut self, role: &'a RoleStatus, branch: String) {
         let state = match (&role.session, self.now) {
-            (Some(session), _) => State::of(session),
-            (None, Some(_)) if role.error.is_some() => State::new(Style::Bad, "failed", "failed"),
-            (None, Some(_)) => State::new(Style::Dim, "no session", "none"),
-            (None, None) => State::default(),
+            (Some(session), _) => TimeLeft::of(session),
+            (None, Some(_)) if role.error.is_some() => TimeLeft::new(Style::Bad, "failed", "failed"),
+            (None, Some(_)) => TimeLeft::new(Style::Dim, "no session", "none"),
+            (None, None) => TimeLeft::default(),
         };
         let (_, name) = account_and_name(&role.role_arn);
         let style =

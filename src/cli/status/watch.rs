@@ -4,7 +4,7 @@
 //! anything: it starts no agent, keeps none from its idle lock, and rests longer where looking takes long. The terminal is
 //! given back however this ends.
 
-use super::keys::{self, Key};
+use super::keys::{self, KeyPress};
 use super::signals::{self, Signals};
 use super::{StatusInput, render};
 use crate::line::Line;
@@ -140,9 +140,9 @@ fn watch(
             Came::Keys(keys) => {
                 for key in keys {
                     match key {
-                        Key::Leave => return Ok(None),
+                        KeyPress::Leave => return Ok(None),
                         // Who was started together with this is suspended as well, as the terminal would have done.
-                        Key::Suspend => drop(rustix::process::kill_current_process_group(Signal::TSTP)),
+                        KeyPress::Suspend => drop(rustix::process::kill_current_process_group(Signal::TSTP)),
                         key => view.scroll(key),
                     }
                 }
@@ -153,7 +153,7 @@ fn watch(
 
 enum Came {
     Nothing,
-    Keys(Vec<Key>),
+    Keys(Vec<KeyPress>),
     /// The terminal was closed.
     End,
 }
@@ -261,16 +261,16 @@ impl View {
         self.lines = None;
     }
 
-    fn scroll(&mut self, key: Key) {
+    fn scroll(&mut self, key: KeyPress) {
         let page = self.page.saturating_sub(1).max(1);
         self.top = match key {
-            Key::Up => self.top.saturating_sub(1),
-            Key::Down => self.top.saturating_add(1),
-            Key::PageUp => self.top.saturating_sub(page),
-            Key::PageDown => self.top.saturating_add(page),
-            Key::Top => 0,
-            Key::Bottom => usize::MAX,
-            Key::Leave | Key::Suspend => self.top,
+            KeyPress::Up => self.top.saturating_sub(1),
+            KeyPress::Down => self.top.saturating_add(1),
+            KeyPress::PageUp => self.top.saturating_sub(page),
+            KeyPress::PageDown => self.top.saturating_add(page),
+            KeyPress::Top => 0,
+            KeyPress::Bottom => usize::MAX,
+            KeyPress::Leave | KeyPress::Suspend => self.top,
         };
     }
 

@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::config_file::Problems;
-use crate::status::State;
+use crate::status::StatusSource;
 use crate::status::render::tests::example;
 use ratatui::layout::Rect;
 
@@ -10,7 +10,7 @@ const SCREEN: Screen = Screen { colour: false, unicode: true, width: None };
 
 fn view() -> View {
     let mut view = View::default();
-    view.take(Ok(StatusInput { problems: Problems::default(), state: State::Agent(Box::new(example())) }));
+    view.take(Ok(StatusInput { problems: Problems::default(), state: StatusSource::Agent(Box::new(example())) }));
     view
 }
 
@@ -39,22 +39,22 @@ fn scrolling_ends_where_the_lines_end() {
     let mut view = view();
     let first = drawn(&mut view, 100, 6);
     assert_eq!(first[5], "lines 1 to 5 of 12, q leaves, ↑ ↓ PgUp PgDn scroll");
-    view.scroll(Key::Down);
+    view.scroll(KeyPress::Down);
     assert_eq!(drawn(&mut view, 100, 6)[0], first[1]);
-    view.scroll(Key::PageDown);
+    view.scroll(KeyPress::PageDown);
     drawn(&mut view, 100, 6);
     assert_eq!(view.top, 5);
-    for key in [Key::Bottom, Key::PageDown, Key::Down] {
+    for key in [KeyPress::Bottom, KeyPress::PageDown, KeyPress::Down] {
         view.scroll(key);
         assert!(drawn(&mut view, 100, 6)[4].starts_with("served"), "{key:?}");
     }
-    view.scroll(Key::PageUp);
+    view.scroll(KeyPress::PageUp);
     drawn(&mut view, 100, 6);
     assert_eq!(view.top, 3);
-    view.scroll(Key::Up);
-    view.scroll(Key::Top);
+    view.scroll(KeyPress::Up);
+    view.scroll(KeyPress::Top);
     assert_eq!(drawn(&mut view, 100, 6), first);
-    view.scroll(Key::Bottom);
+    view.scroll(KeyPress::Bottom);
     drawn(&mut view, 100, 6);
     assert!(drawn(&mut view, 100, 30)[0].starts_with("auth"), "a window that grew shows it from the start");
 }

@@ -68,7 +68,7 @@ pub struct Exposed {
 
 /// Where a path leads.
 #[derive(Debug)]
-pub struct Place {
+pub struct ResolvedPath {
     /// The path without symlinks.
     pub path: PathBuf,
     /// What is there; `None` if nothing is.
@@ -79,16 +79,16 @@ pub struct Place {
 ///
 /// Missing directories are accepted: whoever creates them checks them again. The entry itself is not checked; see
 /// [`OwnershipFlaw::of`].
-pub fn resolve(path: &Path) -> Result<Place, Exposed> {
+pub fn resolve(path: &Path) -> Result<ResolvedPath, Exposed> {
     walk(path, true)
 }
 
 /// Does the same, but does not follow a symlink in the last place.
-pub fn resolve_parents(path: &Path) -> Result<Place, Exposed> {
+pub fn resolve_parents(path: &Path) -> Result<ResolvedPath, Exposed> {
     walk(path, false)
 }
 
-fn walk(path: &Path, follow_last: bool) -> Result<Place, Exposed> {
+fn walk(path: &Path, follow_last: bool) -> Result<ResolvedPath, Exposed> {
     let path = std::path::absolute(path).map_err(|error| unseen(path, &error))?;
     let mut pending = Vec::new();
     push_steps(&mut pending, &path);
@@ -110,7 +110,7 @@ fn walk(path: &Path, follow_last: bool) -> Result<Place, Exposed> {
         check_directory(&at, &directory, entry.as_ref().map(|entry| (&*next, entry)))?;
         let Some(entry) = entry else {
             pending.push(step);
-            return Ok(Place { path: pending.iter().rev().fold(at, |path, step| path.join(step)), meta: None });
+            return Ok(ResolvedPath { path: pending.iter().rev().fold(at, |path, step| path.join(step)), meta: None });
         };
         if entry.is_symlink() && (follow_last || !pending.is_empty()) {
             links += 1;
@@ -124,7 +124,7 @@ fn walk(path: &Path, follow_last: bool) -> Result<Place, Exposed> {
         }
         (at, directory) = (next, entry);
     }
-    Ok(Place { path: at, meta: Some(directory) })
+    Ok(ResolvedPath { path: at, meta: Some(directory) })
 }
 
 /// Puts the steps of a path on the stack, the first on top.

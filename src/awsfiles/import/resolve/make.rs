@@ -2,7 +2,7 @@
 
 use super::super::profile::Profile;
 use super::super::{NewIdentity, NewRole, Origin};
-use super::{Known, Outcome, Resolver, SHOWN, is_as};
+use super::{Outcome, ResolvedProfile, Resolver, SHOWN, is_as};
 use rolecall_core::config::schema_types::RoleSection;
 use rolecall_core::domain::arn::RoleArn;
 use rolecall_core::domain::catalogue::{Identity, IdentityKind, MAX_CHAIN};
@@ -62,7 +62,7 @@ impl<'s, 'a> Resolver<'_, 's, 'a> {
         self.remark(profile);
         let (name, is_there) = self.role_name(&role)?;
         self.plan.roles.push(NewRole { name: name.clone(), is_there, ..role });
-        Ok(Known { name, roles: source.roles + 1 })
+        Ok(ResolvedProfile { name, roles: source.roles + 1 })
     }
 
     /// Gives a role its name: that of the configuration's role that is the same, or one that nobody has.
@@ -93,12 +93,12 @@ impl<'s, 'a> Resolver<'_, 's, 'a> {
             _ => return Err(format!("credential_source `{}` is none that AWS knows", printable(word, SHOWN))),
         };
         if let Some(name) = self.machines.get(kind) {
-            return Ok(Known { name: name.clone(), roles: 0 });
+            return Ok(ResolvedProfile { name: name.clone(), roles: 0 });
         }
         let there = self.scene.catalogue.identities.values().filter(|identity| identity.kind.as_str() == kind);
         if let Some(name) = there.map(|identity| &identity.name).min() {
             self.machines.insert(kind, name.clone());
-            return Ok(Known { name: name.clone(), roles: 0 });
+            return Ok(ResolvedProfile { name: name.clone(), roles: 0 });
         }
         let name = self.give_name(kind)?;
         self.machines.insert(kind, name.clone());
@@ -110,7 +110,7 @@ impl<'s, 'a> Resolver<'_, 's, 'a> {
             mfa_serial: None,
             is_there: false,
         });
-        Ok(Known { name, roles: 0 })
+        Ok(ResolvedProfile { name, roles: 0 })
     }
 
     pub(super) fn identity_named(&mut self, profile: &Profile<'s, 'a>, origin: Origin, wish: Option<&str>) -> Outcome {
@@ -124,7 +124,7 @@ impl<'s, 'a> Resolver<'_, 's, 'a> {
                             "`{name}` has another secret for the same aws_access_key_id: one is wrong"
                         ));
                     }
-                    return Ok(Known { name: name.clone(), roles: 0 });
+                    return Ok(ResolvedProfile { name: name.clone(), roles: 0 });
                 }
                 let name = match self.scene.stored.get(&key.id) {
                     Some(name) => {
@@ -163,7 +163,7 @@ impl<'s, 'a> Resolver<'_, 's, 'a> {
             mfa_serial,
             is_there,
         });
-        Ok(Known { name, roles: 0 })
+        Ok(ResolvedProfile { name, roles: 0 })
     }
 
     /// Tells whether the configuration has an IAM user of this name without a key in the vault; takes the name.
@@ -184,7 +184,7 @@ impl<'s, 'a> Resolver<'_, 's, 'a> {
         let shown = printable(entry, SHOWN);
         let id = (tool, entry.to_owned());
         if let Some(name) = self.adopted.get(&id) {
-            return Ok(Known { name: name.clone(), roles: 0 });
+            return Ok(ResolvedProfile { name: name.clone(), roles: 0 });
         }
         if !self.scene.entries.contains(&id) {
             return Err(format!("the keyring has no entry `{shown}` of {}", tool.as_str()));
@@ -218,7 +218,7 @@ impl<'s, 'a> Resolver<'_, 's, 'a> {
             mfa_serial,
             is_there,
         });
-        Ok(Known { name, roles: 0 })
+        Ok(ResolvedProfile { name, roles: 0 })
     }
 
     /// Returns why a profile is not taken over if its source is not. The first profile of a chain that fails is named.

@@ -82,7 +82,8 @@ impl LinkKind {
 /// Whether a link holds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
-pub enum State {
+#[schemars(rename = "State")]
+pub enum LinkState {
     /// It does not.
     Broken,
     /// It does, as was seen.
@@ -100,14 +101,14 @@ pub struct Link {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub of: Option<String>,
     /// Whether it holds.
-    pub state: State,
+    pub state: LinkState,
     /// What was seen, in one line.
     pub text: String,
 }
 
 impl Link {
     /// Makes a link of no role in particular.
-    pub fn new(kind: LinkKind, state: State, text: impl Into<String>) -> Self {
+    pub fn new(kind: LinkKind, state: LinkState, text: impl Into<String>) -> Self {
         Self { kind, of: None, state, text: text.into() }
     }
 
@@ -331,7 +332,7 @@ impl Finding {
 /// Gives the class of the whole: that of the first link that does not hold, in the order of the chain; nothing where all
 /// do.
 pub fn verdict(links: &[Link], findings: &[Finding]) -> Option<Kind> {
-    let fails = |link: &&Link| link.state != State::Holds;
+    let fails = |link: &&Link| link.state != LinkState::Holds;
     let first = links.iter().find(fails);
     let of_first = first.and_then(|link| findings.iter().find(|f| f.link == link.kind && f.of == link.of));
     // What is not proven is no success, whoever is to blame.

@@ -244,17 +244,17 @@ fn a_clock_is_off_beyond_what_aws_takes() {
 
 #[test]
 fn the_verdict_is_that_of_the_first_link_that_does_not_hold() {
-    let holds = |kind| Link::new(kind, State::Holds, "");
+    let holds = |kind| Link::new(kind, LinkState::Holds, "");
     assert_eq!(verdict(&[holds(LinkKind::Config), holds(LinkKind::Result)], &[]), None);
     let locked = Finding::new(Cause::VaultLocked, LinkKind::Vault, Certainty::Certain, "").kind(Kind::Locked);
     let refused = Finding::new(Cause::Other, LinkKind::Trust, Certainty::Certain, "");
     let links = [
         holds(LinkKind::Config),
-        Link::new(LinkKind::Vault, State::Broken, ""),
-        Link::new(LinkKind::Trust, State::Broken, ""),
+        Link::new(LinkKind::Vault, LinkState::Broken, ""),
+        Link::new(LinkKind::Trust, LinkState::Broken, ""),
     ];
     assert_eq!(verdict(&links, &[refused, locked]), Some(Kind::Locked));
-    let unproven = [Link::new(LinkKind::Trust, State::Unproven, "")];
+    let unproven = [Link::new(LinkKind::Trust, LinkState::Unproven, "")];
     assert_eq!(verdict(&unproven, &[]), Some(Kind::Failed), "what is not proven is no success");
 }
 
