@@ -13,7 +13,6 @@ pub mod diff;
 pub mod document;
 pub mod entry;
 pub mod file_io;
-pub mod fingerprint;
 pub mod import;
 pub mod inventory;
 pub mod managed_block;

@@ -35,7 +35,6 @@ mod env;
 mod environment;
 mod exec;
 mod identity;
-mod imds;
 mod import;
 mod init;
 mod json;
@@ -152,7 +151,7 @@ fn dispatch(command: Command) -> Result<(), Failure> {
         Command::Exec(args) => exec::exec(&paths()?, &args),
         Command::Get(args) => Ok(print_session(&client::get(&paths()?, &args.name, Context::from_env())?)?),
         Command::Identity(command) => identity::run(&paths()?, &command),
-        Command::Imds(args) => imds::run(&paths()?, &args),
+        Command::Imds(args) => exec::imds(&paths()?, &args),
         Command::Import(args) => import::run(&paths()?, &args),
         Command::Init(args) => match args.shell {
             Some(shell) => shells::init(shell),

@@ -18,11 +18,7 @@ use rolecall_platform::paths::Paths;
 use schemars::JsonSchema;
 use serde::Serialize;
 use std::collections::BTreeMap;
-use std::io::{self, Read};
 use std::path::Path;
-
-/// AWS takes 2048 characters of session policy; white space that is taken out may be as much again, many times.
-const POLICY_FILE_MAX: u64 = 64 * 1024;
 
 /// Does what was typed.
 pub(super) fn run(paths: &Paths, command: &RoleCommand) -> Result<(), Failure> {
@@ -88,7 +84,7 @@ fn section(flags: &RoleFlags) -> Result<RoleSection, UserError> {
         source_identity: flags.source_identity.clone(),
         session_tags,
         transitive_tag_keys: flags.transitive_tag_keys.clone(),
-        policy: flags.policy.as_deref().map(policy).transpose()?,
+        policy: flags.policy.as_deref().map(named_file::session_policy).transpose()?,
         policy_arns: flags.policy_arns.clone(),
         region: flags.region.clone(),
         mfa: flags.mfa.clone(),
@@ -99,25 +95,6 @@ fn section(flags: &RoleFlags) -> Result<RoleSection, UserError> {
         color: flags.color.clone(),
         tags: flags.tags.clone(),
     })
-}
-
-/// Takes a policy as it is typed, or reads it from `file://PATH` as the AWS CLI does.
-fn policy(typed: &str) -> Result<String, UserError> {
-    let Some(path) = typed.strip_prefix("file://") else { return Ok(typed.to_owned()) };
-    let shown = config_file::shown(Path::new(path));
-    let mut text = String::new();
-    let refuse = |e: &io::Error| {
-        UserError::new(Kind::Failed, format!("cannot read the policy {shown}: {e}")).hint("give `--policy file://PATH`")
-    };
-    let file = named_file::open(Path::new(path), refuse)?;
-    file.take(POLICY_FILE_MAX + 1).read_to_string(&mut text).map_err(|e| refuse(&e))?;
-    if text.len() as u64 > POLICY_FILE_MAX {
-        return Err(UserError::new(Kind::Usage, format!("the policy {shown} is longer than 64 KiB"))
-            .hint("AWS takes 2048 characters; use `--policy-arn` for a larger one"));
-    }
-    // AWS counts white space. What is no JSON stays as it is, to be refused with the reason.
-    let compact = serde_json::from_str::<serde_json::Value>(&text).map(|value| value.to_string());
-    Ok(compact.unwrap_or(text))
 }
 
 fn remove(paths: &Paths, name: &str) -> Result<(), Failure> {

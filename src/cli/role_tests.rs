@@ -62,11 +62,11 @@ fn a_policy_file_is_read_and_pressed() {
     let path = dir.path().join("policy.json");
     write_atomically(&path, "{\n  \"Version\": \"2012-10-17\",\n  \"Statement\": []\n}\n".as_bytes()).expect("written");
     let typed = format!("file://{}", path.display());
-    assert_eq!(policy(&typed).expect("read"), r#"{"Statement":[],"Version":"2012-10-17"}"#);
-    assert_eq!(policy("{ }").expect("as typed"), "{ }");
-    assert!(policy("file:///no/such/file").expect_err("missing").message.contains("/no/such/file"));
+    assert_eq!(named_file::session_policy(&typed).expect("read"), r#"{"Statement":[],"Version":"2012-10-17"}"#);
+    assert_eq!(named_file::session_policy("{ }").expect("as typed"), "{ }");
+    assert!(named_file::session_policy("file:///no/such/file").expect_err("missing").message.contains("/no/such/file"));
     write_atomically(&path, "x".repeat(70_000).as_bytes()).expect("written");
-    assert!(policy(&typed).expect_err("long").message.contains("64 KiB"));
+    assert!(named_file::session_policy(&typed).expect_err("long").message.contains("64 KiB"));
 }
 
 #[test]

@@ -1,21 +1,21 @@
-//! `exec` and `shell`: a program in a role, with credentials that refresh themselves.
+//! `exec`, `shell` and `imds`: programs in a role, with credentials that refresh themselves.
 //!
-//! It asks the agent for an endpoint, makes the program's environment and becomes the program. So nothing of rolecall is
-//! left running, and the endpoint's owner, which the agent holds on to, is the program itself. Which variables, is for
-//! `variables`; which file, for `program`.
+//! `imds` prints the address of an endpoint for programs that others start. `exec` and `shell` make the environment of a
+//! program and become it, so that nothing of rolecall is left running, and the agent sees the program itself as the owner of
+//! the endpoint. `variables` decides on the environment, `program` finds the file.
 
 mod program;
 pub(super) mod variables;
 
-use super::args::{ExecArgs, SubshellArgs, WayArgs};
+use super::args::{ExecArgs, ImdsArgs, SubshellArgs, WayArgs};
+use super::config_file;
 use super::environment::var;
-use super::output::{Failure, complain_text};
+use super::output::{self, Failure, complain_text};
 use super::shells::BACK;
-use super::{config_file, imds};
 use program::Program;
 use rolecall_awsfiles::default_profile::{DefaultProfile, standing};
 use rolecall_awsfiles::file_io;
-use rolecall_core::domain::error::{Kind, UserError};
+use rolecall_core::domain::error::{Kind, UserError, printable};
 use rolecall_core::domain::names::Name;
 use rolecall_ipc::client;
 use rolecall_ipc::protocol::message::{Context, EndpointForm, EndpointOwner};
@@ -26,11 +26,16 @@ use std::ffi::{OsStr, OsString};
 use std::fs;
 use std::io::{self, IsTerminal};
 use std::path::Path;
+use std::thread;
+use std::time::Duration;
 use variables::{Change, CredentialRoute, ROLE, Role};
 use zeroize::Zeroizing;
 
 /// The shell of somebody who has not said which.
 const SHELL: &str = "/bin/sh";
+
+/// How often `imds` checks that the agent still runs.
+const LOOK_AGAIN: Duration = Duration::from_secs(2);
 
 /// Becomes a command.
 pub(super) fn exec(paths: &Paths, args: &ExecArgs) -> Result<(), Failure> {
@@ -41,7 +46,7 @@ pub(super) fn exec(paths: &Paths, args: &ExecArgs) -> Result<(), Failure> {
     let instead = format!("rolecall exec --static {} -- CMD", args.name);
     let changes = of_a_program(paths, &args.name, args.way, &instead)?;
     if args.way.imds {
-        complain_text(&imds::warning(&args.name));
+        complain_text(&imds_warning(&args.name));
     }
     Err(program.run(rest, &changes).tell(&args.name))
 }
@@ -54,13 +59,53 @@ pub(super) fn shell(paths: &Paths, args: &SubshellArgs) -> Result<(), Failure> {
     let instead = format!("rolecall shell --static {}", args.name);
     let changes = of_a_program(paths, &args.name, args.way, &instead)?;
     if args.way.imds {
-        complain_text(&imds::warning(&args.name));
+        complain_text(&imds_warning(&args.name));
     }
     // On success nothing is written to stderr that a program could take for a failure; a person wants to know.
     if io::stdin().is_terminal() && io::stderr().is_terminal() {
         complain_text(&where_one_is(&args.name, outer.as_ref().map(Name::as_str)));
     }
     Err(program.called_by_its_name().run(&[], &changes).tell(&args.name))
+}
+
+/// Serves a role as an instance metadata service until this process is interrupted.
+pub(super) fn imds(paths: &Paths, args: &ImdsArgs) -> Result<(), Failure> {
+    let (url, _, region) = client::endpoint(paths, &args.name, EndpointForm::Imds, EndpointOwner::Caller, args.port)?;
+    complain_text(&imds_warning(&args.name));
+    output::print(&imds_text(&args.name, url.trim_end_matches('/'), region.as_deref()))?;
+    let mut was_there = true;
+    loop {
+        thread::sleep(LOOK_AGAIN);
+        // One that a person has stopped is not started again behind their back.
+        let is_there = matches!(client::connect_running(paths), Ok(Some(_)));
+        if was_there && !is_there {
+            complain_text(
+                "rolecall: the agent has ended, and nothing is served\nhint: run `rolecall agent start`; then this goes on\n",
+            );
+        }
+        was_there = is_there;
+    }
+}
+
+/// Says what the protocol of instance metadata lacks.
+fn imds_warning(name: &str) -> String {
+    let name = printable(name, 128);
+    format!(
+        "rolecall: {name}: a metadata service knows no secret: every program of yours that finds its port is served\n\
+         hint: `rolecall exec {name} -- CMD` has a token; use this only for tools that know nothing else\n"
+    )
+}
+
+fn imds_text(name: &str, url: &str, region: Option<&str>) -> String {
+    let region = region.map(|region| format!("export AWS_REGION={region} AWS_DEFAULT_REGION={region}\n"));
+    format!(
+        "# {name} is served at {url} until this command ends. For the tools in another shell:\n\
+         unset AWS_PROFILE AWS_DEFAULT_PROFILE AWS_ACCESS_KEY_ID AWS_SECRET_ACCESS_KEY AWS_SESSION_TOKEN\n\
+         unset AWS_CONTAINER_CREDENTIALS_FULL_URI AWS_CONTAINER_CREDENTIALS_RELATIVE_URI AWS_WEB_IDENTITY_TOKEN_FILE\n\
+         unset AWS_EC2_METADATA_DISABLED\n\
+         export AWS_EC2_METADATA_SERVICE_ENDPOINT={url} AWS_METADATA_ENDPOINT={url} AWS_EC2_METADATA_V1_DISABLED=true\n{}",
+        region.unwrap_or_default()
+    )
 }
 
 /// Gives the role that this shell is in, as far as its environment says so.

@@ -1,19 +1,11 @@
 //! The flags of `setup` as a request, with the policy files that they name.
 
 use crate::args::{SetupService, SetupTrust, WishArgs};
-use crate::config_file::shown;
+use crate::named_file;
 use rolecall_core::config::parse_duration;
 use rolecall_core::domain::error::{Kind, UserError, printable};
 use rolecall_core::setup::request::{SetupFlags, SetupRequest};
 use rolecall_core::setup::{Device, Service, Trust};
-use rolecall_platform::reach;
-use rustix::fs::{Mode, OFlags};
-use std::fs::File;
-use std::io::Read;
-use std::path::Path;
-
-/// IAM counts 10240 characters; white space that is taken out may be as much again, many times.
-const POLICY_FILE_MAX: u64 = 256 * 1024;
 
 /// Returns the request that the flags describe; reads the policy files.
 pub(super) fn from_args(args: &WishArgs) -> Result<SetupRequest, UserError> {
@@ -23,7 +15,8 @@ pub(super) fn from_args(args: &WishArgs) -> Result<SetupRequest, UserError> {
                 .hint("give it as `--max-session-duration 4h`")
         })
     });
-    let files = args.policy_files.iter().map(|path| Ok((path.to_string_lossy().into_owned(), policy_file(path)?)));
+    let files =
+        args.policy_files.iter().map(|path| Ok((path.to_string_lossy().into_owned(), named_file::iam_policy(path)?)));
     SetupRequest::new(SetupFlags {
         name: args.name.clone(),
         identity: args.identity.clone(),
@@ -57,28 +50,5 @@ pub(super) fn from_args(args: &WishArgs) -> Result<SetupRequest, UserError> {
         attach: args.attach_policies.clone(),
         path: args.path.clone(),
         tags: args.tags.clone(),
-    })
-}
-
-fn policy_file(path: &Path) -> Result<String, UserError> {
-    let hint = "give `--policy-file` a file with an IAM policy as JSON";
-    let refuse = |why: String| UserError::new(Kind::Usage, format!("{}: {why}", shown(path))).hint(hint);
-    reach::ensure_answers(path)?;
-    // Without waiting: a pipe that nobody writes to would hold the command for ever.
-    let flags = OFlags::RDONLY | OFlags::NONBLOCK | OFlags::CLOEXEC;
-    let file = rustix::fs::open(path, flags, Mode::empty());
-    let file = File::from(file.map_err(|e| refuse(format!("it cannot be read: {}", std::io::Error::from(e))))?);
-    if !file.metadata().is_ok_and(|about| about.is_file()) {
-        return Err(refuse("it is no regular file".to_owned()));
-    }
-    let mut bytes = Vec::new();
-    let read = file.take(POLICY_FILE_MAX + 1).read_to_end(&mut bytes);
-    read.map_err(|e| refuse(format!("it cannot be read: {e}")))?;
-    if bytes.len() as u64 > POLICY_FILE_MAX {
-        return Err(refuse("it is longer than 256 KiB, and IAM takes 10240 characters".to_owned()));
-    }
-    String::from_utf8(bytes).map_err(|e| {
-        let line = e.as_bytes()[..e.utf8_error().valid_up_to()].split(|b| *b == b'\n').count();
-        refuse(format!("line {line}: it is not UTF-8"))
     })
 }
