@@ -7,7 +7,6 @@ use super::Sts;
 use crate::aws::clients::{in_time, secrets};
 use crate::aws::errors::{self, Call, MalformedResponse};
 use crate::aws::failure::{Class, Failure};
-use crate::aws::response_interceptor::ResponseInterceptor;
 use crate::s3;
 use async_trait::async_trait;
 use aws_sdk_sts::operation::RequestId;
@@ -39,7 +38,7 @@ impl Sts {
         let reached = self.clients.reach(aws, region).await.inspect_err(|_| note(TimeDelta::zero(), None))?;
         let secrets = secrets(signer, None);
         let asked = reached.asked(Call::CallerIdentity, signer, &secrets);
-        let probe = ResponseInterceptor::new(Arc::clone(self.clients.clock()));
+        let probe = self.probe();
         let sent = reached
             .client
             .get_caller_identity()
@@ -69,7 +68,12 @@ impl Sts {
     }
 }
 
-fn identity(account: Option<String>, arn: Option<String>, user_id: Option<String>) -> Option<CallerIdentity> {
+/// Returns the identity that an answer names, if the answer is complete and plausible.
+pub(super) fn identity(
+    account: Option<String>,
+    arn: Option<String>,
+    user_id: Option<String>,
+) -> Option<CallerIdentity> {
     let sane = |text: Option<String>| text.filter(|t| !t.is_empty() && t.len() <= 2048 && super::answer::visible(t));
     let account = AccountId::new(&account?).ok()?;
     let (arn, user_id) = (sane(arn)?, sane(user_id)?);

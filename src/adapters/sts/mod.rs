@@ -7,7 +7,6 @@ mod answer;
 mod diagnostics;
 #[cfg(fuzzing)]
 pub mod fuzzing;
-pub(super) mod web_identity;
 
 use super::aws::clients::{Clients, credentials, in_time, secrets};
 use super::aws::endpoint::Endpoint;
@@ -25,7 +24,7 @@ use aws_sdk_sts::config::{Builder, Config, IdentityCache};
 use aws_sdk_sts::operation::RequestId;
 use aws_sdk_sts::types::{PolicyDescriptorType, Tag};
 use chrono::DateTime;
-use rolecall_core::domain::arn::{AccountId, RoleArn};
+use rolecall_core::domain::arn::RoleArn;
 use rolecall_core::domain::catalogue::AwsSettings;
 use rolecall_core::domain::credential::{AccessKey, Signer};
 use rolecall_core::domain::plan::{AssumeRole, SessionTokenCall};
@@ -61,6 +60,10 @@ impl Sts {
         Self { clients, iam, signin, sources: Sources::new(clock, ambient), passwords }
     }
 
+    fn probe(&self) -> ResponseInterceptor {
+        ResponseInterceptor::new(Arc::clone(self.clients.clock()))
+    }
+
     /// Checks what was issued.
     fn issue(
         &self,
@@ -85,77 +88,6 @@ impl Sts {
         }
     }
 
-    async fn assume(
-        &self,
-        aws: &Arc<AwsSettings>,
-        signer: &Signer,
-        call: &AssumeRole,
-        session_name: &str,
-        code: Option<&MfaCode>,
-    ) -> Result<Issued, TokenError> {
-        let reached = self.clients.reach(aws, &call.region).await?;
-        let secrets = secrets(signer, code);
-        let asked = reached.asked(Call::AssumeRole(&call.role_arn), signer, &secrets);
-        let probe = ResponseInterceptor::new(Arc::clone(self.clients.clock()));
-        let list = |items: &[String]| (!items.is_empty()).then(|| items.to_vec());
-        let mut tags = Vec::with_capacity(call.tags.len());
-        for (key, value) in &call.tags {
-            tags.push(Tag::builder().key(key).value(value).build().map_err(|_| errors::classify(&UNSENT, &asked))?);
-        }
-        let policies: Vec<_> =
-            call.policy_arns.iter().map(|a| PolicyDescriptorType::builder().arn(a).build()).collect();
-        let sent = reached
-            .client
-            .assume_role()
-            .role_arn(call.role_arn.as_str())
-            .role_session_name(session_name)
-            .duration_seconds(seconds(call.duration))
-            .set_external_id(call.external_id.clone())
-            .set_source_identity(call.source_identity.clone())
-            .set_tags((!tags.is_empty()).then_some(tags))
-            .set_transitive_tag_keys(list(&call.transitive_tag_keys))
-            .set_policy(call.policy.clone())
-            .set_policy_arns((!policies.is_empty()).then_some(policies))
-            .set_serial_number(call.mfa_serial.as_ref().map(|serial| serial.as_str().to_owned()))
-            .set_token_code(code.map(|code| code.expose().to_owned()))
-            .customize()
-            .interceptor(probe.clone())
-            .config_override(signed_by(signer))
-            .send();
-        let output = self.clients.answer(&reached, &asked, sent).await?;
-        let request_id = output.request_id().map(str::to_owned);
-        let arn = output.assumed_role_user.map(|user| user.arn);
-        let answer = taken(output.credentials, arn);
-        self.issue(answer, Some((&call.role_arn, session_name)), call.duration, &probe, (request_id, &asked))
-    }
-
-    async fn trade(
-        &self,
-        aws: &Arc<AwsSettings>,
-        key: &AccessKey,
-        call: &SessionTokenCall,
-        code: Option<&MfaCode>,
-    ) -> Result<Issued, TokenError> {
-        let reached = self.clients.reach(aws, &call.region).await?;
-        let signer = Signer::Key(key.clone());
-        let secrets = secrets(&signer, code);
-        let asked = reached.asked(Call::SessionToken, &signer, &secrets);
-        let probe = ResponseInterceptor::new(Arc::clone(self.clients.clock()));
-        let sent = reached
-            .client
-            .get_session_token()
-            .duration_seconds(seconds(call.duration))
-            .set_serial_number(call.mfa_serial.as_ref().map(|serial| serial.as_str().to_owned()))
-            .set_token_code(code.map(|code| code.expose().to_owned()))
-            .customize()
-            .interceptor(probe.clone())
-            .config_override(signed_by(&signer))
-            .send();
-        let output = self.clients.answer(&reached, &asked, sent).await?;
-        let request_id = output.request_id().map(str::to_owned);
-        self.issue(taken(output.credentials, None), None, call.duration, &probe, (request_id, &asked))
-    }
-
     /// Asks whose credentials sign.
     pub(super) async fn identify(
         &self,
@@ -170,25 +102,18 @@ impl Sts {
             .client
             .get_caller_identity()
             .customize()
-            .interceptor(ResponseInterceptor::new(Arc::clone(self.clients.clock())))
+            .interceptor(self.probe())
             .config_override(signed_by(signer))
             .send();
         let output = self.clients.answer(&reached, &asked, sent).await?;
         let request_id = output.request_id().map(str::to_owned);
-        let sane = |text: Option<String>| text.filter(|t| !t.is_empty() && t.len() <= 2048 && answer::visible(t));
-        let account = output.account.and_then(|account| AccountId::new(&account).ok());
-        match (account, sane(output.arn), sane(output.user_id)) {
-            (Some(account), Some(arn), Some(user_id))
-                if rolecall_core::domain::arn::account_of(&arn).as_ref() == Some(&account) =>
-            {
-                Ok(CallerIdentity { account, arn, user_id })
-            }
-            _ => Err(errors::malformed_response(
+        diagnostics::identity(output.account, output.arn, output.user_id).ok_or_else(|| {
+            errors::malformed_response(
                 MalformedResponse("does not say who it is", Retryability::Transient),
                 request_id,
                 &asked,
-            )),
-        }
+            )
+        })
     }
 }
 
@@ -213,7 +138,43 @@ impl TokenService for Sts {
         session_name: &str,
         code: Option<&MfaCode>,
     ) -> Result<Issued, TokenError> {
-        in_time(Call::AssumeRole(&call.role_arn), "", self.assume(aws, signer, call, session_name, code)).await
+        in_time(Call::AssumeRole(&call.role_arn), "", async {
+            let reached = self.clients.reach(aws, &call.region).await?;
+            let secrets = secrets(signer, code);
+            let asked = reached.asked(Call::AssumeRole(&call.role_arn), signer, &secrets);
+            let probe = self.probe();
+            let list = |items: &[String]| (!items.is_empty()).then(|| items.to_vec());
+            let mut tags = Vec::with_capacity(call.tags.len());
+            for (key, value) in &call.tags {
+                tags.push(Tag::builder().key(key).value(value).build().map_err(|_| errors::classify(&UNSENT, &asked))?);
+            }
+            let policies: Vec<_> =
+                call.policy_arns.iter().map(|a| PolicyDescriptorType::builder().arn(a).build()).collect();
+            let sent = reached
+                .client
+                .assume_role()
+                .role_arn(call.role_arn.as_str())
+                .role_session_name(session_name)
+                .duration_seconds(seconds(call.duration))
+                .set_external_id(call.external_id.clone())
+                .set_source_identity(call.source_identity.clone())
+                .set_tags((!tags.is_empty()).then_some(tags))
+                .set_transitive_tag_keys(list(&call.transitive_tag_keys))
+                .set_policy(call.policy.clone())
+                .set_policy_arns((!policies.is_empty()).then_some(policies))
+                .set_serial_number(call.mfa_serial.as_ref().map(|serial| serial.as_str().to_owned()))
+                .set_token_code(code.map(|code| code.expose().to_owned()))
+                .customize()
+                .interceptor(probe.clone())
+                .config_override(signed_by(signer))
+                .send();
+            let output = self.clients.answer(&reached, &asked, sent).await?;
+            let request_id = output.request_id().map(str::to_owned);
+            let arn = output.assumed_role_user.map(|user| user.arn);
+            let answer = taken(output.credentials, arn);
+            self.issue(answer, Some((&call.role_arn, session_name)), call.duration, &probe, (request_id, &asked))
+        })
+        .await
     }
 
     async fn session_token(
@@ -223,7 +184,27 @@ impl TokenService for Sts {
         call: &SessionTokenCall,
         code: Option<&MfaCode>,
     ) -> Result<Issued, TokenError> {
-        in_time(Call::SessionToken, &key.id, self.trade(aws, key, call, code)).await
+        in_time(Call::SessionToken, &key.id, async {
+            let reached = self.clients.reach(aws, &call.region).await?;
+            let signer = Signer::Key(key.clone());
+            let secrets = secrets(&signer, code);
+            let asked = reached.asked(Call::SessionToken, &signer, &secrets);
+            let probe = self.probe();
+            let sent = reached
+                .client
+                .get_session_token()
+                .duration_seconds(seconds(call.duration))
+                .set_serial_number(call.mfa_serial.as_ref().map(|serial| serial.as_str().to_owned()))
+                .set_token_code(code.map(|code| code.expose().to_owned()))
+                .customize()
+                .interceptor(probe.clone())
+                .config_override(signed_by(&signer))
+                .send();
+            let output = self.clients.answer(&reached, &asked, sent).await?;
+            let request_id = output.request_id().map(str::to_owned);
+            self.issue(taken(output.credentials, None), None, call.duration, &probe, (request_id, &asked))
+        })
+        .await
     }
 
     async fn web_identity(
@@ -234,7 +215,28 @@ impl TokenService for Sts {
         session_name: &str,
         token: &WebToken,
     ) -> Result<Issued, TokenError> {
-        in_time(Call::WebIdentity(&call.role_arn), "", self.present(aws, region, call, session_name, token)).await
+        in_time(Call::WebIdentity(&call.role_arn), "", async {
+            let reached = self.clients.reach(aws, region).await?;
+            let secrets = [token.expose()];
+            let asked = reached.asked_unsigned(Call::WebIdentity(&call.role_arn), &secrets);
+            let probe = self.probe();
+            let sent = reached
+                .client
+                .assume_role_with_web_identity()
+                .role_arn(call.role_arn.as_str())
+                .role_session_name(session_name)
+                .duration_seconds(seconds(call.duration))
+                .web_identity_token(token.expose())
+                .customize()
+                .interceptor(probe.clone())
+                .send();
+            let output = self.clients.answer(&reached, &asked, sent).await?;
+            let request_id = output.request_id().map(str::to_owned);
+            let arn = output.assumed_role_user.map(|user| user.arn);
+            let answer = taken(output.credentials, arn);
+            self.issue(answer, Some((&call.role_arn, session_name)), call.duration, &probe, (request_id, &asked))
+        })
+        .await
     }
 
     async fn caller_identity(

@@ -6,7 +6,7 @@ mod wire;
 use super::*;
 use crate::aws::clients::CLIENTS;
 use chrono::TimeDelta;
-use rolecall_core::domain::arn::{MfaSerial, RoleArn};
+use rolecall_core::domain::arn::{AccountId, MfaSerial, RoleArn};
 use rolecall_core::domain::credential::Now;
 use rolecall_core::domain::error::Kind;
 use rolecall_sandbox::tutorials::{ROLE_ARN, USER_ARN};
