@@ -112,6 +112,9 @@ fn absolute(path: &str) -> String {
     absolute.and_then(|path| path.into_os_string().into_string().ok()).unwrap_or_else(|| path.to_owned())
 }
 
+/// The settings that do not depend on the type of an identity.
+const OF_EVERY_TYPE: [&str; 5] = ["mfa_serial", "mfa_session", "mfa_process", "region", "rotate_after"];
+
 /// Makes the section: what was typed, and what the file says already where nothing was typed.
 fn section(text: &str, args: &IdentityAddArgs) -> Result<(IdentitySection, Present), UserError> {
     let source = &args.source;
@@ -138,11 +141,7 @@ fn section(text: &str, args: &IdentityAddArgs) -> Result<(IdentitySection, Prese
         return Ok((wanted, Present::No));
     };
     let table = entry.as_table().cloned().unwrap_or_default();
-    let old = |key: &str| table.get(key).and_then(toml::Value::as_str).map(str::to_owned);
-    let old_list = |key: &str| -> Option<Vec<String>> {
-        table.get(key)?.as_array()?.iter().map(|value| value.as_str().map(str::to_owned)).collect()
-    };
-    let old_kind = old("type").unwrap_or_default();
+    let old_kind = table.get("type").and_then(toml::Value::as_str).unwrap_or_default();
     if old_kind != args.kind && !args.replace {
         return Err(UserError::new(
             Kind::Config,
@@ -150,39 +149,16 @@ fn section(text: &str, args: &IdentityAddArgs) -> Result<(IdentitySection, Prese
         )
         .hint("choose another name, or add `--replace`"));
     }
-    // What belongs to another type does not stay with this one.
-    let own = |key: &str| old(key).filter(|_| old_kind == args.kind);
-    let program = || {
-        let words = table.get("credential_process").filter(|_| old_kind == args.kind)?.as_array()?;
-        Some(words.iter().filter_map(toml::Value::as_str).map(str::to_owned).collect())
-    };
-    let merged = IdentitySection {
-        r#type: wanted.r#type,
-        mfa_serial: wanted.mfa_serial.or_else(|| old("mfa_serial")),
-        mfa_session: wanted.mfa_session.or_else(|| old("mfa_session")),
-        mfa_process: old_list("mfa_process"),
-        region: wanted.region.or_else(|| old("region")),
-        rotate_after: wanted.rotate_after.or_else(|| old("rotate_after")),
-        ec2_metadata_service_endpoint: wanted
-            .ec2_metadata_service_endpoint
-            .or_else(|| own("ec2_metadata_service_endpoint")),
-        container_credentials_relative_uri: wanted
-            .container_credentials_relative_uri
-            .or_else(|| own("container_credentials_relative_uri")),
-        container_credentials_full_uri: wanted
-            .container_credentials_full_uri
-            .or_else(|| own("container_credentials_full_uri")),
-        container_authorization_token_file: wanted
-            .container_authorization_token_file
-            .or_else(|| own("container_authorization_token_file")),
-        web_identity_token_file: wanted.web_identity_token_file.or_else(|| own("web_identity_token_file")),
-        role_arn: wanted.role_arn.or_else(|| own("role_arn")),
-        role_session_name: wanted.role_session_name.or_else(|| own("role_session_name")),
-        duration: wanted.duration.or_else(|| own("duration")),
-        credential_process: wanted.credential_process.or_else(program),
-    };
-    let same = toml::Table::try_from(&merged).is_ok_and(|merged| merged == table);
-    Ok((merged, if same { Present::AsWanted } else { Present::Other }))
+    let mut merged = toml::Table::try_from(&wanted).unwrap_or_default();
+    for (key, value) in &table {
+        // A setting of another type does not stay.
+        if old_kind == args.kind || OF_EVERY_TYPE.contains(&key.as_str()) {
+            merged.entry(key).or_insert_with(|| value.clone());
+        }
+    }
+    let present = if merged == table { Present::AsWanted } else { Present::Other };
+    let merged = merged.try_into().map_err(|_| UserError::new(Kind::Config, "the section cannot be read"))?;
+    Ok((merged, present))
 }
 
 fn store(

@@ -9,7 +9,7 @@ pub use many::{AccountSection, DefaultsSection, TemplateSection};
 
 use super::validators::{self, ACCESS, AUDIT, IDENTITY_TYPES, LOCK_EVENTS, MFA_MODES, PROMPTS, VAULTS};
 use schemars::JsonSchema;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
 /// What a name may look like, as `domain::names::Name` checks it.
@@ -160,7 +160,7 @@ pub struct AwsSection {
 }
 
 /// Who one is before any role.
-#[derive(Clone, Debug, Default, Serialize, JsonSchema)]
+#[derive(Clone, Debug, Default, Serialize, Deserialize, JsonSchema)]
 #[schemars(deny_unknown_fields)]
 pub struct IdentitySection {
     /// Where the credentials come from; "iam-user" is an access key in the vault.
