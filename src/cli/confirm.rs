@@ -5,7 +5,7 @@
 
 use rolecall_core::domain::error::{Kind, UserError};
 use rolecall_core::domain::text::{escaped, wide};
-use std::fs::OpenOptions;
+use std::fs::{File, OpenOptions};
 use std::io::{self, IsTerminal, Read, Write};
 use zeroize::Zeroizing;
 
@@ -27,10 +27,15 @@ pub(super) fn ensure_possible(json: bool, what: &str, hint: &str) -> Result<(), 
 
 /// Asks for what may be seen while it is typed.
 pub(super) fn visible(prompt: &str) -> Result<Zeroizing<String>, UserError> {
+    read_line(&mut terminal(prompt)?, "the terminal")
+}
+
+/// Opens the terminal and prints a prompt on it.
+fn terminal(prompt: &str) -> Result<File, UserError> {
     let tty = OpenOptions::new().read(true).write(true).open("/dev/tty");
     let mut tty = tty.map_err(|e| no_terminal(&e))?;
     tty.write_all(escaped(prompt).as_bytes()).map_err(|e| no_terminal(&e))?;
-    read_line(&mut tty, "the terminal")
+    Ok(tty)
 }
 
 /// Asks for what must not be seen.
@@ -46,9 +51,7 @@ pub(super) fn consent(question: &str) -> Result<bool, UserError> {
 
 /// Asks a question whose answer is no or, by default, yes. The end of the input is no answer, and so a no.
 pub(super) fn agree(question: &str) -> Result<bool, UserError> {
-    let tty = OpenOptions::new().read(true).write(true).open("/dev/tty");
-    let mut tty = tty.map_err(|e| no_terminal(&e))?;
-    tty.write_all(format!("{} [Y/n] ", escaped(question)).as_bytes()).map_err(|e| no_terminal(&e))?;
+    let mut tty = terminal(&format!("{question} [Y/n] "))?;
     let mut read = Counted { from: &mut tty, bytes: 0 };
     let answer = read_line(&mut read, "the terminal")?;
     Ok(read.bytes > 0 && matches!(answer.trim().to_ascii_lowercase().as_str(), "" | "y" | "yes"))

@@ -102,15 +102,8 @@ impl<'s, 'a> Resolver<'_, 's, 'a> {
         }
         let name = self.give_name(kind)?;
         self.machines.insert(kind, name.clone());
-        self.plan.identities.push(NewIdentity {
-            name: name.clone(),
-            profile: profile.name.to_owned(),
-            origin: Origin::Machine(kind),
-            region: self.region(profile),
-            mfa_serial: None,
-            is_there: false,
-        });
-        Ok(ResolvedProfile { name, roles: 0 })
+        let region = self.region(profile);
+        Ok(self.add_identity(name, profile.name, Origin::Machine(kind), (region, None), false))
     }
 
     pub(super) fn identity_named(&mut self, profile: &Profile<'s, 'a>, origin: Origin, wish: Option<&str>) -> Outcome {
@@ -155,15 +148,21 @@ impl<'s, 'a> Resolver<'_, 's, 'a> {
         };
         let mfa_serial = self.serial(profile)?;
         self.remark(profile);
-        self.plan.identities.push(NewIdentity {
-            name: name.clone(),
-            profile: profile.name.to_owned(),
-            origin,
-            region: self.region(profile),
-            mfa_serial,
-            is_there,
-        });
-        Ok(ResolvedProfile { name, roles: 0 })
+        let region = self.region(profile);
+        Ok(self.add_identity(name, profile.name, origin, (region, mfa_serial), is_there))
+    }
+
+    fn add_identity(
+        &mut self,
+        name: Name,
+        profile: &str,
+        origin: Origin,
+        (region, mfa_serial): (Option<String>, Option<String>),
+        is_there: bool,
+    ) -> ResolvedProfile {
+        let profile = profile.to_owned();
+        self.plan.identities.push(NewIdentity { name: name.clone(), profile, origin, region, mfa_serial, is_there });
+        ResolvedProfile { name, roles: 0 }
     }
 
     /// Tells whether the configuration has an IAM user of this name without a key in the vault; takes the name.
@@ -206,19 +205,11 @@ impl<'s, 'a> Resolver<'_, 's, 'a> {
         };
         self.taken.insert(name.to_string());
         self.adopted.insert(id, name.clone());
-        let (region, mfa_serial) = match profile {
+        let settings = match profile {
             Some(profile) => (self.region(profile), self.serial(profile)?),
             None => (None, None),
         };
-        self.plan.identities.push(NewIdentity {
-            name: name.clone(),
-            profile: entry.to_owned(),
-            origin: Origin::Keyring(tool, entry.to_owned()),
-            region,
-            mfa_serial,
-            is_there,
-        });
-        Ok(ResolvedProfile { name, roles: 0 })
+        Ok(self.add_identity(name, entry, Origin::Keyring(tool, entry.to_owned()), settings, is_there))
     }
 
     /// Returns why a profile is not taken over if its source is not. The first profile of a chain that fails is named.
