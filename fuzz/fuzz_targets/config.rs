@@ -53,12 +53,12 @@ fn edit(main: &Path, files: &InMemory) {
         role_arn: "arn:aws:iam::222222222222:role/Fuzzed".to_owned(),
         ..RoleSection::default()
     };
-    let Ok(added) = config::add_role(text, main, "fuzzed-role", &role, IfPresent::Refuse) else { return };
+    let Ok(added) = config::add(config::EntryKind::Roles, text, main, "fuzzed-role", &role, IfPresent::Refuse) else { return };
     let with = |text: &str| config::load(main, &Overlay { files, path: main, bytes: text.as_bytes() }).map(|_| ());
     // An edit looks at one file; only the whole shows whether another file has a role of this name.
     if with(&added).is_err() {
         return;
     }
-    let removed = config::remove_role(&added, main, "fuzzed-role").expect("what was added can be removed");
+    let removed = config::remove(config::EntryKind::Roles, &added, main, "fuzzed-role").expect("what was added can be removed");
     with(&removed).expect("a configuration without the added role is as valid as before");
 }

@@ -63,7 +63,7 @@ fn render_list(keys: &[KeyStatus], now: DateTime<Utc>, screen: Screen) -> String
             text(&key.access_key_id),
             text(&key.account),
             Cell::plain(key.arn.as_deref().map_or("-", user)),
-            Cell::plain(&age(key.created.or(key.stored), now).unwrap_or_else(|| "-".to_owned())),
+            Cell::plain(&key.created.or(key.stored).map_or_else(|| "-".to_owned(), |since| age(since, now))),
             Cell::plain(match (&key.mfa_serial, key.totp) {
                 (_, true) => "yes, TOTP secret kept",
                 (Some(_), false) => "yes",
@@ -89,8 +89,8 @@ fn user(arn: &str) -> &str {
     arn.splitn(6, ':').nth(5).map_or(arn, |resource| resource.strip_prefix("user/").unwrap_or(resource))
 }
 
-fn age(stored: Option<DateTime<Utc>>, now: DateTime<Utc>) -> Option<String> {
-    stored.map(|stored| span((now - stored).num_seconds().max(0).unsigned_abs()))
+fn age(since: DateTime<Utc>, now: DateTime<Utc>) -> String {
+    span((now - since).num_seconds().max(0).unsigned_abs())
 }
 
 /// What `show --json` prints.
@@ -135,14 +135,8 @@ fn show(paths: &Paths, args: &ShowArgs) -> Result<(), Failure> {
 
 fn render_show(shown: &IdentityView<'_>, now: DateTime<Utc>, screen: Screen) -> String {
     let key = shown.key;
-    let stored = key.stored.map(|at| {
-        let date = at.format("%Y-%m-%d");
-        age(key.stored, now).map_or_else(|| date.to_string(), |age| format!("{date}, {age} ago"))
-    });
-    let created = key.created.map(|at| {
-        let date = at.format("%Y-%m-%d");
-        age(key.created, now).map_or_else(|| date.to_string(), |age| format!("{date}, {age} ago"))
-    });
+    let dated = |at: DateTime<Utc>| format!("{}, {} ago", at.format("%Y-%m-%d"), age(at, now));
+    let (stored, created) = (key.stored.map(dated), key.created.map(dated));
     let roles = shown.roles.join(", ");
     let program = shown.mfa_process.and_then(|argv| argv.first());
     let codes = match (key.totp, program) {
@@ -194,7 +188,7 @@ fn remove(paths: &Paths, args: &IdentityRemoveArgs) -> Result<(), Failure> {
     let catalogue = &file.catalogue;
     let Some(identity) = catalogue.identities.get(name) else { return Err(unknown(catalogue, name).into()) };
     // Refused here while roles start from it, whatever was consented to: the configuration would be broken.
-    let edited = config::remove_identity(&file.text, &file.part(), name)?;
+    let edited = config::remove(config::EntryKind::Identities, &file.text, &file.part(), name)?;
     let has_key = identity.kind == IdentityKind::IamUser;
     if !args.yes {
         let what = if has_key { "its key in the vault, its sessions and its section" } else { "its section" };

@@ -53,8 +53,8 @@ fn add(paths: &Paths, name: &str, flags: &RoleFlags, replace: bool) -> Result<()
             .into());
     }
     let present = if replace { IfPresent::Replace } else { IfPresent::Refuse };
-    let edited =
-        config::add_role(&file.text, &file.part(), name, &section(flags)?, present).map_err(|error| error.report)?;
+    let edited = config::add(config::EntryKind::Roles, &file.text, &file.part(), name, &section(flags)?, present)
+        .map_err(|error| error.report)?;
     file.apply(paths, &edited)?;
     let catalogue = config_file::load(paths)?;
     let chain = config_file::chain(&catalogue, name).map(|(_, names)| names.join(" -> ")).unwrap_or_default();
@@ -99,7 +99,7 @@ fn section(flags: &RoleFlags) -> Result<RoleSection, UserError> {
 
 fn remove(paths: &Paths, name: &str) -> Result<(), Failure> {
     let file = Edited::open(paths, "roles", name)?;
-    let edited = config::remove_role(&file.text, &file.part(), name)?;
+    let edited = config::remove(config::EntryKind::Roles, &file.text, &file.part(), name)?;
     file.apply(paths, &edited)?;
     let loaded = config_file::load_whole(paths)?;
     let made = loaded.origins.of("roles", name).and_then(|origin| origin.made);

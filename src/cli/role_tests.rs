@@ -26,7 +26,7 @@ fn every_flag_becomes_its_key() {
     );
     let section = section(&flags).expect("a section");
     let file = Path::new("config.toml");
-    let text = config::add_role(BEFORE, file, &name, &section, IfPresent::Refuse).expect("fits");
+    let text = config::add(config::EntryKind::Roles, BEFORE, file, &name, &section, IfPresent::Refuse).expect("fits");
     assert!(text.starts_with(BEFORE), "{text}");
     let catalogue = config::parse(&text, file).expect("valid");
     let shown = RoleView::new(&catalogue, &AccountNames::of_all(&catalogue), &catalogue.roles["prod"]);

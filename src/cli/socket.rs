@@ -37,7 +37,8 @@ fn add(paths: &Paths, args: &SocketAddArgs) -> Result<(), Failure> {
     }
     let present = if args.replace { IfPresent::Replace } else { IfPresent::Refuse };
     let section = SocketSection { roles: args.roles.clone(), ask: args.ask.then_some(true) };
-    let edited = config::add_socket(&file.text, &file.part(), name, &section, present).map_err(|error| error.report)?;
+    let edited = config::add(config::EntryKind::Sockets, &file.text, &file.part(), name, &section, present)
+        .map_err(|error| error.report)?;
     file.apply(paths, &edited)?;
     let (all, is_running) = sockets(paths)?;
     let Some(socket) = all.into_iter().find(|socket| socket.name == name) else {
@@ -61,7 +62,7 @@ fn add(paths: &Paths, args: &SocketAddArgs) -> Result<(), Failure> {
 
 fn remove(paths: &Paths, name: &str) -> Result<(), Failure> {
     let file = Edited::open(paths, "sockets", name)?;
-    let edited = config::remove_socket(&file.text, &file.part(), name)?;
+    let edited = config::remove(config::EntryKind::Sockets, &file.text, &file.part(), name)?;
     file.apply(paths, &edited)?;
     output::print(&format!(
         "socket removed from {}\nsessions that were handed out through it live until they end\n",

@@ -44,8 +44,12 @@ pub(super) fn run(paths: &Paths, args: &IdentityAddArgs) -> Result<(), Failure> 
     let (section, present) = section(&file.text, args)?;
     let edited = match present {
         Present::AsWanted => Ok(file.text.clone()),
-        Present::No => config::add_identity(&file.text, &file.part(), name, &section, IfPresent::Refuse),
-        Present::Other => config::add_identity(&file.text, &file.part(), name, &section, IfPresent::Replace),
+        Present::No => {
+            config::add(config::EntryKind::Identities, &file.text, &file.part(), name, &section, IfPresent::Refuse)
+        }
+        Present::Other => {
+            config::add(config::EntryKind::Identities, &file.text, &file.part(), name, &section, IfPresent::Replace)
+        }
     }
     .map_err(|error| error.report)?;
     if !has_key {

@@ -224,14 +224,14 @@ fn config_back(file: &Edited<'_>, entries: &[(u32, ImportRecord)]) -> (String, V
         let (as_added, now) = (read(&entry.config_toml.1), read(&text));
         for name in entry.roles.iter().rev().filter(|name| now.roles.contains_key(name.as_str())) {
             let is_same = now.roles.get(name.as_str()) == as_added.roles.get(name.as_str());
-            match config::remove_role(&text, &first, name).ok().filter(|_| is_same) {
+            match config::remove(config::EntryKind::Roles, &text, &first, name).ok().filter(|_| is_same) {
                 Some(without) => text = without,
                 None => kept.push(name.clone()),
             }
         }
         for name in entry.identities.iter().rev().filter(|name| now.identities.contains_key(name.as_str())) {
             let is_same = now.identities.get(name.as_str()) == as_added.identities.get(name.as_str());
-            match config::remove_identity(&text, &first, name).ok().filter(|_| is_same) {
+            match config::remove(config::EntryKind::Identities, &text, &first, name).ok().filter(|_| is_same) {
                 Some(without) => text = without,
                 None => kept.push(name.clone()),
             }

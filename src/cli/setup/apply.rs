@@ -185,7 +185,10 @@ impl LocalChanges {
             .hint("add `--mfa-device` to make one, or `--mfa-serial ARN` where the user has one; nothing was made"));
         }
         let (edited, makes_identity) = match catalogue.identities.get(identity.as_str()) {
-            None => (config::add_identity(text, &first, &identity, &section, IfPresent::Refuse)?, true),
+            None => (
+                config::add(config::EntryKind::Identities, text, &first, &identity, &section, IfPresent::Refuse)?,
+                true,
+            ),
             Some(known) if known.kind != IdentityKind::IamUser => {
                 return Err(UserError::new(
                     Kind::Usage,
@@ -197,9 +200,14 @@ impl LocalChanges {
                 let is_ours = ours.is_some_and(|ours| ours.makes_identity);
                 let serial = known.mfa_serial.as_ref().map(MfaSerial::as_str);
                 let edited = match &section.mfa_serial {
-                    Some(wanted) if is_ours && serial != Some(wanted) => {
-                        config::add_identity(text, &first, &identity, &section, IfPresent::Replace)?
-                    }
+                    Some(wanted) if is_ours && serial != Some(wanted) => config::add(
+                        config::EntryKind::Identities,
+                        text,
+                        &first,
+                        &identity,
+                        &section,
+                        IfPresent::Replace,
+                    )?,
                     Some(wanted) if serial != Some(wanted) => {
                         return Err(UserError::new(
                             Kind::Usage,
@@ -213,8 +221,8 @@ impl LocalChanges {
             }
         };
         let present = role_present(catalogue, setup, ours)?;
-        let edited =
-            config::add_role(&edited, &first, name, &machine::role(setup), present).map_err(|error| error.report)?;
+        let edited = config::add(config::EntryKind::Roles, &edited, &first, name, &machine::role(setup), present)
+            .map_err(|error| error.report)?;
         Ok(Self { local: Local { makes_identity, role: Some(name.to_owned()), ..local }, edited: Some(edited) })
     }
 }

@@ -176,7 +176,7 @@ fn here(
     let mut edited = file.text.clone();
     match catalogue.roles.get(role.as_str()) {
         Some(known) if local.role_arn.is_empty() || known.role_arn.as_str() == local.role_arn => {
-            edited = config::remove_role(&edited, &file.part(), role)?;
+            edited = config::remove(config::EntryKind::Roles, &edited, &file.part(), role)?;
             done.push(format!("[roles.{role}]"));
         }
         Some(_) => carrier.say("keep", &format!("[roles.{role}] is another role now")),
@@ -199,7 +199,7 @@ fn here(
         if used {
             carrier.say("keep", &format!("[identities.{identity}]: other roles start from it"));
         } else {
-            edited = config::remove_identity(&edited, &file.part(), identity)?;
+            edited = config::remove(config::EntryKind::Identities, &edited, &file.part(), identity)?;
             done.push(format!("[identities.{identity}]"));
         }
     }

@@ -7,11 +7,11 @@
 use super::edit_target::EditTarget;
 use super::problem::{Located, dotted, shown as shown_path};
 use super::provenance::Origin;
-use super::schema_types::{IdentitySection, RoleSection, SocketSection};
 use super::{ConfigError, Loaded, line_endings};
 use crate::domain::catalogue::Config;
 use crate::domain::error::{Kind, UserError, printable};
 use crate::domain::names::{Name, did_you_mean};
+use serde::Serialize;
 use std::path::Path;
 use toml_edit::{DocumentMut, InlineTable, Item, Table, TableLike, Value};
 
@@ -59,14 +59,17 @@ impl From<EditError> for UserError {
 }
 
 /// The tables that hold entries.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Kinds {
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum EntryKind {
+    /// `[identities.NAME]`.
     Identities,
+    /// `[roles.NAME]`.
     Roles,
+    /// `[sockets.NAME]`.
     Sockets,
 }
 
-impl Kinds {
+impl EntryKind {
     fn table(self) -> &'static str {
         match self {
             Self::Identities => "identities",
@@ -105,69 +108,23 @@ impl Kinds {
     }
 }
 
-/// Adds a role to the text of a configuration, which may be empty.
-pub fn add_role<S: EditTarget + ?Sized>(
-    text: &str,
-    file: &S,
-    name: &str,
-    role: &RoleSection,
-    present: IfPresent,
-) -> Result<String, EditError> {
-    add(text, file, Kinds::Roles, name, &toml::Table::try_from(role), present)
-}
-
-/// Adds an identity to the text of a configuration, which may be empty.
-pub fn add_identity<S: EditTarget + ?Sized>(
-    text: &str,
-    file: &S,
-    name: &str,
-    identity: &IdentitySection,
-    present: IfPresent,
-) -> Result<String, EditError> {
-    add(text, file, Kinds::Identities, name, &toml::Table::try_from(identity), present)
-}
-
-/// Adds a socket to the text of a configuration.
-pub fn add_socket<S: EditTarget + ?Sized>(
-    text: &str,
-    file: &S,
-    name: &str,
-    socket: &SocketSection,
-    present: IfPresent,
-) -> Result<String, EditError> {
-    add(text, file, Kinds::Sockets, name, &toml::Table::try_from(socket), present)
-}
-
-/// Removes a socket.
-pub fn remove_socket<S: EditTarget + ?Sized>(text: &str, file: &S, name: &str) -> Result<String, UserError> {
-    remove(text, file, Kinds::Sockets, name)
-}
-
-/// Removes a role; refused while another role is assumed from it, or a socket serves it.
-pub fn remove_role<S: EditTarget + ?Sized>(text: &str, file: &S, name: &str) -> Result<String, UserError> {
-    remove(text, file, Kinds::Roles, name)
-}
-
-/// Removes an identity; refused while a role is assumed from it.
-pub fn remove_identity<S: EditTarget + ?Sized>(text: &str, file: &S, name: &str) -> Result<String, UserError> {
-    remove(text, file, Kinds::Identities, name)
-}
-
-fn add<S: EditTarget + ?Sized>(
+/// Adds an entry to the text of a configuration, which may be empty. `section` has its keys and values.
+pub fn add<S: EditTarget + ?Sized>(
+    kind: EntryKind,
     text: &str,
     site: &S,
-    kind: Kinds,
     name: &str,
-    values: &Result<toml::Table, toml::ser::Error>,
+    section: &impl Serialize,
     present: IfPresent,
 ) -> Result<String, EditError> {
     let file = site.file();
     let Loaded { catalogue: before, origins } = site.load(text).map_err(|e| broken(&e))?;
     let shown = printable(name, 128);
     Name::new(name).map_err(|why| wrong(UserError::new(Kind::Usage, why), kind, name))?;
-    let values = values.as_ref().map_err(|e| UserError::new(Kind::Failed, format!("cannot write `{shown}`: {e}")))?;
+    let values = &toml::Table::try_from(section)
+        .map_err(|e| UserError::new(Kind::Failed, format!("cannot write `{shown}`: {e}")))?;
     if let Some(other) = kind.other().filter(|other| other.names(&before).any(|n| n == name)) {
-        let article = if other == Kinds::Identities { "an" } else { "a" };
+        let article = if other == EntryKind::Identities { "an" } else { "a" };
         let message = format!("`{shown}` is the name of {article} {} already", other.one());
         let report = UserError::new(Kind::Config, message);
         return Err(report.hint("identities and roles share one namespace; choose another name").into());
@@ -200,7 +157,8 @@ fn add<S: EditTarget + ?Sized>(
     Ok(after)
 }
 
-fn remove<S: EditTarget + ?Sized>(text: &str, site: &S, kind: Kinds, name: &str) -> Result<String, UserError> {
+/// Removes an entry. A role or identity that a role is assumed from stays, and so does a role that a socket serves.
+pub fn remove<S: EditTarget + ?Sized>(kind: EntryKind, text: &str, site: &S, name: &str) -> Result<String, UserError> {
     let file = site.file();
     let Loaded { catalogue: before, origins } = site.load(text).map_err(|e| broken(&e))?;
     let shown = printable(name, 128);
@@ -216,11 +174,11 @@ fn remove<S: EditTarget + ?Sized>(text: &str, site: &S, kind: Kinds, name: &str)
     let mut users: Vec<&str> = before
         .roles
         .values()
-        .filter(|role| kind != Kinds::Sockets && role.source.as_str() == name)
+        .filter(|role| kind != EntryKind::Sockets && role.source.as_str() == name)
         .map(|role| role.name.as_str())
         .collect();
     users.sort_unstable();
-    if let Some(socket) = before.sockets.values().find(|socket| kind == Kinds::Roles && socket.serves(name)) {
+    if let Some(socket) = before.sockets.values().find(|socket| kind == EntryKind::Roles && socket.serves(name)) {
         let others: Vec<&str> = socket.roles.iter().map(Name::as_str).filter(|role| *role != name).collect();
         let hint = if others.is_empty() {
             format!("remove the socket first: `rolecall agent socket remove {}`", socket.name)
@@ -269,7 +227,7 @@ fn open(text: &str, file: &Path) -> Result<DocumentMut, UserError> {
 }
 
 /// Puts a new table behind the others of its kind.
-fn insert(document: &mut DocumentMut, kind: Kinds, name: &str, values: &toml::Table) -> Option<()> {
+fn insert(document: &mut DocumentMut, kind: EntryKind, name: &str, values: &toml::Table) -> Option<()> {
     let trailing = document.trailing().as_str().unwrap_or_default().to_owned();
     let end = document.iter().filter_map(|(_, item)| last_position(item)).max();
     let group = document.entry(kind.table()).or_insert_with(|| {
@@ -316,7 +274,7 @@ fn last_position(item: &Item) -> Option<isize> {
 
 /// Removes an entry with the comment right above it. A comment that a blank line parts from it (a file's first words, a
 /// heading) goes to the table that follows.
-fn take_out(document: &mut DocumentMut, kind: Kinds, name: &str) {
+fn take_out(document: &mut DocumentMut, kind: EntryKind, name: &str) {
     let Some(group) = document.get_mut(kind.table()).and_then(Item::as_table_like_mut) else { return };
     let Some(Item::Table(entry)) = group.remove(name) else { return };
     let prefix = entry.decor().prefix().and_then(|p| p.as_str()).unwrap_or_default().replace("\r\n", "\n");
@@ -355,7 +313,7 @@ fn fill(entry: &mut dyn TableLike, values: &toml::Table) {
 }
 
 /// Sets the keys of an entry; those that stay keep their place and comments.
-fn replace(document: &mut DocumentMut, kind: Kinds, name: &str, values: &toml::Table) {
+fn replace(document: &mut DocumentMut, kind: EntryKind, name: &str, values: &toml::Table) {
     let entry = document.get_mut(kind.table()).and_then(|group| group.get_mut(name));
     let Some(entry) = entry.and_then(Item::as_table_like_mut) else { return };
     let gone: Vec<String> =
@@ -397,14 +355,14 @@ fn check<S: EditTarget + ?Sized>(
     before: &Config,
     after: &str,
     site: &S,
-    kind: Kinds,
+    kind: EntryKind,
     name: &str,
 ) -> Result<(), EditError> {
     let now = site.load(after).map_err(|e| refused(&e, kind, name))?.catalogue;
     let others = |c: &Config| {
-        let identities = c.identities.values().filter(|i| kind != Kinds::Identities || i.name.as_str() != name);
-        let roles = c.roles.values().filter(|r| kind != Kinds::Roles || r.name.as_str() != name);
-        let sockets = c.sockets.values().filter(|s| kind != Kinds::Sockets || s.name.as_str() != name);
+        let identities = c.identities.values().filter(|i| kind != EntryKind::Identities || i.name.as_str() != name);
+        let roles = c.roles.values().filter(|r| kind != EntryKind::Roles || r.name.as_str() != name);
+        let sockets = c.sockets.values().filter(|s| kind != EntryKind::Sockets || s.name.as_str() != name);
         let identities: std::collections::HashSet<_> = identities.cloned().collect();
         let roles: std::collections::HashSet<_> = roles.cloned().collect();
         let sockets: Vec<_> = sockets.cloned().collect();
@@ -414,7 +372,7 @@ fn check<S: EditTarget + ?Sized>(
 }
 
 /// Refuses what is not to be edited here: what another file has, or a template makes.
-fn elsewhere(origin: &Origin, kind: Kinds, name: &str) -> UserError {
+fn elsewhere(origin: &Origin, kind: EntryKind, name: &str) -> UserError {
     let place = format!("{}:{}", shown_path(&origin.file), origin.line);
     let Some(made) = &origin.made else {
         return UserError::new(Kind::Config, format!("{} `{name}` is in {place}", kind.one()))
@@ -438,7 +396,7 @@ fn broken(error: &ConfigError) -> UserError {
 }
 
 /// Returns what is wrong with a new entry, or what its new values break elsewhere.
-fn refused(error: &ConfigError, kind: Kinds, name: &str) -> EditError {
+fn refused(error: &ConfigError, kind: EntryKind, name: &str) -> EditError {
     let of_entry = |problem: &Located| problem.within(kind.table(), name).filter(|keys| !keys.is_empty());
     let own = error.problems.iter().find_map(|problem| Some((of_entry(problem)?, problem)));
     let found = own.or_else(|| error.problems.first().map(|problem| (dotted(&problem.keys), problem)));
@@ -448,7 +406,7 @@ fn refused(error: &ConfigError, kind: Kinds, name: &str) -> EditError {
 }
 
 /// Returns the error of an entry that is wrong itself.
-fn wrong(report: UserError, kind: Kinds, name: &str) -> EditError {
+fn wrong(report: UserError, kind: EntryKind, name: &str) -> EditError {
     EditError { report, entry: Some(format!("{} `{}`", kind.one(), printable(name, 128))) }
 }
 

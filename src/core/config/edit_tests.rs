@@ -24,12 +24,12 @@ fn file() -> &'static Path {
 }
 
 fn put(text: &str, name: &str, role: &RoleSection) -> Result<String, UserError> {
-    Ok(add_role(text, file(), name, role, IfPresent::Refuse)?)
+    Ok(add(EntryKind::Roles, text, file(), name, role, IfPresent::Refuse)?)
 }
 
 #[test]
 fn a_new_file_has_a_header_and_standard_tables() {
-    let text = add_identity("", file(), "auth", &user(), IfPresent::Refuse).expect("added");
+    let text = add(EntryKind::Identities, "", file(), "auth", &user(), IfPresent::Refuse).expect("added");
     let text = put(&text, "prod", &role("auth")).expect("added");
     assert_eq!(
         text,
@@ -81,7 +81,7 @@ fn a_role_is_written_with_its_keys_in_one_order() {
 
 #[test]
 fn additions_go_behind_their_kind_and_change_no_other_byte() {
-    let text = add_identity(START, file(), "second", &user(), IfPresent::Refuse).expect("added");
+    let text = add(EntryKind::Identities, START, file(), "second", &user(), IfPresent::Refuse).expect("added");
     let at = START.find("\n# Production").expect("there");
     assert_eq!(text, format!("{}\n[identities.second]\ntype = \"iam-user\"\n{}", &START[..at], &START[at..]));
 
@@ -117,9 +117,9 @@ fn unusual_forms_are_edited_in_their_form_or_left_alone() {
         parse(&text, file()).unwrap_or_else(|e| panic!("{text}{e}"));
         let added = put(&text, "b", &role("a")).unwrap_or_else(|e| panic!("{text}{e}"));
         assert_eq!(parse(&added, file()).expect("good").roles.len(), 2);
-        let removed = remove_role(&added, file(), "b").expect("removed");
+        let removed = remove(EntryKind::Roles, &added, file(), "b").expect("removed");
         assert_eq!(removed, text, "{added}");
-        let gone = remove_role(&text, file(), "a").unwrap_or_else(|e| panic!("{text}{e}"));
+        let gone = remove(EntryKind::Roles, &text, file(), "a").unwrap_or_else(|e| panic!("{text}{e}"));
         assert!(!gone.contains(arn) && parse(&gone, file()).expect("good").roles.is_empty(), "{gone}");
     }
 }
@@ -127,7 +127,7 @@ fn unusual_forms_are_edited_in_their_form_or_left_alone() {
 #[test]
 fn an_order_that_the_writer_would_change_is_left_alone() {
     let text = "agent.vault = \"os\"\naws.use_fips_endpoint = false\nagent.idle_lock = \"1h\"\n";
-    match add_identity(text, file(), "a", &user(), IfPresent::Refuse) {
+    match add(EntryKind::Identities, text, file(), "a", &user(), IfPresent::Refuse) {
         Ok(after) => assert!(after.starts_with(text), "{after}"),
         Err(error) => assert!(error.report.message.contains("order"), "{error:?}"),
     }
@@ -138,35 +138,41 @@ fn what_is_there_is_replaced_only_when_asked_and_keeps_its_comments() {
     let text =
         "[identities.a]\n# why\ntype = \"iam-user\" # key\nregion = \"eu-west-1\"\n\n[identities.b]\ntype = \"ec2\"\n";
     let new = IdentitySection { mfa_session: Some("1h".into()), r#type: "environment".into(), ..user() };
-    let report = add_identity(text, file(), "a", &new, IfPresent::Refuse).expect_err("there").report;
+    let report = add(EntryKind::Identities, text, file(), "a", &new, IfPresent::Refuse).expect_err("there").report;
     assert_eq!((report.kind, report.message.as_str()), (Kind::Config, "identity `a` is in c.toml already"));
     assert_eq!(
-        add_identity(text, file(), "a", &new, IfPresent::Replace).expect("replaced"),
+        add(EntryKind::Identities, text, file(), "a", &new, IfPresent::Replace).expect("replaced"),
         "[identities.a]\n# why\ntype = \"environment\" # key\nmfa_session = \"1h\"\n\n[identities.b]\ntype = \"ec2\"\n"
     );
     let tagged = format!("{START}[roles.prod.session_tags]\nx = \"y\"\n");
     let tags = BTreeMap::from([("z".to_owned(), "1".to_owned())]);
     let new = RoleSection { session_tags: tags, ..role("auth") };
-    let text = add_role(&tagged, file(), "prod", &new, IfPresent::Replace).expect("replaced");
+    let text = add(EntryKind::Roles, &tagged, file(), "prod", &new, IfPresent::Replace).expect("replaced");
     assert_eq!(parse(&text, file()).expect("good").roles["prod"].settings.session_tags.len(), 1);
 }
 
 #[test]
 fn a_removal_takes_its_own_comment_and_leaves_the_others() {
-    let text = remove_role(START, file(), "prod").expect("removed");
+    let text = remove(EntryKind::Roles, START, file(), "prod").expect("removed");
     assert_eq!(text, "# mine\n\n[identities.auth] # me\ntype = \"iam-user\"   # key in the vault\n# end\n");
-    let text = remove_identity(&text, file(), "auth").expect("removed");
+    let text = remove(EntryKind::Identities, &text, file(), "auth").expect("removed");
     assert_eq!(text, "# mine\n# end\n");
     let two = "# file\n\n# a\n[identities.a]\ntype = \"ec2\"\n\n# b\n[identities.b]\ntype = \"ec2\"\n";
-    assert_eq!(remove_identity(two, file(), "a").expect("removed"), "# file\n\n# b\n[identities.b]\ntype = \"ec2\"\n");
-    assert_eq!(remove_identity(&two[8..], file(), "a").expect("removed"), "# b\n[identities.b]\ntype = \"ec2\"\n");
+    assert_eq!(
+        remove(EntryKind::Identities, two, file(), "a").expect("removed"),
+        "# file\n\n# b\n[identities.b]\ntype = \"ec2\"\n"
+    );
+    assert_eq!(
+        remove(EntryKind::Identities, &two[8..], file(), "a").expect("removed"),
+        "# b\n[identities.b]\ntype = \"ec2\"\n"
+    );
 }
 
 #[test]
 fn an_edit_that_would_break_the_file_is_refused() {
-    let in_use = remove_identity(START, file(), "auth").expect_err("in use");
+    let in_use = remove(EntryKind::Identities, START, file(), "auth").expect_err("in use");
     assert_eq!(in_use.message, "`auth` is the source of role `prod`");
-    let none = remove_role(START, file(), "prdo").expect_err("none");
+    let none = remove(EntryKind::Roles, START, file(), "prdo").expect_err("none");
     assert_eq!(none.message, "there is no role called `prdo`; did you mean `prod`?");
     let shared = put(START, "auth", &role("prod")).expect_err("shared");
     assert_eq!(shared.message, "`auth` is the name of an identity already");
@@ -189,13 +195,13 @@ proptest! {
         let same_start = text.bytes().zip(added.bytes()).take_while(|(a, b)| a == b).count();
         let same_end = text.bytes().rev().zip(added.bytes().rev()).take_while(|(a, b)| a == b).count();
         prop_assert!(same_start + same_end >= text.len(), "{added}");
-        let removed = remove_role(&added, file(), "new").expect("removed");
+        let removed = remove(EntryKind::Roles, &added, file(), "new").expect("removed");
         prop_assert_eq!(removed.trim_end(), text.trim_end());
     }
 
     #[test]
     fn no_text_makes_an_edit_panic(text in "(?s).{0,80}", name in "(?s).{0,6}") {
         let _ = put(&text, &name, &role("auth"));
-        let _ = remove_role(&text, file(), &name);
+        let _ = remove(EntryKind::Roles, &text, file(), &name);
     }
 }

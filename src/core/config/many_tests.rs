@@ -400,23 +400,30 @@ fn an_edit_is_made_in_the_file_of_the_entry_and_refused_for_what_a_template_make
         ..RoleSection::default()
     };
 
-    let report = add_role(&main, &in_main, "x", &new, IfPresent::Replace).expect_err("elsewhere").report;
+    let report = add(EntryKind::Roles, &main, &in_main, "x", &new, IfPresent::Replace).expect_err("elsewhere").report;
     assert!(report.message.contains("role `x` is in /c/a.toml:7"), "{}", report.message);
-    let edited = add_role(&a, &in_a, "x", &new, IfPresent::Replace).expect("edited");
+    let edited = add(EntryKind::Roles, &a, &in_a, "x", &new, IfPresent::Replace).expect("edited");
     assert!(edited.starts_with("# mine\n") && edited.contains("role/N"), "{edited}");
-    let edited = remove_role(&a, &in_a, "x").expect("removed");
+    let edited = remove(EntryKind::Roles, &a, &in_a, "x").expect("removed");
     assert!(!edited.contains("[roles.x]") && edited.contains("[templates.t]"), "{edited}");
 
-    let report = remove_role(&main, &in_main, "dev-t").expect_err("made");
+    let report = remove(EntryKind::Roles, &main, &in_main, "dev-t").expect_err("made");
     assert!(
         report.message.contains("role `dev-t` is made by the template `t` (/c/a.toml:4) for the account `dev`"),
         "{}",
         report.message
     );
-    let edited = add_role(&main, &in_main, "dev-t", &new, IfPresent::Replace).expect("goes before it");
+    let edited = add(EntryKind::Roles, &main, &in_main, "dev-t", &new, IfPresent::Replace).expect("goes before it");
     assert!(edited.contains("[roles.dev-t]"), "{edited}");
-    let error = add_role(&main, &in_main, "n", &RoleSection { duration: Some("1".into()), ..new }, IfPresent::Refuse)
-        .expect_err("wrong");
+    let error = add(
+        EntryKind::Roles,
+        &main,
+        &in_main,
+        "n",
+        &RoleSection { duration: Some("1".into()), ..new },
+        IfPresent::Refuse,
+    )
+    .expect_err("wrong");
     let report = UserError::from(error);
     assert!(report.message.starts_with("role `n`: duration: "), "{}", report.message);
 }
@@ -481,6 +488,6 @@ fn a_source_of_a_templates_roles_is_not_removed_and_the_template_is_named() {
         "{AUTH}[accounts]\na = {{ id = \"222222222222\" }}\n[templates.t]\nsource = \"auth\"\n\
          role_arn = \"arn:aws:iam::{{account}}:role/r\"\n"
     );
-    let report = remove_identity(&text, Path::new("/c/config.toml"), "auth").expect_err("it is in use");
+    let report = remove(EntryKind::Identities, &text, Path::new("/c/config.toml"), "auth").expect_err("it is in use");
     assert_eq!(report.hint.as_deref(), Some("change the template `t` that makes it first: /c/config.toml:6"));
 }

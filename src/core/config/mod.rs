@@ -44,7 +44,7 @@ mod templates;
 mod validators;
 
 pub use batch_edit::{BatchEdit, add_entries};
-pub use edit::{EditError, IfPresent, add_identity, add_role, add_socket, remove_identity, remove_role, remove_socket};
+pub use edit::{EditError, EntryKind, IfPresent, add, remove};
 pub use edit_target::{EditTarget, Part};
 pub use includes::{Content, Files, MAX_BYTES, Overlay, Unread, is_included};
 pub use problem::{ConfigError, Located};
