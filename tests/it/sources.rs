@@ -211,7 +211,10 @@ fn a_session_in_the_agents_environment_reaches_its_chain() {
     reaches_its_chain(&agent);
     agent.clock.advance(HOUR);
     let report = refused(&agent, "app", Kind::Unreachable, "the agent's environment gave a session that was over at");
-    assert!(report.hint.unwrap().contains("rolecall agent run"));
+    assert_eq!(
+        report.hint.unwrap(),
+        "start the agent anew where the variables are of today: `rolecall agent stop`, then `rolecall agent run`"
+    );
 }
 
 #[test]

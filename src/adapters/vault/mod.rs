@@ -146,3 +146,46 @@ impl Vault for Vaults {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn each_vault_explains_what_it_does_not_do() {
+        let dir = tempfile::tempdir().expect("tempdir");
+        let bus = SessionBus::new(None);
+        let vaults = Vaults::new(dir.path().join("data/vault"), dir.path(), "rolecall-test", bus);
+        let passphrase = || Passphrase::new("correct horse".into());
+        let told =
+            |report: UserError| format!("{:?}: {report}; {}", report.kind, report.hint.as_deref().unwrap_or_default());
+        assert_eq!(
+            told(vaults.unlock(Some(passphrase())).await.expect_err("a dialog")),
+            "Usage: the keyring takes no passphrase from rolecall, it has a dialog of its own; open it: `rolecall unlock \
+             --vault`"
+        );
+        assert_eq!(
+            told(vaults.accept_restored().await.expect_err("no file")),
+            "Usage: the keys are in the keyring: there is no vault file to accept; `--accept-restored` is for `vault = \
+             \"file\"`"
+        );
+        vaults.select(VaultKind::File);
+        assert_eq!(
+            told(vaults.unlock(None).await.expect_err("no passphrase")),
+            "Locked: the vault file opens with its passphrase; give it: `rolecall unlock --vault`"
+        );
+        let name = Name::new("auth").expect("a name");
+        vaults.unlock(Some(passphrase())).await.expect("made");
+        assert_eq!(
+            told(vaults.read(&name).await.expect_err("empty")),
+            "Config: the vault file holds no key of auth; store one: `rolecall identity add auth`"
+        );
+        vaults.select(VaultKind::File);
+        assert_eq!(vaults.state().await, VaultState::Ready);
+        vaults.select(VaultKind::Os);
+        vaults.select(VaultKind::File);
+        assert_eq!(vaults.state().await, VaultState::Locked, "a vault that is not in use is closed");
+        let no_key = no_key(VaultKind::Os, "auth");
+        assert_eq!(no_key.message, "the keyring holds no key of auth");
+    }
+}

@@ -101,6 +101,9 @@ mod tests;
 mod handed_on_tests;
 
 #[cfg(test)]
+mod identity_tests;
+
+#[cfg(test)]
 mod many_tests;
 
 #[cfg(test)]

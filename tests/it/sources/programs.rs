@@ -160,10 +160,38 @@ fn an_identity_without_a_key_is_written_by_identity_add_and_shown_with_its_setti
     assert_eq!(add(&ci).0, Some(0));
     assert_eq!(add(&["corp", "--type", "process", "--", "/usr/bin/corp-login", "--profile", "dev"]).0, Some(0));
     assert_eq!(add(&["corp", "--type", "process"]).0, Some(0), "what is there stays");
+    for (args, message, hint) in [
+        (
+            &["corp", "--type", "ec2"][..],
+            "there is an identity of this name already, of type process",
+            "choose another name, or add `--replace`",
+        ),
+        (
+            &["new", "--type", "ec2", "--totp"],
+            "an identity of type ec2 has no key to keep a secret beside",
+            "leave out `--totp`; `mfa_process` in its section runs a program that prints codes",
+        ),
+        (
+            &["new", "--type", "web-identity", "--csv", "/keys.csv"],
+            "an identity of type web-identity has no key to read",
+            "leave out `--csv`, or `--type web-identity`",
+        ),
+    ] {
+        let (code, said) = add(args);
+        assert!(code != Some(0) && said.contains(&format!("{message}\nhint: {hint}\n")), "{args:?}: {code:?} {said}");
+    }
     let written = fs::read_to_string(home.config()).unwrap();
     assert!(written.contains("credential_process = [\"/usr/bin/corp-login\", \"--profile\", \"dev\"]"), "{written}");
     let shown = text(&home.run(["identity", "show", "ci"]).stdout);
     assert!(shown.contains("/run/token") && shown.contains(ASSUMING), "{shown}");
     let listed = text(&home.run(["identity", "list"]).stdout);
     assert!(listed.contains("web-identity") && listed.contains("process"), "{listed}");
+    // What belongs to the old type goes; the region stays.
+    let ecs = ["instance", "--type", "ecs", "--replace", "--container-credentials-full-uri", "http://127.0.0.1/c"];
+    assert_eq!(add(&ecs).0, Some(0));
+    assert_eq!(add(&["ci", "--type", "environment", "--replace"]).0, Some(0));
+    let written = fs::read_to_string(home.config()).unwrap();
+    let lines =
+        ["container_credentials_full_uri = \"http://127.0.0.1/c\"", "region = \"eu-west-1\"", "\"environment\""];
+    assert!(lines.iter().all(|line| written.contains(line)) && !written.contains("/run/token"), "{written}");
 }
