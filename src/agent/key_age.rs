@@ -181,7 +181,7 @@ impl Vault for CachingVault {
         if facts.kind.replace(kind) != Some(kind) {
             facts.seen.clear();
             // Nobody has opened a file yet; a keyring may be open, as it is whenever one is signed in.
-            facts.locked = kind == VaultKind::File;
+            facts.locked = kind.facts().takes_passphrase;
         }
         drop(facts);
         self.vault.select(kind);
@@ -230,7 +230,7 @@ impl Vault for CachingVault {
     fn lock(&self) {
         let mut facts = self.facts.0.guard();
         // The keyring stays as it is: it belongs to the desktop.
-        facts.locked |= facts.kind == Some(VaultKind::File);
+        facts.locked |= facts.kind.is_some_and(|kind| kind.facts().takes_passphrase);
         drop(facts);
         self.vault.lock();
     }

@@ -7,7 +7,6 @@ use super::notifications::ending;
 use super::program_rules::idle_rules;
 use super::{Agent, log};
 use chrono::TimeDelta;
-use rolecall_core::domain::catalogue::VaultKind;
 use rolecall_core::domain::credential::{Freshness, Now};
 use rolecall_core::domain::error::{Kind, UserError, printable};
 use rolecall_core::domain::plan::{Plan, SessionKey};
@@ -38,7 +37,6 @@ pub(super) async fn status(agent: &Agent) -> Status {
     if state == "ready" {
         agent.keys.facts.read_unknown(&catalogue, &*agent.ports.vault).await;
     }
-    let kind = if catalogue.agent.vault == VaultKind::Os { "os" } else { "file" };
     let callers = agent.broker.last_callers.guard().clone();
     let mut warnings: Vec<UserError> = agent.config.problem().into_iter().collect();
     warnings.extend(catalogue.color_warning());
@@ -108,7 +106,7 @@ pub(super) async fn status(agent: &Agent) -> Status {
         },
         warnings,
         questions: agent.broker.prompts.status(),
-        vault: VaultStatus { kind: kind.to_owned(), state: state.to_owned(), reason },
+        vault: VaultStatus { kind: catalogue.agent.vault.as_str().to_owned(), state: state.to_owned(), reason },
         identities,
         roles,
         endpoint: agent.endpoint.status(),

@@ -5,7 +5,6 @@
 
 use super::active_config::ActiveConfig;
 use super::socket::{BindError, failed};
-use rolecall_core::domain::catalogue::VaultKind;
 use rolecall_core::domain::error::{Kind, UserError, printable};
 use rolecall_ipc::protocol::message::{Request, SeenFile, View};
 use rolecall_platform::blocking::STATE;
@@ -69,7 +68,7 @@ pub(super) async fn check_view(
     if let Some(report) = other_configuration(paths, view).await {
         return Err(report);
     }
-    let is_file = config.catalogue().agent.vault == VaultKind::File;
+    let is_file = config.catalogue().agent.vault.facts().is_file;
     match &view.vault {
         Some(vault) if is_file && vault.may_exist() && !is_same(&paths.vault_file, vault).await => {
             let (theirs, ours) = (shown(&vault.path), shown(&paths.vault_file.to_string_lossy()));

@@ -66,19 +66,18 @@ fn device(paths: &Paths, name: Option<&str>) -> Result<(String, String), UserErr
 /// lets a locked keyring ask by its own dialog, and says where there is none.
 pub(super) fn ready_vault(paths: &Paths) -> Result<(), UserError> {
     let vault = status::fetch(paths, Autostart::Yes)?.vault;
-    let passphrase = match (vault.state.as_str(), vault.kind.as_str()) {
-        ("ready", _) => return Ok(()),
-        (_, "file") => Some(passphrase(paths)?),
-        // The agent knows why there is none, and what to do; for a locked one it opens the dialog.
-        (_, _) => None,
-    };
+    if vault.state == "ready" {
+        return Ok(());
+    }
+    // Without a passphrase, the agent opens the dialog of a locked keyring, or explains why there is none.
+    let passphrase = vault.facts().filter(|facts| facts.takes_passphrase).map(|_| passphrase(paths)).transpose()?;
     tell(paths, Request::UnlockVault { passphrase, accept_restored: false }, Autostart::Yes).map(drop)
 }
 
 fn vault(paths: &Paths, accept_restored: bool) -> Result<String, UserError> {
-    let status = status::fetch(paths, Autostart::Yes)?;
-    // The keyring asks by its own dialog; only the encrypted file has a passphrase that we may hold.
-    let passphrase = if status.vault.kind == "file" { Some(passphrase(paths)?) } else { None };
+    let vault = status::fetch(paths, Autostart::Yes)?.vault;
+    // The keyring has a dialog of its own.
+    let passphrase = vault.facts().filter(|facts| facts.takes_passphrase).map(|_| passphrase(paths)).transpose()?;
     let note = tell(paths, Request::UnlockVault { passphrase, accept_restored }, Autostart::Yes)?;
     Ok(note.unwrap_or_else(|| "the vault is open".to_owned()))
 }

@@ -11,7 +11,6 @@ use rolecall_agent::log::Log;
 use rolecall_agent::server::connections;
 use rolecall_agent::socket::{BindError, Socket};
 use rolecall_agent::{Agent, Ports};
-use rolecall_core::domain::catalogue::VaultKind;
 use rolecall_core::domain::error::{Kind, UserError, printable};
 use rolecall_ipc::client;
 use rolecall_ipc::protocol::message::{Context, Startup};
@@ -163,11 +162,12 @@ fn world(interrupted: Arc<AtomicBool>) -> Result<oneshot::SetupContext, UserErro
     files::ensure_private_dir(&paths.state)?;
     let catalogue = config_loader::load(&paths.config).map_err(|e| e.report())?.catalogue;
     let clock = Arc::new(SystemClock);
-    // The keyring, for the password of the proxy. The encrypted file is open in the agent only: the face asks a person.
-    let vault = (catalogue.agent.vault == VaultKind::Os).then(|| {
+    // For the password of the proxy. A vault with a passphrase is open in the agent only: the command asks a person.
+    let kind = catalogue.agent.vault;
+    let vault = (!kind.facts().takes_passphrase).then(|| {
         let bus = SessionBus::new(variable("DBUS_SESSION_BUS_ADDRESS"));
         let vaults = Vaults::new(paths.vault_file.clone(), &paths.state, &paths.keyring_service(), bus);
-        vaults.select(VaultKind::Os);
+        vaults.select(kind);
         Arc::new(vaults) as Arc<dyn Vault>
     });
     Ok(oneshot::SetupContext {

@@ -100,10 +100,6 @@ impl TokenError {
 
 /// Returns the error that a vault contains no key of an identity.
 pub fn no_key(kind: VaultKind, identity: &str) -> UserError {
-    let place = match kind {
-        VaultKind::Os => "the keyring",
-        VaultKind::File => "the vault file",
-    };
-    UserError::new(Kind::Config, format!("{place} holds no key of {identity}"))
+    UserError::new(Kind::Config, format!("{} holds no key of {identity}", kind.facts().place))
         .hint(format!("store one: `rolecall identity add {identity}`"))
 }

@@ -4,9 +4,11 @@
 //! never the passphrase and never a stored key. All of it runs on threads that may block: stretching a passphrase takes a
 //! fifth of a second, and a file can lie on a disk that hangs.
 
+use super::Backend;
 use super::key_record::{self, BLOB_MAX, KeyRecord};
 use super::rollback::RollbackGuard;
 use super::vault_format::{COST, Cost, Key, VaultFormatError};
+use async_trait::async_trait;
 use rolecall_core::domain::error::{Kind, UserError};
 use rolecall_core::domain::names::Name;
 use rolecall_core::domain::secret::Passphrase;
@@ -119,8 +121,32 @@ impl FileVault {
         Self(Arc::new(Inner { path, cost, open: Mutex::default(), stretching: Mutex::default(), rollback }))
     }
 
-    /// Tells whether the file would open, without opening it.
-    pub(super) async fn state(&self) -> VaultState {
+    async fn run<T: Send + 'static>(
+        &self,
+        job: impl FnOnce(&Inner) -> Result<T, UserError> + Send + 'static,
+    ) -> Result<T, UserError> {
+        let call = self.0.open().calls.subscribe();
+        self.run_within(DEADLINE, move |inner| {
+            let _call = call;
+            job(inner)
+        })
+        .await
+    }
+
+    async fn run_within<T: Send + 'static>(
+        &self,
+        deadline: Duration,
+        job: impl FnOnce(&Inner) -> Result<T, UserError> + Send + 'static,
+    ) -> Result<T, UserError> {
+        let inner = Arc::clone(&self.0);
+        let done = STATE.run(self.0.path.display().to_string(), deadline, move || job(&inner)).await;
+        done.unwrap_or_else(|error| Err(self.0.fault(&error.to_string())))
+    }
+}
+
+#[async_trait]
+impl Backend for FileVault {
+    async fn state(&self) -> VaultState {
         match self.run_within(STATE_DEADLINE, |vault| vault.held().map(|_| ())).await {
             Ok(()) => VaultState::Ready,
             Err(report) if report.kind == Kind::Locked => VaultState::Locked,
@@ -128,8 +154,7 @@ impl FileVault {
         }
     }
 
-    /// Reads one key; `None` where there is none of that name.
-    pub(super) async fn read(&self, identity: &Name) -> Result<Option<StoredKey>, UserError> {
+    async fn read(&self, identity: &Name) -> Result<Option<StoredKey>, UserError> {
         let identity = identity.clone();
         self.run(move |vault| {
             let (_, mut contents) = vault.contents()?;
@@ -138,8 +163,7 @@ impl FileVault {
         .await
     }
 
-    /// Stores one key.
-    pub(super) async fn write(&self, identity: &Name, key: &StoredKey) -> Result<(), UserError> {
+    async fn write(&self, identity: &Name, key: &StoredKey) -> Result<(), UserError> {
         let (identity, new) = (identity.clone(), key.clone());
         self.run(move |vault| {
             key_record::encode(&new).map_err(|_| too_long(&identity))?;
@@ -151,8 +175,7 @@ impl FileVault {
         .await
     }
 
-    /// Deletes one key; tells whether there was one.
-    pub(super) async fn delete(&self, identity: &Name) -> Result<bool, UserError> {
+    async fn delete(&self, identity: &Name) -> Result<bool, UserError> {
         let identity = identity.clone();
         self.run(move |vault| {
             let _lock = vault.exclusive()?;
@@ -169,8 +192,12 @@ impl FileVault {
         .await
     }
 
-    /// Opens the file with its passphrase, or makes a new one where there is none.
-    pub(super) async fn unlock(&self, passphrase: Passphrase) -> Result<(), UserError> {
+    /// Opens the file with its passphrase, or creates it.
+    async fn unlock(&self, passphrase: Option<Passphrase>) -> Result<(), UserError> {
+        let passphrase = passphrase.ok_or_else(|| {
+            UserError::new(Kind::Locked, "the vault file opens with its passphrase")
+                .hint("give it: `rolecall unlock --vault`")
+        })?;
         let (locks, number) = {
             let mut open = self.0.open();
             let number = open.waited;
@@ -186,8 +213,7 @@ impl FileVault {
         .await
     }
 
-    /// Makes the open file the newest one: a person has restored it from a backup.
-    pub(super) async fn accept_restored(&self) -> Result<(), UserError> {
+    async fn accept_restored(&self) -> Result<(), UserError> {
         self.run(|vault| {
             let (key, contents) = vault.contents()?;
             vault.rollback.begin(key.vault(), contents.generation);
@@ -196,13 +222,12 @@ impl FileVault {
         .await
     }
 
-    /// Returns what a person should know of the file that was opened last.
-    pub(super) fn warning(&self) -> Option<UserError> {
+    fn warning(&self) -> Option<UserError> {
         self.0.rollback.warning(&self.0.path)
     }
 
     /// Wipes the key, and the passphrases that no thread has taken yet.
-    pub(super) fn lock(&self) {
+    fn lock(&self) {
         let mut open = self.0.open();
         open.locks += 1;
         open.key = None;
@@ -212,34 +237,11 @@ impl FileVault {
         open.locked_calls.retain(|calls| !calls.is_closed());
     }
 
-    async fn run<T: Send + 'static>(
-        &self,
-        job: impl FnOnce(&Inner) -> Result<T, UserError> + Send + 'static,
-    ) -> Result<T, UserError> {
-        let call = self.0.open().calls.subscribe();
-        self.run_within(DEADLINE, move |inner| {
-            let _call = call;
-            job(inner)
-        })
-        .await
-    }
-
-    /// Returns when no call holds keys that was begun before the last `lock`.
-    pub(super) async fn calls_end(&self) {
+    async fn calls_end(&self) {
         let met = self.0.open().locked_calls.clone();
         for calls in met {
             calls.closed().await;
         }
-    }
-
-    async fn run_within<T: Send + 'static>(
-        &self,
-        deadline: Duration,
-        job: impl FnOnce(&Inner) -> Result<T, UserError> + Send + 'static,
-    ) -> Result<T, UserError> {
-        let inner = Arc::clone(&self.0);
-        let done = STATE.run(self.0.path.display().to_string(), deadline, move || job(&inner)).await;
-        done.unwrap_or_else(|error| Err(self.0.fault(&error.to_string())))
     }
 }
 

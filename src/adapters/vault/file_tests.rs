@@ -48,7 +48,7 @@ fn vault_at(path: &Path) -> FileVault {
 /// Makes an open vault that holds one key, of `auth`.
 async fn filled(path: &Path) -> FileVault {
     let vault = vault_at(path);
-    vault.unlock(words(PASSPHRASE)).await.expect("made");
+    vault.unlock(Some(words(PASSPHRASE))).await.expect("made");
     vault.write(&name("auth"), &key("AKIAAUTH")).await.expect("written");
     vault
 }
@@ -65,7 +65,7 @@ async fn a_vault_is_made_by_its_first_unlock_and_opens_with_that_passphrase_only
     let locked = vault.read(&name("auth")).await.expect_err("no file");
     assert_eq!(locked.kind, Kind::Locked);
     assert!(locked.hint.expect("a hint").contains("`rolecall unlock --vault`"));
-    assert_eq!(vault.unlock(words("7 chars")).await.expect_err("short").kind, Kind::Usage);
+    assert_eq!(vault.unlock(Some(words("7 chars"))).await.expect_err("short").kind, Kind::Usage);
     assert!(!path.exists(), "nothing is made before there is a passphrase");
 
     let vault = filled(&path).await;
@@ -85,10 +85,10 @@ async fn a_vault_is_made_by_its_first_unlock_and_opens_with_that_passphrase_only
     ] {
         assert_eq!(locked.expect_err("locked").kind, Kind::Locked);
     }
-    let wrong = vault.unlock(words("correct house")).await.expect_err("wrong");
+    let wrong = vault.unlock(Some(words("correct house"))).await.expect_err("wrong");
     assert_eq!(wrong.kind, Kind::Locked);
     assert!(wrong.message.starts_with("wrong passphrase, or the vault file"), "{wrong}");
-    vault.unlock(words(PASSPHRASE)).await.expect("right");
+    vault.unlock(Some(words(PASSPHRASE))).await.expect("right");
     let read = vault.read(&name("auth")).await.expect("readable").expect("there");
     assert_eq!((read.key.secret.expose(), read.stored), (SECRET, key("").stored));
 }
@@ -120,7 +120,7 @@ async fn two_processes_lose_no_key_to_each_other() {
     let (_top, path) = place();
     let one = filled(&path).await;
     let two = vault_at(&path);
-    two.unlock(words(PASSPHRASE)).await.expect("opened");
+    two.unlock(Some(words(PASSPHRASE))).await.expect("opened");
     let write_all = |vault: FileVault, who: &'static str| async move {
         for n in 0..10 {
             vault.write(&name(&format!("{who}{n}")), &key("AKIA")).await.expect("written");
@@ -167,7 +167,7 @@ async fn what_is_no_vault_is_said_to_be_none_and_is_left_alone() {
         fs::write(&path, content).expect("written");
         fs::set_permissions(&path, fs::Permissions::from_mode(0o600)).expect("chmod");
         for told in [
-            vault.unlock(words(PASSPHRASE)).await.expect_err("no vault"),
+            vault.unlock(Some(words(PASSPHRASE))).await.expect_err("no vault"),
             vault.read(&name("auth")).await.expect_err("no vault"),
         ] {
             assert!(told.message.contains(want) && told.kind == Kind::Failed, "{told:?}");
@@ -178,7 +178,9 @@ async fn what_is_no_vault_is_said_to_be_none_and_is_left_alone() {
     }
     fs::remove_file(&path).expect("removed");
     fs::create_dir(&path).expect("made");
-    assert!(vault.unlock(words(PASSPHRASE)).await.expect_err("a directory").message.contains("not a regular file"));
+    assert!(
+        vault.unlock(Some(words(PASSPHRASE))).await.expect_err("a directory").message.contains("not a regular file")
+    );
 }
 
 #[tokio::test]
@@ -203,7 +205,7 @@ async fn a_file_that_was_replaced_asks_for_its_own_passphrase() {
     assert!(!path.exists(), "a vault is never made without a passphrase");
 
     let other = vault_at(&path);
-    other.unlock(words("another passphrase")).await.expect("made");
+    other.unlock(Some(words("another passphrase"))).await.expect("made");
     let replaced = vault.read(&name("auth")).await.expect_err("replaced");
     assert!(replaced.kind == Kind::Locked && replaced.message.contains("replaced"), "{replaced:?}");
 }
@@ -229,7 +231,7 @@ async fn lock_wipes_waiting_passphrases() {
     started.await.expect("it runs");
     let waiting = tokio::spawn({
         let vault = vault.clone();
-        async move { vault.unlock(words(PASSPHRASE)).await }
+        async move { vault.unlock(Some(words(PASSPHRASE))).await }
     });
     while vault.0.open().waiting.is_empty() {
         tokio::task::yield_now().await;
@@ -311,10 +313,10 @@ async fn exposed_vault_file_is_refused_with_the_command_that_mends_it() {
     }
     mode(&path, 0o600);
     mode(top.path(), 0o777);
-    let refused = vault.unlock(words(PASSPHRASE)).await.expect_err("in a directory of all");
+    let refused = vault.unlock(Some(words(PASSPHRASE))).await.expect_err("in a directory of all");
     assert!(refused.message.contains("is not safe where it is"), "{refused}");
     mode(top.path(), 0o700);
-    vault.unlock(words(PASSPHRASE)).await.expect("mended");
+    vault.unlock(Some(words(PASSPHRASE))).await.expect("mended");
 }
 
 #[tokio::test]
@@ -343,7 +345,7 @@ async fn older_vault_file_is_warned_of_until_it_is_accepted() {
     assert!(vault.warning().expect("noticed").message.contains("was older than the last one"));
     let next = vault_at(&path);
     assert_eq!(next.warning(), None, "nothing is known of a file that was not opened");
-    next.unlock(words(PASSPHRASE)).await.expect("opened");
+    next.unlock(Some(words(PASSPHRASE))).await.expect("opened");
     let warning = next.warning().expect("remembered");
     assert!(warning.hint.expect("a hint").contains("`rolecall unlock --vault --accept-restored`"));
 
@@ -355,15 +357,15 @@ async fn older_vault_file_is_warned_of_until_it_is_accepted() {
     next.accept_restored().await.expect("accepted");
     assert_eq!(next.warning(), None);
     let third = vault_at(&path);
-    third.unlock(words(PASSPHRASE)).await.expect("opened");
+    third.unlock(Some(words(PASSPHRASE))).await.expect("opened");
     assert_eq!(third.warning(), None);
 
     // Another vault in its place, with the same passphrase.
     let other = top.path().join("other/vault.rolecall");
     let foreign = FileVault::with_cost(other.clone(), top.path().join("other.json"), CHEAP);
-    foreign.unlock(words(PASSPHRASE)).await.expect("made");
+    foreign.unlock(Some(words(PASSPHRASE))).await.expect("made");
     fs::copy(&other, &path).expect("exchanged");
-    third.unlock(words(PASSPHRASE)).await.expect("opened");
+    third.unlock(Some(words(PASSPHRASE))).await.expect("opened");
     assert!(third.warning().expect("noticed").message.contains("another one"));
 }
 
@@ -395,7 +397,7 @@ async fn newer_vault_file_that_is_put_back_ends_the_warning() {
     vault.write(&name("auth"), &key("AKIALAST")).await.expect("written");
     assert_eq!(vault.warning(), None);
     let next = vault_at(&path);
-    next.unlock(words(PASSPHRASE)).await.expect("opened");
+    next.unlock(Some(words(PASSPHRASE))).await.expect("opened");
     assert_eq!(next.warning(), None);
 }
 
@@ -420,7 +422,7 @@ async fn vault_without_a_generation_opens_and_is_counted_from_then_on() {
     });
     files::write_private(&path, &old.expect("sealed")).expect("written");
     let vault = vault_at(&path);
-    vault.unlock(words(PASSPHRASE)).await.expect("opened");
+    vault.unlock(Some(words(PASSPHRASE))).await.expect("opened");
     vault.write(&name("auth"), &key("AKIAAUTH")).await.expect("written");
     assert_eq!(vault.warning(), None);
     assert_eq!(vault.0.contents().expect("open").1.generation, 1);
@@ -436,7 +438,7 @@ async fn rollback_noted_by_an_earlier_version_is_warned_of() {
     let text = format!(r#"{{"v":1,"vault":"{salt}","generation":{},"rolled_back":true}}"#, generation + 3);
     fs::write(&record, text).expect("written");
     let next = vault_at(&path);
-    next.unlock(words(PASSPHRASE)).await.expect("opened");
+    next.unlock(Some(words(PASSPHRASE))).await.expect("opened");
     assert!(next.warning().expect("said").message.contains("was older than the last one"));
     next.accept_restored().await.expect("accepted");
     assert_eq!(next.warning(), None);

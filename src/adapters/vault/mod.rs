@@ -1,7 +1,7 @@
-//! The vaults behind the [`Vault`] port: the operating system's keyring and the encrypted file, and the choice between them.
+//! The vaults, behind the [`Vault`] port: one [`Backend`] for each kind, and the choice between them.
 //!
-//! It knows no AWS and no agent. The choice is the configuration's alone: a keyring that is missing is an error and never a
-//! reason to take the file instead, because a key that changed places unseen is a key that nobody finds to revoke.
+//! They know neither AWS nor the agent. Only the configuration chooses. A missing keyring is an error and never replaced by
+//! the file: the owner would not find a key there to revoke.
 
 pub(crate) mod blocking_worker;
 mod file;
@@ -19,7 +19,7 @@ use async_trait::async_trait;
 use file::FileVault;
 use os::OsVault;
 use rolecall_core::domain::catalogue::VaultKind;
-use rolecall_core::domain::error::{Kind, UserError};
+use rolecall_core::domain::error::UserError;
 use rolecall_core::domain::names::Name;
 use rolecall_core::domain::secret::Passphrase;
 use rolecall_ports::{StoredKey, Vault, VaultState, no_key};
@@ -29,24 +29,53 @@ use std::sync::{Arc, Mutex, PoisonError};
 /// The record of the newest vault file, in the state directory.
 const VAULT_RECORD: &str = "vault.json";
 
-/// Both vaults, and which of them the configuration chose.
+/// One kind of vault. Its calls have the limits of [`Vault`].
+#[async_trait]
+trait Backend: Send + Sync {
+    /// Returns whether the vault can be read. Never prompts.
+    async fn state(&self) -> VaultState;
+    /// Reads a key; `None` if the vault has none of this name.
+    async fn read(&self, identity: &Name) -> Result<Option<StoredKey>, UserError>;
+    /// Stores a key, and replaces one of the same name.
+    async fn write(&self, identity: &Name, key: &StoredKey) -> Result<(), UserError>;
+    /// Deletes a key; returns whether there was one.
+    async fn delete(&self, identity: &Name) -> Result<bool, UserError>;
+    /// Opens the vault, or explains why it does not open with a passphrase, or without one.
+    async fn unlock(&self, passphrase: Option<Passphrase>) -> Result<(), UserError>;
+    /// Wipes what `unlock` kept.
+    fn lock(&self) {}
+    /// Returns when no call that a `lock` has interrupted holds keys any more.
+    async fn calls_end(&self) {}
+    /// Returns the warning about the vault that was opened last.
+    fn warning(&self) -> Option<UserError> {
+        None
+    }
+    /// Accepts a restored vault as the current one.
+    async fn accept_restored(&self) -> Result<(), UserError>;
+}
+
+/// Every vault, and the kind that the configuration chose.
 pub struct Vaults {
     kind: Mutex<VaultKind>,
-    os: OsVault,
-    file: FileVault,
+    backends: [(VaultKind, Box<dyn Backend>); VaultKind::ALL.len()],
     bus: Arc<SessionBus>,
     foreign: ThirdPartyKeyrings,
 }
 
 impl Vaults {
-    /// Prepares both vaults and selects the keyring; touches neither.
+    /// Prepares the vaults and selects the keyring; opens none.
     ///
-    /// The state directory keeps which vault file is the newest. `service` is the attribute of our items in the keyring.
+    /// The state directory contains the record of the newest vault file. `service` is the attribute of the keyring items.
     pub fn new(vault_file: PathBuf, state: &Path, service: &str, bus: Arc<SessionBus>) -> Self {
+        let backend = |kind| -> Box<dyn Backend> {
+            match kind {
+                VaultKind::Os => Box::new(OsVault::new(Place { bus: Arc::clone(&bus), service: service.into() })),
+                VaultKind::File => Box::new(FileVault::new(vault_file.clone(), state.join(VAULT_RECORD))),
+            }
+        };
         Self {
             kind: Mutex::default(),
-            os: OsVault::new(Place { bus: Arc::clone(&bus), service: service.into() }),
-            file: FileVault::new(vault_file, state.join(VAULT_RECORD)),
+            backends: VaultKind::ALL.map(|kind| (kind, backend(kind))),
             foreign: ThirdPartyKeyrings::new(Arc::clone(&bus)),
             bus,
         }
@@ -55,46 +84,37 @@ impl Vaults {
     fn kind(&self) -> VaultKind {
         *self.kind.lock().unwrap_or_else(PoisonError::into_inner)
     }
+
+    /// Returns the vault that the configuration chose.
+    fn chosen(&self) -> &dyn Backend {
+        let kind = self.kind();
+        &*self.backends.iter().find(|(of, _)| *of == kind).expect("there is a backend for each kind").1
+    }
 }
 
 #[async_trait]
 impl Vault for Vaults {
     fn select(&self, kind: VaultKind) {
         *self.kind.lock().unwrap_or_else(PoisonError::into_inner) = kind;
-        if kind == VaultKind::Os {
-            // A vault that is no longer in use has no reason to stay open.
-            self.file.lock();
-        }
+        // A vault that is not in use does not stay open.
+        self.backends.iter().filter(|(of, _)| *of != kind).for_each(|(_, backend)| backend.lock());
     }
 
     async fn state(&self) -> VaultState {
-        match self.kind() {
-            VaultKind::Os => self.os.state().await,
-            VaultKind::File => self.file.state().await,
-        }
+        self.chosen().state().await
     }
 
     async fn read(&self, identity: &Name) -> Result<StoredKey, UserError> {
         let kind = self.kind();
-        let found = match kind {
-            VaultKind::Os => self.os.read(identity).await?,
-            VaultKind::File => self.file.read(identity).await?,
-        };
-        found.ok_or_else(|| no_key(kind, identity.as_str()))
+        self.chosen().read(identity).await?.ok_or_else(|| no_key(kind, identity.as_str()))
     }
 
     async fn write(&self, identity: &Name, key: &StoredKey) -> Result<(), UserError> {
-        match self.kind() {
-            VaultKind::Os => self.os.write(identity, key).await,
-            VaultKind::File => self.file.write(identity, key).await,
-        }
+        self.chosen().write(identity, key).await
     }
 
     async fn delete(&self, identity: &Name) -> Result<bool, UserError> {
-        match self.kind() {
-            VaultKind::Os => self.os.delete(identity).await,
-            VaultKind::File => self.file.delete(identity).await,
-        }
+        self.chosen().delete(identity).await
     }
 
     fn foreign(&self) -> Option<&dyn rolecall_ports::ForeignKeys> {
@@ -102,17 +122,7 @@ impl Vault for Vaults {
     }
 
     async fn unlock(&self, passphrase: Option<Passphrase>) -> Result<(), UserError> {
-        match (self.kind(), passphrase) {
-            (VaultKind::Os, None) => self.os.unlock().await,
-            (VaultKind::File, Some(passphrase)) => self.file.unlock(passphrase).await,
-            (VaultKind::Os, Some(_)) => Err(UserError::new(
-                Kind::Usage,
-                "the keyring takes no passphrase from rolecall, it has a dialog of its own",
-            )
-            .hint("open it: `rolecall unlock --vault`")),
-            (VaultKind::File, None) => Err(UserError::new(Kind::Locked, "the vault file opens with its passphrase")
-                .hint("give it: `rolecall unlock --vault`")),
-        }
+        self.chosen().unlock(passphrase).await
     }
 
     fn offer_bus(&self, address: &str) {
@@ -120,30 +130,21 @@ impl Vault for Vaults {
     }
 
     fn lock(&self) {
-        // The keyring is the whole desktop's: other programs are not locked out of it because of us.
-        self.file.lock();
+        self.backends.iter().for_each(|(_, backend)| backend.lock());
     }
 
     async fn calls_end(&self) {
-        // The keyring's calls hold one key each, for ten seconds at most.
-        self.file.calls_end().await;
+        for (_, backend) in &self.backends {
+            backend.calls_end().await;
+        }
     }
 
     fn warning(&self) -> Option<UserError> {
-        match self.kind() {
-            VaultKind::Os => None,
-            VaultKind::File => self.file.warning(),
-        }
+        self.chosen().warning()
     }
 
     async fn accept_restored(&self) -> Result<(), UserError> {
-        match self.kind() {
-            VaultKind::Os => {
-                Err(UserError::new(Kind::Usage, "the keys are in the keyring: there is no vault file to accept")
-                    .hint("`--accept-restored` is for `vault = \"file\"`"))
-            }
-            VaultKind::File => self.file.accept_restored().await,
-        }
+        self.chosen().accept_restored().await
     }
 }
 

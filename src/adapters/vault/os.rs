@@ -5,10 +5,12 @@
 //! secret.
 
 use super::blocking_worker::{Worker, WorkerError};
-use super::key_record;
+use super::{Backend, key_record};
 use crate::system::keyring::{self, Keyring, Place};
+use async_trait::async_trait;
 use rolecall_core::domain::error::{Kind, UserError};
 use rolecall_core::domain::names::Name;
+use rolecall_core::domain::secret::Passphrase;
 use rolecall_platform::os::KEYRING_ASKS;
 use rolecall_ports::{StoredKey, VaultState};
 use std::time::Duration;
@@ -136,8 +138,24 @@ impl OsVault {
         Self { place, items, dialogs: Worker::new("keyring-dialog", || ()) }
     }
 
-    /// Tells whether the keyring would answer. Never prompts.
-    pub(crate) async fn state(&self) -> VaultState {
+    async fn call<T: Send + 'static>(
+        &self,
+        identity: &Name,
+        job: impl FnOnce(&mut Keyring, &Name) -> Result<T, VaultError> + Send + 'static,
+    ) -> Result<T, UserError> {
+        let (name, service) = (identity.clone(), &self.place.service);
+        match self.items.run(DEADLINE, move |keyring| job(keyring, &name)).await {
+            Ok(answer) => answer.map_err(|trouble| trouble.report(Some(identity), service)),
+            Err(fault) => Err(lost(fault, Some(identity), service)),
+        }
+    }
+}
+
+/// The keyring belongs to the desktop: a lock of rolecall does not close it for other programs. Its calls hold one key each,
+/// for ten seconds at most.
+#[async_trait]
+impl Backend for OsVault {
+    async fn state(&self) -> VaultState {
         let trouble = match self.items.run(DEADLINE, Keyring::look).await {
             Ok(Ok(())) => return VaultState::Ready,
             Ok(Err(trouble)) => trouble,
@@ -151,8 +169,7 @@ impl OsVault {
         }
     }
 
-    /// Reads one key; `None` where there is none of that name.
-    pub(crate) async fn read(&self, identity: &Name) -> Result<Option<StoredKey>, UserError> {
+    async fn read(&self, identity: &Name) -> Result<Option<StoredKey>, UserError> {
         self.call(identity, |keyring, name| {
             let Some(blob) = keyring.read(name)? else { return Ok(None) };
             let key = key_record::decode(&blob).map_err(|flaw| match flaw {
@@ -164,20 +181,26 @@ impl OsVault {
         .await
     }
 
-    /// Stores one key.
-    pub(crate) async fn write(&self, identity: &Name, key: &StoredKey) -> Result<(), UserError> {
+    async fn write(&self, identity: &Name, key: &StoredKey) -> Result<(), UserError> {
         let blob = key_record::encode(key)
             .map_err(|_| UserError::new(Kind::Failed, format!("the key of {identity} is too long to be stored")))?;
         self.call(identity, move |keyring, name| keyring.write(name, &blob)).await
     }
 
-    /// Deletes one key, and every double of it; tells whether there was one.
-    pub(crate) async fn delete(&self, identity: &Name) -> Result<bool, UserError> {
+    /// Deletes every item of this name.
+    async fn delete(&self, identity: &Name) -> Result<bool, UserError> {
         self.call(identity, Keyring::delete).await
     }
 
-    /// Opens the keyring through its own dialog, because a person asked for it.
-    pub(crate) async fn unlock(&self) -> Result<(), UserError> {
+    /// Opens the dialog of the keyring. Only a request of a person calls it.
+    async fn unlock(&self, passphrase: Option<Passphrase>) -> Result<(), UserError> {
+        if passphrase.is_some() {
+            return Err(UserError::new(
+                Kind::Usage,
+                "the keyring takes no passphrase from rolecall, it has a dialog of its own",
+            )
+            .hint("open it: `rolecall unlock --vault`"));
+        }
         let (place, service) = (self.place.clone(), &self.place.service);
         match self.dialogs.run(DIALOG + DIALOG_MARGIN, move |()| keyring::unlock(&place)).await {
             Ok(answer) => answer.map_err(|trouble| trouble.report(None, service)),
@@ -187,16 +210,9 @@ impl OsVault {
         }
     }
 
-    async fn call<T: Send + 'static>(
-        &self,
-        identity: &Name,
-        job: impl FnOnce(&mut Keyring, &Name) -> Result<T, VaultError> + Send + 'static,
-    ) -> Result<T, UserError> {
-        let (name, service) = (identity.clone(), &self.place.service);
-        match self.items.run(DEADLINE, move |keyring| job(keyring, &name)).await {
-            Ok(answer) => answer.map_err(|trouble| trouble.report(Some(identity), service)),
-            Err(fault) => Err(lost(fault, Some(identity), service)),
-        }
+    async fn accept_restored(&self) -> Result<(), UserError> {
+        Err(UserError::new(Kind::Usage, "the keys are in the keyring: there is no vault file to accept")
+            .hint("`--accept-restored` is for `vault = \"file\"`"))
     }
 }
 

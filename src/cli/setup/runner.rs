@@ -2,7 +2,6 @@
 
 use crate::output::{self, Cell, Failure, Screen, Style, table};
 use crate::{config_file, confirm};
-use rolecall_core::domain::catalogue::VaultKind;
 use rolecall_core::domain::error::{Kind, UserError, printable};
 use rolecall_core::domain::secret::{MfaCode, SecretKey, is_mfa_code};
 use rolecall_core::setup::call::Side;
@@ -180,7 +179,7 @@ pub(super) fn odd() -> UserError {
 /// no password out.
 pub(super) fn proxy_password(paths: &Paths) -> Result<Option<SecretKey>, UserError> {
     let catalogue = config_file::load(paths)?;
-    let is_needed = catalogue.aws.https_proxy.is_some() && catalogue.agent.vault == VaultKind::File;
+    let is_needed = catalogue.aws.https_proxy.is_some() && catalogue.agent.vault.facts().takes_passphrase;
     let Some(user) = catalogue.aws.https_proxy_user.as_deref().filter(|_| is_needed) else { return Ok(None) };
     let typed = if confirm::is_possible() {
         confirm::hidden(&format!("Password of {user} at the proxy (not shown): "))?

@@ -177,16 +177,15 @@ impl Page {
 }
 
 fn vault(vault: &VaultStatus) -> (Style, String) {
-    let kind = match vault.kind.as_str() {
-        "os" => "keyring",
-        "file" => "encrypted file",
-        other => other,
-    };
-    let (style, remark) = match (vault.state.as_str(), vault.kind.as_str()) {
-        ("ready", _) => (Style::Plain, ""),
-        ("locked", "file") => (Style::Warning, "open it with `rolecall unlock --vault`"),
-        ("locked", _) => (Style::Warning, "it opens when you log in, or with `rolecall unlock --vault`"),
-        (_, _) => (Style::Bad, vault.reason.as_deref().unwrap_or_default()),
+    let facts = vault.facts();
+    let kind = facts.map_or(vault.kind.as_str(), |facts| facts.label);
+    let (style, remark) = match vault.state.as_str() {
+        "ready" => (Style::Plain, ""),
+        "locked" if facts.is_some_and(|facts| facts.takes_passphrase) => {
+            (Style::Warning, "open it with `rolecall unlock --vault`")
+        }
+        "locked" => (Style::Warning, "it opens when you log in, or with `rolecall unlock --vault`"),
+        _ => (Style::Bad, vault.reason.as_deref().unwrap_or_default()),
     };
     let separator = if remark.is_empty() { "" } else { ", " };
     (style, format!("{kind} {}{separator}{remark}", vault.state))

@@ -7,7 +7,8 @@ mod many;
 
 pub use many::{AccountSection, DefaultsSection, TemplateSection};
 
-use super::validators::{self, ACCESS, AUDIT, IDENTITY_TYPES, LOCK_EVENTS, MFA_MODES, PROMPTS, VAULTS};
+use super::validators::{self, ACCESS, AUDIT, IDENTITY_TYPES, LOCK_EVENTS, MFA_MODES, PROMPTS};
+use crate::domain::catalogue::VaultKind;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -92,7 +93,7 @@ pub struct AgentSection {
     pub audit: Option<String>,
     /// Where long-term keys rest: "os" is the keyring, "file" an encrypted file for machines without one.
     #[serde(skip_serializing_if = "Option::is_none")]
-    #[schemars(extend("enum" = words(&VAULTS)))]
+    #[schemars(extend("enum" = VaultKind::ALL.map(VaultKind::as_str)))]
     pub vault: Option<String>,
     /// How a person is asked, in order. An empty list asks nobody.
     #[serde(skip_serializing_if = "Option::is_none")]

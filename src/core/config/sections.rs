@@ -14,7 +14,7 @@ use super::sources::SourceDraft;
 use super::templates::{self, AccountDraft, TemplateDraft};
 use super::{expand, roles, sockets, validators};
 use crate::domain::arn::{MfaSerial, RoleArn};
-use crate::domain::catalogue::{AgentSettings, AwsSettings, Config, Identity, IdentityKind};
+use crate::domain::catalogue::{AgentSettings, AwsSettings, Config, Identity, IdentityKind, VaultKind};
 use crate::domain::config_rules::{self, ConfigProblem};
 use crate::domain::diagnosis::Cause;
 use crate::domain::names::{Name, check_region};
@@ -114,7 +114,10 @@ static AGENT: Section<AgentSettings> = Section {
             },
         },
         Field { key: "audit", read: |d, s| d.audit = s.word(&validators::AUDIT).unwrap_or_default() },
-        Field { key: "vault", read: |d, s| d.vault = s.word(&validators::VAULTS).unwrap_or_default() },
+        Field {
+            key: "vault",
+            read: |d, s| d.vault = s.word(&VaultKind::ALL.map(|kind| (kind.as_str(), kind))).unwrap_or_default(),
+        },
         Field {
             key: "prompts",
             read: |d, s| d.prompts = unique_list(s, |s| s.word(&validators::PROMPTS)).unwrap_or_default(),

@@ -2,14 +2,11 @@
 //!
 //! Each takes text and says what is wrong in words of its own; where the value stands is not known here.
 
-use crate::domain::catalogue::{Access, AuditMode, IdentityKind, LockEvent, MfaMode, PromptKind, VaultKind};
+use crate::domain::catalogue::{Access, AuditMode, IdentityKind, LockEvent, MfaMode, PromptKind};
 use crate::domain::credential::LONGEST_SESSION;
 use std::ops::RangeInclusive;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
-
-/// The words of `vault`.
-pub(super) const VAULTS: [(&str, VaultKind); 2] = [("os", VaultKind::Os), ("file", VaultKind::File)];
 
 /// The words of `audit`.
 pub(super) const AUDIT: [(&str, AuditMode); 2] =

@@ -15,7 +15,7 @@ use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 use std::time::Duration;
 
-pub use settings::{AgentSettings, AuditMode, AwsSettings, LockEvent, PromptKind, VaultKind};
+pub use settings::{AgentSettings, AuditMode, AwsSettings, LockEvent, PromptKind, VaultFacts, VaultKind};
 
 /// An hour: STS's cap for a role assumed with temporary credentials, and the default life of a session.
 pub const HOUR: Duration = Duration::from_hours(1);

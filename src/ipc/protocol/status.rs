@@ -2,7 +2,7 @@
 
 use super::message::EndpointForm;
 use chrono::{DateTime, Utc};
-use rolecall_core::domain::catalogue::{Identity, Role};
+use rolecall_core::domain::catalogue::{Identity, Role, VaultFacts, VaultKind};
 use rolecall_core::domain::error::{Kind, UserError};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -99,6 +99,13 @@ pub struct VaultStatus {
     /// Why it is absent.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub reason: Option<String>,
+}
+
+impl VaultStatus {
+    /// Returns the facts of the vault; `None` if a newer agent has a vault that this program does not know.
+    pub fn facts(&self) -> Option<VaultFacts> {
+        VaultKind::named(&self.kind).map(VaultKind::facts)
+    }
 }
 
 /// A question to the person.

@@ -3,14 +3,64 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-/// Which vault keeps long-term keys.
+/// The vault that contains the long-term keys.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Default)]
 pub enum VaultKind {
-    /// The operating system's keyring.
+    /// The keyring of the operating system.
     #[default]
     Os,
     /// The encrypted file, for machines without a keyring.
     File,
+}
+
+/// The facts in which the vaults differ.
+#[derive(Clone, Copy, Debug)]
+pub struct VaultFacts {
+    /// The value of `vault` in config.toml, and the name in JSON.
+    pub name: &'static str,
+    /// Its name in `status`.
+    pub label: &'static str,
+    /// Its name in a sentence.
+    pub place: &'static str,
+    /// Whether a passphrase that the agent receives opens it, and a lock closes it. Only the agent can read such a vault.
+    pub takes_passphrase: bool,
+    /// Whether it is the vault file of a user, so that two programs can mean different ones.
+    pub is_file: bool,
+}
+
+impl VaultKind {
+    /// Every vault.
+    pub const ALL: [Self; 2] = [Self::Os, Self::File];
+
+    /// Returns the facts of the vault.
+    pub const fn facts(self) -> VaultFacts {
+        match self {
+            Self::Os => VaultFacts {
+                name: "os",
+                label: "keyring",
+                place: "the keyring",
+                takes_passphrase: false,
+                is_file: false,
+            },
+            Self::File => VaultFacts {
+                name: "file",
+                label: "encrypted file",
+                place: "the vault file",
+                takes_passphrase: true,
+                is_file: true,
+            },
+        }
+    }
+
+    /// Returns the value of `vault` in the configuration.
+    pub const fn as_str(self) -> &'static str {
+        self.facts().name
+    }
+
+    /// Returns the vault with this value of `vault`.
+    pub fn named(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|kind| kind.as_str() == name)
+    }
 }
 
 /// What happens if a line of the audit log cannot be written.
@@ -101,4 +151,19 @@ pub struct AwsSettings {
     pub fips: bool,
     /// Whether dual-stack hosts are used.
     pub dual_stack: bool,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn docs_describe_every_vault() {
+        let file = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../../docs/configuration.md");
+        let page = std::fs::read_to_string(file).expect("the page");
+        for VaultFacts { name, label, .. } in VaultKind::ALL.map(VaultKind::facts) {
+            assert!(page.contains(&format!("`\"{name}\"`: the {label}")), "docs/configuration.md: {name}");
+            assert_eq!(VaultKind::named(name).map(VaultKind::as_str), Some(name));
+        }
+    }
 }
