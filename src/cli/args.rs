@@ -439,9 +439,10 @@ impl Command {
             Self::Identity(IdentityCommand::Rotate(args)) => args.name.as_str(),
             Self::Identity(IdentityCommand::Show(args)) | Self::Role(RoleCommand::Show(args)) => args.name.as_str(),
             Self::Role(RoleCommand::Add(args)) => args.name.as_str(),
-            Self::Role(RoleCommand::Remove(args)) => args.name.as_str(),
             Self::Agent(AgentCommand::Socket(SocketCommand::Add(args))) => args.name.as_str(),
-            Self::Agent(AgentCommand::Socket(SocketCommand::Remove(args))) => args.name.as_str(),
+            Self::Role(RoleCommand::Remove(args)) | Self::Agent(AgentCommand::Socket(SocketCommand::Remove(args))) => {
+                args.name.as_str()
+            }
             _ => return None,
         };
         Some(name.to_owned())

@@ -166,7 +166,7 @@ fn world(interrupted: Arc<AtomicBool>) -> Result<oneshot::SetupContext, UserErro
     let kind = catalogue.agent.vault;
     let vault = (!kind.facts().takes_passphrase).then(|| {
         let bus = SessionBus::new(variable("DBUS_SESSION_BUS_ADDRESS"));
-        let vaults = Vaults::new(paths.vault_file.clone(), &paths.state, &paths.keyring_service(), bus);
+        let vaults = Vaults::new(&paths.vault_file, &paths.state, &paths.keyring_service(), bus);
         vaults.select(kind);
         Arc::new(vaults) as Arc<dyn Vault>
     });
@@ -297,7 +297,7 @@ fn serve(paths: Paths, socket: Socket, detached: bool) -> ExitCode {
         let bus = SessionBus::new(variable("DBUS_SESSION_BUS_ADDRESS"));
         let programs = of_programs(&paths);
         let ambient = ambient().with_programs(programs.clone(), Arc::clone(&bus));
-        let vault = Vaults::new(paths.vault_file.clone(), &paths.state, &paths.keyring_service(), Arc::clone(&bus));
+        let vault = Vaults::new(&paths.vault_file, &paths.state, &paths.keyring_service(), Arc::clone(&bus));
         let vault = Arc::new(vault);
         let ports = Ports {
             tokens: Arc::new(Sts::new(clock.clone(), ambient, Some(vault.clone()))),

@@ -174,24 +174,24 @@ async fn attached_before(iam: &mut Iam, journal: &Journal, steps: &[Step]) -> Re
     if steps.iter().any(|step| matches!(step.call, Call::CreateUser { .. })) {
         return Ok(Vec::new());
     }
-    let mut attaches = steps.iter().filter_map(|step| match &step.call {
+    let mut users = steps.iter().filter_map(|step| match &step.call {
         Call::AttachUserPolicy { user, .. } => Some(user),
         _ => None,
     });
-    let Some(user) = attaches.next() else { return Ok(Vec::new()) };
+    let Some(user) = users.next() else { return Ok(Vec::new()) };
     let resource = Resource::User(user.clone());
     if iam.read(Side::Auth, &resource).await?.is_none() {
         let cause = format!("there is no user {} in account {}", printable(user, 128), iam.auth.id);
         return Err(UserError::new(Kind::Refused, cause).hint("leave out `--existing-user` to have it made"));
     }
     // Nobody else can have attached the first policy: the setup creates it.
-    if attaches.next().is_none() {
+    if users.next().is_none() {
         return Ok(Vec::new());
     }
     let is_ours = |arn: &String| {
         journal.made().iter().any(|made| {
             made.stands != ResourceState::Found
-                && matches!(&made.step.call, Call::AttachUserPolicy { arn: attached, .. } if attached == arn)
+                && matches!(&made.step.call, Call::AttachUserPolicy { arn: own, .. } if own == arn)
         })
     };
     let attached = iam.dependents(Side::Auth, &resource).await?.attached;

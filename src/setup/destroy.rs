@@ -89,7 +89,9 @@ async fn plan_one(
         match owners.theirs(side, call) {
             Some((owner, why)) => {
                 let why = format!("it is left as it is, since {owner} is not this setup's any more: {why}");
-                calls.iter().for_each(|call| plan.leave(side, &call.what(), why.clone()));
+                for call in &calls {
+                    plan.leave(side, &call.what(), why.clone());
+                }
             }
             None => plan.calls.extend(calls.into_iter().map(|call| (side, call, at))),
         }

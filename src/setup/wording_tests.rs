@@ -81,12 +81,13 @@ const EVERY: [&str; 8] = [
 /// Says what AWS answers to a call.
 fn failure(what: &str, code: &str) -> TokenError {
     let (kind, outlook) = match code {
-        "" | "-" | "Throttling" | "ServiceUnavailable" | "InternalFailure" => {
-            (Kind::Unreachable, Retryability::Transient)
-        }
-        "EntityTemporarilyUnmodifiable" | "ConcurrentModificationException" => {
-            (Kind::Unreachable, Retryability::Transient)
-        }
+        ""
+        | "-"
+        | "Throttling"
+        | "ServiceUnavailable"
+        | "InternalFailure"
+        | "EntityTemporarilyUnmodifiable"
+        | "ConcurrentModificationException" => (Kind::Unreachable, Retryability::Transient),
         _ => (Kind::Refused, Retryability::Permanent),
     };
     if code.is_empty() || code == "-" {
@@ -221,19 +222,16 @@ impl Iam {
                 if thing.dependents.keys.len() > 1 {
                     return refused("LimitExceeded");
                 }
-                let mut made = self.made.lock().unwrap();
-                *made += 1;
-                let id = format!("AKIA{:016}", *made);
+                let mut count = self.made.lock().unwrap();
+                *count += 1;
+                let id = format!("AKIA{:016}", *count);
                 thing.dependents.keys.push(id.clone());
                 Ok(Changed::Key(NewKey {
                     key: AccessKey { id, secret: SecretKey::new("secret".into()) },
                     created: None,
                 }))
             }
-            _ => {
-                drop(make);
-                edit(&mut things, account, call).map(|()| Changed::Done(None)).or_else(refused)
-            }
+            _ => edit(&mut things, account, call).map(|()| Changed::Done(None)).or_else(refused),
         }
     }
 }
@@ -249,9 +247,9 @@ fn edit(things: &mut Things, account: &str, call: &Call) -> Result<(), &'static 
             return if on { Ok(()) } else { Err("NoSuchEntity") };
         }
         if on {
-            attached.push(arn.clone())
+            attached.push(arn.clone());
         } else {
-            attached.retain(|held| held != arn)
+            attached.retain(|held| held != arn);
         }
         if let Some(policy) = things.get_mut(&key(format!("policy {arn}"))) {
             let count = policy.details.attachments.get_or_insert(0);

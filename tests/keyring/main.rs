@@ -217,7 +217,7 @@ fn the_vault_under_test() {
     let bus = SessionBus::new(std::env::var("DBUS_SESSION_BUS_ADDRESS").ok());
     let file = PathBuf::from(file);
     let state = file.parent().expect("it is in a directory").to_path_buf();
-    let vault = |file: PathBuf| Arc::new(Vaults::new(file, &state, "rolecall", Arc::clone(&bus)));
+    let vault = |file: PathBuf| Arc::new(Vaults::new(&file, &state, "rolecall", Arc::clone(&bus)));
     let (os, in_file) = (vault(PathBuf::from("/nowhere")), vault(file));
     in_file.select(VaultKind::File);
     let runtime = tokio::runtime::Runtime::new().expect("a runtime");

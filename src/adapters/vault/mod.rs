@@ -23,7 +23,7 @@ use rolecall_core::domain::error::UserError;
 use rolecall_core::domain::names::Name;
 use rolecall_core::domain::secret::Passphrase;
 use rolecall_ports::{StoredKey, Vault, VaultState, no_key};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
 
 /// The record of the newest vault file, in the state directory.
@@ -66,11 +66,11 @@ impl Vaults {
     /// Prepares the vaults and selects the keyring; opens none.
     ///
     /// The state directory contains the record of the newest vault file. `service` is the attribute of the keyring items.
-    pub fn new(vault_file: PathBuf, state: &Path, service: &str, bus: Arc<SessionBus>) -> Self {
+    pub fn new(vault_file: &Path, state: &Path, service: &str, bus: Arc<SessionBus>) -> Self {
         let backend = |kind| -> Box<dyn Backend> {
             match kind {
                 VaultKind::Os => Box::new(OsVault::new(Place { bus: Arc::clone(&bus), service: service.into() })),
-                VaultKind::File => Box::new(FileVault::new(vault_file.clone(), state.join(VAULT_RECORD))),
+                VaultKind::File => Box::new(FileVault::new(vault_file.to_owned(), state.join(VAULT_RECORD))),
             }
         };
         Self {
@@ -156,7 +156,7 @@ mod tests {
     async fn each_vault_explains_what_it_does_not_do() {
         let dir = tempfile::tempdir().expect("tempdir");
         let bus = SessionBus::new(None);
-        let vaults = Vaults::new(dir.path().join("data/vault"), dir.path(), "rolecall-test", bus);
+        let vaults = Vaults::new(&dir.path().join("data/vault"), dir.path(), "rolecall-test", bus);
         let passphrase = || Passphrase::new("correct horse".into());
         let told =
             |report: UserError| format!("{:?}: {report}; {}", report.kind, report.hint.as_deref().unwrap_or_default());

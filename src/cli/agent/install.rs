@@ -35,7 +35,7 @@ pub(super) fn install(paths: &Paths, args: &InstallArgs) -> Result<(), Failure> 
     };
     let mut said = String::new();
     for file in &plan.files {
-        if file.is_current()? {
+        if file.matches_installed()? {
             continue;
         }
         let _ = writeln!(said, "{} {}", if args.dry_run { "would write" } else { "wrote" }, shown(&file.path));

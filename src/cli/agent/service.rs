@@ -54,7 +54,7 @@ pub(super) struct ServiceFile {
 
 impl ServiceFile {
     /// Returns whether the file has this content already. A file that `install` did not write is an error.
-    pub(super) fn is_current(&self) -> Result<bool, UserError> {
+    pub(super) fn matches_installed(&self) -> Result<bool, UserError> {
         match fs::read_to_string(&self.path) {
             Ok(found) if found == self.content => Ok(true),
             Ok(found) if found.contains(MARK) => Ok(false),

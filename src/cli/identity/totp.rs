@@ -48,7 +48,7 @@ pub(super) fn given(
         // Before anything is typed: with a vault that cannot take it, the typing would be lost.
         unlock::ready_vault(paths)?;
     }
-    let wants_key = args.replace || args.csv.is_some() || !has_key(paths, name.as_str())?;
+    let wants_key = args.replace || args.csv.is_some() || !holds_key(paths, name.as_str())?;
     let from_file = args.csv.as_deref().map(key_input::from_file).transpose()?;
     if is_person {
         let key = match from_file {
@@ -92,7 +92,7 @@ pub(super) fn remove(paths: &Paths, name: &str) -> Result<(), Failure> {
     output::print(&format!("{}\n", note.as_deref().unwrap_or("the TOTP secret is removed")))
 }
 
-fn has_key(paths: &Paths, name: &str) -> Result<bool, UserError> {
+fn holds_key(paths: &Paths, name: &str) -> Result<bool, UserError> {
     let keys = super::keys(paths)?;
     let key = keys.iter().find(|key| key.identity == name);
     Ok(key.map(KeyStatus::stored_id).transpose()?.flatten().is_some())

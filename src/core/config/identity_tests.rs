@@ -56,15 +56,18 @@ fn good(config: &Config) -> Vec<String> {
         let Ok(plan) = Plan::of(config, name) else { continue };
         told.extend(plan.calls().iter().map(|call| format!("{name}: {call:?}")));
         told.push(format!("{name}: {:?}, unlocked by {}", plan.asked(), plan.unlock_name()));
-        told.push(format!("{name}: {}", reached(&plan).map_or_else(refusal, |way| format!("{way:?}"))));
+        told.push(format!(
+            "{name}: {}",
+            reached(&plan).map_or_else(|report| refusal(&report), |way| format!("{way:?}"))
+        ));
     }
     if let Some(role) = config.roles.get("prod") {
-        told.push(switch_role::link(config, role).unwrap_or_else(refusal));
+        told.push(switch_role::link(config, role).unwrap_or_else(|report| refusal(&report)));
     }
     told
 }
 
-fn refusal(report: UserError) -> String {
+fn refusal(report: &UserError) -> String {
     format!("{report}; hint: {}", report.hint.as_deref().unwrap_or("none"))
 }
 

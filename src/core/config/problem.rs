@@ -190,8 +190,8 @@ pub(super) fn shown(path: &Path) -> String {
 pub(super) struct Sink {
     /// The file that is walked.
     pub(super) file: usize,
-    /// File and offset, keys, message and cause of each problem.
-    found: Vec<((usize, usize), Vec<String>, String, Cause)>,
+    /// File and offset of each problem.
+    found: Vec<((usize, usize), ConfigProblem)>,
     total: usize,
 }
 
@@ -213,7 +213,8 @@ impl Sink {
     pub(super) fn say(&mut self, at: &Cursor<'_>, message: impl Into<String>) {
         self.total += 1;
         if !self.is_full() {
-            self.found.push(((self.file, at.offset), at.keys(), message.into(), Cause::Config));
+            let problem = ConfigProblem { path: at.keys(), message: message.into(), cause: Cause::Config };
+            self.found.push(((self.file, at.offset), problem));
         }
     }
 
@@ -222,7 +223,7 @@ impl Sink {
         self.total += 1;
         if !self.is_full() {
             let offset = offset_of(document, &problem.path);
-            self.found.push(((self.file, offset), problem.path, problem.message, problem.cause));
+            self.found.push(((self.file, offset), problem));
         }
     }
 
@@ -230,7 +231,7 @@ impl Sink {
         self.found.sort();
         let (mut file, mut line, mut counted) = (usize::MAX, 1, 0);
         let omitted = self.total - self.found.len();
-        let problems = self.found.into_iter().map(|((at, offset), keys, message, cause)| {
+        let problems = self.found.into_iter().map(|((at, offset), problem)| {
             let text = text_of(at);
             if at != file {
                 (file, line, counted) = (at, 1, 0);
@@ -238,7 +239,8 @@ impl Sink {
             let offset = offset.min(text.text.len());
             line += newlines(&text.text.as_bytes()[counted..offset]);
             counted = offset;
-            Located { file: text.path.clone(), line: Some(line), keys, message, cause }
+            let ConfigProblem { path, message, cause } = problem;
+            Located { file: text.path.clone(), line: Some(line), keys: path, message, cause }
         });
         ConfigError { problems: problems.collect(), omitted, hint: None }
     }

@@ -19,7 +19,7 @@ use crate::domain::config_rules::{self, ConfigProblem};
 use crate::domain::diagnosis::Cause;
 use crate::domain::names::{Name, check_region};
 use crate::domain::urls;
-use std::collections::{BTreeMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 use toml::de::DeTable;
@@ -32,7 +32,7 @@ const MFA_SESSION_DEFAULT: Duration = Duration::from_hours(12);
 pub(super) struct Draft {
     pub(super) catalogue: Config,
     aws: AwsDraft,
-    broken: HashSet<String>,
+    broken: BTreeSet<String>,
     unreadable: bool,
     pub(super) defaults: Defaults,
     pub(super) accounts: BTreeMap<Name, AccountDraft>,

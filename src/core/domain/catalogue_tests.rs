@@ -1,7 +1,7 @@
 use super::*;
 use crate::domain::config_rules::problems;
 use crate::domain::plan::{Plan, Step};
-use std::collections::HashSet;
+use std::collections::BTreeSet;
 
 fn identity(name: &str, mfa: bool) -> Identity {
     Identity {
@@ -43,7 +43,7 @@ fn catalogue(identities: Vec<Identity>, roles: Vec<Role>) -> Config {
 }
 
 fn said(catalogue: &Config) -> Vec<String> {
-    problems(catalogue, &HashSet::new()).into_iter().map(|p| format!("{}: {}", p.path.join("."), p.message)).collect()
+    problems(catalogue, &BTreeSet::new()).into_iter().map(|p| format!("{}: {}", p.path.join("."), p.message)).collect()
 }
 
 #[test]

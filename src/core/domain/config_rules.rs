@@ -10,7 +10,7 @@ use super::catalogue::{Config, HOUR, Identity, IdentityKind, MAX_CHAIN, MfaMode,
 use super::diagnosis::Cause;
 use super::names::{Name, did_you_mean};
 use super::restricted_socket::RestrictedSocket;
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeSet, HashMap};
 
 /// What AWS takes of inline and managed session policies together, as plain text.
 const POLICIES_MAX: usize = 2048;
@@ -20,7 +20,7 @@ const POLICIES_MAX: usize = 2048;
 const GUESSES_MAX: usize = 20;
 
 /// A rule that does not hold, and where: table, entry, key.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct ConfigProblem {
     /// The path of keys to the culprit, as `["roles", "prod", "source"]`.
     pub path: Vec<String>,
@@ -42,7 +42,7 @@ impl ConfigProblem {
 
 /// Checks a configuration. `broken` are the names of the entries that are invalid themselves. These have been reported
 /// already, so that a reference to one of them is not reported.
-pub fn problems(config: &Config, broken: &HashSet<String>) -> Vec<ConfigProblem> {
+pub fn problems(config: &Config, broken: &BTreeSet<String>) -> Vec<ConfigProblem> {
     let mut found = Vec::new();
     for role in config.roles.values() {
         let is_known = !broken.contains(role.source.as_str());
@@ -138,7 +138,7 @@ fn check_limits(role: &Role, identity: &Identity, chained: bool, found: &mut Vec
 }
 
 /// Finds the names in a socket that are not roles.
-fn check_socket(config: &Config, socket: &RestrictedSocket, broken: &HashSet<String>, found: &mut Vec<ConfigProblem>) {
+fn check_socket(config: &Config, socket: &RestrictedSocket, broken: &BTreeSet<String>, found: &mut Vec<ConfigProblem>) {
     for name in socket.roles.iter().filter(|name| !config.roles.contains_key(*name) && !broken.contains(name.as_str()))
     {
         let message = if config.identities.contains_key(name) {

@@ -1,6 +1,7 @@
 use super::*;
 use crate::setup::call::{Call, Side};
 use crate::setup::plan::TAG;
+use std::fmt::Write;
 
 fn account(text: &str) -> AccountId {
     AccountId::new(text).expect("valid")
@@ -246,7 +247,8 @@ fn wording_of_every_refused_plan_is_as_in_the_file() {
     let mut page = String::new();
     let mut add = |title: &str, typed: SetupFlags| {
         let UserError { kind, message, hint, .. } = setup(typed).expect_err(title);
-        page.push_str(&format!("{title}:\n  {kind:?}: {message}\n  hint: {}\n\n", hint.as_deref().unwrap_or("-")));
+        let hint = hint.as_deref().unwrap_or("-");
+        let _ = writeln!(page, "{title}:\n  {kind:?}: {message}\n  hint: {hint}\n");
     };
     for (title, change) in cases {
         let mut typed = SetupFlags::default();

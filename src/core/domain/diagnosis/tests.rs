@@ -430,7 +430,7 @@ fn add_documents(page: &mut Page) {
         for external_id in [None, Some("7f3a".to_owned())] {
             let target = trusting("*", &[(operator, key, value)]);
             let title = format!("{operator} {key} {value}, external ID {external_id:?}");
-            page.add(&title, explain(&Attempt { target, external_id, ..bare() }));
+            page.add(&title, explain(&Attempt { external_id, target, ..bare() }));
         }
     }
     let denying = || {
