@@ -15,7 +15,6 @@ use rolecall_core::domain::console::{TOKEN_LIFE, check_destination, page, reache
 use rolecall_core::domain::error::{Kind, UserError};
 use rolecall_core::domain::plan::{Plan, Step};
 use rolecall_core::domain::secret::SigninUrl;
-use rolecall_core::domain::source::Source;
 use rolecall_ipc::protocol::message::Answer;
 use rolecall_ipc::protocol::process_output;
 use std::sync::Arc;
@@ -113,12 +112,9 @@ fn prepare(catalogue: &Config, plan: &Plan, order: &ConsoleRequest) -> Result<Pr
     let reached = reached(plan)?;
     let step = plan.key().step();
     let region = step.region().to_owned();
-    let own = match (step, &plan.identity.source) {
-        (Step::AssumeRole(_), _) => {
-            Some(catalogue.roles.get(&plan.name).and_then(|r| r.settings.duration).unwrap_or(HOUR))
-        }
-        (_, Some(Source::WebIdentity(call))) => Some(call.duration),
-        _ => None,
+    let own = match step {
+        Step::AssumeRole(_) => Some(catalogue.roles.get(&plan.name).and_then(|r| r.settings.duration).unwrap_or(HOUR)),
+        Step::SessionToken(_) | Step::Source(_) => plan.identity.web_identity().map(|call| call.duration),
     };
     let asked = order.duration_seconds.map(|seconds| Duration::from_secs(seconds.into()));
     let duration = session_duration(reached, asked, own)?;

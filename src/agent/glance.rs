@@ -1,7 +1,6 @@
 //! What a shell prompt shows of a name. Nothing is requested, nothing counts as a use, and no file is opened.
 
 use super::identities::KeyStore;
-use rolecall_core::domain::catalogue::IdentityKind;
 use rolecall_core::domain::error::Kind;
 use rolecall_core::domain::plan::{Plan, SessionKey};
 use rolecall_ipc::protocol::message::Answer;
@@ -28,7 +27,7 @@ fn wants(keys: &KeyStore, plan: &Plan) -> Option<String> {
     if plan.keys.iter().any(|key| left(keys, key).is_some_and(|left| left > 0)) {
         return None;
     }
-    let has_key = plan.identity.kind == IdentityKind::IamUser;
+    let has_key = plan.identity.has_stored_key();
     if has_key && keys.facts.vault_is_locked() {
         return Some("--vault".to_owned());
     }

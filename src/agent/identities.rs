@@ -14,13 +14,13 @@ use super::ports::Ports;
 use super::rotation::Rotations;
 use super::unknown_key::accepted_by;
 use rolecall_core::domain::arn;
-use rolecall_core::domain::catalogue::IdentityKind;
 use rolecall_core::domain::credential::{AccessKey, Signer};
 use rolecall_core::domain::diagnosis::key::is_unknown_key;
 use rolecall_core::domain::error::{Kind, UserError};
 use rolecall_core::domain::names::Name;
 use rolecall_core::domain::regions::{self, Rejected};
 use rolecall_core::domain::remedy::Principal;
+use rolecall_core::domain::source::IdentityKind;
 use rolecall_ipc::protocol::message::Answer;
 use rolecall_ipc::protocol::process_output;
 use rolecall_ipc::protocol::status::KeyStatus;
@@ -221,11 +221,11 @@ pub(super) async fn list(keys: &KeyStore) -> Vec<KeyStatus> {
     for identity in catalogue.identities.values() {
         let mut key = KeyStatus {
             identity: identity.name.to_string(),
-            kind: identity.kind.as_str().to_owned(),
+            kind: identity.kind().as_str().to_owned(),
             mfa_serial: identity.mfa_serial.as_ref().map(|serial| serial.as_str().to_owned()),
             ..KeyStatus::default()
         };
-        if identity.kind == IdentityKind::IamUser {
+        if identity.has_stored_key() {
             let read = match silent.clone() {
                 Some(report) => Err(report),
                 None => keys.ports.vault.read(&identity.name).await,

@@ -5,7 +5,7 @@
 
 use async_trait::async_trait;
 use chrono::{DateTime, TimeDelta, Utc};
-use rolecall_core::domain::catalogue::{Config, Identity, IdentityKind, VaultKind};
+use rolecall_core::domain::catalogue::{Config, Identity, VaultKind};
 use rolecall_core::domain::error::{Kind, UserError};
 use rolecall_core::domain::names::Name;
 use rolecall_core::domain::secret::Passphrase;
@@ -135,7 +135,7 @@ impl KeyFacts {
 
     /// Returns what `status` shows of the key of an identity; `None` if it has no key of its own.
     pub(super) fn age(&self, identity: &Identity, now: DateTime<Utc>) -> Option<KeyAge> {
-        if identity.kind != IdentityKind::IamUser {
+        if !identity.has_stored_key() {
             return None;
         }
         let fact = self.of(&identity.name);
@@ -152,7 +152,7 @@ impl KeyFacts {
     pub(super) async fn read_unknown(&self, config: &Config, vault: &dyn Vault) {
         let unknown: Vec<Name> = {
             let facts = self.0.guard();
-            let users = config.identities.values().filter(|identity| identity.kind == IdentityKind::IamUser);
+            let users = config.identities.values().filter(|identity| identity.has_stored_key());
             let names = users.map(|identity| &identity.name).filter(|name| !facts.seen.contains_key(*name));
             names.take(READ_AT_ONCE).cloned().collect()
         };

@@ -15,7 +15,6 @@ use super::connection::Response;
 use super::failure::class;
 use super::identities::KeyStore;
 use super::requester::Requester;
-use rolecall_core::domain::catalogue::IdentityKind;
 use rolecall_core::domain::error::{Kind, UserError};
 use rolecall_core::domain::names::Name;
 use rolecall_ipc::protocol::message::Answer;
@@ -36,8 +35,8 @@ pub(super) async fn rotate(
         return Err(UserError::new(Kind::Usage, format!("`{name}` is a role, and roles have no key"))
             .hint(format!("rotate the key that it starts from: `rolecall identity rotate {}`", plan.identity.name)));
     }
-    if plan.identity.kind != IdentityKind::IamUser {
-        let kind = plan.identity.kind.as_str();
+    if !plan.identity.has_stored_key() {
+        let kind = plan.identity.kind().as_str();
         return Err(UserError::new(Kind::Usage, format!("an identity of type {kind} has no key in the vault"))
             .hint("only identities of type iam-user have one: `rolecall identity list`"));
     }

@@ -74,7 +74,7 @@ pub(super) async fn refresh(step: &StepRefresh<'_>, call: &SessionTokenCall) -> 
             }
         }
         SourceResult::Token(token) => {
-            let Source::WebIdentity(web) = source else {
+            let Some(web) = plan.identity.web_identity() else {
                 return Err(Failure::permanent(UserError::new(Kind::Failed, "a token came from where none is")));
             };
             let name = web.session_name.clone().unwrap_or_else(|| session_name(plan.identity.name.as_str()));
@@ -116,13 +116,8 @@ fn odd_end(source: &Source, session: &Session, skew: TimeDelta, now: Now) -> Opt
     {
         (format!("gave a session until {end}, and no session of AWS's lasts that long"), "look at this machine's clock")
     } else if Lifetime::begin(session.expiration, skew, now).is_none() {
-        let hint = match source {
-            Source::Environment => {
-                "start the agent anew where the variables are of today: `rolecall agent stop`, then `rolecall agent run`"
-            }
-            _ => "run it again in a moment, and look at this machine's clock",
-        };
-        (format!("gave a session that was over at {end}"), hint)
+        let retry = "run it again in a moment, and look at this machine's clock";
+        (format!("gave a session that was over at {end}"), source.kind().facts().expired_hint.unwrap_or(retry))
     } else {
         return None;
     };

@@ -111,7 +111,7 @@ async fn device(config: &Arc<ActiveConfig>, name: Option<&str>) -> Result<Arc<Pl
     let role_says_so = config.catalogue().roles.get(&plan.name).is_some_and(|role| has_none(role.settings.mfa));
     Err(if role_says_so {
         report.hint(format!("its `mfa` says so; run `rolecall get {}` as it is", plan.name))
-    } else if plan.identity.kind.takes_codes() {
+    } else if plan.identity.takes_codes() {
         report.hint(format!("set `mfa_serial` of identity `{}` if it should", plan.identity.name))
     } else {
         report.hint(format!("AWS takes none from it; run `rolecall get {}` as it is", plan.name))

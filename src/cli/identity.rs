@@ -14,7 +14,7 @@ use super::spinner::{self, tell};
 use super::{config_file, confirm};
 use chrono::{DateTime, Utc};
 use rolecall_core::config;
-use rolecall_core::domain::catalogue::{Config, IdentityKind};
+use rolecall_core::domain::catalogue::Config;
 use rolecall_core::domain::error::{Kind, UserError};
 use rolecall_core::domain::names::Name;
 use rolecall_core::domain::source::Source;
@@ -189,7 +189,7 @@ fn remove(paths: &Paths, args: &IdentityRemoveArgs) -> Result<(), Failure> {
     let Some(identity) = catalogue.identities.get(name) else { return Err(unknown(catalogue, name).into()) };
     // Refused here while roles start from it, whatever was consented to: the configuration would be broken.
     let edited = config::remove(config::EntryKind::Identities, &file.text, &file.part(), name)?;
-    let has_key = identity.kind == IdentityKind::IamUser;
+    let has_key = identity.has_stored_key();
     if !args.yes {
         let what = if has_key { "its key in the vault, its sessions and its section" } else { "its section" };
         let hint = format!("if that is meant: `rolecall identity remove {name} --yes`");

@@ -100,7 +100,7 @@ fn clear_leftovers(paths: &Paths) {
 }
 
 fn needs_vault(identity: &NewIdentity) -> bool {
-    matches!(identity.origin, Origin::Key(_) | Origin::Keyring(..))
+    identity.origin.kind().facts().has_stored_key
 }
 
 /// Does it all; gives the plan as it was done, without what failed, and adds what a person should know of the keys.

@@ -4,9 +4,14 @@
 //! answered by it as well (EC2 User Guide, "Use the Instance Metadata Service to access instance metadata").
 
 use super::http::{HttpReply, HttpService};
+use super::{CredentialSource, Sources};
+use async_trait::async_trait;
+use rolecall_core::domain::catalogue::AwsSettings;
 use rolecall_core::domain::error::{Kind, UserError};
 use rolecall_core::domain::secret::SessionToken;
+use rolecall_core::domain::source::Ec2;
 use rolecall_ports::{Clock, Retryability, SourceCredentials, TokenError};
+use std::sync::Arc;
 
 const TOKEN: &str = "/latest/api/token";
 const ROLES: &str = "/latest/meta-data/iam/security-credentials/";
@@ -21,13 +26,17 @@ const ROLE_MAX: usize = 64;
 const UNREACHABLE: &str = "is this an EC2 instance? In a container on one, allow the answer one more hop: `aws ec2 \
                            modify-instance-metadata-options --http-put-response-hop-limit 2`";
 
-/// Asks for the credentials of the instance's role. What may be over at once is tried twice.
-pub(super) async fn ask(endpoint: &str, clock: &dyn Clock) -> Result<SourceCredentials, TokenError> {
-    let host = endpoint.strip_prefix("http://").unwrap_or(endpoint);
-    let service = HttpService::new(format!("the instance metadata service at {host}"), UNREACHABLE, false, None)?;
-    match once(&service, endpoint, clock).await {
-        Err(error) if error.outlook != Retryability::Permanent => once(&service, endpoint, clock).await,
-        result => result,
+#[async_trait]
+impl CredentialSource for Ec2 {
+    /// Requests the credentials of the role of the instance, again after a temporary error.
+    async fn request(&self, sources: &Sources, _: &Arc<AwsSettings>) -> Result<SourceCredentials, TokenError> {
+        let (endpoint, clock) = (self.endpoint.as_str(), sources.clock.as_ref());
+        let host = endpoint.strip_prefix("http://").unwrap_or(endpoint);
+        let service = HttpService::new(format!("the instance metadata service at {host}"), UNREACHABLE, false, None)?;
+        match once(&service, endpoint, clock).await {
+            Err(error) if error.outlook != Retryability::Permanent => once(&service, endpoint, clock).await,
+            result => result,
+        }
     }
 }
 

@@ -2,12 +2,13 @@
 
 use super::http::HttpService;
 use super::startup_env::Container;
-use super::token_file;
+use super::{CredentialSource, Sources, token_file};
 use crate::aws::tls_roots;
+use async_trait::async_trait;
 use rolecall_core::domain::catalogue::AwsSettings;
 use rolecall_core::domain::error::{Kind, UserError, printable};
 use rolecall_core::domain::secret::WebToken;
-use rolecall_core::domain::source::ContainerUri;
+use rolecall_core::domain::source::{ContainerUri, Ecs};
 use rolecall_core::domain::urls::{check_container_path, check_container_uri};
 use rolecall_ports::{Clock, Retryability, SourceCredentials, TokenError};
 use std::path::{Path, PathBuf};
@@ -83,20 +84,22 @@ impl ContainerEndpoint {
     }
 }
 
-/// Asks for the credentials of the task or pod. What may be over at once is tried twice.
-pub(super) async fn ask(
-    place: &ContainerEndpoint,
-    aws: &Arc<AwsSettings>,
-    clock: &dyn Clock,
-) -> Result<SourceCredentials, TokenError> {
-    let name = format!("the container endpoint at {}", place.host());
-    let (tls, aws) = (place.url.starts_with("https://"), Arc::clone(aws));
-    let certificates = aws.ca_bundle.clone();
-    let job = move || Ok(HttpService::new(name, HINT, tls, aws.ca_bundle.as_deref()));
-    let service = tls_roots::reading(certificates.as_deref(), job).await.map_err(TokenError::permanent)??;
-    match once(place, &service, clock).await {
-        Err(error) if error.outlook != Retryability::Permanent => once(place, &service, clock).await,
-        result => result,
+#[async_trait]
+impl CredentialSource for Ecs {
+    /// Requests the credentials of the task or pod, again after a temporary error.
+    async fn request(&self, sources: &Sources, aws: &Arc<AwsSettings>) -> Result<SourceCredentials, TokenError> {
+        let place =
+            ContainerEndpoint::of(self.uri.as_ref(), self.token_file.as_deref(), &sources.ambient.ambient.container)?;
+        let name = format!("the container endpoint at {}", place.host());
+        let (tls, aws) = (place.url.starts_with("https://"), Arc::clone(aws));
+        let certificates = aws.ca_bundle.clone();
+        let job = move || Ok(HttpService::new(name, HINT, tls, aws.ca_bundle.as_deref()));
+        let service = tls_roots::reading(certificates.as_deref(), job).await.map_err(TokenError::permanent)??;
+        let clock = sources.clock.as_ref();
+        match once(&place, &service, clock).await {
+            Err(error) if error.outlook != Retryability::Permanent => once(&place, &service, clock).await,
+            result => result,
+        }
     }
 }
 

@@ -1,12 +1,11 @@
-//! Where identities without a stored key get their credentials, behind the `Sources` port.
+//! The sources of credentials, behind the `Sources` port: one file and one [`CredentialSource`] for each kind.
 //!
-//! It knows one asking at a time: no caches, no names of identities, no sessions of ours. What the agent's own environment
-//! says is given to it once, at the agent's start; a caller's environment never comes here.
+//! A source has no cache and knows neither identities nor sessions of rolecall. It gets the environment of the agent once, at
+//! the start, and never the environment of a caller.
 //!
-//! The SDK's providers (aws-config) are not used. Its one for EC2 gives a session that is over a later end of its own
-//! making when the service does not answer ("static stability"), and an expired session is what rolecall never hands out;
-//! both read the process's environment at each call; neither has a limit on what it reads; and they bring 27 crates for
-//! some three hundred lines. The HTTP client under them is the one that is used here.
+//! The providers of the SDK (aws-config) are not used. If the service does not answer, the EC2 provider extends expired
+//! sessions ("static stability"), which rolecall never hands out. Both providers read the environment at each call and have
+//! no limit on the size of an answer, and they need 27 crates for about three hundred lines. The HTTP client is the same.
 
 mod credentials;
 mod ec2;
@@ -30,29 +29,45 @@ pub mod fuzzing {
 }
 
 use async_trait::async_trait;
-use chrono::TimeDelta;
 use process::Running;
 use rolecall_core::domain::catalogue::AwsSettings;
 use rolecall_core::domain::error::{Kind, UserError};
 use rolecall_core::domain::secret::MfaCode;
 use rolecall_core::domain::source::Source;
-use rolecall_ports::{self as ports, Clock, SourceCredentials, SourceResult, TokenError};
+use rolecall_ports::{self as ports, Clock, SourceCredentials, TokenError};
 use startup_env::Captured;
 use std::fmt;
-use std::future::Future;
 use std::sync::Arc;
 use std::time::Duration;
 
-/// Two requests that hang, and their repetition: a machine that is no instance is told so before a caller gives up.
+/// The deadline of a service: two requests that hang, and their repetition. Callers wait longer, so they get the reason.
 const SERVICE: Duration = Duration::from_secs(8);
-/// A file on a network's disk may hang; a token is read in no time.
+/// The deadline of a file, which can be on a network file system.
 const FILE: Duration = Duration::from_secs(5);
 
-/// Every kind of source.
+/// Every kind of source, and what they share.
 pub struct Sources {
     clock: Arc<dyn Clock>,
     ambient: Captured,
     running: Arc<Running>,
+}
+
+/// A kind of source, implemented by its settings.
+#[async_trait]
+trait CredentialSource: Sync {
+    /// Requests the credentials.
+    async fn request(&self, sources: &Sources, aws: &Arc<AwsSettings>) -> Result<SourceCredentials, TokenError>;
+}
+
+/// Returns the adapter of a source, and its deadline if the adapter has none of its own.
+fn adapter(source: &Source) -> (&dyn CredentialSource, Option<Duration>) {
+    match source {
+        Source::Ec2(ec2) => (ec2, Some(SERVICE)),
+        Source::Ecs(ecs) => (ecs, Some(SERVICE)),
+        Source::Environment(environment) => (environment, None),
+        Source::Process(process) => (process, None),
+        Source::WebIdentity(web_identity) => (web_identity, Some(FILE)),
+    }
 }
 
 impl Sources {
@@ -72,27 +87,13 @@ impl fmt::Debug for Sources {
 #[async_trait]
 impl ports::Sources for Sources {
     async fn ask(&self, aws: &Arc<AwsSettings>, source: &Source) -> Result<SourceCredentials, TokenError> {
-        match source {
-            Source::Ec2 { endpoint } => in_time(source, SERVICE, ec2::ask(endpoint, self.clock.as_ref())).await,
-            Source::Ecs { uri, token_file } => {
-                let place =
-                    ecs::ContainerEndpoint::of(uri.as_ref(), token_file.as_deref(), &self.ambient.ambient.container)?;
-                in_time(source, SERVICE, ecs::ask(&place, aws, self.clock.as_ref())).await
-            }
-            Source::Environment => startup_env::ask(&self.ambient, self.clock.now().boot),
-            Source::Process { argv } => {
-                process::ask(argv, &self.ambient.ambient.of_program().await, &self.running).await
-            }
-            Source::WebIdentity(call) => {
-                let token = in_time(source, FILE, token_file::web_identity(&call.token_file)).await?;
-                Ok(SourceCredentials {
-                    given: SourceResult::Token(token),
-                    user: None,
-                    account: None,
-                    skew: TimeDelta::zero(),
-                })
-            }
-        }
+        let (adapter, deadline) = adapter(source);
+        let request = adapter.request(self, aws);
+        let Some(limit) = deadline else { return request.await };
+        tokio::time::timeout(limit, request).await.unwrap_or_else(|_| {
+            let cause = format!("{source} was not done within {} seconds", limit.as_secs());
+            Err(TokenError::transient(UserError::new(Kind::Unreachable, cause).hint("run it again in a moment")))
+        })
     }
 
     async fn code(&self, argv: &[String]) -> Result<MfaCode, String> {
@@ -102,15 +103,4 @@ impl ports::Sources for Sources {
     async fn running(&self) -> Vec<i32> {
         self.running.pids().await
     }
-}
-
-async fn in_time<T>(
-    source: &Source,
-    limit: Duration,
-    answer: impl Future<Output = Result<T, TokenError>>,
-) -> Result<T, TokenError> {
-    tokio::time::timeout(limit, answer).await.unwrap_or_else(|_| {
-        let cause = format!("{source} was not done within {} seconds", limit.as_secs());
-        Err(TokenError::transient(UserError::new(Kind::Unreachable, cause).hint("run it again in a moment")))
-    })
 }

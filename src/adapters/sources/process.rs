@@ -5,10 +5,14 @@
 //! leaves behind when it ends by itself, as an agent of its own, lives on.
 
 use super::credentials::{Raw, check};
+use super::{CredentialSource, Sources};
+use async_trait::async_trait;
 use chrono::TimeDelta;
 use rolecall_core::domain::arn::AccountId;
+use rolecall_core::domain::catalogue::AwsSettings;
 use rolecall_core::domain::error::{Kind, UserError, printable};
 use rolecall_core::domain::secret::{MfaCode, SecretKey, SessionToken};
+use rolecall_core::domain::source::Process;
 use rolecall_platform::blocking::SOURCES;
 use rolecall_platform::child::signal_group;
 use rolecall_ports::{SourceCredentials, TokenError};
@@ -93,8 +97,15 @@ struct ProgramOutput {
     complaint: Zeroizing<Vec<u8>>,
 }
 
+#[async_trait]
+impl CredentialSource for Process {
+    async fn request(&self, sources: &Sources, _: &Arc<AwsSettings>) -> Result<SourceCredentials, TokenError> {
+        ask(&self.argv, &sources.ambient.ambient.of_program().await, &sources.running).await
+    }
+}
+
 /// Runs the program and reads its credentials.
-pub(super) async fn ask(
+async fn ask(
     argv: &[String],
     environment: &[(OsString, OsString)],
     running: &Arc<Running>,

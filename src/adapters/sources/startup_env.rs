@@ -4,12 +4,16 @@
 //! the agent passes none of these on (`client::INHERITED`); `rolecall agent run` and systemd do, because a person said so.
 
 use super::credentials::{Raw, check};
+use super::{CredentialSource, Sources};
 use crate::dbus::SessionBus;
+use async_trait::async_trait;
 use chrono::TimeDelta;
 use rolecall_core::domain::arn::AccountId;
+use rolecall_core::domain::catalogue::AwsSettings;
 use rolecall_core::domain::credential::LONGEST_SESSION;
 use rolecall_core::domain::error::{Kind, UserError};
 use rolecall_core::domain::secret::{SecretKey, SessionToken, WebToken};
+use rolecall_core::domain::source::Environment;
 use rolecall_ports::{SourceCredentials, SourceResult, TokenError};
 use std::ffi::OsString;
 use std::fmt;
@@ -99,32 +103,37 @@ impl fmt::Debug for StartupEnv {
 const START: &str =
     "start the agent where the variables are set: `rolecall agent stop`, then `rolecall agent run` there";
 
-/// Returns the credentials of type `environment`: those of the agent's start.
-pub(super) fn ask(captured: &Captured, now: Duration) -> Result<SourceCredentials, TokenError> {
-    let Some(key) = &captured.ambient.key else {
-        // An agent that a tool has started is the usual reason: it inherits no such variable, on purpose.
-        let cause = "the agent's own environment has no AWS_ACCESS_KEY_ID; an agent that a tool started has none of its variables";
-        return Err(TokenError::permanent(UserError::new(Kind::Config, cause).hint(START)));
-    };
-    let raw = Raw {
-        access_key_id: key.access_key_id.clone(),
-        secret: key.secret.clone(),
-        token: key.token.clone(),
-        expiration: key.expiration.clone(),
-    };
-    let given = check(raw).map_err(|odd| {
-        let cause = format!("the agent's environment has credentials {odd}");
-        TokenError::permanent(
-            UserError::new(Kind::Config, cause).hint(format!("correct AWS_ACCESS_KEY_ID and its companions; {START}")),
-        )
-    })?;
-    // A session that does not say its end cannot be good for longer than any is.
-    if matches!(given, SourceResult::Session { expiration: None, .. })
-        && now.saturating_sub(captured.at) >= LONGEST_SESSION
-    {
-        let cause = "the session in the agent's environment does not say when it ends, and is older than any can be";
-        return Err(TokenError::permanent(UserError::new(Kind::Refused, cause).hint(START)));
+#[async_trait]
+impl CredentialSource for Environment {
+    /// Returns the credentials that the environment contained when the agent started.
+    async fn request(&self, sources: &Sources, _: &Arc<AwsSettings>) -> Result<SourceCredentials, TokenError> {
+        let Some(key) = &sources.ambient.ambient.key else {
+            // An agent that a tool has started is the usual reason: it inherits no such variable, on purpose.
+            let cause = "the agent's own environment has no AWS_ACCESS_KEY_ID; an agent that a tool started has none of its variables";
+            return Err(TokenError::permanent(UserError::new(Kind::Config, cause).hint(START)));
+        };
+        let raw = Raw {
+            access_key_id: key.access_key_id.clone(),
+            secret: key.secret.clone(),
+            token: key.token.clone(),
+            expiration: key.expiration.clone(),
+        };
+        let given = check(raw).map_err(|odd| {
+            let cause = format!("the agent's environment has credentials {odd}");
+            TokenError::permanent(
+                UserError::new(Kind::Config, cause)
+                    .hint(format!("correct AWS_ACCESS_KEY_ID and its companions; {START}")),
+            )
+        })?;
+        // A session that does not say its end cannot be good for longer than any is.
+        if matches!(given, SourceResult::Session { expiration: None, .. })
+            && sources.clock.now().boot.saturating_sub(sources.ambient.at) >= LONGEST_SESSION
+        {
+            let cause =
+                "the session in the agent's environment does not say when it ends, and is older than any can be";
+            return Err(TokenError::permanent(UserError::new(Kind::Refused, cause).hint(START)));
+        }
+        let account = key.account.as_deref().and_then(|id| AccountId::new(id).ok());
+        Ok(SourceCredentials { given, user: None, account, skew: TimeDelta::zero() })
     }
-    let account = key.account.as_deref().and_then(|id| AccountId::new(id).ok());
-    Ok(SourceCredentials { given, user: None, account, skew: TimeDelta::zero() })
 }

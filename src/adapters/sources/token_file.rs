@@ -1,22 +1,29 @@
-//! A token in a file that somebody else renews: read anew each time, never kept.
+//! A token in a file that another program renews: the source of a web identity, and the authorization of a container
+//! endpoint. The file is read for each request, and the token is not kept.
 
+use super::{CredentialSource, Sources};
+use async_trait::async_trait;
+use chrono::TimeDelta;
+use rolecall_core::domain::catalogue::AwsSettings;
 use rolecall_core::domain::error::{Kind, UserError};
 use rolecall_core::domain::secret::WebToken;
+use rolecall_core::domain::source::WebIdentity;
 use rolecall_core::domain::text::{narrowing, wide};
 use rolecall_platform::blocking::{self, SOURCES};
-use rolecall_ports::TokenError;
+use rolecall_ports::{SourceCredentials, SourceResult, TokenError};
 use rustix::fs::OFlags;
 use std::fs::OpenOptions;
 use std::io::{self, Read};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
+use std::sync::Arc;
 use std::time::Duration;
 use zeroize::{Zeroize, Zeroizing};
 
 /// What STS takes for a `WebIdentityToken` (AssumeRoleWithWebIdentity); no token of a container's is longer.
 const TOKEN_MAX: usize = 20_000;
 
-/// A file on a network's disk may hang; a token is read in no time.
+/// The deadline of a read, which can hang on a network file system.
 const DEADLINE: Duration = Duration::from_secs(4);
 
 enum TokenFileError {
@@ -29,8 +36,16 @@ enum TokenFileError {
     Io(io::Error),
 }
 
+#[async_trait]
+impl CredentialSource for WebIdentity {
+    async fn request(&self, _: &Sources, _: &Arc<AwsSettings>) -> Result<SourceCredentials, TokenError> {
+        let given = SourceResult::Token(web_identity(&self.token_file).await?);
+        Ok(SourceCredentials { given, user: None, account: None, skew: TimeDelta::zero() })
+    }
+}
+
 /// Reads the token of an identity provider.
-pub(super) async fn web_identity(file: &Path) -> Result<WebToken, TokenError> {
+async fn web_identity(file: &Path) -> Result<WebToken, TokenError> {
     read(file, "web_identity_token_file").await
 }
 

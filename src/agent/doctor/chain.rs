@@ -161,7 +161,7 @@ impl Diagnoser<'_, '_> {
             external_id: call.external_id.clone(),
             with_mfa: from.with_mfa && is_first,
             device: device.map(|serial| serial.as_str().to_owned()),
-            takes_mfa: is_first && identity.kind.takes_codes(),
+            takes_mfa: is_first && identity.takes_codes(),
             duration: call.duration,
             source_identity: call.source_identity.clone(),
             tags: call.tags.clone(),

@@ -23,7 +23,7 @@ use super::audit::Event;
 use super::broker::Broker;
 use super::failure::class;
 use super::requester::Requester;
-use rolecall_core::domain::catalogue::{AwsSettings, IdentityKind};
+use rolecall_core::domain::catalogue::AwsSettings;
 use rolecall_core::domain::credential::Signer;
 use rolecall_core::domain::diagnosis::attempt::Party;
 use rolecall_core::domain::diagnosis::{Finding, Link, LinkKind, LinkState};
@@ -86,9 +86,10 @@ struct ActingPrincipal {
 
 impl Diagnoser<'_, '_> {
     async fn walk(&mut self) {
-        let start = match self.plan.identity.kind {
-            IdentityKind::IamUser => self.key_in_vault().await,
-            _ => self.session_of_source().await,
+        let start = if self.plan.identity.has_stored_key() {
+            self.key_in_vault().await
+        } else {
+            self.session_of_source().await
         };
         let Some((mut start, first)) = start else { return self.leave_out_roles() };
         let Some(who) = self.accepted_identity(&start).await else { return self.leave_out_roles() };

@@ -6,7 +6,6 @@
 use super::document::parse;
 use super::{ActingPrincipal, Diagnoser};
 use rolecall_core::domain::arn::{AccountId, IamUser, RoleArn, account_of};
-use rolecall_core::domain::catalogue::IdentityKind;
 use rolecall_core::domain::credential::Signer;
 use rolecall_core::domain::diagnosis::attempt::{Attempt, Own, Target};
 use rolecall_core::domain::diagnosis::key::Listed;
@@ -151,7 +150,7 @@ async fn others(walk: &mut Diagnoser<'_, '_>, account: &AccountId, own: &Name) -
     let mut names: Vec<&Name> = catalogue
         .identities
         .values()
-        .filter(|identity| identity.kind == IdentityKind::IamUser && identity.name != *own)
+        .filter(|identity| identity.has_stored_key() && identity.name != *own)
         .map(|identity| &identity.name)
         .collect();
     names.sort();

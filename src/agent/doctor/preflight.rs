@@ -90,7 +90,7 @@ impl Diagnoser<'_, '_> {
 
     /// Asks the identity's source, as a `get` does.
     pub(super) async fn session_of_source(&mut self) -> Option<(ActingPrincipal, usize)> {
-        let kind = self.plan.identity.kind.as_str();
+        let kind = self.plan.identity.kind().as_str();
         self.holds(LinkKind::Vault, format!("not needed: an identity of type {kind} has no key in it"));
         self.say("asking the identity's source").await;
         let (session, with_mfa) = self.session_of_step(0).await?;
@@ -169,7 +169,7 @@ impl Diagnoser<'_, '_> {
         let (cause, link) = match report.kind {
             Kind::Locked if wants_code => (Cause::MfaCodeWanted, LinkKind::Conditions),
             Kind::Refused if wants_code && !is_unknown_key(code) => (Cause::MfaRefused, LinkKind::Conditions),
-            _ if self.plan.identity.source.is_some() => (Cause::SourceFailed, LinkKind::Key),
+            _ if !self.plan.identity.has_stored_key() => (Cause::SourceFailed, LinkKind::Key),
             _ => (Cause::Other, LinkKind::Key),
         };
         let finding = Finding::of_error(cause, link, report);

@@ -13,7 +13,7 @@ use crate::broker::Broker;
 use crate::identities::KeyStore;
 use crate::requester::Requester;
 use rolecall_core::domain::arn::IamUser;
-use rolecall_core::domain::catalogue::{AwsSettings, IdentityKind};
+use rolecall_core::domain::catalogue::AwsSettings;
 use rolecall_core::domain::error::{Kind, UserError};
 use rolecall_core::domain::plan::Plan;
 use rolecall_ipc::protocol::message::Progress;
@@ -87,7 +87,7 @@ impl<'a, 'r> Rotation<'a, 'r> {
     async fn check_alone(&self, stored: &StoredKey) -> Result<(), UserError> {
         let name = &self.plan.identity.name;
         let catalogue = self.keys.config.catalogue();
-        let others = catalogue.identities.values().filter(|other| other.kind == IdentityKind::IamUser);
+        let others = catalogue.identities.values().filter(|other| other.has_stored_key());
         for other in others.filter(|other| other.name != *name) {
             let Ok(theirs) = self.keys.ports.vault.read(&other.name).await else { continue };
             if theirs.arn == stored.arn {

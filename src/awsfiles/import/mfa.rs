@@ -3,7 +3,7 @@
 //! In the AWS files the device stands at each role, so that the AWS CLI asks once for each. Where all roles of an identity
 //! agree on one it becomes the identity's, and one code opens them all; a role without a device keeps asking for none.
 
-use super::{NewIdentity, NewRole, Origin};
+use super::{NewIdentity, NewRole};
 use rolecall_core::domain::catalogue::{Config, HOUR};
 use rolecall_core::domain::names::Name;
 use std::collections::{BTreeSet, HashMap, HashSet};
@@ -26,7 +26,7 @@ pub(super) fn settle(
         wanted.entry(role.source.as_str()).or_default().insert(role.section.mfa_serial.as_deref());
     }
     for identity in identities.iter_mut().filter(|identity| !identity.is_there) {
-        if !takes_codes(&identity.origin) {
+        if !identity.origin.kind().facts().takes_codes {
             if identity.mfa_serial.take().is_some() {
                 notes.push((identity.profile.clone(), NO_CODES.to_owned()));
             }
@@ -44,9 +44,9 @@ pub(super) fn settle(
         let known = catalogue.identities.get(&role.source);
         let (takes_codes, device) = match (new.get(&role.source), known) {
             (_, Some(known)) => {
-                (Some(known.kind.takes_codes()), known.mfa_serial.as_ref().map(|serial| serial.as_str().to_owned()))
+                (Some(known.takes_codes()), known.mfa_serial.as_ref().map(|serial| serial.as_str().to_owned()))
             }
-            (Some(identity), None) => (Some(takes_codes(&identity.origin)), identity.mfa_serial.clone()),
+            (Some(identity), None) => (Some(identity.origin.kind().facts().takes_codes), identity.mfa_serial.clone()),
             // A role: no code goes with a session.
             (None, None) => (None, None),
         };
@@ -71,8 +71,4 @@ pub(super) fn settle(
             }
         }
     }
-}
-
-fn takes_codes(origin: &Origin) -> bool {
-    matches!(origin, Origin::Key(_) | Origin::Keyring(..) | Origin::Process(_) | Origin::Machine("environment"))
 }

@@ -28,7 +28,7 @@ use rolecall_core::config::schema_types::RoleSection;
 use rolecall_core::domain::catalogue::Config;
 use rolecall_core::domain::credential::AccessKey;
 use rolecall_core::domain::names::Name;
-use rolecall_core::domain::source::ForeignTool;
+use rolecall_core::domain::source::{ForeignTool, IdentityKind};
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::path::Path;
 use std::time::Duration;
@@ -63,8 +63,8 @@ pub enum Origin {
     Key(AccessKey),
     /// An entry in another tool's keyring.
     Keyring(ForeignTool, String),
-    /// What this machine gives: the configuration's word for it.
-    Machine(&'static str),
+    /// A source of this machine, named by `credential_source`.
+    Machine(IdentityKind),
     /// Another program's `credential_process`.
     Process(Vec<String>),
     /// A token file.
@@ -78,6 +78,18 @@ pub enum Origin {
         /// How long they last.
         duration: Option<Duration>,
     },
+}
+
+impl Origin {
+    /// Returns the kind of the new identity.
+    pub const fn kind(&self) -> IdentityKind {
+        match self {
+            Self::Key(_) | Self::Keyring(..) => IdentityKind::IamUser,
+            Self::Machine(kind) => *kind,
+            Self::Process(_) => IdentityKind::Process,
+            Self::WebIdentity { .. } => IdentityKind::WebIdentity,
+        }
+    }
 }
 
 /// An identity that a profile means.

@@ -15,7 +15,7 @@ use rolecall_core::domain::catalogue::{MAX_CHAIN, Role};
 use rolecall_core::domain::error::{UserError, printable};
 use rolecall_core::domain::names::Name;
 use rolecall_core::domain::secret::SecretKey;
-use rolecall_core::domain::source::ForeignTool;
+use rolecall_core::domain::source::{ForeignTool, IdentityKind};
 use std::collections::{HashMap, HashSet};
 use values::{check_secrets, key_of};
 
@@ -78,7 +78,7 @@ struct Resolver<'r, 's, 'a> {
     taken: HashSet<String>,
     /// The identity that has the key of this id.
     keys: HashMap<String, (Name, SecretKey)>,
-    machines: HashMap<&'static str, Name>,
+    machines: HashMap<IdentityKind, Name>,
     adopted: HashMap<(ForeignTool, String), Name>,
 }
 

@@ -1,9 +1,11 @@
 //! `identity` as it is typed.
 
 use super::values::{JsonArgs, ShowArgs, name};
+use clap::builder::{PossibleValuesParser, StringValueParser, TypedValueParser};
 use clap::{Args, Subcommand};
-use rolecall_core::domain::catalogue::IdentityKind;
 use rolecall_core::domain::names::Name;
+use rolecall_core::domain::source::IdentityKind;
+use serde::Serialize;
 use std::path::PathBuf;
 
 #[derive(Debug, Subcommand)]
@@ -65,8 +67,8 @@ pub(crate) struct IdentityAddArgs {
     #[arg(long, value_name = "FILE")]
     pub(crate) csv: Option<PathBuf>,
     /// Where the credentials come from
-    #[arg(long = "type", value_name = "TYPE", value_parser = KINDS.map(IdentityKind::as_str), default_value = "iam-user")]
-    pub(crate) kind: String,
+    #[arg(long = "type", value_name = "TYPE", value_parser = kind(), default_value = IdentityKind::IamUser.as_str())]
+    pub(crate) kind: IdentityKind,
     /// The MFA device
     #[arg(long, value_name = "ARN")]
     pub(crate) mfa_serial: Option<String>,
@@ -97,14 +99,18 @@ pub(crate) struct IdentityAddArgs {
     pub(crate) source: SourceArgs,
 }
 
-const KINDS: [IdentityKind; 6] = [
-    IdentityKind::IamUser,
-    IdentityKind::Ec2,
-    IdentityKind::Ecs,
-    IdentityKind::Environment,
-    IdentityKind::WebIdentity,
-    IdentityKind::Process,
-];
+fn kind() -> impl TypedValueParser<Value = IdentityKind> {
+    let names = PossibleValuesParser::new(IdentityKind::ALL.map(IdentityKind::as_str));
+    names.map(|name| IdentityKind::named(&name).expect("the parser accepts names of kinds only"))
+}
+
+/// Makes a path absolute. The agent opens the file later, from another directory.
+fn absolute() -> impl TypedValueParser<Value = String> {
+    StringValueParser::new().map(|path| {
+        let absolute = std::path::absolute(&path).ok();
+        absolute.and_then(|path| path.into_os_string().into_string().ok()).unwrap_or(path)
+    })
+}
 
 #[derive(Debug, Args)]
 pub(crate) struct IdentityRotateArgs {
@@ -132,8 +138,8 @@ pub(crate) struct IdentityRemoveArgs {
     pub(crate) yes: bool,
 }
 
-/// The flags of an identity without a stored key: one for each key of the configuration.
-#[derive(Debug, Default, Args)]
+/// The keys of [`IdentityKind::facts`] as flags. They are serialized as these keys.
+#[derive(Debug, Default, Args, Serialize)]
 pub(crate) struct SourceArgs {
     /// Type ec2: where the instance metadata service is
     #[arg(long, value_name = "URL", help_heading = "Without a stored key")]
@@ -145,10 +151,10 @@ pub(crate) struct SourceArgs {
     #[arg(long, value_name = "URL", help_heading = "Without a stored key")]
     pub(crate) container_credentials_full_uri: Option<String>,
     /// Type ecs: the file whose content is sent as authorization
-    #[arg(long, value_name = "FILE", help_heading = "Without a stored key")]
+    #[arg(long, value_name = "FILE", value_parser = absolute(), help_heading = "Without a stored key")]
     pub(crate) container_authorization_token_file: Option<String>,
     /// Type web-identity: the file with the identity provider's token
-    #[arg(long, value_name = "FILE", help_heading = "Without a stored key")]
+    #[arg(long, value_name = "FILE", value_parser = absolute(), help_heading = "Without a stored key")]
     pub(crate) web_identity_token_file: Option<String>,
     /// Type web-identity: the role that the token is traded for
     #[arg(long, value_name = "ARN", help_heading = "Without a stored key")]
@@ -161,5 +167,43 @@ pub(crate) struct SourceArgs {
     pub(crate) duration: Option<String>,
     /// Type process: the program that prints credentials, by its whole path, and its arguments
     #[arg(last = true, value_name = "PROGRAM", help_heading = "Without a stored key")]
+    #[serde(rename = "credential_process", skip_serializing_if = "Vec::is_empty")]
     pub(crate) program: Vec<String>,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::{Command, CommandFactory, FromArgMatches, Parser};
+    use std::collections::BTreeSet;
+
+    #[derive(Parser)]
+    struct Flags {
+        #[command(flatten)]
+        source: SourceArgs,
+    }
+
+    #[test]
+    fn each_key_of_a_kind_has_a_flag_that_names_the_kind() {
+        let command: Command = Flags::command();
+        let mut described = BTreeSet::new();
+        for facts in IdentityKind::ALL.map(IdentityKind::facts) {
+            for key in facts.keys {
+                let flag = command.get_arguments().find(|arg| match arg.get_long() {
+                    Some(long) => long.replace('-', "_") == *key,
+                    None => *key == "credential_process",
+                });
+                let flag = flag.unwrap_or_else(|| panic!("no flag for {key}"));
+                let help = flag.get_help().expect("a help").to_string();
+                assert!(help.starts_with(&format!("Type {}: ", facts.name)), "{key}: {help}");
+                described.insert(flag.get_id());
+            }
+        }
+        let others = command.get_arguments().filter(|arg| !described.contains(arg.get_id()));
+        assert_eq!(others.filter(|arg| arg.get_id() != "help").count(), 0);
+        let typed = ["x", "--duration", "2h", "--role-arn", "A", "--", "/bin/login", "-v"];
+        let flags = Flags::from_arg_matches(&command.get_matches_from(typed)).expect("parsed");
+        let keys = toml::Table::try_from(&flags.source).expect("a table");
+        assert_eq!(keys.keys().collect::<Vec<_>>(), ["role_arn", "duration", "credential_process"]);
+    }
 }

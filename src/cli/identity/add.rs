@@ -10,9 +10,9 @@ use crate::output::{self, Failure, Screen, Style, remark};
 use crate::{config_file, confirm, key_input, quote, spinner, unlock};
 use rolecall_core::config::schema_types::IdentitySection;
 use rolecall_core::config::{self, IfPresent};
-use rolecall_core::domain::catalogue::IdentityKind;
 use rolecall_core::domain::credential::AccessKey;
 use rolecall_core::domain::error::{Kind, UserError, printable};
+use rolecall_core::domain::source::IdentityKind;
 use rolecall_ipc::client::{self, Autostart};
 use rolecall_ipc::protocol::message::{Answer, Request};
 use rolecall_ipc::protocol::status::KeyStatus;
@@ -26,32 +26,27 @@ pub(super) fn run(paths: &Paths, args: &IdentityAddArgs) -> Result<(), Failure> 
     if args.no_totp {
         return totp::remove(paths, name);
     }
-    let has_key = args.kind == IdentityKind::IamUser.as_str();
+    let (kind, has_key) = (args.kind.as_str(), args.kind.facts().has_stored_key);
     if args.totp && !has_key {
         return Err(UserError::new(
             Kind::Usage,
-            format!("an identity of type {} has no key to keep a secret beside", args.kind),
+            format!("an identity of type {kind} has no key to keep a secret beside"),
         )
         .hint("leave out `--totp`; `mfa_process` in its section runs a program that prints codes")
         .into());
     }
     if args.csv.is_some() && !has_key {
-        return Err(UserError::new(Kind::Usage, format!("an identity of type {} has no key to read", args.kind))
-            .hint(format!("leave out `--csv`, or `--type {}`", args.kind))
+        return Err(UserError::new(Kind::Usage, format!("an identity of type {kind} has no key to read"))
+            .hint(format!("leave out `--csv`, or `--type {kind}`"))
             .into());
     }
     let file = Edited::open(paths, "identities", name)?;
     let (section, present) = section(&file.text, args)?;
     let edited = match present {
-        Present::AsWanted => Ok(file.text.clone()),
-        Present::No => {
-            config::add(config::EntryKind::Identities, &file.text, &file.part(), name, &section, IfPresent::Refuse)
-        }
-        Present::Other => {
-            config::add(config::EntryKind::Identities, &file.text, &file.part(), name, &section, IfPresent::Replace)
-        }
-    }
-    .map_err(|error| error.report)?;
+        None => Ok(file.text.clone()),
+        Some(present) => config::add(config::EntryKind::Identities, &file.text, &file.part(), name, &section, present),
+    };
+    let edited = edited.map_err(|error| error.report)?;
     if !has_key {
         file.apply(paths, &edited)?;
         return output::print(&format!("[identities.{name}] is in {}\n{}", file.shown(), next(name)));
@@ -102,67 +97,40 @@ fn given_key(paths: &Paths, args: &IdentityAddArgs) -> Result<AccessKey, UserErr
     }
 }
 
-/// How the section that is there compares with the one that is wanted.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Present {
-    AsWanted,
-    No,
-    Other,
-}
-
-/// Makes a path absolute: the agent reads it later, from another directory.
-fn absolute(path: &str) -> String {
-    let absolute = std::path::absolute(path).ok();
-    absolute.and_then(|path| path.into_os_string().into_string().ok()).unwrap_or_else(|| path.to_owned())
-}
-
-/// The settings that do not depend on the type of an identity.
-const OF_EVERY_TYPE: [&str; 5] = ["mfa_serial", "mfa_session", "mfa_process", "region", "rotate_after"];
-
-/// Makes the section: what was typed, and what the file says already where nothing was typed.
-fn section(text: &str, args: &IdentityAddArgs) -> Result<(IdentitySection, Present), UserError> {
-    let source = &args.source;
-    let wanted = IdentitySection {
-        r#type: args.kind.clone(),
-        mfa_serial: args.mfa_serial.clone(),
-        mfa_session: args.mfa_session.clone(),
-        mfa_process: None,
-        region: args.region.clone(),
-        ec2_metadata_service_endpoint: source.ec2_metadata_service_endpoint.clone(),
-        container_credentials_relative_uri: source.container_credentials_relative_uri.clone(),
-        container_credentials_full_uri: source.container_credentials_full_uri.clone(),
-        container_authorization_token_file: source.container_authorization_token_file.as_deref().map(absolute),
-        web_identity_token_file: source.web_identity_token_file.as_deref().map(absolute),
-        role_arn: source.role_arn.clone(),
-        role_session_name: source.role_session_name.clone(),
-        duration: source.duration.clone(),
-        credential_process: (!source.program.is_empty()).then(|| source.program.clone()),
-        rotate_after: args.rotate_after.clone(),
-    };
-    // The text has been read and checked; here it is looked up as written, since "12h" is to stay "12h".
+/// Merges the flags into the section that is in the file; `None` if the file has this section already.
+fn section(text: &str, args: &IdentityAddArgs) -> Result<(IdentitySection, Option<IfPresent>), UserError> {
+    // The text is valid. It is read again here, because the values stay as they are written: "12h" stays "12h".
     let document: toml::Table = toml::from_str(text.trim_start_matches('\u{feff}')).unwrap_or_default();
-    let Some(entry) = document.get("identities").and_then(|t| t.get(args.name.as_str())) else {
-        return Ok((wanted, Present::No));
-    };
-    let table = entry.as_table().cloned().unwrap_or_default();
-    let old_kind = table.get("type").and_then(toml::Value::as_str).unwrap_or_default();
-    if old_kind != args.kind && !args.replace {
-        return Err(UserError::new(
-            Kind::Config,
-            format!("there is an identity of this name already, of type {old_kind}"),
-        )
-        .hint("choose another name, or add `--replace`"));
-    }
-    let mut merged = toml::Table::try_from(&wanted).unwrap_or_default();
-    for (key, value) in &table {
-        // A setting of another type does not stay.
-        if old_kind == args.kind || OF_EVERY_TYPE.contains(&key.as_str()) {
-            merged.entry(key).or_insert_with(|| value.clone());
+    let entry = document.get("identities").and_then(|table| table.get(args.name.as_str()));
+    let old = entry.map(|entry| entry.as_table().cloned().unwrap_or_default());
+    let mut merged = old.clone().unwrap_or_default();
+    let kind = merged.get("type").and_then(toml::Value::as_str).unwrap_or(args.kind.as_str());
+    if kind != args.kind.as_str() {
+        if !args.replace {
+            return Err(UserError::new(
+                Kind::Config,
+                format!("there is an identity of this name already, of type {kind}"),
+            )
+            .hint("choose another name, or add `--replace`"));
         }
+        merged.retain(|key, _| !IdentityKind::ALL.iter().any(|kind| kind.facts().keys.contains(&key)));
     }
-    let present = if merged == table { Present::AsWanted } else { Present::Other };
-    let merged = merged.try_into().map_err(|_| UserError::new(Kind::Config, "the section cannot be read"))?;
-    Ok((merged, present))
+    merged.extend(toml::Table::try_from(&args.source).expect("strings and lists of strings"));
+    merged.insert("type".to_owned(), args.kind.as_str().into());
+    for (key, value) in [
+        ("mfa_serial", &args.mfa_serial),
+        ("mfa_session", &args.mfa_session),
+        ("region", &args.region),
+        ("rotate_after", &args.rotate_after),
+    ] {
+        merged.extend(value.clone().map(|value| (key.to_owned(), value.into())));
+    }
+    let present = match old {
+        None => Some(IfPresent::Refuse),
+        Some(old) => (old != merged).then_some(IfPresent::Replace),
+    };
+    let section = merged.try_into().map_err(|error| UserError::new(Kind::Config, error.to_string()))?;
+    Ok((section, present))
 }
 
 fn store(
@@ -229,7 +197,7 @@ mod tests {
         IdentityAddArgs {
             name: Name::new("auth").expect("valid"),
             csv: None,
-            kind: kind.into(),
+            kind: IdentityKind::named(kind).expect("a kind"),
             mfa_serial: mfa.map(str::to_owned),
             mfa_session: None,
             region: None,
@@ -245,12 +213,12 @@ mod tests {
     #[test]
     fn a_section_that_is_there_keeps_what_was_not_typed() {
         let text = "[identities.auth]\ntype = \"iam-user\"\nmfa_session = \"12h\"\nregion = \"eu-west-1\"\n";
-        assert_eq!(section("", &args("iam-user", None, false)).expect("new").1, Present::No);
-        assert_eq!(section(text, &args("iam-user", None, false)).expect("same").1, Present::AsWanted);
+        assert_eq!(section("", &args("iam-user", None, false)).expect("new").1, Some(IfPresent::Refuse));
+        assert_eq!(section(text, &args("iam-user", None, false)).expect("same").1, None);
         let (merged, present) = section(text, &args("iam-user", Some("GAHT12345678"), false)).expect("more");
-        assert_eq!((present, merged.mfa_session.as_deref()), (Present::Other, Some("12h")));
+        assert_eq!((present, merged.mfa_session.as_deref()), (Some(IfPresent::Replace), Some("12h")));
         assert!(section(text, &args("ec2", None, false)).expect_err("other type").hint.is_some());
-        assert_eq!(section(text, &args("ec2", None, true)).expect("replaced").1, Present::Other);
+        assert_eq!(section(text, &args("ec2", None, true)).expect("replaced").1, Some(IfPresent::Replace));
         let text = format!("{text}mfa_process = [\"/bin/code\", \"-s\"]\n");
         let (merged, _) = section(&text, &args("iam-user", Some("GAHT12345678"), true)).expect("more");
         assert_eq!(merged.mfa_process, Some(vec!["/bin/code".to_owned(), "-s".to_owned()]));

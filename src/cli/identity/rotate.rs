@@ -5,7 +5,6 @@
 use crate::args::IdentityRotateArgs;
 use crate::output::{self, Cell, Failure, Screen, Style, table};
 use crate::{config_file, confirm};
-use rolecall_core::domain::catalogue::IdentityKind;
 use rolecall_core::domain::error::{UserError, printable};
 use rolecall_core::domain::names::Name;
 use rolecall_ipc::client;
@@ -20,7 +19,7 @@ pub(super) fn run(paths: &Paths, args: &IdentityRotateArgs) -> Result<(), Failur
     let catalogue = config_file::load(paths)?;
     // Before anybody is asked, or told to say yes: to what cannot be done. The agent says why.
     let can_be = match catalogue.identities.get(name) {
-        Some(identity) => identity.kind == IdentityKind::IamUser,
+        Some(identity) => identity.has_stored_key(),
         None if catalogue.roles.contains_key(name) => false,
         None => {
             return Err(config_file::unknown("identity", name, catalogue.identities.keys().map(Name::as_str)).into());

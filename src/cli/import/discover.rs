@@ -11,7 +11,7 @@ use rolecall_awsfiles::file_io;
 use rolecall_awsfiles::import::{self, ImportInput, NewIdentity, NewRole, Origin, Plan};
 use rolecall_core::config::schema_types::{IdentitySection, RoleSection};
 use rolecall_core::config::{self, BatchEdit};
-use rolecall_core::domain::catalogue::IdentityKind;
+use rolecall_core::domain::catalogue::Identity;
 use rolecall_core::domain::error::{Kind, UserError, printable};
 use rolecall_core::domain::names::{Name, nearest};
 use rolecall_core::domain::source::ForeignTool;
@@ -47,7 +47,7 @@ impl<'a> Discovered<'a> {
         let (config, credentials) = (file_io::read(&paths.aws_config)?, file_io::read(&paths.aws_credentials)?);
         let program = profiles::program()?;
         let mut stored = HashMap::new();
-        if file.catalogue.identities.values().any(|identity| identity.kind == IdentityKind::IamUser) {
+        if file.catalogue.identities.values().any(Identity::has_stored_key) {
             // Without the vault's word a key that was imported before would be taken for another.
             for key in identity::keys(paths)? {
                 if let (Some(id), Ok(name)) = (key.stored_id()?, Name::new(&key.identity)) {
@@ -156,22 +156,15 @@ fn sections(plan: &Plan) -> BatchEdit {
 
 fn identity_section(new: &NewIdentity) -> IdentitySection {
     let section = IdentitySection {
+        r#type: new.origin.kind().as_str().to_owned(),
         region: new.region.clone(),
         mfa_serial: new.mfa_serial.clone(),
         ..IdentitySection::default()
     };
     match &new.origin {
-        Origin::Key(_) | Origin::Keyring(..) => {
-            IdentitySection { r#type: IdentityKind::IamUser.as_str().to_owned(), ..section }
-        }
-        Origin::Machine(kind) => IdentitySection { r#type: (*kind).to_owned(), ..section },
-        Origin::Process(argv) => IdentitySection {
-            r#type: IdentityKind::Process.as_str().to_owned(),
-            credential_process: Some(argv.clone()),
-            ..section
-        },
+        Origin::Key(_) | Origin::Keyring(..) | Origin::Machine(_) => section,
+        Origin::Process(argv) => IdentitySection { credential_process: Some(argv.clone()), ..section },
         Origin::WebIdentity { token_file, role_arn, role_session_name, duration } => IdentitySection {
-            r#type: IdentityKind::WebIdentity.as_str().to_owned(),
             web_identity_token_file: Some(token_file.clone()),
             role_arn: Some(role_arn.clone()),
             role_session_name: role_session_name.clone(),

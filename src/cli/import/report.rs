@@ -132,9 +132,7 @@ pub(super) fn from(paths: &Paths, origin: &Origin) -> (String, Option<String>) {
     match origin {
         Origin::Key(key) => (config_file::shown(&paths.aws_credentials), Some(key.id.clone())),
         Origin::Keyring(tool, entry) => (format!("{}: {}", tool.as_str(), printable(entry, 128)), None),
-        Origin::Machine(kind) => ((*kind).to_owned(), None),
-        Origin::Process(_) => ("process".to_owned(), None),
-        Origin::WebIdentity { .. } => ("web-identity".to_owned(), None),
+        _ => (origin.kind().as_str().to_owned(), None),
     }
 }
 

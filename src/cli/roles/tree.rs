@@ -52,7 +52,7 @@ pub(super) fn draw(catalogue: &Config, accounts: &AccountNames<'_>, roles: &[&Ro
         let number = count(tree.roles_of(identity.name.as_str(), ""), "role");
         tree.rows[at] = vec![
             Cell::new(Style::Heading, identity.name.as_str()),
-            Cell::new(Style::Dim, identity.kind.as_str()),
+            Cell::new(Style::Dim, identity.kind().as_str()),
             Cell::new(Style::Dim, &number),
         ];
     }

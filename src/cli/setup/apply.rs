@@ -12,7 +12,7 @@ use crate::spinner::tell;
 use crate::{confirm, profiles, quote, status, unlock};
 use rolecall_core::config::{self, IfPresent};
 use rolecall_core::domain::arn::{AccountId, MfaSerial, Partition};
-use rolecall_core::domain::catalogue::{Config, IdentityKind};
+use rolecall_core::domain::catalogue::Config;
 use rolecall_core::domain::error::{Kind, UserError, printable};
 use rolecall_core::setup::call::Step;
 use rolecall_core::setup::request::SetupRequest;
@@ -189,10 +189,10 @@ impl LocalChanges {
                 config::add(config::EntryKind::Identities, text, &first, &identity, &section, IfPresent::Refuse)?,
                 true,
             ),
-            Some(known) if known.kind != IdentityKind::IamUser => {
+            Some(known) if !known.has_stored_key() => {
                 return Err(UserError::new(
                     Kind::Usage,
-                    format!("config.toml has an identity {identity} already, of type {}", known.kind.as_str()),
+                    format!("config.toml has an identity {identity} already, of type {}", known.kind().as_str()),
                 )
                 .hint("choose another name with `--identity`"));
             }

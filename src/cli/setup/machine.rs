@@ -4,6 +4,7 @@ use super::super::{config_file, profiles};
 use rolecall_awsfiles::entry::Entry;
 use rolecall_core::config::schema_types::{Configuration, IdentitySection, RoleSection};
 use rolecall_core::domain::error::UserError;
+use rolecall_core::domain::source::IdentityKind;
 use rolecall_core::domain::text;
 use rolecall_core::setup::{Setup, Who};
 use rolecall_platform::paths::Paths;
@@ -15,11 +16,11 @@ const HOUR: Duration = Duration::from_hours(1);
 /// Gives the identity's section.
 pub(crate) fn identity(setup: &Setup) -> IdentitySection {
     let kind = match &setup.who {
-        Who::Person(_) => "iam-user",
-        Who::Application(application) => application.service.source(),
+        Who::Person(_) => IdentityKind::IamUser,
+        Who::Application(application) => application.service.identity_kind(),
     };
     let (mfa_serial, region) = (setup.mfa_serial(), setup.region.clone());
-    IdentitySection { r#type: kind.to_owned(), mfa_serial, region, ..IdentitySection::default() }
+    IdentitySection { r#type: kind.as_str().to_owned(), mfa_serial, region, ..IdentitySection::default() }
 }
 
 /// Gives the role's section.
@@ -75,7 +76,7 @@ pub(super) fn remarks(paths: &Paths, setup: &Setup) -> Result<Vec<String>, UserE
     if let (Some(known), Who::Person(person)) = (catalogue.identities.get(identity), &setup.who)
         && person.key
     {
-        let kind = known.kind.as_str();
+        let kind = known.kind().as_str();
         remarks.push(format!(
             "{file} has an identity {identity} ({kind}) already: its key would be another user's, or a second one"
         ));

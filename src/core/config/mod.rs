@@ -10,10 +10,10 @@
 //! | `schema_types` | the sections as they are written; the schema and edits are made from them |
 //! | `sections` | which keys a section has, and the check of each |
 //! | `reader` | from a document's table to those keys: unknown, missing, of the wrong type |
+//! | `identities` | the keys of an identity, and which of them its type has |
 //! | `roles`, `defaults` | the keys of roles, and of what they inherit |
 //! | `templates`, `pattern`, `expand` | a role for each of many accounts |
 //! | `sockets` | the keys of further sockets |
-//! | `sources` | the keys of identities without a stored key, and which go with which type |
 //! | `validators` | the checks of single values that the domain has no type for |
 //! | `problem` | what is wrong and where, and the report of it |
 //! | `provenance` | where an entry stands, or what made it |
@@ -27,6 +27,7 @@ mod edit;
 mod edit_target;
 mod expand;
 mod glob;
+mod identities;
 mod includes;
 mod line_endings;
 mod lists;
@@ -39,7 +40,6 @@ mod schema;
 pub mod schema_types;
 mod sections;
 mod sockets;
-mod sources;
 mod templates;
 mod validators;
 

@@ -1,7 +1,8 @@
 use super::*;
 use crate::domain::arn::Partition;
-use crate::domain::catalogue::{IdentityKind, MfaMode, PromptKind, VaultKind};
+use crate::domain::catalogue::{MfaMode, PromptKind, VaultKind};
 use crate::domain::error::Kind;
+use crate::domain::source::IdentityKind;
 use proptest::prelude::*;
 use std::fmt::Write;
 use std::time::Duration;
@@ -35,7 +36,7 @@ fn the_example_is_read_with_every_value() {
     let catalogue = read(EXAMPLE).unwrap_or_else(|e| panic!("{e}"));
     assert_eq!(catalogue.agent.idle_lock, Some(Duration::from_hours(12)));
     assert_eq!((catalogue.agent.vault, catalogue.agent.prompts.len()), (VaultKind::Os, 2));
-    assert_eq!(catalogue.identities["instance"].kind, IdentityKind::Ec2);
+    assert_eq!(catalogue.identities["instance"].kind(), IdentityKind::Ec2);
     let prod = &catalogue.roles["prod"];
     assert_eq!((prod.source.as_str(), prod.role_arn.partition()), ("auth", Partition::Aws));
     assert_eq!(

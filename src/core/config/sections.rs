@@ -9,23 +9,19 @@ use super::includes::Document;
 use super::lists::{self, unique_list};
 use super::problem::{Cursor, Sink, offset_of};
 use super::provenance::{Places, SourceLine};
-use super::reader::{Field, Position, SECRET_ADVICE, Section, duration, has_key};
-use super::sources::SourceDraft;
+use super::reader::{Field, Position, Section, duration};
 use super::templates::{self, AccountDraft, TemplateDraft};
-use super::{expand, roles, sockets, validators};
-use crate::domain::arn::{MfaSerial, RoleArn};
-use crate::domain::catalogue::{AgentSettings, AwsSettings, Config, Identity, IdentityKind, VaultKind};
+use super::{expand, identities, roles, sockets, validators};
+use crate::domain::catalogue::{AgentSettings, AwsSettings, Config, VaultKind};
 use crate::domain::config_rules::{self, ConfigProblem};
 use crate::domain::diagnosis::Cause;
-use crate::domain::names::{Name, check_region};
+use crate::domain::names::Name;
 use crate::domain::urls;
 use std::collections::{BTreeMap, BTreeSet};
+use std::ops::RangeInclusive;
 use std::sync::Arc;
 use std::time::Duration;
 use toml::de::DeTable;
-
-/// How long one MFA code lasts where nothing is said.
-const MFA_SESSION_DEFAULT: Duration = Duration::from_hours(12);
 
 /// The documents as they fill up; `broken` are the entries that are wrong themselves.
 #[derive(Default)]
@@ -47,7 +43,11 @@ struct Twice(&'static str, Name, usize);
 
 const IDENTITIES: Field<Draft> = Field {
     key: "identities",
-    read: |d, s| d.entries(s, "identities", |d, name, s| d.catalogue.identities.extend(read_identity(name, s))),
+    read: |d, s| {
+        d.entries(s, "identities", |d, name, s| {
+            d.catalogue.identities.extend(identities::read_identity(name, s));
+        });
+    },
 };
 const ROLES: Field<Draft> = Field {
     key: "roles",
@@ -99,20 +99,8 @@ const MAIN_ADVICE: &str = "it belongs to the main file, not to one that is inclu
 
 static AGENT: Section<AgentSettings> = Section {
     fields: &[
-        Field {
-            key: "idle_lock",
-            read: |d, s| match s.value.get_ref().as_str() {
-                Some("never") => d.idle_lock = None,
-                _ => d.idle_lock = duration(s, &validators::IDLE_LOCK),
-            },
-        },
-        Field {
-            key: "max_unlocked",
-            read: |d, s| match s.value.get_ref().as_str() {
-                Some("never") => d.max_unlocked = None,
-                _ => d.max_unlocked = duration(s, &validators::IDLE_LOCK),
-            },
-        },
+        Field { key: "idle_lock", read: |d, s| d.idle_lock = duration_or_never(s, &validators::IDLE_LOCK) },
+        Field { key: "max_unlocked", read: |d, s| d.max_unlocked = duration_or_never(s, &validators::IDLE_LOCK) },
         Field { key: "audit", read: |d, s| d.audit = s.word(&validators::AUDIT).unwrap_or_default() },
         Field {
             key: "vault",
@@ -127,17 +115,16 @@ static AGENT: Section<AgentSettings> = Section {
             key: "lock_on",
             read: |d, s| d.lock_on = unique_list(s, |s| s.word(&validators::LOCK_EVENTS)).unwrap_or_default(),
         },
-        Field {
-            key: "warn_before",
-            read: |d, s| match s.value.get_ref().as_str() {
-                Some("never") => d.warn_before = None,
-                _ => d.warn_before = duration(s, &validators::WARN_BEFORE),
-            },
-        },
+        Field { key: "warn_before", read: |d, s| d.warn_before = duration_or_never(s, &validators::WARN_BEFORE) },
         Field { key: "consent", read: |d, s| d.consent = duration(s, &validators::CONSENT).unwrap_or(d.consent) },
     ],
     advice: &[],
 };
+
+/// Reads a duration; `None` is "never".
+fn duration_or_never(spot: &mut Position<'_>, range: &RangeInclusive<u64>) -> Option<Duration> {
+    if spot.value.get_ref().as_str() == Some("never") { None } else { duration(spot, range) }
+}
 
 #[derive(Default)]
 struct AwsDraft {
@@ -161,51 +148,6 @@ static AWS: Section<AwsDraft> = Section {
     advice: &[
         ("http_proxy", "AWS is spoken to by https only: `https_proxy`"),
         ("region", "a region belongs to [identities.NAME] or [roles.NAME]"),
-    ],
-};
-
-#[derive(Default)]
-struct IdentityDraft {
-    kind: Option<IdentityKind>,
-    mfa_serial: Option<MfaSerial>,
-    mfa_session: Option<Duration>,
-    mfa_process: Option<Vec<String>>,
-    region: Option<String>,
-    rotate_after: Option<Duration>,
-    source: SourceDraft,
-}
-
-static IDENTITY: Section<IdentityDraft> = Section {
-    fields: &[
-        Field { key: "type", read: |d, s| d.kind = s.word(&validators::IDENTITY_TYPES) },
-        Field { key: "mfa_serial", read: |d, s| d.mfa_serial = s.checked(MfaSerial::new) },
-        Field { key: "mfa_session", read: |d, s| d.mfa_session = duration(s, &validators::MFA_SESSION) },
-        Field { key: "mfa_process", read: |d, s| d.mfa_process = lists::program(s) },
-        Field { key: "region", read: |d, s| d.region = s.text(check_region) },
-        Field { key: "rotate_after", read: |d, s| d.rotate_after = duration(s, &validators::ROTATE_AFTER) },
-        Field { key: "ec2_metadata_service_endpoint", read: |d, s| d.source.read_endpoint(s) },
-        Field { key: "container_credentials_relative_uri", read: |d, s| d.source.read_relative_uri(s) },
-        Field { key: "container_credentials_full_uri", read: |d, s| d.source.read_full_uri(s) },
-        Field {
-            key: "container_authorization_token_file",
-            read: |d, s| d.source.authorization_token_file = s.checked(validators::absolute_path),
-        },
-        Field {
-            key: "web_identity_token_file",
-            read: |d, s| d.source.web_identity_token_file = s.checked(validators::absolute_path),
-        },
-        Field { key: "role_arn", read: |d, s| d.source.role_arn = s.checked(RoleArn::new) },
-        Field { key: "role_session_name", read: |d, s| d.source.read_session_name(s) },
-        Field { key: "duration", read: |d, s| d.source.read_duration(s) },
-        Field { key: "credential_process", read: |d, s| d.source.read_process(s) },
-    ],
-    advice: &[
-        ("aws_access_key_id", SECRET_ADVICE),
-        ("aws_secret_access_key", SECRET_ADVICE),
-        ("aws_session_token", SECRET_ADVICE),
-        ("access_key_id", SECRET_ADVICE),
-        ("secret_access_key", SECRET_ADVICE),
-        ("credential_source", "say it by `type`: ec2, ecs or environment"),
     ],
 };
 
@@ -314,42 +256,6 @@ impl Draft {
     }
 }
 
-fn read_identity(name: Name, spot: &mut Position<'_>) -> Option<(Name, Identity)> {
-    let mut draft = IdentityDraft::default();
-    let before = spot.sink.total();
-    IDENTITY.read(&mut draft, spot);
-    if !has_key(spot, "type") {
-        spot.about("type", "is missing; it is iam-user, ec2, ecs, environment, web-identity or process");
-    }
-    let kind = draft.kind?;
-    let temporary = matches!(kind, IdentityKind::Ec2 | IdentityKind::Ecs | IdentityKind::WebIdentity);
-    if temporary && draft.mfa_serial.is_some() {
-        spot.about("mfa_serial", "AWS takes MFA codes from the keys of an IAM user only");
-    }
-    if has_key(spot, "mfa_process") && !has_key(spot, "mfa_serial") {
-        spot.about("mfa_process", "the device whose codes it prints is missing: `mfa_serial`");
-    }
-    if kind != IdentityKind::IamUser && draft.rotate_after.is_some() {
-        spot.about("rotate_after", "only an identity of type iam-user has a key that is rotated");
-    }
-    let source = draft.source.finish(kind, draft.region.as_deref(), spot);
-    // What roles need of it cannot be told from half an identity.
-    if spot.sink.total() > before {
-        return None;
-    }
-    let identity = Identity {
-        name: name.clone(),
-        kind,
-        source,
-        mfa_serial: draft.mfa_serial,
-        mfa_session: draft.mfa_session.unwrap_or(MFA_SESSION_DEFAULT),
-        mfa_process: draft.mfa_process,
-        region: draft.region,
-        rotate_after: draft.rotate_after,
-    };
-    Some((name, identity))
-}
-
 fn finish_aws(draft: AwsDraft, document: &DeTable<'_>, sink: &mut Sink) -> AwsSettings {
     let AwsDraft { mut settings, endpoint } = draft;
     for own in [&mut settings.sts_endpoint, &mut settings.iam_endpoint, &mut settings.signin_endpoint] {
@@ -386,7 +292,7 @@ pub(super) fn keys() -> [(&'static str, Vec<&'static str>); 9] {
         ("", of(&ROOT)),
         ("agent", of(&AGENT)),
         ("aws", of(&AWS)),
-        ("identities", of(&IDENTITY)),
+        ("identities", of(&identities::IDENTITY)),
         ("accounts", of(&templates::ACCOUNT)),
         ("defaults", of(&defaults::DEFAULTS)),
         ("roles", of(&roles::ROLE)),

@@ -2,7 +2,7 @@
 //!
 //! Each takes text and says what is wrong in words of its own; where the value stands is not known here.
 
-use crate::domain::catalogue::{Access, AuditMode, IdentityKind, LockEvent, MfaMode, PromptKind};
+use crate::domain::catalogue::{Access, AuditMode, LockEvent, MfaMode, PromptKind};
 use crate::domain::credential::LONGEST_SESSION;
 use std::ops::RangeInclusive;
 use std::path::{Path, PathBuf};
@@ -25,15 +25,6 @@ pub(super) const MFA_MODES: [(&str, MfaMode); 3] =
 
 /// The words of `access`.
 pub(super) const ACCESS: [(&str, Access); 3] = [("allow", Access::Allow), ("ask", Access::Ask), ("deny", Access::Deny)];
-
-/// The words of `type`.
-pub(super) const IDENTITY_TYPES: [(&str, IdentityKind); 6] = {
-    use IdentityKind::{Ec2, Ecs, Environment, IamUser, Process, WebIdentity};
-    const fn word(kind: IdentityKind) -> (&'static str, IdentityKind) {
-        (kind.as_str(), kind)
-    }
-    [word(IamUser), word(Ec2), word(Ecs), word(Environment), word(WebIdentity), word(Process)]
-};
 
 /// AWS's limits on session tags and session policies (STS AssumeRole).
 pub(super) const TAGS_MAX: usize = 50;

@@ -8,7 +8,7 @@ use super::error::UserError;
 use super::names::Name;
 use super::palette;
 use super::restricted_socket::RestrictedSocket;
-use super::source::Source;
+use super::source::{IdentityKind, Source, WebIdentity};
 use schemars::JsonSchema;
 use serde::Serialize;
 use std::collections::{BTreeMap, HashMap};
@@ -23,50 +23,12 @@ pub const HOUR: Duration = Duration::from_hours(1);
 /// The most roles in one chain. AWS sets no limit; more than this is a mistake.
 pub const MAX_CHAIN: usize = 10;
 
-/// Where an identity's credentials come from.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum IdentityKind {
-    /// The container endpoint of ECS or EKS.
-    Ecs,
-    /// The instance metadata service.
-    Ec2,
-    /// The agent's own environment.
-    Environment,
-    /// An access key in the vault.
-    IamUser,
-    /// Another program's `credential_process`.
-    Process,
-    /// A token file and AssumeRoleWithWebIdentity.
-    WebIdentity,
-}
-
-impl IdentityKind {
-    /// Gives the word that stands for it in the configuration.
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::Ecs => "ecs",
-            Self::Ec2 => "ec2",
-            Self::Environment => "environment",
-            Self::IamUser => "iam-user",
-            Self::Process => "process",
-            Self::WebIdentity => "web-identity",
-        }
-    }
-
-    /// Tells whether it can give the key of an IAM user, with which alone an MFA code goes.
-    pub const fn takes_codes(self) -> bool {
-        !matches!(self, Self::Ec2 | Self::Ecs | Self::WebIdentity)
-    }
-}
-
 /// Who one is before any role.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Identity {
     /// Its name.
     pub name: Name,
-    /// Where its credentials come from.
-    pub kind: IdentityKind,
-    /// The settings of where its credentials come from; `None` is a key in the vault.
+    /// The source of its credentials; `None` is a key in the vault.
     pub source: Option<Source>,
     /// Its MFA device.
     pub mfa_serial: Option<MfaSerial>,
@@ -226,6 +188,29 @@ impl Role {
 }
 
 impl Identity {
+    /// Returns its kind.
+    pub fn kind(&self) -> IdentityKind {
+        self.source.as_ref().map_or(IdentityKind::IamUser, Source::kind)
+    }
+
+    /// Returns whether the vault contains its long-term key.
+    pub fn has_stored_key(&self) -> bool {
+        self.kind().facts().has_stored_key
+    }
+
+    /// Returns the call to STS that exchanges the token of its source, if its source provides a token.
+    pub fn web_identity(&self) -> Option<&WebIdentity> {
+        match &self.source {
+            Some(Source::WebIdentity(call)) => Some(call),
+            _ => None,
+        }
+    }
+
+    /// Returns whether AWS can accept MFA codes with its credentials.
+    pub fn takes_codes(&self) -> bool {
+        self.kind().facts().takes_codes
+    }
+
     /// Gives the device whose code opens a role that it assumes itself.
     pub fn device<'a>(&'a self, first: &'a Role) -> Option<&'a MfaSerial> {
         first.settings.mfa_serial.as_ref().or(self.mfa_serial.as_ref())

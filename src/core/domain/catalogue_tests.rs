@@ -1,12 +1,12 @@
 use super::*;
 use crate::domain::config_rules::problems;
 use crate::domain::plan::{Plan, Step};
+use crate::domain::source::{Ec2, METADATA_ENDPOINT};
 use std::collections::BTreeSet;
 
 fn identity(name: &str, mfa: bool) -> Identity {
     Identity {
         name: Name::new(name).expect("valid"),
-        kind: IdentityKind::IamUser,
         source: None,
         mfa_serial: mfa.then(|| device("richard")),
         mfa_session: HOUR * 12,
@@ -95,7 +95,8 @@ fn a_role_may_have_a_device_of_its_own_where_a_code_can_be_presented() {
     assert_eq!((serial("prod"), serial("dev")), (Some(device("other")), Some(device("richard"))));
     let chained = catalogue(vec![identity("auth", true)], vec![role("prod", "auth"), own("data", "prod")]);
     assert!(said(&chained)[0].starts_with("roles.data.mfa_serial: MFA belongs to the first role"));
-    let instance = Identity { kind: IdentityKind::Ec2, ..identity("instance", false) };
+    let source = Source::Ec2(Ec2 { endpoint: METADATA_ENDPOINT.into() });
+    let instance = Identity { source: Some(source), ..identity("instance", false) };
     let on_ec2 = catalogue(vec![instance], vec![own("prod", "instance")]);
     assert!(said(&on_ec2)[0].contains("from the keys of an IAM user only"));
 }

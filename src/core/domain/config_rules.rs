@@ -6,7 +6,7 @@
 //! source of an identity has set is not known here.
 
 use super::arn::Partition;
-use super::catalogue::{Config, HOUR, Identity, IdentityKind, MAX_CHAIN, MfaMode, Role};
+use super::catalogue::{Config, HOUR, Identity, MAX_CHAIN, MfaMode, Role};
 use super::diagnosis::Cause;
 use super::names::{Name, did_you_mean};
 use super::restricted_socket::RestrictedSocket;
@@ -103,9 +103,7 @@ fn check_limits(role: &Role, identity: &Identity, chained: bool, found: &mut Vec
     let over_an_hour = match () {
         () if role.settings.duration.is_none_or(|d| d <= HOUR) => None,
         () if chained => Some("AWS limits a role assumed by another role to 1h"),
-        () if identity.kind != IdentityKind::IamUser => {
-            Some("AWS limits a role assumed with temporary credentials to 1h")
-        }
+        () if !identity.has_stored_key() => Some("AWS limits a role assumed with temporary credentials to 1h"),
         () if mfa_session => Some("AWS limits a role assumed with an MFA session to 1h; `mfa = \"direct\"` allows 12h"),
         () => None,
     };
@@ -118,7 +116,7 @@ fn check_limits(role: &Role, identity: &Identity, chained: bool, found: &mut Vec
             say("mfa_serial", FIRST);
         }
     } else {
-        if role.settings.mfa_serial.is_some() && !identity.kind.takes_codes() {
+        if role.settings.mfa_serial.is_some() && !identity.takes_codes() {
             say("mfa_serial", "AWS takes MFA codes from the keys of an IAM user only");
         }
         if wants_code && identity.device(role).is_none() {

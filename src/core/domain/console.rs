@@ -12,7 +12,6 @@ use super::arn::Partition;
 use super::error::{Kind, UserError, printable};
 use super::plan::{Plan, Step};
 use super::secret::SigninUrl;
-use super::source::Source;
 use pages::PAGES;
 use std::fmt::Write;
 use std::time::Duration;
@@ -184,7 +183,7 @@ pub fn reached(plan: &Plan) -> Result<Reached, UserError> {
             Step::AssumeRole(_) | Step::Source(_) => Ok(Reached::ByChain),
         },
         Step::SessionToken(_) => Err(user_session(plan)),
-        Step::Source(_) if matches!(plan.identity.source, Some(Source::WebIdentity(_))) => Ok(Reached::Directly),
+        Step::Source(_) if plan.identity.web_identity().is_some() => Ok(Reached::Directly),
         Step::Source(_) => Ok(Reached::BySource),
     }
 }

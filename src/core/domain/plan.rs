@@ -1,7 +1,7 @@
 //! From a name to the calls that make its session: the identity, then one step per call, each with its cache key.
 
 use super::arn::{MfaSerial, Partition, RoleArn};
-use super::catalogue::{Config, HOUR, Identity, IdentityKind, MAX_CHAIN, MfaMode, Role};
+use super::catalogue::{Config, HOUR, Identity, MAX_CHAIN, MfaMode, Role};
 use super::error::{Kind, UserError};
 use super::names::{Name, nearest};
 use super::regions;
@@ -86,11 +86,10 @@ impl Step {
 #[derive(Clone, PartialEq, Eq, Hash)]
 pub struct SessionKey(Arc<KeyParts>);
 
-/// Of the identity only its name, its kind and its source: what else it says is in the steps where it matters.
+/// Of the identity only its name and its source. The steps contain its other settings, if they matter.
 #[derive(PartialEq, Eq, Hash)]
 struct KeyParts {
     identity: Name,
-    kind: IdentityKind,
     source: Option<Source>,
     steps: Vec<Step>,
 }
@@ -164,7 +163,6 @@ impl Plan {
         let key = |steps: &[Step]| {
             SessionKey(Arc::new(KeyParts {
                 identity: identity.name.clone(),
-                kind: identity.kind,
                 source: identity.source.clone(),
                 steps: steps.to_vec(),
             }))
@@ -256,7 +254,7 @@ fn identity_region(catalogue: &Config, identity: &Identity) -> String {
     if let Some(region) = &identity.region {
         return region.clone();
     }
-    if let Some(Source::WebIdentity(call)) = &identity.source {
+    if let Some(call) = identity.web_identity() {
         return call.role_arn.partition().default_region().to_owned();
     }
     let of_device = identity.mfa_serial.as_ref().and_then(|serial| Partition::of_arn(serial.as_str()));

@@ -4,7 +4,6 @@
 use super::catalogue::{HOUR, MfaMode};
 use super::credential::LONGEST_SESSION;
 use super::plan::{Plan, SessionTokenCall, Step};
-use super::source::Source;
 use std::time::Duration;
 
 /// What STS gives at most to a long-term key (AssumeRole, DurationSeconds).
@@ -98,21 +97,20 @@ impl Plan {
     }
 
     fn source_call(&self, call: &SessionTokenCall, planned: PlannedCall) -> PlannedCall {
-        let given_by = self.identity.source.as_ref().map(ToString::to_string).unwrap_or_default();
-        match &self.identity.source {
-            Some(Source::WebIdentity(web)) => PlannedCall {
+        let signed_by = self.identity.source.as_ref().map(ToString::to_string).unwrap_or_default();
+        let planned = PlannedCall { signed_by, ..planned };
+        match self.identity.web_identity() {
+            Some(web) => PlannedCall {
                 action: "AssumeRoleWithWebIdentity",
-                signed_by: given_by,
                 role_arn: Some(web.role_arn.to_string()),
                 lasts: web.duration,
                 cap: TWELVE_HOURS,
                 cap_reason: "AWS's limit, or less: the role's MaxSessionDuration",
                 ..planned
             },
-            // How long its session lasts is the source's to say; a long-term key is traded for one of this length.
-            _ => PlannedCall {
+            // The source decides how long its session lasts. A long-term key is exchanged for a session of this duration.
+            None => PlannedCall {
                 action: SOURCE,
-                signed_by: given_by,
                 lasts: call.duration,
                 cap: LONGEST_SESSION,
                 cap_reason: "where the source gives no session of its own",

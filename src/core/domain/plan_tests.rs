@@ -1,5 +1,6 @@
 use super::*;
 use crate::domain::catalogue::RoleSettings;
+use crate::domain::source::{Environment, Process};
 
 #[test]
 fn an_unknown_name_is_answered_with_what_was_meant() {
@@ -10,7 +11,6 @@ fn an_unknown_name_is_answered_with_what_was_meant() {
             name.clone(),
             Identity {
                 name,
-                kind: IdentityKind::IamUser,
                 source: None,
                 mfa_serial: None,
                 mfa_session: HOUR,
@@ -33,7 +33,6 @@ fn an_identity_is_served_by_a_session_never_by_its_long_term_key() {
         name.clone(),
         Identity {
             name,
-            kind: IdentityKind::IamUser,
             source: None,
             mfa_serial: None,
             mfa_session: HOUR * 12,
@@ -51,12 +50,11 @@ fn an_identity_is_served_by_a_session_never_by_its_long_term_key() {
 }
 
 /// A catalogue with one identity from a source, and a role of it.
-fn sourced(source: Source, kind: IdentityKind, mfa: Option<&str>, mode: Option<MfaMode>) -> Config {
+fn sourced(source: Source, mfa: Option<&str>, mode: Option<MfaMode>) -> Config {
     let name = |text: &str| Name::new(text).expect("valid");
     let mut catalogue = Config::default();
     let identity = Identity {
         name: name("app"),
-        kind,
         source: Some(source),
         mfa_serial: mfa.map(|serial| MfaSerial::new(serial).expect("valid")),
         mfa_session: HOUR * 12,
@@ -77,7 +75,7 @@ fn sourced(source: Source, kind: IdentityKind, mfa: Option<&str>, mode: Option<M
 
 #[test]
 fn what_a_source_gives_is_a_step_of_its_own_that_all_roles_share() {
-    let catalogue = sourced(Source::Environment, IdentityKind::Environment, None, None);
+    let catalogue = sourced(Source::Environment(Environment), None, None);
     let role = Plan::of(&catalogue, "prod").expect("planned");
     assert!(matches!(role.keys[0].step(), Step::Source(_)) && matches!(role.keys[1].step(), Step::AssumeRole(_)));
     let own = Plan::of(&catalogue, "app").expect("planned");
@@ -88,7 +86,7 @@ fn what_a_source_gives_is_a_step_of_its_own_that_all_roles_share() {
 fn a_code_goes_with_the_long_term_key_of_a_source() {
     let serial = Some("arn:aws:iam::111111111111:mfa/richard");
     let plan = |mode| {
-        let catalogue = sourced(Source::Environment, IdentityKind::Environment, serial, mode);
+        let catalogue = sourced(Source::Environment(Environment), serial, mode);
         let plan = Plan::of(&catalogue, "prod").expect("planned");
         plan.keys.iter().map(|key| (key.step().clone(), key.step().mfa_serial().is_some())).collect::<Vec<_>>()
     };
@@ -100,8 +98,8 @@ fn a_code_goes_with_the_long_term_key_of_a_source() {
 #[test]
 fn another_setting_of_the_source_is_another_session() {
     let key = |program: &str, mfa| {
-        let source = Source::Process { argv: vec![program.into()] };
-        let catalogue = sourced(source, IdentityKind::Process, mfa, None);
+        let source = Source::Process(Process { argv: vec![program.into()] });
+        let catalogue = sourced(source, mfa, None);
         Plan::of(&catalogue, "prod").expect("planned").keys
     };
     let serial = Some("arn:aws:iam::111111111111:mfa/richard");
@@ -116,7 +114,7 @@ fn another_setting_of_the_source_is_another_session() {
 fn a_code_is_given_by_the_name_of_what_its_device_opens() {
     let (own, other) = ("arn:aws:iam::111111111111:mfa/richard", "arn:aws:iam::111111111111:mfa/other");
     let unlock = |of_role: Option<&str>, mode, asked: &str| {
-        let mut catalogue = sourced(Source::Environment, IdentityKind::Environment, Some(own), mode);
+        let mut catalogue = sourced(Source::Environment(Environment), Some(own), mode);
         let mut first = catalogue.roles.values().next().expect("a role").clone();
         first.settings.mfa_serial = of_role.map(|serial| MfaSerial::new(serial).expect("valid"));
         let name = |text: &str| Name::new(text).expect("valid");
@@ -140,7 +138,7 @@ fn a_code_is_given_by_the_name_of_what_its_device_opens() {
 
 /// The plan of the last of `length` chained roles: `prod`, `r1`, `r2` …
 fn chained(length: usize) -> Result<Plan, UserError> {
-    let mut catalogue = sourced(Source::Environment, IdentityKind::Environment, None, None);
+    let mut catalogue = sourced(Source::Environment(Environment), None, None);
     let first = catalogue.roles["prod"].clone();
     let mut last = first.name.clone();
     for at in 1..length {
@@ -169,7 +167,7 @@ fn steps_name_the_section_that_sets_their_region() {
 #[test]
 fn identities_without_a_region_use_that_of_their_device_or_roles() {
     let plan = |mfa, region: Option<&str>| {
-        let mut catalogue = sourced(Source::Environment, IdentityKind::Environment, mfa, None);
+        let mut catalogue = sourced(Source::Environment(Environment), mfa, None);
         let stranger = Name::new("a-stranger").expect("valid");
         let role = Role {
             name: stranger.clone(),

@@ -7,7 +7,7 @@
 //! color, which AWS does not document, AWS re:Post, "Switch role link query parameters".
 
 use super::arn::RoleArn;
-use super::catalogue::{Config, IdentityKind, Role};
+use super::catalogue::{Config, Role};
 use super::console::{encode, hosts_or_why};
 use super::error::{Kind, UserError};
 use super::palette;
@@ -60,11 +60,11 @@ pub fn refusal(catalogue: &Config, role: &Role) -> Option<UserError> {
         ));
     }
     let identity = catalogue.identities.get(&role.source)?;
-    if identity.kind != IdentityKind::IamUser {
+    if !identity.kind().facts().signs_in_to_console {
         return refuse(format!(
             "`{name}` is assumed by identity `{}` of type {}, as whom nobody signs in to the console",
             identity.name,
-            identity.kind.as_str()
+            identity.kind().as_str()
         ));
     }
     if role.settings.external_id.is_some() {

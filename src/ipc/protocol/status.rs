@@ -159,7 +159,7 @@ impl IdentityStatus {
     pub fn of(identity: &Identity) -> Self {
         Self {
             name: identity.name.to_string(),
-            kind: identity.kind.as_str().to_owned(),
+            kind: identity.kind().as_str().to_owned(),
             mfa_serial: identity.mfa_serial.as_ref().map(|serial| serial.as_str().to_owned()),
             key: None,
             session: None,

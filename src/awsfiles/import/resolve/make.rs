@@ -5,11 +5,10 @@ use super::super::{NewIdentity, NewRole, Origin};
 use super::{Outcome, ResolvedProfile, Resolver, SHOWN, is_as};
 use rolecall_core::config::schema_types::RoleSection;
 use rolecall_core::domain::arn::RoleArn;
-use rolecall_core::domain::catalogue::{Identity, IdentityKind, MAX_CHAIN};
+use rolecall_core::domain::catalogue::{Identity, MAX_CHAIN};
 use rolecall_core::domain::error::printable;
 use rolecall_core::domain::names::{Name, check_external_id, check_session_word};
-use rolecall_core::domain::source::ForeignTool;
-use rolecall_core::domain::source::Source;
+use rolecall_core::domain::source::{ForeignTool, IdentityKind, Process, Source};
 
 impl<'s, 'a> Resolver<'_, 's, 'a> {
     pub(super) fn role(&mut self, profile: &Profile<'s, 'a>, arn: &str) -> Outcome {
@@ -86,21 +85,20 @@ impl<'s, 'a> Resolver<'_, 's, 'a> {
     }
 
     pub(super) fn machine(&mut self, profile: &Profile<'s, 'a>, word: &str) -> Outcome {
-        let kind = match word.to_ascii_lowercase().as_str() {
-            "environment" => "environment",
-            "ec2instancemetadata" => "ec2",
-            "ecscontainer" => "ecs",
-            _ => return Err(format!("credential_source `{}` is none that AWS knows", printable(word, SHOWN))),
-        };
-        if let Some(name) = self.machines.get(kind) {
+        let is_meant = |known: &str| known.eq_ignore_ascii_case(word);
+        let mut kinds = IdentityKind::ALL.into_iter();
+        let kind = kinds.find(|kind| kind.facts().credential_source.is_some_and(is_meant));
+        let kind =
+            kind.ok_or_else(|| format!("credential_source `{}` is none that AWS knows", printable(word, SHOWN)))?;
+        if let Some(name) = self.machines.get(&kind) {
             return Ok(ResolvedProfile { name: name.clone(), roles: 0 });
         }
-        let there = self.scene.catalogue.identities.values().filter(|identity| identity.kind.as_str() == kind);
+        let there = self.scene.catalogue.identities.values().filter(|identity| identity.kind() == kind);
         if let Some(name) = there.map(|identity| &identity.name).min() {
             self.machines.insert(kind, name.clone());
             return Ok(ResolvedProfile { name: name.clone(), roles: 0 });
         }
-        let name = self.give_name(kind)?;
+        let name = self.give_name(kind.as_str())?;
         self.machines.insert(kind, name.clone());
         let region = self.region(profile);
         Ok(self.add_identity(name, profile.name, Origin::Machine(kind), (region, None), false))
@@ -168,7 +166,7 @@ impl<'s, 'a> Resolver<'_, 's, 'a> {
     /// Tells whether the configuration has an IAM user of this name without a key in the vault; takes the name.
     fn is_described(&mut self, wish: &str) -> bool {
         let there = self.scene.catalogue.identities.get(wish);
-        there.is_some_and(|identity| identity.kind == IdentityKind::IamUser)
+        there.is_some_and(Identity::has_stored_key)
             && !self.scene.stored.values().any(|name| name.as_str() == wish)
             && self.taken.insert(wish.to_owned())
     }
@@ -197,7 +195,7 @@ impl<'s, 'a> Resolver<'_, 's, 'a> {
         let wish = wish.map_or_else(|| wished(entry), str::to_owned);
         // Its key is seen by the agent alone: what has the name already is taken for what was made of it before.
         let there = self.scene.catalogue.identities.get(wish.as_str());
-        let there = there.filter(|identity| identity.source.is_none()).map(|identity| identity.name.clone());
+        let there = there.filter(|identity| identity.has_stored_key()).map(|identity| identity.name.clone());
         let is_there = there.is_some();
         let name = match there {
             Some(name) => name,
@@ -239,7 +237,7 @@ impl<'s, 'a> Resolver<'_, 's, 'a> {
 /// Tells whether the configuration's identity takes its credentials from the same place.
 fn is_same(there: &Identity, origin: &Origin) -> bool {
     match (&there.source, origin) {
-        (Some(Source::Process { argv: there }), Origin::Process(argv)) => there == argv,
+        (Some(Source::Process(Process { argv: there })), Origin::Process(argv)) => there == argv,
         (Some(Source::WebIdentity(there)), Origin::WebIdentity { token_file, role_arn, .. }) => {
             there.token_file.to_str() == Some(token_file) && there.role_arn.as_str() == role_arn
         }

@@ -16,30 +16,23 @@ const PATTERN_NAME: &str = "^.*\\{account(_name)?\\}.*$";
 #[schemars(deny_unknown_fields)]
 pub struct DefaultsSection {
     /// The identity or role that assumes roles and templates which name none.
-    #[serde(skip_serializing_if = "Option::is_none")]
     pub source: Option<String>,
     /// The region of identities that have none, and so of their roles.
-    #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(regex(pattern = REGION))]
     pub region: Option<String>,
     /// How long a role's session lasts: 15m to 12h; more than 1h is for roles that an identity assumes.
-    #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(regex(pattern = DURATION))]
     pub duration: Option<String>,
     /// How sessions are called in CloudTrail.
-    #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(regex(pattern = SESSION_WORD))]
     pub role_session_name: Option<String>,
     /// How MFA is done for roles that an identity with a device assumes.
-    #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(extend("enum" = words(&MFA_MODES)))]
     pub mfa: Option<String>,
     /// Whether programs may have a role's sessions: allow, ask, or deny.
-    #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(extend("enum" = words(&ACCESS)))]
     pub access: Option<String>,
     /// In which colour the console shows a role.
-    #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(regex(pattern = COLOR))]
     pub color: Option<String>,
 }
@@ -52,15 +45,12 @@ pub struct AccountSection {
     #[schemars(regex(pattern = "^[0-9]{12}$"))]
     pub id: String,
     /// The region of the roles in it, where their template names none.
-    #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(regex(pattern = REGION))]
     pub region: Option<String>,
     /// The colour of the roles in it, where their template names none.
-    #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(regex(pattern = COLOR))]
     pub color: Option<String>,
     /// What the trust policies of the roles in it ask for, where their template says nothing.
-    #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(regex(pattern = EXTERNAL_ID))]
     pub external_id: Option<String>,
     /// What templates choose it by, and its roles are found by.
@@ -77,7 +67,6 @@ pub struct TemplateSection {
     #[schemars(regex(pattern = PATTERN_ARN))]
     pub role_arn: String,
     /// What the roles are called, with the same placeholders; "{account_name}-{name}" where nothing is said.
-    #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(regex(pattern = PATTERN_NAME))]
     pub name: Option<String>,
     /// The accounts that it makes roles for, by name; * stands for any characters. All where nothing is said.
@@ -89,23 +78,17 @@ pub struct TemplateSection {
     #[schemars(default, length(min = 1), inner(regex(pattern = TAG)), extend("uniqueItems" = true))]
     pub account_tags: Vec<String>,
     /// The identity or role that assumes them; may have placeholders.
-    #[serde(skip_serializing_if = "Option::is_none")]
     pub source: Option<String>,
     /// What the roles' trust policies ask for; may have placeholders. The account's where nothing is said.
-    #[serde(skip_serializing_if = "Option::is_none")]
     pub external_id: Option<String>,
     /// How sessions are called in CloudTrail; may have placeholders.
-    #[serde(skip_serializing_if = "Option::is_none")]
     pub role_session_name: Option<String>,
     /// The region whose STS is asked, and that tools get; the account's where nothing is said.
-    #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(regex(pattern = REGION))]
     pub region: Option<String>,
     /// How the console shows the roles; may have placeholders.
-    #[serde(skip_serializing_if = "Option::is_none")]
     pub display_name: Option<String>,
     /// Their colour in the console, by default that of the account: blue, green, orange, red, yellow, or six hexadecimal digits.
-    #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(regex(pattern = COLOR))]
     pub color: Option<String>,
     /// What the roles are found by, beside the tags of their accounts.

@@ -11,6 +11,7 @@ pub mod terraform;
 
 use super::call::{Call, Side, Step, Tags};
 use super::{Setup, Who};
+use crate::domain::source::IdentityKind;
 
 /// The admin profiles, where they are known.
 #[derive(Clone, Copy, Debug, Default)]
@@ -89,7 +90,11 @@ fn by_hand(setup: &Setup, profiles: Profiles<'_>, quote: fn(&str) -> String) -> 
             }
         }
         Who::Application(application) => {
-            lines.push(format!("rolecall identity add {} --type {}", quote(identity), application.service.source()));
+            lines.push(format!(
+                "rolecall identity add {} --type {}",
+                quote(identity),
+                application.service.identity_kind().as_str()
+            ));
         }
     }
     lines.push(role);
@@ -105,12 +110,12 @@ fn option(name: &str, value: &str, quote: fn(&str) -> String) -> String {
 }
 
 impl super::Service {
-    /// Gives the identity's type in config.toml: where the application's credentials come from.
-    pub const fn source(self) -> &'static str {
+    /// Returns the kind of the application's identity.
+    pub const fn identity_kind(self) -> IdentityKind {
         match self {
-            Self::Ec2 => "ec2",
-            Self::Ecs => "ecs",
-            Self::Lambda => "environment",
+            Self::Ec2 => IdentityKind::Ec2,
+            Self::Ecs => IdentityKind::Ecs,
+            Self::Lambda => IdentityKind::Environment,
         }
     }
 }
