@@ -34,7 +34,7 @@ impl Stage {
         let agent = runtime.block_on(async {
             let clock = Arc::new(SystemClock);
             let bus = SessionBus::new(None);
-            let vault = Vaults::new(paths.vault_file.clone(), &paths.state, "rolecall-fuzz", Arc::clone(&bus));
+            let vault = Vaults::new(&paths.vault_file, &paths.state, "rolecall-fuzz", Arc::clone(&bus));
             let ports = Ports {
                 vault: Arc::new(vault),
                 tokens: Arc::new(Sts::new(clock.clone(), StartupEnv::default(), None)),
