@@ -1,4 +1,4 @@
-//! The sources of credentials, behind the `Sources` port: one file and one [`CredentialSource`] for each kind.
+//! The sources of credentials, behind the `Sources` port: one file and one `CredentialSource` for each kind.
 //!
 //! A source has no cache and knows neither identities nor sessions of rolecall. It gets the environment of the agent once, at
 //! the start, and never the environment of a caller.

@@ -1,4 +1,4 @@
-//! The vaults, behind the [`Vault`] port: one [`Backend`] for each kind, and the choice between them.
+//! The vaults, behind the [`Vault`] port: one `Backend` for each kind, and the choice between them.
 //!
 //! They know neither AWS nor the agent. Only the configuration chooses. A missing keyring is an error and never replaced by
 //! the file: the owner would not find a key there to revoke.
